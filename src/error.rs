@@ -1,0 +1,180 @@
+//! What can go wrong, for the two readers there are: whoever starts the program
+//! ([`StartupError`]) and whoever asks it for something ([`RequestError`]). This file owns what a
+//! client may be told: [`RequestError::public_message`] is the only way from an error to a
+//! response, so SQL, hosts and paths cannot leak through a new format.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why the program does not start. It says what happened, where it stands, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct StartupError {
+    /// What is wrong, with the offending value (never a secret).
+    pub what: String,
+    /// Where: the flag, ini key, environment name, file and line, as far as they are known.
+    pub place: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl StartupError {
+    /// An error that only says what happened; add to it with [`at`](Self::at) and
+    /// [`remedy`](Self::remedy).
+    pub fn new(what: impl Into<String>) -> Self {
+        StartupError { what: what.into(), place: None, remedy: None }
+    }
+
+    /// Says where the cause stands: a file and line, a flag, an ini key.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+impl fmt::Display for StartupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.what)?;
+        if let Some(remedy) = &self.remedy {
+            write!(f, "\n  {remedy}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a request got no value. Cheap to clone, because every waiter of a failed load gets the
+/// same one. `detail` is for the log and for pages under `debug`; whoever makes one keeps
+/// passwords out of it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RequestError {
+    /// A parameter is unknown, repeated, missing, mistyped, out of range or too long. The message
+    /// names the parameter and is meant for the client.
+    #[error("{0}")]
+    BadParameter(String),
+    /// There is no query of that name.
+    #[error("there is no query named {0:?}")]
+    UnknownQuery(String),
+    /// The request itself is not acceptable (wrong method, too long, not allowed …). The message
+    /// is meant for the client.
+    #[error("{message}")]
+    Rejected {
+        /// The HTTP status, 400 to 499.
+        status: u16,
+        /// What is wrong with the request, in words for the client.
+        message: String,
+    },
+    /// The database would not run the statement because it is not a read (SQLSTATE 25006, 0A000).
+    #[error("refused, it is not a read ({sqlstate}): {detail}")]
+    Refused {
+        /// The database's code for the refusal.
+        sqlstate: String,
+        /// The database's own words.
+        detail: Arc<str>,
+    },
+    /// The database ran the statement and reported an error.
+    #[error("the query failed ({sqlstate}): {detail}")]
+    Failed {
+        /// The database's code for the error.
+        sqlstate: String,
+        /// The database's own words.
+        detail: Arc<str>,
+    },
+    /// The database cannot be reached, is full, or does not let us in.
+    #[error("the database is unavailable: {detail}")]
+    Unavailable {
+        /// The true cause.
+        detail: Arc<str>,
+    },
+    /// The load took longer than its limit.
+    #[error("the query took longer than {}", humantime(*.limit))]
+    Timeout {
+        /// The limit that was passed.
+        limit: Duration,
+    },
+    /// The result is larger than `max_result`.
+    #[error("the result is larger than {limit} bytes")]
+    TooLarge {
+        /// The bound, in bytes.
+        limit: u64,
+    },
+    /// A fault of this program.
+    #[error("internal error: {detail}")]
+    Internal {
+        /// What happened.
+        detail: Arc<str>,
+    },
+}
+
+/// What a page says when there is nothing a visitor could do.
+const DIFFICULTIES: &str = "we're currently experiencing technical difficulties";
+
+impl RequestError {
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            RequestError::BadParameter(_) => 400,
+            RequestError::UnknownQuery(_) => 404,
+            RequestError::Rejected { status, .. } => *status,
+            RequestError::Refused { .. }
+            | RequestError::Failed { .. }
+            | RequestError::Unavailable { .. }
+            | RequestError::TooLarge { .. } => 503,
+            RequestError::Timeout { .. } => 504,
+            RequestError::Internal { .. } => 500,
+        }
+    }
+
+    /// The words for the client. Without `debug` they never hold SQL, hosts, paths or what the
+    /// database said; with it they hold the cause. Never a password.
+    pub fn public_message(&self, debug: bool) -> String {
+        match self {
+            RequestError::BadParameter(_)
+            | RequestError::UnknownQuery(_)
+            | RequestError::Rejected { .. } => self.to_string(),
+            _ if debug => self.to_string(),
+            RequestError::Refused { sqlstate, .. } => {
+                format!("the database refused this query because it is not a read ({sqlstate})")
+            }
+            RequestError::Timeout { .. } => "the query took too long".to_owned(),
+            RequestError::TooLarge { .. } => "the result is too large".to_owned(),
+            RequestError::Failed { .. }
+            | RequestError::Unavailable { .. }
+            | RequestError::Internal { .. } => DIFFICULTIES.to_owned(),
+        }
+    }
+
+    /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        (self.status() == 503).then_some(Duration::from_secs(2))
+    }
+
+    /// A short word for counters and logs.
+    pub fn class(&self) -> &'static str {
+        match self {
+            RequestError::BadParameter(_) => "bad_parameter",
+            RequestError::UnknownQuery(_) => "unknown_query",
+            RequestError::Rejected { .. } => "rejected",
+            RequestError::Refused { .. } => "refused",
+            RequestError::Failed { .. } => "failed",
+            RequestError::Unavailable { .. } => "unavailable",
+            RequestError::Timeout { .. } => "timeout",
+            RequestError::TooLarge { .. } => "too_large",
+            RequestError::Internal { .. } => "internal",
+        }
+    }
+}
+
+fn humantime(duration: Duration) -> String {
+    crate::settings::duration_text(duration)
+}

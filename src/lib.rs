@@ -1,0 +1,8 @@
+//! unslow puts slow SQL behind a cache.
+pub mod cache;
+pub mod db;
+pub mod error;
+pub mod outcome;
+pub mod query;
+pub mod settings;
+pub mod stats;
