@@ -6,3 +6,4 @@ pub mod outcome;
 pub mod query;
 pub mod settings;
 pub mod stats;
+pub mod view;
