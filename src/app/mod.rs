@@ -1,0 +1,194 @@
+//! The application: the one place that sees both database and cache. It owns the way from a
+//! query and its arguments to an [`Answer`], and the body's form. It knows no HTTP and no markup.
+
+mod engine;
+pub mod format;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::cache::{Cache, KeyBase, Loaded, Lookup, Policy, Reply};
+use crate::db::{Database, Limits};
+use crate::error::{RequestError, StartupError};
+use crate::query::{Arguments, Catalog, DatabaseKind, Query};
+use crate::settings::{DatabaseTarget, Settings};
+use crate::stats::Stats;
+
+pub use engine::Engine;
+
+/// How much longer than its load's own deadline a request waits for it: letting the crowd loose
+/// on the database just as the answer arrives would be the worst moment.
+const PATIENCE_MARGIN: Duration = Duration::from_secs(3);
+
+/// Everything that outlives a generation of workers.
+#[derive(Debug)]
+pub struct App {
+    /// The named queries.
+    pub catalog: Catalog,
+    /// Where they run.
+    pub db: Arc<Database>,
+    /// Both tiers and the flights.
+    pub cache: Cache,
+    /// Every counter.
+    pub stats: Arc<Stats>,
+    /// What was configured.
+    pub settings: Settings,
+    /// When this process began to serve.
+    pub started: Instant,
+    key_bases: Vec<KeyBase>,
+    // The last field, so that it is dropped last: the others have tasks on it.
+    _engine: Engine,
+}
+
+/// The answer to one query.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The entry with its body, and how it was found.
+    pub reply: Reply,
+    /// The policy that was in force.
+    pub policy: Policy,
+}
+
+impl App {
+    /// Loads the catalog and prepares database and cache; connects to neither, so that it starts
+    /// while they are away.
+    ///
+    /// # Errors
+    /// A query file that is not acceptable, a home query that does not exist, settings that the
+    /// drivers do not take, or a system that gives no threads.
+    pub fn open(settings: Settings) -> Result<App, StartupError> {
+        let engine = Engine::start()?;
+        // Pools spawn their keepers on the runtime they are made on.
+        let context = engine.handle().enter();
+        let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
+        require_home(&catalog, &settings.server.home)?;
+        let db = Arc::new(Database::open(&settings)?);
+        let stats = Arc::new(Stats::new(catalog.iter().map(|query| query.name.as_str())));
+        let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
+        let key_bases = catalog
+            .iter()
+            .map(|query| {
+                KeyBase::new(
+                    cache.namespace(),
+                    &query.name,
+                    &query.statement(db.kind()).sql,
+                    db.identity(),
+                )
+            })
+            .collect();
+        drop(context);
+        Ok(App {
+            catalog,
+            db,
+            cache,
+            stats,
+            settings,
+            started: Instant::now(),
+            key_bases,
+            _engine: engine,
+        })
+    }
+
+    /// The query of that name.
+    ///
+    /// # Errors
+    /// [`RequestError::UnknownQuery`].
+    pub fn query(&self, name: &str) -> Result<&Arc<Query>, RequestError> {
+        self.catalog
+            .get(name)
+            .ok_or_else(|| RequestError::UnknownQuery(name.to_owned()))
+    }
+
+    /// Answers a query, from the cache or by a load. The load runs on the engine runtime, so
+    /// dropping this future abandons nobody who waits for the same one, and what it brings is
+    /// stored.
+    ///
+    /// # Errors
+    /// Whatever kept the query from being loaded, when no stored copy could stand in.
+    pub async fn answer(
+        &self,
+        query: &Arc<Query>,
+        arguments: Arguments,
+    ) -> Result<Answer, RequestError> {
+        let policy = self.policy(query);
+        let limits = self.limits(query);
+        let canonical = arguments.canonical();
+        let stats = self.stats.query(query.index);
+        let db = Arc::clone(&self.db);
+        let run = Arc::clone(query);
+        let load = move || async move { load(&db, &run, &arguments, limits).await };
+        let reply = if query.policy.cached {
+            let lookup = Lookup {
+                key: self.key_bases[query.index].key(canonical),
+                policy,
+                patience: self.db.deadline(limits.timeout) + PATIENCE_MARGIN,
+            };
+            self.cache.get_or_load(lookup, stats, load).await?
+        } else {
+            self.cache.bypass(stats, load).await?
+        };
+        Ok(Answer { reply, policy })
+    }
+
+    /// How long entries of this query live: its file's word, else the settings'.
+    pub fn policy(&self, query: &Query) -> Policy {
+        let (own, defaults) = (&query.policy, &self.settings.cache);
+        Policy {
+            ttl: own.ttl.unwrap_or(defaults.ttl),
+            stale_while_revalidate: own
+                .stale_while_revalidate
+                .unwrap_or(defaults.stale_while_revalidate),
+            stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
+        }
+    }
+
+    /// What one run of this query may take: its file's word, else the settings'.
+    pub fn limits(&self, query: &Query) -> Limits {
+        let (own, defaults) = (&query.policy, &self.settings.limits);
+        Limits {
+            timeout: own.timeout.unwrap_or(defaults.statement_timeout),
+            max_rows: own.max_rows.unwrap_or(defaults.max_rows),
+            max_bytes: defaults.max_result,
+        }
+    }
+}
+
+/// The kind of database the settings name.
+pub fn database_kind(settings: &Settings) -> DatabaseKind {
+    match settings.database {
+        DatabaseTarget::Postgres(_) => DatabaseKind::Postgres,
+        DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => DatabaseKind::Sqlite,
+    }
+}
+
+async fn load(
+    db: &Database,
+    query: &Query,
+    arguments: &Arguments,
+    limits: Limits,
+) -> Result<Loaded, RequestError> {
+    let rows = db.run(query, arguments, limits).await?;
+    let head = serde_json::to_vec(&rows.columns).map_err(|error| RequestError::Internal {
+        detail: error.to_string().into(),
+    })?;
+    Ok(Loaded {
+        body: format::json(&rows.json, rows.truncated).into(),
+        head: Bytes::from(head),
+        rows: rows.count,
+    })
+}
+
+fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
+    if catalog.get(home).is_some() {
+        return Ok(());
+    }
+    let remedy = match catalog.nearest(home) {
+        Some(near) => format!("did you mean {near:?}? `unslow queries` lists them all"),
+        None => "`unslow queries` lists them all".to_owned(),
+    };
+    Err(StartupError::new(format!("there is no query named {home:?}"))
+        .at("--home / [server] home")
+        .remedy(remedy))
+}

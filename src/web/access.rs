@@ -1,0 +1,176 @@
+//! Who may see `/stats`: the one rule of the admin pages. Loopback without a proxy before it,
+//! the addresses in `[stats] allow`, or whoever brings the admin token.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderMap};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::context::Context;
+use crate::error::RequestError;
+use crate::settings::{Network, Settings};
+
+/// How long the answer to a wrong token is held back, so that guessing is slow.
+const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
+
+/// Headers that a proxy adds: whoever sends one is not simply on this machine.
+const FORWARDING: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+];
+
+/// The rule, with what the settings say.
+#[derive(Debug)]
+pub(super) struct AccessRule {
+    allow: Vec<Network>,
+    /// Only the token's digest is kept: equal length makes the comparison's time constant.
+    token: Option<[u8; 32]>,
+}
+
+impl AccessRule {
+    pub(super) fn new(settings: &Settings) -> AccessRule {
+        AccessRule {
+            allow: settings.stats_allow.clone(),
+            token: settings.admin_token.as_ref().map(|token| digest(token.reveal())),
+        }
+    }
+
+    /// Lets the request pass, or says which setting would.
+    ///
+    /// # Errors
+    /// 401 where a token could be given (a browser asks for it then), 403 where none is set.
+    pub(super) async fn check(
+        &self,
+        request: &HttpRequest,
+        context: &Context,
+    ) -> Result<(), RequestError> {
+        let peer = request.peer_addr().map(|address| address.ip());
+        if is_local(peer, request.headers()) || self.is_allowed(context.client) {
+            return Ok(());
+        }
+        match (&self.token, presented(request.headers())) {
+            (Some(token), Some(presented)) if same(token, &digest(&presented)) => return Ok(()),
+            (Some(_), Some(_)) => actix_web::rt::time::sleep(WRONG_TOKEN_DELAY).await,
+            _ => {}
+        }
+        Err(RequestError::Rejected {
+            status: if self.token.is_some() { 401 } else { 403 },
+            message: "this page is open to this machine itself, to the addresses in \
+                      [stats] allow, and with the token of [admin] token_file"
+                .to_owned(),
+        })
+    }
+
+    fn is_allowed(&self, client: Option<IpAddr>) -> bool {
+        client.is_some_and(|client| self.allow.iter().any(|network| network.contains(client)))
+    }
+}
+
+/// A peer on this machine, with no proxy before it, that asked for this machine by a name of its
+/// own: the header check keeps a proxy on the same host out, the `Host` check a page that has
+/// rebound its DNS name to 127.0.0.1.
+fn is_local(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+        && !FORWARDING.iter().any(|name| headers.contains_key(*name))
+        && host.is_some_and(is_local_name)
+}
+
+fn is_local_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+}
+
+/// The token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can ask.
+fn presented(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Compares all bytes whatever they are, so that time tells nothing.
+fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    left.iter().zip(right).fold(0, |difference, (l, r)| difference | (l ^ r)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        headers
+    }
+
+    fn local(peer: &str, pairs: &[(&str, &str)]) -> bool {
+        is_local(Some(peer.parse().unwrap()), &headers(pairs))
+    }
+
+    #[test]
+    fn loopback_is_local_only_without_a_proxy_and_under_its_own_name() {
+        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"] {
+            assert!(local("127.0.0.1", &[("host", host)]), "{host}");
+        }
+        assert!(local("::1", &[("host", "localhost")]));
+        assert!(local("::ffff:127.0.0.1", &[("host", "localhost")]));
+        for host in ["evil.example", "localhost.evil.example:8000", "127.0.0.1.nip.io", ""] {
+            assert!(!local("127.0.0.1", &[("host", host)]), "{host}");
+        }
+        for header in FORWARDING {
+            assert!(!local("127.0.0.1", &[("host", "localhost"), (header, "x")]), "{header}");
+        }
+        assert!(!local("127.0.0.1", &[]));
+        assert!(!local("192.0.2.1", &[("host", "localhost")]));
+        assert!(!is_local(None, &headers(&[("host", "localhost")])));
+    }
+
+    #[test]
+    fn a_token_comes_as_bearer_or_as_the_password_of_basic() {
+        let token = |value: &str| presented(&headers(&[("authorization", value)]));
+        assert_eq!(token("Bearer s3cret").as_deref(), Some("s3cret"));
+        assert_eq!(token("bearer  s3cret").as_deref(), Some("s3cret"));
+        // "admin:s3:cret"
+        assert_eq!(token("Basic YWRtaW46czM6Y3JldA==").as_deref(), Some("s3:cret"));
+        for nonsense in ["Basic !", "Digest x", "Bearer", ""] {
+            assert_eq!(token(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_the_same_only_when_all_bytes_are() {
+        assert!(same(&digest("a"), &digest("a")));
+        assert!(!same(&digest("a"), &digest("b")));
+    }
+}

@@ -1,0 +1,179 @@
+//! What is known of one request before it is routed: its id, when it began, who sent it.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
+
+use super::negotiate::{self, Encoding, Format};
+use crate::settings::Network;
+
+/// Carries the request's id in both directions.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The longest id that is taken over from a client.
+const LONGEST_ID: usize = 64;
+
+/// What the guard knows of a request; every handler finds it in the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Context {
+    /// Names this request in its response, in error pages and in the log.
+    pub(super) id: HeaderValue,
+    /// When the request's head had been read.
+    pub(super) started: Instant,
+    /// Who sent it, seen through trusted proxies; `None` for a unix socket.
+    pub(super) client: Option<IpAddr>,
+    /// The form in which it wants to hear of an error.
+    pub(super) format: Format,
+    /// The encoding it likes best.
+    pub(super) encoding: Encoding,
+    if_none_match: Option<HeaderValue>,
+}
+
+impl Context {
+    /// Reads the context off a request's head.
+    pub(super) fn of(request: &ServiceRequest, trusted: &[Network]) -> Context {
+        let peer = request.head().peer_addr.map(|address| address.ip());
+        Context {
+            id: taken_over(request.headers()).unwrap_or_else(fresh_id),
+            started: Instant::now(),
+            client: peer.map(|peer| client(peer, request.headers(), trusted)),
+            format: negotiate::format(request.path(), request.headers()),
+            encoding: Encoding::accepted(request.headers()),
+            if_none_match: request.headers().get(header::IF_NONE_MATCH).cloned(),
+        }
+    }
+
+    /// The context that the guard left with this request.
+    pub(super) fn from(request: &HttpRequest) -> Context {
+        request
+            .extensions()
+            .get::<Context>()
+            .cloned()
+            .expect("the guard wraps every route")
+    }
+
+    /// The id as text.
+    pub(super) fn id(&self) -> &str {
+        self.id
+            .to_str()
+            .expect("ids hold letters, digits and a few signs only")
+    }
+
+    /// Whether the client already has what this tag names: weak comparison with each member of
+    /// `If-None-Match`, or `*` (RFC 9110, 13.1.2).
+    pub(super) fn has(&self, etag: &str) -> bool {
+        let list = self.if_none_match.as_ref().and_then(|value| value.to_str().ok());
+        list.is_some_and(|list| {
+            list.split(',')
+                .map(str::trim)
+                .any(|member| member == "*" || member.strip_prefix("W/").unwrap_or(member) == etag)
+        })
+    }
+}
+
+/// The client's own id, where it is short and plain enough to stand in a log line.
+fn taken_over(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(X_REQUEST_ID)?;
+    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+    let bytes = value.as_bytes();
+    (!bytes.is_empty() && bytes.len() <= LONGEST_ID && bytes.iter().all(sane))
+        .then(|| value.clone())
+}
+
+/// Unique in this process and unlike those of any other: a counter stepped by a golden-ratio
+/// increment from a random start. An id is a name, not a secret.
+fn fresh_id() -> HeaderValue {
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(std::process::id())));
+    let number = NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+    HeaderValue::from_str(&format!("{number:016x}")).expect("hexadecimal digits are a header value")
+}
+
+/// The nearest address in the chain of proxies that is not itself a trusted proxy. Only what a
+/// trusted peer appended is believed, so it is read from the right.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut nearest = peer;
+    let mut hops = headers
+        .get_all(X_FORWARDED_FOR)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect::<Vec<_>>();
+    while is_trusted(nearest) {
+        let Some(hop) = hops.pop() else { break };
+        let Ok(address) = hop.trim().parse() else { break };
+        nearest = address;
+    }
+    nearest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn network(text: &str) -> Network {
+        text.parse().unwrap()
+    }
+
+    fn client_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
+        for value in forwarded {
+            request = request.append_header((X_FORWARDED_FOR, *value));
+        }
+        let trusted: Vec<_> = trusted.iter().map(|text| network(text)).collect();
+        let context = Context::of(&request.to_srv_request(), &trusted);
+        context.client.unwrap().to_string()
+    }
+
+    #[test]
+    fn a_forwarded_address_is_believed_from_trusted_proxies_only() {
+        assert_eq!(client_of("192.0.2.1", &["198.51.100.7"], &["127.0.0.1"]), "192.0.2.1");
+        assert_eq!(client_of("127.0.0.1", &["198.51.100.7"], &["127.0.0.1"]), "198.51.100.7");
+        assert_eq!(client_of("127.0.0.1", &[], &["127.0.0.1"]), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_forwarded_chain_is_read_from_the_right_up_to_the_first_stranger() {
+        let chain = ["6.6.6.6, 198.51.100.7", "10.0.0.9"];
+        assert_eq!(client_of("127.0.0.1", &chain, &["127.0.0.1", "10.0.0.0/8"]), "198.51.100.7");
+        assert_eq!(client_of("127.0.0.1", &["6.6.6.6, nonsense"], &["127.0.0.1"]), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_sane_id_is_taken_over_and_any_other_replaced() {
+        let id = |value: &str| {
+            let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
+            Context::of(&request.to_srv_request(), &[]).id().to_owned()
+        };
+        assert_eq!(id("req-42_a.b:c"), "req-42_a.b:c");
+        for strange in ["", "a b", "a\"b", &"x".repeat(65)] {
+            assert_ne!(id(strange), strange);
+            assert_eq!(id(strange).len(), 16);
+        }
+        assert_ne!(id(""), id(""));
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly_and_member_by_member() {
+        let has = |value: &str| {
+            let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
+            Context::of(&request.to_srv_request(), &[]).has("\"abc-json\"")
+        };
+        for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
+            assert!(has(value), "{value}");
+        }
+        for value in ["\"abc-csv\"", "abc-json", "", "\"abc-json"] {
+            assert!(!has(value), "{value}");
+        }
+    }
+}

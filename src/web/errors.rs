@@ -1,0 +1,113 @@
+//! From an error to a response, in the format the request asked for. The words come from
+//! [`RequestError::public_message`] alone.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::context::Context;
+use super::negotiate::Format;
+use super::{READ_METHODS, Site, body};
+use crate::error::RequestError;
+use crate::outcome::Outcome;
+use crate::view;
+
+/// What an error's response says, whatever its format.
+pub(super) struct Said {
+    pub(super) status: StatusCode,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl Said {
+    /// The same for a page.
+    pub(super) fn failure<'a>(&'a self, context: &'a Context) -> view::Failure<'a> {
+        view::Failure {
+            status: self.status.as_u16(),
+            message: &self.message,
+            id: context.id(),
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+/// Decides what the client is told and writes the log line that the request's id leads to.
+pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_server_error() {
+        tracing::error!(id = context.id(), status = status.as_u16(), class = error.class(), "{error}");
+    } else {
+        tracing::debug!(id = context.id(), status = status.as_u16(), class = error.class(), "{error}");
+    }
+    Said {
+        status,
+        message: error.public_message(site.app.settings.server.debug),
+        retry_after: error.retry_after(),
+    }
+}
+
+/// The response to an error, as a page or as JSON.
+pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> HttpResponse {
+    let mut said = say(site, context, error);
+    let suggestion = match error {
+        RequestError::UnknownQuery(name) => site.app.catalog.nearest(name),
+        _ => None,
+    };
+    let mut response = if context.format == Format::Html {
+        let page = view::ErrorPage { failure: said.failure(context), suggestion };
+        body::page(said.status, view::error(&site.frame(), &page), context)
+    } else {
+        if let Some(near) = suggestion {
+            said.message = format!("{}; did you mean {near:?}?", said.message);
+        }
+        json(&said, context)
+    };
+    finish(&mut response, error);
+    response
+}
+
+/// `{"ok":false,…}`: the form of every error to those who asked for data.
+fn json(said: &Said, context: &Context) -> HttpResponse {
+    let json = serde_json::json!({
+        "ok": false,
+        "error": said.message,
+        "status": said.status.as_u16(),
+        "id": context.id(),
+    });
+    body::unkept(said.status, Format::Json, json.to_string(), context)
+}
+
+/// The headers and the note for the log that every error's response has.
+pub(super) fn finish(response: &mut HttpResponse, error: &RequestError) {
+    let headers = response.headers_mut();
+    if error.status() == 401 {
+        // Lets a browser ask for the token.
+        let challenge = HeaderValue::from_static("Basic realm=\"unslow\", charset=\"UTF-8\"");
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    response.extensions_mut().insert(Outcome::Error);
+}
+
+/// 404 for every path that is not in the route table.
+pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let error = RequestError::Rejected { status: 404, message: "there is no such page".to_owned() };
+    respond(&site, &Context::from(&request), &error)
+}
+
+/// 405 for a method that a read-only resource does not have.
+pub(super) async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let error = RequestError::Rejected {
+        status: 405,
+        message: format!("this address answers {READ_METHODS} only"),
+    };
+    let mut response = respond(&site, &Context::from(&request), &error);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(READ_METHODS));
+    response
+}

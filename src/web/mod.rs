@@ -1,0 +1,120 @@
+//! HTTP: the route table and what every route shares. It maps requests to [`App::answer`] and
+//! answers and errors to responses. It owns no markup (that is `view`) and no caching.
+
+mod access;
+mod assets;
+mod body;
+mod context;
+mod data;
+mod encoding;
+mod errors;
+mod guard;
+mod health;
+mod negotiate;
+mod pages;
+mod stats;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, HttpResponse, Responder, guard as route_guard, web};
+
+use crate::app::App;
+use crate::logging::AccessLog;
+use crate::query::Query;
+use crate::view;
+
+pub use guard::around;
+
+use access::AccessRule;
+use assets::Assets;
+
+/// What every request can reach.
+#[derive(Debug)]
+pub struct Site {
+    app: Arc<App>,
+    assets: Assets,
+    access: AccessRule,
+    access_log: Option<AccessLog>,
+    draining: AtomicBool,
+}
+
+impl Site {
+    /// A site on this application.
+    pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
+        Site {
+            assets: Assets::new(),
+            access: AccessRule::new(&app.settings),
+            app,
+            access_log,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on `/readyz` says 503 and every response closes its connection, so that load
+    /// balancers and keep-alive clients go elsewhere before the listeners close.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// What stands around every page. The version is for those who may see `/stats` alone.
+    fn frame(&self) -> view::Frame<'_> {
+        view::Frame { assets: &self.assets.urls, version: None }
+    }
+
+    /// What pages say about a query.
+    fn info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
+        view::QueryInfo::new(query, self.app.settings.cache.ttl)
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The route table.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(read_only("/").get(pages::home))
+        .service(read_only("/q").get(pages::catalog))
+        .service(read_only("/q/{name}").get(pages::query))
+        .service(read_only("/stats").get(stats::page))
+        .service(read_only("/stats.json").get(stats::json))
+        .service(read_only("/healthz").get(health::healthz))
+        .service(read_only("/readyz").get(health::readyz))
+        .service(read_only("/static/{file}").get(assets::file))
+        .default_service(web::to(errors::not_found));
+}
+
+/// A resource that answers GET and HEAD with one handler, OPTIONS with what it allows, and
+/// anything else with 405.
+struct ReadOnly(&'static str);
+
+fn read_only(path: &'static str) -> ReadOnly {
+    ReadOnly(path)
+}
+
+impl ReadOnly {
+    fn get<F, Args>(self, handler: F) -> actix_web::Resource
+    where
+        F: actix_web::Handler<Args>,
+        Args: actix_web::FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let reads = route_guard::Any(route_guard::Get()).or(route_guard::Head());
+        web::resource(self.0)
+            .route(web::route().guard(reads).to(handler))
+            .route(web::method(Method::OPTIONS).to(allowed))
+            .default_service(web::to(errors::method_not_allowed))
+    }
+}
+
+/// The methods of a [`ReadOnly`] resource, for `Allow`.
+const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+
+async fn allowed(_: HttpRequest) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ALLOW, READ_METHODS))
+        .finish()
+}

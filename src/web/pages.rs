@@ -1,0 +1,196 @@
+//! The pages of the queries: `/`, `/q`, `/q/NAME`, and the data behind them.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::context::Context;
+use super::negotiate::{self, Format};
+use super::{Site, body, data, errors};
+use crate::app::{Answer, format};
+use crate::error::RequestError;
+use crate::query::Query;
+use crate::view;
+
+/// `GET /`: the home query's first row in the form of the original page.
+pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let context = Context::from(&request);
+    let server = &site.app.settings.server;
+    let query = match site.app.query(&server.home) {
+        Ok(query) => query,
+        Err(error) => return errors::respond(&site, &context, &error),
+    };
+    let outcome = ask(&site, query, &pairs(request.query_string())).await;
+    let shown = outcome.and_then(|answer| Ok((first_row(&answer)?, answer)));
+    let mut page = view::Home {
+        query: site.info(query),
+        host: server.show_host.then(|| site.app.db.host()),
+        sections: Vec::new(),
+        provenance: None,
+        elapsed: context.started.elapsed(),
+        failure: None,
+    };
+    match shown {
+        Ok((sections, answer)) => {
+            page.sections = sections;
+            page.provenance = Some(provenance(&answer, &context));
+            let markup = view::home(&site.frame(), &page);
+            with_provenance(body::page(StatusCode::OK, markup, &context), &answer, &context)
+        }
+        Err(error) => {
+            let said = errors::say(&site, &context, &error);
+            page.failure = Some(said.failure(&context));
+            let markup = view::home(&site.frame(), &page);
+            let mut response = body::page(said.status, markup, &context);
+            errors::finish(&mut response, &error);
+            response
+        }
+    }
+}
+
+/// `GET /q`: the catalog, as a page or as JSON.
+pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let context = Context::from(&request);
+    if context.format == Format::Html {
+        let queries: Vec<_> = site.app.catalog.iter().map(|query| site.info(query)).collect();
+        let markup = view::catalog(&site.frame(), &queries);
+        return body::page(StatusCode::OK, markup, &context);
+    }
+    let queries: Vec<_> = site.app.catalog.iter().map(|query| describe(query)).collect();
+    let json = serde_json::json!({ "ok": true, "queries": queries }).to_string();
+    body::unkept(StatusCode::OK, Format::Json, json, &context)
+}
+
+/// What `/q` says of a query as JSON.
+fn describe(query: &Query) -> serde_json::Value {
+    let params: Vec<_> = query
+        .params
+        .iter()
+        .map(|param| {
+            serde_json::json!({
+                "name": param.name,
+                "type": param.kind.name(),
+                "required": param.is_required(),
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "name": query.name,
+        "title": query.title,
+        "description": query.description,
+        "url": format!("/q/{}", query.name),
+        "params": params,
+    })
+}
+
+/// `GET /q/NAME[.json|.csv|.ndjson]`.
+pub(super) async fn query(
+    request: HttpRequest,
+    name: web::Path<String>,
+    site: web::Data<Site>,
+) -> HttpResponse {
+    let context = Context::from(&request);
+    let (stem, suffix) = negotiate::split_suffix(&name);
+    let query = match site.app.query(stem) {
+        Ok(query) => query,
+        Err(error) => return errors::respond(&site, &context, &error),
+    };
+    let format = suffix.unwrap_or(context.format);
+    let given = pairs(request.query_string());
+    let outcome = ask(&site, query, &given).await;
+    if format == Format::Html {
+        return page(&site, &context, query, &given, request.query_string(), outcome);
+    }
+    outcome
+        .and_then(|answer| data::respond(&site, &context, query, &answer, format))
+        .unwrap_or_else(|error| errors::respond(&site, &context, &error))
+}
+
+/// The query's page: its form and its table, or its form and the error.
+fn page(
+    site: &Site,
+    context: &Context,
+    query: &Query,
+    given: &[(String, String)],
+    query_string: &str,
+    outcome: Result<Answer, RequestError>,
+) -> HttpResponse {
+    let shown = outcome.and_then(|answer| Ok((table(&answer)?, answer)));
+    let mut page = view::QueryPage {
+        query: site.info(query),
+        given,
+        table: None,
+        provenance: None,
+        failure: None,
+        query_string,
+    };
+    match shown {
+        Ok((table, answer)) => {
+            page.table = Some(table);
+            page.provenance = Some(provenance(&answer, context));
+            let markup = view::query(&site.frame(), &page);
+            with_provenance(body::page(StatusCode::OK, markup, context), &answer, context)
+        }
+        Err(error) => {
+            let said = errors::say(site, context, &error);
+            page.failure = Some(said.failure(&context));
+            let markup = view::query(&site.frame(), &page);
+            let mut response = body::page(said.status, markup, context);
+            errors::finish(&mut response, &error);
+            response
+        }
+    }
+}
+
+/// The answer to a query with the parameters that were given.
+async fn ask(
+    site: &Site,
+    query: &Arc<Query>,
+    given: &[(String, String)],
+) -> Result<Answer, RequestError> {
+    let arguments = query.arguments(given)?;
+    site.app.answer(query, arguments).await
+}
+
+/// The names and values of a query string, in order, repeated ones too.
+fn pairs(query_string: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(query_string.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
+}
+
+/// The columns of the first row, each with its value; none where there is no row.
+fn first_row(answer: &Answer) -> Result<Vec<(String, view::Cell)>, RequestError> {
+    let table = table(answer)?;
+    let first = table.rows.into_iter().next().unwrap_or_default();
+    Ok(table.columns.into_iter().zip(first).collect())
+}
+
+fn table(answer: &Answer) -> Result<view::Table, RequestError> {
+    let entry = &answer.reply.entry;
+    let columns = format::columns(&entry.head)?;
+    let rows = format::cells(&columns, format::rows(&entry.body), view::Cell::from_json)?;
+    Ok(view::Table { columns, rows, truncated: format::truncated(&entry.body) })
+}
+
+fn provenance(answer: &Answer, context: &Context) -> view::Provenance {
+    view::Provenance {
+        outcome: answer.reply.outcome,
+        age: answer.reply.age,
+        ttl: answer.policy.ttl,
+        ttl_left: answer.reply.ttl_left,
+        load_time: answer.reply.entry.load_time,
+        elapsed: context.started.elapsed(),
+        stored: answer.reply.stored,
+    }
+}
+
+/// Pages say where they came from as data does; they have no age of their own.
+fn with_provenance(mut response: HttpResponse, answer: &Answer, context: &Context) -> HttpResponse {
+    let render = context.started.elapsed().saturating_sub(data::spent(answer));
+    data::provenance(response.headers_mut(), answer);
+    data::server_timing(response.headers_mut(), answer, render);
+    response.extensions_mut().insert(answer.reply.outcome);
+    response
+}

@@ -1,0 +1,212 @@
+//! The real binary as a test's subject: started on a free port, asked over HTTP, ended by signal.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long a test waits for something that must come before it calls it lost.
+pub(crate) const LOST: Duration = Duration::from_secs(30);
+
+/// A running server. Killed when dropped.
+pub(crate) struct Unslow {
+    child: Child,
+    /// `http://127.0.0.1:PORT`
+    pub(crate) url: String,
+    folder: TempDir,
+}
+
+/// An HTTP answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("a body in UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("there is no {name} among {:?}", self.headers))
+    }
+}
+
+/// A command on the binary with an environment that holds nothing of the test machine's.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unslow"));
+    command.args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end in an empty folder.
+pub(crate) fn run(args: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    command(args).current_dir(folder.path()).output().unwrap()
+}
+
+impl Unslow {
+    /// The embedded demo, with a delay that a test can wait for.
+    pub(crate) fn demo() -> Unslow {
+        Unslow::start(&["--demo-delay", "100ms"])
+    }
+
+    /// Starts the server with these arguments, in an empty folder, on a free port.
+    pub(crate) fn start(args: &[&str]) -> Unslow {
+        Unslow::start_with(args, &[], &[])
+    }
+
+    /// As [`start`](Self::start), with files (name, content) in the folder and an environment.
+    pub(crate) fn start_with(args: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) -> Unslow {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let log = File::create(folder.path().join("stderr")).unwrap();
+        let mut child = command(args)
+            .args(["--bind", "127.0.0.1:0", "--workers", "2"])
+            .envs(env.iter().copied())
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let Some(url) = url.map(str::to_owned) else {
+            let _ = child.wait();
+            let log = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
+            panic!("it did not say where it serves: {line:?}\n{log}");
+        };
+        Unslow { child, url, folder }
+    }
+
+    /// What it wrote to its error log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[])
+    }
+
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request("GET", path, headers)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let host = self.url.trim_start_matches("http://");
+        let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            text.push_str(&format!("Host: {host}\r\n"));
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        self.raw(text.as_bytes())
+    }
+
+    /// Sends these bytes on a connection of its own and reads the answer to its end.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(bytes).unwrap();
+        let mut received = Vec::new();
+        // A reset after the answer is how a server ends a connection whose request it refused.
+        let _ = stream.read_to_end(&mut received);
+        parse(&received)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        stream.set_read_timeout(Some(LOST)).unwrap();
+        stream
+    }
+
+    /// The counters of one query from `/stats.json`.
+    pub(crate) fn numbers(&self, query: &str) -> serde_json::Value {
+        let stats = self.get("/stats.json").json();
+        let queries = stats["queries"].as_array().expect("a list of queries").clone();
+        queries
+            .into_iter()
+            .find(|numbers| numbers["query"] == query)
+            .unwrap_or_else(|| panic!("no numbers of {query} in {stats}"))
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(asked.elapsed() < LOST, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Unslow {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of {} ---\n{}", self.url, self.log());
+        }
+    }
+}
+
+fn parse(received: &[u8]) -> Answer {
+    let end = received
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap_or_else(|| panic!("no HTTP answer: {:?}", String::from_utf8_lossy(received)));
+    let head = std::str::from_utf8(&received[..end]).unwrap();
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers: HashMap<_, _> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let mut body = received[end + 4..].to_vec();
+    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        panic!("no answer of ours is chunked: {head}");
+    }
+    if let Some(length) = headers.get("content-length") {
+        let length: usize = length.parse().unwrap();
+        assert!(body.len() <= length, "more bytes than announced");
+        if body.len() < length {
+            assert!(body.is_empty(), "fewer bytes than announced: {} of {length}", body.len());
+        }
+        body.truncate(length);
+    }
+    Answer { status, headers, body }
+}
