@@ -4,7 +4,10 @@
 WORK=$(mktemp -d)
 PID=
 end_all() {
-  [ -n "$PID" ] && kill -KILL "$PID" 2>/dev/null
+  if [ -n "$PID" ]; then
+    kill -KILL "$PID"
+    wait "$PID"
+  fi 2>/dev/null
   rm -rf "$WORK"
 }
 trap end_all EXIT
@@ -47,7 +50,7 @@ get() {
   REPLY=
   exec 3<>"/dev/tcp/127.0.0.1/$PORT" || return 1
   printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n%s\r\n' \
-    "$1" "$PORT" "${2:+$2$'\r\n'}" >&3
+    "$1" "$PORT" "${2:+$2$'\r\n'}" | cat >&3 # as one write, where bash would make one of each line
   REPLY=$(timeout 60 cat <&3 | tr -d '\0')
   exec 3>&-
   STATUS=${REPLY#HTTP/1.1 }
