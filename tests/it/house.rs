@@ -86,7 +86,8 @@ impl Source {
 
     /// The text without comments and without the unit tests, which stand at the end.
     fn code(&self) -> String {
-        if self.module().last() == Some(&"tests") {
+        let is_test = |name: &&str| *name == "tests" || name.ends_with("_tests");
+        if self.module().iter().any(is_test) {
             return String::new();
         }
         let lines: Vec<&str> = self.text.lines().collect();
