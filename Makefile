@@ -28,10 +28,16 @@ test: servers ## Run the tests, with real PostgreSQL, Redis and PgBouncer (insta
 
 test-all: test test-extra ## Run `make test`, then the tests in a real Chromium
 
+# A filter that matches nothing would pass: $(call some_tests,CARGO-FLAGS,FILTER) fails then.
+some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep -q ': test$$' || \
+  { echo "There is no ignored test named '$(2)': nothing was tested." >&2; exit 1; }
+
 test-extra: servers chromium ## Run only what test-all adds to test
+	$(call some_tests,,browser)
 	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
 
 soak: servers ## Run the long tests and those that compare times (release build, one at a time)
+	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
 
 bench: cargo ## Run the benchmarks
