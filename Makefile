@@ -29,7 +29,7 @@ test: servers ## Run the tests, with real PostgreSQL, Redis and PgBouncer (insta
 test-all: test test-extra ## Run `make test`, then the tests in a real Chromium
 
 # A filter that matches nothing would pass: $(call some_tests,CARGO-FLAGS,FILTER) fails then.
-some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep -q ': test$$' || \
+some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep ': test$$' >/dev/null || \
   { echo "There is no ignored test named '$(2)': nothing was tested." >&2; exit 1; }
 
 test-extra: servers chromium ## Run only what test-all adds to test
