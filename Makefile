@@ -1,0 +1,85 @@
+# What people do with this repository, by name. `make help` lists it; .ci/run calls the same targets.
+# Two commands are enough to begin: `make run` and `make test`.
+
+TARGET := x86_64-unknown-linux-musl
+# rustup's cargo in a shell that has not read its profile; servers that Debian keeps in sbin.
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
+CARGO ?= cargo
+# Never silently another set of crates than the one that was tested.
+LOCKED := --locked
+ARGS ?=
+
+.DEFAULT_GOAL := build
+# The targets share one cargo, which would make them wait for each other anyway.
+.NOTPARALLEL:
+.PHONY: build run test test-all test-extra soak bench fmt lint doc deny check-static \
+        smoke musl servers chromium components cargo clean help
+
+build: musl ## Build the static binary dist/unslow (also what `make` alone does)
+	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
+	@install -D -m 755 "$$(.ci/target-dir)/$(TARGET)/release/unslow" dist/unslow
+	@ls -lh dist/unslow | awk '{ print "dist/unslow: " $$5 ", static. Copy it anywhere and start it." }'
+
+run: cargo ## Build and serve the embedded demo on http://127.0.0.1:8000 (ARGS="…" are passed on)
+	$(CARGO) run $(LOCKED) --release --bin unslow -- $(ARGS)
+
+test: servers ## Run the tests, with real PostgreSQL, Redis and PgBouncer (installed when missing)
+	$(CARGO) test $(LOCKED) -- $(ARGS)
+
+test-all: test test-extra ## Run `make test`, then the tests in a real Chromium
+
+# A filter that matches nothing would pass: $(call some_tests,CARGO-FLAGS,FILTER) fails then.
+some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep ': test$$' >/dev/null || \
+  { echo "There is no ignored test named '$(2)': nothing was tested." >&2; exit 1; }
+
+test-extra: servers chromium ## Run only what test-all adds to test
+	$(call some_tests,,browser)
+	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
+
+soak: servers ## Run the long tests and those that compare times (release build, one at a time)
+	$(call some_tests,--release,soak)
+	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
+
+bench: cargo ## Run the benchmarks
+	$(CARGO) bench $(LOCKED) --benches $(ARGS)
+
+fmt: components ## Format the code
+	$(CARGO) fmt
+
+lint: components ## Check the format and every lint; a warning is an error
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
+
+doc: cargo ## Build the code's documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --document-private-items
+
+deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)
+	@$(CARGO) deny --version >/dev/null 2>&1 || \
+	  { echo "cargo-deny is not installed. Install it with: cargo install --locked cargo-deny" >&2; exit 1; }
+	$(CARGO) deny --locked check
+
+check-static: build ## Check dist/unslow: static, small, quick to start, at home in a bare chroot
+	.ci/check-static dist/unslow
+
+smoke: build ## Start dist/unslow, ask it for its pages, end it
+	.ci/smoke dist/unslow
+
+clean: cargo ## Remove what was built
+	$(CARGO) clean
+	rm -rf dist
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# What the targets above need on the machine. Each looks first and installs only what is missing.
+cargo:
+	@command -v $(CARGO) >/dev/null || \
+	  { echo "cargo is not here. Install Rust from https://rustup.rs, then run make again." >&2; exit 1; }
+musl: cargo
+	@TARGET=$(TARGET) .ci/install musl
+servers: cargo
+	@.ci/install servers
+chromium:
+	@.ci/install chromium
+components: cargo
+	@.ci/install components

@@ -1,0 +1,3 @@
+//! The one test binary: what needs more than one part of the program, or real servers.
+
+mod house;
