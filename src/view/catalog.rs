@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::Place;
-use super::{Frame, QueryInfo, form, format};
+use super::{Frame, QueryInfo, format, input};
 
 /// `GET /q`: every query with what it takes and how long its answers are kept.
 pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
@@ -34,7 +34,7 @@ fn entry(query: &QueryInfo<'_>) -> Markup {
         @if !query.params.is_empty() {
             ul.params aria-label="Parameters" {
                 @for param in query.params {
-                    li { b { (param.name) } " " span { (form::summary(param)) } }
+                    li { b { (param.name) } " " span { (input::summary(param)) } }
                 }
             }
         }
@@ -44,11 +44,8 @@ fn entry(query: &QueryInfo<'_>) -> Markup {
                 Some(ttl) => span { "fresh for " (format::span(ttl)) },
                 None => span { "never cached" },
             }
-            span {
-                a href={ "/q/" (query.name) ".json" } aria-label={ (query.title) " as JSON" } { "JSON" }
-                " "
-                a href={ "/q/" (query.name) ".csv" } aria-label={ (query.title) " as CSV" } { "CSV" }
-            }
+            a href={ "/q/" (query.name) ".json" } aria-label={ "JSON of " (query.title) } { "JSON" }
+            a href={ "/q/" (query.name) ".csv" } aria-label={ "CSV of " (query.title) } { "CSV" }
         }
     }
 }

@@ -79,8 +79,8 @@ fn heading(status: u16) -> &'static str {
         500 => "An error of ours",
         503 => "No answer at the moment",
         504 => "The query took too long",
-        400..500 => "This request was refused",
-        _ => "Something went wrong",
+        server if server >= 500 => "Something went wrong",
+        _ => "This request was refused",
     }
 }
 
@@ -90,7 +90,6 @@ fn advice(status: u16) -> &'static str {
         404 => "The list of queries shows every name there is.",
         405 => "Pages and data are read with GET or HEAD.",
         413 | 414 | 431 => "Shorten the address, the headers or the parameters.",
-        500 => "The log has a line with the same request id.",
         503 => "Nothing is wrong with the request. The log has the cause, by the same request id.",
         504 => "The load may still finish. Then the answer waits in the cache.",
         _ => "The log has a line with the same request id.",

@@ -6,15 +6,17 @@ use std::time::Duration;
 /// Stands between a number and its unit, so that a line never breaks there.
 const SPACE: char = '\u{a0}';
 
-/// A measured time to about three figures: `40 µs`, `0.9 ms`, `120 ms`, `4.98 s`, `2 min 5 s`.
+/// A measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5 s`.
 pub fn duration(time: Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
     // The limits are those where rounding would reach the next unit (`1000 ms`, `60.0 s`).
     match micros {
-        0..100 => format!("{micros}{SPACE}µs"),
-        100..9_950 => format!("{:.1}{SPACE}ms", seconds * 1e3),
-        9_950..999_500 => format!("{:.0}{SPACE}ms", seconds * 1e3),
+        0 => format!("0{SPACE}s"),
+        1..100 => format!("{micros}{SPACE}µs"),
+        100..9_995 => format!("{:.2}{SPACE}ms", seconds * 1e3),
+        9_995..99_950 => format!("{:.1}{SPACE}ms", seconds * 1e3),
+        99_950..999_500 => format!("{:.0}{SPACE}ms", seconds * 1e3),
         999_500..9_995_000 => format!("{seconds:.2}{SPACE}s"),
         9_995_000..59_950_000 => format!("{seconds:.1}{SPACE}s"),
         _ => long(time.as_secs_f64().round()),
@@ -189,14 +191,16 @@ mod tests {
     #[test]
     fn a_measured_time_has_about_three_figures_and_never_reaches_the_next_unit() {
         let cases = [
-            (0, "0 µs"),
+            (0, "0 s"),
             (40, "40 µs"),
             (99, "99 µs"),
-            (100, "0.1 ms"),
-            (900, "0.9 ms"),
-            (2_340, "2.3 ms"),
-            (9_949, "9.9 ms"),
-            (9_950, "10 ms"),
+            (100, "0.10 ms"),
+            (920, "0.92 ms"),
+            (2_340, "2.34 ms"),
+            (9_994, "9.99 ms"),
+            (9_995, "10.0 ms"),
+            (99_949, "99.9 ms"),
+            (99_950, "100 ms"),
             (120_400, "120 ms"),
             (999_499, "999 ms"),
             (999_500, "1.00 s"),
@@ -245,8 +249,8 @@ mod tests {
             (Duration::from_millis(500), "500 ms"),
             (Duration::from_secs(10), "10 s"),
             (Duration::from_secs(90), "1 min 30 s"),
-            (Duration::from_secs(300), "5 min"),
-            (Duration::from_secs(86_400), "1 d"),
+            (Duration::from_mins(5), "5 min"),
+            (Duration::from_hours(24), "1 d"),
         ];
         for (time, expected) in cases {
             assert_eq!(plain(&span(time)), expected);

@@ -4,7 +4,7 @@
 //! attribute nor a script in the markup, so lengths of bars are SVG attributes.
 //!
 //! One file per page, over the parts they share: `frame` (what stands around every page),
-//! `provenance` (where an answer came from), `table`, `form` and `format`.
+//! `provenance` (where an answer came from), `table`, `form` with `input`, and `format`.
 
 mod catalog;
 mod error;
@@ -12,6 +12,7 @@ mod form;
 pub mod format;
 mod frame;
 mod home;
+mod input;
 mod provenance;
 mod query;
 mod stats;

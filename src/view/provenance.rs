@@ -44,7 +44,7 @@ impl Provenance {
                 "The copy had just passed its time, so it was served at once while a new one is loaded.",
             ),
             Outcome::Stale(StaleReason::LoadError) => (
-                "Stale, the database does not answer",
+                "Stale, because loading fails",
                 "A new copy cannot be loaded at the moment, so the last good one is served.",
             ),
             Outcome::Coalesced => (
@@ -81,36 +81,41 @@ impl Provenance {
         }
     }
 
-    /// Whether a copy stood in for the database, so that comparing the two means something.
-    fn from_copy(&self) -> bool {
-        matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_))
-    }
-
     fn cached(&self) -> bool {
         self.stored && !matches!(self.outcome, Outcome::Bypass(_) | Outcome::Error)
     }
 
+    /// `2.8 s old`
+    fn age_in_words(&self) -> String {
+        if self.age < Duration::from_millis(50) {
+            return "just loaded".to_owned();
+        }
+        format!("{} old", format::age(self.age))
+    }
+
     /// `2.8 s old, fresh for 7.2 s more`
     fn freshness(&self) -> String {
-        let age = format::age(self.age);
+        let age = self.age_in_words();
         if self.ttl_left.is_zero() {
-            format!("{age} old, past its {}", format::span(self.ttl))
+            format!("{age}, past its {}", format::span(self.ttl))
         } else {
-            format!("{age} old, fresh for {} more", format::age(self.ttl_left))
+            format!("{age}, fresh for {} more", format::age(self.ttl_left))
         }
+    }
+
+    /// How many times faster than the database a copy was, if it was.
+    fn gain(&self) -> Option<String> {
+        let copy = matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_));
+        format::factor(self.load_time, self.elapsed).filter(|_| copy)
     }
 
     /// What the two bars show, in words.
     fn comparison(&self) -> String {
-        if !self.from_copy() {
-            return match self.outcome {
-                Outcome::Coalesced => "This response waited for the database".to_owned(),
-                _ => "This response was the database’s".to_owned(),
-            };
-        }
-        match format::factor(self.load_time, self.elapsed) {
-            Some(factor) => format!("{factor} faster"),
-            None => "No faster than the database".to_owned(),
+        match (self.outcome, self.gain()) {
+            (_, Some(factor)) => format!("{factor} faster"),
+            (Outcome::Hit(_) | Outcome::Stale(_), None) => "No faster than the database".to_owned(),
+            (Outcome::Coalesced, None) => "This response waited for the database".to_owned(),
+            _ => "This response ran the query".to_owned(),
         }
     }
 }
@@ -125,7 +130,7 @@ pub(super) fn panel(answer: &Provenance) -> Markup {
             p.quiet { (meaning) }
             @if answer.cached() {
                 dl.facts {
-                    div { dt { "Age" } dd { (format::age(answer.age)) } }
+                    div { dt { "Age" } dd { (answer.age_in_words()) } }
                     div {
                         dt { "Fresh for" }
                         dd {
@@ -151,7 +156,10 @@ pub(super) fn race(answer: &Provenance) -> Markup {
     let widened = database < SLIVER || response < SLIVER;
     html! {
         section.panel.race aria-labelledby="race" {
-            h2 id="race" { (answer.comparison()) }
+            h2 id="race" {
+                (answer.comparison())
+                @if answer.gain().is_some() { span { " than the database" } }
+            }
             dl {
                 div {
                     dt { "The database, when last asked" }
@@ -181,13 +189,13 @@ pub(super) fn line(answer: &Provenance) -> Markup {
                 "answered in " b { (format::duration(answer.elapsed)) }
                 ", the database took " (format::duration(answer.load_time))
             }
-            @if answer.from_copy() { span.gain { (answer.comparison()) } }
+            @if answer.gain().is_some() { span.gain { (answer.comparison()) } }
         }
     }
 }
 
 /// The least share of a bar that can still be seen.
-const SLIVER: f64 = 0.005;
+const SLIVER: f64 = 0.01;
 
 fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
@@ -206,8 +214,8 @@ pub(super) fn bar(kind: &str, share: f64) -> Markup {
     };
     html! {
         svg.bar width="100%" height="10" aria-hidden="true" focusable="false" {
-            rect.track width="100%" height="10" rx="5" {}
-            rect class=(kind) width={ (format!("{:.2}", width * 100.0)) "%" } height="10" rx="5" {}
+            rect.track width="100%" height="100%" rx="5" {}
+            rect class=(kind) width={ (format!("{:.2}", width * 100.0)) "%" } height="100%" rx="5" {}
         }
     }
 }
@@ -282,7 +290,7 @@ mod tests {
         let mut answer = answer(Outcome::Hit(Tier::Memory));
         let text = plain(&race(&answer));
         assert!(
-            text.contains(r#"<rect class="short" width="0.50%""#),
+            text.contains(r#"<rect class="short" width="1.00%""#),
             "{text}"
         );
         assert!(text.contains("drawn wider than it is"), "{text}");
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn age_and_what_is_left_of_the_ttl_are_said_and_drawn() {
         let text = plain(&panel(&answer(Outcome::Hit(Tier::Memory))));
-        assert!(text.contains("<dd>2.8 s</dd>"), "{text}");
+        assert!(text.contains("<dd>2.8 s old</dd>"), "{text}");
         assert!(text.contains("<dd>7.2 s more</dd>"), "{text}");
         assert!(text.contains("<dd>10 s</dd>"), "{text}");
         assert!(

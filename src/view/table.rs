@@ -107,9 +107,14 @@ pub(super) fn table(title: &str, table: &Table) -> Markup {
     }
 }
 
+/// Longer text wraps, in a column wide enough to read; a date or a name stays in one piece.
+const ONE_LINE: usize = 40;
+
 fn data(cell: &Cell, class: Option<&str>) -> Markup {
+    let text = cell.text().unwrap_or_default();
+    let long = text.contains('\n') || text.chars().nth(ONE_LINE).is_some();
     html! {
-        td class=[class] {
+        td class=[if long { Some("wrap") } else { class }] {
             @match cell {
                 Cell::Null => span.null { "null" },
                 Cell::Json(json) => code { (json) },
@@ -161,6 +166,14 @@ mod tests {
             [0, 1, 2, 3].map(|column| table.numeric(column)),
             [true, false, false, false]
         );
+    }
+
+    #[test]
+    fn only_long_text_and_lines_wrap() {
+        let class = |text: &str| data(&Cell::Text(text.to_owned()), None).0.contains("wrap");
+        assert!(!class(&"x".repeat(ONE_LINE)));
+        assert!(class(&"x".repeat(ONE_LINE + 1)));
+        assert!(class("two\nlines"));
     }
 
     #[test]

@@ -27,10 +27,12 @@ pub(super) fn elements(html: &str) -> Vec<Element> {
     let mut open: Vec<String> = Vec::new();
     let mut rest = html.strip_prefix("<!DOCTYPE html>").expect("a doctype");
     while let Some((text, after)) = rest.split_once('<') {
-        if let (Some(last), false) = (found.last_mut(), text.is_empty()) {
-            if last.text.is_empty() && open.last() == Some(&last.name) {
-                text.clone_into(&mut last.text);
-            }
+        // `open` tells whether the text still belongs to the element that was found last.
+        if let Some(last) = found.last_mut()
+            && last.text.is_empty()
+            && open.last() == Some(&last.name)
+        {
+            text.clone_into(&mut last.text);
         }
         let (tag, after) = end_of_tag(after);
         rest = after;

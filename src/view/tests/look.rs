@@ -130,7 +130,7 @@ fn both_themes_name_the_same_colours() {
 #[test]
 fn every_class_of_the_markup_is_known_to_the_style() {
     let mut used = BTreeSet::new();
-    for (_, page) in samples::pages(|benign| benign.to_owned()) {
+    for (_, page) in samples::pages(str::to_owned) {
         for element in elements(&page.0) {
             used.extend(
                 element

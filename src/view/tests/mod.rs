@@ -18,7 +18,7 @@ fn the_sample_pages_can_be_written_out_to_be_looked_at() {
     };
     let dir = std::path::PathBuf::from(dir);
     std::fs::create_dir_all(&dir).unwrap();
-    for (name, page) in samples::pages(|benign| benign.to_owned()) {
+    for (name, page) in samples::pages(str::to_owned) {
         std::fs::write(dir.join(name).with_extension("html"), page.0).unwrap();
     }
     std::fs::write(dir.join("style.css"), look::STYLE).unwrap();

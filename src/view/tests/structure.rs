@@ -7,7 +7,7 @@ use super::dom::{Element, elements};
 use super::samples;
 
 fn all() -> Vec<(String, Vec<Element>)> {
-    let pages = samples::pages(|benign| benign.to_owned());
+    let pages = samples::pages(str::to_owned);
     pages
         .into_iter()
         .map(|(name, page)| (name, elements(&page.0)))

@@ -3,7 +3,7 @@
 use super::samples;
 
 fn page(wanted: &str) -> String {
-    let pages = samples::pages(|benign| benign.to_owned());
+    let pages = samples::pages(str::to_owned);
     let found = pages.into_iter().find(|(name, _)| name == wanted);
     found.expect("the sample").1.0.replace('\u{a0}', " ")
 }
@@ -58,11 +58,15 @@ fn an_error_on_home_has_its_words_and_its_id_and_no_provenance() {
 fn home_says_in_words_where_the_answer_came_from() {
     has("home-redis", &["From Redis"]);
     has("home-stale", &["Stale, being refreshed", "past its time"]);
-    has("home-stale-error", &["the database does not answer"]);
+    has("home-stale-error", &["Stale, because loading fails"]);
     has("home-coalesced", &["Waited for another request’s load"]);
     has(
         "home-miss",
-        &["From the database", "this request ran the query"],
+        &[
+            "just loaded",
+            "From the database",
+            "this request ran the query",
+        ],
     );
 }
 
