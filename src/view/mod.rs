@@ -1,65 +1,78 @@
-//! maud: pure functions from data to markup. No await, no I/O.
+//! The pages: pure functions from plain data to maud markup. They own words, structure and form
+//! of what a browser shows; where the data comes from, status codes and headers are `web`'s. No
+//! await, no I/O, and nothing inline: the pages live under a CSP that allows neither a `style`
+//! attribute nor a script in the markup, so lengths of bars are SVG attributes.
+//!
+//! One file per page, over the parts they share: `frame` (what stands around every page),
+//! `provenance` (where an answer came from), `table`, `form` with `input`, and `format`.
+
+mod catalog;
+mod error;
+mod form;
+pub mod format;
+mod frame;
+mod home;
+mod input;
+mod provenance;
+mod query;
+mod stats;
+mod table;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::time::Duration;
 
-use maud::Markup;
+use crate::query::{Param, Query};
 
-use crate::outcome::Outcome;
-use crate::query::{Catalog, Query};
-use crate::stats::Snapshot;
+pub use catalog::catalog;
+pub use error::{ErrorPage, error};
+pub use frame::{Assets, Frame};
+pub use home::{Home, home};
+pub use provenance::Provenance;
+pub use query::{QueryPage, query};
+pub use stats::{MemoryTier, RedisTier, StatsPage, StatsRow, stats};
+pub use table::{Cell, Table};
 
-/// Where the hashed assets are: `/static/style-<hash>.css`. Filled by `web::assets`.
-#[derive(Debug, Clone)]
-pub struct Assets { pub style: String, pub script: String, pub favicon: String }
-
-/// What every page has around its content.
-#[derive(Debug, Clone)]
-pub struct Frame<'a> { pub assets: &'a Assets, pub version: Option<&'a str> }
-
-/// Where this answer came from, for the panel beside the values.
-#[derive(Debug, Clone)]
-pub struct Provenance {
-    pub outcome: Outcome,
-    pub age: Duration,
-    pub ttl: Duration,
-    pub ttl_left: Duration,
-    /// How long the database took when it was last asked (the long bar).
-    pub load_time: Duration,
-    /// How long this response took (the short bar).
-    pub elapsed: Duration,
+/// What the pages say about a query. Not the query itself: its SQL is never shown, and the TTL
+/// that applies is known only together with the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryInfo<'a> {
+    /// Its name in the URL, `[a-z0-9_-]{1,64}`.
+    pub name: &'a str,
+    /// Its heading.
+    pub title: &'a str,
+    /// What it is about, in a sentence or two.
+    pub description: Option<&'a str>,
+    /// Its parameters in order of declaration.
+    pub params: &'a [Param],
+    /// How long an answer is fresh; `None` where it is not cached.
+    pub ttl: Option<Duration>,
 }
 
-/// One cell as text, or null.
-pub type Cell = Option<String>;
-
-pub struct Table { pub columns: Vec<String>, pub rows: Vec<Vec<Cell>>, pub truncated: bool }
-
-/// `GET /`: each column of the home query's first row is a section; one without a value is not drawn.
-pub struct Home<'a> {
-    pub query: &'a Query,
-    pub host: Option<&'a str>,
-    pub sections: Vec<(String, Cell)>,
-    pub provenance: Option<Provenance>,
-    /// this request's own time, `5.02462s`
-    pub elapsed: Duration,
-    /// public message + request id
-    pub error: Option<(String, String)>,
+impl<'a> QueryInfo<'a> {
+    /// What pages may say of `query`, where `default_ttl` is the TTL of the settings.
+    pub fn new(query: &'a Query, default_ttl: Duration) -> Self {
+        let policy = &query.policy;
+        QueryInfo {
+            name: &query.name,
+            title: &query.title,
+            description: query.description.as_deref(),
+            params: &query.params,
+            ttl: policy.cached.then(|| policy.ttl.unwrap_or(default_ttl)),
+        }
+    }
 }
 
-pub struct QueryPage<'a> {
-    pub query: &'a Query,
-    /// What stands in the form: the text given for each parameter (or its default).
-    pub form: Vec<(String, String)>,
-    pub table: Option<Table>,
-    pub provenance: Option<Provenance>,
-    pub error: Option<(String, String)>,
-    /// The query string to repeat for the JSON/CSV/NDJSON links, `?since=…` or empty.
-    pub query_string: String,
+/// Why there is no value, in the words a client may read.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// `RequestError::public_message`, never its `Display`.
+    pub message: &'a str,
+    /// The request's id, which also stands in the log.
+    pub id: &'a str,
+    /// When it is worth asking again.
+    pub retry_after: Option<Duration>,
 }
-
-pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup { let _ = (frame, page); todo!() }
-pub fn catalog(frame: &Frame<'_>, catalog: &Catalog) -> Markup { let _ = (frame, catalog); todo!() }
-pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup { let _ = (frame, page); todo!() }
-pub fn stats(frame: &Frame<'_>, snapshot: &Snapshot) -> Markup { let _ = (frame, snapshot); todo!() }
-/// 4xx and 5xx away from a query's own page.
-pub fn error(frame: &Frame<'_>, status: u16, message: &str, id: &str) -> Markup { let _ = (frame, status, message, id); todo!() }

@@ -1,0 +1,70 @@
+//! The list of queries.
+
+use maud::{Markup, html};
+
+use super::frame::Place;
+use super::{Frame, QueryInfo, format, input};
+
+/// `GET /q`: every query with what it takes and how long its answers are kept.
+pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
+    let content = html! {
+        div.intro {
+            h1 { "Queries" }
+            @if !queries.is_empty() {
+                p.lead {
+                    "Each is a file of SQL, answered as a page, as JSON, CSV or NDJSON, and kept in the cache."
+                }
+            }
+        }
+        @if queries.is_empty() {
+            (empty())
+        } @else {
+            ul.catalog {
+                @for query in queries { li.panel { (entry(query)) } }
+            }
+        }
+    };
+    frame.page("Queries", Place::Catalog, false, &content)
+}
+
+fn entry(query: &QueryInfo<'_>) -> Markup {
+    html! {
+        h2 { a href={ "/q/" (query.name) } { (query.title) } }
+        @if let Some(description) = query.description { p { (description) } }
+        @if !query.params.is_empty() {
+            ul.params aria-label="Parameters" {
+                @for param in query.params {
+                    li { b { (param.name) } " " span { (input::summary(param)) } }
+                }
+            }
+        }
+        p.meta {
+            code { "/q/" (query.name) }
+            @match query.ttl {
+                Some(ttl) => span { "fresh for " (format::span(ttl)) },
+                None => span { "never cached" },
+            }
+            a href={ "/q/" (query.name) ".json" } aria-label={ "JSON of " (query.title) } { "JSON" }
+            a href={ "/q/" (query.name) ".csv" } aria-label={ "CSV of " (query.title) } { "CSV" }
+        }
+    }
+}
+
+fn empty() -> Markup {
+    html! {
+        section.panel.empty {
+            h2 { "No queries yet" }
+            p {
+                "Put a file such as " code { "orders.sql" } " into the folder named by "
+                code { "[queries] dir" } " and start again. It then stands here, at "
+                code { "/q/orders" } "."
+            }
+            pre { code {
+                "-- title: Orders of a day\n"
+                "-- ttl: 30s\n"
+                "-- param: day date = 2026-01-01\n"
+                "select id, total from orders where ordered_on = :day"
+            } }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Numbers and names as people read them: durations, bytes, counts, shares, labels. It owns their
+//! form on pages only; machine formats and settings have their own.
+
+use std::time::Duration;
+
+/// Stands between a number and its unit, so that a line never breaks there.
+const SPACE: char = '\u{a0}';
+
+/// A measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5 s`.
+pub fn duration(time: Duration) -> String {
+    let micros = time.as_micros();
+    let seconds = time.as_secs_f64();
+    // The limits are those where rounding would reach the next unit (`1000 ms`, `60.0 s`).
+    match micros {
+        0 => format!("0{SPACE}s"),
+        1..100 => format!("{micros}{SPACE}µs"),
+        100..9_995 => format!("{:.2}{SPACE}ms", seconds * 1e3),
+        9_995..99_950 => format!("{:.1}{SPACE}ms", seconds * 1e3),
+        99_950..999_500 => format!("{:.0}{SPACE}ms", seconds * 1e3),
+        999_500..9_995_000 => format!("{seconds:.2}{SPACE}s"),
+        9_995_000..59_950_000 => format!("{seconds:.1}{SPACE}s"),
+        _ => long(time.as_secs_f64().round()),
+    }
+}
+
+/// How old something is, or how long it still lasts; tenths of a second are enough for that.
+pub fn age(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    match time.as_millis() {
+        0..9_950 => format!("{seconds:.1}{SPACE}s"),
+        _ => long(seconds.round()),
+    }
+}
+
+/// A configured time, as exact as it was written: `500 ms`, `10 s`, `1 min 30 s`, `1 d`.
+pub fn span(time: Duration) -> String {
+    if time.subsec_nanos() == 0 && !time.is_zero() {
+        long(time.as_secs_f64())
+    } else if time.is_zero() {
+        format!("0{SPACE}s")
+    } else {
+        duration(time)
+    }
+}
+
+/// The two largest units of a number of whole seconds.
+fn long(seconds: f64) -> String {
+    // Casting saturates; a time past u64 seconds does not matter on a page.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole, positive"
+    )]
+    let seconds = seconds as u64;
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let first = parts
+        .iter()
+        .position(|(n, _)| *n > 0)
+        .unwrap_or(parts.len() - 1);
+    let named: Vec<String> = parts[first..]
+        .iter()
+        .take(2)
+        .enumerate()
+        .filter(|(place, (n, _))| *place == 0 || *n > 0)
+        .map(|(_, (n, unit))| format!("{n}{SPACE}{unit}"))
+        .collect();
+    named.join(" ")
+}
+
+/// Seconds from a counter as a duration; what is not a time (negative, NaN, endless) is zero.
+pub fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// The form of the original page: `5.02462s`.
+pub fn elapsed(time: Duration) -> String {
+    format!("{:.5}s", time.as_secs_f64())
+}
+
+/// Bytes in binary units: `754 B`, `1.2 KiB`, `64 MiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if n < 1024 {
+        return format!("{n}{SPACE}B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "two figures are shown")]
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    // 1023.95 would be shown as 1024.
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let text = format!("{value:.1}");
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    format!("{text}{SPACE}{}", UNITS[unit])
+}
+
+/// A count with thousands separated: `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun, which gets an `s` unless it is one: `1 row`, `1,000 rows`.
+pub fn counted(n: u64, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{}{SPACE}{noun}{plural}", count(n))
+}
+
+/// A share of one as `98.2 %`. `100 %` and `0 %` only where that is exactly so: one failure in a
+/// million stays visible. `–` where there is nothing to take a share of.
+pub fn share(part: Option<f64>) -> String {
+    let Some(part) = part.filter(|part| part.is_finite()) else {
+        return "–".to_owned();
+    };
+    let percent = part * 100.0;
+    let shown = match percent {
+        p if p >= 100.0 => "100".to_owned(),
+        p if p <= 0.0 => "0".to_owned(),
+        p => format!("{:.1}", p.clamp(0.1, 99.9)),
+    };
+    format!("{shown}{SPACE}%")
+}
+
+/// How many times as long `long` is as `short`, to three figures at most: `2.4×`, `17×`, `2,510×`.
+/// `None` where it is not clearly longer.
+pub fn factor(long: Duration, short: Duration) -> Option<String> {
+    // Clocks can give zero for a very short time; a microsecond is the least we claim.
+    let ratio = long.as_secs_f64() / short.as_secs_f64().max(1e-6);
+    if ratio < 1.05 {
+        return None;
+    }
+    if ratio < 9.95 {
+        return Some(format!("{ratio:.1}×"));
+    }
+    let scale = 10_f64.powf((ratio.log10().floor() - 2.0).max(0.0));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, positive"
+    )]
+    let rounded = ((ratio / scale).round() * scale) as u64;
+    Some(format!("{}×", count(rounded)))
+}
+
+/// A column's name as a heading: `database_version` becomes `Database Version`.
+pub fn label(column: &str) -> String {
+    // `select slow_version()` names its column after the function; the page always called what it
+    // returns by this name.
+    if column == "slow_version" {
+        return "Database Version".to_owned();
+    }
+    let words: Vec<String> = column
+        .split(['_', ' '])
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            let mut letters = word.chars();
+            letters.next().map_or_else(String::new, |first| {
+                first.to_uppercase().chain(letters).collect()
+            })
+        })
+        .collect();
+    if words.is_empty() {
+        column.to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str) -> String {
+        text.replace(SPACE, " ")
+    }
+
+    #[test]
+    fn a_measured_time_has_about_three_figures_and_never_reaches_the_next_unit() {
+        let cases = [
+            (0, "0 s"),
+            (40, "40 µs"),
+            (99, "99 µs"),
+            (100, "0.10 ms"),
+            (920, "0.92 ms"),
+            (2_340, "2.34 ms"),
+            (9_994, "9.99 ms"),
+            (9_995, "10.0 ms"),
+            (99_949, "99.9 ms"),
+            (99_950, "100 ms"),
+            (120_400, "120 ms"),
+            (999_499, "999 ms"),
+            (999_500, "1.00 s"),
+            (4_984_000, "4.98 s"),
+            (9_994_999, "9.99 s"),
+            (9_995_000, "10.0 s"),
+            (59_949_000, "59.9 s"),
+            (59_950_000, "1 min"),
+            (125_000_000, "2 min 5 s"),
+            (3_600_000_000, "1 h"),
+            (3_605_000_000, "1 h"),
+            (11_520_000_000, "3 h 12 min"),
+            (187_200_000_000, "2 d 4 h"),
+        ];
+        for (micros, expected) in cases {
+            assert_eq!(
+                plain(&duration(Duration::from_micros(micros))),
+                expected,
+                "{micros} µs"
+            );
+        }
+    }
+
+    #[test]
+    fn an_age_has_tenths_of_a_second_at_most() {
+        let cases = [
+            (0, "0.0 s"),
+            (2_760, "2.8 s"),
+            (9_949, "9.9 s"),
+            (9_950, "10 s"),
+            (90_400, "1 min 30 s"),
+        ];
+        for (millis, expected) in cases {
+            assert_eq!(
+                plain(&age(Duration::from_millis(millis))),
+                expected,
+                "{millis} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn a_configured_time_is_exact() {
+        let cases = [
+            (Duration::ZERO, "0 s"),
+            (Duration::from_millis(500), "500 ms"),
+            (Duration::from_secs(10), "10 s"),
+            (Duration::from_secs(90), "1 min 30 s"),
+            (Duration::from_mins(5), "5 min"),
+            (Duration::from_hours(24), "1 d"),
+        ];
+        for (time, expected) in cases {
+            assert_eq!(plain(&span(time)), expected);
+        }
+    }
+
+    #[test]
+    fn the_elapsed_time_has_the_form_of_the_original_page() {
+        assert_eq!(elapsed(Duration::from_micros(5_024_620)), "5.02462s");
+        assert_eq!(elapsed(Duration::from_nanos(2_104_999)), "0.00210s");
+    }
+
+    #[test]
+    fn bytes_are_in_binary_units() {
+        let cases = [
+            (0, "0 B"),
+            (754, "754 B"),
+            (1024, "1 KiB"),
+            (1_250, "1.2 KiB"),
+            (1_048_575, "1 MiB"),
+            (67_108_864, "64 MiB"),
+            (u64::MAX, "16777216 TiB"),
+        ];
+        for (n, expected) in cases {
+            assert_eq!(plain(&bytes(n)), expected, "{n}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_separated_and_nouns_counted() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(plain(&counted(1, "row")), "1 row");
+        assert_eq!(plain(&counted(0, "row")), "0 rows");
+    }
+
+    #[test]
+    fn a_share_is_whole_only_where_it_is_exactly_so() {
+        assert_eq!(share(None), "–");
+        assert_eq!(share(Some(f64::NAN)), "–");
+        assert_eq!(plain(&share(Some(0.0))), "0 %");
+        assert_eq!(plain(&share(Some(0.000_001))), "0.1 %");
+        assert_eq!(plain(&share(Some(0.982))), "98.2 %");
+        assert_eq!(plain(&share(Some(0.999_999))), "99.9 %");
+        assert_eq!(plain(&share(Some(1.0))), "100 %");
+    }
+
+    #[test]
+    fn a_factor_claims_three_figures_and_nothing_where_there_is_no_gain() {
+        let five = Duration::from_millis(5_020);
+        assert_eq!(
+            factor(five, Duration::from_millis(2)).as_deref(),
+            Some("2,510×")
+        );
+        assert_eq!(
+            factor(five, Duration::from_micros(37)).as_deref(),
+            Some("136,000×")
+        );
+        assert_eq!(
+            factor(five, Duration::from_millis(300)).as_deref(),
+            Some("17×")
+        );
+        assert_eq!(
+            factor(five, Duration::from_millis(2_100)).as_deref(),
+            Some("2.4×")
+        );
+        assert_eq!(factor(five, five), None);
+        assert_eq!(factor(Duration::ZERO, five), None);
+        assert_eq!(factor(five, Duration::ZERO).as_deref(), Some("5,020,000×"));
+    }
+
+    #[test]
+    fn a_column_name_becomes_a_heading() {
+        let cases = [
+            ("database_version", "Database Version"),
+            ("slow_version", "Database Version"),
+            ("id", "Id"),
+            ("größe__in cm", "Größe In Cm"),
+            ("?column?", "?column?"),
+            ("_", "_"),
+            ("élan", "Élan"),
+        ];
+        for (column, expected) in cases {
+            assert_eq!(label(column), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_counts_as_none() {
+        assert_eq!(seconds(f64::NAN), Duration::ZERO);
+        assert_eq!(seconds(-1.0), Duration::ZERO);
+        assert_eq!(seconds(1.5), Duration::from_millis(1_500));
+    }
+}

@@ -1,0 +1,91 @@
+//! What stands around every page: head, skip link, navigation, footer. It owns no content.
+
+use maud::{DOCTYPE, Markup, html};
+
+/// Where the embedded files are, with the hash in their names: `/static/style-<hash>.css`.
+#[derive(Debug, Clone)]
+pub struct Assets {
+    /// The style sheet.
+    pub style: String,
+    /// The icon.
+    pub favicon: String,
+}
+
+/// What every page has around its content.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The files a page refers to.
+    pub assets: &'a Assets,
+    /// This program's version; `None` where the client may not know it.
+    pub version: Option<&'a str>,
+}
+
+/// The place of a page in the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Home,
+    Catalog,
+    /// A page below the catalog.
+    Query,
+    Stats,
+    /// None of these, as an error page.
+    Elsewhere,
+}
+
+impl Frame<'_> {
+    /// A whole document. `title` says where one is; the program's name is added to it. `wide` is
+    /// for pages that are mostly a table.
+    pub(super) fn page(self, title: &str, place: Place, wide: bool, content: &Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) " · unslow" }
+                    link rel="icon" href=(self.assets.favicon) type="image/svg+xml";
+                    link rel="stylesheet" href=(self.assets.style);
+                }
+                body class=[wide.then_some("wide")] {
+                    a.skip href="#content" { "Skip to the content" }
+                    header.top {
+                        div.inside {
+                            a.brand href="/" { (mark()) "unslow" }
+                            nav aria-label="Pages" {
+                                (nav_link("/", "Home", (place == Place::Home).then_some("page")))
+                                (nav_link("/q", "Queries", match place {
+                                    Place::Catalog => Some("page"),
+                                    Place::Query => Some("true"),
+                                    _ => None,
+                                }))
+                                (nav_link("/stats", "Statistics", (place == Place::Stats).then_some("page")))
+                            }
+                        }
+                    }
+                    main #content tabindex="-1" { div.inside { (content) } }
+                    footer.bottom {
+                        div.inside {
+                            p { "unslow" @if let Some(version) = self.version { " " (version) }
+                                " puts slow SQL behind a cache." }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn nav_link(href: &str, words: &str, current: Option<&str>) -> Markup {
+    html! { a href=(href) aria-current=[current] { (words) } }
+}
+
+/// The sign of the program: the long bar and the short one.
+fn mark() -> Markup {
+    html! {
+        svg.mark width="26" height="20" viewBox="0 0 26 20" aria-hidden="true" focusable="false" {
+            rect.long x="0" y="3" width="26" height="5" rx="2.5" {}
+            rect.short x="0" y="12" width="8" height="5" rx="2.5" {}
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The input for one parameter, and a parameter in words. It owns which control fits which type and
+//! values; what a value means is checked where parameters are typed, in `query`.
+
+use maud::{Markup, html};
+
+use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
+
+/// The control, filled with `value`. `about` is the id of what describes it.
+pub(super) fn control(
+    param: &Param,
+    id: &str,
+    about: &str,
+    value: Option<&str>,
+    wrong: bool,
+) -> Markup {
+    let invalid = wrong.then_some("true");
+    let choices = choices(param);
+    if !choices.is_empty() {
+        return select(param, &choices, id, about, value, invalid);
+    }
+    let (low, high) = match &param.allowed {
+        Allowed::Range(low, high) => (text(low), text(high)),
+        _ => (None, None),
+    };
+    // Only these two inputs know a range.
+    let ranged = matches!(
+        param.kind,
+        ParamType::Integer | ParamType::Number | ParamType::Date
+    );
+    // No `number` input for bigint: a browser would compare it as a double. No `datetime-local`
+    // for timestamp: it cannot say a zone.
+    let (kind, mode, pattern, step) = match param.kind {
+        ParamType::Integer => ("number", None, None, Some("1")),
+        ParamType::Number => ("number", None, None, Some("any")),
+        ParamType::Bigint => ("text", Some("numeric"), Some("[-+]?[0-9]+"), None),
+        ParamType::Date => ("date", None, None, None),
+        ParamType::Uuid => ("text", None, Some("[0-9A-Fa-f\\-]{32,36}"), None),
+        ParamType::Text | ParamType::Timestamp | ParamType::Boolean => ("text", None, None, None),
+    };
+    html! {
+        input id=(id) name=(param.name) type=(kind) value=[value]
+            min=[low.filter(|_| ranged)] max=[high.filter(|_| ranged)] step=[step]
+            inputmode=[mode] pattern=[pattern] placeholder=[placeholder(param)]
+            required[required(param)] aria-describedby=(about) aria-invalid=[invalid]
+            autocomplete="off" spellcheck="false";
+    }
+}
+
+/// A list. What was given and is not in it stays to be seen, and so does that nothing was given.
+fn select(
+    param: &Param,
+    choices: &[String],
+    id: &str,
+    about: &str,
+    value: Option<&str>,
+    invalid: Option<&str>,
+) -> Markup {
+    let value = value.filter(|value| !value.is_empty());
+    let foreign = value.filter(|value| !choices.iter().any(|choice| choice == value));
+    html! {
+        select id=(id) name=(param.name) required[required(param)]
+            aria-describedby=(about) aria-invalid=[invalid] {
+            @if optional(param) {
+                option value="" selected[value.is_none()] { "not set" }
+            } @else if value.is_none() {
+                option value="" selected disabled { "Choose…" }
+            }
+            @if let Some(foreign) = foreign {
+                option value=(foreign) selected { (foreign) " (not in the list)" }
+            }
+            @for choice in choices {
+                option value=(choice) selected[value == Some(choice.as_str())] { (choice) }
+            }
+        }
+    }
+}
+
+/// The values there are, where there is a list of them.
+fn choices(param: &Param) -> Vec<String> {
+    match &param.allowed {
+        Allowed::List(values) => values.iter().filter_map(text).collect(),
+        _ if param.kind == ParamType::Boolean => vec!["true".to_owned(), "false".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+fn required(param: &Param) -> bool {
+    param.default == ParamDefault::Required
+}
+
+/// Whether it may be left out and is null then.
+pub(super) fn optional(param: &Param) -> bool {
+    param.default == ParamDefault::Value(Value::Null)
+}
+
+fn placeholder(param: &Param) -> Option<&'static str> {
+    match param.kind {
+        ParamType::Timestamp => Some("2026-01-31 18:00"),
+        ParamType::Uuid => Some("00000000-0000-0000-0000-000000000000"),
+        _ if optional(param) => Some("not set"),
+        _ => None,
+    }
+}
+
+/// The default, as it would be given.
+pub(super) fn preset(param: &Param) -> Option<String> {
+    match &param.default {
+        ParamDefault::Required => None,
+        ParamDefault::Value(value) => text(value),
+    }
+}
+
+/// A value as it is written in a form or a URL; `None` for null.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Boolean(yes) => Some(yes.to_string()),
+        Value::Integer(n) => Some(n.to_string()),
+        Value::Bigint(n) => Some(n.to_string()),
+        Value::Text(text)
+        | Value::Number(text)
+        | Value::Date(text)
+        | Value::Timestamp(text)
+        | Value::Uuid(text) => Some(text.clone()),
+    }
+}
+
+/// What may be entered, beneath the input.
+pub(super) fn hint(param: &Param) -> String {
+    let kind = match param.kind {
+        ParamType::Text | ParamType::Boolean => "",
+        ParamType::Integer | ParamType::Bigint => "Whole number",
+        ParamType::Number => "Number",
+        ParamType::Date => "Date",
+        ParamType::Timestamp => "Date and time, UTC where no zone is given",
+        ParamType::Uuid => "UUID",
+    };
+    match &param.allowed {
+        Allowed::Range(low, high) if kind.is_empty() => range(low, high),
+        Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        Allowed::List(_) => String::new(),
+        Allowed::Anything => kind.to_owned(),
+    }
+}
+
+fn range(low: &Value, high: &Value) -> String {
+    format!(
+        "{} to {}",
+        text(low).unwrap_or_default(),
+        text(high).unwrap_or_default()
+    )
+}
+
+/// A parameter in short, for the catalog: `integer, 1 to 100, default 10`.
+pub(super) fn summary(param: &Param) -> String {
+    let kind = match param.kind {
+        ParamType::Text => "text",
+        ParamType::Integer => "integer",
+        ParamType::Bigint => "bigint",
+        ParamType::Number => "number",
+        ParamType::Boolean => "boolean",
+        ParamType::Date => "date",
+        ParamType::Timestamp => "timestamp",
+        ParamType::Uuid => "uuid",
+    };
+    let allowed = match &param.allowed {
+        Allowed::Anything => kind.to_owned(),
+        Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        Allowed::List(values) => {
+            let values: Vec<String> = values.iter().filter_map(text).collect();
+            values.join(" | ")
+        }
+    };
+    match &param.default {
+        ParamDefault::Required => format!("{allowed}, required"),
+        ParamDefault::Value(Value::Null) => format!("{allowed}, optional"),
+        ParamDefault::Value(value) => {
+            format!("{allowed}, default {}", text(value).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_in_short_says_type_bounds_and_default() {
+        let param = |kind, default, allowed| Param {
+            name: "p".to_owned(),
+            kind,
+            default,
+            allowed,
+        };
+        let top = param(
+            ParamType::Integer,
+            ParamDefault::Value(Value::Integer(10)),
+            Allowed::Range(Value::Integer(1), Value::Integer(100)),
+        );
+        let list = ["eu", "us"].map(|value| Value::Text(value.to_owned()));
+        let region = param(
+            ParamType::Text,
+            ParamDefault::Required,
+            Allowed::List(list.to_vec()),
+        );
+        let since = param(
+            ParamType::Date,
+            ParamDefault::Value(Value::Null),
+            Allowed::Anything,
+        );
+        assert_eq!(summary(&top), "integer, 1 to 100, default 10");
+        assert_eq!(summary(&region), "eu | us, required");
+        assert_eq!(summary(&since), "date, optional");
+    }
+}

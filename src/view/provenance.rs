@@ -1,0 +1,348 @@
+//! Where an answer came from, in words and as bars. It owns the sentences for the outcomes and the
+//! comparison with the database; it boasts only where the cache did make the difference.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::format;
+use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+
+/// Where an answer came from, how old it is, and what it would have cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance {
+    /// How the request was answered.
+    pub outcome: Outcome,
+    /// Since the result arrived from the database.
+    pub age: Duration,
+    /// The TTL of the query.
+    pub ttl: Duration,
+    /// What is left of it; zero when stale.
+    pub ttl_left: Duration,
+    /// How long the database took when it was last asked (the long bar).
+    pub load_time: Duration,
+    /// How long this response took (the short bar).
+    pub elapsed: Duration,
+    /// Whether the answer is kept for the next request.
+    pub stored: bool,
+}
+
+impl Provenance {
+    /// Where it came from, as a heading, and what that means, as a sentence.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self.outcome {
+            Outcome::Hit(Tier::Memory) => (
+                "From memory",
+                "A fresh copy was in this process. The database was not asked.",
+            ),
+            Outcome::Hit(Tier::Redis) => (
+                "From Redis",
+                "A fresh copy was in the shared cache. The database was not asked.",
+            ),
+            Outcome::Stale(StaleReason::Revalidating) => (
+                "Stale, being refreshed",
+                "The copy had just passed its time, so it was served at once while a new one is loaded.",
+            ),
+            Outcome::Stale(StaleReason::LoadError) => (
+                "Stale, because loading fails",
+                "A new copy cannot be loaded at the moment, so the last good one is served.",
+            ),
+            Outcome::Coalesced => (
+                "Waited for another request’s load",
+                "Somebody had just asked the same. The query ran once for everyone who waited.",
+            ),
+            Outcome::Miss if self.stored => (
+                "From the database",
+                "No usable copy was found, so this request ran the query. Reload to see the cache answer.",
+            ),
+            Outcome::Miss => (
+                "From the database",
+                "No usable copy was found, so this request ran the query. The answer could not be kept.",
+            ),
+            Outcome::Bypass(BypassReason::CacheOff) => (
+                "From the database, not cached",
+                "This query is always run: its file says cache: off.",
+            ),
+            Outcome::Bypass(BypassReason::TooLarge) => (
+                "From the database, not cached",
+                "The answer is larger than what one entry of the cache may hold.",
+            ),
+            Outcome::Error => ("No answer", "There is no value to show."),
+        }
+    }
+
+    /// The class that colours the mark beside the words, which say the same.
+    fn tone(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Hit(_) => "fresh",
+            Outcome::Stale(_) => "stale",
+            Outcome::Coalesced | Outcome::Miss | Outcome::Bypass(_) => "loaded",
+            Outcome::Error => "failed",
+        }
+    }
+
+    fn cached(&self) -> bool {
+        self.stored && !matches!(self.outcome, Outcome::Bypass(_) | Outcome::Error)
+    }
+
+    /// `2.8 s old`
+    fn age_in_words(&self) -> String {
+        if self.age < Duration::from_millis(50) {
+            return "just loaded".to_owned();
+        }
+        format!("{} old", format::age(self.age))
+    }
+
+    /// `2.8 s old, fresh for 7.2 s more`
+    fn freshness(&self) -> String {
+        let age = self.age_in_words();
+        if self.ttl_left.is_zero() {
+            format!("{age}, past its {}", format::span(self.ttl))
+        } else {
+            format!("{age}, fresh for {} more", format::age(self.ttl_left))
+        }
+    }
+
+    /// How many times faster than the database a copy was, if it was.
+    fn gain(&self) -> Option<String> {
+        let copy = matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_));
+        format::factor(self.load_time, self.elapsed).filter(|_| copy)
+    }
+
+    /// What the two bars show, in words.
+    fn comparison(&self) -> String {
+        match (self.outcome, self.gain()) {
+            (_, Some(factor)) => format!("{factor} faster"),
+            (Outcome::Hit(_) | Outcome::Stale(_), None) => "No faster than the database".to_owned(),
+            (Outcome::Coalesced, None) => "This response waited for the database".to_owned(),
+            _ => "This response ran the query".to_owned(),
+        }
+    }
+}
+
+/// The panel of the home page: source, age, what is left of the TTL.
+pub(super) fn panel(answer: &Provenance) -> Markup {
+    let (source, meaning) = answer.words();
+    html! {
+        section.panel.answer aria-labelledby="answer" {
+            p.kicker { "This answer" }
+            h2 #answer.source.(answer.tone()) { (source) }
+            p.quiet { (meaning) }
+            @if answer.cached() {
+                dl.facts {
+                    div { dt { "Age" } dd { (answer.age_in_words()) } }
+                    div {
+                        dt { "Fresh for" }
+                        dd {
+                            @if answer.ttl_left.is_zero() { "past its time" }
+                            @else { (format::age(answer.ttl_left)) " more" }
+                        }
+                    }
+                    div { dt { "TTL" } dd { (format::span(answer.ttl)) } }
+                }
+                (bar("left", share(answer.ttl_left, answer.ttl)))
+            }
+        }
+    }
+}
+
+/// The last database response next to this one.
+pub(super) fn race(answer: &Provenance) -> Markup {
+    let longest = answer.load_time.max(answer.elapsed);
+    let (database, response) = (
+        share(answer.load_time, longest),
+        share(answer.elapsed, longest),
+    );
+    let widened = database < SLIVER || response < SLIVER;
+    html! {
+        section.panel.race aria-labelledby="race" {
+            h2 id="race" {
+                (answer.comparison())
+                @if answer.gain().is_some() { span { " than the database" } }
+            }
+            dl {
+                div {
+                    dt { "The database, when last asked" }
+                    dd { (bar("long", database)) span.figure { (format::duration(answer.load_time)) } }
+                }
+                div {
+                    dt { "This response" }
+                    dd { (bar("short", response)) span.figure { (format::duration(answer.elapsed)) } }
+                }
+            }
+            p.note {
+                "Both bars are on one linear scale."
+                @if widened { " The shorter one is drawn wider than it is, or you would not see it." }
+            }
+        }
+    }
+}
+
+/// The same in one line, above a table.
+pub(super) fn line(answer: &Provenance) -> Markup {
+    let (source, meaning) = answer.words();
+    html! {
+        p.provenance {
+            strong.source.(answer.tone()) title=(meaning) { (source) }
+            @if answer.cached() { span { (answer.freshness()) } }
+            span {
+                "answered in " b { (format::duration(answer.elapsed)) }
+                ", the database took " (format::duration(answer.load_time))
+            }
+            @if answer.gain().is_some() { span.gain { (answer.comparison()) } }
+        }
+    }
+}
+
+/// The least share of a bar that can still be seen.
+const SLIVER: f64 = 0.01;
+
+fn share(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() {
+        0.0
+    } else {
+        (part.as_secs_f64() / whole.as_secs_f64()).min(1.0)
+    }
+}
+
+/// A horizontal bar. The figure beside it says the same, so it is hidden from screen readers.
+pub(super) fn bar(kind: &str, share: f64) -> Markup {
+    let width = if kind == "left" {
+        share
+    } else {
+        share.max(SLIVER)
+    };
+    html! {
+        svg.bar width="100%" height="10" aria-hidden="true" focusable="false" {
+            rect.track width="100%" height="100%" rx="5" {}
+            rect class=(kind) width={ (format!("{:.2}", width * 100.0)) "%" } height="100%" rx="5" {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(outcome: Outcome) -> Provenance {
+        Provenance {
+            outcome,
+            age: Duration::from_millis(2_800),
+            ttl: Duration::from_secs(10),
+            ttl_left: Duration::from_millis(7_200),
+            load_time: Duration::from_millis(5_020),
+            elapsed: Duration::from_millis(2),
+            stored: true,
+        }
+    }
+
+    fn plain(markup: &Markup) -> String {
+        markup.0.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn only_a_copy_is_called_faster() {
+        let outcomes = [
+            (Outcome::Hit(Tier::Memory), true),
+            (Outcome::Hit(Tier::Redis), true),
+            (Outcome::Stale(StaleReason::Revalidating), true),
+            (Outcome::Stale(StaleReason::LoadError), true),
+            (Outcome::Coalesced, false),
+            (Outcome::Miss, false),
+            (Outcome::Bypass(BypassReason::CacheOff), false),
+            (Outcome::Bypass(BypassReason::TooLarge), false),
+        ];
+        for (outcome, boasts) in outcomes {
+            let answer = answer(outcome);
+            assert_eq!(
+                plain(&race(&answer)).contains("2,510× faster"),
+                boasts,
+                "{outcome:?}"
+            );
+            assert_eq!(
+                plain(&line(&answer)).contains("2,510× faster"),
+                boasts,
+                "{outcome:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copy_that_took_longer_than_the_database_is_not_called_faster() {
+        let slow = Provenance {
+            load_time: Duration::from_micros(300),
+            ..answer(Outcome::Hit(Tier::Redis))
+        };
+        let text = plain(&race(&slow));
+        assert!(text.contains("No faster than the database"), "{text}");
+        assert!(
+            text.contains(r#"<rect class="long" width="15.00%""#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"<rect class="short" width="100.00%""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_bars_are_linear_and_a_sliver_that_was_widened_is_owned_up_to() {
+        let mut answer = answer(Outcome::Hit(Tier::Memory));
+        let text = plain(&race(&answer));
+        assert!(
+            text.contains(r#"<rect class="short" width="1.00%""#),
+            "{text}"
+        );
+        assert!(text.contains("drawn wider than it is"), "{text}");
+
+        answer.elapsed = Duration::from_millis(2_510);
+        let text = plain(&race(&answer));
+        assert!(
+            text.contains(r#"<rect class="short" width="50.00%""#),
+            "{text}"
+        );
+        assert!(!text.contains("drawn wider than it is"), "{text}");
+    }
+
+    #[test]
+    fn age_and_what_is_left_of_the_ttl_are_said_and_drawn() {
+        let text = plain(&panel(&answer(Outcome::Hit(Tier::Memory))));
+        assert!(text.contains("<dd>2.8 s old</dd>"), "{text}");
+        assert!(text.contains("<dd>7.2 s more</dd>"), "{text}");
+        assert!(text.contains("<dd>10 s</dd>"), "{text}");
+        assert!(
+            text.contains(r#"<rect class="left" width="72.00%""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_stale_copy_has_nothing_left() {
+        let stale = Provenance {
+            ttl_left: Duration::ZERO,
+            age: Duration::from_secs(12),
+            ..answer(Outcome::Stale(StaleReason::Revalidating))
+        };
+        let text = plain(&panel(&stale));
+        assert!(text.contains("past its time"), "{text}");
+        assert!(
+            text.contains(r#"<rect class="left" width="0.00%""#),
+            "{text}"
+        );
+        assert!(plain(&line(&stale)).contains("12 s old, past its 10 s"));
+    }
+
+    #[test]
+    fn what_is_not_kept_has_no_age_and_promises_no_cache() {
+        let bypass = answer(Outcome::Bypass(BypassReason::CacheOff));
+        let unkept = Provenance {
+            stored: false,
+            ..answer(Outcome::Miss)
+        };
+        for answer in [bypass, unkept] {
+            let text = plain(&panel(&answer));
+            assert!(!text.contains("Fresh for"), "{text}");
+            assert!(!text.contains("Reload to see"), "{text}");
+        }
+    }
+}

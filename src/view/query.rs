@@ -1,0 +1,74 @@
+//! The page of one query: its form, where the answer came from, the table, and the same answer in
+//! other formats. The SQL is not shown.
+
+use maud::{Markup, html};
+
+use super::frame::Place;
+use super::{Failure, Frame, Provenance, QueryInfo, Table, error, form, format, provenance, table};
+
+/// `GET /q/NAME`
+#[derive(Debug)]
+pub struct QueryPage<'a> {
+    /// The query.
+    pub query: QueryInfo<'a>,
+    /// The parameters as the client gave them; the form shows the defaults of the others.
+    pub given: &'a [(String, String)],
+    /// The result; `None` where there is none.
+    pub table: Option<Table>,
+    /// Where the result came from.
+    pub provenance: Option<Provenance>,
+    /// Why there is no result. A 400 is shown at the parameter it names.
+    pub failure: Option<Failure<'a>>,
+    /// The query string that the links to other formats repeat: `?since=…`, or empty.
+    pub query_string: &'a str,
+}
+
+/// The query with its form and its result.
+pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
+    let query = &page.query;
+    let failure = page.failure.as_ref();
+    let content = html! {
+        div.intro {
+            p.kicker { a href="/q" { "Queries" } }
+            h1 { (query.title) }
+            @if let Some(description) = query.description { p.lead { (description) } }
+        }
+        @if let Some(failure) = failure {
+            @match form::named(query.params, failure) {
+                Some(name) => (error::refused(failure, name)),
+                None => (error::alert(failure)),
+            }
+        }
+        @if !query.params.is_empty() { (form::form(query, page.given, failure)) }
+        @if let Some(answer) = &page.provenance { (provenance::line(answer)) }
+        @if let Some(result) = &page.table {
+            (table::table(query.title, result))
+        } @else if failure.is_none() {
+            p.panel.empty { "Fill in the form to run this query." }
+        }
+        (links(query, page))
+    };
+    frame.page(query.title, Place::Query, false, &content)
+}
+
+fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
+    html! {
+        div.below {
+            @if page.table.is_some() {
+                p.actions {
+                    a.button.plain href={ "/q/" (query.name) (page.query_string) } { "Reload" }
+                    span.quiet { "This answer as" }
+                    @for (suffix, words) in [("json", "JSON"), ("csv", "CSV"), ("ndjson", "NDJSON")] {
+                        a href={ "/q/" (query.name) "." (suffix) (page.query_string) } { (words) }
+                    }
+                }
+            }
+            p.note {
+                @match query.ttl {
+                    Some(ttl) => { "Answers are fresh for " (format::span(ttl)) "." },
+                    None => "Answers of this query are never cached.",
+                }
+            }
+        }
+    }
+}

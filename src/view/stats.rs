@@ -1,0 +1,298 @@
+//! The statistics page: words first, then the few numbers that matter, then the table. It renders
+//! from what it is given, so it works with Redis and the database away. It counts nothing.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+use time::{OffsetDateTime, UtcOffset};
+
+use super::frame::Place;
+use super::{Frame, format, provenance, verdict};
+use crate::stats::Numbers;
+
+/// `GET /stats`
+#[derive(Debug)]
+pub struct StatsPage<'a> {
+    /// Which process this is; `None` where that says nothing.
+    pub instance: Option<&'a str>,
+    /// The moment of the numbers.
+    pub generated_at: OffsetDateTime,
+    /// Since the process started.
+    pub uptime: Duration,
+    /// All queries together.
+    pub total: &'a Numbers,
+    /// Each query, in any order.
+    pub queries: Vec<StatsRow<'a>>,
+    /// The memory tier; `None` where it is turned off.
+    pub memory: Option<MemoryTier>,
+    /// The Redis tier; `None` where there is none.
+    pub redis: Option<RedisTier<'a>>,
+    /// How the database was when last asked; `None` before that.
+    pub database_up: Option<bool>,
+}
+
+/// One query's numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct StatsRow<'a> {
+    /// The query's name.
+    pub query: &'a str,
+    /// Its counters.
+    pub numbers: &'a Numbers,
+    /// How long its last load took; `None` before the first.
+    pub last_load: Option<Duration>,
+}
+
+/// What the memory tier holds.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryTier {
+    /// Entries held.
+    pub entries: u64,
+    /// Bytes held.
+    pub bytes: u64,
+    /// Bytes it may hold.
+    pub max_bytes: u64,
+}
+
+/// How Redis is.
+#[derive(Debug, Clone, Copy)]
+pub struct RedisTier<'a> {
+    /// Whether the last attempt succeeded.
+    pub up: bool,
+    /// The breaker's state, in words: `closed`, `open`, `half-open`.
+    pub breaker: &'a str,
+    /// The class of the last error; never its text.
+    pub last_error: Option<&'a str>,
+}
+
+/// The page.
+pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
+    let content = html! {
+        div.intro.spread {
+            h1 { "Statistics" }
+            p.actions {
+                a.button href="/stats" { "Refresh now" }
+                a href="/stats.json" { "JSON" }
+            }
+        }
+        (instance(page))
+        (verdicts(page))
+        (tiles(page.total))
+        (queries(page))
+        div.duo.tiers { (memory(page.memory)) (redis(page.redis.as_ref())) (database(page.database_up)) }
+        (words())
+    };
+    frame.page("Statistics", Place::Stats, true, &content)
+}
+
+fn instance(page: &StatsPage<'_>) -> Markup {
+    let at = page.generated_at.to_offset(UtcOffset::UTC);
+    let (date, hour, minute, second) = (at.date(), at.hour(), at.minute(), at.second());
+    let clock = format!("{hour:02}:{minute:02}:{second:02}");
+    html! {
+        p.instance {
+            @if let Some(instance) = page.instance { span { "Instance " b { (instance) } } }
+            span { "up " b { (format::span(Duration::from_secs(page.uptime.as_secs()))) } }
+            span {
+                "as of "
+                time datetime={ (date.to_string()) "T" (clock) "Z" } { (date.to_string()) " " (clock) " UTC" }
+            }
+        }
+    }
+}
+
+fn verdicts(page: &StatsPage<'_>) -> Markup {
+    html! {
+        section.verdicts aria-label="Verdict" role="status" {
+            @for (level, words) in verdict::verdicts(page) {
+                p.verdict.(level.class()) { strong { (level.word()) } " " (words) }
+            }
+        }
+    }
+}
+
+fn tiles(total: &Numbers) -> Markup {
+    let asked = total.requests.saturating_sub(total.bypass);
+    let tiles = [
+        (
+            "Hit ratio",
+            format::share(total.hit_ratio),
+            format!(
+                "of {} that could be cached",
+                format::counted(asked, "request")
+            ),
+        ),
+        (
+            "Requests",
+            format::count(total.requests),
+            format!("{} without a value", format::count(total.error)),
+        ),
+        (
+            "Loads",
+            format::count(total.loads),
+            format!("{} failed", format::count(total.load_errors)),
+        ),
+        (
+            "Time saved",
+            format::duration(format::seconds(total.time_saved_seconds)),
+            "that clients did not wait for the database".to_owned(),
+        ),
+    ];
+    html! {
+        dl.tiles {
+            @for (name, value, about) in tiles {
+                div.panel.tile { dt { (name) } dd { span.big { (value) } span.about { (about) } } }
+            }
+        }
+    }
+}
+
+/// The columns after the query's name: heading, and the cell for one row.
+type Column = (&'static str, fn(&Numbers) -> u64);
+
+const COUNTS: [Column; 10] = [
+    ("Requests", |n| n.requests),
+    ("Memory", |n| n.hit_memory),
+    ("Redis", |n| n.hit_redis),
+    ("Stale", |n| n.stale),
+    ("Coalesced", |n| n.coalesced),
+    ("Miss", |n| n.miss),
+    ("Bypass", |n| n.bypass),
+    ("Error", |n| n.error),
+    ("Loads", |n| n.loads),
+    ("Load errors", |n| n.load_errors),
+];
+
+/// Those on which the database spent most time come first.
+fn queries(page: &StatsPage<'_>) -> Markup {
+    let mut rows = page.queries.clone();
+    rows.sort_by(|a, b| b.numbers.load_seconds.total_cmp(&a.numbers.load_seconds));
+    html! {
+        div.scroll role="region" aria-labelledby="per-query" tabindex="0" {
+            table.stats {
+                caption id="per-query" { "Queries, by the time their loads took together" }
+                thead {
+                    tr {
+                        th scope="col" { "Query" }
+                        th.num scope="col" { "Hit ratio" }
+                        @for (heading, _) in COUNTS { th.num scope="col" { (heading) } }
+                        th.num scope="col" { "Last load" }
+                        th.num scope="col" { "Time saved" }
+                    }
+                }
+                tbody {
+                    @for row in &rows {
+                        tr {
+                            th scope="row" { a href={ "/q/" (row.query) } { (row.query) } }
+                            (numbers(row.numbers, row.last_load))
+                        }
+                    }
+                    @if rows.is_empty() { tr.none { td colspan="14" { "No queries" } } }
+                }
+                @if rows.len() > 1 {
+                    tfoot { tr { th scope="row" { "All" } (numbers(page.total, None)) } }
+                }
+            }
+        }
+    }
+}
+
+fn numbers(numbers: &Numbers, last_load: Option<Duration>) -> Markup {
+    html! {
+        td.num { (format::share(numbers.hit_ratio)) }
+        @for (_, count) in COUNTS {
+            @let n = count(numbers);
+            td.num.zero[n == 0] { (format::count(n)) }
+        }
+        td.num { (last_load.map_or_else(|| "–".to_owned(), format::duration)) }
+        td.num { (format::duration(format::seconds(numbers.time_saved_seconds))) }
+    }
+}
+
+fn memory(tier: Option<MemoryTier>) -> Markup {
+    html! {
+        section.panel {
+            h2 { "Memory tier" }
+            @match tier {
+                Some(tier) => {
+                    p {
+                        b { (format::bytes(tier.bytes)) } " of " (format::bytes(tier.max_bytes)) " in "
+                        (if tier.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", format::count(tier.entries)) })
+                    }
+                    (provenance::bar("left", part(tier.bytes, tier.max_bytes)))
+                },
+                None => p { "Turned off." },
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the length of a bar")]
+fn part(part: u64, whole: u64) -> f64 {
+    (part as f64 / whole.max(1) as f64).min(1.0)
+}
+
+fn redis(tier: Option<&RedisTier<'_>>) -> Markup {
+    html! {
+        section.panel {
+            h2 { "Redis tier" }
+            @match tier {
+                Some(tier) => {
+                    p { b { (if tier.up { "Reachable" } else { "Not reachable" }) } ", breaker " (tier.breaker) }
+                    @if let Some(class) = tier.last_error { p.quiet { "Last error: " (class) } }
+                },
+                None => p { "Not configured: copies live in this process only." },
+            }
+        }
+    }
+}
+
+fn database(up: Option<bool>) -> Markup {
+    html! {
+        section.panel {
+            h2 { "Database" }
+            p {
+                @match up {
+                    Some(true) => b { "Reachable" },
+                    Some(false) => b { "Not reachable" },
+                    None => "Not asked yet",
+                }
+            }
+        }
+    }
+}
+
+/// What the columns mean.
+fn words() -> Markup {
+    let words = [
+        ("Memory, Redis", "A fresh copy was found there."),
+        (
+            "Stale",
+            "A copy past its TTL was served while a new one was loaded, or because loading failed.",
+        ),
+        (
+            "Coalesced",
+            "It waited for another request’s load and got the same answer.",
+        ),
+        ("Miss", "The request ran the query."),
+        ("Bypass", "The cache was deliberately not used."),
+        ("Error", "No value was returned."),
+        (
+            "Hit ratio",
+            "Memory, Redis and stale together, out of all requests but bypasses.",
+        ),
+        (
+            "Loads",
+            "Times the query was started. Refreshes count here and are nobody’s miss.",
+        ),
+        (
+            "Time saved",
+            "What the loads behind the served copies took, less what the requests took.",
+        ),
+    ];
+    html! {
+        details.words {
+            summary { "What the words mean" }
+            dl { @for (word, meaning) in words { div { dt { (word) } dd { (meaning) } } } }
+        }
+    }
+}

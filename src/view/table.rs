@@ -1,0 +1,205 @@
+//! A result as an HTML table. It owns how a cell looks; which rows there are is decided elsewhere.
+
+use maud::{Markup, html};
+use serde_json::value::RawValue;
+
+use super::format;
+
+/// One value of a result, by what it is in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// SQL's null.
+    Null,
+    /// A number, with the digits the database wrote.
+    Number(String),
+    /// Text, or anything else that JSON writes as a string.
+    Text(String),
+    /// An array, an object or a boolean, as JSON.
+    Json(String),
+}
+
+impl Cell {
+    /// The cell for one JSON value. Numbers keep their digits.
+    pub fn from_json(value: &RawValue) -> Cell {
+        let json = value.get();
+        match json.as_bytes().first() {
+            Some(b'n') => Cell::Null,
+            Some(b'-' | b'0'..=b'9') => Cell::Number(json.to_owned()),
+            // A lone surrogate is JSON but no text: shown as it was written.
+            Some(b'"') => {
+                serde_json::from_str(json).map_or_else(|_| Cell::Json(json.to_owned()), Cell::Text)
+            }
+            _ => Cell::Json(json.to_owned()),
+        }
+    }
+
+    /// What is shown; `None` for null.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Cell::Null => None,
+            Cell::Number(text) | Cell::Text(text) | Cell::Json(text) => Some(text),
+        }
+    }
+}
+
+/// A result.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// The columns' names, in order; known also where there are no rows.
+    pub columns: Vec<String>,
+    /// The rows, each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+    /// Whether there were more rows than are shown.
+    pub truncated: bool,
+}
+
+impl Table {
+    /// Whether a column holds numbers and nothing but: such a column is aligned on the right.
+    fn numeric(&self, column: usize) -> bool {
+        let mut cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.clone().any(|cell| matches!(cell, Cell::Number(_)))
+            && cells.all(|cell| matches!(cell, Cell::Number(_) | Cell::Null))
+    }
+
+    /// `12 rows`, or that these are the first of more.
+    fn size(&self) -> String {
+        let rows = format::counted(self.rows.len() as u64, "row");
+        if self.truncated {
+            format!("The first {rows}; there are more")
+        } else {
+            rows
+        }
+    }
+}
+
+/// The table in a container of its own that scrolls sideways, so that the page never does.
+/// `title` names it for those who do not see it.
+pub(super) fn table(title: &str, table: &Table) -> Markup {
+    let classes: Vec<Option<&str>> = (0..table.columns.len())
+        .map(|column| table.numeric(column).then_some("num"))
+        .collect();
+    html! {
+        div.scroll role="region" aria-labelledby="result" tabindex="0" {
+            table {
+                caption id="result" { span.unseen { (title) ": " } (table.size()) }
+                thead {
+                    tr {
+                        @for (column, class) in table.columns.iter().zip(&classes) {
+                            th scope="col" class=[*class] { (column) }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in &table.rows {
+                        tr {
+                            @for (cell, class) in row.iter().zip(&classes) { (data(cell, *class)) }
+                        }
+                    }
+                    @if table.rows.is_empty() {
+                        tr.none { td colspan=(table.columns.len().max(1)) { "No rows" } }
+                    }
+                }
+            }
+        }
+        @if table.truncated {
+            p.note { "Not everything is shown: the result was cut at the limit of rows." }
+        }
+    }
+}
+
+/// Longer text wraps, in a column wide enough to read; a date or a name stays in one piece.
+const ONE_LINE: usize = 40;
+
+fn data(cell: &Cell, class: Option<&str>) -> Markup {
+    let text = cell.text().unwrap_or_default();
+    let long = text.contains('\n') || text.chars().nth(ONE_LINE).is_some();
+    html! {
+        td class=[if long { Some("wrap") } else { class }] {
+            @match cell {
+                Cell::Null => span.null { "null" },
+                Cell::Json(json) => code { (json) },
+                Cell::Number(text) | Cell::Text(text) => (text),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn cell(json: &str) -> Cell {
+        Cell::from_json(&RawValue::from_string(json.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn a_cell_is_what_it_is_in_json_and_numbers_keep_their_digits() {
+        assert_eq!(cell("null"), Cell::Null);
+        let long = "12345678901234567890.10";
+        assert_eq!(cell(long), Cell::Number(long.to_owned()));
+        assert_eq!(cell("-1"), Cell::Number("-1".to_owned()));
+        assert_eq!(cell("true"), Cell::Json("true".to_owned()));
+        assert_eq!(cell(r#""\u003cb>\n""#), Cell::Text("<b>\n".to_owned()));
+        assert_eq!(cell(r#""null""#), Cell::Text("null".to_owned()));
+        assert_eq!(cell("[1, 2]"), Cell::Json("[1, 2]".to_owned()));
+        assert_eq!(cell(r#""\ud800""#), Cell::Json(r#""\ud800""#.to_owned()));
+    }
+
+    #[test]
+    fn a_column_is_numeric_when_it_has_a_number_and_nothing_else() {
+        let rows = [r#"[1, "007", null, 1]"#, r#"[null, "42", null, "NaN"]"#];
+        let rows = rows.map(|row| {
+            serde_json::from_str::<Vec<Box<RawValue>>>(row)
+                .unwrap()
+                .iter()
+                .map(|value| Cell::from_json(value))
+                .collect()
+        });
+        let table = Table {
+            columns: ["n", "code", "none", "mixed"].map(str::to_owned).to_vec(),
+            rows: rows.to_vec(),
+            truncated: false,
+        };
+        assert_eq!(
+            [0, 1, 2, 3].map(|column| table.numeric(column)),
+            [true, false, false, false]
+        );
+    }
+
+    #[test]
+    fn only_long_text_and_lines_wrap() {
+        let class = |text: &str| data(&Cell::Text(text.to_owned()), None).0.contains("wrap");
+        assert!(!class(&"x".repeat(ONE_LINE)));
+        assert!(class(&"x".repeat(ONE_LINE + 1)));
+        assert!(class("two\nlines"));
+    }
+
+    #[test]
+    fn an_empty_result_has_its_headings_and_says_so() {
+        let empty = Table {
+            columns: vec!["a".into(), "b".into()],
+            ..Table::default()
+        };
+        let text = super::table("Title", &empty).0;
+        assert!(
+            text.contains(r#"<th scope="col">a</th><th scope="col">b</th>"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"<td colspan="2">No rows</td>"#), "{text}");
+        assert!(text.replace('\u{a0}', " ").contains("0 rows"), "{text}");
+    }
+
+    #[test]
+    fn a_truncated_result_says_so() {
+        let cut = Table {
+            columns: vec!["a".into()],
+            rows: vec![vec![Cell::Null]],
+            truncated: true,
+        };
+        let text = super::table("Title", &cut).0.replace('\u{a0}', " ");
+        assert!(text.contains("The first 1 row; there are more"), "{text}");
+        assert!(text.contains(r#"<span class="null">null</span>"#), "{text}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Home, the catalog and the page of a query.
+
+use std::time::Duration;
+
+use super::super::super::{Cell, Frame, Home, QueryInfo, QueryPage, Table};
+use super::super::super::{catalog, home, query};
+use super::{Pages, World, answer};
+use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+
+impl World<'_> {
+    pub(super) fn home(&self, frame: Frame<'_>, pages: &mut Pages) {
+        let text = self.text;
+        let (host, id) = (
+            text("unslow.c1x2y3z4.eu-west-1.rds.amazonaws.com"),
+            text("b7c1f0e2a94d"),
+        );
+        let version =
+            text("PostgreSQL 16.4 on x86_64-pc-linux-gnu, compiled by gcc (GCC) 7.3.1, 64-bit");
+        let title = text("Database version");
+        let lead = text("Asked from a function that takes five seconds to answer.");
+        let info = QueryInfo {
+            title: &title,
+            description: Some(&lead),
+            params: &[],
+            ttl: Some(Duration::from_secs(10)),
+            ..self.info()
+        };
+        let outcomes = [
+            ("memory", Outcome::Hit(Tier::Memory)),
+            ("redis", Outcome::Hit(Tier::Redis)),
+            ("miss", Outcome::Miss),
+            ("stale", Outcome::Stale(StaleReason::Revalidating)),
+            ("stale-error", Outcome::Stale(StaleReason::LoadError)),
+            ("coalesced", Outcome::Coalesced),
+            ("bypass", Outcome::Bypass(BypassReason::CacheOff)),
+        ];
+        for (name, outcome) in outcomes {
+            let answer = answer(outcome);
+            let page = Home {
+                query: info,
+                host: Some(&host),
+                sections: vec![
+                    ("database_version".to_owned(), Cell::Text(version.clone())),
+                    (text("not_known"), Cell::Null),
+                ],
+                provenance: Some(answer),
+                elapsed: answer.elapsed,
+                failure: None,
+            };
+            pages.push((format!("home-{name}"), home(&frame, &page)));
+        }
+        let message = text("we're currently experiencing technical difficulties");
+        let page = Home {
+            query: info,
+            host: Some(&host),
+            sections: Vec::new(),
+            provenance: None,
+            elapsed: Duration::from_micros(2_002_310),
+            failure: Some(Self::failure(503, &message, &id)),
+        };
+        pages.push(("home-error".to_owned(), home(&frame, &page)));
+    }
+
+    pub(super) fn catalog(&self, frame: Frame<'_>, pages: &mut Pages) {
+        let version = QueryInfo {
+            name: "version",
+            title: "Database version",
+            params: &[],
+            ttl: Some(Duration::from_secs(10)),
+            ..self.info()
+        };
+        let live = QueryInfo {
+            name: "now",
+            description: None,
+            ttl: None,
+            params: &[],
+            ..self.info()
+        };
+        let all = [self.info(), version, live];
+        pages.push(("catalog".to_owned(), catalog(&frame, &all)));
+        pages.push(("catalog-empty".to_owned(), catalog(&frame, &[])));
+    }
+
+    pub(super) fn query(&self, frame: Frame<'_>, pages: &mut Pages) {
+        let text = self.text;
+        let id = text("b7c1f0e2a94d");
+        let given = vec![
+            ("region".to_owned(), text("mars")),
+            ("top".to_owned(), text("7")),
+        ];
+        let query_string = text("?region=any&top=7");
+        let page = |table: Option<Table>, outcome: Option<Outcome>, failure| QueryPage {
+            query: self.info(),
+            given: &given,
+            table,
+            provenance: outcome.map(answer),
+            failure,
+            query_string: &query_string,
+        };
+        let mut draw = |name: &str, page: QueryPage<'_>| {
+            pages.push((format!("query-{name}"), query(&frame, &page)));
+        };
+        draw(
+            "rows",
+            page(
+                Some(self.table(9, true)),
+                Some(Outcome::Hit(Tier::Memory)),
+                None,
+            ),
+        );
+        draw(
+            "no-rows",
+            page(Some(self.table(0, false)), Some(Outcome::Miss), None),
+        );
+        draw("ask", page(None, None, None));
+        let wrong = text("must be a whole number from 1 to 100");
+        let wrong = format!("parameter \"top\" {wrong}");
+        draw(
+            "refused",
+            page(None, None, Some(Self::failure(400, &wrong, &id))),
+        );
+        let unknown = text("there is no such parameter");
+        draw(
+            "unknown",
+            page(None, None, Some(Self::failure(400, &unknown, &id))),
+        );
+        let slow = text("the query took too long");
+        draw(
+            "late",
+            page(None, None, Some(Self::failure(504, &slow, &id))),
+        );
+    }
+
+    fn table(&self, rows: usize, truncated: bool) -> Table {
+        let text = self.text;
+        let columns = [
+            "region",
+            "customer",
+            "orders",
+            "revenue",
+            "last_order",
+            "note",
+            "tags",
+        ];
+        let row = |n: usize| {
+            let note = (n == 2).then(|| {
+                text("A long remark that somebody wrote about this region: it should wrap in its column, keep the table readable and never push the page sideways.")
+            });
+            vec![
+                Cell::Text(text(["eu", "us", "apac"][n % 3])),
+                Cell::Text(text("Lindström & Søn")),
+                Cell::Number((120 * (n + 3) * (n + 1)).to_string()),
+                Cell::Number(format!("{}.{:02}", 18_230 * (n + 1), n * 7)),
+                Cell::Text(text("2026-03-14T09:26:53+00:00")),
+                note.map_or(Cell::Null, Cell::Text),
+                Cell::Json(text(r#"["new","paid"]"#)),
+            ]
+        };
+        Table {
+            columns: columns.iter().map(|column| text(column)).collect(),
+            rows: (0..rows).map(row).collect(),
+            truncated,
+        }
+    }
+}

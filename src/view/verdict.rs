@@ -1,0 +1,99 @@
+//! What the numbers mean, in words. It owns the limits above which something deserves attention;
+//! the numbers themselves are counted elsewhere.
+
+use super::{StatsPage, format};
+
+/// How a verdict is meant. Always written out, never only a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Good,
+    Attention,
+    Problem,
+}
+
+impl Level {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Level::Good => "Good",
+            Level::Attention => "Attention",
+            Level::Problem => "Problem",
+        }
+    }
+
+    /// The class that colours it.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Level::Good => "good",
+            Level::Attention => "attention",
+            Level::Problem => "problem",
+        }
+    }
+}
+
+/// Fewer requests than this say nothing about a ratio.
+const ENOUGH_REQUESTS: u64 = 20;
+const GOOD_HIT_RATIO: f64 = 0.8;
+const BAD_LOAD_ERRORS: f64 = 0.01;
+
+/// The worst first; never empty.
+pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<(Level, String)> {
+    let mut found = Vec::new();
+    if page.database_up == Some(false) {
+        found.push((
+            Level::Problem,
+            "The database cannot be reached. Copies that are still good enough are served."
+                .to_owned(),
+        ));
+    }
+    if let Some(redis) = page.redis.as_ref().filter(|redis| !redis.up) {
+        let class = redis
+            .last_error
+            .map_or_else(String::new, |class| format!(" ({class})"));
+        found.push((
+            Level::Problem,
+            format!("Redis cannot be reached{class}. Answers come from memory and the database."),
+        ));
+    }
+    found.extend(load_errors(page));
+    found.extend(hit_ratio(page));
+    if found.is_empty() {
+        found.push((Level::Good, "Nothing has been asked yet.".to_owned()));
+    }
+    found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+    found
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn load_errors(page: &StatsPage<'_>) -> Option<(Level, String)> {
+    let total = page.total;
+    let share = total.load_errors as f64 / total.loads.max(1) as f64;
+    (share > BAD_LOAD_ERRORS).then(|| {
+        let words = format!(
+            "{} of {} failed.",
+            format::count(total.load_errors),
+            format::counted(total.loads, "load"),
+        );
+        (Level::Problem, words)
+    })
+}
+
+fn hit_ratio(page: &StatsPage<'_>) -> Option<(Level, String)> {
+    let ratio = page.total.hit_ratio?;
+    let share = format::share(Some(ratio));
+    if page.total.requests < ENOUGH_REQUESTS {
+        let words = format!(
+            "The cache answered {share} of {} so far: too few to judge.",
+            format::counted(page.total.requests, "request"),
+        );
+        return Some((Level::Good, words));
+    }
+    let words = format!("The cache answers {share} of requests");
+    Some(if ratio < GOOD_HIT_RATIO {
+        (
+            Level::Attention,
+            format!("{words}. A longer TTL would raise that."),
+        )
+    } else {
+        (Level::Good, format!("{words}."))
+    })
+}
