@@ -2,6 +2,7 @@
 pub mod cache;
 pub mod db;
 pub mod error;
+pub mod flags;
 pub mod outcome;
 pub mod query;
 pub mod settings;
