@@ -1,0 +1,2 @@
+//! What joins database and cache. In this branch only the formats.
+pub mod format;
