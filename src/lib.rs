@@ -1,7 +1,10 @@
 //! unslow puts slow SQL behind a cache.
+pub mod app;
 pub mod cache;
 pub mod db;
 pub mod error;
+pub mod flags;
+pub mod logging;
 pub mod outcome;
 pub mod query;
 pub mod settings;

@@ -1,155 +1,284 @@
 //! Every setting once: its type, unit, default and check, and how ini, environment and flags are
 //! merged into [`Settings`]. No other file knows a default.
+//!
+//! The table is in `settings/table.rs`; a value's way is text → layer (`layers`) → merge by the
+//! `config` crate → reader (`values`, `units`, `url`) → [`Settings`].
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
+mod draft;
+mod ini;
+mod layers;
+mod network;
+mod origin;
+mod table;
+mod types;
+mod units;
+mod url;
+mod values;
 
-/// All settings, checked.
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use draft::Draft;
+use ini::IniFormat;
+use layers::Merged;
+use table::{Ground, Secrecy, Setting};
+use values::{Fault, Given};
+
+use crate::error::StartupError;
+use crate::flags::{self, Flags};
+
+pub use network::Network;
+pub use origin::{Origin, Source};
+pub use table::{flags, readme_table};
+pub use types::*;
+pub use units::{duration_text, parse_duration, size_text};
+
+/// The documented sample file, which `unslow init` writes.
+pub const SAMPLE: &str = include_str!("../assets/app.ini");
+
+/// The settings file that is taken when none is named and it is there.
+const CONFIG_FILE: &str = "app.ini";
+
+/// Settings with what `print-config` tells about them.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// `[server]`
-    pub server: Server,
-    /// `[postgres]`; `None` is the embedded SQLite demo.
-    pub database: DatabaseTarget,
-    /// `[database]`
-    pub limits: DatabaseLimits,
-    /// `[redis]`; `None` is memory tier only.
-    pub redis: Option<Redis>,
-    /// `[queries] dir`, absolute. `None`: embedded queries only.
-    pub queries_dir: Option<PathBuf>,
-    /// `[cache]`
-    pub cache: Cache,
-    /// `[demo] delay`
-    pub demo_delay: Duration,
-    /// `[log]`
-    pub log: Log,
-    /// `[stats] allow`: networks besides loopback that may see `/stats`.
-    pub stats_allow: Vec<Network>,
-    /// `[admin] token_file`, read: the admin token.
-    pub admin_token: Option<Secret>,
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Every setting, in the order of the table.
+    pub shown: Vec<Shown>,
+    /// The ini file, if one was read.
+    pub file: Option<PathBuf>,
 }
 
-/// `[server]`
-#[derive(Debug, Clone)]
-pub struct Server {
-    pub bind: Vec<Bind>,
-    pub workers: usize,
-    pub keep_alive: Duration,
-    pub request_timeout: Duration,
-    pub graceful_timeout: Duration,
-    pub drain_delay: Duration,
-    pub backlog: u32,
-    pub max_connections: usize,
-    pub limit_request_line: usize,
-    pub limit_request_fields: usize,
-    pub limit_request_field_size: usize,
-    pub limit_request_body: u64,
-    pub forwarded_allow_ips: Vec<Network>,
-    pub debug: bool,
-    pub home: String,
-    pub show_host: bool,
-}
-
-/// One address to listen on.
+/// One setting for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bind {
-    /// `HOST:PORT`, resolved.
-    Tcp(SocketAddr),
-    /// `unix:PATH`
-    Unix(PathBuf),
+pub struct Shown {
+    /// Its section.
+    pub section: &'static str,
+    /// Its key.
+    pub key: &'static str,
+    /// Its text, with `***` for what is secret; `None` where it has no value.
+    pub text: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
-/// An address or a network in CIDR notation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Network { /* helper's */ }
-
-/// Which database the queries run on.
+/// What settings depend on besides the flags, gathered so that nothing else looks there.
 #[derive(Debug, Clone)]
-pub enum DatabaseTarget {
-    /// The SQLite in the binary, with generated demo data.
-    Demo,
-    /// A SQLite file, opened read-only.
-    SqliteFile(PathBuf),
-    /// A PostgreSQL server.
-    Postgres(Postgres),
+pub struct Surroundings {
+    /// The folder that relative paths in flags and environment start from.
+    pub working_folder: PathBuf,
+    /// The environment.
+    pub environment: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone)]
-pub struct Postgres {
-    pub host: String,
-    pub port: u16,
-    pub database: String,
-    pub user: String,
-    pub password: Option<Secret>,
-    pub sslmode: SslMode,
-    pub sslrootcert: Option<PathBuf>,
+impl Surroundings {
+    /// Those of this process. Variables that are not UTF-8 are left out, unless they are ours.
+    pub fn of_process() -> Result<Surroundings, StartupError> {
+        let working_folder = std::env::current_dir().map_err(|error| {
+            StartupError::new(format!("the working directory cannot be used: {error}"))
+                .remedy("start unslow in a folder that exists")
+        })?;
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            match value.into_string() {
+                Ok(value) => environment.push((name, value)),
+                Err(_) if name.starts_with("UNSLOW_") => {
+                    let error = StartupError::new("is not UTF-8").at(format!("environment {name}"));
+                    return Err(error.remedy("write it in UTF-8"));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Surroundings {
+            working_folder,
+            environment,
+        })
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslMode { Disable, Prefer, Require, VerifyCa, VerifyFull }
-
-#[derive(Debug, Clone)]
-pub struct DatabaseLimits {
-    pub pool_size: u32,
-    pub statement_timeout: Duration,
-    pub max_rows: u64,
-    /// bytes
-    pub max_result: u64,
+/// Reads and checks all settings of this process.
+pub fn load(flags: &Flags) -> Result<Loaded, StartupError> {
+    load_in(flags, &Surroundings::of_process()?)
 }
 
-#[derive(Debug, Clone)]
-pub struct Redis {
-    /// Without the password where `password_file` gives it.
-    pub url: Secret,
-    pub password: Option<Secret>,
-    pub ca_file: Option<PathBuf>,
-    pub namespace: String,
-    /// checkout and command together
-    pub timeout: Duration,
+/// Reads and checks all settings as they are in these surroundings.
+///
+/// It reads the ini file and the files that settings name, and resolves the names of hosts to
+/// listen on; it connects to nothing.
+pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, StartupError> {
+    let working = surroundings.working_folder.as_path();
+    let file = config_file(flags, working);
+    let ini = file
+        .as_ref()
+        .map(|file| read_file(file, working))
+        .transpose()?;
+    let path = file.as_ref().map(|file| working.join(file));
+    let ini_folder = path
+        .as_ref()
+        .and_then(|path| path.parent())
+        .map(Path::to_path_buf);
+    let ground = Ground { ini_folder };
+    let merged = layers::merge(ini, &ground, surroundings, flags)?;
+    let (draft, shown) = read_all(&merged, &ground, working)?;
+    let settings = finish(draft, &shown)?;
+    Ok(Loaded {
+        settings,
+        shown,
+        file: path,
+    })
 }
 
-#[derive(Debug, Clone)]
-pub struct Cache {
-    pub ttl: Duration,
-    pub stale_while_revalidate: Duration,
-    pub stale_if_error: Duration,
-    /// bytes; 0: no memory tier
-    pub memory: u64,
-    /// bytes
-    pub max_entry: u64,
+impl Settings {
+    /// The defaults with these flags over them, without environment or ini file: what tests and
+    /// benchmarks start from. A relative path starts from the working directory.
+    pub fn from_flags(arguments: &[&str]) -> Result<Settings, StartupError> {
+        let arguments = std::iter::once(&"unslow").chain(arguments);
+        let flags = flags::parse(arguments, flags())
+            .map_err(|error| StartupError::new(error.to_string()))?;
+        let surroundings = Surroundings {
+            environment: Vec::new(),
+            ..Surroundings::of_process()?
+        };
+        let merged = layers::merge(None, &Ground { ini_folder: None }, &surroundings, &flags)?;
+        let ground = Ground { ini_folder: None };
+        let (draft, shown) = read_all(&merged, &ground, &surroundings.working_folder)?;
+        finish(draft, &shown)
+    }
 }
 
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// Where the access log goes; `None`: nowhere.
-    pub access: Option<LogTarget>,
-    pub access_format: AccessFormat,
-    pub error: LogTarget,
-    pub level: tracing::Level,
+/// The ini file as it is to be named in messages.
+fn config_file(flags: &Flags, working: &Path) -> Option<PathBuf> {
+    let found = || {
+        working
+            .join(CONFIG_FILE)
+            .exists()
+            .then(|| PathBuf::from(CONFIG_FILE))
+    };
+    flags.config.clone().or_else(found)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget { Stdout, Stderr, File(PathBuf) }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessFormat { Combined, Json }
-
-/// A value that Debug and Display print as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(s: String) -> Self { Secret(s) }
-    /// The value itself; only where it is handed to a driver or compared.
-    pub fn reveal(&self) -> &str { &self.0 }
-}
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("***") }
-}
-impl std::fmt::Display for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("***") }
+fn read_file(file: &Path, working: &Path) -> Result<(IniFormat, String), StartupError> {
+    let path = file.display().to_string();
+    let text = std::fs::read_to_string(working.join(file)).map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path, or write one with `unslow init`",
+            std::io::ErrorKind::InvalidData => "save it as UTF-8",
+            _ => "let the user that runs unslow read it",
+        };
+        StartupError::new(format!("the settings file cannot be read: {error}"))
+            .at(&*path)
+            .remedy(remedy)
+    })?;
+    Ok((IniFormat { path }, text))
 }
 
-/// `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
-pub fn duration_text(d: Duration) -> String { format!("{d:?}") }
+/// Puts every setting's text through its reader.
+fn read_all(
+    merged: &Merged,
+    ground: &Ground,
+    working: &Path,
+) -> Result<(Draft, Vec<Shown>), StartupError> {
+    let mut draft = Draft::blank();
+    let mut shown = Vec::new();
+    let ini_folder = ground.ini_folder.as_deref().unwrap_or(working);
+    for row in table::all() {
+        let (text, origin) = merged
+            .get(row)
+            .unwrap_or_else(|| (None, Origin::from(Source::Default)));
+        let default = row.default_text(ground);
+        // Without a default, empty means none; what a URL leaves out is its default.
+        let text = match (text, default.as_deref()) {
+            (Some(""), None) => None,
+            (None, default) => default,
+            (text, _) => text,
+        };
+        if let Some(text) = text {
+            let base = origin.base(ini_folder, working);
+            (row.read)(&mut draft, Given { text, base })
+                .map_err(|fault| unusable(row, text, &origin, &fault))?;
+        }
+        let text = text.map(|text| match row.secrecy {
+            Secrecy::Open => text.to_owned(),
+            Secrecy::Url => url::redacted(text),
+            Secrecy::Secret => "***".to_owned(),
+        });
+        shown.push(Shown {
+            section: row.section,
+            key: row.key,
+            text,
+            origin,
+        });
+    }
+    Ok((draft, shown))
+}
+
+/// The error for a text that its reader refuses.
+fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &Fault) -> StartupError {
+    if row.secrecy != Secrecy::Open || origin.in_url {
+        return refused(row.section, row.key, origin, fault);
+    }
+    let mut remedy = fault.remedy.clone();
+    if origin.line().is_some() {
+        if text.starts_with(['"', '\'']) {
+            remedy.push_str("; quotes are part of a value here, leave them out");
+        } else if text.contains(" #") || text.contains(" ;") {
+            remedy.push_str("; a comment stands on a line of its own");
+        }
+    }
+    let fault = Fault::new(format!("{text:?} {}", fault.why), remedy);
+    refused(row.section, row.key, origin, &fault)
+}
+
+/// The error for a setting, without its text.
+fn refused(section: &str, key: &str, origin: &Origin, fault: &Fault) -> StartupError {
+    let what = if fault.why.starts_with('"') {
+        fault.why.clone()
+    } else {
+        format!("the value {}", fault.why)
+    };
+    StartupError::new(what)
+        .at(format!("{origin}: [{section}] {key}"))
+        .remedy(&*fault.remedy)
+}
+
+/// Brings the parts together and checks what concerns several settings.
+fn finish(draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
+    let parts = || {
+        shown.iter().filter(|one| {
+            one.section == "postgres"
+                // How a server is trusted says nothing about there being one.
+                && !["url", "sslmode", "sslrootcert"].contains(&one.key)
+                && one.text.is_some()
+                && one.origin.source != Source::Default
+        })
+    };
+    let sqlite = draft.sqlite.is_some();
+    if let Some(part) = parts().find(|one| sqlite && !one.origin.in_url) {
+        return Err(StartupError::new("a SQLite file has no such part")
+            .at(format!("{}: [postgres] {}", part.origin, part.key))
+            .remedy("remove it, or take the sqlite: URL away"));
+    }
+    // A URL that was taken back leaves a default behind, which is nobody's wish for PostgreSQL.
+    let url = shown
+        .iter()
+        .find(|one| one.section == "postgres" && one.key == "url");
+    let url_given = url.is_some_and(|url| url.text.is_some());
+    let first = parts().find(|one| url_given || !one.origin.in_url);
+    draft.finish(first.is_some()).map_err(|missing| {
+        let place = first.map(|one| format!("{}: [postgres] {}", one.origin, one.key));
+        let row = table::find("postgres", missing);
+        let flag = row
+            .and_then(|row| row.flag)
+            .map(|flag| flag.long)
+            .unwrap_or_default();
+        let name = row.map(Setting::environment).unwrap_or_default();
+        let error = StartupError::new(format!("a database is named here, but not its {missing}"));
+        error
+            .at(place.unwrap_or_default())
+            .remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
+    })
+}

@@ -1,0 +1,357 @@
+//! The command line: subcommands, their help, and the flags of the settings. It owns how words on
+//! the command line are read; what a setting's value means belongs to `settings`, whose table
+//! hands its flags in, so that a new one needs no edit here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+/// How one setting is spelled on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    /// The name after the two dashes; also what [`Flags::values`] finds it by.
+    pub long: &'static str,
+    /// The one-letter form.
+    pub short: Option<char>,
+    /// What stands for the value in the help; `BOOL` makes the value optional (`--debug`).
+    pub value: &'static str,
+    /// Other spellings, not shown: gunicorn's, where the same thing exists there.
+    pub aliases: &'static [&'static str],
+    /// Whether it may be given several times.
+    pub repeatable: bool,
+}
+
+/// A setting's flag as the help shows it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The flag.
+    pub flag: &'static Flag,
+    /// What it is listed under.
+    pub heading: &'static str,
+    /// What it is for, in one line.
+    pub help: String,
+}
+
+/// The value name of a flag that may stand alone, which then means `true`.
+pub const BOOL: &str = "BOOL";
+
+/// What was asked for on the command line. Values of settings are still text.
+#[derive(Debug, Clone)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// The subcommand; [`Command::Run`] when none was named.
+    pub command: Command,
+    given: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Flags {
+    /// The values given for the flag `--long`, in order; `None` when it was not given.
+    pub fn values(&self, long: &str) -> Option<&[String]> {
+        self.given.get(long).map(Vec::as_slice)
+    }
+}
+
+/// Reads a command line. `settings` are the flags of the settings table.
+///
+/// The error is clap's own: it also stands for `--help` and `--version`, knows its exit code (0 or
+/// 2) and prints itself to the right stream.
+pub fn parse<I, T>(
+    arguments: I,
+    settings: impl Iterator<Item = Listed>,
+) -> Result<Flags, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let settings: Vec<_> = settings.collect();
+    let matches = command(&settings).try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let given = settings
+        .iter()
+        .filter_map(|Listed { flag, .. }| {
+            let values = matches.get_many::<String>(flag.long)?;
+            Some((flag.long, values.cloned().collect()))
+        })
+        .collect();
+    let command = match cli.command {
+        None | Some(Command::Run) if cli.check_config => Command::Check { online: false },
+        command => command.unwrap_or(Command::Run),
+    };
+    Ok(Flags {
+        config: cli.config,
+        command,
+        given,
+    })
+}
+
+/// The whole definition, for help and for tests.
+fn command(settings: &[Listed]) -> clap::Command {
+    let mut command = Cli::command();
+    for listed in settings {
+        command = command.arg(argument(listed));
+    }
+    // Every subcommand takes every setting, but only the help of `run` lists them all.
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    for name in names.iter().filter(|name| *name != "run") {
+        command = command.mut_subcommand(name, |mut sub| {
+            for listed in settings {
+                sub = sub.arg(argument(listed).hide(true));
+            }
+            sub.after_help("The settings of `unslow --help` are accepted here too.")
+        });
+    }
+    command
+}
+
+fn argument(
+    Listed {
+        flag,
+        heading,
+        help,
+    }: &Listed,
+) -> Arg {
+    let mut arg = Arg::new(flag.long)
+        .long(flag.long)
+        .value_name(flag.value)
+        .help(help.clone())
+        .help_heading(*heading)
+        .aliases(flag.aliases.iter().copied())
+        .global(true)
+        // `--redis-url ''` is how a value of the ini file is taken back.
+        .value_parser(clap::builder::StringValueParser::new())
+        .action(if flag.repeatable {
+            ArgAction::Append
+        } else {
+            ArgAction::Set
+        });
+    if let Some(short) = flag.short {
+        arg = arg.short(short);
+    }
+    if flag.value == BOOL {
+        arg = arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true");
+    }
+    arg
+}
+
+/// Puts slow SQL behind a cache: run it, open the address it prints.
+///
+/// With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from
+/// app.ini, the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.
+#[derive(Debug, Parser)]
+#[command(name = "unslow", version, max_term_width = 100)]
+#[command(after_help = "Start with `unslow init`, then `unslow check --online`.")]
+struct Cli {
+    /// Settings file [default: app.ini in the working directory, if there]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// gunicorn's spelling of `check`.
+    #[arg(long, hide = true, global = true)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve, in the foreground (this is what happens without a command)
+    Run,
+    /// Check the settings and every query file
+    Check {
+        /// Also ask the database about each query, and try Redis
+        #[arg(long)]
+        online: bool,
+    },
+    /// Print each setting with its value and where that came from
+    PrintConfig,
+    /// Write a documented app.ini and a sample query; never overwrites
+    Init {
+        /// Where to
+        #[arg(value_name = "DIR", default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Create slow_version() in the configured database; safe to repeat
+    Install,
+    /// List the queries
+    Queries,
+    /// Run one query and print its rows
+    Query {
+        /// Its name, as `unslow queries` lists it
+        name: String,
+        /// Its parameters
+        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// How to print [default: table on a terminal, else json]
+        #[arg(long)]
+        format: Option<Format>,
+    },
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON document, as `/q/NAME.json` gives it
+    Json,
+    /// Comma-separated, with a header line
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+    /// Aligned text
+    Table,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a parameter is written NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const TTL: Flag = Flag {
+        long: "ttl",
+        short: None,
+        value: "TIME",
+        aliases: &["time-to-live"],
+        repeatable: false,
+    };
+    const BIND: Flag = Flag {
+        long: "bind",
+        short: Some('b'),
+        value: "ADDR",
+        repeatable: true,
+        aliases: &[],
+    };
+    const DEBUG: Flag = Flag {
+        long: "debug",
+        value: BOOL,
+        aliases: &[],
+        ..TTL
+    };
+
+    fn settings() -> impl Iterator<Item = Listed> {
+        [&TTL, &BIND, &DEBUG].into_iter().map(|flag| Listed {
+            flag,
+            heading: "Cache",
+            help: "what it is for".to_owned(),
+        })
+    }
+
+    fn read(line: &str) -> Result<Flags, clap::Error> {
+        parse(line.split(' '), settings())
+    }
+
+    #[test]
+    fn without_a_command_it_runs() {
+        let flags = read("unslow --ttl 5s").unwrap();
+        assert_eq!(flags.command, Command::Run);
+        assert_eq!(flags.values("ttl").unwrap(), ["5s"]);
+        assert_eq!(flags.values("bind"), None);
+    }
+
+    #[test]
+    fn settings_are_taken_before_and_after_a_command() {
+        for line in [
+            "unslow --ttl 5s check --online",
+            "unslow check --online --ttl=5s",
+        ] {
+            let flags = read(line).unwrap();
+            assert_eq!(flags.command, Command::Check { online: true }, "{line}");
+            assert_eq!(flags.values("ttl").unwrap(), ["5s"], "{line}");
+        }
+    }
+
+    #[test]
+    fn repeated_and_bare_flags_keep_their_values() {
+        let flags = read("unslow -b a -b b run --debug").unwrap();
+        assert_eq!(flags.values("bind").unwrap(), ["a", "b"]);
+        assert_eq!(flags.values("debug").unwrap(), ["true"]);
+        assert_eq!(
+            read("unslow --debug=false")
+                .unwrap()
+                .values("debug")
+                .unwrap(),
+            ["false"]
+        );
+    }
+
+    #[test]
+    fn gunicorns_spellings_work_but_are_not_shown() {
+        assert_eq!(
+            read("unslow --time-to-live 1s")
+                .unwrap()
+                .values("ttl")
+                .unwrap(),
+            ["1s"]
+        );
+        let check = read("unslow --check-config").unwrap();
+        assert_eq!(check.command, Command::Check { online: false });
+        let help = read("unslow --help").unwrap_err().to_string();
+        assert!(
+            !help.contains("time-to-live") && !help.contains("check-config"),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_flag_is_a_usage_error_with_a_suggestion() {
+        let error = read("unslow --tll 5s").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--ttl"), "{error}");
+    }
+
+    #[test]
+    fn only_the_help_of_run_lists_the_settings() {
+        assert!(
+            read("unslow --help")
+                .unwrap_err()
+                .to_string()
+                .contains("Cache:")
+        );
+        assert!(
+            read("unslow run --help")
+                .unwrap_err()
+                .to_string()
+                .contains("--ttl")
+        );
+        assert!(
+            !read("unslow query --help")
+                .unwrap_err()
+                .to_string()
+                .contains("--ttl")
+        );
+    }
+
+    #[test]
+    fn parameters_of_a_query_are_pairs() {
+        let flags = read("unslow query top since=2026-01-01 eq=a=b --format csv").unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            flags.command,
+            Command::Query {
+                name: "top".to_owned(),
+                params: vec![pair("since", "2026-01-01"), pair("eq", "a=b")],
+                format: Some(Format::Csv),
+            }
+        );
+        assert_eq!(read("unslow query top since").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command(&settings().collect::<Vec<_>>()).debug_assert();
+    }
+}

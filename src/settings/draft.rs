@@ -1,0 +1,165 @@
+//! Settings while they are being read: the places that the table's readers write to, and how the
+//! parts of the database and of Redis come together at the end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres, Redis,
+    Secret, Server, Settings, SslMode, url,
+};
+
+/// The settings in parts. What a blank one holds is no default: the table's defaults are written
+/// over every field that must have a value.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) server: Server,
+    pub(super) sqlite: Option<PathBuf>,
+    pub(super) postgres: PostgresParts,
+    pub(super) limits: DatabaseLimits,
+    pub(super) redis: RedisParts,
+    pub(super) queries_dir: Option<PathBuf>,
+    pub(super) cache: Cache,
+    pub(super) demo_delay: Duration,
+    pub(super) log: Log,
+    pub(super) stats_allow: Vec<Network>,
+    pub(super) admin_token: Option<Secret>,
+}
+
+#[derive(Debug)]
+pub(super) struct PostgresParts {
+    pub(super) host: Option<String>,
+    pub(super) port: u16,
+    pub(super) database: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) sslmode: SslMode,
+    pub(super) sslrootcert: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+pub(super) struct RedisParts {
+    pub(super) url: Option<Secret>,
+    pub(super) password: Option<Secret>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) namespace: String,
+    pub(super) timeout: Duration,
+}
+
+impl Draft {
+    pub(super) fn blank() -> Draft {
+        Draft {
+            server: Server {
+                bind: Vec::new(),
+                workers: 0,
+                keep_alive: Duration::ZERO,
+                request_timeout: Duration::ZERO,
+                graceful_timeout: Duration::ZERO,
+                drain_delay: Duration::ZERO,
+                backlog: 0,
+                max_connections: 0,
+                limit_request_line: 0,
+                limit_request_fields: 0,
+                limit_request_field_size: 0,
+                limit_request_body: 0,
+                forwarded_allow_ips: Vec::new(),
+                debug: false,
+                home: String::new(),
+                show_host: false,
+            },
+            sqlite: None,
+            postgres: PostgresParts {
+                host: None,
+                port: 0,
+                database: None,
+                user: None,
+                password: None,
+                sslmode: SslMode::VerifyFull,
+                sslrootcert: None,
+            },
+            limits: DatabaseLimits {
+                pool_size: 0,
+                statement_timeout: Duration::ZERO,
+                max_rows: 0,
+                max_result: 0,
+            },
+            redis: RedisParts {
+                url: None,
+                password: None,
+                ca_file: None,
+                namespace: String::new(),
+                timeout: Duration::ZERO,
+            },
+            queries_dir: None,
+            cache: Cache {
+                ttl: Duration::ZERO,
+                stale_while_revalidate: Duration::ZERO,
+                stale_if_error: Duration::ZERO,
+                memory: 0,
+                max_entry: 0,
+            },
+            demo_delay: Duration::ZERO,
+            log: Log {
+                access: None,
+                access_format: AccessFormat::Combined,
+                error: LogTarget::Stderr,
+                level: tracing::Level::ERROR,
+            },
+            stats_allow: Vec::new(),
+            admin_token: None,
+        }
+    }
+
+    /// Brings the parts together. `postgres` says that something was set which only PostgreSQL
+    /// has. The error is the key of `[postgres]` that is missing.
+    pub(super) fn finish(self, postgres: bool) -> Result<Settings, &'static str> {
+        let database = match (self.sqlite, postgres) {
+            (Some(file), _) => DatabaseTarget::SqliteFile(file),
+            (None, true) => DatabaseTarget::Postgres(self.postgres.finish()?),
+            (None, false) => DatabaseTarget::Demo,
+        };
+        Ok(Settings {
+            server: self.server,
+            database,
+            limits: self.limits,
+            redis: self.redis.finish(),
+            queries_dir: self.queries_dir,
+            cache: self.cache,
+            demo_delay: self.demo_delay,
+            log: self.log,
+            stats_allow: self.stats_allow,
+            admin_token: self.admin_token,
+        })
+    }
+}
+
+impl PostgresParts {
+    fn finish(self) -> Result<Postgres, &'static str> {
+        Ok(Postgres {
+            host: self.host.ok_or("host")?,
+            port: self.port,
+            database: self.database.ok_or("database")?,
+            user: self.user.ok_or("user")?,
+            password: self.password,
+            sslmode: self.sslmode,
+            sslrootcert: self.sslrootcert,
+        })
+    }
+}
+
+impl RedisParts {
+    fn finish(self) -> Option<Redis> {
+        let url = self.url?;
+        Some(Redis {
+            url: if self.password.is_some() {
+                url::without_password(&url)
+            } else {
+                url
+            },
+            password: self.password,
+            ca_file: self.ca_file,
+            namespace: self.namespace,
+            timeout: self.timeout,
+        })
+    }
+}

@@ -1,0 +1,343 @@
+//! The ini file, read as Python's `configparser` reads it without interpolation: a value is what
+//! stands after the first `=` or `:`, without the space around it, and nothing in it is special.
+//! This file knows lines, sections and keys; what a value means is not known here.
+//!
+//! rust-ini takes each line apart. It gets one line at a time, because over a whole file it has
+//! ways of its own: a backslash at the end of a line joins it with the next, an indented comment
+//! is taken for a key, and its positions are lost. So which line is what is decided here.
+
+use std::collections::HashMap;
+use std::error::Error;
+
+use config::{FileStoredFormat, Format, Map, Value, ValueKind};
+use ini::{Ini, ParseOption};
+
+use super::origin::{Origin, Source};
+use super::table;
+use crate::error::StartupError;
+
+/// The format of the settings file; `path` is how the file is named in messages.
+#[derive(Debug, Clone)]
+pub(super) struct IniFormat {
+    pub(super) path: String,
+}
+
+impl FileStoredFormat for IniFormat {
+    fn file_extensions(&self) -> &'static [&'static str] {
+        &["ini"]
+    }
+}
+
+impl Format for IniFormat {
+    fn parse(
+        &self,
+        _uri: Option<&String>,
+        text: &str,
+    ) -> Result<Map<String, Value>, Box<dyn Error + Send + Sync>> {
+        Reader {
+            path: &self.path,
+            sections: HashMap::new(),
+            out: Map::new(),
+        }
+        .read(text)
+        .map_err(Into::into)
+    }
+}
+
+/// What is known while the lines go by.
+struct Reader<'a> {
+    path: &'a str,
+    /// The line each section began at, by its name in the table, with its name in the file.
+    sections: HashMap<&'static str, (String, usize)>,
+    out: Map<String, Value>,
+}
+
+/// A setting that was read, for what may follow it.
+struct Previous {
+    key: String,
+    indent: usize,
+}
+
+impl Reader<'_> {
+    fn read(mut self, text: &str) -> Result<Map<String, Value>, StartupError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut section: Option<&'static str> = None;
+        let mut previous: Option<Previous> = None;
+        for (index, line) in text.split('\n').enumerate() {
+            let number = index + 1;
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let content = line.trim();
+            if content.is_empty() || content.starts_with(['#', ';']) {
+                continue;
+            }
+            if content.contains(|c: char| c.is_control() && c != '\t') {
+                let what = "a control character stands in this line";
+                return Err(self.fault(number, what, "remove it"));
+            }
+            let indent = line.len() - line.trim_start().len();
+            if let Some(before) = previous.as_ref().filter(|before| indent > before.indent) {
+                let what = format!(
+                    "an indented line would go on with the value of {:?}",
+                    before.key
+                );
+                let remedy = "a value stands on one line here; start the line at the margin";
+                return Err(self.fault(number, what, remedy));
+            }
+            if content.starts_with('[') {
+                section = Some(self.section(number, content)?);
+                previous = None;
+            } else {
+                let key = self.setting(number, section, content)?;
+                previous = Some(Previous { key, indent });
+            }
+        }
+        Ok(self.out)
+    }
+
+    /// Takes note of a `[section]` line and gives its name in the table.
+    fn section(&mut self, number: usize, content: &str) -> Result<&'static str, StartupError> {
+        // Python takes everything up to the last bracket and drops what follows it.
+        let name = match content.rfind(']') {
+            Some(end) => content[1..end].trim(),
+            None => {
+                return Err(self.fault(number, "a section has no closing ]", "write [section]"));
+            }
+        };
+        let Some(known) = table::section(name) else {
+            let remedy = match table::nearest(name, table::sections()) {
+                Some(near) => format!("did you mean [{near}]?"),
+                None => format!("the sections are {}", table::sections_text()),
+            };
+            return Err(self.fault(number, format!("there is no section [{name}]"), remedy));
+        };
+        if let Some((other, line)) = self.sections.get(known) {
+            let (what, remedy) = if other == name {
+                (
+                    format!("section [{name}] is there already, at line {line}"),
+                    "join the two",
+                )
+            } else {
+                let what = format!("[{name}] is the same section as [{other}] at line {line}");
+                (what, "keep one of the two")
+            };
+            return Err(self.fault(number, what, remedy));
+        }
+        self.sections.insert(known, (name.to_owned(), number));
+        self.out.insert(
+            known.to_owned(),
+            Value::new(None, Map::<String, Value>::new()),
+        );
+        Ok(known)
+    }
+
+    /// Takes note of a `key=value` line and gives the key.
+    fn setting(
+        &mut self,
+        number: usize,
+        section: Option<&'static str>,
+        content: &str,
+    ) -> Result<String, StartupError> {
+        let Some((key, value)) = split(content) else {
+            let what = "this line is neither a section nor a setting";
+            return Err(self.fault(number, what, "write key = value, or # before a comment"));
+        };
+        let Some(section) = section else {
+            let remedy = match table::sections_with(&key).as_slice() {
+                [] => format!("the sections are {}", table::sections_text()),
+                owners => format!("put it below [{}]", owners.join("] or [")),
+            };
+            return Err(self.fault(number, format!("{key:?} stands before any section"), remedy));
+        };
+        if table::find(section, &key).is_none() {
+            return Err(self.unknown_key(number, section, &key));
+        }
+        let Some(ValueKind::Table(keys)) = self.out.get_mut(section).map(|value| &mut value.kind)
+        else {
+            unreachable!("a section is put there when its line is read");
+        };
+        let origin = Origin::from(Source::File {
+            path: self.path.to_owned(),
+            line: number,
+        });
+        let value = Value::new(Some(&origin.encode()), value);
+        if let Some(first) = keys.insert(key.clone(), value) {
+            let line = Origin::of(&first).line().unwrap_or_default();
+            let what = format!("{key:?} is there already, at line {line}");
+            return Err(self.fault(number, what, "keep one of the two"));
+        }
+        Ok(key)
+    }
+
+    fn unknown_key(&self, number: usize, section: &str, key: &str) -> StartupError {
+        let remedy = match (
+            table::nearest(key, table::keys(section)),
+            table::sections_with(key),
+        ) {
+            (_, owners) if !owners.is_empty() => {
+                format!("it belongs in [{}]", owners.join("] or ["))
+            }
+            (Some(near), _) => format!("did you mean {near}?"),
+            (None, _) => {
+                let keys: Vec<_> = table::keys(section).collect();
+                format!("its keys are {}", keys.join(", "))
+            }
+        };
+        self.fault(number, format!("[{section}] has no key {key:?}"), remedy)
+    }
+
+    fn fault(
+        &self,
+        number: usize,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> StartupError {
+        StartupError::new(what)
+            .at(format!("{}:{number}", self.path))
+            .remedy(remedy)
+    }
+}
+
+/// Key and value of one line; keys are the same in any case, as in Python.
+fn split(content: &str) -> Option<(String, String)> {
+    let options = ParseOption {
+        enabled_quote: false,
+        enabled_escape: false,
+        ..ParseOption::default()
+    };
+    // The space keeps a backslash at the end from being taken for a joint with the next line; it
+    // is trimmed with the rest.
+    let ini = Ini::load_from_str_opt(&format!("{content} "), options).ok()?;
+    let (key, value) = ini.general_section().iter().next()?;
+    Some((key.to_lowercase(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn read(text: &str) -> Result<Map<String, Value>, StartupError> {
+        let format = IniFormat {
+            path: "app.ini".to_owned(),
+        };
+        format
+            .parse(None, text)
+            .map_err(|error| *error.downcast().unwrap())
+    }
+
+    fn value(text: &str, section: &str, key: &str) -> String {
+        let out = read(text).unwrap();
+        out[section].clone().into_table().unwrap()[key]
+            .clone()
+            .into_string()
+            .unwrap()
+    }
+
+    #[test]
+    fn values_are_taken_as_they_stand() {
+        for raw in [
+            r"a\b\n\x41\",
+            r"ends\\",
+            "\"quoted\"",
+            "'single'",
+            "half\"quote",
+            "has # and ; and %(x)s and %%",
+            "#first",
+            ";first",
+            "a=b:c",
+            "=x",
+            ":x",
+            "[x]",
+            "two  spaces\tand tab",
+            "päß 🐘",
+            "",
+        ] {
+            for form in [
+                "password=",
+                "password = ",
+                "password: ",
+                "password :\t",
+                "  password=",
+            ] {
+                for end in ["", "\n", "\r\n", "  \n"] {
+                    let text = format!("[postgres]\n{form}{raw}{end}");
+                    assert_eq!(value(&text, "postgres", "password"), raw, "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_backslash_at_the_end_leaves_the_next_line_alone() {
+        let text = "[postgres]\npassword=abc\\\nhost=db\n";
+        assert_eq!(value(text, "postgres", "password"), "abc\\");
+        assert_eq!(value(text, "postgres", "host"), "db");
+    }
+
+    #[test]
+    fn comments_blank_lines_and_marks_of_other_systems_do_not_matter() {
+        let text =
+            "\u{feff}; top\r\n\r\n[postgres] ; note\r\n  # indented = comment\r\nHOST = db\r\n";
+        assert_eq!(value(text, "postgres", "host"), "db");
+    }
+
+    #[test]
+    fn the_older_name_of_the_section_is_accepted() {
+        assert_eq!(value("[postgresql]\nhost=db\n", "postgres", "host"), "db");
+    }
+
+    #[test]
+    fn every_value_knows_its_line() {
+        let out = read("[redis]\n\n# url\nurl=redis://x\n").unwrap();
+        let table = out["redis"].clone().into_table().unwrap();
+        assert_eq!(Origin::of(&table["url"]).to_string(), "app.ini:4");
+    }
+
+    #[test]
+    fn hostile_files_are_refused_with_line_and_remedy() {
+        for (text, line, words) in [
+            ("[postgres]\nhost=a\nhost=b", 3, "line 2"),
+            ("[postgres]\nhost=a\nHost=b", 3, "line 2"),
+            ("[redis]\n[postgres]\n[redis]\n", 3, "line 1"),
+            ("[postgres]\n[postgresql]\n", 2, "[postgres] at line 1"),
+            ("[postgress]\n", 1, "[postgres]"),
+            ("[Postgres]\n", 1, "[postgres]"),
+            ("[zzzzzzzz]\n", 1, "the sections are"),
+            ("[DEFAULT]\nttl=1s\n", 1, "no section"),
+            ("[]\n", 1, "no section"),
+            ("[postgres\nhost=a", 1, "closing ]"),
+            ("host=a\n[postgres]\n", 1, "[postgres]"),
+            ("[postgres]\nhots=a\n", 2, "did you mean host?"),
+            ("[postgres]\nttl=1s\n", 2, "belongs in [cache]"),
+            ("[postgres]\nxyzzyxyzzy=1s\n", 2, "its keys are"),
+            ("[postgres]\nhost\n", 2, "key = value"),
+            ("[postgres]\n=a\n", 2, "key = value"),
+            ("[postgres]\nhost=a\n  more\n", 3, "one line"),
+            ("[postgres]\nhost=a\n  user=b\n", 3, "one line"),
+            ("[postgres]\nhost=a\0b\n", 2, "control character"),
+            ("[postgres]\nhost=a\rb\n", 2, "control character"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(
+                error.place.as_deref(),
+                Some(format!("app.ini:{line}").as_str()),
+                "{text:?}"
+            );
+            assert!(error.to_string().contains(words), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_about_a_line_never_shows_its_value() {
+        for text in [
+            "[postgres]\npasswort=hunter2\n",
+            "password=hunter2\n",
+            "[postgres]\nhunter2\n",
+        ] {
+            assert!(
+                !read(text).unwrap_err().to_string().contains("hunter2"),
+                "{text}"
+            );
+        }
+    }
+}

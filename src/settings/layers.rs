@@ -1,0 +1,260 @@
+//! The layers that values come from, as sources of `config`, which merges them: defaults, ini
+//! file, environment, flags. Every value carries its origin. A URL of a database counts here as
+//! the parts it is made of, so that the merge itself decides between a URL and single parts.
+
+use std::collections::HashMap;
+
+use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind};
+
+use super::Surroundings;
+use super::ini::IniFormat;
+use super::origin::{Origin, Source};
+use super::table::{self, Ground, Setting};
+use super::url::{self, Pieces};
+use crate::error::StartupError;
+use crate::flags::Flags;
+
+/// What the merge gives: the text of each setting that has one, with its origin. `None` is a
+/// setting that a layer took back.
+#[derive(Debug)]
+pub(super) struct Merged(Map<String, Value>);
+
+impl Merged {
+    pub(super) fn get(&self, row: &Setting) -> Option<(Option<&str>, Origin)> {
+        let ValueKind::Table(keys) = &self.0.get(row.section)?.kind else {
+            return None;
+        };
+        let value = keys.get(row.key)?;
+        let text = match &value.kind {
+            ValueKind::String(text) => Some(text.as_str()),
+            _ => None,
+        };
+        Some((text, Origin::of(value)))
+    }
+}
+
+/// Merges all layers, lowest first.
+pub(super) fn merge(
+    ini: Option<(IniFormat, String)>,
+    ground: &Ground,
+    surroundings: &Surroundings,
+    flags: &Flags,
+) -> Result<Merged, StartupError> {
+    let mut builder = Config::builder().add_source(defaults(ground));
+    if let Some((format, text)) = ini {
+        builder = builder.add_source(Unfolded(config::File::from_str(&text, format)));
+    }
+    builder
+        .add_source(Unfolded(common_environment(surroundings)))
+        .add_source(Unfolded(own_environment(surroundings)?))
+        .add_source(Unfolded(flag_layer(flags)))
+        .build()
+        .and_then(|config| config.collect())
+        .map(Merged)
+        .map_err(into_startup_error)
+}
+
+/// Our own errors come back out of `config` as they went in.
+fn into_startup_error(error: ConfigError) -> StartupError {
+    let cause = match error {
+        ConfigError::FileParse { cause, .. } | ConfigError::Foreign(cause) => cause,
+        other => return StartupError::new(other.to_string()),
+    };
+    match cause.downcast::<StartupError>() {
+        Ok(ours) => *ours,
+        Err(other) => StartupError::new(other.to_string()),
+    }
+}
+
+/// A layer whose texts are at hand.
+#[derive(Debug, Clone, Default)]
+struct Texts(Map<String, Value>);
+
+impl Texts {
+    fn add(&mut self, section: &str, key: &str, text: impl Into<String>, source: Source) {
+        let value = Value::new(Some(&Origin::from(source).encode()), text.into());
+        let keys = self
+            .0
+            .entry(section.to_owned())
+            .or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
+        if let ValueKind::Table(keys) = &mut keys.kind {
+            keys.insert(key.to_owned(), value);
+        }
+    }
+}
+
+impl ConfigSource for Texts {
+    fn clone_into_box(&self) -> Box<dyn ConfigSource + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn defaults(ground: &Ground) -> Texts {
+    let mut layer = Texts::default();
+    for row in table::all() {
+        if let Some(text) = row.default_text(ground) {
+            layer.add(row.section, row.key, text, Source::Default);
+        }
+    }
+    layer
+}
+
+/// The variables that many programs know. An empty one counts as not set, as they often are where
+/// one template serves several machines.
+fn common_environment(surroundings: &Surroundings) -> Texts {
+    let mut layer = Texts::default();
+    for (name, text) in &surroundings.environment {
+        let source = || Source::Environment(name.clone());
+        match name.as_str() {
+            _ if text.is_empty() => {}
+            "DATABASE_URL" => layer.add("postgres", "url", text, source()),
+            "REDIS_URL" => layer.add("redis", "url", text, source()),
+            "PORT" => layer.add("server", "bind", format!("0.0.0.0:{text}"), source()),
+            // Other programs put other things into DEBUG; those are not meant for this one.
+            "DEBUG" if ["1", "t", "true", "y", "yes"].contains(&text.to_lowercase().as_str()) => {
+                layer.add("server", "debug", "true", source());
+            }
+            _ => {}
+        }
+    }
+    layer
+}
+
+fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
+    let known: HashMap<String, &Setting> =
+        table::all().map(|row| (row.environment(), row)).collect();
+    let mut layer = Texts::default();
+    for (name, text) in &surroundings.environment {
+        if !name.starts_with("UNSLOW_") {
+            continue;
+        }
+        let Some(row) = known.get(name) else {
+            let remedy = match table::nearest(name, known.keys()) {
+                Some(near) => format!("did you mean {near}? If not, unset it"),
+                None => "unset it; the names are UNSLOW_SECTION_KEY".to_owned(),
+            };
+            let what = "there is no setting of this name";
+            return Err(StartupError::new(what)
+                .at(format!("environment {name}"))
+                .remedy(remedy));
+        };
+        layer.add(
+            row.section,
+            row.key,
+            text,
+            Source::Environment(name.clone()),
+        );
+    }
+    Ok(layer)
+}
+
+fn flag_layer(flags: &Flags) -> Texts {
+    let mut layer = Texts::default();
+    for row in table::all() {
+        let Some(long) = row.flag.map(|flag| flag.long) else {
+            continue;
+        };
+        if let Some(values) = flags.values(long) {
+            layer.add(
+                row.section,
+                row.key,
+                values.join(","),
+                Source::Flag(format!("--{long}")),
+            );
+        }
+    }
+    layer
+}
+
+/// A layer in which a URL has become its parts: those that it names, and for the rest of what it
+/// replaces the taking back of whatever a lower layer says.
+#[derive(Debug, Clone)]
+struct Unfolded<S>(S);
+
+impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for Unfolded<S> {
+    fn clone_into_box(&self) -> Box<dyn ConfigSource + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        let mut layer = self.0.collect()?;
+        for (section, unfold) in [("postgres", postgres as Unfold), ("redis", redis as Unfold)] {
+            if let Some(ValueKind::Table(keys)) = layer.get_mut(section).map(|v| &mut v.kind) {
+                unfold(keys).map_err(|error| ConfigError::Foreign(Box::new(error)))?;
+            }
+        }
+        Ok(layer)
+    }
+}
+
+type Unfold = fn(&mut Map<String, Value>) -> Result<(), StartupError>;
+
+fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
+    one_password(keys)?;
+    let Some((text, origin)) = url_of(keys) else {
+        return Ok(());
+    };
+    let pieces = if text.is_empty() {
+        Ok(Pieces::default())
+    } else {
+        url::pieces(&text)
+    };
+    let pieces = pieces.map_err(|fault| super::refused("postgres", "url", &origin, &fault))?;
+    let replaced = [
+        ("host", pieces.host),
+        ("port", pieces.port),
+        ("database", pieces.database),
+        ("user", pieces.user),
+        ("password", pieces.password),
+        ("password_file", None),
+    ];
+    // How far a server is trusted stays as a lower layer says, unless the URL speaks of it: a URL
+    // that only moves the database must not turn a check of certificates off.
+    let kept = [
+        ("sslmode", pieces.sslmode),
+        ("sslrootcert", pieces.sslrootcert),
+    ];
+    let kept = kept.into_iter().filter(|(_, text)| text.is_some());
+    for (key, text) in replaced.into_iter().chain(kept) {
+        fill(keys, key, text, &origin.inside_url());
+    }
+    Ok(())
+}
+
+fn redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
+    if let Some((_, origin)) = url_of(keys) {
+        fill(keys, "password_file", None, &origin.inside_url());
+    }
+    Ok(())
+}
+
+fn url_of(keys: &Map<String, Value>) -> Option<(String, Origin)> {
+    let value = keys.get("url")?;
+    Some((value.clone().into_string().ok()?, Origin::of(value)))
+}
+
+/// Sets what the layer itself does not say.
+fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: &Origin) {
+    keys.entry(key.to_owned())
+        .or_insert_with(|| Value::new(Some(&origin.encode()), ValueKind::from(text)));
+}
+
+/// A password and the file of one take the place of each other; one layer names one of them.
+fn one_password(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
+    let origin = |key: &str| keys.get(key).map(Origin::of);
+    match (origin("password"), origin("password_file")) {
+        (Some(password), Some(_)) => {
+            let what = "both password and password_file are given";
+            let error = StartupError::new(what).at(format!("{password}: [postgres] password"));
+            return Err(error.remedy("keep one of the two"));
+        }
+        (Some(origin), None) => fill(keys, "password_file", None, &origin),
+        (None, Some(origin)) => fill(keys, "password", None, &origin),
+        (None, None) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,389 @@
+//! Where values come from and what errors say: URLs against parts, the variables that many
+//! programs know, paths, and bad input.
+
+use super::*;
+
+const ORIGINAL: &str = "[postgres]\ndatabase=postgres\nhost=127.0.0.1\npassword=secret\n\
+                        user=master\n\n[redis]\nurl=redis://127.0.0.1:6379\n";
+
+#[test]
+fn the_file_of_the_original_works_unchanged() {
+    let start = Start::with_ini(ORIGINAL);
+    let postgres = start.postgres();
+    assert_eq!((postgres.host.as_str(), postgres.port), ("127.0.0.1", 5432));
+    assert_eq!(
+        (postgres.database.as_str(), postgres.user.as_str()),
+        ("postgres", "master")
+    );
+    assert_eq!(postgres.password.unwrap().reveal(), "secret");
+    assert_eq!(
+        start.settings().redis.unwrap().url.reveal(),
+        "redis://127.0.0.1:6379"
+    );
+}
+
+#[test]
+fn with_nothing_given_it_is_the_demo() {
+    let settings = Start::new().settings();
+    assert!(matches!(settings.database, DatabaseTarget::Demo));
+    assert!(settings.redis.is_none() && settings.queries_dir.is_none());
+    assert_eq!(settings.server.bind[0].to_string(), "127.0.0.1:8000");
+}
+
+#[test]
+fn passwords_come_out_exactly_as_they_were_written() {
+    for password in [
+        r##"\ # ; % " ' x"##,
+        r"ends\",
+        "\"q\"",
+        "%41",
+        "a=b:c",
+        "${X}",
+        "%(x)s",
+    ] {
+        let ini = format!("[postgres]\nhost=h\ndatabase=d\nuser=u\npassword = {password}\n");
+        let from_ini = Start::with_ini(&ini).postgres().password.unwrap();
+        assert_eq!(from_ini.reveal(), password);
+        let without = ini.lines().take(4).collect::<Vec<_>>().join("\n");
+        let from_environment = Start::with_ini(&without)
+            .env("UNSLOW_POSTGRES_PASSWORD", password)
+            .postgres();
+        assert_eq!(from_environment.password.unwrap().reveal(), password);
+    }
+}
+
+#[test]
+fn a_url_from_a_higher_layer_replaces_the_parts_below_it() {
+    let start = Start::with_ini(ORIGINAL).env("DATABASE_URL", "postgres://other@db:6432/data");
+    let postgres = start.postgres();
+    assert_eq!((postgres.host.as_str(), postgres.port), ("db", 6432));
+    assert_eq!(
+        (postgres.database.as_str(), postgres.user.as_str()),
+        ("data", "other")
+    );
+    assert!(
+        postgres.password.is_none(),
+        "the password of another server must not be sent"
+    );
+    let origin = start.shown("postgres", "host").1;
+    assert_eq!(origin, "environment DATABASE_URL (url)");
+}
+
+#[test]
+fn parts_from_a_higher_layer_replace_pieces_of_a_url() {
+    let ini = "[postgres]\nurl=postgres://u:p%40ss@h:6432/d\n";
+    let start = Start::with_ini(ini).flags(&["--db-host", "other"]);
+    let postgres = start.postgres();
+    assert_eq!((postgres.host.as_str(), postgres.port), ("other", 6432));
+    assert_eq!(postgres.password.unwrap().reveal(), "p@ss");
+}
+
+#[test]
+fn the_password_of_a_url_can_come_from_a_file_beside_it() {
+    let ini = "[postgres]\nurl=postgres://u:old@h/d\npassword_file=pw\n\
+               [redis]\nurl=redis://:old@r\npassword_file=pw\n";
+    let start = Start::with_ini(ini).file("pw", "new\n");
+    assert_eq!(start.postgres().password.unwrap().reveal(), "new");
+    let redis = start.settings().redis.unwrap();
+    assert_eq!(redis.url.reveal(), "redis://r");
+    assert_eq!(redis.password.unwrap().reveal(), "new");
+}
+
+#[test]
+fn a_higher_redis_url_drops_the_password_file_below_it() {
+    let start = Start::with_ini("[redis]\nurl=redis://a\npassword_file=pw\n")
+        .file("pw", "secret")
+        .env("REDIS_URL", "redis://b");
+    let redis = start.settings().redis.unwrap();
+    assert_eq!((redis.url.reveal(), redis.password), ("redis://b", None));
+}
+
+#[test]
+fn a_url_that_moves_the_database_does_not_loosen_its_tls() {
+    let ini = format!("{ORIGINAL}[cache]\n").replace("user=", "sslmode=verify-full\nuser=");
+    let moved = Start::with_ini(&ini).env("DATABASE_URL", "postgres://u@h/d");
+    assert_eq!(moved.postgres().sslmode, SslMode::VerifyFull);
+    let said = moved.flags(&["--database-url", "postgres://u@h/d?sslmode=require"]);
+    assert_eq!(said.postgres().sslmode, SslMode::Require);
+}
+
+#[test]
+fn an_empty_value_takes_back_what_a_lower_layer_says() {
+    let start = Start::with_ini(ORIGINAL).flags(&["--database-url=", "--redis-url="]);
+    let settings = start.settings();
+    assert!(
+        matches!(settings.database, DatabaseTarget::Demo),
+        "{:?}",
+        settings.database
+    );
+    assert!(settings.redis.is_none());
+}
+
+#[test]
+fn a_sqlite_file_is_found_from_where_it_was_named() {
+    let start = Start::new()
+        .file("conf/app.ini", "[postgres]\nurl=sqlite:data.db\n")
+        .file("conf/data.db", "")
+        .file("other.db", "")
+        .flags(&["--config", "conf/app.ini"]);
+    let file = |start: &Start| match start.settings().database {
+        DatabaseTarget::SqliteFile(path) => path,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(file(&start), start.path().join("conf/data.db"));
+    let start = start.flags(&["--database-url", "sqlite:other.db"]);
+    assert_eq!(file(&start), start.path().join("other.db"));
+    let error = start
+        .flags(&["--db-host", "h"])
+        .load()
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("--db-host: [postgres] host: "), "{error}");
+}
+
+#[test]
+fn the_variables_that_many_programs_know_stand_between_file_and_own_ones() {
+    let start = Start::with_ini("[server]\nbind=127.0.0.1:1\n").env("PORT", "9000");
+    assert_eq!(start.settings().server.bind[0].to_string(), "0.0.0.0:9000");
+    let start = start.env("UNSLOW_SERVER_BIND", "127.0.0.1:2");
+    assert_eq!(start.settings().server.bind[0].to_string(), "127.0.0.1:2");
+    for (value, debug) in [
+        ("1", true),
+        ("t", true),
+        ("Yes", true),
+        ("0", false),
+        ("*", false),
+    ] {
+        assert_eq!(
+            Start::new().env("DEBUG", value).settings().server.debug,
+            debug,
+            "{value}"
+        );
+    }
+    let unused = Start::new()
+        .env("DATABASE_URL", "")
+        .env("PGHOST", "x")
+        .env("PGPASSWORD", "y");
+    assert!(matches!(unused.settings().database, DatabaseTarget::Demo));
+}
+
+#[test]
+fn repeated_flags_make_a_list() {
+    let start = Start::new().flags(&["-b", "127.0.0.1:1", "--bind", "unix:x"]);
+    let bind = start.settings().server.bind;
+    assert_eq!(bind[1], Bind::Unix(start.path().join("x")));
+    assert_eq!(bind.len(), 2);
+}
+
+#[test]
+fn the_folder_of_queries_is_the_one_beside_the_ini_file() {
+    let start = Start::new()
+        .file("conf/app.ini", "")
+        .file("conf/queries/a.sql", "select 1")
+        .flags(&["-c", "conf/app.ini"]);
+    assert_eq!(
+        start.settings().queries_dir,
+        Some(start.path().join("conf/queries"))
+    );
+    assert_eq!(Start::with_ini("").settings().queries_dir, None);
+}
+
+#[test]
+fn secrets_are_in_no_debug_text_and_not_shown() {
+    let ini = "[postgres]\nurl=postgres://u:hunter2@h/d\n[redis]\nurl=redis://:hunter2@r\n\
+               [admin]\ntoken_file=token\n";
+    let start = Start::with_ini(ini).file("token", "hunter2");
+    for loaded in [
+        start.load().unwrap(),
+        Start::with_ini(&ORIGINAL.replace("secret", "hunter2"))
+            .load()
+            .unwrap(),
+    ] {
+        let text = format!("{loaded:?}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert_eq!(
+        start.shown("postgres", "url").0.unwrap(),
+        "postgres://u:***@h/d"
+    );
+}
+
+/// Ini, environment (`NAME=VALUE` or empty), flag, and what the error must say.
+const BAD: &[(&str, &str, &[&str], &[&str])] = &[
+    (
+        "[cache]\n\nttl = 10\n",
+        "",
+        &[],
+        &["app.ini:3: [cache] ttl: \"10\"", "as in 10s"],
+    ),
+    ("[cache]\nttl=0s\n", "", &[], &["app.ini:2", "cache: off"]),
+    (
+        "[cache]\nttl=10s ; ten\n",
+        "",
+        &[],
+        &["a comment stands on a line of its own"],
+    ),
+    (
+        "[server]\nhome=\"version\"\n",
+        "",
+        &[],
+        &["quotes are part of a value"],
+    ),
+    (
+        "[server]\nworkers=\n",
+        "",
+        &[],
+        &["app.ini:2: [server] workers", "1 to 512"],
+    ),
+    (
+        "[cache]\nttll=1s\n",
+        "",
+        &[],
+        &["app.ini:2: ", "did you mean ttl?"],
+    ),
+    (
+        "",
+        "UNSLOW_CACHE_TTL=ten",
+        &[],
+        &["environment UNSLOW_CACHE_TTL: [cache] ttl: \"ten\""],
+    ),
+    (
+        "",
+        "UNSLOW_CACHE_TLL=1s",
+        &[],
+        &["environment UNSLOW_CACHE_TLL", "UNSLOW_CACHE_TTL?"],
+    ),
+    (
+        "",
+        "UNSLOW_XYZZY_PLUGH_QUUX=1s",
+        &[],
+        &["UNSLOW_SECTION_KEY"],
+    ),
+    ("", "PORT=http", &[], &["environment PORT: [server] bind"]),
+    (
+        "",
+        "",
+        &["--ttl", "0s"],
+        &["--ttl: [cache] ttl: \"0s\" is zero"],
+    ),
+    (
+        "",
+        "",
+        &["--workers", "513"],
+        &["--workers: [server] workers", "1 to 512"],
+    ),
+    ("", "", &["--memory", "64MB"], &["write 64MiB"]),
+    (
+        "",
+        "",
+        &["--stats-allow", "10.0.0.1/8"],
+        &["--stats-allow", "10.0.0.0/8"],
+    ),
+    (
+        "",
+        "",
+        &["--queries", "nowhere"],
+        &["--queries: [queries] dir", "cannot be read"],
+    ),
+    ("", "", &["--log-level", "loud"], &["error, warn, info"]),
+    (
+        "",
+        "",
+        &["--db-sslmode", "allow"],
+        &["--db-sslmode: [postgres] sslmode", "verify-full"],
+    ),
+    (
+        "",
+        "",
+        &["--database-url", "mysql://u:hunter2@h/d"],
+        &["--database-url: [postgres] url: "],
+    ),
+    (
+        "",
+        "",
+        &["--database-url", "postgres://u:hun#ter2@h/d"],
+        &["%23"],
+    ),
+    (
+        "",
+        "",
+        &["--database-url", "postgres://u:hunter2@h/d?sslmode=no"],
+        &["--database-url (url)"],
+    ),
+    (
+        "",
+        "",
+        &["--database-url", "sqlite:nowhere.db"],
+        &["[postgres] url: the value cannot be read"],
+    ),
+    (
+        "",
+        "",
+        &["--database-url", "postgres://h/d"],
+        &["not its user", "--db-user"],
+    ),
+    (
+        "",
+        "",
+        &["--redis-url", "http://:hunter2@r"],
+        &["--redis-url: [redis] url: ", "rediss://"],
+    ),
+    (
+        "[postgres]\nhost=h\nuser=u\n",
+        "",
+        &[],
+        &["app.ini:2", "not its database", "--db-name"],
+    ),
+    (
+        "[postgres]\npassword=hunter2\npassword_file=pw\n",
+        "",
+        &[],
+        &["app.ini:2", "one of the two"],
+    ),
+    (
+        "[postgres]\npassword_file=gone\n",
+        "",
+        &[],
+        &["app.ini:2: [postgres] password_file"],
+    ),
+    (
+        "",
+        "",
+        &["--config", "gone.ini"],
+        &["gone.ini: the settings file", "unslow init"],
+    ),
+];
+
+#[test]
+fn bad_input_gets_an_error_with_place_and_remedy_and_without_secrets() {
+    for (ini, environment, flags, words) in BAD {
+        let mut start = Start::with_ini(ini).flags(flags);
+        if let Some((name, value)) = environment.split_once('=') {
+            start = start.env(name, value);
+        }
+        let error = start.load().unwrap_err();
+        let text = error.to_string();
+        for word in *words {
+            assert!(
+                text.contains(word),
+                "{ini:?} {environment} {flags:?}\n{text}"
+            );
+        }
+        assert!(error.place.is_some() && error.remedy.is_some(), "{text}");
+        assert!(
+            !text.contains("hunter2") && !text.contains("ter2@"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused() {
+    let start = Start::new();
+    std::fs::write(start.path().join("app.ini"), b"[cache]\nttl=\xff\n").unwrap();
+    let text = start.load().unwrap_err().to_string();
+    assert!(
+        text.contains("app.ini: ") && text.contains("UTF-8"),
+        "{text}"
+    );
+}

@@ -1,0 +1,238 @@
+//! The types that settings have once they are checked. What they are read from is not known here.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Network;
+
+/// All settings, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[postgres]`; the embedded SQLite demo where nothing is said.
+    pub database: DatabaseTarget,
+    /// `[database]`
+    pub limits: DatabaseLimits,
+    /// `[redis]`; `None` is memory tier only.
+    pub redis: Option<Redis>,
+    /// `[queries] dir`, absolute. `None`: embedded queries only.
+    pub queries_dir: Option<PathBuf>,
+    /// `[cache]`
+    pub cache: Cache,
+    /// `[demo] delay`
+    pub demo_delay: Duration,
+    /// `[log]`
+    pub log: Log,
+    /// `[stats] allow`: networks besides loopback that may see `/stats`.
+    pub stats_allow: Vec<Network>,
+    /// `[admin] token_file`, read: the admin token.
+    pub admin_token: Option<Secret>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen; at least one.
+    pub bind: Vec<Bind>,
+    /// Worker threads; at least one.
+    pub workers: usize,
+    /// How long an idle connection stays open; zero: it is closed after each response.
+    pub keep_alive: Duration,
+    /// The most time one request may take; never zero.
+    pub request_timeout: Duration,
+    /// How long running requests may go on after a stop.
+    pub graceful_timeout: Duration,
+    /// How long to go on serving after TERM while `/readyz` already says 503.
+    pub drain_delay: Duration,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Longest request line, in bytes.
+    pub limit_request_line: usize,
+    /// Most header fields of a request.
+    pub limit_request_fields: usize,
+    /// Longest header field, in bytes.
+    pub limit_request_field_size: usize,
+    /// Largest request body, in bytes.
+    pub limit_request_body: u64,
+    /// Proxies whose forwarding headers are believed.
+    pub forwarded_allow_ips: Vec<Network>,
+    /// Whether pages show the causes of errors.
+    pub debug: bool,
+    /// The name of the query shown at `/`; whether there is one is for the catalog to say.
+    pub home: String,
+    /// Whether the page at `/` names the database host.
+    pub show_host: bool,
+}
+
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// `HOST:PORT`, resolved.
+    Tcp(SocketAddr),
+    /// `unix:PATH`, absolute.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bind::Tcp(address) => write!(f, "{address}"),
+            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Which database the queries run on.
+#[derive(Debug, Clone)]
+pub enum DatabaseTarget {
+    /// The SQLite in the binary, with generated demo data.
+    Demo,
+    /// A SQLite file, opened read-only.
+    SqliteFile(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Postgres),
+}
+
+/// `[postgres]`, whether it was given in parts or as a URL.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// A host name, an address without brackets, or the absolute folder of a Unix socket.
+    pub host: String,
+    /// The port; also part of a socket's name.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The user.
+    pub user: String,
+    /// The password, exactly as it was written.
+    pub password: Option<Secret>,
+    /// How the connection is secured.
+    pub sslmode: SslMode,
+    /// PEM file of the CAs to trust instead of the built-in ones; it was readable at the start.
+    pub sslrootcert: Option<PathBuf>,
+}
+
+/// How a connection to PostgreSQL is secured; libpq's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// TLS where the server has it, without a check of the certificate.
+    Prefer,
+    /// TLS, without a check of the certificate.
+    Require,
+    /// TLS with a certificate from a trusted CA.
+    VerifyCa,
+    /// TLS with a certificate from a trusted CA for this very host.
+    VerifyFull,
+}
+
+/// `[database]`: what every query is held to.
+#[derive(Debug, Clone)]
+pub struct DatabaseLimits {
+    /// Connections at once; at least one.
+    pub pool_size: u32,
+    /// The most time one statement may take; never zero.
+    pub statement_timeout: Duration,
+    /// Rows of a result; what is beyond is left out.
+    pub max_rows: u64,
+    /// Size of a result in bytes; a larger one is an error.
+    pub max_result: u64,
+}
+
+/// `[redis]`
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// A URL that the redis crate reads (`redis`, `rediss` or `redis+unix`), without a password
+    /// where `password` has it.
+    pub url: Secret,
+    /// The content of `password_file`.
+    pub password: Option<Secret>,
+    /// PEM file of the CAs to trust for TLS; it was readable at the start.
+    pub ca_file: Option<PathBuf>,
+    /// Begins every key and channel.
+    pub namespace: String,
+    /// The most time for checkout and command together; never zero.
+    pub timeout: Duration,
+}
+
+/// `[cache]`
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// How long an answer is fresh; never zero.
+    pub ttl: Duration,
+    /// How long past `ttl` a stale copy may be served while a refresh runs; zero: never.
+    pub stale_while_revalidate: Duration,
+    /// How long past `ttl` a stale copy may be served because loading fails; zero: never.
+    pub stale_if_error: Duration,
+    /// Size of the memory tier in bytes; 0: no memory tier.
+    pub memory: u64,
+    /// Largest answer that is stored, in bytes.
+    pub max_entry: u64,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Where the access log goes; `None`: nowhere.
+    pub access: Option<LogTarget>,
+    /// How its lines look.
+    pub access_format: AccessFormat,
+    /// Where everything else goes.
+    pub error: LogTarget,
+    /// The least important level that is written.
+    pub level: tracing::Level,
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file of this absolute path, which is appended to.
+    File(PathBuf),
+}
+
+/// How the lines of the access log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// Apache's combined format, with duration and request id at the end.
+    Combined,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A value that Debug and Display print as `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a value.
+    pub fn new(value: String) -> Self {
+        Secret(value)
+    }
+
+    /// The value itself; only where it is handed to a driver or compared.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

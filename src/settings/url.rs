@@ -1,0 +1,388 @@
+//! The URLs of the database and of Redis: taken apart, checked, and shown without their passwords.
+//! No message of this file repeats a URL, because a URL may hold a password.
+
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::Secret;
+use super::values::{Fault, Given};
+
+/// What a database URL says, as texts for the settings of the same names. `None` is what it leaves
+/// out.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    pub(super) host: Option<String>,
+    pub(super) port: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) sslmode: Option<String>,
+    pub(super) sslrootcert: Option<String>,
+}
+
+const ESCAPES: &str = "in a URL, write special characters of a password as escapes (@ is %40, \
+                       # is %23, / is %2F, % is %25), or use password_file";
+
+const DATABASE_FORMS: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE";
+
+/// Takes a `postgres://` URL apart; a `sqlite:` URL has no pieces.
+pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
+    if text.starts_with("sqlite:") {
+        return Ok(Pieces::default());
+    }
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(Fault::new("is not the URL of a database", DATABASE_FORMS));
+    }
+    let url = parse(text)?;
+    if url.fragment().is_some() {
+        return Err(Fault::new("has a # in it", ESCAPES));
+    }
+    let mut pieces = Pieces {
+        host: match url.host_str() {
+            None | Some("") => None,
+            Some(host) => Some(decoded(host)?),
+        },
+        port: url.port().map(|port| port.to_string()),
+        database: present(decoded(url.path().trim_start_matches('/'))?),
+        user: present(decoded(url.username())?),
+        password: url.password().map(decoded).transpose()?,
+        ..Pieces::default()
+    };
+    for (name, value) in url.query_pairs() {
+        let place = match name.as_ref() {
+            "sslmode" => &mut pieces.sslmode,
+            "sslrootcert" => &mut pieces.sslrootcert,
+            // libpq's way to name the folder of a Unix socket.
+            "host" => &mut pieces.host,
+            _ => {
+                let why = format!("has a parameter that unslow does not know: {name:?}");
+                return Err(Fault::new(
+                    why,
+                    "leave it out; known are sslmode, sslrootcert, host",
+                ));
+            }
+        };
+        *place = present(value.into_owned());
+    }
+    Ok(pieces)
+}
+
+/// The file of a `sqlite:` URL, which must be there; `None` for other URLs.
+pub(super) fn sqlite_file(given: Given<'_>) -> Result<Option<PathBuf>, Fault> {
+    let Some(rest) = given.text.strip_prefix("sqlite:") else {
+        return Ok(None);
+    };
+    let file = rest.strip_prefix("//").unwrap_or(rest);
+    if file.is_empty() || file.contains('?') || file == ":memory:" {
+        let remedy = "write sqlite:FILE, without parameters; it is opened for reading";
+        return Err(Fault::new("does not name a SQLite file", remedy));
+    }
+    super::values::readable_file(Given {
+        text: file,
+        ..given
+    })
+    .map(Some)
+}
+
+const REDIS_FORMS: &str = "write redis://[:PASSWORD@]HOST:PORT/NUMBER, rediss://… for TLS, or redis+unix:///PATH?db=NUMBER";
+
+/// Checks a Redis URL and gives it in the form that the redis crate reads.
+pub(super) fn redis(given: Given<'_>) -> Result<Secret, Fault> {
+    let url = match given.text.strip_prefix("unix:") {
+        Some(rest) => parse(&format!("redis+unix:{rest}"))?,
+        None => parse(given.text)?,
+    };
+    if url.fragment().is_some() {
+        // The redis crate takes `#insecure` for leave to skip every check of the certificate.
+        return Err(Fault::new("has a # in it", ESCAPES));
+    }
+    match url.scheme() {
+        "redis" | "rediss" => redis_tcp(&url)?,
+        "redis+unix" => return redis_unix(&url),
+        _ => return Err(Fault::new("is not the URL of a Redis", REDIS_FORMS)),
+    }
+    Ok(Secret::new(url.into()))
+}
+
+fn redis_tcp(url: &Url) -> Result<(), Fault> {
+    let fault = |why: &str| Err(Fault::new(why, REDIS_FORMS));
+    match url.host() {
+        None | Some(Host::Domain("")) => return fault("names no host"),
+        Some(Host::Domain("0.0.0.0" | "[::]")) => return fault("names no host one can connect to"),
+        Some(_) => {}
+    }
+    decoded(url.username())?;
+    url.password().map(decoded).transpose()?;
+    let number = url.path().trim_matches('/');
+    if !number.is_empty() && number.parse::<u32>().is_err() {
+        return fault("has a path that is not the number of a database");
+    }
+    match url.query_pairs().find(|(name, _)| name != "protocol") {
+        Some((name, _)) => fault(&format!(
+            "has a parameter that unslow does not know: {name:?}"
+        )),
+        None => Ok(()),
+    }
+}
+
+fn redis_unix(url: &Url) -> Result<Secret, Fault> {
+    let fault = |why: &str| Err(Fault::new(why, REDIS_FORMS));
+    if url.path().trim_matches('/').is_empty() || url.host_str().is_some_and(|h| !h.is_empty()) {
+        return fault("names no absolute path of a socket");
+    }
+    let mut out = url.clone();
+    out.set_query(None);
+    for (name, value) in url.query_pairs() {
+        // redis-py's names and the redis crate's.
+        let name = match name.as_ref() {
+            "db" if value.parse::<u32>().is_err() => return fault("has a db that is not a number"),
+            "db" | "user" | "pass" | "protocol" => name.as_ref(),
+            "username" => "user",
+            "password" => "pass",
+            _ => {
+                return fault(&format!(
+                    "has a parameter that unslow does not know: {name:?}"
+                ));
+            }
+        };
+        out.query_pairs_mut().append_pair(name, &value);
+    }
+    Ok(Secret::new(out.into()))
+}
+
+/// A checked Redis URL without its password, for when a file gives that.
+pub(super) fn without_password(url: &Secret) -> Secret {
+    let Ok(mut parsed) = Url::parse(url.reveal()) else {
+        return url.clone();
+    };
+    // It fails for URLs that cannot have a password, which then have none.
+    let _ = parsed.set_password(None);
+    replace_query(&mut parsed, |name, value| {
+        (!is_password(name)).then_some(value)
+    });
+    Secret::new(parsed.into())
+}
+
+/// A URL with `***` for its password, for people to read. What is no URL is hidden whole.
+pub(super) fn redacted(text: &str) -> String {
+    if text.starts_with("sqlite:") {
+        return text.to_owned();
+    }
+    let Ok(mut url) = Url::parse(text) else {
+        return "***".to_owned();
+    };
+    if url.password().is_some() {
+        let _ = url.set_password(Some("***"));
+    }
+    replace_query(&mut url, |name, value| {
+        Some(if is_password(name) {
+            "***".to_owned()
+        } else {
+            value
+        })
+    });
+    url.into()
+}
+
+fn is_password(name: &str) -> bool {
+    matches!(name, "pass" | "password")
+}
+
+fn replace_query(url: &mut Url, replace: impl Fn(&str, String) -> Option<String>) {
+    let pairs: Vec<(String, String)> = url
+        .query_pairs()
+        .filter_map(|(name, value)| Some((name.to_string(), replace(&name, value.into_owned())?)))
+        .collect();
+    url.set_query(None);
+    if !pairs.is_empty() {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+}
+
+fn parse(text: &str) -> Result<Url, Fault> {
+    Url::parse(text).map_err(|error| {
+        let remedy = match error {
+            // What stands before a `/`, `?` or `#` in a password is taken for host and port.
+            url::ParseError::InvalidPort | url::ParseError::InvalidDomainCharacter => ESCAPES,
+            _ => "write SCHEME://USER:PASSWORD@HOST:PORT/NAME",
+        };
+        Fault::new(format!("is not a URL ({error})"), remedy)
+    })
+}
+
+fn present(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Undoes percent escapes. A `%` that begins none is refused: whoever wrote it meant a password
+/// that the URL does not say.
+fn decoded(text: &str) -> Result<String, Fault> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let digits = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| Fault::new("has a % that begins no escape", ESCAPES))?;
+        out.push(byte);
+        rest = &after[2..];
+    }
+    String::from_utf8(out).map_err(|_| Fault::new("has escapes that are not UTF-8", ESCAPES))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use deadpool_redis::redis::{ConnectionAddr, IntoConnectionInfo};
+
+    use super::*;
+
+    fn given(text: &str) -> Given<'_> {
+        Given {
+            text,
+            base: Path::new("/"),
+        }
+    }
+
+    #[test]
+    fn a_database_url_is_taken_apart() {
+        let all =
+            pieces("postgres://us%40er:p%23a%25s%2Fs@db.example.com:6432/my%20db?sslmode=require")
+                .unwrap();
+        assert_eq!(all.host.as_deref(), Some("db.example.com"));
+        assert_eq!(all.port.as_deref(), Some("6432"));
+        assert_eq!(all.database.as_deref(), Some("my db"));
+        assert_eq!(all.user.as_deref(), Some("us@er"));
+        assert_eq!(all.password.as_deref(), Some("p#a%s/s"));
+        assert_eq!(all.sslmode.as_deref(), Some("require"));
+        let few = pieces("postgresql://db").unwrap();
+        assert_eq!((few.port, few.user, few.password), (None, None, None));
+        for socket in [
+            "postgres://u@%2Frun%2Fpg/db",
+            "postgres:///db?host=/run/pg",
+        ] {
+            assert_eq!(
+                pieces(socket).unwrap().host.as_deref(),
+                Some("/run/pg"),
+                "{socket}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_password_survives_a_url_when_it_is_escaped() {
+        let plain = r##"\#;%"' :/?@[]+&=é"##;
+        let escaped: String = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let all = pieces(&format!("postgres://u:{escaped}@h/d")).unwrap();
+        assert_eq!(all.password.as_deref(), Some(plain));
+        let plus = pieces("postgres://u:a+b;c@h/d").unwrap();
+        assert_eq!(plus.password.as_deref(), Some("a+b;c"));
+    }
+
+    #[test]
+    fn bad_urls_are_refused_and_not_repeated() {
+        for text in [
+            "mysql://u:hunter2@h/d",
+            "postgres:u:hunter2@h",
+            "postgres://u:hunter2#x@h/d",
+            "postgres://u:hunter2/x@h/d",
+            "postgres://u:hunter2%zz@h/d",
+            "postgres://u:hunter2@h:99999/d",
+            "postgres://u:hunter2@h/d?pgbouncer=true",
+            "postgres://u:hunter2@h/d#x",
+            "hunter2",
+        ] {
+            let sentence = pieces(text).unwrap_err().sentence();
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
+        for text in [
+            "http://:hunter2@h",
+            "redis://:hunter2@/0",
+            "redis://:hunter2#@h",
+            "rediss://:hunter2@h/0#insecure",
+            "redis://:hunter2@h/zero",
+            "redis://:hunter2@h/-1",
+            "redis://:hunter2@h?db=1",
+            "redis+unix://?pass=hunter2",
+            "redis+unix:///s?db=x&pass=hunter2",
+            "unix:///s?word=hunter2",
+            "hunter2",
+        ] {
+            let sentence = redis(given(text)).unwrap_err().sentence();
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn the_redis_crate_reads_what_is_handed_to_it() {
+        for (text, address, number) in [
+            ("redis://127.0.0.1:6379", "127.0.0.1:6379", 0),
+            ("redis://:p%40ss@cache/3", "cache:6379", 3),
+            ("rediss://user:pass@[::1]:6380/0", "::1:6380", 0),
+            ("redis+unix:///run/redis.sock?db=2", "/run/redis.sock", 2),
+            (
+                "unix:///run/redis.sock?db=2&password=p",
+                "/run/redis.sock",
+                2,
+            ),
+        ] {
+            let info = redis(given(text))
+                .unwrap()
+                .reveal()
+                .into_connection_info()
+                .unwrap();
+            assert_eq!(info.addr().to_string(), address, "{text}");
+            assert_eq!(info.redis_settings().db(), number, "{text}");
+            let tls = matches!(
+                info.addr(),
+                ConnectionAddr::TcpTls {
+                    insecure: false,
+                    ..
+                }
+            );
+            assert_eq!(tls, text.starts_with("rediss"));
+        }
+        let unix = redis(given("unix:///s?username=u&password=p%23")).unwrap();
+        let info = unix.reveal().into_connection_info().unwrap();
+        assert_eq!(info.redis_settings().username(), Some("u"));
+        assert_eq!(info.redis_settings().password(), Some("p#"));
+    }
+
+    #[test]
+    fn passwords_are_taken_out_of_urls() {
+        for (text, shown) in [
+            ("postgres://u:hunter2@h/d", "postgres://u:***@h/d"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("redis://:hunter2@h:6379/0", "redis://:***@h:6379/0"),
+            (
+                "redis+unix:///s?db=1&pass=hunter2",
+                "redis+unix:///s?db=1&pass=***",
+            ),
+            ("sqlite:file.db", "sqlite:file.db"),
+            ("hunter2", "***"),
+        ] {
+            assert_eq!(redacted(text), shown);
+        }
+        let bare = |text: &str| {
+            without_password(&redis(given(text)).unwrap())
+                .reveal()
+                .to_owned()
+        };
+        assert_eq!(bare("redis://u:hunter2@h/1"), "redis://u@h/1");
+        assert_eq!(
+            bare("redis+unix:///s?db=1&pass=hunter2"),
+            "redis+unix:///s?db=1"
+        );
+    }
+}

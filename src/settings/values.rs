@@ -1,0 +1,529 @@
+//! How the text of one setting becomes its value. Each reader takes the text as it stands in the
+//! ini file, the environment or the flag, and either gives the value or says what is wrong with
+//! the text and what to write instead. Where a text came from is not known here.
+
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::network::Network;
+use super::units;
+use super::{AccessFormat, Bind, LogTarget, Secret, SslMode};
+
+/// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
+/// be left out where it is a secret.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) why: String,
+    pub(super) remedy: String,
+}
+
+impl Fault {
+    pub(super) fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Fault {
+            why: why.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        format!("{}; {}", self.why, self.remedy)
+    }
+}
+
+/// The text of one setting, and the folder that relative paths in it start from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) text: &'a str,
+    pub(super) base: &'a Path,
+}
+
+type Read<T> = Result<T, Fault>;
+
+pub(super) fn boolean(given: Given<'_>) -> Read<bool> {
+    match given.text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
+        "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
+        _ => Err(Fault::new(
+            "is neither true nor false",
+            "write true or false",
+        )),
+    }
+}
+
+pub(super) fn integer<T>(given: Given<'_>, range: RangeInclusive<T>) -> Read<T>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let range_text = || {
+        format!(
+            "write a whole number from {} to {}",
+            range.start(),
+            range.end()
+        )
+    };
+    let number: T = match given.text.parse() {
+        Ok(number) => number,
+        // `+5` parses, `5.0` and `5 000` do not: what does not is one of the two.
+        Err(_) if !given.text.is_empty() && given.text.bytes().all(|b| b.is_ascii_digit()) => {
+            return Err(Fault::new("is too large", range_text()));
+        }
+        Err(_) => return Err(Fault::new("is not a whole number", range_text())),
+    };
+    if !range.contains(&number) {
+        return Err(Fault::new("is out of range", range_text()));
+    }
+    Ok(number)
+}
+
+pub(super) fn duration(given: Given<'_>) -> Read<Duration> {
+    units::duration(given.text)
+}
+
+/// A duration that may not be zero, because of `reason`.
+pub(super) fn positive_duration(given: Given<'_>, reason: &'static str) -> Read<Duration> {
+    match duration(given)? {
+        Duration::ZERO => Err(Fault::new("is zero", reason)),
+        duration => Ok(duration),
+    }
+}
+
+/// A size within bounds, given in bytes.
+pub(super) fn size(given: Given<'_>, range: RangeInclusive<u64>) -> Read<u64> {
+    let bytes = units::size(given.text)?;
+    if !range.contains(&bytes) {
+        let (low, high) = (
+            units::size_text(*range.start()),
+            units::size_text(*range.end()),
+        );
+        return Err(Fault::new(
+            "is out of range",
+            format!("write a size from {low} to {high}"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// A size that ends up as a length in memory.
+pub(super) fn length(given: Given<'_>, range: RangeInclusive<u64>) -> Read<usize> {
+    let bytes = size(given, range)?;
+    usize::try_from(bytes).map_err(|_| Fault::new("is too large", "write a smaller size"))
+}
+
+/// Text that is passed on as it is.
+pub(super) fn text(given: Given<'_>) -> String {
+    given.text.to_owned()
+}
+
+/// Text that nobody may see.
+pub(super) fn secret(given: Given<'_>) -> Secret {
+    Secret::new(given.text.to_owned())
+}
+
+/// A name made of letters that need no quoting in keys, channels and URLs.
+pub(super) fn name(given: Given<'_>, also: &str) -> Read<String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
+    if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
+        return Ok(given.text.to_owned());
+    }
+    let allowed: String = also.chars().flat_map(|c| [' ', c]).collect();
+    Err(Fault::new(
+        "is not a name that can be used here",
+        format!("write 1 to 64 of a-z 0-9{allowed}"),
+    ))
+}
+
+/// A host name, an address, or the folder of a Unix socket. What a host cannot hold is refused
+/// here, because at connect time it would look like a name that does not resolve.
+pub(super) fn host(given: Given<'_>) -> Read<String> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
+    if given.text.contains(bad) {
+        return Err(Fault::new(
+            "is not a host",
+            "write a host name or an IP address",
+        ));
+    }
+    if !given.text.starts_with('/') && given.text.contains('/') {
+        let remedy = "write the host name alone; a URL goes into url";
+        return Err(Fault::new("is not a host", remedy));
+    }
+    Ok(given
+        .text
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned())
+}
+
+pub(super) fn path(given: Given<'_>) -> PathBuf {
+    given.base.join(given.text)
+}
+
+/// A file that must be readable now, rather than when it is first needed.
+pub(super) fn readable_file(given: Given<'_>) -> Read<PathBuf> {
+    let path = path(given);
+    let checked = std::fs::File::open(&path).and_then(|file| file.metadata());
+    match checked {
+        Ok(meta) if meta.is_dir() => Err(Fault::new("is a folder", "name a file")),
+        Ok(_) => Ok(path),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+pub(super) fn folder(given: Given<'_>) -> Read<PathBuf> {
+    let path = path(given);
+    match std::fs::read_dir(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+/// The content of a file that holds one secret, less one line end at its end.
+pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
+    let path = path(given);
+    let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    if content.ends_with('\n') {
+        content.pop();
+        if content.ends_with('\r') {
+            content.pop();
+        }
+    }
+    if content.is_empty() {
+        return Err(Fault::new(
+            "names an empty file",
+            "put the secret into it, on one line",
+        ));
+    }
+    Ok(Secret::new(content))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::NotFound => "check the path",
+        std::io::ErrorKind::PermissionDenied => "let the user that runs unslow read it",
+        std::io::ErrorKind::InvalidData => "it must hold text in UTF-8",
+        _ => "check the path and its permissions",
+    };
+    Fault::new(
+        format!("cannot be read ({}: {error})", path.display()),
+        remedy,
+    )
+}
+
+/// The parts of a list with commas, without empty ones.
+pub(super) fn list<T>(given: Given<'_>, read: impl Fn(Given<'_>) -> Read<T>) -> Read<Vec<T>> {
+    given
+        .text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|text| read(Given { text, ..given }).map_err(|fault| part_fault(text, fault)))
+        .collect()
+}
+
+fn part_fault(part: &str, fault: Fault) -> Fault {
+    Fault {
+        why: format!("has a part that cannot be used: {part:?} {}", fault.why),
+        ..fault
+    }
+}
+
+/// Networks; `*` stands for all of them, as in gunicorn.
+pub(super) fn networks(given: Given<'_>) -> Read<Vec<Network>> {
+    if given.text == "*" {
+        return Ok(vec![Network::ALL_V4, Network::ALL_V6]);
+    }
+    list(given, |part| {
+        Network::parse(part.text)
+            .map_err(|why| Fault::new(why, "write addresses and networks: 10.0.0.0/8, ::1"))
+    })
+}
+
+pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
+    let binds = list(given, bind)?;
+    if binds.is_empty() {
+        return Err(Fault::new("names no address", BIND_FORMS));
+    }
+    Ok(binds)
+}
+
+const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT or unix:PATH";
+
+/// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
+fn bind(given: Given<'_>) -> Read<Bind> {
+    let fault = |why: &str| Fault::new(why, BIND_FORMS);
+    if let Some(rest) = given.text.strip_prefix("unix:") {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.is_empty() {
+            return Err(fault("has no path"));
+        }
+        return Ok(Bind::Unix(given.base.join(path)));
+    }
+    let text = given.text.strip_prefix("tcp://").unwrap_or(given.text);
+    if text.contains('/') {
+        return Err(fault("is not an address"));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::new(
+            "is a port without a host",
+            format!("write :{text} or 127.0.0.1:{text}"),
+        ));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or_else(|| fault("lacks its ]"))?;
+            let port = match after {
+                "" => None,
+                _ => Some(
+                    after
+                        .strip_prefix(':')
+                        .ok_or_else(|| fault("is not an address"))?,
+                ),
+            };
+            (host, port)
+        }
+        None if text.matches(':').count() > 1 => {
+            return Err(Fault::new(
+                "is not an address",
+                format!("IPv6 goes in brackets: [{text}]:8000"),
+            ));
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port {
+        None => 8000,
+        Some(port) => port
+            .parse()
+            .map_err(|_| fault("has no port of 0 to 65535"))?,
+    };
+    resolve(host, port).map(Bind::Tcp)
+}
+
+/// IPv4 first, so that `localhost` is where every client looks first for a server.
+fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    let addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| {
+            Fault::new(
+                format!("names a host that does not resolve ({error})"),
+                BIND_FORMS,
+            )
+        })?
+        .collect();
+    let first = addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first());
+    first
+        .copied()
+        .ok_or_else(|| Fault::new("names a host without an address", BIND_FORMS))
+}
+
+/// One of a few words.
+fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
+    let found = words
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(given.text));
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        Fault::new(
+            "is not one of the words known here",
+            format!("write {}", all.join(", ")),
+        )
+    })
+}
+
+pub(super) fn sslmode(given: Given<'_>) -> Read<SslMode> {
+    word(
+        given,
+        &[
+            ("disable", SslMode::Disable),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ],
+    )
+}
+
+pub(super) fn level(given: Given<'_>) -> Read<tracing::Level> {
+    use tracing::Level;
+    word(
+        given,
+        &[
+            ("error", Level::ERROR),
+            ("warn", Level::WARN),
+            ("info", Level::INFO),
+            ("debug", Level::DEBUG),
+            ("trace", Level::TRACE),
+            // gunicorn's word for it.
+            ("warning", Level::WARN),
+        ],
+    )
+}
+
+pub(super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
+    word(
+        given,
+        &[
+            ("combined", AccessFormat::Combined),
+            ("json", AccessFormat::Json),
+        ],
+    )
+}
+
+/// A file, or `-` for the stream that this log has.
+pub(super) fn log_target(given: Given<'_>, stream: LogTarget) -> LogTarget {
+    if given.text == "-" {
+        stream
+    } else {
+        LogTarget::File(path(given))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn given(text: &str) -> Given<'_> {
+        Given {
+            text,
+            base: Path::new("/base"),
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on_follow_gunicorns_grammar() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("127.0.0.1", "127.0.0.1:8000"),
+            (":9000", "0.0.0.0:9000"),
+            ("[::1]:80", "[::1]:80"),
+            ("[::1]", "[::1]:8000"),
+            ("tcp://127.0.0.1:0", "127.0.0.1:0"),
+            ("localhost:81", "127.0.0.1:81"),
+        ] {
+            assert_eq!(
+                bind(given(text)).unwrap(),
+                Bind::Tcp(address.parse().unwrap()),
+                "{text}"
+            );
+        }
+        for (text, path) in [
+            ("unix:/run/u.sock", "/run/u.sock"),
+            ("unix:u.sock", "/base/u.sock"),
+            ("unix:///a", "/a"),
+        ] {
+            assert_eq!(
+                bind(given(text)).unwrap(),
+                Bind::Unix(path.into()),
+                "{text}"
+            );
+        }
+        assert_eq!(binds(given("127.0.0.1:1, [::1]:2,")).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_listened_on_are_refused_with_the_remedy() {
+        for (text, remedy) in [
+            ("8000", ":8000"),
+            ("::1", "[::1]:8000"),
+            ("127.0.0.1:99999", "HOST:PORT"),
+            ("127.0.0.1:http", "HOST:PORT"),
+            ("[::1", "HOST:PORT"),
+            ("[::1]80", "HOST:PORT"),
+            ("unix:", "HOST:PORT"),
+            ("http://127.0.0.1:80", "HOST:PORT"),
+            ("", "HOST:PORT"),
+            (",", "HOST:PORT"),
+        ] {
+            let fault = binds(given(text)).unwrap_err();
+            assert!(fault.remedy.contains(remedy), "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_keep_to_their_range() {
+        assert_eq!(integer::<usize>(given("512"), 1..=512).unwrap(), 512);
+        for text in [
+            "0",
+            "513",
+            "99999999999999999999999",
+            "2.0",
+            "two",
+            "",
+            "-1",
+            "1 0",
+        ] {
+            let fault = integer::<usize>(given(text), 1..=512).unwrap_err();
+            assert!(fault.remedy.contains("1 to 512"), "{text}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_secret_loses_one_line_end_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        let read = || {
+            secret_file(Given {
+                text: "secret",
+                base: dir.path(),
+            })
+        };
+        for (content, secret) in [
+            ("pass\n", "pass"),
+            ("pass\r\n", "pass"),
+            ("pass", "pass"),
+            (" pa ss \n\n", " pa ss \n"),
+            ("#;%\"'\\\n", "#;%\"'\\"),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            assert_eq!(read().unwrap().reveal(), secret);
+        }
+        std::fs::write(&file, "\n").unwrap();
+        assert!(read().unwrap_err().why.contains("empty"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(read().unwrap_err().why.contains("cannot be read"));
+    }
+
+    #[test]
+    fn hosts_that_cannot_be_one_are_refused() {
+        for text in [
+            "\"db\"",
+            "db host",
+            "db.example.com/postgres",
+            "user@db",
+            "a,b",
+        ] {
+            assert!(host(given(text)).is_err(), "{text}");
+        }
+        for (text, read) in [
+            ("db.example.com", "db.example.com"),
+            ("[::1]", "::1"),
+            ("/run/pg", "/run/pg"),
+        ] {
+            assert_eq!(host(given(text)).unwrap(), read);
+        }
+    }
+
+    #[test]
+    fn a_star_is_every_address_and_an_empty_list_is_none() {
+        let all = networks(given("*")).unwrap();
+        assert!(
+            all.iter()
+                .any(|net| net.contains("8.8.8.8".parse().unwrap()))
+        );
+        assert!(all.iter().any(|net| net.contains("::1".parse().unwrap())));
+        assert!(networks(given("")).unwrap().is_empty());
+        assert!(networks(given("10.0.0.0/8, nonsense")).is_err());
+    }
+}
