@@ -97,14 +97,14 @@ impl Entry {
             return made.clone();
         }
         let mut grown = false;
-        let made = self.variants[slot].get_or_init(|| {
+        let variant = self.variants[slot].get_or_init(|| {
             grown = true;
             make(self)
         });
         if grown && let Some(memory) = self.home.get().and_then(Weak::upgrade) {
             memory.weigh_again(self);
         }
-        made.clone()
+        variant.clone()
     }
 
     /// Since the result arrived from the database.
@@ -116,7 +116,7 @@ impl Entry {
     /// entries of one age do not expire together.
     pub(super) fn ttl(&self, policy: &Policy) -> Duration {
         let part = u32::try_from(self.stamp % (JITTER + 1)).expect("at most JITTER");
-        policy.ttl - policy.ttl / 1000 * part
+        policy.ttl.saturating_sub(policy.ttl / 1000 * part)
     }
 
     /// Computed with the policy of now, so that a changed TTL acts on old entries at once.

@@ -40,7 +40,7 @@ pub(super) enum Role {
 /// How long a failed load is not tried again.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 /// How long a key is taken for too large to store.
-const TOO_LARGE_FOR: Duration = Duration::from_secs(60);
+const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 /// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
 /// else.
 const REMEMBERED: usize = 10_000;

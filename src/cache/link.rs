@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{
     self, AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo,
-    ServerErrorKind, TlsCertificates,
+    TlsCertificates,
 };
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, Timeouts};
 use tokio::runtime::Handle;
@@ -26,7 +26,7 @@ use crate::stats::RedisError;
 /// How long making a connection may take. Nobody waits that long for it.
 const CONNECT: Duration = Duration::from_secs(1);
 /// After that a connection is replaced, so that a changed address is noticed.
-const MAX_AGE: Duration = Duration::from_secs(60);
+const MAX_AGE: Duration = Duration::from_mins(1);
 /// One in service and one in the making, for two lanes.
 const POOL: usize = 4;
 
@@ -83,8 +83,6 @@ impl Links {
         engine: &Handle,
         clock: &Clock,
     ) -> Result<Links, StartupError> {
-        // The driver takes the process's default; where somebody has set one, that one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let info = connection_info(settings)?;
         // Deadlines are kept per command, over both lanes' waiting too.
         let config = AsyncConnectionConfig::new()
@@ -214,7 +212,9 @@ impl Lane {
 
 /// Where and how to connect, from the settings. No error of it holds the URL: it may hold a
 /// password.
-fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
+pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
+    // The driver takes the process's default; where one has been set already, that one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut info = settings
         .url
         .reveal()
@@ -267,80 +267,29 @@ fn bad_url() -> StartupError {
 
 fn pool_error(error: &PoolError) -> RedisError {
     match error {
-        PoolError::Backend(error) => connection_error(error, RedisError::Connect),
+        PoolError::Backend(error) => error_class(error, RedisError::Connect),
         _ => RedisError::Connect,
     }
 }
 
 /// The class of an error that the driver reports; `otherwise` for what concerns the connection.
-pub(super) fn connection_error(error: &redis::RedisError, otherwise: RedisError) -> RedisError {
-    match error.kind() {
-        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            RedisError::Auth
-        }
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => RedisError::Loading,
-        ErrorKind::Server(ServerErrorKind::MasterDown) => RedisError::MasterDown,
-        ErrorKind::Server(_) => RedisError::Other,
-        ErrorKind::Extension if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
-            RedisError::Auth
-        }
-        ErrorKind::Extension => RedisError::Other,
+pub(super) fn error_class(error: &redis::RedisError, otherwise: RedisError) -> RedisError {
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) => RedisError::Auth,
+        (_, Some(code)) => reply_class(code),
         _ => otherwise,
     }
 }
 
-/// Reads, writes and removes a key, for `check --online`. The message says what failed; it never
-/// holds the password, nor what a server that was sent the password replied in its own words.
-/// Must run on a tokio runtime; takes a few seconds at most.
-pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
-    let info = connection_info(settings).map_err(|error| error.to_string())?;
-    let client = Client::open(info).map_err(|error| told(&error))?;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(2 * CONNECT))
-        .set_response_timeout(Some(CONNECT));
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .map_err(|error| format!("cannot connect: {}", told(&error)))?;
-    let name = format!("{}:v1:check:{}", settings.namespace, uuid::Uuid::new_v4());
-    let value = name.as_bytes();
-    let _: () = redis::cmd("SET")
-        .arg(&name)
-        .arg(value)
-        .arg("PX")
-        .arg(10_000)
-        .query_async(&mut connection)
-        .await
-        .map_err(|error| format!("SET fails: {}", told(&error)))?;
-    let read: Vec<u8> = redis::cmd("GET")
-        .arg(&name)
-        .query_async(&mut connection)
-        .await
-        .map_err(|error| format!("GET fails: {}", told(&error)))?;
-    if read != value {
-        return Err("GET does not give what SET stored".to_owned());
-    }
-    redis::cmd("DEL")
-        .arg(&name)
-        .query_async::<()>(&mut connection)
-        .await
-        .map_err(|error| format!("DEL fails: {}", told(&error)))
-}
-
-/// An error in words that cannot hold the password: a server may echo what it was sent.
-fn told(error: &redis::RedisError) -> String {
-    match error.kind() {
-        ErrorKind::Io if error.is_timeout() => "no answer in time".to_owned(),
-        ErrorKind::Io => error.to_string(),
-        ErrorKind::AuthenticationFailed => {
-            "Redis refuses the user or password ([redis] url, password_file)".to_owned()
-        }
-        ErrorKind::InvalidClientConfig => "the settings of [redis] do not fit".to_owned(),
-        kind => match error.code() {
-            Some("NOAUTH") => "Redis wants a password ([redis] password_file)".to_owned(),
-            Some(code) => format!("Redis replies {code}"),
-            None => format!("{kind:?}"),
-        },
+/// The class of an error reply, by its first word.
+pub(super) fn reply_class(code: &str) -> RedisError {
+    match code {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => RedisError::Auth,
+        "LOADING" => RedisError::Loading,
+        "MASTERDOWN" => RedisError::MasterDown,
+        "READONLY" => RedisError::ReadOnly,
+        "OOM" => RedisError::OutOfMemory,
+        _ => RedisError::Other,
     }
 }
 

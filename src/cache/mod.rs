@@ -16,6 +16,7 @@ mod flight;
 mod key;
 mod link;
 mod memory;
+mod probe;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,8 @@ pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
-pub use link::probe;
 pub use memory::MemoryState;
+pub use probe::probe;
 
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
@@ -158,6 +159,10 @@ impl Cache {
 
     /// [`Cache::open`] with a clock of the caller's choice. Deadlines (of Redis, of patience) are
     /// kept by the runtime's own timer all the same.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the counters are shared, like everything else that is handed over here"
+    )]
     pub fn with_clock(
         cache: &settings::Cache,
         redis: Option<&settings::Redis>,
@@ -170,8 +175,8 @@ impl Cache {
         let open =
             |redis| RedisTier::open(redis, max_entry, &engine, Arc::clone(&stats), clock.clone());
         let inner = Arc::new(Inner {
-            memory: Memory::new(cache.memory, clock.clone(), Arc::clone(&stats)),
             redis: redis.map(open).transpose()?,
+            memory: Memory::new(cache.memory, clock.clone(), Arc::clone(&stats)),
             flights: Flights::new(clock.clone()),
             max_entry,
             engine,

@@ -11,7 +11,7 @@ use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
 
 use super::breaker::{Breaker, Change, RedisState};
-use super::link::{Lane, Links, connection_error};
+use super::link::{Lane, Links, error_class, reply_class};
 use super::{Clock, Entry, Key, envelope};
 use crate::error::StartupError;
 use crate::settings;
@@ -31,7 +31,7 @@ pub(super) struct RedisTier {
     demoted: Pace,
 }
 
-const LOG_EVERY: Duration = Duration::from_secs(60);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 const DROP_EVERY: Duration = Duration::from_secs(1);
 
 impl RedisTier {
@@ -194,7 +194,7 @@ async fn exchange(lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, RedisE
                     lane.broken(&link);
                 }
                 if !broken || repeated {
-                    return Err(connection_error(&error, RedisError::Closed));
+                    return Err(error_class(&error, RedisError::Closed));
                 }
                 repeated = true;
             }
@@ -207,15 +207,7 @@ fn failure(value: &Value) -> Option<RedisError> {
     let Value::ServerError(error) = value else {
         return None;
     };
-    match error.code() {
-        "WRONGTYPE" => None,
-        "NOAUTH" | "WRONGPASS" | "NOPERM" => Some(RedisError::Auth),
-        "LOADING" => Some(RedisError::Loading),
-        "MASTERDOWN" => Some(RedisError::MasterDown),
-        "READONLY" => Some(RedisError::ReadOnly),
-        "OOM" => Some(RedisError::OutOfMemory),
-        _ => Some(RedisError::Other),
-    }
+    (error.code() != "WRONGTYPE").then(|| reply_class(error.code()))
 }
 
 /// Lets something happen only so often.
@@ -254,11 +246,11 @@ mod tests {
 
     #[test]
     fn a_pace_lets_one_through_per_period_and_counts_the_others() {
-        let pace = Pace::new(Duration::from_secs(60));
+        let pace = Pace::new(Duration::from_mins(1));
         let now = Instant::now();
         assert_eq!(pace.allows(now), Some(0));
         assert_eq!(pace.allows(now), None);
         assert_eq!(pace.allows(now + Duration::from_secs(59)), None);
-        assert_eq!(pace.allows(now + Duration::from_secs(60)), Some(2));
+        assert_eq!(pace.allows(now + Duration::from_mins(1)), Some(2));
     }
 }

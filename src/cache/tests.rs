@@ -175,7 +175,7 @@ async fn a_memory_hit_says_its_age_and_what_is_left() {
     let reply = bench.get("other").await.unwrap();
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
     assert_eq!((body(&reply), reply.age), (&b"rows"[..], 2 * SECOND));
-    assert_eq!(reply.ttl_left, reply.ttl - 2 * SECOND);
+    assert_eq!(reply.ttl_left, reply.ttl.saturating_sub(2 * SECOND));
     assert!(reply.ttl <= POLICY.ttl && reply.ttl >= POLICY.ttl * 9 / 10);
     assert!(reply.stored);
     assert_eq!(bench.loads(), 1);
@@ -381,7 +381,7 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     assert_eq!(bench.loads(), 1);
     bench.database.gate.forget_permits(4);
     // All of them start before any ends.
-    let (began, mut begin) = mpsc::unbounded_channel();
+    let (began, mut starts) = mpsc::unbounded_channel();
     let parallel = join_all((0..3).map(|_| {
         let (inner, began) = (bench.load(big), began.clone());
         let load = move || {
@@ -392,7 +392,7 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     }));
     let (replies, ()) = tokio::join!(parallel, async {
         for _ in 0..3 {
-            begin.recv().await.unwrap();
+            starts.recv().await.unwrap();
         }
         bench.let_load(3);
     });
