@@ -35,11 +35,16 @@ impl Redis {
     }
 
     fn on(port: u16) -> Redis {
+        Redis::with(port, &[])
+    }
+
+    fn with(port: u16, more: &[String]) -> Redis {
         let dir = tempfile::tempdir().unwrap();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(dir.path())
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
@@ -110,6 +115,20 @@ impl Redis {
         }
     }
 
+    /// A number from `INFO stats`.
+    fn stat(&self, name: &str) -> u64 {
+        let info = self.ask(&["INFO", "stats"]);
+        let value = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap().parse().unwrap()
+    }
+
+    /// Connections it has taken, without those of this question and of `asked` others.
+    fn connections(&self, asked: u64) -> u64 {
+        self.stat("total_connections_received") - asked - 1
+    }
+
     fn put(&self, key: &Key, value: &[u8], milliseconds: &str) {
         let name = key.redis_name();
         let words: [&[u8]; 5] = [
@@ -128,6 +147,22 @@ impl Drop for Redis {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Arguments that make a server speak TLS with a certificate for localhost, and the file of the
+/// authority that signed it.
+fn tls(dir: &std::path::Path, port: u16) -> (Vec<String>, std::path::PathBuf) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, secret) = (dir.join("cert.pem"), dir.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&secret, made.signing_key.serialize_pem()).unwrap();
+    let mut words = vec!["--tls-port".to_owned(), port.to_string()];
+    for (name, file) in [("cert", &cert), ("ca-cert", &cert), ("key", &secret)] {
+        words.push(format!("--tls-{name}-file"));
+        words.push(file.display().to_string());
+    }
+    words.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+    (words, cert)
 }
 
 fn free_port() -> u16 {
@@ -392,15 +427,7 @@ async fn a_huge_foreign_value_is_not_fetched() {
     let name = key("p").redis_name();
     redis.ask(&["SETRANGE", &name, "200000000", "x"]);
     redis.ask(&["PEXPIRE", &name, "120000"]);
-    let sent = || -> u64 {
-        let info = redis.ask(&["INFO", "stats"]);
-        let line = info
-            .lines()
-            .find(|l| l.starts_with("total_net_output_bytes:"));
-        line.unwrap()["total_net_output_bytes:".len()..]
-            .parse()
-            .unwrap()
-    };
+    let sent = || redis.stat("total_net_output_bytes");
     let before = sent();
     check_overwritten(&redis, "200 MB", "too_large", b"").await;
     assert!(sent() - before < 4 * MAX_ENTRY);
@@ -495,27 +522,14 @@ async fn a_connection_past_its_age_is_replaced_while_it_serves() {
     let redis = Redis::start();
     let one = Instance::of(&redis);
     one.store(&key("p"), "rows").await;
-    let connections = || {
-        let info = redis.ask(&["INFO", "stats"]);
-        let line = info
-            .lines()
-            .find(|l| l.starts_with("total_connections_received:"));
-        line.unwrap()
-            .rsplit(':')
-            .next()
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-    };
     let clients = || redis.ask(&["CLIENT", "LIST"]).matches("lib-name=").count();
-    let before = connections();
+    let before = redis.connections(0);
     one.clock.advance(Duration::from_secs(61));
     one.store(&key("q"), "rows").await;
-    // Two new ones, and one of ours for each question.
-    let mut questions = 0;
+    let mut asked = 0;
     until("two new connections", || {
-        questions += 1;
-        connections() - before >= questions + 2
+        asked += 1;
+        redis.connections(asked) == before + 2
     });
     until("the old ones to be closed", || clients() <= 3);
     assert_eq!(one.redis().errors.values().sum::<u64>(), 0);
@@ -572,7 +586,9 @@ async fn a_replica_reads_and_its_refused_writes_drop_the_connections() {
     one.until("the refusal", |redis| redis.errors["read_only"] == 1)
         .await;
     redis.ask(&["REPLICAOF", "NO", "ONE"]);
+    let before = redis.connections(0);
     one.store(&key("r"), "rows").await;
+    assert_eq!(redis.connections(1), before + 2, "both lanes anew");
     assert_eq!(one.redis().breaker, "closed");
 }
 
@@ -592,6 +608,74 @@ async fn a_closed_port_and_one_that_swallows_packets_still_give_answers() {
             .until("the breaker", |redis| redis.breaker == "open")
             .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_trusts_the_given_authority_and_no_stranger() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (words, authority) = tls(dir.path(), port);
+    let _redis = Redis::with(free_port(), &words);
+    let url = format!("rediss://localhost:{port}");
+    let trusting = settings::Redis {
+        ca_file: Some(authority),
+        ..settings(url.clone())
+    };
+    probe(&trusting).await.unwrap();
+    Instance::with(trusting, 0).store(&key("p"), "rows").await;
+    let error = probe(&settings(url.clone())).await.unwrap_err();
+    assert!(error.contains("certificate"), "{error}");
+    let stranger = Instance::with(settings(url), 0);
+    let reply = stranger.get(&key("p"), "rows").await;
+    assert_eq!(reply.outcome, Outcome::Miss);
+    assert!(stranger.redis().errors["connect"] > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_cannot_be_used_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    for (url, file, expected) in [
+        (
+            "rediss://localhost",
+            &dir.path().join("none"),
+            "cannot be read",
+        ),
+        ("rediss://localhost", &empty, "no certificate"),
+    ] {
+        let settings = settings::Redis {
+            ca_file: Some(file.clone()),
+            ..settings(url.to_owned())
+        };
+        let error = probe(&settings).await.unwrap_err();
+        assert!(
+            error.contains(expected) && error.contains("ca_file"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_with_a_password_and_a_database_number_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("redis.sock").display().to_string();
+    let words = ["--unixsocket", &socket].map(str::to_owned);
+    let redis = Redis::with(free_port(), &words);
+    let at_socket = || settings(format!("redis+unix://{socket}?db=3"));
+    Instance::with(at_socket(), 0)
+        .store(&key("p"), "rows")
+        .await;
+    assert!(redis.ask(&["INFO", "keyspace"]).contains("db3:keys=1"));
+    let password = r#"p%s#w\";"#;
+    redis.ask(&["CONFIG", "SET", "requirepass", password]);
+    let one = Instance::with(
+        settings::Redis {
+            password: Some(Secret::new(password.to_owned())),
+            ..at_socket()
+        },
+        0,
+    );
+    one.store(&key("q"), "rows").await;
 }
 
 #[test]
