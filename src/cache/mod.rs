@@ -1,28 +1,84 @@
-//! The read path: memory, Redis, a flight, the load. No SQL, no HTTP: it moves opaque bytes.
+//! The read path: memory, Redis, a flight, the load. No SQL, no HTTP: it moves opaque bytes and
+//! takes a closure that loads them.
+//!
+//! [`Cache::get_or_load`] is the one way to a value. Below it: [`key`] (what an entry is found
+//! by), [`entry`] (how old it is and what was made of it), [`memory`] and [`redis`] (the tiers;
+//! [`envelope`] is the stored form, [`link`] the connections, [`breaker`] who may use them),
+//! [`flight`] (one load per key; [`fill`] is what is done in flight), [`trip`] (one lookup's
+//! times and its count).
 
+mod breaker;
+mod clock;
+mod entry;
+mod envelope;
+mod fill;
+mod flight;
+mod key;
+mod link;
+mod memory;
+mod probe;
+mod redis;
+#[cfg(test)]
+mod tests;
+mod trip;
+
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+pub use breaker::{BreakerState, RedisState};
+pub use clock::Clock;
+pub use entry::Entry;
+pub use key::{Key, KeyBase};
+pub use memory::MemoryState;
+pub use probe::probe;
+
 use crate::error::{RequestError, StartupError};
-use crate::outcome::{Outcome, Tier};
-use crate::settings::Settings;
-use crate::stats::{QueryStats, Stats};
+use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+use crate::settings::{self, Settings};
+use crate::stats::{Gauges, QueryStats, RedisGauge, Stats};
+use entry::Life;
+use flight::{Flights, Role};
+use memory::Memory;
+use redis::RedisTier;
+use trip::Trip;
 
 /// How long an entry lives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
+    /// How long it is fresh, counted from the arrival of the result.
     pub ttl: Duration,
+    /// How long past `ttl` it is served at once while a refresh runs.
     pub stale_while_revalidate: Duration,
+    /// How long past `ttl` it is served because loading fails.
     pub stale_if_error: Duration,
 }
 
-/// What one entry is found by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key { /* query name, digest, canonical parameters */ }
+impl Policy {
+    /// How long the tiers keep an entry.
+    fn physical(&self) -> Duration {
+        let window = self.stale_while_revalidate.max(self.stale_if_error);
+        self.ttl.saturating_add(window)
+    }
+}
+
+/// What is asked of the cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    /// What the entry is found by.
+    pub key: &'a Key,
+    /// How long it lives.
+    pub policy: Policy,
+    /// How long the caller waits for a load, its own or another's: the load's own deadline plus a
+    /// margin, so that the crowd is not let loose just as the answer arrives.
+    pub patience: Duration,
+    /// Where the request and its load are counted.
+    pub stats: &'a Arc<QueryStats>,
+}
 
 /// What a load brings.
 #[derive(Debug, Clone)]
@@ -31,67 +87,234 @@ pub struct Loaded {
     pub body: Bytes,
     /// Opaque to the cache, kept with the body (the app keeps the column names here).
     pub head: Bytes,
+    /// How many rows the body holds.
     pub rows: u64,
-}
-
-/// A stored body with its metadata and what was made of it.
-#[derive(Debug)]
-pub struct Entry {
-    pub body: Bytes,
-    pub head: Bytes,
-    pub rows: u64,
-    /// How long the load took.
-    pub load_time: Duration,
-    /// Hex digest of the body; the base of every ETag.
-    pub etag: String,
-    // + variants
-}
-
-impl Entry {
-    /// The variant in `slot` (0..Entry::SLOTS), made on first use and weighed with the entry.
-    pub fn variant(&self, slot: usize, make: impl FnOnce(&Entry) -> Bytes) -> Bytes { let _ = slot; make(self) }
 }
 
 /// Where a request's time went; zero where it did not go.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
+    /// Looking in memory.
     pub memory: Duration,
+    /// Asking Redis.
     pub redis: Duration,
+    /// Waiting for another request's load.
     pub wait: Duration,
+    /// This request's own load.
     pub load: Duration,
 }
 
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Reply {
+    /// The value.
     pub entry: Arc<Entry>,
+    /// How it was come by.
     pub outcome: Outcome,
     /// Since the result arrived from the database.
     pub age: Duration,
-    /// What is left of the TTL; zero when stale.
+    /// The TTL of this entry: the policy's, shortened by its jitter.
+    pub ttl: Duration,
+    /// What is left of it; zero when stale.
     pub ttl_left: Duration,
-    /// Whether the entry was stored (for `Cache-Status`).
+    /// The policy it was looked up with.
+    pub policy: Policy,
+    /// Whether the value is kept in a tier (for `Cache-Status`): not when it bypasses the cache,
+    /// is too large, or there is no tier to keep it.
     pub stored: bool,
+    /// Where this request's time went.
     pub timings: Timings,
 }
 
-/// Both tiers and the flights.
-#[derive(Debug)]
-pub struct Cache {}
+/// Both tiers and the flights. Cheap to clone; the clones are one cache.
+#[derive(Clone)]
+pub struct Cache {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    memory: Arc<Memory>,
+    redis: Option<RedisTier>,
+    flights: Arc<Flights>,
+    /// In bytes of body, head and canonical parameters.
+    max_entry: usize,
+    engine: Handle,
+    clock: Clock,
+}
+
+/// Redis holds no longer values.
+const REDIS_MAX: usize = 512 << 20;
 
 impl Cache {
-    pub fn open(settings: &Settings, engine: Handle, stats: Arc<Stats>) -> Result<Cache, StartupError> {
-        let _ = (settings, engine, stats);
-        todo!()
+    /// Opens the tiers that the settings name. Connects to Redis in the background, on `engine`,
+    /// which must outlive the cache's callers; that Redis is away is no error.
+    pub fn open(
+        settings: &Settings,
+        engine: Handle,
+        stats: Arc<Stats>,
+    ) -> Result<Cache, StartupError> {
+        let (cache, redis) = (&settings.cache, settings.redis.as_ref());
+        Cache::with_clock(cache, redis, engine, stats, Clock::real())
     }
 
-    /// The whole read path on one screen.
-    pub async fn get_or_load<F, Fut>(&self, key: &Key, policy: Policy, stats: &Arc<QueryStats>, load: F) -> Result<Reply, RequestError>
+    /// [`Cache::open`] with a clock of the caller's choice. Deadlines (of Redis, of patience) are
+    /// kept by the runtime's own timer all the same.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the counters are shared, like everything else that is handed over here"
+    )]
+    pub fn with_clock(
+        cache: &settings::Cache,
+        redis: Option<&settings::Redis>,
+        engine: Handle,
+        stats: Arc<Stats>,
+        clock: Clock,
+    ) -> Result<Cache, StartupError> {
+        let bound = REDIS_MAX - envelope::OVERHEAD;
+        let max_entry = usize::try_from(cache.max_entry).map_or(bound, |max| max.min(bound));
+        let open =
+            |redis| RedisTier::open(redis, max_entry, &engine, Arc::clone(&stats), clock.clone());
+        let inner = Arc::new(Inner {
+            redis: redis.map(open).transpose()?,
+            memory: Memory::new(cache.memory, clock.clone(), Arc::clone(&stats)),
+            flights: Flights::new(clock.clone()),
+            max_entry,
+            engine,
+            clock,
+        });
+        let measured = Arc::downgrade(&inner);
+        stats.measure(move || {
+            measured
+                .upgrade()
+                .map_or_else(Gauges::default, |c| c.gauges())
+        });
+        if inner.redis.is_some() {
+            let warmed = Arc::clone(&inner);
+            inner.engine.spawn(async move {
+                if let Some(redis) = &warmed.redis {
+                    redis.warm().await;
+                }
+            });
+        }
+        Ok(Cache { inner })
+    }
+
+    /// The value for a key: from memory, from Redis, or by `load`, of which one runs per key and
+    /// process at a time, as a task of the engine runtime. The whole read path.
+    ///
+    /// Fails with the load's error, the same one for every waiter, or with
+    /// [`RequestError::Timeout`] when patience runs out while the load goes on; but not while
+    /// there is a copy within stale-if-error. Redis is never the reason.
+    ///
+    /// Cancel-safe: dropped, it takes nothing from anybody; a load it began goes on and is
+    /// stored. It is then not counted as a request. Needs a tokio runtime with time.
+    pub async fn get_or_load<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        load: F,
+    ) -> Result<Reply, RequestError>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let _ = (key, policy, stats, load, Instant::now(), Tier::Memory);
-        todo!()
+        let inner = &self.inner;
+        let mut trip = Trip::start(inner, lookup);
+        let (mut copy, mut tier) = (inner.memory.get(lookup.key), Tier::Memory);
+        // A hanging Redis never delays what memory can answer.
+        if !trip.is_served_by(copy.as_ref()) && inner.redis.is_some() {
+            trip.step(|timings| &mut timings.memory);
+            if let Some(found) = inner.look_in_redis(lookup.key, &lookup.policy).await {
+                (copy, tier) = (Some(found), Tier::Redis);
+            }
+            trip.step(|timings| &mut timings.redis);
+        }
+        if let Some(copy) = &copy {
+            let life = trip.life(copy);
+            let copy = Arc::clone(copy);
+            if life == Life::Fresh {
+                return Ok(trip.answer(copy, Outcome::Hit(tier)));
+            }
+            if life == Life::Stale {
+                match inner.flights.board(lookup.key) {
+                    Role::Lead(flight) => {
+                        inner.take_off(flight, &lookup, tier == Tier::Memory, load);
+                        return Ok(trip.answer(copy, REVALIDATING));
+                    }
+                    Role::Follow(_) => return Ok(trip.answer(copy, REVALIDATING)),
+                    Role::Failed(_) => return Ok(trip.answer(copy, LOAD_ERROR)),
+                    // Nothing newer would ever be stored: the copy is of no more use.
+                    Role::TooLarge => {}
+                }
+            }
+        }
+        let came = inner.board(&trip, load).await;
+        trip.step(match &came {
+            Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,
+            _ => |timings| &mut timings.wait,
+        });
+        match (came, copy.filter(|copy| trip.life(copy) != Life::Over)) {
+            (Ok((entry, outcome)), _) => Ok(trip.answer(entry, outcome)),
+            (Err(_), Some(copy)) => Ok(trip.answer(copy, LOAD_ERROR)),
+            (Err(error), None) => Err(trip.fail(error)),
+        }
+    }
+
+    /// Runs `load` past both tiers and all flights, as a task of the engine runtime: for queries
+    /// that say `cache: off`. Errors as those of [`Cache::get_or_load`], never a stale copy.
+    ///
+    /// Cancel-safe: the load goes on without the caller, and its result is dropped.
+    pub async fn bypass<F, Fut>(&self, lookup: Lookup<'_>, load: F) -> Result<Reply, RequestError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let mut trip = Trip::start(&self.inner, lookup);
+        let loaded = self.inner.load_apart(&lookup, load).await;
+        trip.step(|timings| &mut timings.load);
+        match loaded {
+            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(BypassReason::CacheOff))),
+            Err(error) => Err(trip.fail(error)),
+        }
+    }
+
+    /// How Redis is, from remembered state; asks nothing. `None` where none is configured.
+    pub fn redis_state(&self) -> Option<RedisState> {
+        self.inner.redis.as_ref().map(RedisTier::state)
+    }
+
+    /// How full the memory tier is.
+    pub fn memory_state(&self) -> MemoryState {
+        self.inner.memory.state()
+    }
+}
+
+const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
+const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
+
+impl Inner {
+    fn gauges(&self) -> Gauges {
+        let memory = self.memory.state();
+        Gauges {
+            memory_entries: memory.entries,
+            memory_bytes: memory.bytes,
+            memory_max_bytes: memory.max_bytes,
+            redis: self
+                .redis
+                .as_ref()
+                .map(RedisTier::state)
+                .map(|state| RedisGauge {
+                    up: state.up,
+                    breaker: state.breaker.name(),
+                    since: state.since,
+                    last_error: state.last_error,
+                }),
+        }
+    }
+}
+
+/// Without what it holds: entries are result rows, connections know the password.
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
     }
 }

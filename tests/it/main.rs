@@ -1,3 +1,19 @@
-//! The one test binary: what needs more than one part of the program, or real servers.
+//! The tests against real servers and the real binary, in one binary so that they share them.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod cache_redis;
+mod db_faults;
+mod db_pgbouncer;
+mod db_postgres;
+mod db_same_on_both;
+mod db_sqlite;
+mod db_support;
+mod db_types;
+mod end_to_end;
 mod house;
+mod http;
+mod process;
+mod readme;
+mod servers;
+mod unslow;

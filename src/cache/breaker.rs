@@ -1,0 +1,322 @@
+//! Keeps a failing Redis from costing every request its deadline. It decides who may ask; what a
+//! failure is, the Redis tier decides.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::stats::RedisError;
+
+/// Failures in a row that open it.
+const FAILURES: u32 = 3;
+/// How long nobody asks, …
+const OPEN: Duration = Duration::from_secs(5);
+/// … and up to how much longer, so that a fleet does not probe in step.
+const JITTER_MS: u64 = 500;
+
+/// Who may ask, and how the target is.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    inner: Mutex<Inner>,
+    random: RandomState,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    up: bool,
+    since: Instant,
+    last_error: Option<RedisError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant },
+    HalfOpen,
+}
+
+/// Whether commands are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// They are.
+    Closed,
+    /// None is.
+    Open,
+    /// One is, to see.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// How Redis is, from remembered state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RedisState {
+    /// Whether the latest contact succeeded; false before the first.
+    pub up: bool,
+    /// Whether commands are sent to it.
+    pub breaker: BreakerState,
+    /// The latest failure, also when it is up again.
+    pub last_error: Option<RedisError>,
+    /// How long it has been up, or not.
+    pub since: Duration,
+}
+
+/// What an answer, or none, did to the breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    Opened,
+    /// The first success after failures.
+    Recovered,
+}
+
+/// The right to ask once. Dropped without a verdict (its request went away), it changes nothing;
+/// if it was the probe, the next one asks.
+pub(super) struct Permit<'a> {
+    breaker: &'a Breaker,
+    probe: bool,
+    judged: bool,
+}
+
+impl Breaker {
+    pub(super) fn new(now: Instant) -> Breaker {
+        Breaker {
+            inner: Mutex::new(Inner {
+                state: State::Closed { failures: 0 },
+                up: false,
+                since: now,
+                last_error: None,
+            }),
+            random: RandomState::new(),
+        }
+    }
+
+    /// The right to ask now, if there is one.
+    pub(super) fn admit(&self, now: Instant) -> Option<Permit<'_>> {
+        let mut inner = self.lock();
+        let probe = match inner.state {
+            State::Closed { .. } => false,
+            State::Open { until } if until <= now => {
+                inner.state = State::HalfOpen;
+                true
+            }
+            State::Open { .. } | State::HalfOpen => return None,
+        };
+        Some(Permit {
+            breaker: self,
+            probe,
+            judged: false,
+        })
+    }
+
+    /// Whether [`Breaker::admit`] would admit now; takes nothing.
+    pub(super) fn lets_through(&self, now: Instant) -> bool {
+        match self.lock().state {
+            State::Closed { .. } => true,
+            State::Open { until } => until <= now,
+            State::HalfOpen => false,
+        }
+    }
+
+    pub(super) fn state(&self, now: Instant) -> RedisState {
+        let inner = self.lock();
+        RedisState {
+            up: inner.up,
+            breaker: match inner.state {
+                State::Closed { .. } => BreakerState::Closed,
+                State::Open { .. } => BreakerState::Open,
+                State::HalfOpen => BreakerState::HalfOpen,
+            },
+            last_error: inner.last_error,
+            since: now.saturating_duration_since(inner.since),
+        }
+    }
+
+    fn open_until(&self, now: Instant) -> State {
+        let jitter = Duration::from_millis(self.random.hash_one(now) % JITTER_MS);
+        State::Open {
+            until: now + OPEN + jitter,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// It answered as it should.
+    pub(super) fn success(mut self, now: Instant) -> Change {
+        self.judged = true;
+        let mut inner = self.breaker.lock();
+        match inner.state {
+            State::Closed { .. } => inner.state = State::Closed { failures: 0 },
+            State::HalfOpen if self.probe => inner.state = State::Closed { failures: 0 },
+            // The answer to a question from before it opened says nothing about now.
+            State::Open { .. } | State::HalfOpen => return Change::None,
+        }
+        if inner.up {
+            return Change::None;
+        }
+        inner.up = true;
+        inner.since = now;
+        if inner.last_error.is_some() {
+            Change::Recovered
+        } else {
+            Change::None
+        }
+    }
+
+    /// It answered, with an error that does not make it unusable.
+    pub(super) fn complaint(self, error: RedisError, now: Instant) -> Change {
+        let breaker = self.breaker;
+        let change = self.success(now);
+        breaker.lock().last_error = Some(error);
+        change
+    }
+
+    /// It did not answer, or so that it must be taken for down.
+    pub(super) fn failure(mut self, error: RedisError, now: Instant) -> Change {
+        self.judged = true;
+        let next_open = self.breaker.open_until(now);
+        let mut inner = self.breaker.lock();
+        inner.last_error = Some(error);
+        let failures = match inner.state {
+            State::Closed { failures } => failures + 1,
+            State::HalfOpen if self.probe => FAILURES,
+            State::Open { .. } | State::HalfOpen => return Change::None,
+        };
+        if inner.up {
+            inner.up = false;
+            inner.since = now;
+        }
+        if failures < FAILURES {
+            inner.state = State::Closed { failures };
+            return Change::None;
+        }
+        inner.state = next_open;
+        Change::Opened
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if self.judged || !self.probe {
+            return;
+        }
+        let mut inner = self.breaker.lock();
+        if inner.state == State::HalfOpen {
+            let until = inner.since;
+            inner.state = State::Open { until };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn open(breaker: &Breaker, now: Instant) {
+        for expected in [Change::None, Change::None, Change::Opened] {
+            let permit = breaker.admit(now).unwrap();
+            assert_eq!(permit.failure(RedisError::Timeout, now), expected);
+        }
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it_and_one_probe_is_let_through_later() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        open(&breaker, now);
+        assert!(breaker.admit(now + 4 * SECOND).is_none());
+        let later = now + 6 * SECOND;
+        let probe = breaker.admit(later).unwrap();
+        assert!(breaker.admit(later).is_none());
+        assert_eq!(breaker.state(later).breaker, BreakerState::HalfOpen);
+        assert_eq!(probe.success(later), Change::Recovered);
+        let state = breaker.state(later);
+        assert_eq!((state.up, state.breaker), (true, BreakerState::Closed));
+    }
+
+    #[test]
+    fn a_success_between_failures_starts_the_count_again() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        for _ in 0..5 {
+            for _ in 0..2 {
+                let permit = breaker.admit(now).unwrap();
+                permit.failure(RedisError::Closed, now);
+            }
+            breaker.admit(now).unwrap().success(now);
+        }
+        assert_eq!(breaker.state(now).breaker, BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_failed_probe_opens_it_again() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        open(&breaker, now);
+        let later = now + 6 * SECOND;
+        let probe = breaker.admit(later).unwrap();
+        assert_eq!(probe.failure(RedisError::Auth, later), Change::Opened);
+        assert!(breaker.admit(later + 4 * SECOND).is_none());
+        assert!(breaker.admit(later + 6 * SECOND).is_some());
+        assert_eq!(breaker.state(later).last_error, Some(RedisError::Auth));
+    }
+
+    #[test]
+    fn a_probe_whose_request_went_away_leaves_the_next_one_to_ask() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        open(&breaker, now);
+        let later = now + 6 * SECOND;
+        drop(breaker.admit(later).unwrap());
+        let probe = breaker.admit(later).unwrap();
+        probe.success(later);
+        assert_eq!(breaker.state(later).breaker, BreakerState::Closed);
+    }
+
+    #[test]
+    fn late_answers_from_before_it_opened_do_not_close_or_prolong_it() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        let (late_success, late_failure) =
+            (breaker.admit(now).unwrap(), breaker.admit(now).unwrap());
+        open(&breaker, now);
+        late_success.success(now + SECOND);
+        assert_eq!(
+            late_failure.failure(RedisError::Timeout, now + 4 * SECOND),
+            Change::None
+        );
+        assert_eq!(breaker.state(now).breaker, BreakerState::Open);
+        assert!(breaker.admit(now + 6 * SECOND).is_some());
+    }
+
+    #[test]
+    fn a_complaint_is_remembered_and_leaves_it_closed_and_up() {
+        let now = Instant::now();
+        let breaker = Breaker::new(now);
+        for _ in 0..10 {
+            let permit = breaker.admit(now).unwrap();
+            permit.complaint(RedisError::OutOfMemory, now);
+        }
+        let state = breaker.state(now);
+        assert_eq!((state.up, state.breaker), (true, BreakerState::Closed));
+        assert_eq!(state.last_error, Some(RedisError::OutOfMemory));
+    }
+}

@@ -1,0 +1,308 @@
+//! Flights: one load per key in this process, for which the others wait. This file knows who
+//! leads, who waits, how a flight ended, and what is remembered of an end; what is done in flight
+//! is [`super::fill`]'s.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::{Clock, Entry, Key};
+use crate::error::RequestError;
+use crate::outcome::Tier;
+
+/// How a flight ended; every waiter gets the same.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// There is a fresh entry: loaded, or found in a tier after all.
+    Done(Arc<Entry>, Option<Tier>),
+    /// Loading failed.
+    Failed(RequestError),
+    /// Loaded, and too large to store.
+    TooLarge(Arc<Entry>),
+    /// The task panicked or was dropped: nobody knows.
+    Dangling,
+}
+
+/// What a caller is to do about a key.
+pub(super) enum Role {
+    /// Load it; the others wait.
+    Lead(Flight),
+    /// Wait for the one who loads it.
+    Follow(Waiter),
+    /// Take this error: loading failed a moment ago.
+    Failed(RequestError),
+    /// Load it without waiting for others: it is known not to be stored.
+    TooLarge,
+}
+
+/// How long a failed load is not tried again.
+const FAILED_FOR: Duration = Duration::from_secs(1);
+/// How long a key is taken for too large to store.
+const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
+/// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
+/// else.
+const REMEMBERED: usize = 10_000;
+
+/// All flights of this process.
+pub(super) struct Flights {
+    board: Mutex<Board>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct Board {
+    flying: HashMap<Key, Listed>,
+    remembered: HashMap<Key, (Instant, Memo)>,
+    next: u64,
+}
+
+/// A flight as it stands on the board.
+struct Listed {
+    number: u64,
+    waiter: Waiter,
+}
+
+enum Memo {
+    Failed(RequestError),
+    TooLarge,
+}
+
+/// One flight, in the hands of who leads it. However it is dropped, the flight ends: without an
+/// end being told, as [`End::Dangling`].
+pub(super) struct Flight {
+    flights: Arc<Flights>,
+    key: Key,
+    number: u64,
+    end: watch::Sender<Option<End>>,
+}
+
+/// Waits for a flight's end. Woken, not polled; dropping it changes nothing for the others.
+#[derive(Clone)]
+pub(super) struct Waiter(watch::Receiver<Option<End>>);
+
+impl Flights {
+    pub(super) fn new(clock: Clock) -> Arc<Flights> {
+        Arc::new(Flights {
+            board: Mutex::default(),
+            clock,
+        })
+    }
+
+    /// What the caller is to do about `key`. Of all who ask while there is no flight, one leads.
+    pub(super) fn board(self: &Arc<Self>, key: &Key) -> Role {
+        let now = self.clock.now();
+        let mut board = self.lock();
+        if let Some(listed) = board.flying.get(key) {
+            return Role::Follow(listed.waiter.clone());
+        }
+        match board.remembered.get(key) {
+            Some((until, memo)) if now < *until => match memo {
+                Memo::Failed(error) => return Role::Failed(error.clone()),
+                Memo::TooLarge => return Role::TooLarge,
+            },
+            Some(_) => {
+                board.remembered.remove(key);
+            }
+            None => {}
+        }
+        let (end, waiter) = watch::channel(None);
+        let number = board.next;
+        board.next += 1;
+        let waiter = Waiter(waiter);
+        board.flying.insert(key.clone(), Listed { number, waiter });
+        Role::Lead(Flight {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            number,
+            end,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().flying.len()
+    }
+}
+
+impl Board {
+    /// Takes the flight off the board, unless the key is another one's by now.
+    fn take_off(&mut self, key: &Key, number: u64) {
+        if self
+            .flying
+            .get(key)
+            .is_some_and(|listed| listed.number == number)
+        {
+            self.flying.remove(key);
+        }
+    }
+
+    fn remember(&mut self, key: &Key, until: Instant, memo: Memo, now: Instant) {
+        if self.remembered.len() >= REMEMBERED {
+            self.remembered.retain(|_, (until, _)| now < *until);
+        }
+        if self.remembered.len() < REMEMBERED || self.remembered.contains_key(key) {
+            self.remembered.insert(key.clone(), (until, memo));
+        }
+    }
+}
+
+impl Flight {
+    /// Whom the leader waits with.
+    pub(super) fn waiter(&self) -> Waiter {
+        Waiter(self.end.subscribe())
+    }
+
+    /// Tells the end to all who wait. The flight stays on the board until it is dropped, and who
+    /// boards it until then gets this end too; failures are remembered.
+    pub(super) fn land(&self, end: End) {
+        let now = self.flights.clock.now();
+        let memo = match &end {
+            End::Failed(error) => Some((now + FAILED_FOR, Memo::Failed(error.clone()))),
+            End::TooLarge(_) => Some((now + TOO_LARGE_FOR, Memo::TooLarge)),
+            End::Done(..) | End::Dangling => None,
+        };
+        if let Some((until, memo)) = memo {
+            // In one step, so that nobody comes in between and loads.
+            let mut board = self.flights.lock();
+            board.remember(&self.key, until, memo, now);
+            board.take_off(&self.key, self.number);
+        }
+        self.end.send_replace(Some(end));
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        // First off the board, so that who is woken finds it free.
+        self.flights.lock().take_off(&self.key, self.number);
+        self.end.send_if_modified(|end| {
+            let dangling = end.is_none();
+            if dangling {
+                *end = Some(End::Dangling);
+            }
+            dangling
+        });
+    }
+}
+
+impl Waiter {
+    /// The flight's end.
+    pub(super) async fn end(mut self) -> End {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(end) => end.clone().unwrap_or(End::Dangling),
+            Err(_) => End::Dangling,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::entry::tests::{key, loaded};
+    use super::*;
+
+    fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {
+        match flights.board(&key(parameters)) {
+            Role::Lead(flight) => flight,
+            _ => panic!("somebody else leads"),
+        }
+    }
+
+    fn failed() -> End {
+        End::Failed(RequestError::Unavailable {
+            detail: "away".into(),
+        })
+    }
+
+    fn entry() -> Arc<Entry> {
+        let now = Instant::now();
+        Arc::new(Entry::loaded(&key("p"), loaded("x"), Duration::ZERO, now))
+    }
+
+    #[tokio::test]
+    async fn one_leads_and_the_others_get_its_end() {
+        let flights = Flights::new(Clock::by_hand());
+        let flight = lead(&flights, "p");
+        let Role::Follow(waiter) = flights.board(&key("p")) else {
+            panic!("no flight to follow");
+        };
+        lead(&flights, "other key");
+        flight.land(End::Done(entry(), None));
+        assert!(matches!(waiter.end().await, End::Done(..)));
+        // Still on the board: it also tells who comes late.
+        let Role::Follow(late) = flights.board(&key("p")) else {
+            panic!("no flight to follow");
+        };
+        assert!(matches!(late.end().await, End::Done(..)));
+        drop(flight);
+        assert_eq!(flights.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_flight_dangles_and_has_one_successor() {
+        let flights = Flights::new(Clock::by_hand());
+        let flight = lead(&flights, "p");
+        let waiter = flight.waiter();
+        drop(flight);
+        assert!(matches!(waiter.end().await, End::Dangling));
+        let _successor = lead(&flights, "p");
+        assert!(matches!(flights.board(&key("p")), Role::Follow(_)));
+    }
+
+    #[tokio::test]
+    async fn a_late_old_leader_does_not_end_its_successors_flight() {
+        let flights = Flights::new(Clock::by_hand());
+        let old = lead(&flights, "p");
+        flights.lock().take_off(&key("p"), old.number);
+        let new = lead(&flights, "p");
+        drop(old);
+        let Role::Follow(waiter) = flights.board(&key("p")) else {
+            panic!("the new flight is gone");
+        };
+        new.land(End::Done(entry(), None));
+        assert!(matches!(waiter.end().await, End::Done(..)));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_a_second() {
+        let clock = Clock::by_hand();
+        let flights = Flights::new(clock.clone());
+        lead(&flights, "p").land(failed());
+        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        clock.advance(Duration::from_millis(999));
+        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        clock.advance(Duration::from_millis(1));
+        lead(&flights, "p");
+    }
+
+    #[test]
+    fn what_was_too_large_is_remembered_for_a_minute() {
+        let clock = Clock::by_hand();
+        let flights = Flights::new(clock.clone());
+        lead(&flights, "p").land(End::TooLarge(entry()));
+        clock.advance(Duration::from_secs(59));
+        assert!(matches!(flights.board(&key("p")), Role::TooLarge));
+        clock.advance(Duration::from_secs(1));
+        lead(&flights, "p");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let clock = Clock::by_hand();
+        let flights = Flights::new(clock.clone());
+        for number in 0..REMEMBERED + 10 {
+            lead(&flights, &number.to_string()).land(failed());
+        }
+        assert_eq!(flights.lock().remembered.len(), REMEMBERED);
+        clock.advance(FAILED_FOR);
+        lead(&flights, "again").land(failed());
+        assert_eq!(flights.lock().remembered.len(), 1);
+    }
+}

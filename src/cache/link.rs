@@ -1,0 +1,301 @@
+//! Connections to Redis: made on the engine runtime, whose life is the process's, and shared by
+//! the workers, whose life is not. A deadpool pool makes them; each lane keeps one multiplexed
+//! connection in service, so that a request neither waits for a checkout nor needs the engine.
+//! What is asked over them, and what an answer means, is the Redis tier's.
+
+use std::fmt;
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{
+    self, AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    TlsCertificates,
+};
+use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, Timeouts};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Clock;
+use crate::error::StartupError;
+use crate::settings;
+use crate::stats::RedisError;
+
+/// How long making a connection may take. Nobody waits that long for it.
+const CONNECT: Duration = Duration::from_secs(1);
+/// After that a connection is replaced, so that a changed address is noticed.
+const MAX_AGE: Duration = Duration::from_mins(1);
+/// One in service and one in the making, for two lanes.
+const POOL: usize = 4;
+
+/// The lanes. Large writes do not hold up reads.
+pub(super) struct Links {
+    pub(super) reads: Lane,
+    pub(super) writes: Lane,
+}
+
+/// One connection in service, and its successor in the making.
+#[derive(Clone)]
+pub(super) struct Lane(Arc<LaneInner>);
+
+struct LaneInner {
+    pool: Pool,
+    engine: Handle,
+    clock: Clock,
+    /// Connections made so far.
+    count: AtomicU64,
+    service: RwLock<Option<Service>>,
+    making: Mutex<Option<Making>>,
+}
+
+type Made = Result<Link, RedisError>;
+type Making = watch::Receiver<Option<Made>>;
+
+/// A connection for one caller.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) connection: MultiplexedConnection,
+    number: u64,
+    made: Instant,
+}
+
+/// The connection in service, with the place it holds in the pool.
+struct Service {
+    link: Link,
+    place: Option<Connection>,
+}
+
+impl Drop for Service {
+    /// Out of the pool for good: handed back, it would be used beyond its age.
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            drop(Connection::take(place));
+        }
+    }
+}
+
+impl Links {
+    /// Prepares the lanes; connects to nothing.
+    pub(super) fn open(
+        settings: &settings::Redis,
+        engine: &Handle,
+        clock: &Clock,
+    ) -> Result<Links, StartupError> {
+        let info = connection_info(settings)?;
+        // Deadlines are kept per command, over both lanes' waiting too.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None);
+        let manager = Manager::new_with_config(info, config).map_err(|_| bad_url())?;
+        let pool = Pool::builder(manager)
+            .max_size(POOL)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(CONNECT),
+                create: Some(CONNECT),
+                recycle: Some(CONNECT),
+            })
+            .build()
+            .map_err(|error| StartupError::new(format!("no pool for Redis: {error}")))?;
+        let lane = || {
+            Lane(Arc::new(LaneInner {
+                pool: pool.clone(),
+                engine: engine.clone(),
+                clock: clock.clone(),
+                count: AtomicU64::new(0),
+                service: RwLock::new(None),
+                making: Mutex::new(None),
+            }))
+        };
+        Ok(Links {
+            reads: lane(),
+            writes: lane(),
+        })
+    }
+
+    /// Takes every connection out of service; the next command makes a new one.
+    pub(super) fn drop_all(&self) {
+        for lane in [&self.reads, &self.writes] {
+            lane.replace(None);
+        }
+    }
+}
+
+impl Lane {
+    /// The connection in service. Where there is none, the one in the making is waited for; where
+    /// it has become old, it still serves while its successor is made.
+    ///
+    /// Cancel-safe: the making goes on without the caller.
+    pub(super) async fn link(&self) -> Made {
+        let current = self
+            .0
+            .service
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|service| service.link.clone());
+        match current {
+            None => {
+                let mut making = self.make();
+                match making.wait_for(Option::is_some).await {
+                    Ok(made) => made.clone().unwrap_or(Err(RedisError::Connect)),
+                    Err(_) => Err(RedisError::Connect),
+                }
+            }
+            Some(link) => {
+                let age = self.0.clock.now().saturating_duration_since(link.made);
+                if age >= MAX_AGE {
+                    self.make();
+                }
+                Ok(link)
+            }
+        }
+    }
+
+    /// Takes a broken connection out of service, unless it has been replaced already.
+    pub(super) fn broken(&self, link: &Link) {
+        let mut service = self
+            .0
+            .service
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if service
+            .as_ref()
+            .is_some_and(|service| service.link.number == link.number)
+        {
+            *service = None;
+        }
+    }
+
+    fn replace(&self, service: Option<Service>) {
+        *self
+            .0
+            .service
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = service;
+    }
+
+    /// The making of a connection, begun unless it is under way.
+    fn make(&self) -> Making {
+        let mut making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
+        // An ended one counts as none: it is only left there by a task that was dropped.
+        if let Some(running) = making.as_ref().filter(|made| made.has_changed().is_ok()) {
+            return running.clone();
+        }
+        let (tell, told) = watch::channel(None);
+        *making = Some(told.clone());
+        let lane = self.clone();
+        self.0.engine.spawn(async move {
+            let made = match lane.0.pool.get().await {
+                Ok(place) => {
+                    let link = Link {
+                        connection: (*place).clone(),
+                        number: lane.0.count.fetch_add(1, Ordering::Relaxed),
+                        made: lane.0.clock.now(),
+                    };
+                    lane.replace(Some(Service {
+                        link: link.clone(),
+                        place: Some(place),
+                    }));
+                    Ok(link)
+                }
+                Err(error) => Err(pool_error(&error)),
+            };
+            *lane.0.making.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            tell.send_replace(Some(made));
+        });
+        told
+    }
+}
+
+/// Where and how to connect, from the settings. No error of it holds the URL: it may hold a
+/// password.
+pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
+    // The driver takes the process's default; where one has been set already, that one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut info = settings
+        .url
+        .reveal()
+        .into_connection_info()
+        .map_err(|_| bad_url())?;
+    if let Some(path) = &settings.ca_file {
+        let place = "[redis] ca_file";
+        let root_cert = fs::read(path).map_err(|error| {
+            StartupError::new(format!("{} cannot be read: {error}", path.display()))
+                .at(place)
+                .remedy("give the path of a PEM file with the certificate of Redis' authority")
+        })?;
+        if !root_cert
+            .windows(PEM.len())
+            .any(|window| window == PEM.as_bytes())
+        {
+            let what = format!("{} holds no certificate in PEM form", path.display());
+            return Err(StartupError::new(what).at(place));
+        }
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(root_cert),
+        };
+        info = Client::build_with_tls(info, certificates)
+            .map_err(|_| {
+                StartupError::new("ca_file is given, but cannot be used")
+                    .at(place)
+                    .remedy("use a rediss:// URL and a PEM file of certificates, or remove ca_file")
+            })?
+            .get_connection_info()
+            .clone();
+    }
+    if let Some(password) = &settings.password {
+        let redis = info.redis_settings().clone();
+        info = info.set_redis_settings(redis.set_password(password.reveal()));
+    }
+    Ok(info)
+}
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
+
+fn bad_url() -> StartupError {
+    StartupError::new("the URL of Redis cannot be used")
+        .at("[redis] url")
+        .remedy(
+            "write it as redis://HOST:PORT/DB, rediss://USER@HOST:PORT/DB (TLS) or \
+             redis+unix:///PATH; special characters in it are percent-encoded",
+        )
+}
+
+fn pool_error(error: &PoolError) -> RedisError {
+    match error {
+        PoolError::Backend(error) => error_class(error, RedisError::Connect),
+        _ => RedisError::Connect,
+    }
+}
+
+/// The class of an error that the driver reports; `otherwise` for what concerns the connection.
+pub(super) fn error_class(error: &redis::RedisError, otherwise: RedisError) -> RedisError {
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) => RedisError::Auth,
+        (_, Some(code)) => reply_class(code),
+        _ => otherwise,
+    }
+}
+
+/// The class of an error reply, by its first word.
+pub(super) fn reply_class(code: &str) -> RedisError {
+    match code {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => RedisError::Auth,
+        "LOADING" => RedisError::Loading,
+        "MASTERDOWN" => RedisError::MasterDown,
+        "READONLY" => RedisError::ReadOnly,
+        "OOM" => RedisError::OutOfMemory,
+        _ => RedisError::Other,
+    }
+}
+
+/// Without addresses and settings: the driver's own output holds the password.
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").finish_non_exhaustive()
+    }
+}

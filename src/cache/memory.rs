@@ -1,0 +1,290 @@
+//! The memory tier: entries of this process, bounded by weight. It holds and evicts; whether an
+//! entry is fresh is the entry's own business.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::notification::RemovalCause;
+use moka::ops::compute::Op;
+
+use super::{Clock, Entry, Key};
+use crate::stats::{Eviction, Stats};
+
+/// The entries held by this process.
+pub(super) struct Memory {
+    /// `None`: no memory tier.
+    held: Option<moka::sync::Cache<Key, Slot>>,
+    max_bytes: u64,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+struct Slot {
+    entry: Arc<Entry>,
+    /// Its physical life, counted from its load.
+    keep: Duration,
+    /// Replacements by itself that are on their way: not evictions.
+    rewrites: Arc<AtomicU32>,
+}
+
+/// Ends an entry's physical life.
+struct Physical(Clock);
+
+impl Expiry<Key, Slot> for Physical {
+    fn expire_after_create(&self, _: &Key, slot: &Slot, _: Instant) -> Option<Duration> {
+        Some(slot.keep.saturating_sub(slot.entry.age(self.0.now())))
+    }
+
+    fn expire_after_update(
+        &self,
+        key: &Key,
+        slot: &Slot,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(key, slot, at)
+    }
+}
+
+impl Memory {
+    /// A tier of at most `max_bytes` by weight; 0: none.
+    pub(super) fn new(max_bytes: u64, clock: Clock, stats: Arc<Stats>) -> Arc<Memory> {
+        let held = (max_bytes > 0).then(|| {
+            moka::sync::Cache::builder()
+                .max_capacity(max_bytes)
+                .weigher(|_: &Key, slot: &Slot| {
+                    u32::try_from(slot.entry.weight()).unwrap_or(u32::MAX)
+                })
+                .expire_after(Physical(clock.clone()))
+                .eviction_listener(move |_, slot, cause| {
+                    if let Some(cause) = counted(&slot, cause) {
+                        stats.tiers().evicted(cause);
+                    }
+                })
+                .build()
+        });
+        Arc::new(Memory {
+            held,
+            max_bytes,
+            clock,
+        })
+    }
+
+    pub(super) fn enabled(&self) -> bool {
+        self.held.is_some()
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.held.as_ref()?.get(key).map(|slot| slot.entry)
+    }
+
+    /// Keeps `entry` for `keep` from its load, unless a newer one of its key, or the same one, is
+    /// there already. Gives the one that is to be served.
+    pub(super) fn insert(self: &Arc<Self>, entry: Arc<Entry>, keep: Duration) -> Arc<Entry> {
+        let Some(held) = &self.held else {
+            return entry;
+        };
+        let now = self.clock.now();
+        let mut served = Arc::clone(&entry);
+        held.entry_by_ref(&entry.key).and_compute_with(|current| {
+            if let Some(current) = current.map(|current| current.into_value().entry)
+                && (current.is_same_load(&entry) || current.age(now) < entry.age(now))
+            {
+                served = current;
+                return Op::Nop;
+            }
+            entry.settle_in(Arc::downgrade(self));
+            Op::Put(Slot {
+                entry: Arc::clone(&entry),
+                keep,
+                rewrites: Arc::default(),
+            })
+        });
+        served
+    }
+
+    /// Brings an entry's weight up to date after it has grown, if it is still the one held.
+    pub(super) fn weigh_again(&self, entry: &Entry) {
+        let Some(held) = &self.held else { return };
+        held.entry_by_ref(&entry.key).and_compute_with(|current| {
+            match current.map(moka::Entry::into_value) {
+                Some(slot) if std::ptr::eq(&raw const *slot.entry, entry) => {
+                    slot.rewrites.fetch_add(1, Ordering::Relaxed);
+                    Op::Put(slot)
+                }
+                _ => Op::Nop,
+            }
+        });
+    }
+
+    /// Entries, their weight in bytes, and the bound.
+    pub(super) fn state(&self) -> MemoryState {
+        let (entries, bytes) = self.held.as_ref().map_or((0, 0), |held| {
+            // What has been put in or has run out since moka last looked.
+            held.run_pending_tasks();
+            (held.entry_count(), held.weighted_size())
+        });
+        MemoryState {
+            entries,
+            bytes,
+            max_bytes: self.max_bytes,
+        }
+    }
+}
+
+/// How full the memory tier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryState {
+    /// Entries held.
+    pub entries: u64,
+    /// Their weight.
+    pub bytes: u64,
+    /// The bound; 0: no memory tier.
+    pub max_bytes: u64,
+}
+
+/// As what a removal counts; an entry that was put in again to be weighed has not left.
+fn counted(slot: &Slot, cause: RemovalCause) -> Option<Eviction> {
+    match cause {
+        RemovalCause::Expired => Some(Eviction::Expired),
+        RemovalCause::Explicit => Some(Eviction::Explicit),
+        RemovalCause::Size => Some(Eviction::Size),
+        RemovalCause::Replaced => slot
+            .rewrites
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_err()
+            .then_some(Eviction::Replaced),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use bytes::Bytes;
+
+    use super::super::entry::tests::{key, loaded};
+    use super::*;
+
+    const KEEP: Duration = Duration::from_secs(100);
+
+    struct Bench {
+        memory: Arc<Memory>,
+        stats: Arc<Stats>,
+        clock: Clock,
+    }
+
+    fn bench(max_bytes: u64) -> Bench {
+        let stats = Arc::new(Stats::new(std::iter::empty()));
+        let clock = Clock::by_hand();
+        let memory = Memory::new(max_bytes, clock.clone(), Arc::clone(&stats));
+        Bench {
+            memory,
+            stats,
+            clock,
+        }
+    }
+
+    impl Bench {
+        fn entry(&self, parameters: &str, body: &str) -> Arc<Entry> {
+            let (key, now) = (key(parameters), self.clock.now());
+            Arc::new(Entry::loaded(&key, loaded(body), Duration::ZERO, now))
+        }
+
+        fn evictions(&self, cause: &str) -> u64 {
+            self.stats.snapshot().memory.evictions[cause]
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_key_and_weighed() {
+        let bench = bench(1 << 20);
+        let entry = bench.entry("p", "body");
+        bench.memory.insert(Arc::clone(&entry), KEEP);
+        assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
+        assert!(bench.memory.get(&key("q")).is_none());
+        let state = bench.memory.state();
+        assert_eq!((state.entries, state.bytes), (1, entry.weight()));
+    }
+
+    #[test]
+    fn a_variant_adds_to_the_weight_held_and_is_no_eviction() {
+        let bench = bench(1 << 20);
+        let entry = bench.entry("p", "body");
+        bench.memory.insert(Arc::clone(&entry), KEEP);
+        let before = bench.memory.state().bytes;
+        for slot in 0..3 {
+            entry.variant(slot, |_| Bytes::from(vec![0; 1000]));
+        }
+        assert_eq!(bench.memory.state().bytes, before + 3000);
+        assert_eq!(bench.memory.state().entries, 1);
+        assert_eq!(bench.evictions("replaced"), 0);
+        assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
+    }
+
+    #[test]
+    fn a_variant_of_an_entry_that_was_replaced_does_not_bring_it_back() {
+        let bench = bench(1 << 20);
+        let old = bench.entry("p", "old");
+        bench.memory.insert(Arc::clone(&old), KEEP);
+        bench.clock.advance(Duration::from_secs(1));
+        let new = bench.entry("p", "new");
+        bench.memory.insert(Arc::clone(&new), KEEP);
+        old.variant(0, |_| Bytes::from(vec![0; 1000]));
+        assert_eq!(bench.memory.get(&key("p")).unwrap().body, "new");
+        assert_eq!(bench.memory.state().bytes, new.weight());
+        assert_eq!(bench.evictions("replaced"), 1);
+    }
+
+    #[test]
+    fn an_older_copy_does_not_replace_a_newer_one() {
+        let bench = bench(1 << 20);
+        let old = bench.entry("p", "old");
+        bench.clock.advance(Duration::from_secs(1));
+        let new = bench.entry("p", "new");
+        bench.memory.insert(Arc::clone(&new), KEEP);
+        let served = bench.memory.insert(old, KEEP);
+        assert!(Arc::ptr_eq(&served, &new));
+        assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &new));
+    }
+
+    #[test]
+    fn the_bound_holds_also_when_variants_grow_entries_past_it() {
+        let bound = 50_000;
+        let bench = bench(bound);
+        for number in 0..20 {
+            let entry = bench.entry(&number.to_string(), "body");
+            bench.memory.insert(Arc::clone(&entry), KEEP);
+            entry.variant(0, |_| Bytes::from(vec![0; 10_000]));
+            assert!(bench.memory.state().bytes <= bound);
+        }
+        assert!(bench.evictions("size") >= 15);
+    }
+
+    #[test]
+    fn an_entry_past_its_physical_life_is_gone_and_counted() {
+        let bench = bench(1 << 20);
+        let entry = bench.entry("p", "body");
+        bench.clock.advance(KEEP);
+        bench.memory.insert(entry, KEEP);
+        assert!(bench.memory.get(&key("p")).is_none());
+        // moka's own timer, which no hand turns, removes it within a tick of about a second.
+        let limit = Instant::now() + Duration::from_mins(1);
+        while bench.memory.state().entries > 0 && Instant::now() < limit {
+            std::thread::yield_now();
+        }
+        assert_eq!(bench.evictions("expired"), 1);
+    }
+
+    #[test]
+    fn without_a_memory_tier_nothing_is_held() {
+        let bench = bench(0);
+        bench.memory.insert(bench.entry("p", "body"), KEEP);
+        assert!(bench.memory.get(&key("p")).is_none());
+        assert!(!bench.memory.enabled());
+    }
+}

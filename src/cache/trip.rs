@@ -1,0 +1,92 @@
+//! One lookup from its start to its answer: where its time goes, and that it is counted once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::breaker::BreakerState;
+use super::entry::Life;
+use super::{Entry, Inner, Lookup, Reply, Timings};
+use crate::error::RequestError;
+use crate::outcome::Outcome;
+
+/// One lookup under way. [`Trip::answer`] or [`Trip::fail`] ends and counts it; dropped without
+/// (the client has gone), it is not counted.
+pub(super) struct Trip<'a> {
+    inner: &'a Inner,
+    pub(super) lookup: Lookup<'a>,
+    start: Instant,
+    /// The end of the latest step.
+    mark: Instant,
+    timings: Timings,
+}
+
+impl<'a> Trip<'a> {
+    pub(super) fn start(inner: &'a Inner, lookup: Lookup<'a>) -> Trip<'a> {
+        let now = inner.clock.now();
+        Trip {
+            inner,
+            lookup,
+            start: now,
+            mark: now,
+            timings: Timings::default(),
+        }
+    }
+
+    /// What may be done with a copy at the end of the latest step.
+    pub(super) fn life(&self, entry: &Entry) -> Life {
+        entry.life(&self.lookup.policy, self.mark)
+    }
+
+    /// Whether the copy answers without further looking.
+    pub(super) fn is_served_by(&self, copy: Option<&Arc<Entry>>) -> bool {
+        copy.is_some_and(|copy| matches!(self.life(copy), Life::Fresh | Life::Stale))
+    }
+
+    /// Ends a step whose time `of` names.
+    pub(super) fn step(&mut self, of: fn(&mut Timings) -> &mut Duration) {
+        let now = self.inner.clock.now();
+        *of(&mut self.timings) += now.saturating_duration_since(self.mark);
+        self.mark = now;
+    }
+
+    /// Ends the trip with a value.
+    pub(super) fn answer(mut self, entry: Arc<Entry>, outcome: Outcome) -> Reply {
+        if self.mark == self.start {
+            self.step(|timings| &mut timings.memory);
+        }
+        let elapsed = self.mark.saturating_duration_since(self.start);
+        let Lookup { policy, stats, .. } = self.lookup;
+        stats.request(outcome, elapsed, entry.load_time);
+        let (age, ttl) = (entry.age(self.mark), entry.ttl(&policy));
+        Reply {
+            stored: self.is_stored(&entry, outcome),
+            entry,
+            outcome,
+            age,
+            ttl,
+            ttl_left: ttl.saturating_sub(age),
+            policy,
+            timings: self.timings,
+        }
+    }
+
+    /// Ends the trip without one.
+    pub(super) fn fail(self, error: RequestError) -> RequestError {
+        let elapsed = self.inner.clock.now() - self.start;
+        let none = Duration::ZERO;
+        self.lookup.stats.request(Outcome::Error, elapsed, none);
+        error
+    }
+
+    fn is_stored(&self, entry: &Entry, outcome: Outcome) -> bool {
+        let kept = || {
+            self.inner.memory.enabled()
+                || self
+                    .inner
+                    .redis
+                    .as_ref()
+                    .is_some_and(|redis| redis.state().breaker == BreakerState::Closed)
+        };
+        !matches!(outcome, Outcome::Bypass(_)) && self.inner.storable(entry) && kept()
+    }
+}

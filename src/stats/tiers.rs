@@ -1,0 +1,148 @@
+//! What is counted about the two tiers: evictions from memory; Redis commands, failures by class
+//! and stored values that could not be used. The cache says when; this file only counts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes an enum whose variants have a fixed name each, and can be listed.
+macro_rules! words {
+    ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $variant:ident => $name:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $enum { $($(#[$doc])* $variant,)+ }
+
+        impl $enum {
+            /// Every one, in order.
+            pub const ALL: [$enum; [$($name),+].len()] = [$($enum::$variant),+];
+
+            /// The name in snapshots, logs and labels.
+            pub fn name(self) -> &'static str {
+                match self { $($enum::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// Why an entry left the memory tier.
+    Eviction {
+        /// No space.
+        Size => "size",
+        /// Its physical life was over.
+        Expired => "expired",
+        /// Removed on request.
+        Explicit => "explicit",
+        /// A newer one took its place.
+        Replaced => "replaced",
+    }
+}
+
+words! {
+    /// How Redis failed.
+    RedisError {
+        /// No connection could be made.
+        Connect => "connect",
+        /// No answer within the deadline.
+        Timeout => "timeout",
+        /// The connection broke.
+        Closed => "closed",
+        /// It does not let us in (`NOAUTH`, `WRONGPASS`, `NOPERM`).
+        Auth => "auth",
+        /// It is loading its data (`LOADING`).
+        Loading => "loading",
+        /// A replica without its primary (`MASTERDOWN`).
+        MasterDown => "master_down",
+        /// A replica does not take writes (`READONLY`).
+        ReadOnly => "read_only",
+        /// Its memory is full (`OOM`).
+        OutOfMemory => "out_of_memory",
+        /// Any other error reply.
+        Other => "other",
+    }
+}
+
+words! {
+    /// Why a value found in Redis could not be used.
+    Rejected {
+        /// An envelope of another format version.
+        Version => "version",
+        /// Cut, altered, or no envelope at all.
+        Damaged => "damaged",
+        /// Another key's envelope.
+        OtherKey => "other_key",
+        /// Larger than `max_entry`.
+        TooLarge => "too_large",
+        /// Not a string (`WRONGTYPE`).
+        WrongType => "wrong_type",
+        /// Without an expiry, or with a later one than was stored: its age is unknown.
+        Expiry => "expiry",
+    }
+}
+
+/// Counters of both tiers.
+#[derive(Debug, Default)]
+pub struct TierStats {
+    evictions: [AtomicU64; Eviction::ALL.len()],
+    reads: AtomicU64,
+    writes: AtomicU64,
+    written_bytes: AtomicU64,
+    errors: [AtomicU64; RedisError::ALL.len()],
+    rejected: [AtomicU64; Rejected::ALL.len()],
+}
+
+impl TierStats {
+    /// An entry left the memory tier.
+    pub fn evicted(&self, cause: Eviction) {
+        self.evictions[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Redis answered a look-up.
+    pub fn redis_read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Redis took an envelope of so many bytes.
+    pub fn redis_wrote(&self, bytes: u64) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A command failed so.
+    pub fn redis_failed(&self, error: RedisError) {
+        self.errors[error as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A value was found and could not be used.
+    pub fn rejected(&self, reason: Rejected) {
+        self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn numbers(&self) -> TierNumbers {
+        TierNumbers {
+            evictions: named(&Eviction::ALL.map(Eviction::name), &self.evictions),
+            reads: self.reads.load(Ordering::Relaxed),
+            writes: self.writes.load(Ordering::Relaxed),
+            written_bytes: self.written_bytes.load(Ordering::Relaxed),
+            errors: named(&RedisError::ALL.map(RedisError::name), &self.errors),
+            rejected: named(&Rejected::ALL.map(Rejected::name), &self.rejected),
+        }
+    }
+}
+
+/// The counters of both tiers at one moment, zeros included.
+pub(super) struct TierNumbers {
+    pub(super) evictions: BTreeMap<&'static str, u64>,
+    pub(super) reads: u64,
+    pub(super) writes: u64,
+    pub(super) written_bytes: u64,
+    pub(super) errors: BTreeMap<&'static str, u64>,
+    pub(super) rejected: BTreeMap<&'static str, u64>,
+}
+
+fn named(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u64> {
+    names
+        .iter()
+        .zip(cells)
+        .map(|(name, cell)| (*name, cell.load(Ordering::Relaxed)))
+        .collect()
+}
