@@ -1,4 +1,4 @@
-//! Floating point numbers as `PostgreSQL`'s `float8out` writes them, so that SQLite's rows are the
+//! Floating point numbers as PostgreSQL's `float8out` writes them, so that SQLite's rows are the
 //! same bytes.
 
 use super::json::push_fmt;
@@ -7,7 +7,7 @@ use super::json::push_fmt;
 const FIXED: std::ops::Range<i32> = -4..15;
 
 /// Appends the JSON of a number. JSON has no word for infinities, so they are strings, as in
-/// `PostgreSQL`.
+/// PostgreSQL.
 pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return out.extend_from_slice(b"\"NaN\"");
@@ -38,18 +38,22 @@ pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-/// The fewest digits that lie strictly between the neighbours' halfway points. Rust's own
-/// shortest form also takes a halfway point itself where it would be read back to this value;
-/// `PostgreSQL` does not (its 1e23 is 9.999999999999999e+22).
+/// The fewest digits that are read back to the value, and of those the nearest. Rust's own
+/// shortest form differs from PostgreSQL's in two ties: it takes a decimal exactly between two
+/// doubles (PostgreSQL's 1e23 is 9.999999999999999e+22), and of two equally near decimals it
+/// takes the odd one.
 fn shortest(value: f64) -> String {
     let text = format!("{value:e}");
-    if !is_halfway(&text) {
-        return text;
-    }
-    (1..=16)
-        .map(|digits| format!("{value:.digits$e}"))
+    let digits = text.split('e').next().map_or(1, |mantissa| {
+        mantissa.bytes().filter(u8::is_ascii_digit).count()
+    });
+    let rounded = |digits: usize| format!("{value:.places$e}", places = digits - 1);
+    // Next to a power of two the nearest decimal of that length can belong to the neighbour.
+    [rounded(digits), text]
+        .into_iter()
+        .chain((digits + 1..=17).map(rounded))
         .find(|text| text.parse() == Ok(value) && !is_halfway(text))
-        .unwrap_or(text)
+        .expect("17 digits name every double")
 }
 
 /// Whether the decimal lies exactly between two doubles: an integer whose significant bits are
@@ -117,7 +121,7 @@ mod tests {
     fn numbers_are_written_as_postgresql_writes_them() {
         // Each right side was read from a PostgreSQL server; `db_same_on_both` asks one about
         // many more.
-        let cases: [(f64, &str); 18] = [
+        let cases: [(f64, &str); 20] = [
             (0.0, "0"),
             (-0.0, "-0"),
             (1.0, "1"),
@@ -132,6 +136,8 @@ mod tests {
             (1e15, "1e+15"),
             (1.5e300, "1.5e+300"),
             (1e-300, "1e-300"),
+            (2.980_232_238_769_531_3e-8, "2.9802322387695312e-08"),
+            (5.966_672_584_960_166e-154, "5.966672584960166e-154"),
             (1e23, "9.999999999999999e+22"),
             (f64::MAX, "1.7976931348623157e+308"),
             (5e-324, "5e-324"),

@@ -59,19 +59,19 @@ impl HealthCell {
         }
     }
 
-    /// Draws the conclusion from how a run ended.
-    pub(super) fn observe<T>(&self, name: &str, end: &Result<T, RequestError>) {
+    /// Draws the conclusion from how a run ended: `None` is well.
+    pub(super) fn observe(&self, name: &str, end: Option<&RequestError>) {
         match end {
-            Ok(_)
-            | Err(
+            None
+            | Some(
                 RequestError::Refused { .. }
                 | RequestError::Failed { .. }
                 | RequestError::BadQuery { .. }
                 | RequestError::TooLarge { .. },
             ) => self.up(name),
-            Err(RequestError::Unavailable { detail }) => self.down(name, detail),
+            Some(RequestError::Unavailable { detail }) => self.down(name, detail),
             // A slow statement says nothing about the database, nor does a fault of ours.
-            Err(_) => {}
+            Some(_) => {}
         }
     }
 }
@@ -84,15 +84,15 @@ mod tests {
     fn health_is_unknown_before_the_first_contact_and_then_follows_the_last() {
         let cell = HealthCell::default();
         assert_eq!(cell.get().up, None);
-        cell.observe::<()>(
+        cell.observe(
             "x",
-            &Err(RequestError::Unavailable {
+            Some(&RequestError::Unavailable {
                 detail: "refused".into(),
             }),
         );
         assert_eq!(cell.get().up, Some(false));
         assert_eq!(cell.get().last_error.as_deref(), Some("refused"));
-        cell.observe("x", &Ok(()));
+        cell.observe("x", None);
         assert_eq!(cell.get().up, Some(true));
         assert_eq!(cell.get().last_error, None);
     }
@@ -103,13 +103,13 @@ mod tests {
         let slow = RequestError::Timeout {
             limit: std::time::Duration::from_secs(1),
         };
-        cell.observe::<()>("x", &Err(slow));
+        cell.observe("x", Some(&slow));
         assert_eq!(cell.get().up, None);
         let failed = RequestError::Failed {
             sqlstate: "22012".into(),
             detail: "division by zero".into(),
         };
-        cell.observe::<()>("x", &Err(failed));
+        cell.observe("x", Some(&failed));
         assert_eq!(cell.get().up, Some(true));
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON text of rows, as `PostgreSQL`'s `row_to_json` writes it: making the text of a server's
+//! The JSON text of rows, as PostgreSQL's `row_to_json` writes it: making the text of a server's
 //! row safe to serve, writing the same text from SQLite's values, and reading the column names
 //! back from a row.
 
@@ -27,7 +27,7 @@ pub(super) fn push_row(out: &mut Vec<u8>, row: &[u8]) {
     out.extend_from_slice(&row[from..]);
 }
 
-/// Appends a JSON string with the escapes `PostgreSQL` uses, and `<` escaped. Bytes that are not
+/// Appends a JSON string with the escapes PostgreSQL uses, and `<` escaped. Bytes that are not
 /// UTF-8 become U+FFFD.
 pub(super) fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -58,7 +58,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends bytes the way `PostgreSQL` shows a `bytea` in JSON.
+/// Appends bytes the way PostgreSQL shows a `bytea` in JSON.
 pub(super) fn push_blob(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"\"\\\\x");
@@ -76,8 +76,8 @@ pub(super) fn push_fmt(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 }
 
 /// The names of a row's columns in order, or the refusal if two are the same.
-pub(super) fn column_names(row: &[u8]) -> Result<Vec<String>, RequestError> {
-    let mut reader = serde_json::Deserializer::from_slice(row);
+pub(super) fn column_names(row: &str) -> Result<Vec<String>, RequestError> {
+    let mut reader = serde_json::Deserializer::from_str(row);
     let names = reader
         .deserialize_map(Keys)
         .map_err(|error| RequestError::Internal {
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn column_names_come_in_order_and_two_of_one_name_are_refused() {
-        let names = column_names(br#"{"z":[1,{"q":2}],"a\"b":null,"":"x"}"#).unwrap();
+        let names = column_names(r#"{"z":[1,{"q":2}],"a\"b":null,"":"x"}"#).unwrap();
         assert_eq!(names, ["z", "a\"b", ""]);
-        let refusal = column_names(br#"{"a":1,"b":2,"a":3}"#).unwrap_err();
+        let refusal = column_names(r#"{"a":1,"b":2,"a":3}"#).unwrap_err();
         assert!(refusal.public_message(false).contains("\"a\""), "{refusal}");
         assert!(refusal.public_message(false).contains("alias"), "{refusal}");
     }

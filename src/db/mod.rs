@@ -1,4 +1,4 @@
-//! Running a query on the database, `PostgreSQL` or SQLite, read-only and within limits; and how
+//! Running a query on the database, PostgreSQL or SQLite, read-only and within limits; and how
 //! the database is. No cache in here, and no HTTP: what comes out is rows as JSON text.
 
 mod float;
@@ -9,9 +9,12 @@ mod postgres;
 mod postgres_bind;
 mod postgres_connect;
 mod postgres_fault;
+mod postgres_options;
+mod postgres_read;
 mod sqlite;
 mod sqlite_connect;
 mod sqlite_function;
+mod sqlite_rows;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +25,7 @@ use crate::settings::{self, DatabaseTarget, Settings};
 
 pub use health::Health;
 pub use pool::PoolState;
-pub use postgres_connect::DRIVER_ENVIRONMENT;
+pub use postgres_options::DRIVER_ENVIRONMENT;
 
 /// How long a run waits for a slot and a working connection, together.
 const CHECKOUT: Duration = Duration::from_millis(1800);

@@ -1,23 +1,19 @@
-//! Running queries on `PostgreSQL`. The server itself makes the JSON text of each row, so every
+//! Running queries on PostgreSQL. The server itself makes the JSON text of each row, so every
 //! type comes out as its own `row_to_json` has it. Each run is one explicit read-only transaction
 //! with unnamed statements only, which is what makes it right behind a transaction-pooling
-//! `PgBouncer`.
+//! PgBouncer.
 //!
 //! The session has the time zone UTC and ISO dates (the driver sets both); everything else that
 //! shapes a value's text is as the server has it.
 
-use futures_util::TryStreamExt;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::query::Query as PgQuery;
-use sqlx::{AssertSqlSafe, Error, Row, ValueRef};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::health::{Health, HealthCell};
-use super::json;
 use super::pool::PoolState;
 use super::postgres_bind::bind;
 use super::postgres_connect::{Connector, Transaction};
 use super::postgres_fault::{breaks_connection, of_statement, server_said, went_silently};
+use super::postgres_read::{Stop, Want, Work};
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
@@ -34,16 +30,6 @@ pub(super) struct Postgres {
     user: String,
     /// For what is not a run of a query.
     limits: Limits,
-}
-
-/// Why reading a result ended early.
-enum Stop {
-    /// The driver's error, and whether a row had come before it.
-    Driver {
-        error: Error,
-        after_rows: bool,
-    },
-    Request(RequestError),
 }
 
 impl Postgres {
@@ -123,10 +109,8 @@ impl Postgres {
         loop {
             let deadline = Instant::now() + CHECKOUT;
             let begun = self.connector.begin(slot, limits.timeout, deadline).await;
-            self.health.observe(
-                self.connector.place(),
-                &begun.as_ref().map(drop).map_err(Clone::clone),
-            );
+            self.health
+                .observe(self.connector.place(), begun.as_ref().err());
             let mut transaction = begun?;
             let started = Instant::now();
             let work = Work {
@@ -157,8 +141,7 @@ impl Postgres {
                 }
                 Err(stop) => {
                     let end = self.stopped(transaction, stop, sql, started, limits).await;
-                    self.health
-                        .observe::<()>(self.connector.place(), &Err(end.clone()));
+                    self.health.observe(self.connector.place(), Some(&end));
                     return Err(end);
                 }
             }
@@ -196,7 +179,8 @@ impl Postgres {
     /// Creates `slow_version()` on a connection of its own, which may write.
     pub(super) async fn install(&self) -> Result<(), RequestError> {
         let end = self.install_on_new().await;
-        self.health.observe(self.connector.place(), &end);
+        self.health
+            .observe(self.connector.place(), end.as_ref().err());
         end
     }
 
@@ -230,123 +214,4 @@ impl Postgres {
             Err(_) => Err(RequestError::Timeout { limit }),
         }
     }
-}
-
-/// What is asked for.
-#[derive(Clone, Copy)]
-enum Want {
-    Rows,
-    /// The names of the columns, without running the statement.
-    Columns,
-}
-
-/// One statement, its arguments and bounds.
-struct Work<'a> {
-    sql: &'a str,
-    arguments: &'a PgArguments,
-    limits: Limits,
-}
-
-impl Work<'_> {
-    async fn ask(&self, connection: &mut PgConnection, want: Want) -> Result<Rows, Stop> {
-        let mut rows = match want {
-            Want::Rows => self.rows(connection).await?,
-            Want::Columns => Rows::default(),
-        };
-        if rows.count == 0 {
-            rows.columns = self.columns(connection).await?;
-        }
-        Ok(rows)
-    }
-
-    /// Runs the statement and reads its rows one by one. A row that alone is over the bound never
-    /// leaves the server: the driver would take it into memory whole. (`offset 0` keeps the
-    /// planner from making the text twice.)
-    async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, Stop> {
-        let Limits {
-            max_rows,
-            max_bytes,
-            ..
-        } = self.limits;
-        let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
-        let sql = format!(
-            "select case when octet_length(_unslow_row_) <= {max_bytes} then _unslow_row_ end \
-             from (select row_to_json(_unslow_.*)::text as _unslow_row_ from (\
-             select * from (\n{sql}\n) _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
-            sql = self.sql,
-            limit = max_rows.min(i64::MAX as u64 - 1) + 1,
-        );
-        let mut rows = Rows::default();
-        let mut stream = self.query(sql).fetch(connection);
-        loop {
-            let row = match stream.try_next().await {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(rows),
-                Err(error) => {
-                    return Err(Stop::Driver {
-                        error,
-                        after_rows: rows.count > 0,
-                    });
-                }
-            };
-            if rows.count == max_rows {
-                // The one row more that was asked for to know this; the end follows.
-                rows.truncated = true;
-                continue;
-            }
-            let Some(text) = text(&row)? else {
-                return Err(too_large());
-            };
-            if rows.count == 0 {
-                rows.columns = json::column_names(text).map_err(Stop::Request)?;
-            } else {
-                rows.json.push(b',');
-            }
-            json::push_row(&mut rows.json, text);
-            rows.count += 1;
-            if rows.json.len() as u64 > max_bytes {
-                return Err(too_large());
-            }
-        }
-    }
-
-    /// Asks for the names of the columns without running the statement: one row of nulls.
-    async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, Stop> {
-        let sql = format!(
-            "select row_to_json(_unslow_.*)::text from (select _q.* from (values(1)) _v \
-             left join (select * from (\n{}\n) _i limit 0) _q on false) _unslow_",
-            self.sql
-        );
-        let row = self
-            .query(sql)
-            .fetch_one(connection)
-            .await
-            .map_err(|error| Stop::Driver {
-                error,
-                after_rows: false,
-            })?;
-        json::column_names(text(&row)?.unwrap_or(b"{}")).map_err(Stop::Request)
-    }
-
-    /// As an unnamed statement: a named one could be another client's behind a pooler.
-    fn query(&self, sql: String) -> PgQuery<'static, sqlx::Postgres, PgArguments> {
-        sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
-    }
-}
-
-/// The row's one value, as it lies in the driver's buffer; `None` where it is null.
-fn text(row: &PgRow) -> Result<Option<&[u8]>, Stop> {
-    let internal = |error: Error| {
-        Stop::Request(RequestError::Internal {
-            detail: error.to_string().into(),
-        })
-    };
-    let value = row.try_get_raw(0).map_err(internal)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    value
-        .as_bytes()
-        .map(Some)
-        .map_err(|error| internal(Error::Decode(error)))
 }

@@ -1,4 +1,4 @@
-//! A query's arguments in `PostgreSQL`'s binary form, each with its declared type, so that the
+//! A query's arguments in PostgreSQL's binary form, each with its declared type, so that the
 //! server never has to guess a type and the driver never has to ask for one.
 
 use sqlx::encode::{Encode, IsNull};
@@ -13,7 +13,7 @@ use time::{Date, OffsetDateTime};
 use crate::error::RequestError;
 use crate::query::{Arguments, ParamType, Query, Value};
 
-/// `PostgreSQL` counts days and microseconds from here.
+/// PostgreSQL counts days and microseconds from here.
 const EPOCH: Date = date!(2000 - 01 - 01);
 
 /// The arguments for the placeholders of a query's statement, in their order.

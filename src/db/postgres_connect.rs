@@ -1,40 +1,19 @@
-//! Connecting to a `PostgreSQL` server from our settings alone, and beginning a transaction on a
+//! Connecting to a PostgreSQL server, and beginning a transaction on a
 //! connection that works: from the pool when there is one, else on a new one.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Error, Row};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::CHECKOUT;
 use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::postgres_fault::{breaks_connection, may_pass, unavailable};
+use super::postgres_options::options;
 use crate::error::{RequestError, StartupError};
-use crate::settings::{self, SslMode};
-
-/// The environment that the driver reads by itself. The settings are the only source of how to
-/// connect, so `main` removes these before the first thread starts.
-pub const DRIVER_ENVIRONMENT: [&str; 13] = [
-    "PGHOST",
-    "PGHOSTADDR",
-    "PGPORT",
-    "PGUSER",
-    "PGPASSWORD",
-    "PGPASSFILE",
-    "PGDATABASE",
-    "PGAPPNAME",
-    "PGSSLMODE",
-    "PGSSLROOTCERT",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGOPTIONS",
-];
-
-/// Those of them that the driver's options cannot override.
-const STUBBORN: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
+use crate::settings;
 
 /// Between two attempts to connect to a server that is full or starting.
 const RETRY: Duration = Duration::from_millis(50);
@@ -52,15 +31,6 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(target: &settings::Postgres, pool_size: u32) -> Result<Self, StartupError> {
-        if let Some(name) = stubborn(|name| std::env::var_os(name)) {
-            return Err(
-                StartupError::new(format!("{name} is set, and the driver would obey it"))
-                    .at("environment")
-                    .remedy(format!(
-                        "unset {name}; unslow takes its connection from its settings only"
-                    )),
-            );
-        }
         let place = if target.host.starts_with('/') {
             format!("{}/.s.PGSQL.{}", target.host, target.port)
         } else {
@@ -106,18 +76,12 @@ impl Connector {
         limit: Duration,
         deadline: Instant,
     ) -> Result<Transaction, RequestError> {
-        let begun = timeout_at(deadline, async {
-            if let Some(mut connection) = slot.idle() {
-                match begin_on(&mut connection.raw, limit).await {
-                    Ok(pid) => return Ok((connection, pid)),
-                    // The others are as old: they are dead too, or soon will be.
-                    Err(error) if breaks_connection(&error) => self.pool.clear(),
-                    Err(error) => return Err(unavailable(&self.place, &error)),
-                }
-            }
-            self.begin_on_new(limit, deadline).await
-        });
-        let (connection, pid) = begun.await.unwrap_or_else(|_| Err(self.silent()))?;
+        let mut cause = None;
+        let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
+        let (connection, pid) = match begun {
+            Ok(begun) => begun?,
+            Err(_) => return Err(cause.unwrap_or_else(|| self.silent())),
+        };
         Ok(Transaction {
             work: Some((slot, connection)),
             pid,
@@ -125,11 +89,22 @@ impl Connector {
         })
     }
 
-    async fn begin_on_new(
+    /// Begins on an idle connection, else on a new one. A server that is full or starting is
+    /// asked again until the caller's patience ends; why it refused last is left in `cause`.
+    async fn begin_anyhow(
         &self,
+        slot: &Slot<PgConnection>,
         limit: Duration,
-        deadline: Instant,
+        cause: &mut Option<RequestError>,
     ) -> Result<(Pooled<PgConnection>, i32), RequestError> {
+        if let Some(mut connection) = slot.idle() {
+            match begin_on(&mut connection.raw, limit).await {
+                Ok(pid) => return Ok((connection, pid)),
+                // The others are as old: they are dead too, or soon will be.
+                Err(error) if breaks_connection(&error) => self.pool.clear(),
+                Err(error) => return Err(unavailable(&self.place, &error)),
+            }
+        }
         loop {
             let error = match self.options.connect().await {
                 Ok(mut raw) => match begin_on(&mut raw, limit).await {
@@ -138,9 +113,11 @@ impl Connector {
                 },
                 Err(error) => error,
             };
-            if !may_pass(&error) || Instant::now() + RETRY >= deadline {
-                return Err(unavailable(&self.place, &error));
+            let refusal = unavailable(&self.place, &error);
+            if !may_pass(&error) {
+                return Err(refusal);
             }
+            *cause = Some(refusal);
             sleep(RETRY).await;
         }
     }
@@ -226,94 +203,5 @@ impl Drop for Transaction {
             let _ = timeout_at(Instant::now() + CANCEL, cancel).await;
             drop(work);
         });
-    }
-}
-
-fn options(target: &settings::Postgres) -> Result<PgConnectOptions, StartupError> {
-    let mut options = PgConnectOptions::new_without_pgpass()
-        .host(&target.host)
-        .port(target.port)
-        .username(&target.user)
-        // Set in any case: otherwise PGPASSWORD would be taken.
-        .password(
-            target
-                .password
-                .as_ref()
-                .map_or("", |password| password.reveal()),
-        )
-        .database(&target.database)
-        .ssl_mode(match target.sslmode {
-            SslMode::Disable => PgSslMode::Disable,
-            SslMode::Prefer => PgSslMode::Prefer,
-            SslMode::Require => PgSslMode::Require,
-            SslMode::VerifyCa => PgSslMode::VerifyCa,
-            SslMode::VerifyFull => PgSslMode::VerifyFull,
-        })
-        .application_name("unslow")
-        // Older PgBouncers refuse this start-up parameter.
-        .extra_float_digits(None)
-        .statement_cache_capacity(0)
-        .disable_statement_logging();
-    if let Some(file) = &target.sslrootcert {
-        let unusable = |why: String| {
-            StartupError::new(format!("{}: {why}", file.display()))
-                .at("[postgres] sslrootcert")
-                .remedy("name a readable file of CA certificates in PEM form")
-        };
-        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-        if !pem
-            .windows(27)
-            .any(|part| part == b"-----BEGIN CERTIFICATE-----")
-        {
-            return Err(unusable("it holds no certificate in PEM form".to_owned()));
-        }
-        options = options.ssl_root_cert_from_pem(pem);
-    }
-    Ok(options)
-}
-
-fn stubborn(get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
-    STUBBORN.into_iter().find(|name| get(name).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    fn target() -> settings::Postgres {
-        settings::Postgres {
-            host: "db.example".into(),
-            port: 5432,
-            database: "shop".into(),
-            user: "reader".into(),
-            password: Some(settings::Secret::new("canary".into())),
-            sslmode: SslMode::Prefer,
-            sslrootcert: None,
-        }
-    }
-
-    #[test]
-    fn environment_that_cannot_be_overridden_is_noticed() {
-        assert_eq!(stubborn(|_| None), None);
-        let set = |name: &str| (name == "PGOPTIONS").then(|| OsString::from("-c x=y"));
-        assert_eq!(stubborn(set), Some("PGOPTIONS"));
-    }
-
-    #[test]
-    fn a_root_certificate_that_is_missing_or_none_is_a_startup_error_with_its_key() {
-        let mut target = target();
-        target.sslrootcert = Some("/nonexistent/ca.pem".into());
-        let missing = options(&target).unwrap_err();
-        assert_eq!(missing.place.as_deref(), Some("[postgres] sslrootcert"));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        target.sslrootcert = Some(file.path().into());
-        assert!(
-            options(&target)
-                .unwrap_err()
-                .what
-                .contains("no certificate")
-        );
     }
 }

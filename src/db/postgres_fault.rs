@@ -88,7 +88,7 @@ fn words(error: &Error) -> String {
     }
 }
 
-/// Whether a word of the statement is one that writes. `PostgreSQL` says 0A000 to a CTE that
+/// Whether a word of the statement is one that writes. PostgreSQL says 0A000 to a CTE that
 /// writes, and to much else; its message depends on the server's language.
 fn writes(sql: &str) -> bool {
     sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -150,11 +150,11 @@ mod tests {
     fn a_watch_is_over_at_its_deadline_or_when_it_is_abandoned() {
         let watch = Watch::new();
         assert!(!watch.is_over());
-        watch.arm(Duration::from_secs(3600));
+        watch.arm(Duration::from_hours(1));
         assert!(!watch.is_over());
         watch.arm(Duration::ZERO);
         assert!(watch.is_over());
-        watch.arm(Duration::from_secs(3600));
+        watch.arm(Duration::from_hours(1));
         watch.abandon();
         assert!(watch.is_over());
     }
