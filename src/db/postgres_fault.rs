@@ -1,6 +1,7 @@
 //! What an error of the driver means to us: which [`RequestError`] it is, and whether the
 //! connection is still of use.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::Error;
@@ -82,6 +83,9 @@ pub(super) fn server_said(error: &Error) -> Option<&PgDatabaseError> {
 /// The cause in words, without the driver's frame and without the statement.
 fn words(error: &Error) -> String {
     match error {
+        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            "the server closed the connection".to_owned()
+        }
         Error::Io(error) => error.to_string(),
         Error::Database(said) => said.message().to_owned(),
         other => other.to_string(),
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_vanished_connection_is_unavailable_and_broken() {
-        let error = Error::Io(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        let error = Error::Io(std::io::Error::from(ErrorKind::UnexpectedEof));
         assert!(breaks_connection(&error) && went_silently(&error));
         let second = Duration::from_secs(1);
         let end = of_statement("db:5432", &error, "select 1", second, second);
