@@ -82,6 +82,13 @@ pub enum RequestError {
         /// The database's own words.
         detail: Arc<str>,
     },
+    /// The query file asks for something that cannot be answered (two columns of one name). The
+    /// message says how to mend it and holds no SQL, so it is shown to everybody.
+    #[error("{message}")]
+    BadQuery {
+        /// What is wrong with the query, and the remedy.
+        message: String,
+    },
     /// The database ran the statement and reported an error.
     #[error("the query failed ({sqlstate}): {detail}")]
     Failed {
@@ -131,7 +138,8 @@ impl RequestError {
             | RequestError::Unavailable { .. }
             | RequestError::TooLarge { .. } => 503,
             RequestError::Timeout { .. } => 504,
-            RequestError::Internal { .. } => 500,
+            // Its file has to be mended: asking again cannot help.
+            RequestError::BadQuery { .. } | RequestError::Internal { .. } => 500,
         }
     }
 
@@ -141,7 +149,8 @@ impl RequestError {
         match self {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
-            | RequestError::Rejected { .. } => self.to_string(),
+            | RequestError::Rejected { .. }
+            | RequestError::BadQuery { .. } => self.to_string(),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")
@@ -166,6 +175,7 @@ impl RequestError {
             RequestError::UnknownQuery(_) => "unknown_query",
             RequestError::Rejected { .. } => "rejected",
             RequestError::Refused { .. } => "refused",
+            RequestError::BadQuery { .. } => "bad_query",
             RequestError::Failed { .. } => "failed",
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",

@@ -1,68 +1,203 @@
-//! Running a query on the database. No cache in here.
+//! Running a query on the database, PostgreSQL or SQLite, read-only and within limits; and how
+//! the database is. No cache in here, and no HTTP: what comes out is rows as JSON text.
 
-use std::sync::Arc;
+mod float;
+mod health;
+mod json;
+mod pool;
+mod postgres;
+mod postgres_bind;
+mod postgres_connect;
+mod postgres_fault;
+mod postgres_options;
+mod postgres_read;
+mod sqlite;
+mod sqlite_connect;
+mod sqlite_function;
+mod sqlite_rows;
+
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
-use crate::settings::Settings;
+use crate::settings::{self, DatabaseTarget, Settings};
+
+pub use health::Health;
+pub use pool::PoolState;
+pub use postgres_options::DRIVER_ENVIRONMENT;
+
+/// How long a run waits for a slot and a working connection, together.
+const CHECKOUT: Duration = Duration::from_millis(1800);
+/// How long after the statement's own limit a server that says nothing is given up.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What one run may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// For the statement, from its start; the database itself ends it then.
     pub timeout: Duration,
+    /// More rows than this are cut off.
     pub max_rows: u64,
-    /// bytes of JSON
+    /// Bytes of JSON; a larger result is an error.
     pub max_bytes: u64,
 }
 
 /// The rows of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rows {
     /// Column names in order, also when there are no rows.
     pub columns: Vec<String>,
     /// The rows as JSON objects, joined by commas, without the brackets: `{…},{…}`.
     pub json: Vec<u8>,
+    /// How many rows there are in `json`.
     pub count: u64,
     /// There were more than `max_rows`.
     pub truncated: bool,
 }
 
-/// How the database is, from the last contact; asks nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Health {
-    /// `None` before the first contact.
-    pub up: Option<bool>,
-    /// For logs and pages under `debug`.
-    pub last_error: Option<Arc<str>>,
+/// The database that the queries run on.
+pub struct Database(Kind);
+
+enum Kind {
+    Postgres(postgres::Postgres),
+    Sqlite(sqlite::Sqlite),
 }
 
-/// The database that the queries run on.
-#[derive(Debug)]
-pub enum Database { /* Postgres(..), Sqlite(..) */ }
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Database").field(&self.identity()).finish()
+    }
+}
 
 impl Database {
-    /// Prepares pools; connects to nothing (the database may be away at start). Must be called on
-    /// the engine runtime.
-    pub fn open(settings: &Settings) -> Result<Database, StartupError> { let _ = settings; todo!() }
-    pub fn kind(&self) -> DatabaseKind { todo!() }
+    /// Prepares the pool; connects to nothing (the database may be away at start).
+    ///
+    /// # Errors
+    ///
+    /// `sslrootcert` cannot be read, or the environment would change how the driver connects (see
+    /// [`DRIVER_ENVIRONMENT`]).
+    pub fn open(settings: &Settings) -> Result<Database, StartupError> {
+        Ok(Database(match &settings.database {
+            DatabaseTarget::Postgres(target) => {
+                Kind::Postgres(postgres::Postgres::open(target, &settings.limits)?)
+            }
+            target @ (DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_)) => {
+                Kind::Sqlite(sqlite::Sqlite::open(target, settings))
+            }
+        }))
+    }
+
+    /// Whose SQL it speaks.
+    pub fn kind(&self) -> DatabaseKind {
+        match &self.0 {
+            Kind::Postgres(_) => DatabaseKind::Postgres,
+            Kind::Sqlite(_) => DatabaseKind::Sqlite,
+        }
+    }
+
     /// What distinguishes this database from another in a cache key (host, port, database, user;
     /// or file).
-    pub fn identity(&self) -> &str { todo!() }
-    /// For "Database Host" on the page.
-    pub fn host(&self) -> &str { todo!() }
-    pub fn health(&self) -> Health { todo!() }
-    /// Runs a query read-only under `limits`. Runs on the engine runtime; dropping the future
-    /// abandons the run (sqlx closes the connection).
-    pub async fn run(&self, query: &Query, args: &Arguments, limits: Limits) -> Result<Rows, RequestError> {
-        let _ = (query, args, limits);
-        todo!()
+    pub fn identity(&self) -> &str {
+        match &self.0 {
+            Kind::Postgres(database) => database.identity(),
+            Kind::Sqlite(database) => database.identity(),
+        }
     }
-    /// Column names without running the query; refuses two columns of one name.
-    pub async fn columns(&self, query: &Query, args: &Arguments) -> Result<Vec<String>, RequestError> {
-        let _ = (query, args);
-        todo!()
+
+    /// For "Database Host" on the page: the server's host, or the file's name without its folder.
+    pub fn host(&self) -> &str {
+        match &self.0 {
+            Kind::Postgres(database) => database.host(),
+            Kind::Sqlite(database) => database.host(),
+        }
     }
-    /// `unslow install`: creates `slow_version()`; safe to repeat.
-    pub async fn install(&self) -> Result<(), RequestError> { todo!() }
+
+    /// How the database was at the last contact.
+    pub fn health(&self) -> Health {
+        match &self.0 {
+            Kind::Postgres(database) => database.health(),
+            Kind::Sqlite(database) => database.health(),
+        }
+    }
+
+    /// How many connections there are.
+    pub fn pool_state(&self) -> PoolState {
+        match &self.0 {
+            Kind::Postgres(database) => database.pool_state(),
+            Kind::Sqlite(database) => database.pool_state(),
+        }
+    }
+
+    /// Runs a query read-only under `limits`. Must be called on the engine runtime. Dropping the
+    /// future abandons the run: the statement is cancelled and its connection closed.
+    ///
+    /// # Errors
+    ///
+    /// All but the client's own faults: see [`RequestError`].
+    pub async fn run(
+        &self,
+        query: &Query,
+        args: &Arguments,
+        limits: Limits,
+    ) -> Result<Rows, RequestError> {
+        match &self.0 {
+            Kind::Postgres(database) => database.run(query, args, limits).await,
+            Kind::Sqlite(database) => database.run(query, args, limits).await,
+        }
+    }
+
+    /// Column names without running the query; refuses two columns of one name. Must be called on
+    /// the engine runtime. Dropping the future abandons it.
+    pub async fn columns(
+        &self,
+        query: &Query,
+        args: &Arguments,
+    ) -> Result<Vec<String>, RequestError> {
+        match &self.0 {
+            Kind::Postgres(database) => database.columns(query, args).await,
+            Kind::Sqlite(database) => database.columns(query, args).await,
+        }
+    }
+
+    /// `unslow install`: creates `slow_version()`; safe to repeat. On SQLite there is nothing to
+    /// do: each of its connections has the function. Must be called on the engine runtime.
+    pub async fn install(&self) -> Result<(), RequestError> {
+        match &self.0 {
+            Kind::Postgres(database) => database.install().await,
+            Kind::Sqlite(_) => Ok(()),
+        }
+    }
+}
+
+/// All connections are at work. That says nothing about the database's health.
+fn busy() -> RequestError {
+    let limit = settings::duration_text(CHECKOUT);
+    let detail = format!("no connection of the pool became free within {limit}").into();
+    RequestError::Unavailable { detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Loads are tasks, so what they await must be able to move between threads.
+    #[test]
+    fn runs_can_be_tasks_of_the_engine_runtime() {
+        fn task<T: Send + 'static>(_: T) {}
+        fn made_from(database: std::sync::Arc<Database>, query: std::sync::Arc<Query>) {
+            task(async move {
+                let args = Arguments(Vec::new());
+                let limits = Limits {
+                    timeout: Duration::from_secs(1),
+                    max_rows: 1,
+                    max_bytes: 1,
+                };
+                drop(database.run(&query, &args, limits).await);
+                drop(database.columns(&query, &args).await);
+                drop(database.install().await);
+            });
+        }
+        let _ = made_from;
+    }
 }

@@ -6,6 +6,7 @@ mod cache_redis;
 mod db_faults;
 mod db_pgbouncer;
 mod db_postgres;
+mod db_postgres_limits;
 mod db_same_on_both;
 mod db_sqlite;
 mod db_support;

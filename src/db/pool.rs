@@ -1,0 +1,189 @@
+//! A bounded set of connections of one database: who may open one, which are idle, when an idle
+//! one is too old. It opens nothing itself and knows no driver, so the caller sees every failure
+//! to connect at once and with its cause (sqlx's own pool retries behind the caller's back and
+//! then says only that it took too long), and a connection that is dropped in the middle of its
+//! work is closed and not drained.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// An unused connection is closed after this long.
+const IDLE_LIMIT: Duration = Duration::from_mins(5);
+/// Every connection is replaced after this long, so that a host name that moved is noticed.
+const AGE_LIMIT: Duration = Duration::from_mins(30);
+/// How often idle connections are looked at.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// How many connections there are, for `/stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolState {
+    /// Slots taken: connections at work or being opened.
+    pub used: usize,
+    /// Open connections without work.
+    pub idle: usize,
+    /// The most there may be.
+    pub max: usize,
+}
+
+/// The pool. Shared by its slots.
+pub(super) struct Pool<C> {
+    slots: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle<C>>>,
+    max: usize,
+    swept: AtomicBool,
+}
+
+struct Idle<C> {
+    connection: Pooled<C>,
+    since: Instant,
+}
+
+/// A connection with its age.
+pub(super) struct Pooled<C> {
+    /// The driver's connection.
+    pub(super) raw: C,
+    born: Instant,
+}
+
+impl<C> Pooled<C> {
+    /// A connection that was opened just now.
+    pub(super) fn new(raw: C) -> Self {
+        Pooled {
+            raw,
+            born: Instant::now(),
+        }
+    }
+}
+
+/// The right to have one connection at work. Dropping it gives the right back.
+pub(super) struct Slot<C> {
+    pool: Arc<Pool<C>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<C: Send + 'static> Pool<C> {
+    pub(super) fn new(max: u32) -> Arc<Self> {
+        let max = usize::try_from(max)
+            .unwrap_or(usize::MAX)
+            .clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Pool {
+            slots: Arc::new(Semaphore::new(max)),
+            idle: Mutex::new(Vec::new()),
+            max,
+            swept: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits, in order of arrival, for one of the slots. The caller sets the limit; giving up
+    /// loses nothing.
+    pub(super) async fn slot(self: &Arc<Self>) -> Slot<C> {
+        let permit = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .expect("the semaphore lives as long as the pool and is never closed");
+        Slot {
+            pool: Arc::clone(self),
+            _permit: permit,
+        }
+    }
+
+    /// Closes all idle connections: one of them was found dead, and the rest are as old.
+    pub(super) fn clear(&self) {
+        let dead = std::mem::take(&mut *self.lock());
+        drop(dead);
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        PoolState {
+            used: self.max - self.slots.available_permits().min(self.max),
+            idle: self.lock().len(),
+            max: self.max,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle<C>>> {
+        // Nothing panics while it is held; the list is whole in any case.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expired(entry: &Idle<C>) -> bool {
+        entry.since.elapsed() > IDLE_LIMIT || entry.connection.born.elapsed() > AGE_LIMIT
+    }
+
+    /// Starts the task that closes what is idle for too long, once, with the first connection.
+    fn sweep(self: &Arc<Self>) {
+        if self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let Some(pool) = pool.upgrade() else { return };
+                let old: Vec<_> = pool
+                    .lock()
+                    .extract_if(.., |entry| Self::expired(entry))
+                    .collect();
+                drop(old);
+            }
+        });
+    }
+}
+
+impl<C: Send + 'static> Slot<C> {
+    /// The idle connection that was used last, if there is one that is not too old.
+    pub(super) fn idle(&self) -> Option<Pooled<C>> {
+        let entry = self.pool.lock().pop()?;
+        (!Pool::expired(&entry)).then_some(entry.connection)
+    }
+
+    /// Ends the work and keeps the connection for the next.
+    pub(super) fn keep(self, connection: Pooled<C>) {
+        self.pool.lock().push(Idle {
+            connection,
+            since: Instant::now(),
+        });
+        self.pool.sweep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
+        let pool = Pool::new(2);
+        let slot = pool.slot().await;
+        assert!(slot.idle().is_none());
+        slot.keep(Pooled::new(7));
+        assert_eq!(
+            pool.state(),
+            PoolState {
+                used: 0,
+                idle: 1,
+                max: 2
+            }
+        );
+        let slot = pool.slot().await;
+        assert_eq!(slot.idle().map(|c| c.raw), Some(7));
+        slot.keep(Pooled::new(8));
+        pool.clear();
+        assert!(pool.slot().await.idle().is_none());
+    }
+
+    #[tokio::test]
+    async fn no_more_slots_than_the_maximum_and_a_dropped_one_comes_back() {
+        let pool = Pool::<()>::new(1);
+        let first = pool.slot().await;
+        assert_eq!(pool.state().used, 1);
+        let waiting = tokio::time::timeout(Duration::from_millis(1), pool.slot()).await;
+        assert!(waiting.is_err());
+        drop(first);
+        drop(pool.slot().await);
+        assert_eq!(pool.state().used, 0);
+    }
+}

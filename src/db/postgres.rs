@@ -1,0 +1,217 @@
+//! Running queries on PostgreSQL. The server itself makes the JSON text of each row, so every
+//! type comes out as its own `row_to_json` has it. Each run is one explicit read-only transaction
+//! with unnamed statements only, which is what makes it right behind a transaction-pooling
+//! PgBouncer.
+//!
+//! The session has the time zone UTC and ISO dates (the driver sets both); everything else that
+//! shapes a value's text is as the server has it.
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::health::{Health, HealthCell};
+use super::pool::PoolState;
+use super::postgres_bind::bind;
+use super::postgres_connect::{Connector, Transaction};
+use super::postgres_fault::{breaks_connection, of_statement, server_said, went_silently};
+use super::postgres_read::{Stop, Want, Work};
+use super::{CHECKOUT, GRACE, Limits, Rows};
+use crate::error::{RequestError, StartupError};
+use crate::query::{Arguments, DatabaseKind, Query};
+use crate::settings::{self, DatabaseLimits};
+
+const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
+
+/// A server, its pool and how it is.
+pub(super) struct Postgres {
+    connector: Connector,
+    health: HealthCell,
+    identity: String,
+    host: String,
+    user: String,
+    /// For what is not a run of a query.
+    limits: Limits,
+}
+
+impl Postgres {
+    pub(super) fn open(
+        target: &settings::Postgres,
+        limits: &DatabaseLimits,
+    ) -> Result<Self, StartupError> {
+        let connector = Connector::new(target, limits.pool_size)?;
+        Ok(Postgres {
+            identity: format!(
+                "postgres:{}@{}/{}",
+                target.user,
+                connector.place(),
+                target.database
+            ),
+            connector,
+            health: HealthCell::default(),
+            host: target.host.clone(),
+            user: target.user.clone(),
+            limits: Limits {
+                timeout: limits.statement_timeout,
+                max_rows: limits.max_rows,
+                max_bytes: limits.max_result,
+            },
+        })
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.health.get()
+    }
+
+    pub(super) fn pool_state(&self) -> PoolState {
+        self.connector.pool_state()
+    }
+
+    pub(super) async fn run(
+        &self,
+        query: &Query,
+        args: &Arguments,
+        limits: Limits,
+    ) -> Result<Rows, RequestError> {
+        self.transact(query, args, limits, Want::Rows).await
+    }
+
+    pub(super) async fn columns(
+        &self,
+        query: &Query,
+        args: &Arguments,
+    ) -> Result<Vec<String>, RequestError> {
+        Ok(self
+            .transact(query, args, self.limits, Want::Columns)
+            .await?
+            .columns)
+    }
+
+    /// Asks in a transaction of its own, and remembers how the database was. A connection that
+    /// vanishes before a row has come is replaced once: a read can be repeated.
+    async fn transact(
+        &self,
+        query: &Query,
+        args: &Arguments,
+        limits: Limits,
+        want: Want,
+    ) -> Result<Rows, RequestError> {
+        let (sql, placeholders) = query.statement(DatabaseKind::Postgres);
+        let arguments = bind(query, args, placeholders)?;
+        let mut slot = self.connector.slot(Instant::now() + CHECKOUT).await?;
+        let mut retried = false;
+        loop {
+            let deadline = Instant::now() + CHECKOUT;
+            let begun = self.connector.begin(slot, limits.timeout, deadline).await;
+            self.health
+                .observe(self.connector.place(), begun.as_ref().err());
+            let mut transaction = begun?;
+            let started = Instant::now();
+            let work = Work {
+                sql,
+                arguments: &arguments,
+                limits,
+            };
+            let job = work.ask(transaction.connection(), want);
+            let Ok(end) = timeout_at(started + limits.timeout + GRACE, job).await else {
+                // The server should have ended it by itself. Dropping the transaction cancels.
+                let cause = format!("{}: no answer to a statement", self.connector.place());
+                self.health.down(self.connector.place(), &cause.into());
+                return Err(RequestError::Timeout {
+                    limit: limits.timeout,
+                });
+            };
+            match end {
+                Ok(value) => {
+                    transaction.end("COMMIT").await;
+                    return Ok(value);
+                }
+                Err(Stop::Driver {
+                    error,
+                    after_rows: false,
+                }) if went_silently(&error) && !retried => {
+                    retried = true;
+                    slot = transaction.close();
+                }
+                Err(stop) => {
+                    let end = self.stopped(transaction, stop, sql, started, limits).await;
+                    self.health.observe(self.connector.place(), Some(&end));
+                    return Err(end);
+                }
+            }
+        }
+    }
+
+    /// Ends the transaction of a run that failed.
+    async fn stopped(
+        &self,
+        transaction: Transaction,
+        stop: Stop,
+        sql: &str,
+        started: Instant,
+        limits: Limits,
+    ) -> RequestError {
+        let elapsed = started.elapsed();
+        match stop {
+            Stop::Request(end) => {
+                // There may be gigabytes on the way; they are not waited for.
+                drop(transaction);
+                end
+            }
+            Stop::Driver { error, .. } => {
+                if breaks_connection(&error) {
+                    drop(transaction.close());
+                } else {
+                    transaction.end("ROLLBACK").await;
+                }
+                let place = self.connector.place();
+                of_statement(place, &error, sql, elapsed, limits.timeout)
+            }
+        }
+    }
+
+    /// Creates `slow_version()` on a connection of its own, which may write.
+    pub(super) async fn install(&self) -> Result<(), RequestError> {
+        let end = self.install_on_new().await;
+        self.health
+            .observe(self.connector.place(), end.as_ref().err());
+        end
+    }
+
+    async fn install_on_new(&self) -> Result<(), RequestError> {
+        let mut connection = self.connector.connect().await?;
+        let limit = self.limits.timeout;
+        let place = self.connector.place();
+        let started = Instant::now();
+        match timeout(
+            limit + GRACE,
+            sqlx::raw_sql(INSTALL).execute(&mut connection),
+        )
+        .await
+        {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(match server_said(&error) {
+                Some(said) if said.code() == "42501" => RequestError::Failed {
+                    sqlstate: said.code().to_owned(),
+                    detail: format!(
+                        "{}: the user {} may not create functions here; run install as the \
+                         owner of the database, or let the owner run: grant create on schema \
+                         public to {}",
+                        said.message(),
+                        self.user,
+                        self.user
+                    )
+                    .into(),
+                },
+                _ => of_statement(place, &error, INSTALL, started.elapsed(), limit),
+            }),
+            Err(_) => Err(RequestError::Timeout { limit }),
+        }
+    }
+}

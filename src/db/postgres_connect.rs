@@ -1,0 +1,207 @@
+//! Connecting to a PostgreSQL server, and beginning a transaction on a
+//! connection that works: from the pool when there is one, else on a new one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Error, Row};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::CHECKOUT;
+use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::postgres_fault::{breaks_connection, may_pass, unavailable};
+use super::postgres_options::options;
+use crate::error::{RequestError, StartupError};
+use crate::settings;
+
+/// Between two attempts to connect to a server that is full or starting.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long cancelling a statement may take.
+const CANCEL: Duration = Duration::from_secs(2);
+
+/// The way to one server, with its pool. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connector {
+    options: Arc<PgConnectOptions>,
+    pool: Arc<Pool<PgConnection>>,
+    /// `host:port`, for the details of errors.
+    place: Arc<str>,
+}
+
+impl Connector {
+    pub(super) fn new(target: &settings::Postgres, pool_size: u32) -> Result<Self, StartupError> {
+        let place = if target.host.starts_with('/') {
+            format!("{}/.s.PGSQL.{}", target.host, target.port)
+        } else {
+            format!("{}:{}", target.host, target.port)
+        };
+        Ok(Connector {
+            options: Arc::new(options(target)?),
+            pool: Pool::new(pool_size),
+            place: place.into(),
+        })
+    }
+
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(super) fn pool_state(&self) -> PoolState {
+        self.pool.state()
+    }
+
+    /// A connection of its own, outside the pool.
+    pub(super) async fn connect(&self) -> Result<PgConnection, RequestError> {
+        match timeout_at(Instant::now() + CHECKOUT, self.options.connect()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(unavailable(&self.place, &error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Waits for the right to use one connection, until `deadline`.
+    pub(super) async fn slot(&self, deadline: Instant) -> Result<Slot<PgConnection>, RequestError> {
+        timeout_at(deadline, self.pool.slot())
+            .await
+            .map_err(|_| super::busy())
+    }
+
+    /// Begins a read-only transaction in which each statement may take `limit`. Connecting and the
+    /// first round trip are over by `deadline`, so a server that hangs is found out before the
+    /// statement is sent. A connection that died while it was idle is replaced.
+    pub(super) async fn begin(
+        &self,
+        slot: Slot<PgConnection>,
+        limit: Duration,
+        deadline: Instant,
+    ) -> Result<Transaction, RequestError> {
+        let mut cause = None;
+        let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
+        let (connection, pid) = match begun {
+            Ok(begun) => begun?,
+            Err(_) => return Err(cause.unwrap_or_else(|| self.silent())),
+        };
+        Ok(Transaction {
+            work: Some((slot, connection)),
+            pid,
+            connector: self.clone(),
+        })
+    }
+
+    /// Begins on an idle connection, else on a new one. A server that is full or starting is
+    /// asked again until the caller's patience ends; why it refused last is left in `cause`.
+    async fn begin_anyhow(
+        &self,
+        slot: &Slot<PgConnection>,
+        limit: Duration,
+        cause: &mut Option<RequestError>,
+    ) -> Result<(Pooled<PgConnection>, i32), RequestError> {
+        if let Some(mut connection) = slot.idle() {
+            match begin_on(&mut connection.raw, limit).await {
+                Ok(pid) => return Ok((connection, pid)),
+                // The others are as old: they are dead too, or soon will be.
+                Err(error) if breaks_connection(&error) => self.pool.clear(),
+                Err(error) => return Err(unavailable(&self.place, &error)),
+            }
+        }
+        loop {
+            let error = match self.options.connect().await {
+                Ok(mut raw) => match begin_on(&mut raw, limit).await {
+                    Ok(pid) => return Ok((Pooled::new(raw), pid)),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let refusal = unavailable(&self.place, &error);
+            if !may_pass(&error) {
+                return Err(refusal);
+            }
+            *cause = Some(refusal);
+            sleep(RETRY).await;
+        }
+    }
+
+    fn silent(&self) -> RequestError {
+        let limit = settings::duration_text(CHECKOUT);
+        let detail = format!("{}: no answer within {limit}", self.place).into();
+        RequestError::Unavailable { detail }
+    }
+}
+
+/// Begins, and brings the backend's process id, in one round trip. The simple protocol, so there
+/// is no statement that a pooler could confuse.
+async fn begin_on(connection: &mut PgConnection, limit: Duration) -> Result<i32, Error> {
+    let millis = limit.as_millis().clamp(1, i32::MAX as u128);
+    let sql =
+        format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; SELECT pg_backend_pid()");
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await?
+        .try_get(0)
+}
+
+/// An open transaction. Dropping it before [`end`](Self::end) cancels the statement and closes
+/// the connection.
+pub(super) struct Transaction {
+    /// `None` once it has ended.
+    work: Option<(Slot<PgConnection>, Pooled<PgConnection>)>,
+    pid: i32,
+    connector: Connector,
+}
+
+impl Transaction {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        let (_, connection) = self
+            .work
+            .as_mut()
+            .expect("only `end` and `close` take it, by value");
+        &mut connection.raw
+    }
+
+    /// Ends the transaction with `command` and keeps the connection. If that fails the connection
+    /// is closed, which ends the transaction as well: the caller has its rows, or its error.
+    pub(super) async fn end(mut self, command: &'static str) {
+        let ended = {
+            let command = sqlx::raw_sql(command).execute(self.connection());
+            timeout_at(Instant::now() + CANCEL, command).await
+        };
+        let (slot, connection) = self
+            .work
+            .take()
+            .expect("only `end` and `close` take it, by value");
+        if let Ok(Ok(_)) = ended {
+            slot.keep(connection);
+        }
+    }
+
+    /// Closes the connection, where nothing is left to cancel.
+    pub(super) fn close(mut self) -> Slot<PgConnection> {
+        let (slot, _) = self
+            .work
+            .take()
+            .expect("only `end` and `close` take it, by value");
+        slot
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(work) = self.work.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (options, pid) = (Arc::clone(&self.connector.options), self.pid);
+        // Slot and connection are held until it is done: while the transaction is open the
+        // process id is surely its own, also behind a pooler.
+        runtime.spawn(async move {
+            let cancel = async {
+                let mut side = options.connect().await?;
+                let sql = format!("SELECT pg_cancel_backend({pid})");
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut side).await
+            };
+            let _ = timeout_at(Instant::now() + CANCEL, cancel).await;
+            drop(work);
+        });
+    }
+}

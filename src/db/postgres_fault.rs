@@ -1,0 +1,127 @@
+//! What an error of the driver means to us: which [`RequestError`] it is, and whether the
+//! connection is still of use.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use sqlx::Error;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use crate::error::RequestError;
+
+/// Whether the connection is gone (as opposed to: the statement failed on a sound connection).
+pub(super) fn breaks_connection(error: &Error) -> bool {
+    match error {
+        Error::Database(_) => server_said(error)
+            .is_none_or(|said| matches!(said.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => true,
+    }
+}
+
+/// Whether the connection went without a word of the server, as when it dies or the network does.
+pub(super) fn went_silently(error: &Error) -> bool {
+    matches!(error, Error::Io(_))
+}
+
+/// Whether trying to connect again in a moment may help: the server is full or still starting.
+pub(super) fn may_pass(error: &Error) -> bool {
+    server_said(error).is_some_and(|said| matches!(said.code(), "53300" | "57P03"))
+}
+
+/// The error of connecting, or of the first round trip on a connection.
+pub(super) fn unavailable(place: &str, error: &Error) -> RequestError {
+    RequestError::Unavailable {
+        detail: format!("{place}: {}", words(error)).into(),
+    }
+}
+
+/// The error of a statement. `sql` only decides what 0A000 means; it goes nowhere. `elapsed` is
+/// the statement's own time and `limit` its timeout.
+pub(super) fn of_statement(
+    place: &str,
+    error: &Error,
+    sql: &str,
+    elapsed: Duration,
+    limit: Duration,
+) -> RequestError {
+    let Some(said) = server_said(error) else {
+        return match error {
+            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => unavailable(place, error),
+            other => RequestError::Internal {
+                detail: words(other).into(),
+            },
+        };
+    };
+    let sqlstate = said.code().to_owned();
+    let detail = words(error).into();
+    match sqlstate.as_str() {
+        "25006" => RequestError::Refused { sqlstate, detail },
+        "0A000" if writes(sql) => RequestError::Refused { sqlstate, detail },
+        // The same code when somebody cancels the statement by hand, which is no timeout.
+        "57014" if elapsed >= limit => RequestError::Timeout { limit },
+        code if code.starts_with("08")
+            || code.starts_with("28")
+            || matches!(
+                code,
+                "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
+            ) =>
+        {
+            unavailable(place, error)
+        }
+        _ if breaks_connection(error) => unavailable(place, error),
+        _ => RequestError::Failed { sqlstate, detail },
+    }
+}
+
+/// What the server said, if the error is its word.
+pub(super) fn server_said(error: &Error) -> Option<&PgDatabaseError> {
+    error
+        .as_database_error()?
+        .try_downcast_ref::<PgDatabaseError>()
+}
+
+/// The cause in words, without the driver's frame and without the statement.
+fn words(error: &Error) -> String {
+    match error {
+        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            "the server closed the connection".to_owned()
+        }
+        Error::Io(error) => error.to_string(),
+        Error::Database(said) => said.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a word of the statement is one that writes. PostgreSQL says 0A000 to a CTE that
+/// writes, and to much else; its message depends on the server's language.
+fn writes(sql: &str) -> bool {
+    sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|word| {
+            ["insert", "update", "delete", "merge"]
+                .iter()
+                .any(|verb| word.eq_ignore_ascii_case(verb))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_make_a_statement_one_that_writes() {
+        assert!(writes(
+            "with x as (DELETE from t returning 1) select * from x"
+        ));
+        assert!(writes("with x as (\nmerge into t"));
+        assert!(!writes("select deleted, update_count, inserts from t"));
+    }
+
+    #[test]
+    fn a_vanished_connection_is_unavailable_and_broken() {
+        let error = Error::Io(std::io::Error::from(ErrorKind::UnexpectedEof));
+        assert!(breaks_connection(&error) && went_silently(&error));
+        let second = Duration::from_secs(1);
+        let end = of_statement("db:5432", &error, "select 1", second, second);
+        assert!(matches!(end, RequestError::Unavailable { .. }), "{end}");
+    }
+}

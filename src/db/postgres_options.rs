@@ -1,0 +1,129 @@
+//! How the driver connects to PostgreSQL: from our settings alone.
+
+use std::ffi::OsString;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use crate::error::StartupError;
+use crate::settings::{self, SslMode};
+
+/// The environment that the driver reads by itself. The settings are the only source of how to
+/// connect, so `main` removes these before the first thread starts.
+pub const DRIVER_ENVIRONMENT: [&str; 13] = [
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "PGDATABASE",
+    "PGAPPNAME",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGOPTIONS",
+];
+
+/// Those of them that the driver's options cannot override.
+const STUBBORN: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
+
+/// How to connect: from `target` and nothing else.
+pub(super) fn options(target: &settings::Postgres) -> Result<PgConnectOptions, StartupError> {
+    if let Some(name) = stubborn(|name| std::env::var_os(name)) {
+        return Err(
+            StartupError::new(format!("{name} is set, and the driver would obey it"))
+                .at("environment")
+                .remedy(format!(
+                    "unset {name}; unslow takes its connection from its settings only"
+                )),
+        );
+    }
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .host(&target.host)
+        .port(target.port)
+        .username(&target.user)
+        // Set in any case: otherwise PGPASSWORD would be taken.
+        .password(
+            target
+                .password
+                .as_ref()
+                .map_or("", |password| password.reveal()),
+        )
+        .database(&target.database)
+        .ssl_mode(match target.sslmode {
+            SslMode::Disable => PgSslMode::Disable,
+            SslMode::Prefer => PgSslMode::Prefer,
+            SslMode::Require => PgSslMode::Require,
+            SslMode::VerifyCa => PgSslMode::VerifyCa,
+            SslMode::VerifyFull => PgSslMode::VerifyFull,
+        })
+        .application_name("unslow")
+        // Older PgBouncers refuse this start-up parameter.
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging();
+    if let Some(file) = &target.sslrootcert {
+        let unusable = |why: String| {
+            StartupError::new(format!("{}: {why}", file.display()))
+                .at("[postgres] sslrootcert")
+                .remedy("name a readable file of CA certificates in PEM form")
+        };
+        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+        if !pem
+            .windows(27)
+            .any(|part| part == b"-----BEGIN CERTIFICATE-----")
+        {
+            return Err(unusable("it holds no certificate in PEM form".to_owned()));
+        }
+        options = options.ssl_root_cert_from_pem(pem);
+    }
+    Ok(options)
+}
+
+fn stubborn(get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
+    STUBBORN.into_iter().find(|name| get(name).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn target() -> settings::Postgres {
+        settings::Postgres {
+            host: "db.example".into(),
+            port: 5432,
+            database: "shop".into(),
+            user: "reader".into(),
+            password: Some(settings::Secret::new("canary".into())),
+            sslmode: SslMode::Prefer,
+            sslrootcert: None,
+        }
+    }
+
+    #[test]
+    fn environment_that_cannot_be_overridden_is_noticed() {
+        assert_eq!(stubborn(|_| None), None);
+        let set = |name: &str| (name == "PGOPTIONS").then(|| OsString::from("-c x=y"));
+        assert_eq!(stubborn(set), Some("PGOPTIONS"));
+    }
+
+    #[test]
+    fn a_root_certificate_that_is_missing_or_none_is_a_startup_error_with_its_key() {
+        let mut target = target();
+        target.sslrootcert = Some("/nonexistent/ca.pem".into());
+        let missing = options(&target).unwrap_err();
+        assert_eq!(missing.place.as_deref(), Some("[postgres] sslrootcert"));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        target.sslrootcert = Some(file.path().into());
+        assert!(
+            options(&target)
+                .unwrap_err()
+                .what
+                .contains("no certificate")
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading one result of PostgreSQL: the statement that makes rows into JSON text, the one that
+//! only names its columns, and the bounds on what is taken from the server.
+
+use std::borrow::Cow;
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Error, Postgres, Row, ValueRef};
+
+use super::json;
+use super::{Limits, Rows};
+use crate::error::RequestError;
+
+/// Why reading a result ended early.
+pub(super) enum Stop {
+    /// The driver's error, and whether a row had come before it.
+    Driver { error: Error, after_rows: bool },
+    /// A bound was passed, or the result cannot be used.
+    Request(RequestError),
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    Rows,
+    /// The names of the columns, without running the statement.
+    Columns,
+}
+
+/// One statement, its arguments and bounds.
+pub(super) struct Work<'a> {
+    pub(super) sql: &'a str,
+    pub(super) arguments: &'a PgArguments,
+    pub(super) limits: Limits,
+}
+
+impl Work<'_> {
+    pub(super) async fn ask(
+        &self,
+        connection: &mut PgConnection,
+        want: Want,
+    ) -> Result<Rows, Stop> {
+        let mut rows = match want {
+            Want::Rows => self.rows(connection).await?,
+            Want::Columns => Rows::default(),
+        };
+        if rows.count == 0 {
+            rows.columns = self.columns(connection).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Runs the statement and reads its rows one by one. A row that alone is over the bound never
+    /// leaves the server: the driver would take it into memory whole. (`offset 0` keeps the
+    /// planner from making the text twice.)
+    async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, Stop> {
+        let Limits {
+            max_rows,
+            max_bytes,
+            ..
+        } = self.limits;
+        let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
+        let sql = format!(
+            "select case when octet_length(_unslow_row_) <= {max_bytes} then _unslow_row_ end \
+             from (select row_to_json(_unslow_.*)::text as _unslow_row_ from (\
+             select * from (\n{sql}\n) _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
+            sql = self.sql,
+            limit = max_rows.min(i64::MAX as u64 - 1) + 1,
+        );
+        let mut rows = Rows::default();
+        let mut stream = self.query(sql).fetch(connection);
+        loop {
+            let row = match stream.try_next().await {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(rows),
+                Err(error) => {
+                    return Err(Stop::Driver {
+                        error,
+                        after_rows: rows.count > 0,
+                    });
+                }
+            };
+            if rows.count == max_rows {
+                // The one row more that was asked for to know this; the end follows.
+                rows.truncated = true;
+                continue;
+            }
+            let Some(text) = text(&row)? else {
+                return Err(too_large());
+            };
+            if rows.count == 0 {
+                rows.columns = json::column_names(&text).map_err(Stop::Request)?;
+            } else {
+                rows.json.push(b',');
+            }
+            json::push_row(&mut rows.json, text.as_bytes());
+            rows.count += 1;
+            if rows.json.len() as u64 > max_bytes {
+                return Err(too_large());
+            }
+        }
+    }
+
+    /// Asks for the names of the columns without running the statement: one row of nulls.
+    async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, Stop> {
+        let sql = format!(
+            "select row_to_json(_unslow_.*)::text from (select _q.* from (values(1)) _v \
+             left join (select * from (\n{}\n) _i limit 0) _q on false) _unslow_",
+            self.sql
+        );
+        let row = self
+            .query(sql)
+            .fetch_one(connection)
+            .await
+            .map_err(|error| Stop::Driver {
+                error,
+                after_rows: false,
+            })?;
+        json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(Stop::Request)
+    }
+
+    /// As an unnamed statement: a named one could be another client's behind a pooler.
+    fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
+    }
+}
+
+/// The row's one value; `None` where it is null. A database without an encoding (`SQL_ASCII`) can
+/// hold what is not UTF-8; JSON cannot.
+fn text(row: &PgRow) -> Result<Option<Cow<'_, str>>, Stop> {
+    let internal = |error: Error| {
+        Stop::Request(RequestError::Internal {
+            detail: error.to_string().into(),
+        })
+    };
+    let value = row.try_get_raw(0).map_err(internal)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let bytes = value
+        .as_bytes()
+        .map_err(|error| internal(Error::Decode(error)))?;
+    Ok(Some(String::from_utf8_lossy(bytes)))
+}

@@ -1,0 +1,121 @@
+//! Opening SQLite: the embedded demo, which lives in memory and is filled when it is first asked
+//! for, or a file, read-only. Every connection gets `slow_version()`, a watch that ends its
+//! statements, and bounds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Error};
+use tokio::sync::OnceCell;
+
+use super::sqlite_function::{Watch, add_slow_version, limit_value};
+
+const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
+/// How long a file that somebody writes to is waited for.
+const BUSY: Duration = Duration::from_secs(1);
+/// Between two looks at the watch, in steps of SQLite's machine.
+const WATCH_EVERY: i32 = 1000;
+/// Rows that the driver reads ahead of us.
+const READ_AHEAD: usize = 8;
+
+/// Tells the demos of one process apart.
+static DEMOS: AtomicUsize = AtomicUsize::new(0);
+
+/// Where the connections lead.
+pub(super) struct Source {
+    place: Place,
+    delay: Duration,
+    max_value: u64,
+}
+
+enum Place {
+    Demo(OnceCell<Demo>),
+    File(PathBuf),
+}
+
+/// The filled demo. It is in memory as long as this connection is open.
+struct Demo {
+    name: String,
+    _keeper: SqliteConnection,
+}
+
+/// A connection, and the watch its statements obey.
+pub(super) struct Connection {
+    pub(super) raw: SqliteConnection,
+    pub(super) watch: Arc<Watch>,
+}
+
+impl Source {
+    /// The demo for `None`. `delay` is `slow_version()`'s, `max_value` the most bytes one value
+    /// may have.
+    pub(super) fn new(file: Option<&Path>, delay: Duration, max_value: u64) -> Self {
+        let place = file.map_or_else(
+            || Place::Demo(OnceCell::new()),
+            |file| Place::File(file.to_owned()),
+        );
+        Source {
+            place,
+            delay,
+            max_value,
+        }
+    }
+
+    /// A new connection. Whoever comes while the demo is being filled waits for that.
+    pub(super) async fn open(&self) -> Result<Connection, Error> {
+        let options = match &self.place {
+            Place::File(file) => options().filename(file).read_only(true),
+            Place::Demo(demo) => {
+                let demo = demo.get_or_try_init(fill_apart).await?;
+                in_memory(&demo.name)
+            }
+        };
+        let mut raw = options.pragma("query_only", "on").connect().await?;
+        let watch = Watch::new();
+        let mut handle = raw.lock_handle().await?;
+        let seen = Arc::clone(&watch);
+        handle.set_progress_handler(WATCH_EVERY, move || !seen.is_over());
+        limit_value(&mut handle, self.max_value);
+        if !add_slow_version(&mut handle, self.delay, Arc::clone(&watch)) {
+            return Err(Error::Protocol("SQLite did not take slow_version()".into()));
+        }
+        drop(handle);
+        Ok(Connection { raw, watch })
+    }
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        // A statement's columns would outlive a change of its tables.
+        .statement_cache_capacity(0)
+        .busy_timeout(BUSY)
+        .row_buffer_size(READ_AHEAD)
+        .disable_statement_logging()
+}
+
+/// SQLite's `memdb`: all connections with this name see one database, and each has its own page
+/// cache, so that readers do not wait for each other (with a shared cache they would).
+fn in_memory(name: &str) -> SqliteConnectOptions {
+    options().filename(name).vfs("memdb")
+}
+
+/// Fills the demo in a task of its own: a caller that goes away does not leave half of it.
+async fn fill_apart() -> Result<Demo, Error> {
+    tokio::spawn(fill())
+        .await
+        .unwrap_or(Err(Error::WorkerCrashed))
+}
+
+async fn fill() -> Result<Demo, Error> {
+    let name = format!("/unslow-demo-{}", DEMOS.fetch_add(1, Ordering::Relaxed));
+    let mut keeper = in_memory(&name).create_if_missing(true).connect().await?;
+    sqlx::raw_sql("begin").execute(&mut keeper).await?;
+    sqlx::raw_sql(DEMO).execute(&mut keeper).await?;
+    sqlx::raw_sql("commit").execute(&mut keeper).await?;
+    Ok(Demo {
+        name,
+        _keeper: keeper,
+    })
+}

@@ -1,0 +1,154 @@
+//! A statement of SQLite: binding its arguments, naming its columns, and writing its rows as the
+//! JSON text that PostgreSQL would give for the same values.
+
+use futures_util::TryStreamExt;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{Sqlite as Driver, SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Column, Decode, Error, Executor, Row, SqlSafeStr, Statement,
+    TypeInfo, ValueRef,
+};
+
+use super::float::push_float;
+use super::json::{push_blob, push_fmt, push_string, refuse_duplicates};
+use super::sqlite::Stop;
+use super::{Limits, Rows};
+use crate::error::RequestError;
+use crate::query::{Arguments, Value};
+
+/// The arguments for the placeholders of a statement, in their order. Integers and decimals are bound as SQLite's own numbers: a decimal as text would never equal
+/// a number. Moments take the form of SQLite's own `datetime()`, so that they compare.
+pub(super) fn bind(
+    args: &Arguments,
+    placeholders: &[usize],
+) -> Result<SqliteArguments, RequestError> {
+    let mut bound = SqliteArguments::default();
+    for &index in placeholders {
+        add(&mut bound, &args.0[index]).map_err(|error| RequestError::Internal {
+            detail: error.to_string().into(),
+        })?;
+    }
+    Ok(bound)
+}
+
+fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
+    match value {
+        Value::Null => bound.add(None::<i64>),
+        Value::Integer(number) => bound.add(i64::from(*number)),
+        Value::Bigint(number) => bound.add(*number),
+        Value::Boolean(truth) => bound.add(i64::from(*truth)),
+        Value::Number(decimal) => match decimal.parse::<i64>() {
+            Ok(whole) => bound.add(whole),
+            Err(_) => bound.add(decimal.parse::<f64>()?),
+        },
+        Value::Timestamp(moment) => bound.add(
+            moment
+                .replacen('T', " ", 1)
+                .trim_end_matches('Z')
+                .to_owned(),
+        ),
+        Value::Text(text) | Value::Date(text) | Value::Uuid(text) => bound.add(text.clone()),
+    }
+}
+
+/// The names of the statement's columns. It is compiled, not run. (The names that the wrapped
+/// statement reports differ: SQLite makes them unique.)
+async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, Stop> {
+    let statement = connection
+        .prepare(AssertSqlSafe(sql).into_sql_str())
+        .await?;
+    let names: Vec<_> = statement
+        .columns()
+        .iter()
+        .map(|column| column.name().to_owned())
+        .collect();
+    refuse_duplicates(&names).map_err(Stop::Request)?;
+    Ok(names)
+}
+
+/// Runs the statement and writes its rows one by one, up to the bounds; without arguments only
+/// names its columns.
+pub(super) async fn read(
+    connection: &mut SqliteConnection,
+    sql: &str,
+    arguments: Option<SqliteArguments>,
+    limits: Limits,
+) -> Result<Rows, Stop> {
+    let columns = columns(connection, sql).await?;
+    let mut rows = Rows {
+        columns,
+        ..Rows::default()
+    };
+    let Some(arguments) = arguments else {
+        return Ok(rows);
+    };
+    // As a subquery it can only be one statement, and only a read.
+    let limit = limits.max_rows.min(i64::MAX as u64 - 1) + 1;
+    let sql = format!("select * from (\n{sql}\n) limit {limit}");
+    let keys: Vec<_> = rows
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let mut key = vec![if index == 0 { b'{' } else { b',' }];
+            push_string(&mut key, name.as_bytes());
+            key.push(b':');
+            key
+        })
+        .collect();
+    let mut stream = sqlx::query_with(AssertSqlSafe(sql), arguments)
+        .persistent(false)
+        .fetch(connection);
+    while let Some(row) = stream.try_next().await? {
+        if rows.count == limits.max_rows {
+            rows.truncated = true;
+            continue;
+        }
+        if rows.count > 0 {
+            rows.json.push(b',');
+        }
+        write_row(&mut rows.json, &keys, &row)?;
+        rows.count += 1;
+        if rows.json.len() as u64 > limits.max_bytes {
+            return Err(Stop::Request(RequestError::TooLarge {
+                limit: limits.max_bytes,
+            }));
+        }
+    }
+    Ok(rows)
+}
+
+fn write_row(out: &mut Vec<u8>, keys: &[Vec<u8>], row: &SqliteRow) -> Result<(), Error> {
+    for (index, key) in keys.iter().enumerate() {
+        out.extend_from_slice(key);
+        let value = row.try_get_raw(index)?;
+        if value.is_null() {
+            out.extend_from_slice(b"null");
+            continue;
+        }
+        let kind = value.type_info().into_owned();
+        match kind.name() {
+            "INTEGER" => {
+                let number: i64 = decode(value)?;
+                // SQLite has no booleans; that a column is meant as one stands in its table.
+                if row.column(index).type_info().name() == "BOOLEAN" {
+                    push_fmt(out, format_args!("{}", number != 0));
+                } else {
+                    push_fmt(out, format_args!("{number}"));
+                }
+            }
+            "REAL" => push_float(out, decode(value)?),
+            "BLOB" => push_blob(out, decode(value)?),
+            // As bytes: SQLite's text may be anything.
+            _ => push_string(out, decode(value)?),
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn decode<'r, T: Decode<'r, Driver>>(
+    value: <Driver as sqlx::Database>::ValueRef<'r>,
+) -> Result<T, Error> {
+    T::decode(value).map_err(Error::Decode)
+}

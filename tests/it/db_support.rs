@@ -1,0 +1,152 @@
+//! What the tests of the database side share: settings, queries from text, and running them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use unslow::db::{Database, Limits, Rows};
+use unslow::error::RequestError;
+use unslow::query::{Catalog, DatabaseKind, Query};
+use unslow::settings::{self, DatabaseTarget, Secret, Settings, SslMode};
+
+use crate::servers;
+
+/// Bounds that no test meets by accident.
+pub(crate) const LIMITS: Limits = Limits {
+    timeout: Duration::from_secs(30),
+    max_rows: 1000,
+    max_bytes: 64 << 20,
+};
+
+/// As `master` on 127.0.0.1, without TLS.
+pub(crate) fn on_postgres(port: u16, database: &str) -> settings::Postgres {
+    settings::Postgres {
+        host: "127.0.0.1".to_owned(),
+        port,
+        database: database.to_owned(),
+        user: "master".to_owned(),
+        password: Some(Secret::new("secret".to_owned())),
+        sslmode: SslMode::Disable,
+        sslrootcert: None,
+    }
+}
+
+/// A new database on the shared server, and its name.
+pub(crate) fn postgres() -> (Database, String) {
+    let name = servers::postgres().database();
+    (
+        open(DatabaseTarget::Postgres(on_postgres(
+            servers::postgres().port(),
+            &name,
+        ))),
+        name,
+    )
+}
+
+pub(crate) fn open(target: DatabaseTarget) -> Database {
+    open_with(target, |_| {})
+}
+
+pub(crate) fn open_with(target: DatabaseTarget, change: impl FnOnce(&mut Settings)) -> Database {
+    let mut settings = defaults(target);
+    change(&mut settings);
+    Database::open(&settings).unwrap()
+}
+
+fn defaults(target: DatabaseTarget) -> Settings {
+    Settings {
+        server: settings::Server {
+            bind: Vec::new(),
+            workers: 1,
+            keep_alive: Duration::from_secs(5),
+            request_timeout: Duration::from_mins(1),
+            graceful_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            backlog: 128,
+            max_connections: 100,
+            limit_request_line: 4094,
+            limit_request_fields: 100,
+            limit_request_field_size: 8190,
+            limit_request_body: 1 << 16,
+            forwarded_allow_ips: Vec::new(),
+            debug: false,
+            home: "version".to_owned(),
+            show_host: true,
+        },
+        database: target,
+        limits: settings::DatabaseLimits {
+            pool_size: 8,
+            statement_timeout: LIMITS.timeout,
+            max_rows: LIMITS.max_rows,
+            max_result: LIMITS.max_bytes,
+        },
+        redis: None,
+        queries_dir: None,
+        cache: settings::Cache {
+            ttl: Duration::from_secs(10),
+            stale_while_revalidate: Duration::from_secs(30),
+            stale_if_error: Duration::from_mins(1),
+            memory: 1 << 20,
+            max_entry: 1 << 20,
+        },
+        demo_delay: Duration::from_millis(300),
+        log: settings::Log {
+            access: None,
+            access_format: settings::AccessFormat::Combined,
+            error: settings::LogTarget::Stderr,
+            level: tracing::Level::INFO,
+        },
+        stats_allow: Vec::new(),
+        admin_token: None,
+    }
+}
+
+/// A query from the text of its file.
+pub(crate) fn query(kind: DatabaseKind, text: &str) -> Arc<Query> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("q.sql"), text).unwrap();
+    from_folder(kind, folder.path())
+}
+
+fn from_folder(kind: DatabaseKind, folder: &Path) -> Arc<Query> {
+    let catalog = Catalog::load(kind, Some(folder)).unwrap_or_else(|error| panic!("{error}"));
+    Arc::clone(catalog.get("q").unwrap())
+}
+
+/// Runs a query file with parameters, as the program would.
+pub(crate) async fn run_with(
+    database: &Database,
+    text: &str,
+    parameters: &[(&str, &str)],
+    limits: Limits,
+) -> Result<Rows, RequestError> {
+    let query = query(database.kind(), text);
+    let pairs: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let arguments = query.arguments(&pairs)?;
+    database.run(&query, &arguments, limits).await
+}
+
+/// Runs a query without parameters.
+pub(crate) async fn run(database: &Database, text: &str) -> Result<Rows, RequestError> {
+    run_with(database, text, &[], LIMITS).await
+}
+
+/// The rows as text.
+pub(crate) fn json(rows: &Rows) -> &str {
+    std::str::from_utf8(&rows.json).unwrap()
+}
+
+/// Opens a SQLite file to write, made if it is not there.
+pub(crate) async fn writer(path: &Path) -> sqlx::SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap()
+}

@@ -1,0 +1,39 @@
+//! A certificate authority of the tests' own, and a server certificate for `localhost` from it.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use super::home;
+
+/// The files, in PEM form.
+pub(crate) struct Certificates {
+    /// What a client has to trust.
+    pub(crate) ca: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Certificates {
+    /// Makes them in `folder`.
+    pub(crate) fn make(folder: &Path) -> Certificates {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority =
+            CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let server = CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .signed_by(&key, &authority)
+            .unwrap();
+        let files = Certificates {
+            ca: folder.join("ca.pem"),
+            certificate: folder.join("server.pem"),
+            key: folder.join("server.key"),
+        };
+        home::write(&files.ca, &authority.pem());
+        home::write(&files.certificate, &server.pem());
+        home::write(&files.key, &key.serialize_pem());
+        files
+    }
+}

@@ -1,0 +1,191 @@
+//! A Redis server without persistence, on request with a password, with TLS, with more arguments.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::certificates::Certificates;
+use super::home;
+use super::process::{Process, on_free_port, program};
+
+/// How it is started.
+#[derive(Default)]
+pub(crate) struct Options<'a> {
+    pub(crate) password: Option<&'a str>,
+    pub(crate) tls: bool,
+    /// As on the command line of `redis-server`.
+    pub(crate) arguments: &'a [&'a str],
+}
+
+pub(crate) struct Redis {
+    /// `None` while it is down.
+    process: Option<Process>,
+    folder: PathBuf,
+    port: u16,
+    password: Option<String>,
+    certificates: Option<Certificates>,
+    arguments: Vec<String>,
+}
+
+#[allow(dead_code, reason = "for the tests of the cache")]
+impl Redis {
+    pub(crate) fn start() -> Redis {
+        Self::with(&Options::default())
+    }
+
+    pub(crate) fn with(options: &Options<'_>) -> Redis {
+        let folder = home::folder("redis");
+        let certificates = options.tls.then(|| Certificates::make(&folder));
+        let mut server = Redis {
+            process: None,
+            folder,
+            port: 0,
+            password: options.password.map(str::to_owned),
+            certificates,
+            arguments: options
+                .arguments
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect(),
+        };
+        let (port, process) = on_free_port(|port| {
+            server.port = port;
+            server.launch()
+        });
+        server.port = port;
+        server.process = Some(process);
+        server
+    }
+
+    fn launch(&self) -> Option<Process> {
+        let port = self.port.to_string();
+        let mut command = Command::new(program("redis-server", &[], "redis-server"));
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+        ]);
+        command.arg(&self.folder);
+        match &self.certificates {
+            None => command.args(["--port", &port]),
+            Some(files) => command
+                .args([
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    &port,
+                    "--tls-auth-clients",
+                    "no",
+                ])
+                .arg("--tls-cert-file")
+                .arg(&files.certificate)
+                .arg("--tls-key-file")
+                .arg(&files.key)
+                .arg("--tls-ca-cert-file")
+                .arg(&files.ca),
+        };
+        if let Some(password) = &self.password {
+            command.args(["--requirepass", password]);
+        }
+        command.args(&self.arguments);
+        Process::start(command, &self.folder.join("output"), || self.answers())
+    }
+
+    fn answers(&self) -> bool {
+        if self.certificates.is_some() {
+            return TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+        }
+        // While it loads its data it answers with an error, and with a password too.
+        self.try_command("PING").is_ok_and(|line| !line.is_empty())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority to trust; of a server with TLS.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.certificates
+            .as_ref()
+            .expect("started with TLS")
+            .ca
+            .clone()
+    }
+
+    /// As in `[redis] url`, with the password. With TLS the host is the certificate's.
+    pub(crate) fn url(&self) -> String {
+        let password = self
+            .password
+            .as_ref()
+            .map(|word| format!(":{word}@"))
+            .unwrap_or_default();
+        match self.certificates {
+            None => format!("redis://{password}127.0.0.1:{}", self.port),
+            Some(_) => format!("rediss://{password}localhost:{}", self.port),
+        }
+    }
+
+    /// Sends an inline command without logging in and gives the first line of the answer.
+    pub(crate) fn command(&self, line: &str) -> String {
+        self.try_command(line)
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn try_command(&self, line: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(format!("{line}\r\n").as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        Ok(answer.trim_end().to_owned())
+    }
+
+    /// Freezes it.
+    pub(crate) fn stop(&self) {
+        self.process
+            .as_ref()
+            .expect("it is running")
+            .signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn cont(&self) {
+        self.process
+            .as_ref()
+            .expect("it is running")
+            .signal(Signal::SIGCONT);
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.end(Signal::SIGKILL);
+        }
+    }
+
+    /// Starts it again after [`kill`](Self::kill), empty, on the same port.
+    pub(crate) fn start_again(&mut self) {
+        let process = self.launch();
+        self.process = Some(process.expect("it started before; see its output above"));
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
