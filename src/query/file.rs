@@ -51,8 +51,7 @@ pub(super) fn read(
 ) -> Result<QueryFile, StartupError> {
     check_name(file, stem)?;
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let line = bytes[..error.valid_up_to()].split(|b| *b == b'\n').count();
         Fault::new(line, "the file is not UTF-8", "save it as UTF-8").in_file(file)
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

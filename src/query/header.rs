@@ -34,9 +34,9 @@ pub const HEADER_KEYS: [&str; 16] = [
 const INEFFECTIVE: [&str; 5] = ["concurrency", "notify", "warm", "refresh", "show-params"];
 
 /// Longer durations are mistakes, and sums of them would overflow.
-const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(3650 * 24);
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 60 * 60);
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 const MOST_ROWS: u64 = 1_000_000_000;
 const MOST_LOADS: u64 = 10_000;
 const TAG_LENGTH: usize = 63;
@@ -75,7 +75,7 @@ pub(super) fn header(text: &str) -> Result<Header, Fault> {
             break;
         }
         header.body += raw.len();
-        header.body_line += 1;
+        header.body_line += usize::from(raw.ends_with('\n'));
     }
     check_late_keys(&text[header.body..], header.body_line)?;
     Ok(header)

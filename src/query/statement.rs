@@ -2,6 +2,8 @@
 //! a query file may hold: one read, whose only placeholders are declared parameters. Values never
 //! come near it, so none can become SQL.
 
+use std::ops::Range;
+
 use sqlparser::tokenizer::Token;
 
 use super::DatabaseKind;
@@ -49,6 +51,27 @@ pub(super) fn rewrite(
     let mut sql = String::with_capacity(text.len());
     let mut order = Vec::new();
     let mut copied = begin;
+    for (bytes, argument) in occurrences(kind, &pieces, params)? {
+        let place = order.iter().position(|known| *known == argument);
+        if place.is_none() {
+            order.push(argument);
+        }
+        let number = place.map_or(order.len(), |place| place + 1);
+        sql.push_str(&text[copied..bytes.start]);
+        sql.push_str(&placeholder(kind, params[argument].kind, number));
+        copied = bytes.end;
+    }
+    sql.push_str(&text[copied..end]);
+    Ok((Statement { sql, order }, text[begin..end].to_owned()))
+}
+
+/// Where parameters stand, and which: a `:` that touches the name of a declared one.
+fn occurrences(
+    kind: DatabaseKind,
+    pieces: &[Piece],
+    params: &[Param],
+) -> Result<Vec<(Range<usize>, usize)>, Fault> {
+    let mut found = Vec::new();
     let mut slices = 0_usize;
     for (i, piece) in pieces.iter().enumerate() {
         match piece.token {
@@ -59,10 +82,10 @@ pub(super) fn rewrite(
         if piece.token != Token::Colon {
             continue;
         }
-        let name = pieces
+        let touching = pieces
             .get(i + 1)
             .filter(|next| next.bytes.start == piece.bytes.end);
-        let Some((next, name)) = name.and_then(|next| Some((next, next.word()?))) else {
+        let Some((next, name)) = touching.and_then(|next| Some((next, next.word()?))) else {
             if kind == DatabaseKind::Sqlite {
                 return Err(Fault::new(
                     piece.line,
@@ -82,19 +105,9 @@ pub(super) fn rewrite(
                 format!("write `[1 : :{name}]` for the parameter, `[1 : {name}]` for a column"),
             ));
         }
-        let number = order
-            .iter()
-            .position(|known| *known == argument)
-            .unwrap_or_else(|| {
-                order.push(argument);
-                order.len() - 1
-            });
-        sql.push_str(&text[copied..piece.bytes.start]);
-        sql.push_str(&placeholder(kind, params[argument].kind, number + 1));
-        copied = next.bytes.end;
+        found.push((piece.bytes.start..next.bytes.end, argument));
     }
-    sql.push_str(&text[copied..end]);
-    Ok((Statement { sql, order }, text[begin..end].to_owned()))
+    Ok(found)
 }
 
 /// Removes the one `;` that may end a statement; refuses what stands behind it.
