@@ -87,6 +87,8 @@ fn remedy(message: &str) -> &'static str {
         "put a name that begins with _ in double quotes behind a dot; let no _ end a number"
     } else if message.contains("encoded") || message.contains("unicode") {
         "close the string that begins here; write characters above 7F themselves, not as \\x or \\u"
+    } else if message.contains("operator") {
+        "put spaces between operators that follow each other"
     } else {
         "close the string, the quoted name or the comment that begins here"
     }
