@@ -1,12 +1,15 @@
 //! unslow puts slow SQL behind a cache.
 pub mod app;
 pub mod cache;
+pub mod commands;
 pub mod db;
 pub mod error;
 pub mod flags;
 pub mod logging;
 pub mod outcome;
 pub mod query;
+pub mod server;
 pub mod settings;
 pub mod stats;
 pub mod view;
+pub mod web;

@@ -6,19 +6,18 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::RequestError;
 
+const HEAD: &[u8] = b"{\"ok\":true,\"rows\":[";
+const WHOLE: &[u8] = b"],\"truncated\":false}";
+const TRUNCATED: &[u8] = b"],\"truncated\":true}";
+
 /// The JSON document of a query: `{"ok":true,"rows":[…],"truncated":false}`.
 pub fn json(rows_json: &[u8], truncated: bool) -> Vec<u8> {
-    let tail: &[u8] = if truncated {
-        b"],\"truncated\":true}"
-    } else {
-        b"],\"truncated\":false}"
-    };
-    [b"{\"ok\":true,\"rows\":[", rows_json, tail].concat()
+    [HEAD, rows_json, if truncated { TRUNCATED } else { WHOLE }].concat()
 }
 
 /// One JSON object a line, each as it stands.
@@ -42,8 +41,8 @@ pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError
     writer
         .write_record(columns)
         .map_err(|error| internal(&error))?;
-    for row in cells(columns, rows_json)? {
-        let fields = row.iter().map(|cell| cell.as_deref().unwrap_or_default());
+    for row in cells(columns, rows_json, text)? {
+        let fields = row.iter().map(|cell| cell.as_ref().and_then(Option::as_deref).unwrap_or(""));
         writer
             .write_record(fields)
             .map_err(|error| internal(&error))?;
@@ -70,10 +69,10 @@ pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestErro
             .map(|name| printable(name))
             .collect::<Vec<_>>(),
     ];
-    for row in cells(columns, rows_json)? {
+    for row in cells(columns, rows_json, text)? {
         lines.push(
             row.iter()
-                .map(|cell| printable(cell.as_deref().unwrap_or("")))
+                .map(|cell| printable(cell.as_ref().and_then(Option::as_deref).unwrap_or("")))
                 .collect(),
         );
     }
@@ -109,14 +108,16 @@ pub fn aligned(lines: &[Vec<String>], heading: bool) -> String {
     out
 }
 
-/// The rows as cells in the order of the columns: text without its quotes, anything else as its
-/// JSON text, null as `None`.
+/// The rows as cells in the order of the columns, each made from its value as it is written;
+/// `None` where a row has no such column.
 ///
-/// Fails only for rows that are not the JSON of these columns.
-pub fn cells(
+/// # Errors
+/// Only for rows that are not JSON.
+pub fn cells<T>(
     columns: &[String],
     rows_json: &[u8],
-) -> Result<Vec<Vec<Option<String>>>, RequestError> {
+    make: impl Fn(&RawValue) -> T,
+) -> Result<Vec<Vec<Option<T>>>, RequestError> {
     objects(rows_json)
         .map(|object| {
             let Object(fields) =
@@ -127,11 +128,38 @@ pub fn cells(
                 let field = fields.get(index).filter(is_it);
                 field
                     .or_else(|| fields.iter().find(is_it))
-                    .and_then(|(_, value)| text(value))
+                    .map(|(_, value)| make(value))
             };
             Ok(columns.iter().enumerate().map(cell).collect())
         })
         .collect()
+}
+
+/// The rows within a document that [`json`] made: `{…},{…}`.
+pub fn rows(document: &[u8]) -> &[u8] {
+    let (head, tail) = (HEAD.len(), if truncated(document) { TRUNCATED } else { WHOLE });
+    document.get(head..document.len().saturating_sub(tail.len())).unwrap_or_default()
+}
+
+/// Whether a document that [`json`] made says that there were more rows.
+pub fn truncated(document: &[u8]) -> bool {
+    document.ends_with(TRUNCATED)
+}
+
+/// The column names as a JSON list, for keeping them beside a document.
+///
+/// # Errors
+/// None that names in UTF-8 could bring about.
+pub fn columns_to_json(columns: &[String]) -> Result<Vec<u8>, RequestError> {
+    serde_json::to_vec(columns).map_err(|error| internal(&error))
+}
+
+/// The column names that [`columns_to_json`] wrote.
+///
+/// # Errors
+/// What was written by something else.
+pub fn columns_from_json(json: &[u8]) -> Result<Vec<String>, RequestError> {
+    serde_json::from_slice(json).map_err(|error| internal(&error))
 }
 
 /// The fields of one object in order, values as they are written.
@@ -163,6 +191,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Text without its quotes, anything else as its JSON text, null as `None`.
 fn text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
@@ -176,7 +205,7 @@ fn text(value: &RawValue) -> Option<String> {
 
 /// Undoes the escape that keeps `<` out of the bodies, where JSON text is not for a browser to
 /// read as a script.
-fn with_angles(nested: &str) -> String {
+pub fn with_angles(nested: &str) -> String {
     let mut out = String::with_capacity(nested.len());
     let mut rest = nested;
     while let Some(at) = rest.find('\\') {

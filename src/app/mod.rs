@@ -1,13 +1,11 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
-//! query and its arguments to an [`Answer`], and the body's form. It knows no HTTP and no markup.
+//! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
 
 mod engine;
 pub mod format;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use crate::cache::{Cache, KeyBase, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
@@ -40,15 +38,6 @@ pub struct App {
     key_bases: Vec<KeyBase>,
     // The last field, so that it is dropped last: the others have tasks on it.
     _engine: Engine,
-}
-
-/// The answer to one query.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The entry with its body, and how it was found.
-    pub reply: Reply,
-    /// The policy that was in force.
-    pub policy: Policy,
 }
 
 impl App {
@@ -111,25 +100,22 @@ impl App {
         &self,
         query: &Arc<Query>,
         arguments: Arguments,
-    ) -> Result<Answer, RequestError> {
-        let policy = self.policy(query);
+    ) -> Result<Reply, RequestError> {
         let limits = self.limits(query);
-        let canonical = arguments.canonical();
-        let stats = self.stats.query(query.index);
+        let lookup = Lookup {
+            key: &self.key_bases[query.index].key(arguments.canonical()),
+            policy: self.policy(query),
+            patience: self.db.deadline(limits.timeout) + PATIENCE_MARGIN,
+            stats: self.stats.query(query.index),
+        };
         let db = Arc::clone(&self.db);
         let run = Arc::clone(query);
         let load = move || async move { load(&db, &run, &arguments, limits).await };
-        let reply = if query.policy.cached {
-            let lookup = Lookup {
-                key: self.key_bases[query.index].key(canonical),
-                policy,
-                patience: self.db.deadline(limits.timeout) + PATIENCE_MARGIN,
-            };
-            self.cache.get_or_load(lookup, stats, load).await?
+        if query.policy.cached {
+            self.cache.get_or_load(lookup, load).await
         } else {
-            self.cache.bypass(stats, load).await?
-        };
-        Ok(Answer { reply, policy })
+            self.cache.bypass(lookup, load).await
+        }
     }
 
     /// How long entries of this query live: its file's word, else the settings'.
@@ -170,12 +156,9 @@ async fn load(
     limits: Limits,
 ) -> Result<Loaded, RequestError> {
     let rows = db.run(query, arguments, limits).await?;
-    let head = serde_json::to_vec(&rows.columns).map_err(|error| RequestError::Internal {
-        detail: error.to_string().into(),
-    })?;
     Ok(Loaded {
         body: format::json(&rows.json, rows.truncated).into(),
-        head: Bytes::from(head),
+        head: format::columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
     })
 }

@@ -13,8 +13,8 @@ use super::Site;
 use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
 use super::negotiate::{Encoding, Format};
-use crate::app::{Answer, format};
-use crate::cache::Entry;
+use crate::app::format;
+use crate::cache::{Entry, Reply};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::query::Query;
@@ -22,15 +22,15 @@ use crate::query::Query;
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// The response for an answer in a data format; 304 where the client already has it.
+/// The response for a reply in a data format; 304 where the client already has it.
 pub(super) fn respond(
     site: &Site,
     context: &Context,
     query: &Query,
-    answer: &Answer,
+    reply: &Reply,
     format: Format,
 ) -> Result<HttpResponse, RequestError> {
-    let entry = &answer.reply.entry;
+    let entry = &reply.entry;
     let encoding = worthwhile(context.encoding, entry.body.len());
     let etag = etag(entry, format, encoding);
     let mut response = if context.has(&etag) {
@@ -42,24 +42,23 @@ pub(super) fn respond(
         if let Some(name) = encoding.name() {
             response.insert_header((header::CONTENT_ENCODING, name));
         }
-        site.app.stats.query(query.index).served(answer.reply.outcome, body.len() as u64);
+        site.count_served(query, reply, body.len());
         response.body(body)
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, value(&etag));
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    headers.insert(header::CACHE_CONTROL, cache_control(answer));
-    headers.insert(header::AGE, HeaderValue::from(answer.reply.age.as_secs()));
-    provenance(headers, answer);
-    let render = context.started.elapsed().saturating_sub(spent(answer));
-    server_timing(headers, answer, render);
-    response.extensions_mut().insert(answer.reply.outcome);
+    headers.insert(header::CACHE_CONTROL, cache_control(reply));
+    headers.insert(header::AGE, HeaderValue::from(reply.age.as_secs()));
+    provenance(headers, reply);
+    let render = context.started.elapsed().saturating_sub(spent(reply));
+    server_timing(headers, reply, render);
+    response.extensions_mut().insert(reply.outcome);
     Ok(response)
 }
 
 /// `Cache-Status` (RFC 9211): on data and on pages alike.
-pub(super) fn provenance(headers: &mut HeaderMap, answer: &Answer) {
-    let reply = &answer.reply;
+pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
     let text = match reply.outcome {
@@ -67,7 +66,7 @@ pub(super) fn provenance(headers: &mut HeaderMap, answer: &Answer) {
         Outcome::Hit(Tier::Redis) => format!("unslow; hit; ttl={left}; detail=redis"),
         Outcome::Stale(reason) => {
             // A stale copy's remaining freshness is negative.
-            let past = reply.age.saturating_sub(answer.policy.ttl).as_secs();
+            let past = reply.age.saturating_sub(reply.policy.ttl).as_secs();
             let detail = match reason {
                 StaleReason::Revalidating => "stale",
                 StaleReason::LoadError => "stale-error",
@@ -84,12 +83,12 @@ pub(super) fn provenance(headers: &mut HeaderMap, answer: &Answer) {
 
 /// For how long others may keep it: what is left of the TTL, and the window after it. What the
 /// cache itself passes by, nobody else may keep.
-fn cache_control(answer: &Answer) -> HeaderValue {
-    if answer.reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
+fn cache_control(reply: &Reply) -> HeaderValue {
+    if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
     }
-    let mut text = format!("max-age={}", answer.reply.ttl_left.as_secs());
-    let window = answer.policy.stale_while_revalidate;
+    let mut text = format!("max-age={}", reply.ttl_left.as_secs());
+    let window = reply.policy.stale_while_revalidate;
     if !window.is_zero() {
         let _ = write!(text, ", stale-while-revalidate={}", window.as_secs());
     }
@@ -97,8 +96,8 @@ fn cache_control(answer: &Answer) -> HeaderValue {
 }
 
 /// `Server-Timing` (W3C), in milliseconds: only where time went.
-pub(super) fn server_timing(headers: &mut HeaderMap, answer: &Answer, render: Duration) {
-    let timings = &answer.reply.timings;
+pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Duration) {
+    let timings = &reply.timings;
     let steps = [
         ("memory", timings.memory),
         ("redis", timings.redis),
@@ -115,8 +114,8 @@ pub(super) fn server_timing(headers: &mut HeaderMap, answer: &Answer, render: Du
 }
 
 /// The time a request spent before its response was made.
-pub(super) fn spent(answer: &Answer) -> Duration {
-    let timings = &answer.reply.timings;
+pub(super) fn spent(reply: &Reply) -> Duration {
+    let timings = &reply.timings;
     timings.memory + timings.redis + timings.wait + timings.load
 }
 
@@ -148,7 +147,7 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
     }
     let rows = format::rows(&entry.body);
     let made = match format {
-        Format::Csv => format::csv(&format::columns(&entry.head)?, rows)?,
+        Format::Csv => format::csv(&format::columns_from_json(&entry.head)?, rows)?,
         _ => format::ndjson(rows),
     };
     Ok(entry.variant(slot, || made.into()))

@@ -21,7 +21,9 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, Responder, guard as route_guard, web};
 
 use crate::app::App;
+use crate::cache::Reply;
 use crate::logging::AccessLog;
+use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
@@ -66,6 +68,13 @@ impl Site {
     /// What pages say about a query.
     fn info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
         view::QueryInfo::new(query, self.app.settings.cache.ttl)
+    }
+
+    /// Counts a body that came from the cache.
+    fn count_served(&self, query: &Query, reply: &Reply, bytes: usize) {
+        if matches!(reply.outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
+            self.app.stats.query(query.index).served(bytes as u64);
+        }
     }
 
     fn is_draining(&self) -> bool {

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use serde_json::value::RawValue;
+
 use super::context::Context;
 use super::negotiate::{self, Format};
 use super::{Site, body, data, errors};
-use crate::app::{Answer, format};
+use crate::app::format;
+use crate::cache::Reply;
 use crate::error::RequestError;
 use crate::query::Query;
 use crate::view;
@@ -22,7 +25,7 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         Err(error) => return errors::respond(&site, &context, &error),
     };
     let outcome = ask(&site, query, &pairs(request.query_string())).await;
-    let shown = outcome.and_then(|answer| Ok((first_row(&answer)?, answer)));
+    let shown = outcome.and_then(|reply| Ok((first_row(&reply)?, reply)));
     let mut page = view::Home {
         query: site.info(query),
         host: server.show_host.then(|| site.app.db.host()),
@@ -32,11 +35,11 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         failure: None,
     };
     match shown {
-        Ok((sections, answer)) => {
+        Ok((sections, reply)) => {
             page.sections = sections;
-            page.provenance = Some(provenance(&answer, &context));
+            page.provenance = Some(provenance(&reply, &context));
             let markup = view::home(&site.frame(), &page);
-            with_provenance(body::page(StatusCode::OK, markup, &context), &answer, &context)
+            with_provenance(body::page(StatusCode::OK, markup, &context), &reply, &context)
         }
         Err(error) => {
             let said = errors::say(&site, &context, &error);
@@ -103,7 +106,7 @@ pub(super) async fn query(
         return page(&site, &context, query, &given, request.query_string(), outcome);
     }
     outcome
-        .and_then(|answer| data::respond(&site, &context, query, &answer, format))
+        .and_then(|reply| data::respond(&site, &context, query, &reply, format))
         .unwrap_or_else(|error| errors::respond(&site, &context, &error))
 }
 
@@ -114,9 +117,9 @@ fn page(
     query: &Query,
     given: &[(String, String)],
     query_string: &str,
-    outcome: Result<Answer, RequestError>,
+    outcome: Result<Reply, RequestError>,
 ) -> HttpResponse {
-    let shown = outcome.and_then(|answer| Ok((table(&answer)?, answer)));
+    let shown = outcome.and_then(|reply| Ok((table(&reply)?, reply)));
     let mut page = view::QueryPage {
         query: site.info(query),
         given,
@@ -126,11 +129,11 @@ fn page(
         query_string,
     };
     match shown {
-        Ok((table, answer)) => {
+        Ok((table, reply)) => {
             page.table = Some(table);
-            page.provenance = Some(provenance(&answer, context));
+            page.provenance = Some(provenance(&reply, context));
             let markup = view::query(&site.frame(), &page);
-            with_provenance(body::page(StatusCode::OK, markup, context), &answer, context)
+            with_provenance(body::page(StatusCode::OK, markup, context), &reply, context)
         }
         Err(error) => {
             let said = errors::say(site, context, &error);
@@ -148,7 +151,7 @@ async fn ask(
     site: &Site,
     query: &Arc<Query>,
     given: &[(String, String)],
-) -> Result<Answer, RequestError> {
+) -> Result<Reply, RequestError> {
     let arguments = query.arguments(given)?;
     site.app.answer(query, arguments).await
 }
@@ -161,36 +164,47 @@ fn pairs(query_string: &str) -> Vec<(String, String)> {
 }
 
 /// The columns of the first row, each with its value; none where there is no row.
-fn first_row(answer: &Answer) -> Result<Vec<(String, view::Cell)>, RequestError> {
-    let table = table(answer)?;
+fn first_row(reply: &Reply) -> Result<Vec<(String, view::Cell)>, RequestError> {
+    let table = table(reply)?;
     let first = table.rows.into_iter().next().unwrap_or_default();
     Ok(table.columns.into_iter().zip(first).collect())
 }
 
-fn table(answer: &Answer) -> Result<view::Table, RequestError> {
-    let entry = &answer.reply.entry;
-    let columns = format::columns(&entry.head)?;
-    let rows = format::cells(&columns, format::rows(&entry.body), view::Cell::from_json)?;
+fn table(reply: &Reply) -> Result<view::Table, RequestError> {
+    let entry = &reply.entry;
+    let columns = format::columns_from_json(&entry.head)?;
+    let rows = format::cells(&columns, format::rows(&entry.body), cell)?
+        .into_iter()
+        .map(|row| row.into_iter().map(|cell| cell.unwrap_or(view::Cell::Null)).collect())
+        .collect();
     Ok(view::Table { columns, rows, truncated: format::truncated(&entry.body) })
 }
 
-fn provenance(answer: &Answer, context: &Context) -> view::Provenance {
+/// A value for a page, which escapes what bodies must hold escaped already.
+fn cell(value: &RawValue) -> view::Cell {
+    match view::Cell::from_json(value) {
+        view::Cell::Json(nested) => view::Cell::Json(format::with_angles(&nested)),
+        cell => cell,
+    }
+}
+
+fn provenance(reply: &Reply, context: &Context) -> view::Provenance {
     view::Provenance {
-        outcome: answer.reply.outcome,
-        age: answer.reply.age,
-        ttl: answer.policy.ttl,
-        ttl_left: answer.reply.ttl_left,
-        load_time: answer.reply.entry.load_time,
+        outcome: reply.outcome,
+        age: reply.age,
+        ttl: reply.policy.ttl,
+        ttl_left: reply.ttl_left,
+        load_time: reply.entry.load_time,
         elapsed: context.started.elapsed(),
-        stored: answer.reply.stored,
+        stored: reply.stored,
     }
 }
 
 /// Pages say where they came from as data does; they have no age of their own.
-fn with_provenance(mut response: HttpResponse, answer: &Answer, context: &Context) -> HttpResponse {
-    let render = context.started.elapsed().saturating_sub(data::spent(answer));
-    data::provenance(response.headers_mut(), answer);
-    data::server_timing(response.headers_mut(), answer, render);
-    response.extensions_mut().insert(answer.reply.outcome);
+fn with_provenance(mut response: HttpResponse, reply: &Reply, context: &Context) -> HttpResponse {
+    let render = context.started.elapsed().saturating_sub(data::spent(reply));
+    data::provenance(response.headers_mut(), reply);
+    data::server_timing(response.headers_mut(), reply, render);
+    response.extensions_mut().insert(reply.outcome);
     response
 }
