@@ -14,7 +14,7 @@ select
     orders.total_cents / 100.0 as total
 from orders
 join products on products.id = orders.product_id
-where orders.paid_at < :before
+where orders.paid_at < datetime(:before)
     and (:product is null or instr(lower(products.name), lower(:product)) > 0)
     and orders.total_cents / 100.0 >= :min_total
 order by orders.paid_at desc, orders.id desc

@@ -31,6 +31,7 @@ create table orders (
     paid_at text not null
 );
 
+-- Moments are in UTC, in the form of SQLite's datetime(), so that they compare as text.
 -- Four numbers of 16 bits per order, spread by multiplication with odd constants. For every other
 -- order the later of two days is taken, so that the shop grows; of two products the more popular.
 insert into orders (id, region, product_id, quantity, total_cents, paid_at)
@@ -53,6 +54,6 @@ select
     products.id,
     1 + c * c / 1431655765,
     (1 + c * c / 1431655765) * price_cents,
-    strftime('%Y-%m-%dT%H:%M:%SZ', 1735689600 + case when c & 1 then b else max(b, d) end * 730 / 65536 * 86400 + (a * 31 + d * 17) % 86400, 'unixepoch')
+    datetime(1735689600 + case when c & 1 then b else max(b, d) end * 730 / 65536 * 86400 + (a * 31 + d * 17) % 86400, 'unixepoch')
 from numbers
 join products on products.id = min(a * 7 % 12, (b + c) % 12);
