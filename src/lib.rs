@@ -1,7 +1,6 @@
 //! unslow puts slow SQL behind a cache.
 pub mod app;
 pub mod cache;
-pub mod commands;
 pub mod db;
 pub mod error;
 pub mod flags;

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::error::StartupError;
-use crate::logging::{self, AccessLog};
+use crate::logging::AccessLog;
 use crate::settings::{Bind, Server as ServerSettings, Settings};
 use crate::web::{Site, around, routes};
 
@@ -29,10 +29,7 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// # Errors
 /// An address that cannot be bound, or whatever keeps [`App::open`] from opening.
 pub fn run(settings: Settings) -> Result<(), StartupError> {
-    let access_log = settings.log.access.as_ref();
-    let access_log = access_log
-        .map(|target| AccessLog::open(target, settings.log.access_format))
-        .transpose()?;
+    let access_log = AccessLog::open(&settings.log)?;
     // Before anything slow: whoever starts a second copy by mistake hears of it at once.
     let listeners = Listeners::bind(&settings.server)?;
     let app = Arc::new(App::open(settings)?);

@@ -107,6 +107,15 @@ impl Entry {
         variant.clone()
     }
 
+    /// The variant in `slot`, if it has been made.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such slot.
+    pub fn kept(&self, slot: usize) -> Option<Bytes> {
+        self.variants[slot].get().cloned()
+    }
+
     /// Since the result arrived from the database.
     pub(super) fn age(&self, now: Instant) -> Duration {
         self.aged + now.saturating_duration_since(self.seen)

@@ -103,13 +103,10 @@ impl Asset {
 }
 
 /// `GET /static/NAME-HASH.EXT`.
-pub(super) async fn file(
-    request: HttpRequest,
-    name: web::Path<String>,
-    site: web::Data<Site>,
-) -> HttpResponse {
+pub(super) async fn file(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
-    let Some(asset) = site.assets.files.iter().find(|file| file.hashed_name == *name) else {
+    let name = request.match_info().query("file");
+    let Some(asset) = site.assets.files.iter().find(|file| file.hashed_name == name) else {
         return errors::not_found(request, site).await;
     };
     let encoding = worthwhile(context.encoding, asset.body.len());

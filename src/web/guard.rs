@@ -5,18 +5,17 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
+use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt;
 
 use super::Site;
 use super::context::{Context, X_REQUEST_ID};
 use super::errors;
 use crate::error::RequestError;
-use crate::logging::AccessRecord;
+use crate::logging::{AccessLog, AccessRecord};
 use crate::outcome::Outcome;
 use crate::settings::Server;
 
@@ -37,43 +36,32 @@ pub async fn around(
         .clone();
     let server = &site.app.settings.server;
     let context = Context::of(&request, &server.forwarded_allow_ips);
-    let record = site.access_log.is_some().then(|| record(&request, &context));
-
-    let result = if let Err(error) = within_limits(&request, server) {
-        Ok(request.into_response(errors::respond(&site, &context, &error)))
+    let mut response = if let Err(error) = within_limits(&request, server) {
+        request.into_response(errors::respond(&site, &context, &error))
     } else {
         request.extensions_mut().insert(context.clone());
-        route(request, next, &site, &context).await
+        next.call(request).await?
     };
-    result.map(|mut response| {
-        let status = response.status();
-        let size = response.response().body().size();
-        let outcome = response.response().extensions().get::<Outcome>().copied();
-        common_headers(response.headers_mut(), &context, site.is_draining());
-        log_access(&site, record, &context, status, size, outcome);
-        response
-    })
+    common_headers(response.headers_mut(), &context, site.is_draining());
+    if let Some(log) = &site.access_log {
+        log_access(log, &response, &context);
+    }
+    Ok(response)
 }
 
-/// Calls the route under the time limit. A panic or a timeout comes back as an error that
-/// carries its response: the request went into the route, and a second owner of it, kept here
-/// for the answer, would keep the router from writing to it.
-async fn route(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-    site: &Site,
-    context: &Context,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+/// A handler's response, or a 504 after `request_timeout`, or a 500 where the handler panicked.
+pub(super) async fn bounded(
+    handler: impl Future<Output = HttpResponse>,
+    request: HttpRequest,
+    site: web::Data<Site>,
+) -> HttpResponse {
     let limit = site.app.settings.server.request_timeout;
-    let routed = AssertUnwindSafe(next.call(request)).catch_unwind();
-    let error = match tokio::time::timeout(limit, routed).await {
-        Ok(Ok(result)) => return result,
+    let error = match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
+        Ok(Ok(response)) => return response,
         Ok(Err(_panic)) => RequestError::Internal { detail: "a handler panicked".into() },
         Err(_elapsed) => RequestError::Timeout { limit },
     };
-    let mut response = errors::respond(site, context, &error);
-    common_headers(response.headers_mut(), context, site.is_draining());
-    Err(InternalError::from_response(error, response).into())
+    errors::respond(&site, &Context::from(&request), &error)
 }
 
 /// Refuses a request whose head or announced body is over a limit.
@@ -118,44 +106,27 @@ fn common_headers(headers: &mut HeaderMap, context: &Context, draining: bool) {
     }
 }
 
-/// What the access log will say of a request, as far as it is known before it is routed.
-fn record(request: &ServiceRequest, context: &Context) -> AccessRecord {
-    let text = |name: header::HeaderName| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    AccessRecord {
+fn log_access(log: &AccessLog, response: &ServiceResponse<BoxBody>, context: &Context) {
+    let request = response.request();
+    let text = |name: header::HeaderName| request.headers().get(name)?.to_str().ok();
+    log.write(&AccessRecord {
         client: context.client,
-        method: request.method().to_string(),
-        path: request.path().to_owned(),
+        method: request.method().as_str(),
+        path: request.path(),
         has_query: !request.query_string().is_empty(),
+        version: match request.version() {
+            Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        },
+        status: response.status().as_u16(),
+        bytes: match response.response().body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        },
+        duration: context.started.elapsed(),
         referer: text(header::REFERER),
         user_agent: text(header::USER_AGENT),
-        id: context.id().to_owned(),
-        ..AccessRecord::default()
-    }
-}
-
-/// Completes the record with how the request ended and hands it to the log.
-fn log_access(
-    site: &Site,
-    record: Option<AccessRecord>,
-    context: &Context,
-    status: StatusCode,
-    size: BodySize,
-    outcome: Option<Outcome>,
-) {
-    let (Some(log), Some(mut record)) = (&site.access_log, record) else {
-        return;
-    };
-    record.status = status.as_u16();
-    record.bytes = match size {
-        BodySize::Sized(bytes) => bytes,
-        BodySize::None | BodySize::Stream => 0,
-    };
-    record.duration = context.started.elapsed();
-    record.outcome = outcome.map(Outcome::name);
-    log.write(record);
+        request_id: context.id(),
+        outcome: response.response().extensions().get::<Outcome>().copied(),
+    });
 }

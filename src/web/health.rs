@@ -4,20 +4,20 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::Site;
 use super::negotiate::Format;
 
 /// `GET /healthz`: 200 while the process serves.
-pub(super) async fn healthz() -> HttpResponse {
+pub(super) async fn healthz(_: HttpRequest, _: web::Data<Site>) -> HttpResponse {
     response(StatusCode::OK, &json!({ "ok": true }))
 }
 
 /// `GET /readyz`: 503 while draining, else 200; the body says from memory how database and Redis
 /// were when they were last asked.
-pub(super) async fn readyz(site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let draining = site.is_draining();
     let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let word = |up: Option<bool>| match up {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::{Method, header};
-use actix_web::{HttpRequest, HttpResponse, Responder, guard as route_guard, web};
+use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
 
 use crate::app::App;
 use crate::cache::Reply;
@@ -105,15 +105,17 @@ fn read_only(path: &'static str) -> ReadOnly {
 }
 
 impl ReadOnly {
-    fn get<F, Args>(self, handler: F) -> actix_web::Resource
+    fn get<F, R>(self, handler: F) -> actix_web::Resource
     where
-        F: actix_web::Handler<Args>,
-        Args: actix_web::FromRequest + 'static,
-        F::Output: Responder + 'static,
+        F: Fn(HttpRequest, web::Data<Site>) -> R + Clone + 'static,
+        R: Future<Output = HttpResponse> + 'static,
     {
         let reads = route_guard::Any(route_guard::Get()).or(route_guard::Head());
+        let bounded = move |request: HttpRequest, site: web::Data<Site>| {
+            guard::bounded(handler(request.clone(), site.clone()), request, site)
+        };
         web::resource(self.0)
-            .route(web::route().guard(reads).to(handler))
+            .route(web::route().guard(reads).to(bounded))
             .route(web::method(Method::OPTIONS).to(allowed))
             .default_service(web::to(errors::method_not_allowed))
     }

@@ -88,13 +88,10 @@ fn describe(query: &Query) -> serde_json::Value {
 }
 
 /// `GET /q/NAME[.json|.csv|.ndjson]`.
-pub(super) async fn query(
-    request: HttpRequest,
-    name: web::Path<String>,
-    site: web::Data<Site>,
-) -> HttpResponse {
+pub(super) async fn query(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
-    let (stem, suffix) = negotiate::split_suffix(&name);
+    let name = request.match_info().query("name");
+    let (stem, suffix) = negotiate::split_suffix(name);
     let query = match site.app.query(stem) {
         Ok(query) => query,
         Err(error) => return errors::respond(&site, &context, &error),
