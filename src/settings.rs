@@ -153,3 +153,29 @@ impl std::fmt::Display for Secret {
 
 /// `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
 pub fn duration_text(d: Duration) -> String { format!("{d:?}") }
+
+/// Reads `500ms`, `10s`, `5m`, `2h`, `1d` or `1m30s`; of bare numbers only `0`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 5] =
+        [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut total = 0_u64;
+    while !rest.is_empty() || text.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
+        let number = number.parse::<u64>().map_err(|_| "a number is missing or too large")?;
+        let scale = scale.ok_or("a unit is missing: ms, s, m, h or d")?;
+        total = number
+            .checked_mul(scale)
+            .and_then(|n| total.checked_add(n))
+            .ok_or("it is too large")?;
+        rest = after;
+    }
+    Ok(Duration::from_millis(total))
+}

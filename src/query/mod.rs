@@ -1,132 +1,155 @@
-//! The catalog of named queries.
+//! The catalog of named queries. A query is a `.sql` file with a header of comments:
+//!
+//! - `catalog` finds the files, embedded ones and the user's, and holds the queries by name;
+//! - `file` reads one file: `header` its keys, `declaration` its parameters, `statement` (on the
+//!   tokens of `tokens`) its SQL;
+//! - `params` turns what a client sent into [`Arguments`]; `value`, `number` and `moment` own the
+//!   types and their canonical forms.
+//!
+//! Nothing here runs a query or knows a connection.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+mod catalog;
+mod declaration;
+mod file;
+mod header;
+mod moment;
+mod number;
+mod params;
+mod statement;
+mod tokens;
+mod value;
+mod words;
+
 use std::time::Duration;
+
+pub use catalog::Catalog;
+pub use header::HEADER_KEYS;
+pub use params::{Allowed, MAX_PARAMETER_BYTES, Param, ParamDefault};
+pub use statement::Statement;
+pub use value::{Arguments, ParamType, Value};
 
 use crate::error::{RequestError, StartupError};
 
 /// On which kind of database a query is offered, and whose SQL placeholders are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DatabaseKind {
+    /// A PostgreSQL server.
     Postgres,
+    /// SQLite, in the binary or a file.
     Sqlite,
 }
 
-/// All queries by name, in order.
-#[derive(Debug, Default)]
-pub struct Catalog {
-    queries: BTreeMap<String, Arc<Query>>,
-}
-
-impl Catalog {
-    /// Embedded queries for this kind of database, then the user's own from `dir` (which replace
-    /// embedded ones of the same name).
-    pub fn load(kind: DatabaseKind, dir: Option<&Path>) -> Result<Catalog, StartupError> {
-        let _ = (kind, dir);
-        todo!()
-    }
-    pub fn get(&self, name: &str) -> Option<&Arc<Query>> {
-        self.queries.get(name)
-    }
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Query>> {
-        self.queries.values()
+impl DatabaseKind {
+    /// Its word in a `database` header line.
+    pub fn name(self) -> &'static str {
+        match self {
+            DatabaseKind::Postgres => "postgres",
+            DatabaseKind::Sqlite => "sqlite",
+        }
     }
 }
 
 /// One named query.
 #[derive(Debug)]
 pub struct Query {
+    /// Its name in URLs: the stem of its file.
     pub name: String,
     /// Its place in the catalog; counters are kept by it.
     pub index: usize,
+    /// What pages call it; its name where the header has none.
     pub title: String,
+    /// More about it, for pages.
     pub description: Option<String>,
+    /// Its parameters, in order of declaration.
     pub params: Vec<Param>,
+    /// What its header says about caching and limits.
     pub policy: QueryPolicy,
-    /// The statement as written, header and trailing `;` removed.
+    /// The statement as written, without the header, comments around it and the final `;`.
     pub source: String,
-    // + the parsed template
+    /// The file it comes from, for the one who runs the server.
+    pub file: String,
+    kind: DatabaseKind,
+    statement: Statement,
 }
 
 /// What a query's header says about caching and limits; `None` means: as in the settings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct QueryPolicy {
+    /// How long an answer is fresh; not zero.
     pub ttl: Option<Duration>,
+    /// How long past `ttl` a stale copy is served while a refresh runs; zero: never.
     pub stale_while_revalidate: Option<Duration>,
+    /// How long past `ttl` a stale copy is served because loading fails; zero: never.
     pub stale_if_error: Option<Duration>,
+    /// The statement timeout; not zero.
     pub timeout: Option<Duration>,
+    /// The most rows of an answer, at least 1.
     pub max_rows: Option<u64>,
     /// `cache: off` makes this false.
     pub cached: bool,
+    /// The most loads of this query at once, at least 1. Without effect yet.
+    pub concurrency: Option<u64>,
+    /// Tags by which the database makes it stale. Without effect yet.
+    pub notify: Vec<String>,
+    /// Load it at start. Without effect yet.
+    pub warm: bool,
+    /// Reload it that often; not zero. Without effect yet.
+    pub refresh: Option<Duration>,
+    /// Its parameters may appear on `/stats`. Without effect yet.
+    pub show_params: bool,
 }
 
-#[derive(Debug, Clone)]
-pub struct Param {
-    pub name: String,
-    pub kind: ParamType,
-    pub default: ParamDefault,
-    pub allowed: Allowed,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum ParamDefault {
-    Required,
-    /// `= null`, or a canonical value
-    Value(Value),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Allowed {
-    Anything,
-    List(Vec<Value>),
-    /// inclusive at both ends
-    Range(Value, Value),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParamType { Text, Integer, Bigint, Number, Boolean, Date, Timestamp, Uuid }
-
-/// A typed parameter value in canonical form.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Null,
-    Text(String),
-    Integer(i32),
-    Bigint(i64),
-    Boolean(bool),
-    /// canonical decimal text: no leading `+`, no needless zeros, no exponent
-    Number(String),
-    /// `2026-01-01`
-    Date(String),
-    /// RFC 3339 in UTC
-    Timestamp(String),
-    /// lower case with dashes
-    Uuid(String),
-}
-
-/// The values of one call, one for each declared parameter in order of declaration, defaults
-/// filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Arguments(pub Vec<Value>);
-
-impl Arguments {
-    /// Canonical bytes for the cache key: each value with its type, length-prefixed.
-    pub fn canonical(&self) -> Vec<u8> { todo!() }
+impl Default for QueryPolicy {
+    /// A header that says nothing.
+    fn default() -> QueryPolicy {
+        QueryPolicy {
+            ttl: None,
+            stale_while_revalidate: None,
+            stale_if_error: None,
+            timeout: None,
+            max_rows: None,
+            cached: true,
+            concurrency: None,
+            notify: Vec::new(),
+            warm: false,
+            refresh: None,
+            show_params: false,
+        }
+    }
 }
 
 impl Query {
-    /// Types, checks and completes what a client sent.
-    pub fn arguments(&self, pairs: &[(String, String)]) -> Result<Arguments, RequestError> {
-        let _ = pairs;
-        todo!()
+    /// The query in the text of a file `NAME.sql`, as if it were alone in a catalog.
+    ///
+    /// Besides what can be wrong in the file, it is an error when its `database` line is for
+    /// another kind.
+    pub fn parse(kind: DatabaseKind, name: &str, text: &str) -> Result<Query, StartupError> {
+        let file = format!("{name}.sql");
+        file::read(kind, &file, name, text.as_bytes())?
+            .query
+            .ok_or_else(|| {
+                StartupError::new(format!("this query is not for {}", kind.name()))
+                    .at(file)
+                    .remedy("change its `database` line or choose another database")
+            })
     }
 
-    /// The SQL with this database's placeholders, and which argument (index into
-    /// [`Arguments`]) each placeholder takes, in order.
-    pub fn statement(&self, kind: DatabaseKind) -> (&str, &[usize]) {
-        let _ = kind;
-        todo!()
+    /// Types, checks and completes what a client sent: every pair must name a declared parameter,
+    /// each at most once. An empty value of any type but text counts as not sent, as a form sends
+    /// a field that is left empty; an empty text is a text, or null where null is the default.
+    ///
+    /// The error is a [`RequestError::BadParameter`] that names the parameter and what it takes.
+    pub fn arguments(&self, pairs: &[(String, String)]) -> Result<Arguments, RequestError> {
+        params::arguments(&self.params, pairs)
+    }
+
+    /// The SQL with the database's placeholders. `kind` is the one that the query was loaded for:
+    /// a catalog holds statements for that one only.
+    pub fn statement(&self, kind: DatabaseKind) -> &Statement {
+        debug_assert_eq!(
+            kind, self.kind,
+            "a catalog is used with the database it was loaded for"
+        );
+        &self.statement
     }
 }

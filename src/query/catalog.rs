@@ -1,0 +1,129 @@
+//! The catalog: the embedded query files and the user's own, by name. It owns which files are
+//! looked at and which of two wins; what stands in a file is read elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rust_embed::RustEmbed;
+
+use super::file::{QueryFile, read};
+use super::words::nearest;
+use super::{DatabaseKind, Query};
+use crate::error::StartupError;
+
+const SUFFIX: &str = ".sql";
+
+#[derive(RustEmbed)]
+#[folder = "sql/queries/"]
+struct Embedded;
+
+/// All queries by name, in order.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    queries: BTreeMap<String, Arc<Query>>,
+    notes: Vec<String>,
+}
+
+impl Catalog {
+    /// Embedded queries for this kind of database, then the user's own from `dir` (which replace
+    /// embedded ones of the same name). In `dir` each `*.sql` counts, not those in folders below
+    /// it, and as in a shell not those whose name begins with a dot.
+    ///
+    /// The first file that is not as it must be is the error, with its line and the remedy.
+    pub fn load(kind: DatabaseKind, dir: Option<&Path>) -> Result<Catalog, StartupError> {
+        let mut found: BTreeMap<String, Query> = BTreeMap::new();
+        let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut add = |stem: &str, file: QueryFile| {
+            if let Some(query) = file.query {
+                found.insert(stem.to_owned(), query);
+                notes.insert(stem.to_owned(), file.notes);
+            }
+        };
+        for name in Embedded::iter() {
+            let Some((stem, file)) = name.strip_suffix(SUFFIX).zip(Embedded::get(&name)) else {
+                continue;
+            };
+            add(
+                stem,
+                read(kind, &format!("embedded {name}"), stem, &file.data)?,
+            );
+        }
+        for (stem, path) in dir.map(sql_files).transpose()?.unwrap_or_default() {
+            let bytes =
+                std::fs::read(&path).map_err(|error| unreadable("query file", &path, &error))?;
+            add(
+                &stem,
+                read(kind, &path.display().to_string(), &stem, &bytes)?,
+            );
+        }
+
+        let queries = found
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, mut query))| {
+                query.index = index;
+                (name, Arc::new(query))
+            });
+        Ok(Catalog {
+            queries: queries.collect(),
+            notes: notes.into_values().flatten().collect(),
+        })
+    }
+
+    /// The query of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Query>> {
+        self.queries.get(name)
+    }
+
+    /// All queries, by name; the place of each is its [`Query::index`].
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Query>> {
+        self.queries.values()
+    }
+
+    /// The name that was most likely meant, where none is `name`.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.queries.keys().map(String::as_str))
+    }
+
+    /// One line, `FILE:LINE: …`, for each thing in the files that has no effect.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// The query files in a folder with their stems, sorted.
+fn sql_files(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, StartupError> {
+    let failed = |error: std::io::Error| unreadable("folder of queries", dir, &error);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let lossy = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(stem) = lossy
+            .strip_suffix(SUFFIX)
+            .filter(|_| !lossy.starts_with('.'))
+        else {
+            continue;
+        };
+        // A pipe would make the start wait for ever.
+        let meta = std::fs::metadata(&path).map_err(|e| unreadable("query file", &path, &e))?;
+        if !meta.is_file() {
+            return Err(StartupError::new("this is not a file")
+                .at(path.display().to_string())
+                .remedy("only query files may have names that end in .sql"));
+        }
+        files.push((stem.to_owned(), path));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> StartupError {
+    StartupError::new(format!("the {what} cannot be read: {error}"))
+        .at(path.display().to_string())
+        .remedy("check that it exists and that the user who runs unslow may read it")
+}
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -1,0 +1,168 @@
+//! Which files become queries.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use super::*;
+
+const KINDS: [DatabaseKind; 2] = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn load(dir: &tempfile::TempDir) -> Result<Catalog, String> {
+    Catalog::load(DatabaseKind::Sqlite, Some(dir.path())).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_embedded_queries_load_on_both_kinds_and_have_no_notes() {
+    for kind in KINDS {
+        let catalog = Catalog::load(kind, None).unwrap();
+        let version = catalog.get("version").unwrap();
+        assert_eq!(version.title, "Database version");
+        assert_eq!(
+            version.statement(kind).sql,
+            "select slow_version() as database_version"
+        );
+        assert!(
+            catalog.iter().any(|query| !query.params.is_empty()),
+            "a demo of parameters"
+        );
+        assert!(catalog.notes().is_empty());
+        for query in catalog.iter() {
+            assert!(query.description.is_some());
+            assert!(
+                query.arguments(&[]).is_ok(),
+                "{} has a default entry",
+                query.name
+            );
+        }
+    }
+}
+
+#[test]
+fn queries_are_in_order_of_name_and_numbered_by_it() {
+    let dir = folder(&[
+        ("zz.sql", "select 1"),
+        ("aa.sql", "select 2"),
+        ("m-1.sql", "select 3"),
+    ]);
+    let catalog = load(&dir).unwrap();
+    let names: Vec<&str> = catalog.iter().map(|query| query.name.as_str()).collect();
+    assert!(names.is_sorted() && names.contains(&"version") && names.contains(&"m-1"));
+    assert!(
+        catalog
+            .iter()
+            .enumerate()
+            .all(|(place, query)| query.index == place)
+    );
+}
+
+#[test]
+fn a_users_file_replaces_the_embedded_one_with_its_notes() {
+    let dir = folder(&[("version.sql", "-- warm: true\nselect 1")]);
+    let catalog = load(&dir).unwrap();
+    assert_eq!(catalog.get("version").unwrap().source, "select 1");
+    assert_eq!(catalog.notes().len(), 1);
+    assert!(catalog.notes()[0].ends_with("version.sql:1: `warm` has no effect yet"));
+
+    let dir = folder(&[("version.sql", "-- database: postgres\nselect 1")]);
+    let catalog = load(&dir).unwrap();
+    assert!(
+        catalog
+            .get("version")
+            .unwrap()
+            .source
+            .contains("slow_version"),
+        "it is for another"
+    );
+}
+
+#[test]
+fn only_sql_files_of_the_folder_itself_count() {
+    let dir = folder(&[
+        ("a.sql", "select 1"),
+        ("a.sql~", "broken"),
+        ("b.SQL", "broken"),
+        ("README.md", "broken"),
+        (".#a.sql", "broken"),
+        (".sql", "broken"),
+    ]);
+    fs::create_dir(dir.path().join("old")).unwrap();
+    fs::write(dir.path().join("old/c.sql"), "broken").unwrap();
+    let catalog = load(&dir).unwrap();
+    assert_eq!(
+        catalog.iter().count(),
+        Catalog::load(DatabaseKind::Sqlite, None)
+            .unwrap()
+            .iter()
+            .count()
+            + 1
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let dir = folder(&[("Bad Name.sql", "select 1")]);
+    assert!(
+        load(&dir)
+            .unwrap_err()
+            .contains("Bad Name.sql: \"Bad Name\" is not a name")
+    );
+
+    let dir = folder(&[("broken.sql", "select 1;\nselect 2")]);
+    let error = load(&dir).unwrap_err();
+    let place = dir.path().join("broken.sql").display().to_string();
+    assert!(
+        error.starts_with(&format!("{place}:2: there is a second statement\n")),
+        "{error}"
+    );
+
+    let dir = folder(&[]);
+    fs::create_dir(dir.path().join("x.sql")).unwrap();
+    assert!(
+        load(&dir)
+            .unwrap_err()
+            .contains("x.sql: this is not a file")
+    );
+
+    let dir = folder(&[]);
+    std::os::unix::fs::symlink("/nowhere/at/all", dir.path().join("x.sql")).unwrap();
+    assert!(
+        load(&dir)
+            .unwrap_err()
+            .contains("x.sql: the query file cannot be read")
+    );
+
+    let dir = folder(&[]);
+    fs::write(dir.path().join(OsStr::from_bytes(b"\xff.sql")), "select 1").unwrap();
+    assert!(
+        load(&dir)
+            .unwrap_err()
+            .contains("is not a name for a query")
+    );
+
+    let dir = folder(&[]);
+    let missing = dir.path().join("none");
+    let error = Catalog::load(DatabaseKind::Sqlite, Some(&missing))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("none: the folder of queries cannot be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_nearest_name_is_offered_for_an_unknown_one() {
+    let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
+    assert_eq!(catalog.nearest("verison"), Some("version"));
+    assert_eq!(catalog.nearest("nothing-like-it"), None);
+}

@@ -1,0 +1,247 @@
+//! The value of a `param` header line, `NAME TYPE [= DEFAULT] [: VALUES]`, as a [`Param`].
+//! It reads one declaration; that names differ is checked where they come together.
+
+use std::cmp::Ordering;
+
+use super::file::Fault;
+use super::params::{Allowed, Param, ParamDefault};
+use super::value::{ParamType, Value};
+use super::words::{did_you_mean, nearest, shown};
+
+const FORM: &str = "write it as `-- param: NAME TYPE [= DEFAULT] [: VALUES]`, for example \
+                    `-- param: top integer = 10 : 1..100`";
+const QUOTES: &str = "put a text with quotes, colons, commas or outer spaces in single quotes, a \
+                      quote within doubled: 'it''s'";
+
+/// Longest name of a parameter.
+const NAME_LENGTH: usize = 63;
+
+/// Reads a declaration that stands on `line` of its file.
+pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
+    let fault = |what: String, remedy: &str| Fault::new(line, what, remedy);
+    let text = text.trim();
+    let (name, rest) = split_word(text);
+    if !is_name(name) {
+        return Err(fault(
+            format!("{} is not a name for a parameter", shown(name)),
+            "a name is a lower-case letter or _, then up to 62 more of a-z, 0-9 and _",
+        ));
+    }
+    let (kind, rest) = split_word(rest);
+    if kind.is_empty() {
+        return Err(fault(format!("parameter `{name}` has no type"), FORM));
+    }
+    let Some(kind) = ParamType::ALL
+        .into_iter()
+        .find(|known| known.name() == kind)
+    else {
+        let names = ParamType::ALL.map(ParamType::name);
+        let guess = did_you_mean(nearest(kind, names));
+        return Err(fault(
+            format!(
+                "parameter `{name}` has the unknown type {}{guess}",
+                shown(kind)
+            ),
+            &format!("the types are {}", names.join(", ")),
+        ));
+    };
+
+    let declaration = Declaration { line, name, kind };
+    let (default, rest) = match rest.strip_prefix('=') {
+        Some(rest) => declaration.default(rest.trim_start())?,
+        None => (ParamDefault::Required, rest),
+    };
+    let allowed = match rest.strip_prefix(':') {
+        Some(values) => declaration.allowed(values.trim())?,
+        None if rest.is_empty() => Allowed::Anything,
+        None => {
+            let what = format!("parameter `{name}`: {} is not expected here", shown(rest));
+            return Err(fault(what, FORM));
+        }
+    };
+    if let ParamDefault::Value(value) = &default
+        && !allowed.takes(value)
+    {
+        return Err(fault(
+            format!("the default of parameter `{name}`, {value}, is not among its values"),
+            "add it to the values, or change it; `= null` makes a parameter optional",
+        ));
+    }
+    Ok(Param {
+        name: name.to_owned(),
+        kind,
+        default,
+        allowed,
+    })
+}
+
+/// Whether this can be the name of a parameter.
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() <= NAME_LENGTH
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// What is known while the rest of a declaration is read.
+struct Declaration<'a> {
+    line: usize,
+    name: &'a str,
+    kind: ParamType,
+}
+
+impl Declaration<'_> {
+    fn fault(&self, what: &str, remedy: &str) -> Fault {
+        Fault::new(
+            self.line,
+            format!("parameter `{}`: {what}", self.name),
+            remedy,
+        )
+    }
+
+    /// The default at the front of `text`, and what follows it.
+    fn default<'t>(&self, text: &'t str) -> Result<(ParamDefault, &'t str), Fault> {
+        if let Some(quoted) = text.strip_prefix('\'') {
+            let (inner, rest) = self.quoted(quoted)?;
+            return Ok((ParamDefault::Value(self.value(&inner)?), rest.trim_start()));
+        }
+        // The colons of a time of day touch what is before them, the one before VALUES does not.
+        let values = match self.kind {
+            ParamType::Timestamp => text.find(" :").or_else(|| text.find("\t:")),
+            _ => text.find(':'),
+        };
+        let (default, rest) = text.split_at(values.unwrap_or(text.len()));
+        let default = default.trim();
+        if default == "null" {
+            return Ok((ParamDefault::Value(Value::Null), rest.trim_start()));
+        }
+        if default.is_empty() {
+            return Err(self.fault(
+                "there is nothing after `=`",
+                "write a default, `null` for an optional parameter, or '' for the empty text",
+            ));
+        }
+        Ok((ParamDefault::Value(self.bare(default)?), rest.trim_start()))
+    }
+
+    /// A comma list or a range.
+    fn allowed(&self, text: &str) -> Result<Allowed, Fault> {
+        if text.is_empty() {
+            return Err(self.fault("there is nothing after `:`", FORM));
+        }
+        if !text.contains('\'')
+            && let Some((min, max)) = text.split_once("..")
+        {
+            return self.range(min.trim(), max.trim());
+        }
+        let mut values = Vec::new();
+        let mut rest = Some(text);
+        while let Some(text) = rest {
+            let (value, after) = self.item(text.trim_start())?;
+            if values.contains(&value) {
+                return Err(self.fault(
+                    &format!("the value {value} is listed twice"),
+                    "remove one of them; values count as equal in whatever way they are written",
+                ));
+            }
+            values.push(value);
+            rest = after;
+        }
+        Ok(Allowed::List(values))
+    }
+
+    /// The first value of a list, and the list after it, if it goes on.
+    fn item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), Fault> {
+        if let Some(quoted) = text.strip_prefix('\'') {
+            let (inner, rest) = self.quoted(quoted)?;
+            let rest = rest.trim();
+            let after = rest.strip_prefix(',');
+            if after.is_none() && !rest.is_empty() {
+                let what = format!("{} is not expected after a quoted value", shown(rest));
+                return Err(self.fault(&what, "separate values by commas"));
+            }
+            return Ok((self.value(&inner)?, after));
+        }
+        let (item, after) = match text.split_once(',') {
+            Some((item, after)) => (item.trim(), Some(after)),
+            None => (text.trim(), None),
+        };
+        match item {
+            "" => Err(self.fault(
+                "there is an empty value in the list",
+                "remove the needless comma, or write '' for the empty text",
+            )),
+            "null" => Err(self.fault(
+                "`null` is not a value of a list",
+                "write `= null` to make the parameter optional, or 'null' for that text",
+            )),
+            item => Ok((self.bare(item)?, after)),
+        }
+    }
+
+    fn range(&self, min: &str, max: &str) -> Result<Allowed, Fault> {
+        if !self.kind.has_ranges() {
+            return Err(self.fault(
+                &format!("type {} has no ranges", self.kind.name()),
+                "list the values, separated by commas; a text with two dots goes in single quotes",
+            ));
+        }
+        if min.is_empty() || max.is_empty() {
+            return Err(self.fault("a range needs both its ends", "write it as `1..100`"));
+        }
+        let (min, max) = (self.bare(min)?, self.bare(max)?);
+        if min.compare(&max) == Some(Ordering::Greater) {
+            return Err(self.fault(
+                &format!("the range {min}..{max} is empty"),
+                "put the smaller value first",
+            ));
+        }
+        Ok(Allowed::Range(min, max))
+    }
+
+    /// A value written without quotes.
+    fn bare(&self, text: &str) -> Result<Value, Fault> {
+        if text.contains(['\'', '"']) {
+            return Err(self.fault(&format!("{} holds a quote", shown(text)), QUOTES));
+        }
+        self.value(text)
+    }
+
+    fn value(&self, text: &str) -> Result<Value, Fault> {
+        self.kind.read(text).map_err(|reason| {
+            let remedy = format!("it takes {}", self.kind.describe());
+            self.fault(&format!("{} {reason}", shown(text)), &remedy)
+        })
+    }
+
+    /// What stands before the closing quote, and what stands behind it.
+    fn quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), Fault> {
+        let mut inner = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('\'') {
+            inner.push_str(before);
+            match after.strip_prefix('\'') {
+                Some(after) => {
+                    inner.push('\'');
+                    rest = after;
+                }
+                None => return Ok((inner, after)),
+            }
+        }
+        Err(self.fault("a single quote is not closed", QUOTES))
+    }
+}
+
+/// The first word, which ends at a space, `=` or `:`, and the text behind it.
+fn split_word(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|c: char| c.is_whitespace() || c == '=' || c == ':')
+        .unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    (word, rest.trim_start())
+}
+
+#[cfg(test)]
+#[path = "declaration_tests.rs"]
+mod tests;

@@ -1,0 +1,134 @@
+//! One query file: its header and its statement, put together as a [`Query`]. It owns what a file
+//! as a whole must be; header keys, declarations and SQL are read by the files beside it.
+
+use super::header::{Header, header};
+use super::statement::rewrite;
+use super::words::shown;
+use super::{DatabaseKind, Query};
+use crate::error::StartupError;
+
+/// Longest name of a query.
+const NAME_LENGTH: usize = 64;
+
+/// What is wrong on a line of a query file.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) line: usize,
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+impl Fault {
+    pub(super) fn new(line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
+        Fault {
+            line,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn in_file(self, file: &str) -> StartupError {
+        StartupError::new(self.what)
+            .at(format!("{file}:{}", self.line))
+            .remedy(self.remedy)
+    }
+}
+
+/// A file that was read: the query it offers on the given kind of database (none where it is for
+/// another kind), and one line for each thing in it that has no effect.
+#[derive(Debug)]
+pub(super) struct QueryFile {
+    pub(super) query: Option<Query>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads a file. `file` names it in messages; `stem` is its name without `.sql`.
+pub(super) fn read(
+    kind: DatabaseKind,
+    file: &str,
+    stem: &str,
+    bytes: &[u8],
+) -> Result<QueryFile, StartupError> {
+    check_name(file, stem)?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].split(|b| *b == b'\n').count();
+        Fault::new(line, "the file is not UTF-8", "save it as UTF-8").in_file(file)
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    parse(kind, file, stem, text).map_err(|fault| fault.in_file(file))
+}
+
+fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<QueryFile, Fault> {
+    if let Some((before, _)) = text.split_once('\0') {
+        let line = 1 + before.matches('\n').count();
+        return Err(Fault::new(line, "there is a NUL character", "remove it"));
+    }
+    let Header {
+        title,
+        description,
+        policy,
+        params,
+        database,
+        ineffective,
+        body,
+        body_line,
+    } = header(text)?;
+    if database.is_some_and(|wanted| wanted != kind) {
+        return Ok(QueryFile {
+            query: None,
+            notes: Vec::new(),
+        });
+    }
+    let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
+    let (statement, source) = rewrite(kind, &text[body..], body_line, &params)?;
+
+    let mut notes: Vec<String> = ineffective
+        .into_iter()
+        .map(|(line, key)| format!("{file}:{line}: `{key}` has no effect yet"))
+        .collect();
+    for (i, param) in params
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !statement.order.contains(i))
+    {
+        let (line, name) = (lines[i], &param.name);
+        notes.push(format!(
+            "{file}:{line}: the SQL does not use the parameter `{name}`"
+        ));
+    }
+    let query = Query {
+        name: name.to_owned(),
+        index: 0,
+        title: title.unwrap_or_else(|| name.to_owned()),
+        description,
+        params,
+        policy,
+        source,
+        file: file.to_owned(),
+        kind,
+        statement,
+    };
+    Ok(QueryFile {
+        query: Some(query),
+        notes,
+    })
+}
+
+fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
+    let fits = (1..=NAME_LENGTH).contains(&stem.len())
+        && stem
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+    if fits {
+        return Ok(());
+    }
+    Err(
+        StartupError::new(format!("{} is not a name for a query", shown(stem)))
+            .at(file)
+            .remedy("rename the file: 1 to 64 of a-z, 0-9, _ and -, then .sql"),
+    )
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

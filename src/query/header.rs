@@ -1,0 +1,307 @@
+//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys, what
+//! their values are, and which of them have an effect.
+
+use std::time::Duration;
+
+use super::declaration;
+use super::file::Fault;
+use super::params::Param;
+use super::words::{did_you_mean, nearest, shown};
+use super::{DatabaseKind, QueryPolicy};
+use crate::settings::parse_duration;
+
+/// All keys of a header.
+pub const HEADER_KEYS: [&str; 16] = [
+    "title",
+    "description",
+    "ttl",
+    "stale-while-revalidate",
+    "stale-if-error",
+    "timeout",
+    "max-rows",
+    "concurrency",
+    "param",
+    "notify",
+    "warm",
+    "refresh",
+    "cache",
+    "database",
+    "access",
+    "show-params",
+];
+
+/// Keys that are checked and kept, while nothing acts on them.
+const INEFFECTIVE: [&str; 5] = ["concurrency", "notify", "warm", "refresh", "show-params"];
+
+/// Longer durations are mistakes, and sums of them would overflow.
+const LONGEST: Duration = Duration::from_hours(3650 * 24);
+/// PostgreSQL holds a timeout in 32 bits of milliseconds.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
+const MOST_ROWS: u64 = 1_000_000_000;
+const MOST_LOADS: u64 = 10_000;
+const TAG_LENGTH: usize = 63;
+
+/// What a header says, and where the SQL begins.
+#[derive(Debug, Default)]
+pub(super) struct Header {
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) policy: QueryPolicy,
+    /// Each with its line.
+    pub(super) params: Vec<(usize, Param)>,
+    pub(super) database: Option<DatabaseKind>,
+    /// Keys without an effect, each with its line.
+    pub(super) ineffective: Vec<(usize, String)>,
+    /// The byte where the header is over.
+    pub(super) body: usize,
+    /// The line of that byte.
+    pub(super) body_line: usize,
+}
+
+/// Reads the header at the top of `text`. Empty lines before it do not count.
+pub(super) fn header(text: &str) -> Result<Header, Fault> {
+    let mut header = Header {
+        body_line: 1,
+        ..Header::default()
+    };
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    for raw in text.split_inclusive('\n') {
+        let line = header.body_line;
+        if let Some((key, value)) = key_and_value(raw) {
+            check_key(line, key, value, &seen)?;
+            header.set(line, key, value)?;
+            seen.push((key, line));
+        } else if !(seen.is_empty() && raw.trim().is_empty()) {
+            break;
+        }
+        header.body += raw.len();
+        header.body_line += usize::from(raw.ends_with('\n'));
+    }
+    check_late_keys(&text[header.body..], header.body_line)?;
+    Ok(header)
+}
+
+/// The key and value of a header line; `None` for any other line.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.trim_start().strip_prefix("--")?.split_once(':')?;
+    let key = key.trim();
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    // An address in a comment is none.
+    (is_key && !value.starts_with("//")).then(|| (key, value.trim()))
+}
+
+fn check_key(line: usize, key: &str, value: &str, seen: &[(&str, usize)]) -> Result<(), Fault> {
+    if !HEADER_KEYS.contains(&key) {
+        let guess = did_you_mean(nearest(key, HEADER_KEYS));
+        return Err(Fault::new(
+            line,
+            format!("there is no header key {}{guess}", shown(key)),
+            format!(
+                "the keys are {}; an empty line before a comment ends the header",
+                HEADER_KEYS.join(", ")
+            ),
+        ));
+    }
+    if key != "param"
+        && let Some((_, first)) = seen.iter().find(|(known, _)| *known == key)
+    {
+        return Err(Fault::new(
+            line,
+            format!("`{key}` stands here for the second time, after line {first}"),
+            "remove one of the two",
+        ));
+    }
+    if value.is_empty() {
+        return Err(Fault::new(
+            line,
+            format!("`{key}` has no value"),
+            "write one behind the colon, or remove the line",
+        ));
+    }
+    if value.contains(char::is_control) {
+        return Err(Fault::new(
+            line,
+            format!("the value of `{key}` holds a control character"),
+            "remove it; lines end with LF or CRLF",
+        ));
+    }
+    Ok(())
+}
+
+/// A header line below the header would silently be a comment.
+fn check_late_keys(body: &str, first_line: usize) -> Result<(), Fault> {
+    for (i, line) in body.lines().enumerate() {
+        if let Some((key, _)) = key_and_value(line).filter(|(key, _)| HEADER_KEYS.contains(key)) {
+            return Err(Fault::new(
+                first_line + i,
+                format!("`{key}` stands below the header, which ended before line {first_line}"),
+                "move it up: the header is the unbroken run of `-- key: value` lines at the top",
+            ));
+        }
+        if !line.trim().is_empty() && !line.trim_start().starts_with("--") {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Header {
+    fn set(&mut self, line: usize, key: &str, value: &str) -> Result<(), Fault> {
+        let entry = Entry { line, key, value };
+        let policy = &mut self.policy;
+        match key {
+            "title" => self.title = Some(value.to_owned()),
+            "description" => self.description = Some(value.to_owned()),
+            "ttl" => policy.ttl = Some(entry.positive_duration(LONGEST)?),
+            "stale-while-revalidate" => {
+                policy.stale_while_revalidate = Some(entry.duration(LONGEST)?);
+            }
+            "stale-if-error" => policy.stale_if_error = Some(entry.duration(LONGEST)?),
+            "timeout" => policy.timeout = Some(entry.positive_duration(LONGEST_TIMEOUT)?),
+            "max-rows" => policy.max_rows = Some(entry.number(MOST_ROWS)?),
+            "concurrency" => policy.concurrency = Some(entry.number(MOST_LOADS)?),
+            "param" => self.declare(line, value)?,
+            "notify" => policy.notify = entry.tags()?,
+            "warm" => policy.warm = entry.switch()?,
+            "refresh" => policy.refresh = Some(entry.positive_duration(LONGEST)?),
+            "cache" => policy.cached = entry.choice(&[("on", true), ("off", false)])?,
+            "database" => {
+                let kinds = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
+                self.database = Some(entry.choice(&kinds.map(|kind| (kind.name(), kind)))?);
+            }
+            "access" => entry.access()?,
+            "show-params" => policy.show_params = entry.switch()?,
+            _ => return Err(entry.fault("is not handled", "report this as a fault of unslow")),
+        }
+        if INEFFECTIVE.contains(&key) {
+            self.ineffective.push((line, key.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn declare(&mut self, line: usize, value: &str) -> Result<(), Fault> {
+        let param = declaration::parse(line, value)?;
+        if let Some((first, _)) = self
+            .params
+            .iter()
+            .find(|(_, known)| known.name == param.name)
+        {
+            return Err(Fault::new(
+                line,
+                format!(
+                    "parameter `{}` is declared twice, first on line {first}",
+                    param.name
+                ),
+                "remove or rename one of the two",
+            ));
+        }
+        self.params.push((line, param));
+        Ok(())
+    }
+}
+
+/// One line of the header, while its value is read.
+struct Entry<'a> {
+    line: usize,
+    key: &'a str,
+    value: &'a str,
+}
+
+impl Entry<'_> {
+    fn fault(&self, problem: &str, remedy: &str) -> Fault {
+        Fault::new(self.line, format!("`{}` {problem}", self.key), remedy)
+    }
+
+    fn duration(&self, longest: Duration) -> Result<Duration, Fault> {
+        let duration = parse_duration(self.value).map_err(|reason| {
+            let problem = format!("is no duration, {}: {reason}", shown(self.value));
+            self.fault(&problem, "write it like 500ms, 10s, 5m, 2h, 1d or 1m30s")
+        })?;
+        if duration > longest {
+            let days = longest.as_secs() / (24 * 60 * 60);
+            return Err(self.fault("is too long", &format!("the longest is {days}d")));
+        }
+        Ok(duration)
+    }
+
+    fn positive_duration(&self, longest: Duration) -> Result<Duration, Fault> {
+        let duration = self.duration(longest)?;
+        if !duration.is_zero() {
+            return Ok(duration);
+        }
+        Err(match self.key {
+            "ttl" => self.fault(
+                "is 0: every answer would be stale at once, and loaded again",
+                "write a small one, like 1s, or `cache: off` to load each time",
+            ),
+            _ => self.fault("is 0", "write a longer one, or remove the line"),
+        })
+    }
+
+    fn number(&self, most: u64) -> Result<u64, Fault> {
+        let digits = self.value.bytes().all(|b| b.is_ascii_digit());
+        let number = self
+            .value
+            .parse()
+            .ok()
+            .filter(|n| digits && (1..=most).contains(n));
+        number.ok_or_else(|| {
+            let problem = format!("is {}, not a number from 1 to {most}", shown(self.value));
+            self.fault(&problem, "write a whole number without unit or separators")
+        })
+    }
+
+    fn switch(&self) -> Result<bool, Fault> {
+        self.choice(&[("true", true), ("false", false)])
+    }
+
+    fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Fault> {
+        let found = choices.iter().find(|(name, _)| *name == self.value);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            let guess = did_you_mean(nearest(self.value, names.iter().copied()));
+            let problem = format!("cannot be {}{guess}", shown(self.value));
+            self.fault(&problem, &format!("it is {}", names.join(" or ")))
+        })
+    }
+
+    /// `token` would promise a protection that is not there.
+    fn access(&self) -> Result<(), Fault> {
+        if self.choice(&[("open", true), ("token", false)])? {
+            return Ok(());
+        }
+        Err(self.fault(
+            "cannot be `token` yet: everyone could read this query",
+            "remove the line if everyone may, else keep the file away from this server",
+        ))
+    }
+
+    fn tags(&self) -> Result<Vec<String>, Fault> {
+        let mut tags: Vec<String> = Vec::new();
+        for tag in self.value.split(',').map(str::trim) {
+            let fits = (1..=TAG_LENGTH).contains(&tag.len())
+                && tag
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+            if !fits {
+                return Err(self.fault(
+                    &format!("holds {}, which is no tag", shown(tag)),
+                    "separate tags by commas; a tag is up to 63 letters, digits, _, - and .",
+                ));
+            }
+            if tags.iter().any(|known| known == tag) {
+                let problem = format!("holds the tag {} twice", shown(tag));
+                return Err(self.fault(&problem, "remove one of the two"));
+            }
+            tags.push(tag.to_owned());
+        }
+        Ok(tags)
+    }
+}
+
+#[cfg(test)]
+#[path = "header_tests.rs"]
+mod tests;

@@ -1,0 +1,176 @@
+//! Declared parameters, and how what a client sent becomes the [`Arguments`] of a call: typed,
+//! checked, completed with defaults. Every refusal is a message for that client.
+
+use std::cmp::Ordering;
+
+use super::value::{Arguments, ParamType, Value};
+use super::words::{did_you_mean, nearest, shown};
+use crate::error::RequestError;
+
+/// The longest value a client may send, in bytes.
+pub const MAX_PARAMETER_BYTES: usize = 8 * 1024;
+
+/// How many values of a list a message names.
+const LISTED: usize = 20;
+
+/// One declared parameter of a query.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// As in the SQL, without the colon.
+    pub name: String,
+    /// What its values are.
+    pub kind: ParamType,
+    /// What stands in where the client sends none.
+    pub default: ParamDefault,
+    /// Which values of the type are taken.
+    pub allowed: Allowed,
+}
+
+/// What stands in where the client sends no value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamDefault {
+    /// Nothing: the client must send one.
+    Required,
+    /// `= null`, or a canonical value.
+    Value(Value),
+}
+
+/// Which values of a parameter's type are taken. It does not concern null.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Allowed {
+    /// All of them.
+    Anything,
+    /// One of these canonical values.
+    List(Vec<Value>),
+    /// From the first to the second, inclusive at both ends.
+    Range(Value, Value),
+}
+
+impl Allowed {
+    /// Whether a canonical value is taken; null always is.
+    pub(super) fn takes(&self, value: &Value) -> bool {
+        match self {
+            _ if *value == Value::Null => true,
+            Allowed::Anything => true,
+            Allowed::List(values) => values.contains(value),
+            Allowed::Range(min, max) => {
+                value.compare(min).is_some_and(Ordering::is_ge)
+                    && value.compare(max).is_some_and(Ordering::is_le)
+            }
+        }
+    }
+}
+
+impl Param {
+    /// What a client may send for it, in words: `one of eu, us` or `a date like …`.
+    pub fn accepts(&self) -> String {
+        match &self.allowed {
+            Allowed::Anything => self.kind.describe().to_owned(),
+            Allowed::Range(min, max) => {
+                let kind = self.kind.noun();
+                format!("{kind} from {min} to {max}")
+            }
+            Allowed::List(values) => {
+                let mut names: Vec<String> = values.iter().take(LISTED).map(list_name).collect();
+                if values.len() > LISTED {
+                    names.push("…".to_owned());
+                }
+                format!("one of {}", names.join(", "))
+            }
+        }
+    }
+
+    /// The value for what the client sent, or for its silence.
+    ///
+    /// An empty field of a form counts as silence, except for a text: there it is the empty text,
+    /// or null where null is the default.
+    fn value(&self, sent: Option<&str>) -> Result<Value, RequestError> {
+        if let Some(text) = sent {
+            if text.len() > MAX_PARAMETER_BYTES {
+                return Err(self.refuse(&format!("is longer than {MAX_PARAMETER_BYTES} bytes")));
+            }
+            if text.contains('\0') {
+                return Err(self.refuse("holds a NUL character"));
+            }
+        }
+        let silent = |text: &str| match self.kind {
+            ParamType::Text => text.is_empty() && self.default == ParamDefault::Value(Value::Null),
+            _ => text.trim_ascii().is_empty(),
+        };
+        let sent = sent.filter(|text| !silent(text));
+        let Some(text) = sent else {
+            return match &self.default {
+                ParamDefault::Value(value) => Ok(value.clone()),
+                ParamDefault::Required => Err(self.refuse("is missing")),
+            };
+        };
+        let value = self
+            .kind
+            .read(text)
+            .map_err(|reason| self.refuse(&format!("{} {reason}", shown(text))))?;
+        if !self.allowed.takes(&value) {
+            return Err(self.refuse(&format!("{} is not accepted", shown(text))));
+        }
+        Ok(value)
+    }
+
+    fn refuse(&self, problem: &str) -> RequestError {
+        let (name, accepts) = (&self.name, self.accepts());
+        RequestError::BadParameter(format!("parameter `{name}`: {problem}; it takes {accepts}"))
+    }
+}
+
+/// The arguments of a call with the pairs that a client sent, in any order.
+pub(super) fn arguments(
+    params: &[Param],
+    pairs: &[(String, String)],
+) -> Result<Arguments, RequestError> {
+    for (name, _) in pairs {
+        if !params.iter().any(|param| param.name == *name) {
+            return Err(unknown(params, name));
+        }
+    }
+    let value = |param: &Param| {
+        let mut sent = pairs
+            .iter()
+            .filter(|(name, _)| *name == param.name)
+            .map(|(_, text)| text);
+        let first = sent.next();
+        if sent.next().is_some() {
+            return Err(param.refuse("is given more than once"));
+        }
+        param.value(first.map(String::as_str))
+    };
+    params
+        .iter()
+        .map(value)
+        .collect::<Result<_, _>>()
+        .map(Arguments)
+}
+
+fn unknown(params: &[Param], name: &str) -> RequestError {
+    let names: Vec<&str> = params.iter().map(|param| param.name.as_str()).collect();
+    let guess = did_you_mean(nearest(name, names.iter().copied()));
+    let known = if names.is_empty() {
+        "this query takes no parameters".to_owned()
+    } else {
+        format!("this query takes {}", names.join(", "))
+    };
+    let separator = if guess.is_empty() { ";" } else { "" };
+    RequestError::BadParameter(format!(
+        "unknown parameter {}{guess}{separator} {known}",
+        shown(name)
+    ))
+}
+
+/// A value in a list; a text that would vanish there is quoted.
+fn list_name(value: &Value) -> String {
+    match value {
+        Value::Text(text) if text.trim_ascii() != text || text.is_empty() => shown(text),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "params_tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! Typed parameter values: how the text of each type is read, its one canonical form, the order
+//! of values, and the bytes that stand for a call in a cache key. It knows no parameters.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::{moment, number};
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// Any text.
+    Text,
+    /// 32 bits, PostgreSQL's `integer`.
+    Integer,
+    /// 64 bits, PostgreSQL's `bigint`.
+    Bigint,
+    /// An exact decimal number, PostgreSQL's `numeric`.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A day.
+    Date,
+    /// A moment, PostgreSQL's `timestamptz`.
+    Timestamp,
+    /// A UUID.
+    Uuid,
+}
+
+impl ParamType {
+    /// Every type, in the order in which they are listed to users.
+    pub const ALL: [ParamType; 8] = [
+        ParamType::Text,
+        ParamType::Integer,
+        ParamType::Bigint,
+        ParamType::Number,
+        ParamType::Boolean,
+        ParamType::Date,
+        ParamType::Timestamp,
+        ParamType::Uuid,
+    ];
+
+    /// The type's name in a `param` line.
+    pub fn name(self) -> &'static str {
+        match self {
+            ParamType::Text => "text",
+            ParamType::Integer => "integer",
+            ParamType::Bigint => "bigint",
+            ParamType::Number => "number",
+            ParamType::Boolean => "boolean",
+            ParamType::Date => "date",
+            ParamType::Timestamp => "timestamp",
+            ParamType::Uuid => "uuid",
+        }
+    }
+
+    /// What a client may send, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            ParamType::Text => "a text",
+            ParamType::Integer => "a whole number from -2147483648 to 2147483647",
+            ParamType::Bigint => "a whole number of 64 bits",
+            ParamType::Number => "a decimal number",
+            ParamType::Boolean => "true or false",
+            ParamType::Date => "a date like 2026-01-31",
+            ParamType::Timestamp => "a timestamp like 2026-01-31T12:00:00Z",
+            ParamType::Uuid => "a UUID like 123e4567-e89b-12d3-a456-426614174000",
+        }
+    }
+
+    /// What a value of it is called where its bounds follow.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            ParamType::Integer | ParamType::Bigint => "a whole number",
+            ParamType::Number => "a number",
+            ParamType::Date => "a date",
+            ParamType::Timestamp => "a timestamp",
+            ParamType::Text | ParamType::Boolean | ParamType::Uuid => self.describe(),
+        }
+    }
+
+    /// Whether its values may be limited by a range.
+    pub fn has_ranges(self) -> bool {
+        !matches!(self, ParamType::Text | ParamType::Boolean | ParamType::Uuid)
+    }
+
+    /// Reads a value and brings it into canonical form. Spaces around it do not count, except in
+    /// a text. The error is what the text is instead, to follow the quoted text in a message.
+    pub(super) fn read(self, text: &str) -> Result<Value, &'static str> {
+        let bare = text.trim_ascii();
+        Ok(match self {
+            ParamType::Text => Value::Text(text.to_owned()),
+            ParamType::Integer => Value::Integer(
+                whole(bare)?
+                    .parse()
+                    .map_err(|_| "is too large for a whole number of 32 bits")?,
+            ),
+            ParamType::Bigint => Value::Bigint(
+                whole(bare)?
+                    .parse()
+                    .map_err(|_| "is too large for a whole number of 64 bits")?,
+            ),
+            ParamType::Number => Value::Number(number::canonical(bare)?),
+            ParamType::Boolean => Value::Boolean(boolean(bare)?),
+            ParamType::Date => Value::Date(moment::canonical_date(bare)?),
+            ParamType::Timestamp => Value::Timestamp(moment::canonical_timestamp(bare)?),
+            ParamType::Uuid => Value::Uuid(uuid(bare)?),
+        })
+    }
+}
+
+/// A typed parameter value in canonical form. Displayed, it is the text a client would send for
+/// it; [`Value::Null`] displays as nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// SQL's null.
+    Null,
+    /// As sent.
+    Text(String),
+    /// 32 bits.
+    Integer(i32),
+    /// 64 bits.
+    Bigint(i64),
+    /// True or false.
+    Boolean(bool),
+    /// Canonical decimal text: no leading `+`, no needless zeros, no exponent.
+    Number(String),
+    /// `2026-01-01`
+    Date(String),
+    /// RFC 3339 in UTC: `2026-01-01T00:00:00Z`, with a fraction only where it is not zero.
+    Timestamp(String),
+    /// Lower case with dashes.
+    Uuid(String),
+}
+
+impl Value {
+    /// Orders two values of one type that has ranges; `None` for any others.
+    pub(super) fn compare(&self, other: &Value) -> Option<Ordering> {
+        match (self, other) {
+            (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
+            (Value::Bigint(a), Value::Bigint(b)) => Some(a.cmp(b)),
+            (Value::Number(a), Value::Number(b)) => Some(number::compare(a, b)),
+            (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
+            // `…:00Z` is before `…:00.5Z`, but `Z` sorts after `.`.
+            (Value::Timestamp(a), Value::Timestamp(b)) => {
+                Some(a.trim_end_matches('Z').cmp(b.trim_end_matches('Z')))
+            }
+            _ => None,
+        }
+    }
+
+    /// A byte of its own for each type, so that `1` and `"1"` differ in a key.
+    fn tag(&self) -> u8 {
+        match self {
+            Value::Null => 0,
+            Value::Text(_) => 1,
+            Value::Integer(_) => 2,
+            Value::Bigint(_) => 3,
+            Value::Number(_) => 4,
+            Value::Boolean(_) => 5,
+            Value::Date(_) => 6,
+            Value::Timestamp(_) => 7,
+            Value::Uuid(_) => 8,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => Ok(()),
+            Value::Integer(n) => write!(f, "{n}"),
+            Value::Bigint(n) => write!(f, "{n}"),
+            Value::Boolean(b) => write!(f, "{b}"),
+            Value::Text(s)
+            | Value::Number(s)
+            | Value::Date(s)
+            | Value::Timestamp(s)
+            | Value::Uuid(s) => f.write_str(s),
+        }
+    }
+}
+
+/// The values of one call, one for each declared parameter in order of declaration, defaults
+/// filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arguments(pub Vec<Value>);
+
+impl Arguments {
+    /// Canonical bytes for the cache key: each value with its type, length-prefixed. Two calls
+    /// have the same bytes exactly when they have the same values.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for value in &self.0 {
+            let text = value.to_string();
+            bytes.push(value.tag());
+            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes
+    }
+}
+
+/// Checks that this is a whole number of any size and gives it back.
+fn whole(text: &str) -> Result<&str, &'static str> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("is not a whole number");
+    }
+    Ok(text)
+}
+
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("is neither true nor false"),
+    }
+}
+
+fn uuid(text: &str) -> Result<String, &'static str> {
+    let bare = text
+        .strip_prefix('{')
+        .and_then(|s| s.strip_suffix('}'))
+        .unwrap_or(text);
+    // The lengths of the two plain forms: the crate would take `urn:uuid:` and more braces too.
+    if bare.len() != 32 && bare.len() != 36 {
+        return Err("is not a UUID");
+    }
+    uuid::Uuid::try_parse(bare)
+        .map(|uuid| uuid.to_string())
+        .map_err(|_| "is not a UUID")
+}
+
+#[cfg(test)]
+#[path = "value_tests.rs"]
+mod tests;

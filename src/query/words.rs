@@ -1,0 +1,80 @@
+//! How names and values are put into messages: the nearest known name, and a value shortened and
+//! without characters that could disturb a terminal, a log or a page. It knows no queries.
+
+/// How much of a value a message shows, in characters.
+const SHOWN: usize = 40;
+
+/// Longer words are not compared: nobody mistypes them, and comparing takes time.
+const COMPARED: usize = 100;
+
+/// The known name that `word` was most likely meant to be; `None` where nothing is close.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > COMPARED {
+        return None;
+    }
+    let word = word.to_lowercase().replace('_', "-");
+    known
+        .into_iter()
+        .map(|name| {
+            let plain = name.to_lowercase().replace('_', "-");
+            (strsim::damerau_levenshtein(&word, &plain), name)
+        })
+        .filter(|(distance, name)| {
+            let length = name.chars().count();
+            *distance < length && *distance <= 1 + length / 4
+        })
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// `"value"`, shortened, with control and direction characters replaced.
+pub(crate) fn shown(value: &str) -> String {
+    let mut text: String = value.chars().take(SHOWN).map(harmless).collect();
+    if value.chars().nth(SHOWN).is_some() {
+        text.push('…');
+    }
+    format!("\"{text}\"")
+}
+
+/// `, did you mean …?` or nothing.
+pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest
+        .map(|name| format!(", did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+fn harmless(c: char) -> char {
+    match c {
+        c if c.is_control() => '\u{fffd}',
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        let known = ["title", "max-rows", "ttl"];
+        assert_eq!(nearest("titel", known), Some("title"));
+        assert_eq!(nearest("max_rows", known), Some("max-rows"));
+        assert_eq!(nearest("TTL", known), Some("ttl"));
+        assert_eq!(nearest("wholly-different", known), None);
+        assert_eq!(nearest(&"t".repeat(1_000_000), known), None);
+    }
+
+    #[test]
+    fn a_shown_value_is_short_and_holds_no_control_characters() {
+        assert_eq!(shown("abc"), "\"abc\"");
+        assert_eq!(
+            shown("a\nb\u{1b}[31m\u{202e}"),
+            "\"a\u{fffd}b\u{fffd}[31m\u{fffd}\""
+        );
+        assert_eq!(shown(&"é".repeat(41)), format!("\"{}…\"", "é".repeat(40)));
+    }
+}
