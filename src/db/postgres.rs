@@ -16,7 +16,7 @@ use super::postgres_fault::{breaks_connection, of_statement, server_said, went_s
 use super::postgres_read::{Stop, Want, Work};
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
-use crate::query::{Arguments, DatabaseKind, Query};
+use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{self, DatabaseLimits};
 
 const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
@@ -102,8 +102,8 @@ impl Postgres {
         limits: Limits,
         want: Want,
     ) -> Result<Rows, RequestError> {
-        let (sql, placeholders) = query.statement(DatabaseKind::Postgres);
-        let arguments = bind(query, args, placeholders)?;
+        let Statement { sql, order } = query.statement(DatabaseKind::Postgres);
+        let arguments = bind(query, args, order)?;
         let mut slot = self.connector.slot(Instant::now() + CHECKOUT).await?;
         let mut retried = false;
         loop {

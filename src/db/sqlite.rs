@@ -15,7 +15,7 @@ use super::sqlite_connect::{Connection, Source};
 use super::sqlite_rows::{bind, read};
 use super::{CHECKOUT, GRACE, Limits, Rows, busy};
 use crate::error::RequestError;
-use crate::query::{Arguments, DatabaseKind, Query};
+use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{DatabaseTarget, Settings};
 
 /// A database of SQLite, its pool and how it is.
@@ -75,9 +75,8 @@ impl Sqlite {
         args: &Arguments,
         limits: Limits,
     ) -> Result<Rows, RequestError> {
-        let (sql, placeholders) = query.statement(DatabaseKind::Sqlite);
-        self.work(sql, Some(bind(args, placeholders)?), limits)
-            .await
+        let Statement { sql, order } = query.statement(DatabaseKind::Sqlite);
+        self.work(sql, Some(bind(args, order)?), limits).await
     }
 
     pub(super) async fn columns(
@@ -85,7 +84,7 @@ impl Sqlite {
         query: &Query,
         _args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
-        let (sql, _) = query.statement(DatabaseKind::Sqlite);
+        let Statement { sql, .. } = query.statement(DatabaseKind::Sqlite);
         let limits = Limits {
             timeout: self.timeout,
             max_rows: 0,

@@ -16,8 +16,8 @@ use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
 
-/// The arguments for the placeholders of a statement, in their order. Integers and decimals are bound as SQLite's own numbers: a decimal as text would never equal
-/// a number. Moments take the form of SQLite's own `datetime()`, so that they compare.
+/// The arguments for the placeholders of a statement, in their order. What SQLite has no type for
+/// goes as canonical text; the statement casts a decimal.
 pub(super) fn bind(
     args: &Arguments,
     placeholders: &[usize],
@@ -37,17 +37,11 @@ fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
         Value::Integer(number) => bound.add(i64::from(*number)),
         Value::Bigint(number) => bound.add(*number),
         Value::Boolean(truth) => bound.add(i64::from(*truth)),
-        Value::Number(decimal) => match decimal.parse::<i64>() {
-            Ok(whole) => bound.add(whole),
-            Err(_) => bound.add(decimal.parse::<f64>()?),
-        },
-        Value::Timestamp(moment) => bound.add(
-            moment
-                .replacen('T', " ", 1)
-                .trim_end_matches('Z')
-                .to_owned(),
-        ),
-        Value::Text(text) | Value::Date(text) | Value::Uuid(text) => bound.add(text.clone()),
+        Value::Text(text)
+        | Value::Number(text)
+        | Value::Date(text)
+        | Value::Timestamp(text)
+        | Value::Uuid(text) => bound.add(text.clone()),
     }
 }
 

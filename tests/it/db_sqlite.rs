@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Connection;
 use unslow::db::{Database, Limits};
 use unslow::error::RequestError;
-use unslow::query::Arguments;
+use unslow::query::{Arguments, Catalog, DatabaseKind};
 use unslow::settings::DatabaseTarget;
 
 use crate::db_support::{LIMITS, json, open, open_with, query, run, run_with, writer};
@@ -43,6 +43,17 @@ async fn the_demo_has_rows_and_slow_version() {
     let tables = "select name from sqlite_master where type = 'table'";
     assert!(run(&database, tables).await.unwrap().count > 0);
     assert_eq!(database.health().up, Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_queries_run_on_the_demo() {
+    let database = sleepy(Duration::from_millis(1));
+    let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
+    for query in catalog.iter() {
+        let arguments = query.arguments(&[]).unwrap();
+        let rows = database.run(query, &arguments, LIMITS).await;
+        assert!(rows.is_ok_and(|rows| rows.count > 0), "{}", query.name);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
