@@ -60,7 +60,7 @@ impl App {
             .iter()
             .map(|query| {
                 KeyBase::new(
-                    cache.namespace(),
+                    settings.redis.as_ref().map_or("", |redis| &redis.namespace),
                     &query.name,
                     &query.statement(db.kind()).sql,
                     db.identity(),

@@ -88,6 +88,12 @@ impl Database {
         }))
     }
 
+    /// When a run under this timeout is given up at the latest, waiting for a connection
+    /// included: a server that hangs never answers.
+    pub fn deadline(&self, timeout: Duration) -> Duration {
+        CHECKOUT + timeout + GRACE
+    }
+
     /// Whose SQL it speaks.
     pub fn kind(&self) -> DatabaseKind {
         match &self.0 {

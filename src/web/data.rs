@@ -134,7 +134,7 @@ fn variant(
     if encoding == Encoding::Identity {
         return Ok(plain);
     }
-    Ok(entry.variant(slot(format, encoding), || {
+    Ok(entry.variant(slot(format, encoding), |_| {
         site.app.stats.query(query.index).compression();
         encode(&plain, encoding, Effort::Kept)
     }))
@@ -150,7 +150,7 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
         Format::Csv => format::csv(&format::columns_from_json(&entry.head)?, rows)?,
         _ => format::ndjson(rows),
     };
-    Ok(entry.variant(slot, || made.into()))
+    Ok(entry.variant(slot, |_| made.into()))
 }
 
 /// Where an entry keeps the body in this format and encoding.

@@ -27,7 +27,7 @@ pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpRespons
     };
     let redis = match site.app.cache.redis_state() {
         None => "not configured",
-        Some(state) => word(state.up),
+        Some(state) => word(state.is_known().then_some(state.up)),
     };
     response(
         status,

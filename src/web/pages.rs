@@ -13,7 +13,7 @@ use super::{Site, body, data, errors};
 use crate::app::format;
 use crate::cache::Reply;
 use crate::error::RequestError;
-use crate::query::Query;
+use crate::query::{ParamDefault, Query};
 use crate::view;
 
 /// `GET /`: the home query's first row in the form of the original page.
@@ -74,7 +74,7 @@ fn describe(query: &Query) -> serde_json::Value {
             serde_json::json!({
                 "name": param.name,
                 "type": param.kind.name(),
-                "required": param.is_required(),
+                "required": param.default == ParamDefault::Required,
             })
         })
         .collect();
