@@ -283,7 +283,16 @@ fn settings(url: String) -> settings::Redis {
         password: None,
         ca_file: None,
         namespace: "test".to_owned(),
-        timeout: Duration::from_millis(250),
+        // What a busy machine cannot miss; tests of the deadline set a short one.
+        timeout: LIMIT,
+    }
+}
+
+/// Settings with a deadline that is meant to be missed.
+fn hasty(url: String) -> settings::Redis {
+    settings::Redis {
+        timeout: Duration::from_millis(500),
+        ..settings(url)
     }
 }
 
@@ -441,7 +450,7 @@ async fn a_huge_foreign_value_is_not_fetched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_nothing() {
     let redis = Redis::start();
-    let one = Instance::of(&redis);
+    let one = Instance::with(hasty(redis.url()), 1 << 20);
     one.store(&key("p"), "rows").await;
     redis.pause();
     // Memory is not delayed, …
@@ -604,7 +613,7 @@ async fn a_closed_port_and_one_that_swallows_packets_still_give_answers() {
     // Accepts and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let silent_one = Instance::with(settings(format!("redis://127.0.0.1:{port}")), 0);
+    let silent_one = Instance::with(hasty(format!("redis://127.0.0.1:{port}")), 0);
     for instance in [closed, silent_one] {
         for number in 0..5 {
             let reply = instance.get(&key(&number.to_string()), "rows").await;
@@ -715,11 +724,7 @@ fn connections_outlive_the_runtime_of_the_worker_that_asked_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_memory_tier_the_flight_serves_until_redis_has_it() {
     let redis = Redis::start();
-    let patient = settings::Redis {
-        timeout: LIMIT,
-        ..settings(redis.url())
-    };
-    let one = Instance::with(patient, 0);
+    let one = Instance::with(settings(redis.url()), 0);
     one.get(&key("other"), "rows").await;
     one.until("the write", |redis| redis.writes == 1).await;
     redis.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]);
