@@ -1,6 +1,6 @@
 //! Flights: one load per key in this process, for which the others wait. This file knows who
 //! leads, who waits, how a flight ended, and what is remembered of an end; what is done in flight
-//! is [`super::fill`]'s.
+//! is `fill`'s.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

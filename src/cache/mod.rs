@@ -1,10 +1,10 @@
 //! The read path: memory, Redis, a flight, the load. No SQL, no HTTP: it moves opaque bytes and
 //! takes a closure that loads them.
 //!
-//! [`Cache::get_or_load`] is the one way to a value. Below it: [`key`] (what an entry is found
-//! by), [`entry`] (how old it is and what was made of it), [`memory`] and [`redis`] (the tiers;
-//! [`envelope`] is the stored form, [`link`] the connections, [`breaker`] who may use them),
-//! [`flight`] (one load per key; [`fill`] is what is done in flight), [`trip`] (one lookup's
+//! [`Cache::get_or_load`] is the one way to a value. Below it: `key` (what an entry is found
+//! by), `entry` (how old it is and what was made of it), `memory` and `redis` (the tiers;
+//! `envelope` is the stored form, `link` the connections, `breaker` who may use them),
+//! `flight` (one load per key; `fill` is what is done in flight), `trip` (one lookup's
 //! times and its count).
 
 mod breaker;

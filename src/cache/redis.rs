@@ -1,6 +1,6 @@
 //! The Redis tier: never the reason a request fails. Every command has one deadline over waiting
 //! for a connection and its answer; whatever goes wrong is counted, logged now and then, and is a
-//! miss. Connections are [`super::link`]'s, the stored form is [`super::envelope`]'s.
+//! miss. Connections are `link`'s, the stored form is `envelope`'s.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

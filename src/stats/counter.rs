@@ -1,5 +1,5 @@
 //! The counters kept per query: each one once, with its name and what it counts, and the sharded
-//! cells they live in. What the numbers mean together is in [`super::snapshot`].
+//! cells they live in. What the numbers mean together is in `snapshot`.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
