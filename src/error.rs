@@ -22,7 +22,11 @@ impl StartupError {
     /// An error that only says what happened; add to it with [`at`](Self::at) and
     /// [`remedy`](Self::remedy).
     pub fn new(what: impl Into<String>) -> Self {
-        StartupError { what: what.into(), place: None, remedy: None }
+        StartupError {
+            what: what.into(),
+            place: None,
+            remedy: None,
+        }
     }
 
     /// Says where the cause stands: a file and line, a flag, an ini key.

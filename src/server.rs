@@ -38,18 +38,19 @@ pub fn run(settings: Settings) -> Result<(), StartupError> {
     actix_web::rt::System::new().block_on(serve(&app, site, listeners))
 }
 
-async fn serve(
-    app: &App,
-    site: web::Data<Site>,
-    listeners: Listeners,
-) -> Result<(), StartupError> {
+async fn serve(app: &App, site: web::Data<Site>, listeners: Listeners) -> Result<(), StartupError> {
     let connections = Arc::new(AtomicUsize::new(0));
     let removed_at_the_end = listeners.unix_paths();
     let failed = |error: io::Error| StartupError::new(format!("cannot serve: {error}"));
-    let server = workers(&app.settings.server, site.clone(), listeners, &connections)
-        .map_err(failed)?;
-    let end = end_on_signal(app.settings.server.clone(), site, server.handle(), connections)
-        .map_err(failed)?;
+    let server =
+        workers(&app.settings.server, site.clone(), listeners, &connections).map_err(failed)?;
+    let end = end_on_signal(
+        app.settings.server.clone(),
+        site,
+        server.handle(),
+        connections,
+    )
+    .map_err(failed)?;
     let ending = actix_web::rt::spawn(end);
     let served = server.await;
     ending.abort();
@@ -161,7 +162,11 @@ async fn drain(
 /// Says where it serves, on standard output, where a desktop user looks.
 fn announce(app: &App, listeners: &Listeners) {
     for listener in &listeners.0 {
-        println!("unslow {} serves {}", env!("CARGO_PKG_VERSION"), listener.url());
+        println!(
+            "unslow {} serves {}",
+            env!("CARGO_PKG_VERSION"),
+            listener.url()
+        );
     }
     for note in app.catalog.notes() {
         tracing::warn!("{note}");
@@ -196,9 +201,10 @@ impl Listeners {
             Bind::Tcp(address) => tcp(*address, settings.backlog).map(Listener::Tcp),
             Bind::Unix(path) => unix(path).map(|listener| Listener::Unix(listener, path.clone())),
         };
-        let listeners = settings.bind.iter().map(|address| {
-            bind(address).map_err(|error| not_bound(address, &error))
-        });
+        let listeners = settings
+            .bind
+            .iter()
+            .map(|address| bind(address).map_err(|error| not_bound(address, &error)));
         listeners.collect::<Result<_, _>>().map(Listeners)
     }
 
@@ -228,7 +234,11 @@ fn not_bound(bind: &Bind, error: &io::Error) -> StartupError {
 
 /// Standard library listeners have a fixed backlog; this one's is a setting.
 fn tcp(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // Else a restart would have to wait for the last connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&SockAddr::from(address))?;

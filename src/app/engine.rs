@@ -26,7 +26,9 @@ impl Engine {
                 StartupError::new(format!("cannot start the engine's threads: {error}"))
                     .remedy("raise the limit on processes (ulimit -u)")
             })?;
-        Ok(Engine { runtime: Some(runtime) })
+        Ok(Engine {
+            runtime: Some(runtime),
+        })
     }
 
     /// For spawning onto it from anywhere.

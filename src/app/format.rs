@@ -42,7 +42,9 @@ pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError
         .write_record(columns)
         .map_err(|error| internal(&error))?;
     for row in cells(columns, rows_json, text)? {
-        let fields = row.iter().map(|cell| cell.as_ref().and_then(Option::as_deref).unwrap_or(""));
+        let fields = row
+            .iter()
+            .map(|cell| cell.as_ref().and_then(Option::as_deref).unwrap_or(""));
         writer
             .write_record(fields)
             .map_err(|error| internal(&error))?;
@@ -137,8 +139,17 @@ pub fn cells<T>(
 
 /// The rows within a document that [`json`] made: `{…},{…}`.
 pub fn rows(document: &[u8]) -> &[u8] {
-    let (head, tail) = (HEAD.len(), if truncated(document) { TRUNCATED } else { WHOLE });
-    document.get(head..document.len().saturating_sub(tail.len())).unwrap_or_default()
+    let (head, tail) = (
+        HEAD.len(),
+        if truncated(document) {
+            TRUNCATED
+        } else {
+            WHOLE
+        },
+    );
+    document
+        .get(head..document.len().saturating_sub(tail.len()))
+        .unwrap_or_default()
 }
 
 /// Whether a document that [`json`] made says that there were more rows.

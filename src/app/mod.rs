@@ -59,10 +59,13 @@ impl App {
         let key_bases = catalog
             .iter()
             .map(|query| {
+                // The bound on rows changes the answer as much as the statement does.
+                let max_rows = query.policy.max_rows.unwrap_or(settings.limits.max_rows);
+                let statement = &query.statement(db.kind()).sql;
                 KeyBase::new(
                     settings.redis.as_ref().map_or("", |redis| &redis.namespace),
                     &query.name,
-                    &query.statement(db.kind()).sql,
+                    &format!("{statement}\nlimit {max_rows}"),
                     db.identity(),
                 )
             })
@@ -171,7 +174,9 @@ fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
         Some(near) => format!("did you mean {near:?}? `unslow queries` lists them all"),
         None => "`unslow queries` lists them all".to_owned(),
     };
-    Err(StartupError::new(format!("there is no query named {home:?}"))
-        .at("--home / [server] home")
-        .remedy(remedy))
+    Err(
+        StartupError::new(format!("there is no query named {home:?}"))
+            .at("--home / [server] home")
+            .remedy(remedy),
+    )
 }

@@ -24,7 +24,7 @@ pub(super) struct Breaker {
 #[derive(Debug)]
 struct Inner {
     state: State,
-    up: bool,
+    up: Option<bool>,
     since: Instant,
     last_error: Option<RedisError>,
 }
@@ -61,8 +61,8 @@ impl BreakerState {
 /// How Redis is, from remembered state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RedisState {
-    /// Whether the latest contact succeeded; false before the first.
-    pub up: bool,
+    /// Whether the latest contact succeeded; `None` before the first.
+    pub up: Option<bool>,
     /// Whether commands are sent to it.
     pub breaker: BreakerState,
     /// The latest failure, also when it is up again.
@@ -93,7 +93,7 @@ impl Breaker {
         Breaker {
             inner: Mutex::new(Inner {
                 state: State::Closed { failures: 0 },
-                up: false,
+                up: None,
                 since: now,
                 last_error: None,
             }),
@@ -165,10 +165,10 @@ impl Permit<'_> {
             // The answer to a question from before it opened says nothing about now.
             State::Open { .. } | State::HalfOpen => return Change::None,
         }
-        if inner.up {
+        if inner.up == Some(true) {
             return Change::None;
         }
-        inner.up = true;
+        inner.up = Some(true);
         inner.since = now;
         if inner.last_error.is_some() {
             Change::Recovered
@@ -196,8 +196,8 @@ impl Permit<'_> {
             State::HalfOpen if self.probe => FAILURES,
             State::Open { .. } | State::HalfOpen => return Change::None,
         };
-        if inner.up {
-            inner.up = false;
+        if inner.up != Some(false) {
+            inner.up = Some(false);
             inner.since = now;
         }
         if failures < FAILURES {
@@ -249,7 +249,10 @@ mod tests {
         assert_eq!(breaker.state(later).breaker, BreakerState::HalfOpen);
         assert_eq!(probe.success(later), Change::Recovered);
         let state = breaker.state(later);
-        assert_eq!((state.up, state.breaker), (true, BreakerState::Closed));
+        assert_eq!(
+            (state.up, state.breaker),
+            (Some(true), BreakerState::Closed)
+        );
     }
 
     #[test]
@@ -316,7 +319,10 @@ mod tests {
             permit.complaint(RedisError::OutOfMemory, now);
         }
         let state = breaker.state(now);
-        assert_eq!((state.up, state.breaker), (true, BreakerState::Closed));
+        assert_eq!(
+            (state.up, state.breaker),
+            (Some(true), BreakerState::Closed)
+        );
         assert_eq!(state.last_error, Some(RedisError::OutOfMemory));
     }
 }

@@ -268,10 +268,7 @@ mod tests {
         assert_eq!(all.sslmode.as_deref(), Some("require"));
         let few = pieces("postgresql://db").unwrap();
         assert_eq!((few.port, few.user, few.password), (None, None, None));
-        for socket in [
-            "postgres://u@%2Frun%2Fpg/db",
-            "postgres:///db?host=/run/pg",
-        ] {
+        for socket in ["postgres://u@%2Frun%2Fpg/db", "postgres:///db?host=/run/pg"] {
             assert_eq!(
                 pieces(socket).unwrap().host.as_deref(),
                 Some("/run/pg"),

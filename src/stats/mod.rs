@@ -42,8 +42,8 @@ pub struct Gauges {
 /// How Redis is, from remembered state.
 #[derive(Debug, Clone, Default)]
 pub struct RedisGauge {
-    /// Whether the latest contact succeeded.
-    pub up: bool,
+    /// Whether the latest contact succeeded; `None` before the first.
+    pub up: Option<bool>,
     /// `closed`, `open` or `half-open`.
     pub breaker: &'static str,
     /// How long it has been so.

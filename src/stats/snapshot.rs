@@ -93,8 +93,8 @@ pub struct MemorySnapshot {
 /// The Redis tier.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RedisSnapshot {
-    /// Whether the latest contact succeeded.
-    pub up: bool,
+    /// Whether the latest contact succeeded; `None` before the first.
+    pub up: Option<bool>,
     /// `closed`, `open` or `half-open`.
     pub breaker: &'static str,
     /// How long it has been `up`, or not.

@@ -56,8 +56,8 @@ pub struct MemoryTier {
 /// How Redis is.
 #[derive(Debug, Clone, Copy)]
 pub struct RedisTier<'a> {
-    /// Whether the last attempt succeeded.
-    pub up: bool,
+    /// Whether the latest contact succeeded; `None` before the first.
+    pub up: Option<bool>,
     /// The breaker's state, in words: `closed`, `open`, `half-open`.
     pub breaker: &'a str,
     /// The class of the last error; never its text.
@@ -237,7 +237,7 @@ fn redis(tier: Option<&RedisTier<'_>>) -> Markup {
             h2 { "Redis tier" }
             @match tier {
                 Some(tier) => {
-                    p { b { (if tier.up { "Reachable" } else { "Not reachable" }) } ", breaker " (tier.breaker) }
+                    p { (reachable(tier.up)) ", breaker " (tier.breaker) }
                     @if let Some(class) = tier.last_error { p.quiet { "Last error: " (class) } }
                 },
                 None => p { "Not configured: copies live in this process only." },
@@ -250,13 +250,17 @@ fn database(up: Option<bool>) -> Markup {
     html! {
         section.panel {
             h2 { "Database" }
-            p {
-                @match up {
-                    Some(true) => b { "Reachable" },
-                    Some(false) => b { "Not reachable" },
-                    None => "Not asked yet",
-                }
-            }
+            p { (reachable(up)) }
+        }
+    }
+}
+
+fn reachable(up: Option<bool>) -> Markup {
+    html! {
+        @match up {
+            Some(true) => b { "Reachable" },
+            Some(false) => b { "Not reachable" },
+            None => "Not asked yet",
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<(Level, String)> {
                 .to_owned(),
         ));
     }
-    if let Some(redis) = page.redis.as_ref().filter(|redis| !redis.up) {
+    if let Some(redis) = page.redis.as_ref().filter(|redis| redis.up == Some(false)) {
         let class = redis
             .last_error
             .map_or_else(String::new, |class| format!(" ({class})"));

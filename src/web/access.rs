@@ -39,7 +39,10 @@ impl AccessRule {
     pub(super) fn new(settings: &Settings) -> AccessRule {
         AccessRule {
             allow: settings.stats_allow.clone(),
-            token: settings.admin_token.as_ref().map(|token| digest(token.reveal())),
+            token: settings
+                .admin_token
+                .as_ref()
+                .map(|token| digest(token.reveal())),
         }
     }
 
@@ -78,7 +81,9 @@ impl AccessRule {
 /// own: the header check keeps a proxy on the same host out, the `Host` check a page that has
 /// rebound its DNS name to 127.0.0.1.
 fn is_local(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
     peer.is_some_and(|peer| peer.to_canonical().is_loopback())
         && !FORWARDING.iter().any(|name| headers.contains_key(*name))
         && host.is_some_and(is_local_name)
@@ -104,7 +109,9 @@ fn presented(headers: &HeaderMap) -> Option<String> {
     }
     let decoded = STANDARD.decode(credentials.trim()).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
-    decoded.split_once(':').map(|(_, password)| password.to_owned())
+    decoded
+        .split_once(':')
+        .map(|(_, password)| password.to_owned())
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -113,7 +120,10 @@ fn digest(token: &str) -> [u8; 32] {
 
 /// Compares all bytes whatever they are, so that time tells nothing.
 fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    left.iter().zip(right).fold(0, |difference, (l, r)| difference | (l ^ r)) == 0
+    left.iter()
+        .zip(right)
+        .fold(0, |difference, (l, r)| difference | (l ^ r))
+        == 0
 }
 
 #[cfg(test)]
@@ -140,16 +150,30 @@ mod tests {
 
     #[test]
     fn loopback_is_local_only_without_a_proxy_and_under_its_own_name() {
-        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"] {
+        for host in [
+            "localhost",
+            "localhost:8000",
+            "127.0.0.1:8000",
+            "[::1]:8000",
+            "[::1]",
+        ] {
             assert!(local("127.0.0.1", &[("host", host)]), "{host}");
         }
         assert!(local("::1", &[("host", "localhost")]));
         assert!(local("::ffff:127.0.0.1", &[("host", "localhost")]));
-        for host in ["evil.example", "localhost.evil.example:8000", "127.0.0.1.nip.io", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8000",
+            "127.0.0.1.nip.io",
+            "",
+        ] {
             assert!(!local("127.0.0.1", &[("host", host)]), "{host}");
         }
         for header in FORWARDING {
-            assert!(!local("127.0.0.1", &[("host", "localhost"), (header, "x")]), "{header}");
+            assert!(
+                !local("127.0.0.1", &[("host", "localhost"), (header, "x")]),
+                "{header}"
+            );
         }
         assert!(!local("127.0.0.1", &[]));
         assert!(!local("192.0.2.1", &[("host", "localhost")]));
@@ -162,7 +186,10 @@ mod tests {
         assert_eq!(token("Bearer s3cret").as_deref(), Some("s3cret"));
         assert_eq!(token("bearer  s3cret").as_deref(), Some("s3cret"));
         // "admin:s3:cret"
-        assert_eq!(token("Basic YWRtaW46czM6Y3JldA==").as_deref(), Some("s3:cret"));
+        assert_eq!(
+            token("Basic YWRtaW46czM6Y3JldA==").as_deref(),
+            Some("s3:cret")
+        );
         for nonsense in ["Basic !", "Digest x", "Bearer", ""] {
             assert_eq!(token(nonsense), None, "{nonsense}");
         }

@@ -49,7 +49,9 @@ impl Assets {
         let files: Vec<Asset> = Embedded::iter().filter_map(|name| asset(&name)).collect();
         let url = |stem: &str| {
             let prefix = format!("{stem}-");
-            let file = files.iter().find(|file| file.hashed_name.starts_with(&prefix));
+            let file = files
+                .iter()
+                .find(|file| file.hashed_name.starts_with(&prefix));
             let file = file.expect("the pages' own files are embedded");
             format!("/static/{}", file.hashed_name)
         };
@@ -106,7 +108,12 @@ impl Asset {
 pub(super) async fn file(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     let name = request.match_info().query("file");
-    let Some(asset) = site.assets.files.iter().find(|file| file.hashed_name == name) else {
+    let Some(asset) = site
+        .assets
+        .files
+        .iter()
+        .find(|file| file.hashed_name == name)
+    else {
         return errors::not_found(request, site).await;
     };
     let encoding = worthwhile(context.encoding, asset.body.len());
@@ -114,7 +121,10 @@ pub(super) async fn file(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     response.insert_header((header::CONTENT_TYPE, asset.content_type));
     response.insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"));
     response.insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding")));
-    let suffix = encoding.name().map(|name| format!("-{name}")).unwrap_or_default();
+    let suffix = encoding
+        .name()
+        .map(|name| format!("-{name}"))
+        .unwrap_or_default();
     let etag = format!("\"{}{suffix}\"", asset.hashed_name);
     let has_it = context.has(&etag);
     response.insert_header((header::ETAG, etag));

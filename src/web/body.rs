@@ -24,7 +24,10 @@ pub(super) fn unkept(
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CONTENT_TYPE, format.content_type()));
     response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    response.insert_header((header::VARY, HeaderValue::from_static("Accept, Accept-Encoding")));
+    response.insert_header((
+        header::VARY,
+        HeaderValue::from_static("Accept, Accept-Encoding"),
+    ));
     let encoding = worthwhile(context.encoding, body.len());
     match encoding.name() {
         None => response.body(body),

@@ -69,7 +69,10 @@ impl Context {
     /// Whether the client already has what this tag names: weak comparison with each member of
     /// `If-None-Match`, or `*` (RFC 9110, 13.1.2).
     pub(super) fn has(&self, etag: &str) -> bool {
-        let list = self.if_none_match.as_ref().and_then(|value| value.to_str().ok());
+        let list = self
+            .if_none_match
+            .as_ref()
+            .and_then(|value| value.to_str().ok());
         list.is_some_and(|list| {
             list.split(',')
                 .map(str::trim)
@@ -108,7 +111,9 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
         .collect::<Vec<_>>();
     while is_trusted(nearest) {
         let Some(hop) = hops.pop() else { break };
-        let Ok(address) = hop.trim().parse() else { break };
+        let Ok(address) = hop.trim().parse() else {
+            break;
+        };
         nearest = address;
     }
     nearest
@@ -137,16 +142,28 @@ mod tests {
 
     #[test]
     fn a_forwarded_address_is_believed_from_trusted_proxies_only() {
-        assert_eq!(client_of("192.0.2.1", &["198.51.100.7"], &["127.0.0.1"]), "192.0.2.1");
-        assert_eq!(client_of("127.0.0.1", &["198.51.100.7"], &["127.0.0.1"]), "198.51.100.7");
+        assert_eq!(
+            client_of("192.0.2.1", &["198.51.100.7"], &["127.0.0.1"]),
+            "192.0.2.1"
+        );
+        assert_eq!(
+            client_of("127.0.0.1", &["198.51.100.7"], &["127.0.0.1"]),
+            "198.51.100.7"
+        );
         assert_eq!(client_of("127.0.0.1", &[], &["127.0.0.1"]), "127.0.0.1");
     }
 
     #[test]
     fn a_forwarded_chain_is_read_from_the_right_up_to_the_first_stranger() {
         let chain = ["6.6.6.6, 198.51.100.7", "10.0.0.9"];
-        assert_eq!(client_of("127.0.0.1", &chain, &["127.0.0.1", "10.0.0.0/8"]), "198.51.100.7");
-        assert_eq!(client_of("127.0.0.1", &["6.6.6.6, nonsense"], &["127.0.0.1"]), "127.0.0.1");
+        assert_eq!(
+            client_of("127.0.0.1", &chain, &["127.0.0.1", "10.0.0.0/8"]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            client_of("127.0.0.1", &["6.6.6.6, nonsense"], &["127.0.0.1"]),
+            "127.0.0.1"
+        );
     }
 
     #[test]

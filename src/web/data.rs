@@ -47,7 +47,10 @@ pub(super) fn respond(
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, value(&etag));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("Accept, Accept-Encoding"),
+    );
     headers.insert(header::CACHE_CONTROL, cache_control(reply));
     headers.insert(header::AGE, HeaderValue::from(reply.age.as_secs()));
     provenance(headers, reply);
@@ -106,9 +109,16 @@ pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Dura
         ("render", render),
     ];
     let mut text = String::with_capacity(96);
-    for (name, duration) in steps.into_iter().filter(|(_, duration)| !duration.is_zero()) {
+    for (name, duration) in steps
+        .into_iter()
+        .filter(|(_, duration)| !duration.is_zero())
+    {
         let separator = if text.is_empty() { "" } else { ", " };
-        let _ = write!(text, "{separator}{name};dur={:.3}", duration.as_secs_f64() * 1000.0);
+        let _ = write!(
+            text,
+            "{separator}{name};dur={:.3}",
+            duration.as_secs_f64() * 1000.0
+        );
     }
     headers.insert(SERVER_TIMING, value(&text));
 }
@@ -171,9 +181,17 @@ fn slot(format: Format, encoding: Encoding) -> usize {
 
 /// A strong validator: the same bytes on the wire, the same tag.
 fn etag(entry: &Entry, format: Format, encoding: Encoding) -> String {
-    let separator = if encoding == Encoding::Identity { "" } else { "-" };
+    let separator = if encoding == Encoding::Identity {
+        ""
+    } else {
+        "-"
+    };
     let encoding = encoding.name().unwrap_or_default();
-    format!("\"{}-{}{separator}{encoding}\"", entry.etag, format.suffix())
+    format!(
+        "\"{}-{}{separator}{encoding}\"",
+        entry.etag,
+        format.suffix()
+    )
 }
 
 fn value(text: &str) -> HeaderValue {
@@ -188,7 +206,12 @@ mod tests {
     fn every_format_and_encoding_has_a_slot_of_its_own() {
         let mut slots = Vec::new();
         for format in [Format::Json, Format::Csv, Format::Ndjson] {
-            for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
+            for encoding in [
+                Encoding::Identity,
+                Encoding::Gzip,
+                Encoding::Brotli,
+                Encoding::Zstd,
+            ] {
                 slots.push(slot(format, encoding));
             }
         }

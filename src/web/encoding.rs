@@ -22,7 +22,11 @@ pub(super) enum Effort {
 
 /// The encoding to use for a body of this length: small ones go as they are.
 pub(super) fn worthwhile(encoding: Encoding, length: usize) -> Encoding {
-    if length < WORTH_ENCODING { Encoding::Identity } else { encoding }
+    if length < WORTH_ENCODING {
+        Encoding::Identity
+    } else {
+        encoding
+    }
 }
 
 /// The encoded body.
@@ -44,7 +48,10 @@ fn gzip(body: &[u8], level: Compression) -> std::io::Result<Vec<u8>> {
 }
 
 fn brotli(body: &[u8], quality: i32) -> Vec<u8> {
-    let parameters = brotli::enc::BrotliEncoderParams { quality, ..Default::default() };
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality,
+        ..Default::default()
+    };
     let mut encoded = Vec::with_capacity(body.len() / 4);
     brotli::BrotliCompress(&mut &*body, &mut encoded, &parameters)
         .expect("writing to memory does not fail");
@@ -79,7 +86,10 @@ mod tests {
 
     #[test]
     fn small_bodies_go_as_they_are() {
-        assert_eq!(worthwhile(Encoding::Gzip, WORTH_ENCODING - 1), Encoding::Identity);
+        assert_eq!(
+            worthwhile(Encoding::Gzip, WORTH_ENCODING - 1),
+            Encoding::Identity
+        );
         assert_eq!(worthwhile(Encoding::Gzip, WORTH_ENCODING), Encoding::Gzip);
     }
 }

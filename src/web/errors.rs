@@ -37,9 +37,19 @@ impl Said {
 pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status.is_server_error() {
-        tracing::error!(id = context.id(), status = status.as_u16(), class = error.class(), "{error}");
+        tracing::error!(
+            id = context.id(),
+            status = status.as_u16(),
+            class = error.class(),
+            "{error}"
+        );
     } else {
-        tracing::debug!(id = context.id(), status = status.as_u16(), class = error.class(), "{error}");
+        tracing::debug!(
+            id = context.id(),
+            status = status.as_u16(),
+            class = error.class(),
+            "{error}"
+        );
     }
     Said {
         status,
@@ -56,7 +66,10 @@ pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> H
         _ => None,
     };
     let mut response = if context.format == Format::Html {
-        let page = view::ErrorPage { failure: said.failure(context), suggestion };
+        let page = view::ErrorPage {
+            failure: said.failure(context),
+            suggestion,
+        };
         body::page(said.status, view::error(&site.frame(), &page), context)
     } else {
         if let Some(near) = suggestion {
@@ -95,12 +108,18 @@ pub(super) fn finish(response: &mut HttpResponse, error: &RequestError) {
 
 /// 404 for every path that is not in the route table.
 pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let error = RequestError::Rejected { status: 404, message: "there is no such page".to_owned() };
+    let error = RequestError::Rejected {
+        status: 404,
+        message: "there is no such page".to_owned(),
+    };
     respond(&site, &Context::from(&request), &error)
 }
 
 /// 405 for a method that a read-only resource does not have.
-pub(super) async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn method_not_allowed(
+    request: HttpRequest,
+    site: web::Data<Site>,
+) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 405,
         message: format!("this address answers {READ_METHODS} only"),

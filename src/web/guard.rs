@@ -58,7 +58,9 @@ pub(super) async fn bounded(
     let limit = site.app.settings.server.request_timeout;
     let error = match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(response)) => return response,
-        Ok(Err(_panic)) => RequestError::Internal { detail: "a handler panicked".into() },
+        Ok(Err(_panic)) => RequestError::Internal {
+            detail: "a handler panicked".into(),
+        },
         Err(_elapsed) => RequestError::Timeout { limit },
     };
     errors::respond(&site, &Context::from(&request), &error)
@@ -69,27 +71,45 @@ fn within_limits(request: &ServiceRequest, server: &Server) -> Result<(), Reques
     let too_much = |status, message: String| Err(RequestError::Rejected { status, message });
     // Method, target, version and the two spaces between them.
     let line = request.method().as_str().len()
-        + request.head().uri.path_and_query().map_or(0, |target| target.as_str().len())
+        + request
+            .head()
+            .uri
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len())
         + " HTTP/1.1 ".len();
     if line > server.limit_request_line {
         let limit = server.limit_request_line;
-        return too_much(414, format!("the request line is longer than {limit} bytes"));
+        return too_much(
+            414,
+            format!("the request line is longer than {limit} bytes"),
+        );
     }
     let headers = request.headers();
     if headers.len() > server.limit_request_fields {
         let limit = server.limit_request_fields;
-        return too_much(431, format!("the request has more than {limit} header fields"));
+        return too_much(
+            431,
+            format!("the request has more than {limit} header fields"),
+        );
     }
     for (name, value) in headers {
         if name.as_str().len() + ": ".len() + value.len() > server.limit_request_field_size {
             let limit = server.limit_request_field_size;
-            return too_much(431, format!("the header field {name} is longer than {limit} bytes"));
+            return too_much(
+                431,
+                format!("the header field {name} is longer than {limit} bytes"),
+            );
         }
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
     if length.and_then(|text| text.parse().ok()) > Some(server.limit_request_body) {
         let limit = server.limit_request_body;
-        return too_much(413, format!("the request's body is longer than {limit} bytes"));
+        return too_much(
+            413,
+            format!("the request's body is longer than {limit} bytes"),
+        );
     }
     Ok(())
 }
@@ -97,8 +117,14 @@ fn within_limits(request: &ServiceRequest, server: &Server) -> Result<(), Reques
 /// The headers that every response has.
 fn common_headers(headers: &mut HeaderMap, context: &Context, draining: bool) {
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_REQUEST_ID, context.id.clone());
     if draining {

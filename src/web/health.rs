@@ -19,7 +19,11 @@ pub(super) async fn healthz(_: HttpRequest, _: web::Data<Site>) -> HttpResponse 
 /// were when they were last asked.
 pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let draining = site.is_draining();
-    let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = if draining {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     let word = |up: Option<bool>| match up {
         None => "not asked yet",
         Some(true) => "up",
@@ -27,7 +31,7 @@ pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpRespons
     };
     let redis = match site.app.cache.redis_state() {
         None => "not configured",
-        Some(state) => word(state.is_known().then_some(state.up)),
+        Some(state) => word(state.up),
     };
     response(
         status,

@@ -62,7 +62,10 @@ impl Site {
 
     /// What stands around every page. The version is for those who may see `/stats` alone.
     fn frame(&self) -> view::Frame<'_> {
-        view::Frame { assets: &self.assets.urls, version: None }
+        view::Frame {
+            assets: &self.assets.urls,
+            version: None,
+        }
     }
 
     /// What pages say about a query.

@@ -51,7 +51,10 @@ impl Format {
 
     /// The data format that a suffix names; pages have none.
     fn of_suffix(suffix: &str) -> Option<Format> {
-        Format::ALL[1..].iter().copied().find(|format| format.suffix() == suffix)
+        Format::ALL[1..]
+            .iter()
+            .copied()
+            .find(|format| format.suffix() == suffix)
     }
 }
 
@@ -88,7 +91,10 @@ fn accepted(headers: &HeaderMap) -> Format {
             .filter_map(|(range, q)| {
                 let specific = if range.eq_ignore_ascii_case(media) {
                     2
-                } else if range.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family)) {
+                } else if range
+                    .strip_suffix("/*")
+                    .is_some_and(|f| f.eq_ignore_ascii_case(family))
+                {
                     1
                 } else if range == "*/*" {
                     0
@@ -149,10 +155,15 @@ impl Encoding {
                 (None, _) => 0,
             }
         };
-        [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd]
-            .into_iter()
-            .max_by_key(|encoding| quality(*encoding))
-            .unwrap_or(Encoding::Identity)
+        [
+            Encoding::Identity,
+            Encoding::Gzip,
+            Encoding::Brotli,
+            Encoding::Zstd,
+        ]
+        .into_iter()
+        .max_by_key(|encoding| quality(*encoding))
+        .unwrap_or(Encoding::Identity)
     }
 }
 
@@ -203,7 +214,10 @@ mod tests {
     fn accept_chooses_by_weight_and_precision() {
         for (accept, expected) in [
             ("*/*", Format::Html),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Format::Html),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                Format::Html,
+            ),
             ("application/json", Format::Json),
             ("text/csv;q=0.5, application/json;q=0.9", Format::Json),
             ("application/x-ndjson", Format::Ndjson),
@@ -212,7 +226,11 @@ mod tests {
             ("image/png", Format::Html),
             ("nonsense;;;,,", Format::Html),
         ] {
-            assert_eq!(accepted(&headers(header::ACCEPT, accept)), expected, "{accept}");
+            assert_eq!(
+                accepted(&headers(header::ACCEPT, accept)),
+                expected,
+                "{accept}"
+            );
         }
         assert_eq!(accepted(&HeaderMap::new()), Format::Html);
     }

@@ -39,7 +39,11 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
             page.sections = sections;
             page.provenance = Some(provenance(&reply, &context));
             let markup = view::home(&site.frame(), &page);
-            with_provenance(body::page(StatusCode::OK, markup, &context), &reply, &context)
+            with_provenance(
+                body::page(StatusCode::OK, markup, &context),
+                &reply,
+                &context,
+            )
         }
         Err(error) => {
             let said = errors::say(&site, &context, &error);
@@ -56,11 +60,21 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
 pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     if context.format == Format::Html {
-        let queries: Vec<_> = site.app.catalog.iter().map(|query| site.info(query)).collect();
+        let queries: Vec<_> = site
+            .app
+            .catalog
+            .iter()
+            .map(|query| site.info(query))
+            .collect();
         let markup = view::catalog(&site.frame(), &queries);
         return body::page(StatusCode::OK, markup, &context);
     }
-    let queries: Vec<_> = site.app.catalog.iter().map(|query| describe(query)).collect();
+    let queries: Vec<_> = site
+        .app
+        .catalog
+        .iter()
+        .map(|query| describe(query))
+        .collect();
     let json = serde_json::json!({ "ok": true, "queries": queries }).to_string();
     body::unkept(StatusCode::OK, Format::Json, json, &context)
 }
@@ -100,7 +114,14 @@ pub(super) async fn query(request: HttpRequest, site: web::Data<Site>) -> HttpRe
     let given = pairs(request.query_string());
     let outcome = ask(&site, query, &given).await;
     if format == Format::Html {
-        return page(&site, &context, query, &given, request.query_string(), outcome);
+        return page(
+            &site,
+            &context,
+            query,
+            &given,
+            request.query_string(),
+            outcome,
+        );
     }
     outcome
         .and_then(|reply| data::respond(&site, &context, query, &reply, format))
@@ -172,9 +193,17 @@ fn table(reply: &Reply) -> Result<view::Table, RequestError> {
     let columns = format::columns_from_json(&entry.head)?;
     let rows = format::cells(&columns, format::rows(&entry.body), cell)?
         .into_iter()
-        .map(|row| row.into_iter().map(|cell| cell.unwrap_or(view::Cell::Null)).collect())
+        .map(|row| {
+            row.into_iter()
+                .map(|cell| cell.unwrap_or(view::Cell::Null))
+                .collect()
+        })
         .collect();
-    Ok(view::Table { columns, rows, truncated: format::truncated(&entry.body) })
+    Ok(view::Table {
+        columns,
+        rows,
+        truncated: format::truncated(&entry.body),
+    })
 }
 
 /// A value for a page, which escapes what bodies must hold escaped already.

@@ -45,7 +45,10 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         }),
         database_up: site.app.db.health().up,
     };
-    let frame = view::Frame { version: Some(env!("CARGO_PKG_VERSION")), ..site.frame() };
+    let frame = view::Frame {
+        version: Some(env!("CARGO_PKG_VERSION")),
+        ..site.frame()
+    };
     body::page(StatusCode::OK, view::stats(&frame, &page), &context)
 }
 
@@ -58,7 +61,9 @@ pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     match serde_json::to_string(&site.app.stats.snapshot()) {
         Ok(json) => body::unkept(StatusCode::OK, Format::Json, json, &context),
         Err(error) => {
-            let error = crate::error::RequestError::Internal { detail: error.to_string().into() };
+            let error = crate::error::RequestError::Internal {
+                detail: error.to_string().into(),
+            };
             errors::respond(&site, &context, &error)
         }
     }

@@ -472,7 +472,10 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
         assert_eq!(reply.timings.redis, Duration::ZERO);
     }
     let seen = one.redis();
-    assert!(!seen.up && seen.last_error == Some("timeout"), "{seen:?}");
+    assert!(
+        seen.up == Some(false) && seen.last_error == Some("timeout"),
+        "{seen:?}"
+    );
     // Loads that ended meanwhile may have had a write under way, no more.
     assert!(seen.errors.values().sum::<u64>() <= failed + 3, "{seen:?}");
     assert_eq!(one.cache.redis_state().unwrap().breaker, BreakerState::Open);
@@ -487,7 +490,7 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
 async fn heal(one: &Instance) {
     let limit = Instant::now() + LIMIT;
     let mut number = 1000;
-    while !one.redis().up {
+    while one.redis().up != Some(true) {
         assert!(Instant::now() < limit, "{:?}", one.redis());
         number += 1;
         one.get(&key(&number.to_string()), "rows").await;
@@ -562,7 +565,10 @@ async fn a_full_redis_serves_reads_and_its_refused_writes_are_counted() {
     one.until("ten refusals", |redis| redis.errors["out_of_memory"] == 10)
         .await;
     let seen = one.redis();
-    assert_eq!((seen.breaker, seen.up, seen.writes), ("closed", true, 1));
+    assert_eq!(
+        (seen.breaker, seen.up, seen.writes),
+        ("closed", Some(true), 1)
+    );
     let reply = Instance::of(&redis).get(&key("p"), "other").await;
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Redis));
 }
@@ -579,7 +585,10 @@ async fn a_redis_that_wants_a_password_counts_as_down() {
     one.until("the breaker", |redis| redis.breaker == "open")
         .await;
     let seen = one.redis();
-    assert!(seen.errors["auth"] >= 3 && !seen.up, "{seen:?}");
+    assert!(
+        seen.errors["auth"] >= 3 && seen.up == Some(false),
+        "{seen:?}"
+    );
     let with_password = Instance::with(
         settings::Redis {
             password: Some(Secret::new("s3cret".to_owned())),

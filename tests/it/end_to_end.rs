@@ -60,17 +60,31 @@ fn the_originals_settings_file_installs_and_serves() {
     let first = unslow.get("/");
     assert_eq!(first.status, 200, "{}", first.text());
     let page = first.text();
-    for words in ["Database Host", "127.0.0.1", "Database Version", "PostgreSQL", "Elapsed Time"] {
+    for words in [
+        "Database Host",
+        "127.0.0.1",
+        "Database Version",
+        "PostgreSQL",
+        "Elapsed Time",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("secret"));
-    assert!(unslow.get("/").header("cache-status").ends_with("detail=memory"));
+    assert!(
+        unslow
+            .get("/")
+            .header("cache-status")
+            .ends_with("detail=memory")
+    );
 
     // A second instance finds in Redis what the first has stored.
     until("the answer is in Redis", || redis.command("DBSIZE") == ":1");
     let other = start(&ini, &[]);
     let answer = other.get("/q/version.json");
-    assert!(answer.header("cache-status").ends_with("detail=redis"), "{answer:?}");
+    assert!(
+        answer.header("cache-status").ends_with("detail=redis"),
+        "{answer:?}"
+    );
     assert_eq!(answer.body, unslow.get("/q/version.json").body);
     assert_eq!(other.numbers("version")["loads"], 0);
 }
@@ -100,7 +114,10 @@ fn a_redis_that_is_down_hangs_or_refuses_costs_no_request() {
     let mut redis = Redis::start();
     let database = postgres().database();
     let ini = original(postgres(), &database, &redis) + "\n[cache]\nmemory = 0\n";
-    let query = [("queries/answer.sql", "-- param: n integer = 1\nselect :n as answer")];
+    let query = [(
+        "queries/answer.sql",
+        "-- param: n integer = 1\nselect :n as answer",
+    )];
     let unslow = start(&ini, &query);
     let ask = |n: u32| {
         let answer = unslow.get(&format!("/q/answer.json?n={n}"));
@@ -139,26 +156,44 @@ fn it_starts_while_the_database_is_away_and_heals_by_itself() {
     let redis = Redis::start();
     let database = postgres.database();
     postgres.psql(&database, QUICK_VERSION);
-    postgres.psql(&database, "grant execute on function slow_version() to public");
+    postgres.psql(
+        &database,
+        "grant execute on function slow_version() to public",
+    );
     let ini = original(&postgres, &database, &redis);
     postgres.kill();
 
     let unslow = start(&ini, &[]);
     let page = unslow.get("/");
     assert_eq!(page.status, 503);
-    assert!(page.text().contains("we're currently experiencing technical difficulties")
-        || page.text().contains("we&#39;re currently experiencing technical difficulties"));
+    assert!(
+        page.text()
+            .contains("we're currently experiencing technical difficulties")
+            || page
+                .text()
+                .contains("we&#39;re currently experiencing technical difficulties")
+    );
     assert!(!page.text().contains("refused"), "no cause without debug");
     let answer = unslow.get("/q/version.json");
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains_key("retry-after"));
     let id = answer.header("x-request-id");
-    assert!(unslow.log().lines().any(|line| line.contains(id)), "{}", unslow.log());
-    assert!(unslow.log().contains("refused"), "the log has the cause: {}", unslow.log());
+    assert!(
+        unslow.log().lines().any(|line| line.contains(id)),
+        "{}",
+        unslow.log()
+    );
+    assert!(
+        unslow.log().contains("refused"),
+        "the log has the cause: {}",
+        unslow.log()
+    );
     assert_eq!(unslow.get("/readyz").json()["database"], "down");
 
     postgres.start_again();
-    until("it is served again", || unslow.get("/q/version.json").status == 200);
+    until("it is served again", || {
+        unslow.get("/q/version.json").status == 200
+    });
     assert_eq!(unslow.get("/readyz").json()["database"], "up");
 
     // Gone again: what it has is served past its TTL, and says so.
@@ -181,7 +216,11 @@ fn a_wrong_password_is_said_under_debug_only_and_never_itself() {
     let debug = start(&(ini + "\n[server]\ndebug = true\n"), &[]);
     let answer = debug.get("/");
     assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("password authentication failed"), "{}", answer.text());
+    assert!(
+        answer.text().contains("password authentication failed"),
+        "{}",
+        answer.text()
+    );
     for unslow in [&unslow, &debug] {
         assert!(!unslow.log().contains("hunter2"));
         assert!(!unslow.get("/stats").text().contains("hunter2"));
@@ -192,7 +231,10 @@ fn a_wrong_password_is_said_under_debug_only_and_never_itself() {
 fn refusals_limits_and_failures_have_their_own_answers() {
     let redis = Redis::start();
     let database = postgres().database();
-    postgres().psql(&database, "create table t (n integer); grant all on t to public");
+    postgres().psql(
+        &database,
+        "create table t (n integer); grant all on t to public",
+    );
     postgres().psql(
         &database,
         "create function writes() returns integer as $$ insert into t values (1); select 1 $$ \
@@ -201,13 +243,25 @@ fn refusals_limits_and_failures_have_their_own_answers() {
     let ini = original(postgres(), &database, &redis)
         + "\n[database]\nmax_result = 64KiB\nmax_rows = 3\n";
     let queries = [
-        ("queries/cte.sql", "with w as (insert into t values (1) returning n) select * from w"),
+        (
+            "queries/cte.sql",
+            "with w as (insert into t values (1) returning n) select * from w",
+        ),
         ("queries/function.sql", "select writes()"),
-        ("queries/sleepy.sql", "-- timeout: 200ms\nselect pg_sleep(60)"),
+        (
+            "queries/sleepy.sql",
+            "-- timeout: 200ms\nselect pg_sleep(60)",
+        ),
         ("queries/twice.sql", "select 1 as a, 2 as a"),
         ("queries/broken.sql", "select nothing_like_it from t"),
-        ("queries/huge.sql", "-- max-rows: 1000000\nselect repeat('x', 1000) as x from generate_series(1, 1000)"),
-        ("queries/many.sql", "select n from generate_series(1, 10) as s(n)"),
+        (
+            "queries/huge.sql",
+            "-- max-rows: 1000000\nselect repeat('x', 1000) as x from generate_series(1, 1000)",
+        ),
+        (
+            "queries/many.sql",
+            "select n from generate_series(1, 10) as s(n)",
+        ),
         ("queries/none.sql", "select n, 'x' as label from t"),
     ];
     let unslow = start(&ini, &queries);
@@ -225,13 +279,23 @@ fn refusals_limits_and_failures_have_their_own_answers() {
         let message = json["error"].as_str().unwrap();
         assert!(message.contains(word), "{query}: {message}");
         assert!(!message.contains("nothing_like_it"), "{query}: {message}");
-        assert_eq!(unslow.get(&format!("/q/{query}")).status, status, "{query} as a page");
+        assert_eq!(
+            unslow.get(&format!("/q/{query}")).status,
+            status,
+            "{query} as a page"
+        );
     }
     assert_eq!(postgres().psql(&database, "select count(*) from t"), "0");
     let many = unslow.get("/q/many.json").json();
     assert_eq!(many["rows"].as_array().unwrap().len(), 3);
     assert_eq!(many["truncated"], true);
-    assert_eq!(unslow.get("/q/none.json").json()["rows"].as_array().unwrap().len(), 0);
+    assert_eq!(
+        unslow.get("/q/none.json").json()["rows"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
     assert_eq!(unslow.get("/q/none.csv").text(), "n,label\r\n");
     assert!(unslow.get("/q/none").text().contains("label"));
 }
@@ -242,7 +306,10 @@ fn bad_parameters_are_refused_by_name() {
     let ini = original(postgres(), "postgres", &redis);
     let query = "-- param: day date\n-- param: region text = eu : eu, us\n\
                  -- param: top integer = 10 : 1..100\nselect :day, :region, :top";
-    let unslow = start(&ini, &[("queries/q.sql", &query.replace(":day,", ":day as day,"))]);
+    let unslow = start(
+        &ini,
+        &[("queries/q.sql", &query.replace(":day,", ":day as day,"))],
+    );
     for (given, words) in [
         ("", &["day"][..]),
         ("day=nonsense", &["day", "date"]),
@@ -257,14 +324,23 @@ fn bad_parameters_are_refused_by_name() {
         let json = answer.json();
         let message = json["error"].as_str().unwrap();
         for word in words {
-            assert!(message.contains(word), "{given}: {word:?} is not in {message:?}");
+            assert!(
+                message.contains(word),
+                "{given}: {word:?} is not in {message:?}"
+            );
         }
         let page = unslow.get(&format!("/q/q?{given}"));
         assert_eq!(page.status, 400);
-        assert!(page.text().contains("<form"), "the form is there to mend it");
+        assert!(
+            page.text().contains("<form"),
+            "the form is there to mend it"
+        );
     }
     let long = format!("/q/q.json?day=2026-01-01&region={}", "x".repeat(9000));
-    let unlimited = start(&(ini + "\n[server]\nlimit_request_line = 20000\n"), &[("queries/q.sql", query)]);
+    let unlimited = start(
+        &(ini + "\n[server]\nlimit_request_line = 20000\n"),
+        &[("queries/q.sql", query)],
+    );
     let answer = unlimited.get(&long);
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.text().contains("region"));
@@ -273,7 +349,10 @@ fn bad_parameters_are_refused_by_name() {
 #[test]
 fn tls_to_both_is_verified() {
     let postgres = Postgres::start_tls();
-    let redis = Redis::with(crate::servers::redis::Options { tls: true, ..Default::default() });
+    let redis = Redis::with(crate::servers::redis::Options {
+        tls: true,
+        ..Default::default()
+    });
     let database = postgres.database();
     let ini = format!(
         "[postgres]\ndatabase={database}\nhost=localhost\nport={}\nuser=master\npassword=secret\n\
@@ -291,7 +370,10 @@ fn tls_to_both_is_verified() {
     let answer = start(&ini, &query).get("/q/tls.json");
     assert!(answer.text().contains("true"), "{}", answer.text());
     // Another authority than the one that is trusted.
-    let stranger = ini.replace(&postgres.ca().display().to_string(), &redis.ca().display().to_string());
+    let stranger = ini.replace(
+        &postgres.ca().display().to_string(),
+        &redis.ca().display().to_string(),
+    );
     let output = one_off(&stranger, &["check", "--online"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

@@ -29,14 +29,26 @@ fn the_first_page_takes_the_queries_time_and_the_next_comes_from_memory() {
     assert_eq!(first.header("cache-status"), "unslow; fwd=uri-miss; stored");
     assert_eq!(first.header("cache-control"), "no-store");
     let page = first.text();
-    for words in ["Database Host", "Database Version", "SQLite", "Elapsed Time"] {
+    for words in [
+        "Database Host",
+        "Database Version",
+        "SQLite",
+        "Elapsed Time",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     let second = unslow.get("/");
-    assert!(second.header("cache-status").starts_with("unslow; hit; ttl="));
+    assert!(
+        second
+            .header("cache-status")
+            .starts_with("unslow; hit; ttl=")
+    );
     assert!(second.header("cache-status").ends_with("; detail=memory"));
     let numbers = unslow.numbers("version");
-    assert_eq!((&numbers["loads"], &numbers["hit_memory"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&numbers["loads"], &numbers["hit_memory"]),
+        (&1.into(), &1.into())
+    );
     assert!(numbers["time_saved_seconds"].as_f64().unwrap() > 0.2);
 }
 
@@ -51,7 +63,12 @@ fn nothing_in_the_json_of_a_query_changes_from_request_to_request() {
     let json = hit.json();
     assert_eq!(json["ok"], true);
     assert_eq!(json["truncated"], false);
-    assert!(json["rows"][0]["database_version"].as_str().unwrap().starts_with("SQLite"));
+    assert!(
+        json["rows"][0]["database_version"]
+            .as_str()
+            .unwrap()
+            .starts_with("SQLite")
+    );
     assert_ne!(miss.header("x-request-id"), hit.header("x-request-id"));
 }
 
@@ -81,7 +98,12 @@ fn a_client_that_has_it_gets_304() {
     assert!(known.body.is_empty());
     assert_eq!(known.header("etag"), tag);
     assert!(known.headers.contains_key("cache-control"));
-    assert_eq!(unslow.get_with(HOME, &[("If-None-Match", "\"other\"")]).status, 200);
+    assert_eq!(
+        unslow
+            .get_with(HOME, &[("If-None-Match", "\"other\"")])
+            .status,
+        200
+    );
     let csv = unslow.get("/q/version.csv");
     assert_ne!(csv.header("etag"), tag);
 }
@@ -92,9 +114,17 @@ fn the_suffix_or_accept_chooses_the_format() {
     for (path, accept, expected) in [
         ("/q/version", "*/*", "text/html; charset=utf-8"),
         ("/q/version", "application/json", "application/json"),
-        ("/q/version", "text/csv", "text/csv; charset=utf-8; header=present"),
+        (
+            "/q/version",
+            "text/csv",
+            "text/csv; charset=utf-8; header=present",
+        ),
         ("/q/version", "application/x-ndjson", "application/x-ndjson"),
-        ("/q/version.csv", "application/json", "text/csv; charset=utf-8; header=present"),
+        (
+            "/q/version.csv",
+            "application/json",
+            "text/csv; charset=utf-8; header=present",
+        ),
         ("/q/version.json", "text/html", "application/json"),
         ("/q", "application/json", "application/json"),
         ("/q", "text/html", "text/html; charset=utf-8"),
@@ -129,7 +159,9 @@ fn each_variant_is_compressed_once_per_entry() {
 
 /// The path of a demo query whose JSON is worth compressing.
 fn big_query(unslow: &Unslow) -> String {
-    let catalog = unslow.get_with("/q", &[("Accept", "application/json")]).json();
+    let catalog = unslow
+        .get_with("/q", &[("Accept", "application/json")])
+        .json();
     let names = catalog["queries"].as_array().unwrap().clone();
     names
         .iter()
@@ -142,7 +174,9 @@ fn decode(answer: &Answer) -> Vec<u8> {
     let mut decoded = Vec::new();
     match answer.header("content-encoding") {
         "gzip" => {
-            flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut decoded).unwrap();
+            flate2::read::GzDecoder::new(&answer.body[..])
+                .read_to_end(&mut decoded)
+                .unwrap();
         }
         "br" => brotli::BrotliDecompress(&mut &answer.body[..], &mut decoded).unwrap(),
         "zstd" => decoded = zstd::stream::decode_all(&answer.body[..]).unwrap(),
@@ -174,7 +208,11 @@ fn head_and_options_work_and_other_methods_are_405() {
 fn unknown_addresses_are_404_and_suggest_the_nearest_query() {
     let unslow = Unslow::demo();
     let json = [("Accept", "application/json")];
-    assert_error(&unslow.get_with("/q/versoin", &json), 404, &["versoin", "version"]);
+    assert_error(
+        &unslow.get_with("/q/versoin", &json),
+        404,
+        &["versoin", "version"],
+    );
     for path in [
         "/q/version.css",
         "/q/version;a.css",
@@ -198,9 +236,14 @@ fn unknown_addresses_are_404_and_suggest_the_nearest_query() {
 fn every_response_has_the_security_headers_and_an_id() {
     let unslow = Unslow::demo();
     let long = format!("/{}", "x".repeat(5000));
-    for (path, status) in
-        [("/", 200), (HOME, 200), ("/stats", 200), ("/q/none", 404), ("/nope", 404), (&long, 414)]
-    {
+    for (path, status) in [
+        ("/", 200),
+        (HOME, 200),
+        ("/stats", 200),
+        ("/q/none", 404),
+        ("/nope", 404),
+        (&long, 414),
+    ] {
         let answer = unslow.get(path);
         assert_eq!(answer.status, status, "{path}");
         let policy = answer.header("content-security-policy");
@@ -222,9 +265,17 @@ fn a_request_over_a_limit_is_refused_by_name() {
     let unslow = Unslow::start(&["--limit-request-fields", "20", "--demo-delay", "0s"]);
     let json = ("Accept", "application/json");
     let long = format!("{HOME}?x={}", "x".repeat(5000));
-    assert_error(&unslow.get_with(&long, &[json]), 414, &["request line", "4094"]);
+    assert_error(
+        &unslow.get_with(&long, &[json]),
+        414,
+        &["request line", "4094"],
+    );
     let wide = "x".repeat(9000);
-    assert_error(&unslow.get_with(HOME, &[json, ("X-Wide", &wide)]), 431, &["x-wide", "8190"]);
+    assert_error(
+        &unslow.get_with(HOME, &[json, ("X-Wide", &wide)]),
+        431,
+        &["x-wide", "8190"],
+    );
     let names: Vec<_> = (0..20).map(|n| format!("X-{n}")).collect();
     let mut many: Vec<_> = names.iter().map(|name| (name.as_str(), "y")).collect();
     many.push(json);
@@ -237,7 +288,8 @@ fn a_request_over_a_limit_is_refused_by_name() {
 #[test]
 fn ambiguous_requests_are_refused() {
     let unslow = Unslow::demo();
-    let both = b"POST /q HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\
+    let both =
+        b"POST /q HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\
         Connection: close\r\n\r\n0\r\n\r\n";
     assert_eq!(unslow.raw(both).status, 400);
     let two = b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n";
@@ -249,11 +301,34 @@ fn what_is_not_part_of_the_key_cannot_poison_an_entry() {
     let unslow = Unslow::demo();
     let canary = "canary-7f3a";
     let names = [
-        "X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Prefix",
-        "X-Original-URL", "X-Rewrite-URL", "X-Host", "Forwarded", "X-Real-IP", "Via", "Referer",
-        "User-Agent", "Origin", "Cookie", "Authorization", "X-Request-Id", "Accept-Language",
-        "X-HTTP-Method-Override", "X-Method-Override", "Cache-Control", "Pragma", "Range",
-        "If-Modified-Since", "If-None-Match", "X-Wap-Profile", "X-Unslow", "TE", "From",
+        "X-Forwarded-Host",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Prefix",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Host",
+        "Forwarded",
+        "X-Real-IP",
+        "Via",
+        "Referer",
+        "User-Agent",
+        "Origin",
+        "Cookie",
+        "Authorization",
+        "X-Request-Id",
+        "Accept-Language",
+        "X-HTTP-Method-Override",
+        "X-Method-Override",
+        "Cache-Control",
+        "Pragma",
+        "Range",
+        "If-Modified-Since",
+        "If-None-Match",
+        "X-Wap-Profile",
+        "X-Unslow",
+        "TE",
+        "From",
     ];
     let headers: Vec<_> = names.iter().map(|name| (*name, canary)).collect();
     let poisoned = unslow.get_with(HOME, &headers);
@@ -271,7 +346,10 @@ fn what_is_not_part_of_the_key_cannot_poison_an_entry() {
 fn stats_are_open_to_this_machine_and_to_nobody_else_by_default() {
     let unslow = Unslow::demo();
     assert_eq!(unslow.get("/stats").status, 200);
-    for headers in [[("Host", "evil.example")], [("X-Forwarded-For", "127.0.0.1")]] {
+    for headers in [
+        [("Host", "evil.example")],
+        [("X-Forwarded-For", "127.0.0.1")],
+    ] {
         for path in ["/stats", "/stats.json"] {
             let answer = unslow.get_with(path, &headers);
             assert_eq!(answer.status, 403, "{path}");
@@ -286,14 +364,20 @@ fn the_admin_token_opens_stats_as_bearer_and_as_basic_password() {
     let unslow = Unslow::start_with(&["--admin-token-file", "token"], &files, &[]);
     let far = ("Host", "stats.example");
     let ask = |authorization: &str| {
-        unslow.get_with("/stats", &[far, ("Authorization", authorization)]).status
+        unslow
+            .get_with("/stats", &[far, ("Authorization", authorization)])
+            .status
     };
     assert_eq!(ask("Bearer s3cret"), 200);
     assert_eq!(ask("Basic YWRtaW46czNjcmV0"), 200);
     assert_eq!(ask("Bearer s3cre"), 401);
     let unasked = unslow.get_with("/stats", &[far]);
     assert_eq!(unasked.status, 401);
-    assert!(unasked.header("www-authenticate").starts_with("Basic realm="));
+    assert!(
+        unasked
+            .header("www-authenticate")
+            .starts_with("Basic realm=")
+    );
     let allowed = Unslow::start(&["--stats-allow", "127.0.0.0/8"]);
     assert_eq!(allowed.get_with("/stats", &[far]).status, 200);
 }
@@ -307,7 +391,10 @@ fn assets_carry_a_hash_and_may_be_kept_for_good() {
     let style = unslow.get_with(path, &[("Accept-Encoding", "br")]);
     assert_eq!(style.status, 200);
     assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
-    assert_eq!(style.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        style.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     assert_eq!(style.header("content-encoding"), "br");
     let again = unslow.get_with(path, &[("If-None-Match", unslow.get(path).header("etag"))]);
     assert_eq!(again.status, 304);
@@ -344,8 +431,13 @@ fn pages_are_compressed_per_request_and_have_no_tag() {
 fn a_thousand_clients_of_a_cold_key_cost_one_load() {
     let unslow = Unslow::start(&["--demo-delay", "2s"]);
     let mut bodies: Vec<_> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..1000).map(|_| scope.spawn(|| unslow.get(HOME).body)).collect();
-        clients.into_iter().map(|client| client.join().unwrap()).collect()
+        let clients: Vec<_> = (0..1000)
+            .map(|_| scope.spawn(|| unslow.get(HOME).body))
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .collect()
     });
     bodies.dedup();
     assert_eq!(bodies.len(), 1);

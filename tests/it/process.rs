@@ -11,13 +11,18 @@ use crate::unslow::{LOST, Unslow, command, run};
 fn term_lets_a_running_request_finish_and_ends_with_0() {
     let unslow = Unslow::start(&["--demo-delay", "700ms"]);
     let mut stream = unslow.connect();
-    stream.write_all(b"GET /q/version.json HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
     until("the load runs", || unslow.numbers("version")["loads"] == 1);
     unslow.signal(Signal::SIGTERM);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
     assert!(answer.contains("database_version"), "{answer}");
     assert!(unslow.wait().success());
 }
@@ -38,7 +43,9 @@ fn while_it_drains_readyz_says_503_and_requests_are_still_served() {
 fn int_ends_it_at_once() {
     let unslow = Unslow::start(&["--demo-delay", "60s"]);
     let mut stream = unslow.connect();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
     until("the load runs", || unslow.numbers("version")["loads"] == 1);
     unslow.signal(Signal::SIGINT);
     assert!(unslow.wait().success());
@@ -60,7 +67,11 @@ fn an_address_in_use_is_said_with_its_setting() {
 fn exit_codes_tell_usage_from_settings() {
     for (args, code, words) in [
         (&["--wrokers", "3"][..], 2, &["--workers"][..]),
-        (&["--workers", "0"], 6, &["--workers", "[server] workers", "512"]),
+        (
+            &["--workers", "0"],
+            6,
+            &["--workers", "[server] workers", "512"],
+        ),
         (&["--config", "missing.ini"], 6, &["missing.ini"]),
         (&["--home", "versoin"], 6, &["versoin", "version"]),
     ] {
@@ -82,15 +93,22 @@ fn a_unix_socket_is_served_and_removed_at_the_end() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    until("the socket is there", || std::os::unix::net::UnixStream::connect(&path).is_ok());
+    until("the socket is there", || {
+        std::os::unix::net::UnixStream::connect(&path).is_ok()
+    });
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
     stream.set_read_timeout(Some(LOST)).unwrap();
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM)
-        .unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().cast_signed()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
     assert!(child.wait().unwrap().success());
     assert!(!path.exists());
 }
@@ -100,11 +118,17 @@ fn the_access_log_has_a_line_per_request_without_the_query_string() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("access.log");
     let unslow = Unslow::start(&["--access-log", log.to_str().unwrap(), "--demo-delay", "0s"]);
-    unslow.get_with("/q/version.json?secret=hunter2", &[("User-Agent", "evil\u{1b}[2J\"agent")]);
+    unslow.get_with(
+        "/q/version.json?secret=hunter2",
+        &[("User-Agent", "evil\u{1b}[2J\"agent")],
+    );
     unslow.get("/healthz");
     let text = || std::fs::read_to_string(&log).unwrap_or_default();
     until("two lines are there", || text().lines().count() == 2);
     let first = text().lines().next().unwrap().to_owned();
     assert!(first.contains("GET /q/version.json?… HTTP/1.1"), "{first}");
-    assert!(!first.contains("hunter2") && !first.contains('\u{1b}'), "{first}");
+    assert!(
+        !first.contains("hunter2") && !first.contains('\u{1b}'),
+        "{first}"
+    );
 }

@@ -36,7 +36,8 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     #[track_caller]
@@ -50,7 +51,11 @@ impl Answer {
 /// A command on the binary with an environment that holds nothing of the test machine's.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_unslow"));
-    command.args(args).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null());
     command
 }
 
@@ -72,7 +77,11 @@ impl Unslow {
     }
 
     /// As [`start`](Self::start), with files (name, content) in the folder and an environment.
-    pub(crate) fn start_with(args: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) -> Unslow {
+    pub(crate) fn start_with(
+        args: &[&str],
+        files: &[(&str, &str)],
+        env: &[(&str, &str)],
+    ) -> Unslow {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             let path = folder.path().join(name);
@@ -91,7 +100,9 @@ impl Unslow {
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
         let Some(url) = url.map(str::to_owned) else {
             let _ = child.wait();
             let log = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
@@ -121,7 +132,10 @@ impl Unslow {
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let host = self.url.trim_start_matches("http://");
         let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+        {
             text.push_str(&format!("Host: {host}\r\n"));
         }
         for (name, value) in headers {
@@ -150,7 +164,10 @@ impl Unslow {
     /// The counters of one query from `/stats.json`.
     pub(crate) fn numbers(&self, query: &str) -> serde_json::Value {
         let stats = self.get("/stats.json").json();
-        let queries = stats["queries"].as_array().expect("a list of queries").clone();
+        let queries = stats["queries"]
+            .as_array()
+            .expect("a list of queries")
+            .clone();
         queries
             .into_iter()
             .find(|numbers| numbers["query"] == query)
@@ -191,22 +208,40 @@ fn parse(received: &[u8]) -> Answer {
         .unwrap_or_else(|| panic!("no HTTP answer: {:?}", String::from_utf8_lossy(received)));
     let head = std::str::from_utf8(&received[..end]).unwrap();
     let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
     let headers: HashMap<_, _> = lines
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let mut body = received[end + 4..].to_vec();
-    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+    if headers
+        .get("transfer-encoding")
+        .is_some_and(|coding| coding == "chunked")
+    {
         panic!("no answer of ours is chunked: {head}");
     }
     if let Some(length) = headers.get("content-length") {
         let length: usize = length.parse().unwrap();
         assert!(body.len() <= length, "more bytes than announced");
         if body.len() < length {
-            assert!(body.is_empty(), "fewer bytes than announced: {} of {length}", body.len());
+            assert!(
+                body.is_empty(),
+                "fewer bytes than announced: {} of {length}",
+                body.len()
+            );
         }
         body.truncate(length);
     }
-    Answer { status, headers, body }
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }

@@ -91,7 +91,11 @@ fn everything(settings: &Settings) -> String {
 fn start(row: &Setting, texts: [&str; 3], depth: usize) -> Start {
     let (section, key) = (row.section, row.key);
     // Without the setting, its context could be half a database.
-    let context = if depth == 0 { String::new() } else { context(section, key) };
+    let context = if depth == 0 {
+        String::new()
+    } else {
+        context(section, key)
+    };
     let mut ini = format!("[{section}]\n{context}");
     if depth >= 1 {
         ini += &format!("{key} = {}\n", texts[0]);

@@ -38,7 +38,7 @@ impl World<'_> {
                 max_bytes: 67_108_864,
             }),
             redis: Some(RedisTier {
-                up: true,
+                up: Some(true),
                 breaker: "closed",
                 last_error: None,
             }),
@@ -49,7 +49,7 @@ impl World<'_> {
             total: &bad,
             queries: vec![row(&self.name, &bad, last), row("version", &quiet, None)],
             redis: Some(RedisTier {
-                up: false,
+                up: Some(false),
                 breaker: &breaker,
                 last_error: Some(&class),
             }),
