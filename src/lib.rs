@@ -1,6 +1,52 @@
-//! unslow puts slow SQL behind a cache.
+//! unslow puts slow SQL behind a cache, in one file you can copy: named queries on PostgreSQL or
+//! SQLite, their answers kept in memory and in Redis, served as pages, JSON, CSV and NDJSON.
+//!
+//! # Layout
+//!
+//! | Module | Owns |
+//! |---|---|
+//! | [`flags`], [`settings`] | the command line; every setting once, merged from ini, environment and flags |
+//! | [`commands`] | one file per subcommand that is not the server itself |
+//! | [`server`] | listeners, workers, the graceful end |
+//! | [`web`] | the route table, and how requests and answers become HTTP |
+//! | [`view`] | pages as pure functions from data to markup |
+//! | [`app`] | from a query and its arguments to an answer: the only place that sees database and cache |
+//! | [`query`] | the catalog, the `.sql` file format, typed parameters |
+//! | [`db`] | running a query, read-only and bounded |
+//! | [`cache`] | the read path: memory, Redis, one load per key |
+//! | [`stats`] | every counter |
+//! | [`outcome`], [`error`], [`logging`] | the words for how a request ended; what may be said of a failure; the logs |
+//!
+//! Imports run one way: `main → {flags, settings, logging, server, commands}`,
+//! `server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
+//! (`tests/it/house.rs`) keeps it so.
+//!
+//! # The life of a request
+//!
+//! 1. [`web::around`] reads its id and its sender, holds the limits on its head, and later adds
+//!    the headers that every response has.
+//! 2. A route in `web/pages.rs` finds the query and types its parameters
+//!    ([`query::Query::arguments`]).
+//! 3. [`app::App::answer`] asks the cache, with a load to run when the cache has nothing.
+//! 4. [`cache::Cache::get_or_load`] looks in memory, then in Redis, then joins or leads the
+//!    flight for its key. A load is a task of the engine runtime ([`app::Engine`]), never part of
+//!    the request: a client that leaves takes nothing with it.
+//! 5. The load is [`db::Database::run`]: one read-only transaction, bounded in time, rows and
+//!    bytes.
+//! 6. `web/data.rs` sends the stored bytes, or `web/pages.rs` a page of [`view`].
+//!
+//! # To add …
+//!
+//! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`;
+//! * a query to the demo: a file in `sql/queries`;
+//! * a header to query files: `query/header.rs`;
+//! * a route: `web/mod.rs`, and a file beside it;
+//! * a counter: `stats/counter.rs`;
+//! * a command: `flags.rs`, and a file in `commands`.
+
 pub mod app;
 pub mod cache;
+pub mod commands;
 pub mod db;
 pub mod error;
 pub mod flags;

@@ -52,13 +52,13 @@ async fn serve(app: &App, site: web::Data<Site>, listeners: Listeners) -> Result
     )
     .map_err(failed)?;
     let ending = actix_web::rt::spawn(end);
-    let served = server.await;
+    let result = server.await;
     ending.abort();
     for path in removed_at_the_end {
         // It may be gone already, which is what was wanted.
         let _ = std::fs::remove_file(path);
     }
-    served.map_err(failed)
+    result.map_err(failed)
 }
 
 /// The worker threads, on all listeners.

@@ -74,12 +74,10 @@ fn asset(name: &str) -> Option<Asset> {
         _ => return None,
     };
     let file = Embedded::get(name)?;
-    let hash: String = file.metadata.sha256_hash()[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let [a, b, c, d, ..] = file.metadata.sha256_hash();
+    let hash = u32::from_be_bytes([a, b, c, d]);
     Some(Asset {
-        hashed_name: format!("{stem}-{hash}.{extension}"),
+        hashed_name: format!("{stem}-{hash:08x}.{extension}"),
         content_type,
         body: match file.data {
             Cow::Borrowed(data) => Bytes::from_static(data),

@@ -155,7 +155,7 @@ fn page(
         }
         Err(error) => {
             let said = errors::say(site, context, &error);
-            page.failure = Some(said.failure(&context));
+            page.failure = Some(said.failure(context));
             let markup = view::query(&site.frame(), &page);
             let mut response = body::page(said.status, markup, context);
             errors::finish(&mut response, &error);
