@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use unslow::db::Limits;
 use unslow::error::RequestError;
 use unslow::settings::DatabaseTarget;
 
-use crate::db_support::{json, on_postgres, open, run};
+use crate::db_support::{LIMITS, json, on_postgres, open, run, run_with};
 use crate::servers::{self, Postgres, until};
 
 const ONE: &str = "select 1 as a";
@@ -80,6 +82,30 @@ async fn a_server_that_hangs_is_found_out_before_the_statement_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_in_mid_statement_is_given_up_after_the_limit() {
+    let server = Postgres::start();
+    let database = open(DatabaseTarget::Postgres(on_postgres(
+        server.port(),
+        "postgres",
+    )));
+    let limits = Limits {
+        timeout: Duration::from_secs(3),
+        ..LIMITS
+    };
+    let running = run_with(&database, "select pg_sleep(44)::text as a", &[], limits);
+    let stopped = async {
+        until("the statement runs", || server.running("pg_sleep(44)") == 1).await;
+        server.stop();
+    };
+    let (end, ()) = tokio::join!(running, stopped);
+    assert!(matches!(end, Err(RequestError::Timeout { .. })), "{end:?}");
+    assert_eq!(database.health().up, Some(false));
+    server.cont();
+    run(&database, ONE).await.unwrap();
+    assert_eq!(database.health().up, Some(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_in_mid_statement_is_unavailable() {
     let mut server = Postgres::start();
     let database = open(DatabaseTarget::Postgres(on_postgres(
@@ -113,15 +139,15 @@ async fn fragile(port: u16, fatal: &'static [u8]) -> u16 {
                 let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
             });
             tokio::spawn(async move {
-                let mut part = vec![0; 1 << 16];
-                while let Ok(length @ 1..) = from_client.read(&mut part).await {
-                    let carries = part[..length]
+                let mut buffer = vec![0; 1 << 16];
+                while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+                    let carries = buffer[..length]
                         .windows(fatal.len())
                         .any(|text| text == fatal);
                     if carries && !broke.swap(true, Ordering::SeqCst) {
                         break;
                     }
-                    to_server.write_all(&part[..length]).await.unwrap();
+                    to_server.write_all(&buffer[..length]).await.unwrap();
                 }
                 back.abort();
             });
