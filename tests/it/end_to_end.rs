@@ -269,7 +269,7 @@ fn refusals_limits_and_failures_have_their_own_answers() {
         ("cte", 503, "0A000"),
         ("function", 503, "25006"),
         ("sleepy", 504, "too long"),
-        ("twice", 503, ""),
+        ("twice", 500, "alias"),
         ("broken", 503, "technical difficulties"),
         ("huge", 503, "too large"),
     ] {
