@@ -1,7 +1,9 @@
 //! unslow puts slow SQL behind a cache.
 pub mod app;
 pub mod cache;
+pub mod commands;
 pub mod db;
+pub mod environment;
 pub mod error;
 pub mod flags;
 pub mod logging;

@@ -268,10 +268,7 @@ mod tests {
         assert_eq!(all.sslmode.as_deref(), Some("require"));
         let few = pieces("postgresql://db").unwrap();
         assert_eq!((few.port, few.user, few.password), (None, None, None));
-        for socket in [
-            "postgres://u@%2Frun%2Fpg/db",
-            "postgres:///db?host=/run/pg",
-        ] {
+        for socket in ["postgres://u@%2Frun%2Fpg/db", "postgres:///db?host=/run/pg"] {
             assert_eq!(
                 pieces(socket).unwrap().host.as_deref(),
                 Some("/run/pg"),
@@ -282,8 +279,9 @@ mod tests {
 
     #[test]
     fn any_password_survives_a_url_when_it_is_escaped() {
-        let plain = r##"\#;%"' :/?@[]+&=é"##;
-        let escaped: String = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let plain = r#"\#;%"' :/?@[]+&=é"#;
+        let escaped: Vec<String> = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escaped.concat();
         let all = pieces(&format!("postgres://u:{escaped}@h/d")).unwrap();
         assert_eq!(all.password.as_deref(), Some(plain));
         let plus = pieces("postgres://u:a+b;c@h/d").unwrap();
