@@ -142,12 +142,14 @@ fn argument(
     arg
 }
 
-/// Puts slow SQL behind a cache: run it, open the address it prints.
-///
-/// With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from
-/// app.ini, the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.
+const ABOUT: &str = "Puts slow SQL behind a cache.
+
+With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from app.ini, \
+the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.";
+
+/// The command line without the settings.
 #[derive(Debug, Parser)]
-#[command(name = "unslow", version, max_term_width = 100)]
+#[command(name = "unslow", version, about = ABOUT, max_term_width = 100)]
 #[command(after_help = "Start with `unslow init`, then `unslow check --online`.")]
 struct Cli {
     /// Settings file [default: app.ini in the working directory, if there]
@@ -179,7 +181,8 @@ pub enum Command {
         #[arg(value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// Create slow_version() in the configured database; safe to repeat
+    /// Create `slow_version()` in the configured database; safe to repeat
+    #[command(about = "Create slow_version() in the configured database; safe to repeat")]
     Install,
     /// List the queries
     Queries,

@@ -48,6 +48,7 @@ pub mod app;
 pub mod cache;
 pub mod commands;
 pub mod db;
+pub mod environment;
 pub mod error;
 pub mod flags;
 pub mod logging;

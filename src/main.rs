@@ -1,1 +1,19 @@
-fn main() {}
+//! Flags, settings, command, exit code; no logic. It is synchronous, because a process must not
+//! fork under a runtime.
+
+use std::process::ExitCode;
+
+use unslow::{commands, environment, flags, settings};
+
+/// musl's own allocator takes one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    environment::forget(&commands::DRIVER_ENVIRONMENT);
+    match flags::parse(std::env::args_os(), settings::flags()) {
+        Ok(flags) => commands::run(&flags),
+        Err(help_or_error) => commands::usage(&help_or_error),
+    }
+}

@@ -31,7 +31,7 @@ use crate::flags::{self, Flags};
 
 pub use network::Network;
 pub use origin::{Origin, Source};
-pub use table::{flags, readme_table};
+pub use table::{flags, nearest, readme_table};
 pub use types::*;
 pub use units::{duration_text, parse_duration, size_text};
 

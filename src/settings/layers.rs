@@ -225,6 +225,10 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     Ok(())
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it stands beside `postgres`, which can fail"
+)]
 fn redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     if let Some((_, origin)) = url_of(keys) {
         fill(keys, "password_file", None, &origin.inside_url());

@@ -215,7 +215,7 @@ pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// The known name that was probably meant, if one is near enough.
-pub(super) fn nearest<S: AsRef<str>>(name: &str, known: impl Iterator<Item = S>) -> Option<S> {
+pub fn nearest<S: AsRef<str>>(name: &str, known: impl Iterator<Item = S>) -> Option<S> {
     let name = name.to_lowercase();
     known
         .map(|known| {
@@ -289,7 +289,7 @@ mod tests {
         for row in all() {
             assert!(seen.insert(row.name()), "{}", row.name());
             assert!(seen.insert(row.environment()), "{}", row.environment());
-            for flag in &row.flag {
+            if let Some(flag) = &row.flag {
                 for name in std::iter::once(&flag.long).chain(flag.aliases) {
                     assert!(seen.insert((*name).to_owned()), "--{name}");
                 }

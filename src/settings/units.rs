@@ -18,7 +18,7 @@ const TIME: [(&str, u128); 7] = [
 ];
 
 /// Longer than any sensible setting, and short enough to be added to a clock without overflow.
-const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
+const LONGEST: Duration = Duration::from_hours(3650 * 24);
 
 /// `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
 pub fn duration_text(duration: Duration) -> String {
@@ -37,7 +37,7 @@ pub fn duration_text(duration: Duration) -> String {
     text
 }
 
-/// Reads what [`duration_text`] writes. The error is a sentence that says what to write instead.
+/// Reads what [`duration_text`] writes, and `0`, which needs no unit. The error is a sentence that says what to write instead.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).map_err(|fault| fault.sentence())
 }
@@ -45,6 +45,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     const REMEDY: &str = "write a time with its unit: 500ms, 10s, 5m, 2h, 1d or 1m30s";
     let fault = |why: &str| Fault::new(why, REMEDY);
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
         return Err(Fault::new(
             "is a number without a unit",
@@ -143,6 +146,7 @@ mod tests {
             ("1d", 86_400_000),
             ("1m30s", 90_000),
             ("0s", 0),
+            ("0", 0),
             ("90s", 90_000),
         ] {
             assert_eq!(
@@ -160,8 +164,8 @@ mod tests {
             assert_eq!(duration(&duration_text(before)).unwrap(), before);
         }
         assert_eq!(duration_text(Duration::from_secs(90)), "1m30s");
-        assert_eq!(duration_text(Duration::from_secs(86_400)), "1d");
-        assert_eq!(duration_text(Duration::from_secs(36 * 3600)), "1d12h");
+        assert_eq!(duration_text(Duration::from_hours(24)), "1d");
+        assert_eq!(duration_text(Duration::from_hours(36)), "1d12h");
         for bytes in [0, 1, 1000, 1024, 4 << 20, 1 << 30, (1 << 30) + 1] {
             assert_eq!(size(&size_text(bytes)).unwrap(), bytes);
         }

@@ -279,8 +279,9 @@ mod tests {
 
     #[test]
     fn any_password_survives_a_url_when_it_is_escaped() {
-        let plain = r##"\#;%"' :/?@[]+&=é"##;
-        let escaped: String = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let plain = r#"\#;%"' :/?@[]+&=é"#;
+        let escaped: Vec<String> = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escaped.concat();
         let all = pieces(&format!("postgres://u:{escaped}@h/d")).unwrap();
         assert_eq!(all.password.as_deref(), Some(plain));
         let plus = pieces("postgres://u:a+b;c@h/d").unwrap();

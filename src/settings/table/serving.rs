@@ -21,6 +21,10 @@ const NO_FLAG: Flag = Flag {
     repeatable: false,
 };
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the table takes functions of one type"
+)]
 fn cores(_: &Ground) -> Option<String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Some(cores.min(MOST_WORKERS).to_string())

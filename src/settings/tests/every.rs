@@ -25,9 +25,11 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("postgres", "host") => ["h1", "10.0.0.1", "/run/postgresql"],
         ("postgres", "port") => ["1", "6432", "65535"],
         ("postgres", "database" | "user" | "password") => ["one", "two words", "#;%\"'\\"],
-        ("postgres" | "redis" | "admin", "password_file" | "token_file") => ["s1", "s2", "s3"],
+        (
+            "postgres" | "redis" | "admin",
+            "password_file" | "token_file" | "sslrootcert" | "ca_file",
+        ) => ["s1", "s2", "s3"],
         ("postgres", "sslmode") => ["disable", "verify-ca", "verify-full"],
-        ("postgres" | "redis", "sslrootcert" | "ca_file") => ["s1", "s2", "s3"],
         ("database", "pool_size" | "max_rows") => ["1", "20", "300"],
         ("database", "max_result") => ["1MiB", "2MiB", "100000"],
         ("redis", "url") => [
@@ -66,8 +68,9 @@ fn context(section: &str, key: &str) -> String {
         "postgres" if key != "url" => parts
             .iter()
             .filter(|(part, _)| *part != key)
-            .map(|(part, text)| format!("{part}={text}\n"))
-            .collect(),
+            .map(|(part, text)| [part, "=", text, "\n"].concat())
+            .collect::<Vec<_>>()
+            .concat(),
         "redis" if key != "url" => "url=redis://r\n".to_owned(),
         _ => String::new(),
     }
@@ -98,7 +101,7 @@ fn start(row: &Setting, texts: [&str; 3], depth: usize) -> Start {
     };
     let mut ini = format!("[{section}]\n{context}");
     if depth >= 1 {
-        ini += &format!("{key} = {}\n", texts[0]);
+        ini = format!("{ini}{key} = {}\n", texts[0]);
     }
     let mut start = Start::with_ini(&ini);
     for (name, content) in [("s1", "first"), ("s2", "second"), ("s3", "third")] {

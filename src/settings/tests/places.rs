@@ -33,7 +33,7 @@ fn with_nothing_given_it_is_the_demo() {
 #[test]
 fn passwords_come_out_exactly_as_they_were_written() {
     for password in [
-        r##"\ # ; % " ' x"##,
+        r#"\ # ; % " ' x"#,
         r"ends\",
         "\"q\"",
         "%41",

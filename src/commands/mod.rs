@@ -1,0 +1,189 @@
+//! The subcommands, one file for each that is not the server itself, and what they share: how a
+//! failure becomes a message and an exit code, and a small runtime. What a query or a database is
+//! belongs to `query` and `db`.
+
+mod check;
+mod init;
+mod install;
+mod print_config;
+mod queries;
+mod query;
+mod stand_ins;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::db::Database;
+use crate::error::{RequestError, StartupError};
+use crate::flags::{Command, Flags};
+use crate::logging;
+use crate::query::{Catalog, DatabaseKind};
+use crate::settings::{self, DatabaseTarget, Loaded, Settings};
+
+pub use stand_ins::DRIVER_ENVIRONMENT;
+use stand_ins::serve;
+
+/// Why a command ended without success.
+#[derive(Debug)]
+enum Failure {
+    /// It was asked for something that is not there; exit code 2.
+    Usage(String),
+    /// The settings or query files are not in order; exit code 6.
+    Settings(StartupError),
+    /// It went wrong while running; exit code 1.
+    Running(String),
+    /// Whoever read the output has gone, as `head` does; no failure at all.
+    NobodyReads,
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Failure::NobodyReads => 0,
+            Failure::Running(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Settings(_) => 6,
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        match self {
+            Failure::NobodyReads => None,
+            Failure::Running(text) | Failure::Usage(text) => Some(text.clone()),
+            Failure::Settings(error) => Some(error.to_string()),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::BadParameter(_) | RequestError::UnknownQuery(_) => {
+                Failure::Usage(error.to_string())
+            }
+            _ => Failure::Running(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::NobodyReads,
+            _ => Failure::Running(format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+/// Runs the command that the flags name, says on standard error what went wrong, and gives the
+/// exit code.
+pub fn run(flags: &Flags) -> ExitCode {
+    let Err(failure) = dispatch(flags) else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(message) = failure.message() {
+        say(&format!("unslow: {message}"));
+    }
+    ExitCode::from(failure.code())
+}
+
+/// Prints clap's help or error, and gives its exit code.
+pub fn usage(help_or_error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell that it could not be printed.
+    drop(help_or_error.print());
+    ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
+}
+
+fn dispatch(flags: &Flags) -> Result<(), Failure> {
+    match &flags.command {
+        Command::Init { dir } => init::run(dir),
+        command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
+    }
+}
+
+fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
+    let settings = &loaded.settings;
+    match command {
+        Command::PrintConfig => return print_config::run(&loaded),
+        Command::Queries => return queries::run(settings),
+        _ => {}
+    }
+    use_ring();
+    match command {
+        Command::Check { online } => check::run(&loaded, *online),
+        Command::Install => install::run(settings),
+        Command::Query {
+            name,
+            params,
+            format,
+        } => query::run(settings, name, params, *format),
+        _ => {
+            logging::init(&settings.log).map_err(Failure::Settings)?;
+            serve(loaded.settings).map_err(|error| Failure::Running(error.to_string()))
+        }
+    }
+}
+
+/// Makes ring the cryptography of every TLS connection of this process. rustls would otherwise ask
+/// each user of it to choose one.
+fn use_ring() {
+    // It fails where one was chosen before, and nobody but us chooses one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// The queries that these settings offer.
+fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
+    let kind = match settings.database {
+        DatabaseTarget::Postgres(_) => DatabaseKind::Postgres,
+        DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => DatabaseKind::Sqlite,
+    };
+    Catalog::load(kind, settings.queries_dir.as_deref()).map_err(Failure::Settings)
+}
+
+/// A runtime for one command, which has nothing to do at the same time.
+fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Running(format!("the runtime does not start: {error}")))
+}
+
+/// The database; to be called on the runtime.
+fn database(settings: &Settings) -> Result<Database, Failure> {
+    Database::open(settings).map_err(Failure::Settings)
+}
+
+/// Writes to standard output. Unlike `print!` it does not panic when nobody reads.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    Ok(out.flush()?)
+}
+
+/// Writes a line to standard error, as long as there is one.
+fn say(line: &str) {
+    drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_the_exit_code_that_scripts_rely_on() {
+        let error = || StartupError::new("x");
+        for (failure, code) in [
+            (Failure::Settings(error()), 6),
+            (RequestError::BadParameter("x".into()).into(), 2),
+            (RequestError::UnknownQuery("x".into()).into(), 2),
+            (RequestError::Unavailable { detail: "x".into() }.into(), 1),
+            (io::Error::from(io::ErrorKind::StorageFull).into(), 1),
+            (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
+        ] {
+            assert_eq!(failure.code(), code, "{failure:?}");
+            assert_eq!(failure.message().is_none(), code == 0);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `unslow print-config`: every setting with its value and where that came from.
+
+use super::{Failure, print};
+use crate::app::format::aligned;
+use crate::settings::Loaded;
+
+pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+    print(text(loaded).as_bytes())
+}
+
+/// One line for each setting: name, value, origin.
+fn text(loaded: &Loaded) -> String {
+    let mut lines = Vec::new();
+    for shown in &loaded.shown {
+        let (text, origin) = match &shown.text {
+            Some(text) => (one_line(text), shown.origin.to_string()),
+            None => ("-".to_owned(), String::new()),
+        };
+        lines.push(vec![
+            format!("[{}] {}", shown.section, shown.key),
+            text,
+            origin,
+        ]);
+    }
+    let file = match &loaded.file {
+        Some(file) => format!("# settings file: {}\n", file.display()),
+        None => "# no settings file\n".to_owned(),
+    };
+    file + &aligned(&lines, false)
+}
+
+/// A value of the environment may hold anything, and comes to a terminal.
+fn one_line(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.into()
+        }
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::flags;
+    use crate::settings::{self, Surroundings};
+
+    #[test]
+    fn every_value_is_shown_with_its_origin_and_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let ini = "[postgres]\nhost=db\ndatabase=d\nuser=u\npassword=hunter2\n";
+        std::fs::write(dir.path().join("app.ini"), ini).unwrap();
+        let flags = flags::parse(["unslow", "print-config", "--ttl", "7s"], settings::flags());
+        let surroundings = Surroundings {
+            working_folder: dir.path().to_owned(),
+            environment: vec![("REDIS_URL".to_owned(), "redis://:hunter2@r".to_owned())],
+        };
+        let text = text(&settings::load_in(&flags.unwrap(), &surroundings).unwrap());
+        let is = |name: &str, expected: &[&str]| {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            let parts = line[name.len()..].split("  ").map(str::trim);
+            let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+            assert_eq!(parts, expected, "{line}");
+        };
+        is("[cache] ttl", &["7s", "--ttl"]);
+        is("[postgres] host", &["db", "app.ini:2"]);
+        is("[postgres] password ", &["***", "app.ini:5"]);
+        is("[postgres] port", &["5432", "default"]);
+        is("[redis] url", &["redis://:***@r", "environment REDIS_URL"]);
+        is("[admin] token_file", &["-"]);
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

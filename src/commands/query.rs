@@ -1,0 +1,86 @@
+//! `unslow query`: runs one query once, without the cache, and prints its rows.
+
+use std::io::{IsTerminal, stdout};
+use std::time::Instant;
+
+use super::{Failure, catalog, database, print, runtime, say};
+use crate::app::format;
+use crate::db::{Limits, Rows};
+use crate::flags::Format;
+use crate::query::Query;
+use crate::settings::{Settings, nearest};
+
+pub(super) fn run(
+    settings: &Settings,
+    name: &str,
+    params: &[(String, String)],
+    format: Option<Format>,
+) -> Result<(), Failure> {
+    let catalog = catalog(settings)?;
+    let Some(query) = catalog.get(name) else {
+        let near = nearest(name, catalog.iter().map(|query| query.name.as_str()));
+        let remedy = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "`unslow queries` lists them".to_owned(),
+        };
+        return Err(Failure::Usage(format!(
+            "there is no query named {name:?}\n  {remedy}"
+        )));
+    };
+    let arguments = query.arguments(params)?;
+    let (rows, elapsed) = runtime()?.block_on(async {
+        let database = database(settings)?;
+        let start = Instant::now();
+        let rows = database
+            .run(query, &arguments, limits(settings, query))
+            .await?;
+        Ok::<_, Failure>((rows, start.elapsed()))
+    })?;
+    print(&formatted(&rows, format.unwrap_or_else(usual_format))?)?;
+    let more = if rows.truncated {
+        ", and there are more"
+    } else {
+        ""
+    };
+    let noun = if rows.count == 1 { "row" } else { "rows" };
+    say(&format!(
+        "{} {noun}{more} in {:.5}s",
+        rows.count,
+        elapsed.as_secs_f64()
+    ));
+    if rows.truncated {
+        say("  the limit is [database] max_rows, or max-rows in the query file");
+    }
+    Ok(())
+}
+
+/// People get a table, programs get JSON.
+fn usual_format() -> Format {
+    if stdout().is_terminal() {
+        Format::Table
+    } else {
+        Format::Json
+    }
+}
+
+fn limits(settings: &Settings, query: &Query) -> Limits {
+    let policy = &query.policy;
+    Limits {
+        timeout: policy.timeout.unwrap_or(settings.limits.statement_timeout),
+        max_rows: policy.max_rows.unwrap_or(settings.limits.max_rows),
+        max_bytes: settings.limits.max_result,
+    }
+}
+
+fn formatted(rows: &Rows, format: Format) -> Result<Vec<u8>, Failure> {
+    Ok(match format {
+        Format::Json => {
+            let mut out = format::json(&rows.json, rows.truncated);
+            out.push(b'\n');
+            out
+        }
+        Format::Csv => format::csv(&rows.columns, &rows.json)?,
+        Format::Ndjson => format::ndjson(&rows.json),
+        Format::Table => format::table(&rows.columns, &rows.json)?.into_bytes(),
+    })
+}
