@@ -15,7 +15,7 @@
 //! | [`db`] | running a query, read-only and bounded |
 //! | [`cache`] | the read path: memory, Redis, one load per key |
 //! | [`stats`] | every counter |
-//! | [`outcome`], [`error`], [`logging`] | the words for how a request ended; what may be said of a failure; the logs |
+//! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
 //!
 //! Imports run one way: `main → {flags, settings, logging, server, commands}`,
 //! `server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test

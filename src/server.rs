@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
-use crate::settings::{Bind, Server as ServerSettings, Settings};
+use crate::settings::{Bind, Server as ServerSettings};
 use crate::web::{Site, around, routes};
 
 /// How often the end of the open connections is looked for while draining.
@@ -27,12 +27,10 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// Serves until TERM (graceful) or INT (quick). Prints each address once it can be used.
 ///
 /// # Errors
-/// An address that cannot be bound, or whatever keeps [`App::open`] from opening.
-pub fn run(settings: Settings) -> Result<(), StartupError> {
-    let access_log = AccessLog::open(&settings.log)?;
-    // Before anything slow: whoever starts a second copy by mistake hears of it at once.
-    let listeners = Listeners::bind(&settings.server)?;
-    let app = Arc::new(App::open(settings)?);
+/// An address that cannot be bound, or a system that gives no threads.
+pub fn run(app: App, access_log: Option<AccessLog>) -> Result<(), StartupError> {
+    let listeners = Listeners::bind(&app.settings.server)?;
+    let app = Arc::new(app);
     let site = web::Data::new(Site::new(Arc::clone(&app), access_log));
     announce(&app, &listeners);
     actix_web::rt::System::new().block_on(serve(&app, site, listeners))

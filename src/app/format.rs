@@ -41,10 +41,8 @@ pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError
     writer
         .write_record(columns)
         .map_err(|error| internal(&error))?;
-    for row in cells(columns, rows_json, text)? {
-        let fields = row
-            .iter()
-            .map(|cell| cell.as_ref().and_then(Option::as_deref).unwrap_or(""));
+    for row in texts(columns, rows_json)? {
+        let fields = row.iter().map(|cell| cell.as_deref().unwrap_or_default());
         writer
             .write_record(fields)
             .map_err(|error| internal(&error))?;
@@ -71,10 +69,10 @@ pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestErro
             .map(|name| printable(name))
             .collect::<Vec<_>>(),
     ];
-    for row in cells(columns, rows_json, text)? {
+    for row in texts(columns, rows_json)? {
         lines.push(
             row.iter()
-                .map(|cell| printable(cell.as_ref().and_then(Option::as_deref).unwrap_or("")))
+                .map(|cell| printable(cell.as_deref().unwrap_or_default()))
                 .collect(),
         );
     }
@@ -135,6 +133,14 @@ pub fn cells<T>(
             Ok(columns.iter().enumerate().map(cell).collect())
         })
         .collect()
+}
+
+/// The rows as text in the order of the columns, null as `None`.
+fn texts(columns: &[String], rows_json: &[u8]) -> Result<Vec<Vec<Option<String>>>, RequestError> {
+    let rows = cells(columns, rows_json, text)?.into_iter();
+    Ok(rows
+        .map(|row| row.into_iter().map(Option::flatten).collect())
+        .collect())
 }
 
 /// The rows within a document that [`json`] made: `{…},{…}`.
@@ -330,7 +336,7 @@ mod tests {
     #[test]
     fn cells_are_text_without_quotes_and_json_for_the_rest() {
         let rows = br#"{"\u0074":"\u003cb>","j":{"k":"\u003c\\u003c\""},"b":true,"x":null}"#;
-        let cells = cells(&columns(&["t", "j", "b", "x", "gone"]), rows).unwrap();
+        let cells = texts(&columns(&["t", "j", "b", "x", "gone"]), rows).unwrap();
         let some = |text: &str| Some(text.to_owned());
         let json = some(r#"{"k":"<\\u003c\""}"#);
         assert_eq!(cells, [[some("<b>"), json, some("true"), None, None]]);
@@ -338,7 +344,7 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_stays_as_it_is_written() {
-        let cells = cells(&columns(&["t"]), br#"{"t":"\ud800"}"#).unwrap();
+        let cells = texts(&columns(&["t"]), br#"{"t":"\ud800"}"#).unwrap();
         assert_eq!(cells, [[Some("\"\\ud800\"".to_owned())]]);
     }
 
@@ -351,7 +357,7 @@ mod tests {
 
     #[test]
     fn rows_that_are_cut_off_are_an_error() {
-        assert!(cells(&columns(&["a"]), br#"{"a":1},{"a":"#).is_err());
+        assert!(texts(&columns(&["a"]), br#"{"a":1},{"a":"#).is_err());
         assert!(csv(&columns(&["a"]), br#"{"a":1"#).is_err());
     }
 }

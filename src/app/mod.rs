@@ -166,7 +166,11 @@ async fn load(
     })
 }
 
-fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
+/// The page at `/` must have its query.
+///
+/// # Errors
+/// There is none of that name.
+pub fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
     if catalog.get(home).is_some() {
         return Ok(());
     }

@@ -1,13 +1,13 @@
 //! `unslow check`: are settings and query files in order, and with `--online`: do database and
 //! Redis do what is asked of them.
 
-use super::stand_ins::probe;
 use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format::aligned;
+use crate::app::require_home;
+use crate::cache::probe;
 use crate::db::Database;
-use crate::error::StartupError;
 use crate::query::{Catalog, Query};
-use crate::settings::{DatabaseTarget, Loaded, Settings, nearest};
+use crate::settings::{DatabaseTarget, Loaded, Settings};
 
 pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     let settings = &loaded.settings;
@@ -17,7 +17,7 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     };
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
     let catalog = catalog(settings)?;
-    home(&settings.server.home, &catalog)?;
+    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
     if !online {
         lines.extend(
             catalog
@@ -33,19 +33,6 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     }
     let noun = if failed == 1 { "check" } else { "checks" };
     Err(Failure::Running(format!("{failed} {noun} failed")))
-}
-
-/// The page at `/` must have its query.
-fn home(home: &str, catalog: &Catalog) -> Result<(), Failure> {
-    if catalog.get(home).is_some() {
-        return Ok(());
-    }
-    let remedy = match nearest(home, catalog.iter().map(|query| query.name.as_str())) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "`unslow queries` lists them".to_owned(),
-    };
-    let error = StartupError::new(format!("there is no query named {home:?}"));
-    Err(Failure::Settings(error.at("[server] home").remedy(remedy)))
 }
 
 /// Asks the database about every query, and tries Redis. Gives the number of failures; only

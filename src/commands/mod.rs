@@ -8,22 +8,19 @@ mod install;
 mod print_config;
 mod queries;
 mod query;
-mod stand_ins;
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::app::database_kind;
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::flags::{Command, Flags};
-use crate::logging;
-use crate::query::{Catalog, DatabaseKind};
-use crate::settings::{self, DatabaseTarget, Loaded, Settings};
-
-pub use stand_ins::DRIVER_ENVIRONMENT;
-use stand_ins::serve;
+use crate::query::Catalog;
+use crate::settings::{self, Loaded, Settings};
 
 /// Why a command ended without success.
 #[derive(Debug)]
@@ -119,10 +116,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             params,
             format,
         } => query::run(settings, name, params, *format),
-        _ => {
-            logging::init(&settings.log).map_err(Failure::Settings)?;
-            serve(loaded.settings).map_err(|error| Failure::Running(error.to_string()))
-        }
+        _ => serve::run(loaded.settings),
     }
 }
 
@@ -135,11 +129,8 @@ fn use_ring() {
 
 /// The queries that these settings offer.
 fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
-    let kind = match settings.database {
-        DatabaseTarget::Postgres(_) => DatabaseKind::Postgres,
-        DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => DatabaseKind::Sqlite,
-    };
-    Catalog::load(kind, settings.queries_dir.as_deref()).map_err(Failure::Settings)
+    Catalog::load(database_kind(settings), settings.queries_dir.as_deref())
+        .map_err(Failure::Settings)
 }
 
 /// A runtime for one command, which has nothing to do at the same time.

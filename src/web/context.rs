@@ -127,7 +127,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn network(text: &str) -> Network {
-        text.parse().unwrap()
+        Network::parse(text).unwrap()
     }
 
     fn client_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {

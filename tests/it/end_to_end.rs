@@ -349,7 +349,7 @@ fn bad_parameters_are_refused_by_name() {
 #[test]
 fn tls_to_both_is_verified() {
     let postgres = Postgres::start_tls();
-    let redis = Redis::with(crate::servers::redis::Options {
+    let redis = Redis::with(&crate::servers::redis::Options {
         tls: true,
         ..Default::default()
     });
