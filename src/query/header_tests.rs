@@ -137,7 +137,7 @@ fn each_wrong_line_is_refused_with_its_reason_and_a_remedy() {
         ("-- ttl: -5s", 1, "is no duration"),
         ("-- ttl: soon", 1, "is no duration"),
         ("-- ttl: 10 s", 1, "is no duration"),
-        ("-- ttl: 4000d", 1, "`ttl` is too long"),
+        ("-- ttl: 4000d", 1, "is too long"),
         ("-- stale-if-error: 99999999999999999d", 1, "is no duration"),
         ("-- timeout: 0", 1, "`timeout` is 0"),
         ("-- timeout: 25d", 1, "`timeout` is too long"),
