@@ -4,6 +4,7 @@
 //! The table is in `settings/table.rs`; a value's way is text → layer (`layers`) → merge by the
 //! `config` crate → reader (`values`, `units`, `url`) → [`Settings`].
 
+mod bind;
 mod draft;
 mod ini;
 mod layers;

@@ -6,8 +6,9 @@ use crate::app::format::aligned;
 use crate::app::require_home;
 use crate::cache::probe;
 use crate::db::Database;
+use crate::error::RequestError;
 use crate::query::{Catalog, Query};
-use crate::settings::{DatabaseTarget, Loaded, Settings};
+use crate::settings::{Loaded, Settings};
 
 pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     let settings = &loaded.settings;
@@ -43,13 +44,15 @@ async fn ask(
     lines: &mut Vec<Vec<String>>,
 ) -> Result<usize, Failure> {
     let mut failed = 0;
+    let mut no_function = false;
     let database = database(settings)?;
     for query in catalog.iter() {
         lines.push(match columns(&database, query).await {
             Ok(columns) => report(query, "OK", &columns),
-            Err(why) => {
+            Err(error) => {
                 failed += 1;
-                report(query, "FAILED", &why)
+                no_function |= is_unknown_function(&error);
+                report(query, "FAILED", &error.to_string())
             }
         });
     }
@@ -63,21 +66,23 @@ async fn ask(
         };
         lines.push(vec!["redis".to_owned(), word.to_owned(), text]);
     }
-    if failed > 0 && matches!(settings.database, DatabaseTarget::Postgres(_)) {
-        say("where slow_version() is missing, `unslow install` creates it");
+    if no_function {
+        say("if it is slow_version() that is missing, `unslow install` creates it");
     }
     Ok(failed)
 }
 
 /// The columns of a query, as the database tells them without running it.
-async fn columns(database: &Database, query: &Query) -> Result<String, String> {
+async fn columns(database: &Database, query: &Query) -> Result<String, RequestError> {
     let Ok(arguments) = query.arguments(&[]) else {
         return Ok("not asked: it has parameters without a default".to_owned());
     };
-    match database.columns(query, &arguments).await {
-        Ok(columns) => Ok(columns.join(", ")),
-        Err(error) => Err(error.to_string()),
-    }
+    Ok(database.columns(query, &arguments).await?.join(", "))
+}
+
+/// PostgreSQL's code for a function that does not exist.
+fn is_unknown_function(error: &RequestError) -> bool {
+    matches!(error, RequestError::Failed { sqlstate, .. } if sqlstate == "42883")
 }
 
 fn report(query: &Query, word: &str, text: &str) -> Vec<String> {

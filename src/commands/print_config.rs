@@ -14,7 +14,7 @@ fn text(loaded: &Loaded) -> String {
     for shown in &loaded.shown {
         let (text, origin) = match &shown.text {
             Some(text) => (one_line(text), shown.origin.to_string()),
-            None => ("-".to_owned(), String::new()),
+            None => ("(none)".to_owned(), String::new()),
         };
         lines.push(vec![
             format!("[{}] {}", shown.section, shown.key),
@@ -70,7 +70,7 @@ mod tests {
         is("[postgres] password ", &["***", "app.ini:5"]);
         is("[postgres] port", &["5432", "default"]);
         is("[redis] url", &["redis://:***@r", "environment REDIS_URL"]);
-        is("[admin] token_file", &["-"]);
+        is("[admin] token_file", &["(none)"]);
         assert!(!text.contains("hunter2"), "{text}");
     }
 }

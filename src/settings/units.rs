@@ -17,8 +17,7 @@ const TIME: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// Longer than any sensible setting, and short enough to be added to a clock without overflow.
-const LONGEST: Duration = Duration::from_hours(3650 * 24);
+const SECOND: u128 = 1_000_000_000;
 
 /// `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
 pub fn duration_text(duration: Duration) -> String {
@@ -37,9 +36,10 @@ pub fn duration_text(duration: Duration) -> String {
     text
 }
 
-/// Reads what [`duration_text`] writes, and `0`, which needs no unit. The error is a sentence that says what to write instead.
+/// Reads what [`duration_text`] writes, and `0`, which needs no unit. However long it is: who adds
+/// it to a clock bounds it first. The error says what is wrong with it: "it is …".
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|fault| fault.sentence())
+    duration(text).map_err(|fault| format!("it {}", fault.why))
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
@@ -77,15 +77,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
         total = number
             .checked_mul(nanos)
             .and_then(|nanos| total.checked_add(nanos))
-            .filter(|total| *total <= LONGEST.as_nanos())
-            .ok_or_else(|| Fault::new("is too long", "at most 3650d"))?;
+            .filter(|total| u64::try_from(total / SECOND).is_ok())
+            .ok_or_else(|| fault("is too long"))?;
         rest = after;
     }
     if last == u128::MAX {
         return Err(fault("is empty"));
     }
-    let seconds = u64::try_from(total / 1_000_000_000).unwrap_or(u64::MAX);
-    let nanos = u32::try_from(total % 1_000_000_000).unwrap_or(0);
+    let seconds = u64::try_from(total / SECOND).unwrap_or(u64::MAX);
+    let nanos = u32::try_from(total % SECOND).unwrap_or(0);
     Ok(Duration::new(seconds, nanos))
 }
 
@@ -184,13 +184,17 @@ mod tests {
             ("1s1s", "out of order"),
             ("10sec", "500ms"),
             ("5M", "500ms"),
-            ("9999999d", "3650d"),
+            ("999999999999999999999d", "too long"),
             ("999999999999999999999999999999999999999999d", "not a time"),
             ("٣s", "500ms"),
         ] {
-            let error = parse_duration(text).unwrap_err();
+            let error = duration(text).unwrap_err().sentence();
             assert!(error.contains(word), "{text}: {error}");
         }
+        assert_eq!(
+            parse_duration("10").unwrap_err(),
+            "it is a number without a unit"
+        );
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! the text and what to write instead. Where a text came from is not known here.
 
 use std::fmt::Display;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use super::network::Network;
 use super::units;
-use super::{AccessFormat, Bind, LogTarget, Secret, SslMode};
+use super::{AccessFormat, LogTarget, Secret, SslMode};
 
 /// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
 /// be left out where it is a secret.
@@ -29,6 +28,7 @@ impl Fault {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn sentence(&self) -> String {
         format!("{}; {}", self.why, self.remedy)
     }
@@ -41,7 +41,7 @@ pub(super) struct Given<'a> {
     pub(super) base: &'a Path,
 }
 
-type Read<T> = Result<T, Fault>;
+pub(super) type Read<T> = Result<T, Fault>;
 
 pub(super) fn boolean(given: Given<'_>) -> Read<bool> {
     match given.text.to_ascii_lowercase().as_str() {
@@ -79,8 +79,15 @@ where
     Ok(number)
 }
 
+/// Longer than any sensible setting, and short enough to be added to a clock without overflow.
+const LONGEST: Duration = Duration::from_hours(3650 * 24);
+
 pub(super) fn duration(given: Given<'_>) -> Read<Duration> {
-    units::duration(given.text)
+    let duration = units::duration(given.text)?;
+    if duration > LONGEST {
+        return Err(Fault::new("is too long", "write at most 3650d"));
+    }
+    Ok(duration)
 }
 
 /// A duration that may not be zero, because of `reason`.
@@ -241,92 +248,6 @@ pub(super) fn networks(given: Given<'_>) -> Read<Vec<Network>> {
     })
 }
 
-pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
-    let binds = list(given, bind)?;
-    if binds.is_empty() {
-        return Err(Fault::new("names no address", BIND_FORMS));
-    }
-    Ok(binds)
-}
-
-const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT or unix:PATH";
-
-/// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
-fn bind(given: Given<'_>) -> Read<Bind> {
-    let fault = |why: &str| Fault::new(why, BIND_FORMS);
-    if let Some(rest) = given.text.strip_prefix("unix:") {
-        let path = rest.strip_prefix("//").unwrap_or(rest);
-        if path.is_empty() {
-            return Err(fault("has no path"));
-        }
-        return Ok(Bind::Unix(given.base.join(path)));
-    }
-    let text = given.text.strip_prefix("tcp://").unwrap_or(given.text);
-    if text.contains('/') {
-        return Err(fault("is not an address"));
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Fault::new(
-            "is a port without a host",
-            format!("write :{text} or 127.0.0.1:{text}"),
-        ));
-    }
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or_else(|| fault("lacks its ]"))?;
-            let port = match after {
-                "" => None,
-                _ => Some(
-                    after
-                        .strip_prefix(':')
-                        .ok_or_else(|| fault("is not an address"))?,
-                ),
-            };
-            (host, port)
-        }
-        None if text.matches(':').count() > 1 => {
-            return Err(Fault::new(
-                "is not an address",
-                format!("IPv6 goes in brackets: [{text}]:8000"),
-            ));
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = match port {
-        None => 8000,
-        Some(port) => port
-            .parse()
-            .map_err(|_| fault("has no port of 0 to 65535"))?,
-    };
-    resolve(host, port).map(Bind::Tcp)
-}
-
-/// IPv4 first, so that `localhost` is where every client looks first for a server.
-fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
-    if host.is_empty() {
-        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-    }
-    let addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| {
-            Fault::new(
-                format!("names a host that does not resolve ({error})"),
-                BIND_FORMS,
-            )
-        })?
-        .collect();
-    let first = addresses
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(addresses.first());
-    first
-        .copied()
-        .ok_or_else(|| Fault::new("names a host without an address", BIND_FORMS))
-}
-
 /// One of a few words.
 fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
     let found = words
@@ -398,56 +319,6 @@ mod tests {
         Given {
             text,
             base: Path::new("/base"),
-        }
-    }
-
-    #[test]
-    fn addresses_to_listen_on_follow_gunicorns_grammar() {
-        for (text, address) in [
-            ("127.0.0.1:8080", "127.0.0.1:8080"),
-            ("127.0.0.1", "127.0.0.1:8000"),
-            (":9000", "0.0.0.0:9000"),
-            ("[::1]:80", "[::1]:80"),
-            ("[::1]", "[::1]:8000"),
-            ("tcp://127.0.0.1:0", "127.0.0.1:0"),
-            ("localhost:81", "127.0.0.1:81"),
-        ] {
-            assert_eq!(
-                bind(given(text)).unwrap(),
-                Bind::Tcp(address.parse().unwrap()),
-                "{text}"
-            );
-        }
-        for (text, path) in [
-            ("unix:/run/u.sock", "/run/u.sock"),
-            ("unix:u.sock", "/base/u.sock"),
-            ("unix:///a", "/a"),
-        ] {
-            assert_eq!(
-                bind(given(text)).unwrap(),
-                Bind::Unix(path.into()),
-                "{text}"
-            );
-        }
-        assert_eq!(binds(given("127.0.0.1:1, [::1]:2,")).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn addresses_that_cannot_be_listened_on_are_refused_with_the_remedy() {
-        for (text, remedy) in [
-            ("8000", ":8000"),
-            ("::1", "[::1]:8000"),
-            ("127.0.0.1:99999", "HOST:PORT"),
-            ("127.0.0.1:http", "HOST:PORT"),
-            ("[::1", "HOST:PORT"),
-            ("[::1]80", "HOST:PORT"),
-            ("unix:", "HOST:PORT"),
-            ("http://127.0.0.1:80", "HOST:PORT"),
-            ("", "HOST:PORT"),
-            (",", "HOST:PORT"),
-        ] {
-            let fault = binds(given(text)).unwrap_err();
-            assert!(fault.remedy.contains(remedy), "{text}: {fault:?}");
         }
     }
 

@@ -17,4 +17,5 @@ mod http;
 mod process;
 mod readme;
 mod servers;
+mod settings;
 mod unslow;

@@ -2,8 +2,8 @@
 
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
-use crate::settings::LogTarget;
 use crate::settings::values as v;
+use crate::settings::{LogTarget, bind};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -42,7 +42,7 @@ pub(super) const ROWS: [Setting; 24] = [
         "server",
         "bind",
         "Addresses to listen on: HOST:PORT, unix:PATH",
-        |d, g| set(&mut d.server.bind, v::binds(g)),
+        |d, g| set(&mut d.server.bind, bind::binds(g)),
     )
     .full_flag(Flag {
         long: "bind",

@@ -216,6 +216,12 @@ const BAD: &[(&str, &str, &[&str], &[&str])] = &[
         &[],
         &["app.ini:3: [cache] ttl: \"10\"", "as in 10s"],
     ),
+    (
+        "[cache]\nttl=4000d\n",
+        "",
+        &[],
+        &["app.ini:2: [cache] ttl: \"4000d\" is too long", "3650d"],
+    ),
     ("[cache]\nttl=0s\n", "", &[], &["app.ini:2", "cache: off"]),
     (
         "[cache]\nttl=10s ; ten\n",

@@ -1,0 +1,158 @@
+//! The addresses to listen on, in gunicorn's grammar.
+
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+
+use super::Bind;
+use super::values::{Fault, Given, Read, list};
+
+/// Addresses with commas between them; at least one.
+pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
+    let binds = list(given, bind)?;
+    if binds.is_empty() {
+        return Err(Fault::new("names no address", BIND_FORMS));
+    }
+    Ok(binds)
+}
+
+const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT or unix:PATH";
+
+/// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
+fn bind(given: Given<'_>) -> Read<Bind> {
+    let fault = |why: &str| Fault::new(why, BIND_FORMS);
+    if let Some(rest) = given.text.strip_prefix("unix:") {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.is_empty() {
+            return Err(fault("has no path"));
+        }
+        return Ok(Bind::Unix(given.base.join(path)));
+    }
+    let text = given.text.strip_prefix("tcp://").unwrap_or(given.text);
+    if text.contains('/') {
+        return Err(fault("is not an address"));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Fault::new(
+            "is a port without a host",
+            format!("write :{text} or 127.0.0.1:{text}"),
+        ));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or_else(|| fault("lacks its ]"))?;
+            let port = match after {
+                "" => None,
+                _ => Some(
+                    after
+                        .strip_prefix(':')
+                        .ok_or_else(|| fault("is not an address"))?,
+                ),
+            };
+            (host, port)
+        }
+        None if text.matches(':').count() > 1 => {
+            return Err(Fault::new(
+                "is not an address",
+                format!("IPv6 goes in brackets: [{text}]:8000"),
+            ));
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port {
+        None => 8000,
+        Some(port) => port
+            .parse()
+            .map_err(|_| fault("has no port of 0 to 65535"))?,
+    };
+    resolve(host, port).map(Bind::Tcp)
+}
+
+/// IPv4 first, so that `localhost` is where every client looks first for a server.
+fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
+    if host.is_empty() {
+        return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    let addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| {
+            Fault::new(
+                format!("names a host that does not resolve ({error})"),
+                BIND_FORMS,
+            )
+        })?
+        .collect();
+    let first = addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first());
+    first
+        .copied()
+        .ok_or_else(|| Fault::new("names a host without an address", BIND_FORMS))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use super::*;
+
+    fn given(text: &str) -> Given<'_> {
+        Given {
+            text,
+            base: Path::new("/base"),
+        }
+    }
+
+    #[test]
+    fn addresses_to_listen_on_follow_gunicorns_grammar() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("127.0.0.1", "127.0.0.1:8000"),
+            (":9000", "0.0.0.0:9000"),
+            ("[::1]:80", "[::1]:80"),
+            ("[::1]", "[::1]:8000"),
+            ("tcp://127.0.0.1:0", "127.0.0.1:0"),
+            ("localhost:81", "127.0.0.1:81"),
+        ] {
+            assert_eq!(
+                bind(given(text)).unwrap(),
+                Bind::Tcp(address.parse().unwrap()),
+                "{text}"
+            );
+        }
+        for (text, path) in [
+            ("unix:/run/u.sock", "/run/u.sock"),
+            ("unix:u.sock", "/base/u.sock"),
+            ("unix:///a", "/a"),
+        ] {
+            assert_eq!(
+                bind(given(text)).unwrap(),
+                Bind::Unix(path.into()),
+                "{text}"
+            );
+        }
+        assert_eq!(binds(given("127.0.0.1:1, [::1]:2,")).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn addresses_that_cannot_be_listened_on_are_refused_with_the_remedy() {
+        for (text, remedy) in [
+            ("8000", ":8000"),
+            ("::1", "[::1]:8000"),
+            ("127.0.0.1:99999", "HOST:PORT"),
+            ("127.0.0.1:http", "HOST:PORT"),
+            ("[::1", "HOST:PORT"),
+            ("[::1]80", "HOST:PORT"),
+            ("unix:", "HOST:PORT"),
+            ("http://127.0.0.1:80", "HOST:PORT"),
+            ("", "HOST:PORT"),
+            (",", "HOST:PORT"),
+        ] {
+            let fault = binds(given(text)).unwrap_err();
+            assert!(fault.remedy.contains(remedy), "{text}: {fault:?}");
+        }
+    }
+}
