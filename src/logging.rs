@@ -13,9 +13,10 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::StartupError;
@@ -42,6 +43,11 @@ fn subscriber<W>(level: tracing::Level, lines: W) -> impl Subscriber + Send + Sy
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // Whoever sends malformed requests could fill the disk; actix reports each as an error.
+    let targets = Targets::new()
+        .with_default(level)
+        .with_target("actix_http", LevelFilter::OFF)
+        .with_target("actix_server", LevelFilter::WARN);
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(level))
         .with_writer(lines)
@@ -50,6 +56,7 @@ where
         .with_ansi(false)
         .event_format(OneLine)
         .finish()
+        .with(targets)
 }
 
 fn open(path: &Path, setting: &str) -> Result<File, StartupError> {

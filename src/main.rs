@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use unslow::{commands, db, environment, flags, settings};
+use unslow::{commands, environment, flags, settings};
 
 /// musl's own allocator takes one lock for all threads.
 #[cfg(target_env = "musl")]
@@ -11,7 +11,7 @@ use unslow::{commands, db, environment, flags, settings};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    environment::forget(&db::DRIVER_ENVIRONMENT);
+    environment::forget(&commands::DRIVER_ENVIRONMENT);
     match flags::parse(std::env::args_os(), settings::flags()) {
         Ok(flags) => commands::run(&flags),
         Err(help_or_error) => commands::usage(&help_or_error),

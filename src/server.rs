@@ -32,13 +32,13 @@ pub fn run(app: App, access_log: Option<AccessLog>) -> Result<(), StartupError> 
     let listeners = Listeners::bind(&app.settings.server)?;
     let app = Arc::new(app);
     let site = web::Data::new(Site::new(Arc::clone(&app), access_log));
-    announce(&app, &listeners);
     actix_web::rt::System::new().block_on(serve(&app, site, listeners))
 }
 
 async fn serve(app: &App, site: web::Data<Site>, listeners: Listeners) -> Result<(), StartupError> {
     let connections = Arc::new(AtomicUsize::new(0));
     let removed_at_the_end = listeners.unix_paths();
+    let urls = listeners.urls();
     let failed = |error: io::Error| StartupError::new(format!("cannot serve: {error}"));
     let server =
         workers(&app.settings.server, site.clone(), listeners, &connections).map_err(failed)?;
@@ -50,6 +50,7 @@ async fn serve(app: &App, site: web::Data<Site>, listeners: Listeners) -> Result
     )
     .map_err(failed)?;
     let ending = actix_web::rt::spawn(end);
+    announce(app, &urls);
     let result = server.await;
     ending.abort();
     for path in removed_at_the_end {
@@ -158,13 +159,9 @@ async fn drain(
 }
 
 /// Says where it serves, on standard output, where a desktop user looks.
-fn announce(app: &App, listeners: &Listeners) {
-    for listener in &listeners.0 {
-        println!(
-            "unslow {} serves {}",
-            env!("CARGO_PKG_VERSION"),
-            listener.url()
-        );
+fn announce(app: &App, urls: &[String]) {
+    for url in urls {
+        println!("unslow {} serves {url}", env!("CARGO_PKG_VERSION"));
     }
     for note in app.catalog.notes() {
         tracing::warn!("{note}");
@@ -204,6 +201,10 @@ impl Listeners {
             .iter()
             .map(|address| bind(address).map_err(|error| not_bound(address, &error)));
         listeners.collect::<Result<_, _>>().map(Listeners)
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.0.iter().map(Listener::url).collect()
     }
 
     fn unix_paths(&self) -> Vec<PathBuf> {

@@ -22,6 +22,10 @@ use crate::flags::{Command, Flags};
 use crate::query::Catalog;
 use crate::settings::{self, Loaded, Settings};
 
+/// What `main` takes out of the environment before its first thread, because the database driver
+/// would read it behind the settings' back.
+pub use crate::db::DRIVER_ENVIRONMENT;
+
 /// Why a command ended without success.
 #[derive(Debug)]
 enum Failure {

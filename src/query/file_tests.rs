@@ -32,7 +32,7 @@ fn a_file_becomes_a_query_with_its_statement_and_notes() {
     assert_eq!(
         statement.sql,
         "select region, 'é' -- :since\r\nfrom orders where paid_at >= \
-         ($1) and (($2) = 'any' or region = ($2))"
+         (cast(cast($1 as text) as date)) and (($2) = 'any' or region = ($2))"
     );
     assert_eq!(statement.order, [0, 1]);
     assert!(query.source.starts_with("select") && query.source.ends_with("= :region)"));

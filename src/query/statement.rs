@@ -263,14 +263,22 @@ fn is_bound(token: &Token) -> bool {
     )
 }
 
-/// What stands for argument number `n`. PostgreSQL is told each argument's type; SQLite has none
-/// for exact decimals, which therefore come as text.
+/// What stands for argument number `n`. The types without a native form are bound as text, and
+/// the database turns the canonical text into its own type.
 fn placeholder(kind: DatabaseKind, value: ParamType, n: usize) -> String {
     match (kind, value) {
         (DatabaseKind::Sqlite, ParamType::Number) => format!("(cast(?{n} as numeric))"),
         (DatabaseKind::Sqlite, _) => format!("(?{n})"),
+        (DatabaseKind::Postgres, ParamType::Number) => cast(n, "numeric"),
+        (DatabaseKind::Postgres, ParamType::Date) => cast(n, "date"),
+        (DatabaseKind::Postgres, ParamType::Timestamp) => cast(n, "timestamptz"),
+        (DatabaseKind::Postgres, ParamType::Uuid) => cast(n, "uuid"),
         (DatabaseKind::Postgres, _) => format!("(${n})"),
     }
+}
+
+fn cast(n: usize, target: &str) -> String {
+    format!("(cast(cast(${n} as text) as {target}))")
 }
 
 #[cfg(test)]

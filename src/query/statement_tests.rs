@@ -43,7 +43,9 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
     let (statement, source) = rewrite(POSTGRES, text, 1, &params).unwrap();
     assert_eq!(
         statement.sql,
-        "select ($1), ($2), ($3), ($4), ($5), ($6), ($7), ($8), ($1)"
+        "select (cast(cast($1 as text) as uuid)), (cast(cast($2 as text) as timestamptz)), \
+         (cast(cast($3 as text) as date)), ($4), (cast(cast($5 as text) as numeric)), ($6), ($7), \
+         ($8), (cast(cast($1 as text) as uuid))"
     );
     assert_eq!(statement.order, [7, 6, 5, 4, 3, 2, 1, 0]);
     assert_eq!(source, text);

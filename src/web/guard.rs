@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt;
@@ -42,7 +42,11 @@ pub async fn around(
         request.extensions_mut().insert(context.clone());
         next.call(request).await?
     };
-    common_headers(response.headers_mut(), &context, site.is_draining());
+    common_headers(response.headers_mut(), &context);
+    if site.is_draining() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
     if let Some(log) = &site.access_log {
         log_access(log, &response, &context);
     }
@@ -115,7 +119,7 @@ fn within_limits(request: &ServiceRequest, server: &Server) -> Result<(), Reques
 }
 
 /// The headers that every response has.
-fn common_headers(headers: &mut HeaderMap, context: &Context, draining: bool) {
+fn common_headers(headers: &mut HeaderMap, context: &Context) {
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -127,9 +131,6 @@ fn common_headers(headers: &mut HeaderMap, context: &Context, draining: bool) {
     );
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_REQUEST_ID, context.id.clone());
-    if draining {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
 }
 
 fn log_access(log: &AccessLog, response: &ServiceResponse<BoxBody>, context: &Context) {

@@ -315,7 +315,7 @@ fn bad_parameters_are_refused_by_name() {
         ("day=nonsense", &["day", "date"]),
         ("day=2026-01-01&region=asia", &["region", "eu", "us"]),
         ("day=2026-01-01&top=1000", &["top", "1", "100"]),
-        ("day=2026-01-01&top=x", &["top", "integer"]),
+        ("day=2026-01-01&top=x", &["top", "whole number"]),
         ("day=2026-01-01&day=2026-01-02", &["day"]),
         ("day=2026-01-01&regoin=eu", &["regoin", "region"]),
     ] {

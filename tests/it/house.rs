@@ -17,7 +17,13 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "flags", "settings", "daemon", "logging", "server", "commands",
+            "flags",
+            "settings",
+            "daemon",
+            "logging",
+            "server",
+            "commands",
+            "environment",
         ],
     ),
     ("lib", &[]),
@@ -28,7 +34,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("server", &["web", "app", "logging"]),
-    ("web", &["app", "view", "cache", "query", "stats"]),
+    (
+        "web",
+        &["app", "view", "cache", "query", "stats", "logging"],
+    ),
     ("app", &["cache", "db", "query", "stats"]),
     ("view", &["query", "stats"]),
     ("db", &["query"]),
@@ -40,6 +49,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("logging", &[]),
     ("error", &[]),
     ("outcome", &[]),
+    ("environment", &[]),
 ];
 
 /// Who may know both the database and the cache; everyone else is on one side of the line.

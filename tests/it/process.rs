@@ -120,7 +120,7 @@ fn the_access_log_has_a_line_per_request_without_the_query_string() {
     let unslow = Unslow::start(&["--access-log", log.to_str().unwrap(), "--demo-delay", "0s"]);
     unslow.get_with(
         "/q/version.json?secret=hunter2",
-        &[("User-Agent", "evil\u{1b}[2J\"agent")],
+        &[("User-Agent", "evil \"agent\" %0d%0a")],
     );
     unslow.get("/healthz");
     let text = || std::fs::read_to_string(&log).unwrap_or_default();

@@ -116,10 +116,6 @@ impl Unslow {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[])
     }
