@@ -9,7 +9,7 @@ use crate::unslow::{LOST, Unslow, command, run};
 
 #[test]
 fn term_lets_a_running_request_finish_and_ends_with_0() {
-    let unslow = Unslow::start(&["--demo-delay", "700ms"]);
+    let unslow = Unslow::start(&["--demo-delay", "3s"]);
     let mut stream = unslow.connect();
     stream
         .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
