@@ -41,11 +41,13 @@ fn entry(query: &QueryInfo<'_>) -> Markup {
         p.meta {
             code { "/q/" (query.name) }
             @match query.ttl {
-                Some(ttl) => span { "fresh for " (format::span(ttl)) },
+                Some(ttl) => span { "fresh for up to " (format::span(ttl)) },
                 None => span { "never cached" },
             }
-            a href={ "/q/" (query.name) ".json" } aria-label={ "JSON of " (query.title) } { "JSON" }
-            a href={ "/q/" (query.name) ".csv" } aria-label={ "CSV of " (query.title) } { "CSV" }
+            @if !query.params.iter().any(input::required) {
+                a href={ "/q/" (query.name) ".json" } aria-label={ "JSON of " (query.title) } { "JSON" }
+                a href={ "/q/" (query.name) ".csv" } aria-label={ "CSV of " (query.title) } { "CSV" }
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
         @if let Some(name) = page.suggestion {
             p.lead { "Did you mean " a href={ "/q/" (name) } { (name) } "?" }
         }
-        p.hint { (advice(failure.status)) }
+        @if let Some(words) = advice(failure.status) { p.hint { (words) } }
         p.actions {
             a.button href="/" { "Home" }
             a href="/q" { "All queries" }
@@ -41,9 +41,9 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
 pub(super) fn alert(failure: &Failure<'_>) -> Markup {
     html! {
         div.alert role="alert" {
-            p.words { (failure.message) }
+            p.words { (words(failure.message)) }
             @if let Some(wait) = failure.retry_after {
-                p { "It is worth trying again in " (format::span(wait)) "." }
+                p { "Please try again in " (format::span(wait)) "." }
             }
             (id(failure))
         }
@@ -64,7 +64,20 @@ pub(super) fn refused(failure: &Failure<'_>, parameter: &str) -> Markup {
 }
 
 fn id(failure: &Failure<'_>) -> Markup {
-    html! { p.id { "Request " code { (failure.id) } } }
+    // Only what is a fault of ours is in the log at its usual level.
+    let logged = failure.status >= 500;
+    html! {
+        p.id { "Request " code { (failure.id) } @if logged { ": the log has the cause by this id" } }
+    }
+}
+
+/// A message, with what stands in backticks as code.
+pub(super) fn words(message: &str) -> Markup {
+    html! {
+        @for (place, part) in message.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 fn heading(status: u16) -> &'static str {
@@ -84,14 +97,13 @@ fn heading(status: u16) -> &'static str {
     }
 }
 
-fn advice(status: u16) -> &'static str {
+/// What can be done about it, where the words of the error do not say so themselves.
+fn advice(status: u16) -> Option<&'static str> {
     match status {
-        401 | 403 => "The words above say which setting opens it.",
-        404 => "The list of queries shows every name there is.",
-        405 => "Pages and data are read with GET or HEAD.",
-        413 | 414 | 431 => "Shorten the address, the headers or the parameters.",
-        503 => "Nothing is wrong with the request. The log has the cause, by the same request id.",
-        504 => "The load may still finish. Then the answer waits in the cache.",
-        _ => "The log has a line with the same request id.",
+        404 => Some("The list of queries shows every name there is."),
+        413 | 414 | 431 => Some("Shorten the address, the headers or the parameters."),
+        503 => Some("Nothing is wrong with the request itself."),
+        504 => Some("The load may still finish. Then the answer waits in the cache."),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::{Failure, QueryInfo, input};
+use super::{Failure, QueryInfo, error, input};
 use crate::query::Param;
 
 /// The form, filled with what was `given`, else with the defaults. `failure` is shown at the
@@ -68,12 +68,21 @@ fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Mar
             (input::control(param, &id, &described, value, wrong.is_some()))
             p.hint id=(described) {
                 @match wrong {
-                    Some(failure) => strong.wrong { (failure.message) },
+                    Some(failure) => strong.wrong { (error::words(at_its_field(param, failure.message))) },
                     None => (input::hint(param)),
                 }
             }
         }
     }
+}
+
+/// The message without the name that stands above it anyway.
+fn at_its_field<'a>(param: &Param, message: &'a str) -> &'a str {
+    let rest = message
+        .strip_prefix("parameter `")
+        .and_then(|rest| rest.strip_prefix(param.name.as_str()))
+        .and_then(|rest| rest.strip_prefix("`: "));
+    rest.unwrap_or(message)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
             @if let Some(description) = query.description { p.lead { (description) } }
         }
         @if let Some(failure) = &page.failure { (error::alert(failure)) }
-        div.duo {
+        div.duo[page.provenance.is_some()] {
             div.hero {
                 @if let Some(host) = page.host { (section("Database Host", host)) }
                 @for (column, cell) in &page.sections {

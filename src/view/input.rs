@@ -84,7 +84,8 @@ fn choices(param: &Param) -> Vec<String> {
     }
 }
 
-fn required(param: &Param) -> bool {
+/// Whether the query cannot run without it.
+pub(super) fn required(param: &Param) -> bool {
     param.default == ParamDefault::Required
 }
 

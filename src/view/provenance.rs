@@ -41,7 +41,7 @@ impl Provenance {
             ),
             Outcome::Stale(StaleReason::Revalidating) => (
                 "Stale, being refreshed",
-                "The copy had just passed its time, so it was served at once while a new one is loaded.",
+                "The copy is past its time. It was served at once, while a new one is loaded for whoever comes next.",
             ),
             Outcome::Stale(StaleReason::LoadError) => (
                 "Stale, because loading fails",
@@ -134,11 +134,11 @@ pub(super) fn panel(answer: &Provenance) -> Markup {
                     div {
                         dt { "Fresh for" }
                         dd {
-                            @if answer.ttl_left.is_zero() { "past its time" }
+                            @if answer.ttl_left.is_zero() { "no longer" }
                             @else { (format::age(answer.ttl_left)) " more" }
                         }
                     }
-                    div { dt { "TTL" } dd { (format::span(answer.ttl)) } }
+                    div { dt { "TTL" } dd { "up to " (format::span(answer.ttl)) } }
                 }
                 (bar("left", share(answer.ttl_left, answer.ttl)))
             }
@@ -170,9 +170,8 @@ pub(super) fn race(answer: &Provenance) -> Markup {
                     dd { (bar("short", response)) span.figure { (format::duration(answer.elapsed)) } }
                 }
             }
-            p.note {
-                "Both bars are on one linear scale."
-                @if widened { " The shorter one is drawn wider than it is, or you would not see it." }
+            @if widened {
+                p.note { "To scale, but the shorter bar is drawn wider than it is, or you would not see it." }
             }
         }
     }
@@ -195,7 +194,7 @@ pub(super) fn line(answer: &Provenance) -> Markup {
 }
 
 /// The least share of a bar that can still be seen.
-const SLIVER: f64 = 0.01;
+const SLIVER: f64 = 0.015;
 
 fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
@@ -290,7 +289,7 @@ mod tests {
         let mut answer = answer(Outcome::Hit(Tier::Memory));
         let text = plain(&race(&answer));
         assert!(
-            text.contains(r#"<rect class="short" width="1.00%""#),
+            text.contains(r#"<rect class="short" width="1.50%""#),
             "{text}"
         );
         assert!(text.contains("drawn wider than it is"), "{text}");
@@ -309,7 +308,7 @@ mod tests {
         let text = plain(&panel(&answer(Outcome::Hit(Tier::Memory))));
         assert!(text.contains("<dd>2.8 s old</dd>"), "{text}");
         assert!(text.contains("<dd>7.2 s more</dd>"), "{text}");
-        assert!(text.contains("<dd>10 s</dd>"), "{text}");
+        assert!(text.contains("<dd>up to 10 s</dd>"), "{text}");
         assert!(
             text.contains(r#"<rect class="left" width="72.00%""#),
             "{text}"
@@ -324,7 +323,7 @@ mod tests {
             ..answer(Outcome::Stale(StaleReason::Revalidating))
         };
         let text = plain(&panel(&stale));
-        assert!(text.contains("past its time"), "{text}");
+        assert!(text.contains("<dd>no longer</dd>"), "{text}");
         assert!(
             text.contains(r#"<rect class="left" width="0.00%""#),
             "{text}"

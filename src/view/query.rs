@@ -48,10 +48,16 @@ pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
         }
         (links(query, page))
     };
-    frame.page(query.title, Place::Query, false, &content)
+    let columns = page.table.as_ref().map_or(0, |table| table.columns.len());
+    frame.page(query.title, Place::Query, columns > MANY_COLUMNS, &content)
 }
 
+/// A table of more columns than this gets the width of a page of tables.
+const MANY_COLUMNS: usize = 8;
+
 fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
+    // A refused parameter is mended in the form; a failure of ours can only be tried again.
+    let failed = page.failure.is_some_and(|failure| failure.status >= 500);
     html! {
         div.below {
             @if page.table.is_some() {
@@ -63,10 +69,17 @@ fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
                     }
                 }
             }
-            p.note {
-                @match query.ttl {
-                    Some(ttl) => { "Answers are fresh for " (format::span(ttl)) "." },
-                    None => "Answers of this query are never cached.",
+            @if failed {
+                p.actions {
+                    a.button href={ "/q/" (query.name) (page.query_string) } { "Try again" }
+                    a href="/q" { "All queries" }
+                }
+            } @else if page.failure.is_none() {
+                p.note {
+                    @match query.ttl {
+                        Some(ttl) => { "Answers are fresh for up to " (format::span(ttl)) "." },
+                        None => "Answers of this query are never cached.",
+                    }
                 }
             }
         }

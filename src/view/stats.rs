@@ -237,7 +237,10 @@ fn redis(tier: Option<&RedisTier<'_>>) -> Markup {
             h2 { "Redis tier" }
             @match tier {
                 Some(tier) => {
-                    p { (reachable(tier.up)) ", breaker " (tier.breaker) }
+                    p {
+                        (reachable(tier.up))
+                        @if tier.breaker != "closed" { ", breaker " (tier.breaker) }
+                    }
                     @if let Some(class) = tier.last_error { p.quiet { "Last error: " (class) } }
                 },
                 None => p { "Not configured: copies live in this process only." },
@@ -283,6 +286,10 @@ fn words() -> Markup {
         (
             "Hit ratio",
             "Memory, Redis and stale together, out of all requests but bypasses.",
+        ),
+        (
+            "TTL",
+            "How long a copy is fresh, counted from the arrival of the answer. Each copy’s own is up to a tenth shorter, so that copies of one age do not end together.",
         ),
         (
             "Loads",

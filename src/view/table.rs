@@ -79,7 +79,7 @@ pub(super) fn table(title: &str, table: &Table) -> Markup {
         .map(|column| table.numeric(column).then_some("num"))
         .collect();
     html! {
-        div.scroll role="region" aria-labelledby="result" tabindex="0" {
+        div.scroll.few[table.columns.len() <= FEW_COLUMNS] role="region" aria-labelledby="result" tabindex="0" {
             table {
                 caption id="result" { span.unseen { (title) ": " } (table.size()) }
                 thead {
@@ -106,6 +106,10 @@ pub(super) fn table(title: &str, table: &Table) -> Markup {
         }
     }
 }
+
+/// A table of so few columns is as wide as they are: numbers at opposite ends of a page do not read
+/// as one row.
+const FEW_COLUMNS: usize = 3;
 
 /// Longer text wraps, in a column wide enough to read; a date or a name stays in one piece.
 const ONE_LINE: usize = 40;

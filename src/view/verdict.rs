@@ -7,6 +7,7 @@ use super::{StatsPage, format};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Good,
+    Note,
     Attention,
     Problem,
 }
@@ -15,6 +16,7 @@ impl Level {
     pub(super) fn word(self) -> &'static str {
         match self {
             Level::Good => "Good",
+            Level::Note => "Note",
             Level::Attention => "Attention",
             Level::Problem => "Problem",
         }
@@ -24,6 +26,7 @@ impl Level {
     pub(super) fn class(self) -> &'static str {
         match self {
             Level::Good => "good",
+            Level::Note => "plain",
             Level::Attention => "attention",
             Level::Problem => "problem",
         }
@@ -57,7 +60,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<(Level, String)> {
     found.extend(load_errors(page));
     found.extend(hit_ratio(page));
     if found.is_empty() {
-        found.push((Level::Good, "Nothing has been asked yet.".to_owned()));
+        found.push((Level::Note, "Nothing has been asked yet.".to_owned()));
     }
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
@@ -69,12 +72,31 @@ fn load_errors(page: &StatsPage<'_>) -> Option<(Level, String)> {
     let share = total.load_errors as f64 / total.loads.max(1) as f64;
     (share > BAD_LOAD_ERRORS).then(|| {
         let words = format!(
-            "{} of {} failed.",
+            "{} of {} failed{}.",
             format::count(total.load_errors),
             format::counted(total.loads, "load"),
+            whose(page),
         );
         (Level::Problem, words)
     })
+}
+
+/// `: orders, revenue`, those with the most failed loads first.
+fn whose(page: &StatsPage<'_>) -> String {
+    const NAMED: usize = 3;
+    let mut failing: Vec<_> = page
+        .queries
+        .iter()
+        .filter(|row| row.numbers.load_errors > 0)
+        .collect();
+    failing.sort_by_key(|row| std::cmp::Reverse(row.numbers.load_errors));
+    let more = failing.len().saturating_sub(NAMED);
+    let names: Vec<_> = failing.iter().take(NAMED).map(|row| row.query).collect();
+    match (names.is_empty(), more) {
+        (true, _) => String::new(),
+        (false, 0) => format!(": {}", names.join(", ")),
+        (false, more) => format!(": {} and {more} more", names.join(", ")),
+    }
 }
 
 fn hit_ratio(page: &StatsPage<'_>) -> Option<(Level, String)> {
@@ -85,7 +107,7 @@ fn hit_ratio(page: &StatsPage<'_>) -> Option<(Level, String)> {
             "The cache answered {share} of {} so far: too few to judge.",
             format::counted(page.total.requests, "request"),
         );
-        return Some((Level::Good, words));
+        return Some((Level::Note, words));
     }
     let words = format!("The cache answers {share} of requests");
     Some(if ratio < GOOD_HIT_RATIO {

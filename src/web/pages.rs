@@ -147,6 +147,10 @@ fn page(
         query_string,
     };
     match shown {
+        // Whoever follows a link to a query that needs parameters is shown the form, not a refusal.
+        Err(RequestError::BadParameter(_)) if given.is_empty() => {
+            body::page(StatusCode::OK, view::query(&site.frame(), &page), context)
+        }
         Ok((table, reply)) => {
             page.table = Some(table);
             page.provenance = Some(provenance(&reply, context));

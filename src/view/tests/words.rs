@@ -57,7 +57,7 @@ fn an_error_on_home_has_its_words_and_its_id_and_no_provenance() {
 #[test]
 fn home_says_in_words_where_the_answer_came_from() {
     has("home-redis", &["From Redis"]);
-    has("home-stale", &["Stale, being refreshed", "past its time"]);
+    has("home-stale", &["Stale, being refreshed", "no longer"]);
     has("home-stale-error", &["Stale, because loading fails"]);
     has("home-coalesced", &["Waited for another request’s load"]);
     has(
@@ -104,7 +104,7 @@ fn an_empty_catalog_says_how_to_fill_it() {
         "catalog",
         &[
             "integer, 1 to 100, default 10",
-            "fresh for 30 s",
+            "fresh for up to 30 s",
             "never cached",
         ],
     );
