@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod browser;
 mod cache_redis;
 mod db_faults;
 mod db_pgbouncer;

@@ -1,0 +1,15 @@
+// Where the focus is, and whether a user sees that. `stops` are all places it should come to.
+const STOPS = 'a[href], button, input, select, summary, [tabindex="0"]';
+const stops = [...document.querySelectorAll(STOPS)];
+const at = document.activeElement;
+const style = getComputedStyle(at);
+const box = at.getBoundingClientRect();
+return {
+  stops: stops.length,
+  place: stops.indexOf(at),
+  name: at.outerHTML.slice(0, 100),
+  ringed: at.matches(':focus-visible') && style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+  // All of it, or of something large a good part.
+  inside: box.width > 0 && box.left >= 0 && box.right <= innerWidth
+    && Math.min(box.bottom, innerHeight) - Math.max(box.top, 0) >= Math.min(box.height, 100),
+};
