@@ -68,7 +68,7 @@ fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Mar
             (input::control(param, &id, &described, value, wrong.is_some()))
             p.hint id=(described) {
                 @match wrong {
-                    Some(failure) => strong.wrong { (error::words(at_its_field(param, failure.message))) },
+                    Some(failure) => strong.wrong { (error::words(&at_its_field(param, failure.message))) },
                     None => (input::hint(param)),
                 }
             }
@@ -76,13 +76,17 @@ fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Mar
     }
 }
 
-/// The message without the name that stands above it anyway.
-fn at_its_field<'a>(param: &Param, message: &'a str) -> &'a str {
+/// The message without the name that stands above it anyway. A sentence that begins with the value
+/// keeps it as it was given.
+fn at_its_field(param: &Param, message: &str) -> String {
     let rest = message
         .strip_prefix("parameter `")
         .and_then(|rest| rest.strip_prefix(param.name.as_str()))
-        .and_then(|rest| rest.strip_prefix("`: "));
-    rest.unwrap_or(message)
+        .and_then(|rest| rest.strip_prefix("`: "))
+        .unwrap_or(message);
+    let mut letters = rest.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -217,6 +221,24 @@ mod tests {
         assert!(!before.contains("aria-invalid"), "{before}");
         assert!(after.contains(r#"aria-invalid="true""#), "{after}");
         assert!(after.contains("must be a whole number</strong>"), "{after}");
+    }
+
+    #[test]
+    fn a_refusal_at_its_field_does_not_repeat_the_name_and_keeps_the_value_as_given() {
+        let cases = [
+            (
+                "parameter `top`: is missing; it takes a number",
+                ">Is missing; it takes a number<",
+            ),
+            (
+                r#"parameter `top`: "x" is not a number"#,
+                ">&quot;x&quot; is not a number<",
+            ),
+        ];
+        for (message, expected) in cases {
+            let text = drawn(&[top()], &[], Some(message));
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

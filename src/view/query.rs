@@ -44,7 +44,7 @@ pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
         @if let Some(result) = &page.table {
             (table::table(query.title, result))
         } @else if failure.is_none() {
-            p.panel.empty { "Fill in the form to run this query." }
+            p.quiet { "Fill in the form to run this query." }
         }
         (links(query, page))
     };

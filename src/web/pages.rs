@@ -36,8 +36,11 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     };
     match shown {
         Ok((sections, reply)) => {
+            let provenance = provenance(&reply, &context);
             page.sections = sections;
-            page.provenance = Some(provenance(&reply, &context));
+            // One measurement, so that the page does not name two times for one response.
+            page.elapsed = provenance.elapsed;
+            page.provenance = Some(provenance);
             let markup = view::home(&site.frame(), &page);
             with_provenance(
                 body::page(StatusCode::OK, markup, &context),

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through chromedriver: as much of WebDriver as the tests need, over
+//! A headless Chromium, driven through chromedriver: as much of `WebDriver` as the tests need, over
 //! plain HTTP to the loopback. A client crate would bring a second HTTP stack for these few calls.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use crate::servers::process::program;
 use crate::unslow::LOST;
 
-/// Tab, as WebDriver writes keys.
+/// Tab, as `WebDriver` writes keys.
 pub(crate) const TAB: &str = "\u{e004}";
-/// Enter, as WebDriver writes keys.
+/// Enter, as `WebDriver` writes keys.
 pub(crate) const ENTER: &str = "\u{e007}";
 
 /// Ends driver and browser, which share its process group, when its standard input closes: when
@@ -26,7 +26,7 @@ pub(crate) struct Browser {
     watchdog: Child,
     port: u16,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -48,7 +48,7 @@ impl Browser {
             watchdog,
             port,
             session: String::new(),
-            _profile: profile,
+            profile,
         };
         let session = browser.call("POST", "/session", &browser.capabilities());
         browser.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
@@ -60,7 +60,7 @@ impl Browser {
     }
 
     fn capabilities(&self) -> Value {
-        let profile = format!("--user-data-dir={}", self._profile.path().display());
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
         json!({ "capabilities": { "alwaysMatch": {
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "goog:chromeOptions": { "args": [
@@ -106,7 +106,7 @@ impl Browser {
         );
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the `DevTools` protocol.
     pub(crate) fn devtools(&self, command: &str, params: &Value) -> Value {
         self.command(
             "/goog/cdp/execute",
