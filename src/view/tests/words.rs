@@ -129,7 +129,7 @@ fn statistics_begin_with_words_and_the_worst_comes_first() {
     has(
         "stats-new",
         &[
-            "Nothing has been asked yet.",
+            "Note</strong> Nothing has been asked yet.",
             "Turned off.",
             "Not configured",
             "Not asked yet",

@@ -35,8 +35,9 @@ impl Browser {
         let mut watchdog = Command::new("sh")
             .args(["-c", WATCHDOG])
             .arg(program("chromedriver", &[], "chromium-driver"))
-            // Chromium writes beside its profile as well; it need not find a home.
+            // Chromium writes beside its profile as well; what it leaves there goes with the profile.
             .env("HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
