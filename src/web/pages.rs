@@ -150,10 +150,6 @@ fn page(
         query_string,
     };
     match shown {
-        // Whoever follows a link to a query that needs parameters is shown the form, not a refusal.
-        Err(RequestError::BadParameter(_)) if given.is_empty() => {
-            body::page(StatusCode::OK, view::query(&site.frame(), &page), context)
-        }
         Ok((table, reply)) => {
             page.table = Some(table);
             page.provenance = Some(provenance(&reply, context));
@@ -162,7 +158,10 @@ fn page(
         }
         Err(error) => {
             let said = errors::say(site, context, &error);
-            page.failure = Some(said.failure(context));
+            // Whoever follows a link to a query that needs parameters has made no mistake: the page
+            // asks for them, with the status that scripts go by.
+            let asks = given.is_empty() && matches!(error, RequestError::BadParameter(_));
+            page.failure = (!asks).then(|| said.failure(context));
             let markup = view::query(&site.frame(), &page);
             let mut response = body::page(said.status, markup, context);
             errors::finish(&mut response, &error);
