@@ -167,7 +167,7 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::super::entry::tests::{key, loaded};
+    use super::super::tests::{key, loaded};
     use super::*;
 
     const KEEP: Duration = Duration::from_secs(100);

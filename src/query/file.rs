@@ -3,9 +3,9 @@
 
 use super::header::{Header, header};
 use super::statement::rewrite;
-use super::words::shown;
 use super::{DatabaseKind, Query};
 use crate::error::StartupError;
+use crate::error::words::shown;
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;
@@ -130,5 +130,4 @@ fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
 }
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
 mod tests;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::declaration;
 use super::file::Fault;
 use super::params::Param;
-use super::words::{did_you_mean, nearest, shown};
 use super::{DatabaseKind, QueryPolicy};
+use crate::error::words::{did_you_mean, nearest, shown};
 use crate::settings::parse_duration;
 
 /// All keys of a header.
@@ -303,5 +303,4 @@ impl Entry<'_> {
 }
 
 #[cfg(test)]
-#[path = "header_tests.rs"]
 mod tests;

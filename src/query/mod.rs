@@ -18,7 +18,6 @@ mod params;
 mod statement;
 mod tokens;
 mod value;
-mod words;
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 
 use super::value::{Arguments, ParamType, Value};
-use super::words::{did_you_mean, nearest, shown};
 use crate::error::RequestError;
+use crate::error::words::{did_you_mean, nearest, shown};
 
 /// The longest value a client may send, in bytes.
 pub const MAX_PARAMETER_BYTES: usize = 8 * 1024;
@@ -172,5 +172,4 @@ fn list_name(value: &Value) -> String {
 }
 
 #[cfg(test)]
-#[path = "params_tests.rs"]
 mod tests;

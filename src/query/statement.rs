@@ -11,7 +11,7 @@ use super::file::Fault;
 use super::params::Param;
 use super::tokens::{Piece, pieces};
 use super::value::ParamType;
-use super::words::{did_you_mean, nearest, shown};
+use crate::error::words::{did_you_mean, nearest, shown};
 
 /// The first keywords of statements that read.
 const READS: [&str; 4] = ["select", "with", "values", "table"];
@@ -282,5 +282,4 @@ fn cast(n: usize, target: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "statement_tests.rs"]
 mod tests;

@@ -233,5 +233,4 @@ fn uuid(text: &str) -> Result<String, &'static str> {
 }
 
 #[cfg(test)]
-#[path = "value_tests.rs"]
 mod tests;
