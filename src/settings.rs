@@ -36,7 +36,7 @@ pub use network::Network;
 pub use origin::{Origin, Source};
 pub use table::{flags, readme_table};
 pub use types::*;
-pub use units::{duration_text, parse_duration, size_text};
+pub use units::{LONGEST_DURATION, duration_text, parse_duration};
 
 /// The documented sample file, which `unslow init` writes.
 pub const SAMPLE: &str = include_str!("../assets/app.ini");

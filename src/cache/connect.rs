@@ -8,7 +8,8 @@ use crate::settings;
 /// Where and how to connect, from the settings. No error of it holds the URL: it may hold a
 /// password.
 pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
-    // The driver takes the process's default; where one has been set already, that one.
+    // The driver takes the process's cryptography, and panics where none was chosen; it fails
+    // where one was chosen already, which is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut info = settings
         .url

@@ -35,7 +35,6 @@ pub use clock::Clock;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
-pub use memory::MemoryState;
 pub use probe::probe;
 
 use crate::error::{RequestError, StartupError};
@@ -203,11 +202,6 @@ impl Cache {
     pub fn redis_state(&self) -> Option<RedisState> {
         self.inner.redis.as_ref().map(RedisTier::state)
     }
-
-    /// How full the memory tier is.
-    pub fn memory_state(&self) -> MemoryState {
-        self.inner.memory.state()
-    }
 }
 
 const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
@@ -215,11 +209,8 @@ const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
 
 impl Inner {
     fn gauges(&self) -> Gauges {
-        let memory = self.memory.state();
         Gauges {
-            memory_entries: memory.entries,
-            memory_bytes: memory.bytes,
-            memory_max_bytes: memory.max_bytes,
+            memory: self.memory.gauge(),
             redis: self
                 .redis
                 .as_ref()

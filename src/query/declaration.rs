@@ -76,7 +76,7 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
 }
 
 /// Whether this can be the name of a parameter.
-pub(super) fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     name.len() <= NAME_LENGTH
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name

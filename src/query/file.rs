@@ -80,7 +80,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         });
     }
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
-    let (statement, source) = rewrite(kind, &text[body..], body_line, &params)?;
+    let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
     let mut notes: Vec<String> = ineffective
         .into_iter()
@@ -103,8 +103,6 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         description,
         params,
         policy,
-        source,
-        file: file.to_owned(),
         kind,
         statement,
     };

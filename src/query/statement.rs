@@ -27,14 +27,14 @@ pub struct Statement {
     pub order: Vec<usize>,
 }
 
-/// The statement in `text`, whose first line is line `first_line` of its file, and the text of the
-/// statement as it was written.
+/// The statement in `text`, whose first line is line `first_line` of its file. What stands around
+/// it there, comments and the final `;`, is left out.
 pub(super) fn rewrite(
     kind: DatabaseKind,
     text: &str,
     first_line: usize,
     params: &[Param],
-) -> Result<(Statement, String), Fault> {
+) -> Result<Statement, Fault> {
     let mut pieces = pieces(kind, text, first_line)?;
     end_of_statement(&mut pieces)?;
     let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
@@ -62,7 +62,7 @@ pub(super) fn rewrite(
         copied = bytes.end;
     }
     sql.push_str(&text[copied..end]);
-    Ok((Statement { sql, order }, text[begin..end].to_owned()))
+    Ok(Statement { sql, order })
 }
 
 /// Where parameters stand, and which: a `:` that touches the name of a declared one.

@@ -124,7 +124,7 @@ impl Setting {
     }
 
     /// The default as it is written in help, `None` for nothing.
-    pub(super) fn default_words(&self) -> Option<&'static str> {
+    fn default_words(&self) -> Option<&'static str> {
         match self.default {
             Default::Unset => None,
             Default::Text(text) => Some(text),

@@ -79,12 +79,9 @@ where
     Ok(number)
 }
 
-/// Longer than any sensible setting, and short enough to be added to a clock without overflow.
-const LONGEST: Duration = Duration::from_hours(3650 * 24);
-
 pub(super) fn duration(given: Given<'_>) -> Read<Duration> {
     let duration = units::duration(given.text)?;
-    if duration > LONGEST {
+    if duration > units::LONGEST_DURATION {
         return Err(Fault::new("is too long", "write at most 3650d"));
     }
     Ok(duration)

@@ -29,14 +29,21 @@ pub struct Stats {
 /// What is measured when somebody looks, not counted.
 #[derive(Debug, Clone, Default)]
 pub struct Gauges {
-    /// Entries in the memory tier.
-    pub memory_entries: u64,
-    /// Their weight in bytes.
-    pub memory_bytes: u64,
-    /// The bound in bytes; 0: no memory tier.
-    pub memory_max_bytes: u64,
+    /// The memory tier.
+    pub memory: MemoryGauge,
     /// The Redis tier; `None` where none is configured.
     pub redis: Option<RedisGauge>,
+}
+
+/// How full the memory tier is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryGauge {
+    /// Entries held.
+    pub entries: u64,
+    /// Their weight in bytes.
+    pub bytes: u64,
+    /// The bound in bytes; 0: no memory tier.
+    pub max_bytes: u64,
 }
 
 /// How Redis is, from remembered state.
@@ -112,9 +119,9 @@ impl Stats {
             },
             queries,
             memory: MemorySnapshot {
-                entries: gauges.memory_entries,
-                bytes: gauges.memory_bytes,
-                max_bytes: gauges.memory_max_bytes,
+                entries: gauges.memory.entries,
+                bytes: gauges.memory.bytes,
+                max_bytes: gauges.memory.max_bytes,
                 evictions: tiers.evictions,
             },
             redis: gauges.redis.map(|redis| RedisSnapshot {

@@ -100,7 +100,10 @@ fn a_failed_load_is_a_load_and_does_not_change_the_latest_time() {
 fn the_snapshot_as_json_has_its_schema_and_every_counter_from_the_start() {
     let stats = Stats::new(["slow"].into_iter());
     stats.measure(|| Gauges {
-        memory_entries: 3,
+        memory: MemoryGauge {
+            entries: 3,
+            ..MemoryGauge::default()
+        },
         redis: Some(RedisGauge {
             breaker: "closed",
             ..RedisGauge::default()
