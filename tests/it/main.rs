@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod cache_redis;
+mod cache_redis_connections;
+mod cache_redis_faults;
+mod cache_support;
 mod db_faults;
 mod db_pgbouncer;
 mod db_postgres;
