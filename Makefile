@@ -12,7 +12,7 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra soak bench fmt lint doc deny check-static \
+.PHONY: build run test test-all test-extra soak fmt lint doc deny check-static \
         smoke musl servers chromium components cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
@@ -39,9 +39,6 @@ test-extra: servers chromium ## Run only what test-all adds to test
 soak: servers ## Run the long tests and those that compare times (release build, one at a time)
 	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
-
-bench: cargo ## Run the benchmarks
-	$(CARGO) bench $(LOCKED) --benches $(ARGS)
 
 fmt: components ## Format the code
 	$(CARGO) fmt

@@ -21,4 +21,5 @@ mod process;
 mod readme;
 mod servers;
 mod settings;
+mod soak;
 mod unslow;
