@@ -78,7 +78,7 @@ async fn a_refresh_takes_what_another_instance_has_stored_meanwhile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_memory_tier_redis_serves_and_a_crowd_is_one_load() {
     let redis = Redis::start();
-    let one = Arc::new(Instance::with(settings(redis.url()), 0));
+    let one = Arc::new(Instance::with(&settings(redis.url()), 0));
     let crowd = (0..200).map(|_| {
         let one = Arc::clone(&one);
         tokio::spawn(async move { one.get(&key("p"), "rows").await })
@@ -95,7 +95,7 @@ async fn without_a_memory_tier_redis_serves_and_a_crowd_is_one_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_memory_tier_the_flight_serves_until_redis_has_it() {
     let redis = Redis::start();
-    let one = Instance::with(settings(redis.url()), 0);
+    let one = Instance::with(&settings(redis.url()), 0);
     one.get(&key("other"), "rows").await;
     one.until("the write", |redis| redis.writes == 1).await;
     redis.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]);

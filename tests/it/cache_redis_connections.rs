@@ -41,10 +41,10 @@ async fn tls_trusts_the_given_authority_and_no_stranger() {
         ..settings(url.clone())
     };
     probe(&trusting).await.unwrap();
-    Instance::with(trusting, 0).store(&key("p"), "rows").await;
+    Instance::with(&trusting, 0).store(&key("p"), "rows").await;
     let error = probe(&settings(url.clone())).await.unwrap_err();
     assert!(error.contains("certificate"), "{error}");
-    let stranger = Instance::with(settings(url), 0);
+    let stranger = Instance::with(&settings(url), 0);
     let reply = stranger.get(&key("p"), "rows").await;
     assert_eq!(reply.outcome, Outcome::Miss);
     assert!(stranger.redis().errors["connect"] > 0);
@@ -84,14 +84,14 @@ async fn a_unix_socket_with_a_password_and_a_database_number_works() {
         ..Options::default()
     });
     let at_socket = || settings(format!("redis+unix://{socket}?db=3"));
-    Instance::with(at_socket(), 0)
+    Instance::with(&at_socket(), 0)
         .store(&key("p"), "rows")
         .await;
     assert!(redis.ask(&["INFO", "keyspace"]).contains("db3:keys=1"));
     let password = r#"p%s#w\";"#;
     redis.ask(&["CONFIG", "SET", "requirepass", password]);
     let one = Instance::with(
-        settings::Redis {
+        &settings::Redis {
             password: Some(Secret::new(password.to_owned())),
             ..at_socket()
         },
@@ -105,7 +105,7 @@ fn connections_outlive_the_runtime_of_the_worker_that_asked_first() {
     let mut redis = Redis::start();
     redis.kill();
     let engine = tokio::runtime::Runtime::new().unwrap();
-    let instance = engine.block_on(async { Instance::with(settings(redis.url()), 0) });
+    let instance = engine.block_on(async { Instance::with(&settings(redis.url()), 0) });
     // The cache's own first try finds nobody, once for each lane.
     let failed = |redis: &RedisSnapshot| redis.errors["connect"] == 2;
     engine.block_on(instance.until("the first try", failed));

@@ -14,7 +14,7 @@ use crate::servers::{Redis, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_nothing() {
     let redis = Redis::start();
-    let one = Instance::with(hasty(redis.url()), 1 << 20);
+    let one = Instance::with(&hasty(redis.url()), 1 << 20);
     one.store(&key("p"), "rows").await;
     redis.stop();
     // Memory is not delayed, …
@@ -137,7 +137,7 @@ async fn a_redis_that_wants_a_password_counts_as_down() {
         "{seen:?}"
     );
     let with_password = Instance::with(
-        settings::Redis {
+        &settings::Redis {
             password: Some(Secret::new("s3cret".to_owned())),
             ..settings(redis.url())
         },
@@ -167,11 +167,11 @@ async fn a_replica_reads_and_its_refused_writes_drop_the_connections() {
 async fn a_closed_port_and_one_that_swallows_packets_still_give_answers() {
     let mut redis = Redis::start();
     redis.kill();
-    let closed = Instance::with(settings(redis.url()), 0);
+    let closed = Instance::with(&settings(redis.url()), 0);
     // Accepts and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let silent_one = Instance::with(hasty(format!("redis://127.0.0.1:{port}")), 0);
+    let silent_one = Instance::with(&hasty(format!("redis://127.0.0.1:{port}")), 0);
     for instance in [closed, silent_one] {
         for number in 0..5 {
             let reply = instance.get(&key(&number.to_string()), "rows").await;

@@ -35,10 +35,10 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) fn of(redis: &Redis) -> Instance {
-        Instance::with(settings(redis.url()), 1 << 20)
+        Instance::with(&settings(redis.url()), 1 << 20)
     }
 
-    pub(crate) fn with(redis: settings::Redis, memory: u64) -> Instance {
+    pub(crate) fn with(redis: &settings::Redis, memory: u64) -> Instance {
         let (clock, stats) = (Clock::by_hand(), Arc::new(Stats::new(["q"].into_iter())));
         let cache = settings::Cache {
             ttl: POLICY.ttl,
@@ -48,7 +48,7 @@ impl Instance {
             max_entry: MAX_ENTRY,
         };
         let (engine, counted) = (Handle::current(), Arc::clone(&stats));
-        let cache = Cache::with_clock(&cache, Some(&redis), engine, counted, clock.clone());
+        let cache = Cache::with_clock(&cache, Some(redis), engine, counted, clock.clone());
         Instance {
             cache: cache.unwrap(),
             clock,
