@@ -3,6 +3,8 @@
 //! client may be told: [`RequestError::public_message`] is the only way from an error to a
 //! response, so SQL, hosts and paths cannot leak through a new format.
 
+pub(crate) mod words;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,10 +2,11 @@
 //! merged into [`Settings`]. No other file knows a default.
 //!
 //! The table is in `settings/table.rs`; a value's way is text → layer (`layers`) → merge by the
-//! `config` crate → reader (`values`, `units`, `url`) → [`Settings`].
+//! `config` crate → reader (`values`, `units`, `files`, `bind`, `url`) → [`Settings`].
 
 mod bind;
 mod draft;
+mod files;
 mod ini;
 mod layers;
 mod network;
@@ -30,11 +31,12 @@ use values::{Fault, Given};
 use crate::error::StartupError;
 use crate::flags::{self, Flags};
 
+pub use files::authorities;
 pub use network::Network;
 pub use origin::{Origin, Source};
-pub use table::{flags, nearest, readme_table};
+pub use table::{flags, readme_table};
 pub use types::*;
-pub use units::{duration_text, parse_duration, size_text};
+pub use units::{LONGEST_DURATION, duration_text, parse_duration};
 
 /// The documented sample file, which `unslow init` writes.
 pub const SAMPLE: &str = include_str!("../assets/app.ini");

@@ -60,7 +60,7 @@ impl App {
             .iter()
             .map(|query| {
                 // The bound on rows changes the answer as much as the statement does.
-                let max_rows = query.policy.max_rows.unwrap_or(settings.limits.max_rows);
+                let max_rows = Limits::of(query, &settings.limits).max_rows;
                 let statement = &query.statement(db.kind()).sql;
                 KeyBase::new(
                     settings.redis.as_ref().map_or("", |redis| &redis.namespace),
@@ -104,7 +104,7 @@ impl App {
         query: &Arc<Query>,
         arguments: Arguments,
     ) -> Result<Reply, RequestError> {
-        let limits = self.limits(query);
+        let limits = Limits::of(query, &self.settings.limits);
         let lookup = Lookup {
             key: &self.key_bases[query.index].key(arguments.canonical()),
             policy: self.policy(query),
@@ -130,16 +130,6 @@ impl App {
                 .stale_while_revalidate
                 .unwrap_or(defaults.stale_while_revalidate),
             stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
-        }
-    }
-
-    /// What one run of this query may take: its file's word, else the settings'.
-    pub fn limits(&self, query: &Query) -> Limits {
-        let (own, defaults) = (&query.policy, &self.settings.limits);
-        Limits {
-            timeout: own.timeout.unwrap_or(defaults.statement_timeout),
-            max_rows: own.max_rows.unwrap_or(defaults.max_rows),
-            max_bytes: defaults.max_result,
         }
     }
 }

@@ -4,21 +4,18 @@
 //! What is asked over them, and what an answer means, is the Redis tier's.
 
 use std::fmt;
-use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{
-    self, AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo,
-    TlsCertificates,
-};
+use deadpool_redis::redis::{self, AsyncConnectionConfig, ErrorKind};
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, Timeouts};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::Clock;
+use super::connect::{bad_url, connection_info};
 use crate::error::StartupError;
 use crate::settings;
 use crate::stats::RedisError;
@@ -208,61 +205,6 @@ impl Lane {
         });
         told
     }
-}
-
-/// Where and how to connect, from the settings. No error of it holds the URL: it may hold a
-/// password.
-pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
-    // The driver takes the process's default; where one has been set already, that one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut info = settings
-        .url
-        .reveal()
-        .into_connection_info()
-        .map_err(|_| bad_url())?;
-    if let Some(path) = &settings.ca_file {
-        let place = "[redis] ca_file";
-        let root_cert = fs::read(path).map_err(|error| {
-            StartupError::new(format!("{} cannot be read: {error}", path.display()))
-                .at(place)
-                .remedy("give the path of a PEM file with the certificate of Redis' authority")
-        })?;
-        if !root_cert
-            .windows(PEM.len())
-            .any(|window| window == PEM.as_bytes())
-        {
-            let what = format!("{} holds no certificate in PEM form", path.display());
-            return Err(StartupError::new(what).at(place));
-        }
-        let certificates = TlsCertificates {
-            client_tls: None,
-            root_cert: Some(root_cert),
-        };
-        info = Client::build_with_tls(info, certificates)
-            .map_err(|_| {
-                StartupError::new("ca_file is given, but cannot be used")
-                    .at(place)
-                    .remedy("use a rediss:// URL and a PEM file of certificates, or remove ca_file")
-            })?
-            .get_connection_info()
-            .clone();
-    }
-    if let Some(password) = &settings.password {
-        let redis = info.redis_settings().clone();
-        info = info.set_redis_settings(redis.set_password(password.reveal()));
-    }
-    Ok(info)
-}
-
-const PEM: &str = "-----BEGIN CERTIFICATE-----";
-
-fn bad_url() -> StartupError {
-    StartupError::new("the URL of Redis cannot be used")
-        .at("[redis] url")
-        .remedy(
-            "write it as redis://HOST:PORT/DB, rediss://USER@HOST:PORT/DB (TLS) or \
-             redis+unix:///PATH; special characters in it are percent-encoded",
-        )
 }
 
 fn pool_error(error: &PoolError) -> RedisError {

@@ -10,7 +10,7 @@ use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 
 use super::{Clock, Entry, Key};
-use crate::stats::{Eviction, Stats};
+use crate::stats::{Eviction, MemoryGauge, Stats};
 
 /// The entries held by this process.
 pub(super) struct Memory {
@@ -119,30 +119,19 @@ impl Memory {
         });
     }
 
-    /// Entries, their weight in bytes, and the bound.
-    pub(super) fn state(&self) -> MemoryState {
+    /// How full it is.
+    pub(super) fn gauge(&self) -> MemoryGauge {
         let (entries, bytes) = self.held.as_ref().map_or((0, 0), |held| {
             // What has been put in or has run out since moka last looked.
             held.run_pending_tasks();
             (held.entry_count(), held.weighted_size())
         });
-        MemoryState {
+        MemoryGauge {
             entries,
             bytes,
             max_bytes: self.max_bytes,
         }
     }
-}
-
-/// How full the memory tier is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryState {
-    /// Entries held.
-    pub entries: u64,
-    /// Their weight.
-    pub bytes: u64,
-    /// The bound; 0: no memory tier.
-    pub max_bytes: u64,
 }
 
 /// As what a removal counts; an entry that was put in again to be weighed has not left.
@@ -167,7 +156,7 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::super::entry::tests::{key, loaded};
+    use super::super::tests::{key, loaded};
     use super::*;
 
     const KEEP: Duration = Duration::from_secs(100);
@@ -207,7 +196,7 @@ mod tests {
         bench.memory.insert(Arc::clone(&entry), KEEP);
         assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
         assert!(bench.memory.get(&key("q")).is_none());
-        let state = bench.memory.state();
+        let state = bench.memory.gauge();
         assert_eq!((state.entries, state.bytes), (1, entry.weight()));
     }
 
@@ -216,12 +205,12 @@ mod tests {
         let bench = bench(1 << 20);
         let entry = bench.entry("p", "body");
         bench.memory.insert(Arc::clone(&entry), KEEP);
-        let before = bench.memory.state().bytes;
+        let before = bench.memory.gauge().bytes;
         for slot in 0..3 {
             entry.variant(slot, |_| Bytes::from(vec![0; 1000]));
         }
-        assert_eq!(bench.memory.state().bytes, before + 3000);
-        assert_eq!(bench.memory.state().entries, 1);
+        assert_eq!(bench.memory.gauge().bytes, before + 3000);
+        assert_eq!(bench.memory.gauge().entries, 1);
         assert_eq!(bench.evictions("replaced"), 0);
         assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
     }
@@ -236,7 +225,7 @@ mod tests {
         bench.memory.insert(Arc::clone(&new), KEEP);
         old.variant(0, |_| Bytes::from(vec![0; 1000]));
         assert_eq!(bench.memory.get(&key("p")).unwrap().body, "new");
-        assert_eq!(bench.memory.state().bytes, new.weight());
+        assert_eq!(bench.memory.gauge().bytes, new.weight());
         assert_eq!(bench.evictions("replaced"), 1);
     }
 
@@ -260,7 +249,7 @@ mod tests {
             let entry = bench.entry(&number.to_string(), "body");
             bench.memory.insert(Arc::clone(&entry), KEEP);
             entry.variant(0, |_| Bytes::from(vec![0; 10_000]));
-            assert!(bench.memory.state().bytes <= bound);
+            assert!(bench.memory.gauge().bytes <= bound);
         }
         assert!(bench.evictions("size") >= 15);
     }
@@ -274,7 +263,7 @@ mod tests {
         assert!(bench.memory.get(&key("p")).is_none());
         // moka's own timer, which no hand turns, removes it within a tick of about a second.
         let limit = Instant::now() + Duration::from_mins(1);
-        while bench.memory.state().entries > 0 && Instant::now() < limit {
+        while bench.memory.gauge().entries > 0 && Instant::now() < limit {
             std::thread::yield_now();
         }
         assert_eq!(bench.evictions("expired"), 1);

@@ -1,20 +1,22 @@
 //! The read path: memory, Redis, a flight, the load. No SQL, no HTTP: it moves opaque bytes and
 //! takes a closure that loads them.
 //!
-//! [`Cache::get_or_load`] is the one way to a value. Below it: `key` (what an entry is found
-//! by), `entry` (how old it is and what was made of it), `memory` and `redis` (the tiers;
-//! `envelope` is the stored form, `link` the connections, `breaker` who may use them),
-//! `flight` (one load per key; `fill` is what is done in flight), `trip` (one lookup's
-//! times and its count).
+//! [`Cache::get_or_load`] is the one way to a value. Around it: `lookup` (what is asked and
+//! answered), `key` (what an entry is found by), `entry` (how old it is and what was made of it),
+//! `memory` and `redis` (the tiers; `envelope` is the stored form, `link` the connections,
+//! `connect` how they are made, `breaker` who may use them), `flight` (one load per key; `fill`
+//! is what is done in flight), `trip` (one lookup's times and its count).
 
 mod breaker;
 mod clock;
+mod connect;
 mod entry;
 mod envelope;
 mod fill;
 mod flight;
 mod key;
 mod link;
+mod lookup;
 mod memory;
 mod probe;
 mod redis;
@@ -25,106 +27,25 @@ mod trip;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
 
 pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
-pub use memory::MemoryState;
+pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
 pub use probe::probe;
 
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
-use crate::stats::{Gauges, QueryStats, RedisGauge, Stats};
+use crate::stats::{Gauges, RedisGauge, Stats};
 use entry::Life;
 use flight::{Flights, Role};
 use memory::Memory;
 use redis::RedisTier;
 use trip::Trip;
-
-/// How long an entry lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
-    /// How long it is fresh, counted from the arrival of the result.
-    pub ttl: Duration,
-    /// How long past `ttl` it is served at once while a refresh runs.
-    pub stale_while_revalidate: Duration,
-    /// How long past `ttl` it is served because loading fails.
-    pub stale_if_error: Duration,
-}
-
-impl Policy {
-    /// How long the tiers keep an entry.
-    fn physical(&self) -> Duration {
-        let window = self.stale_while_revalidate.max(self.stale_if_error);
-        self.ttl.saturating_add(window)
-    }
-}
-
-/// What is asked of the cache.
-#[derive(Debug, Clone, Copy)]
-pub struct Lookup<'a> {
-    /// What the entry is found by.
-    pub key: &'a Key,
-    /// How long it lives.
-    pub policy: Policy,
-    /// How long the caller waits for a load, its own or another's: the load's own deadline plus a
-    /// margin, so that the crowd is not let loose just as the answer arrives.
-    pub patience: Duration,
-    /// Where the request and its load are counted.
-    pub stats: &'a Arc<QueryStats>,
-}
-
-/// What a load brings.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// The body, as it will be served.
-    pub body: Bytes,
-    /// Opaque to the cache, kept with the body (the app keeps the column names here).
-    pub head: Bytes,
-    /// How many rows the body holds.
-    pub rows: u64,
-}
-
-/// Where a request's time went; zero where it did not go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timings {
-    /// Looking in memory.
-    pub memory: Duration,
-    /// Asking Redis.
-    pub redis: Duration,
-    /// Waiting for another request's load.
-    pub wait: Duration,
-    /// This request's own load.
-    pub load: Duration,
-}
-
-/// An answer.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// The value.
-    pub entry: Arc<Entry>,
-    /// How it was come by.
-    pub outcome: Outcome,
-    /// Since the result arrived from the database.
-    pub age: Duration,
-    /// The TTL of this entry: the policy's, shortened by its jitter.
-    pub ttl: Duration,
-    /// What is left of it; zero when stale.
-    pub ttl_left: Duration,
-    /// The policy it was looked up with.
-    pub policy: Policy,
-    /// Whether the value is kept in a tier (for `Cache-Status`): not when it bypasses the cache,
-    /// is too large, or there is no tier to keep it.
-    pub stored: bool,
-    /// Where this request's time went.
-    pub timings: Timings,
-}
 
 /// Both tiers and the flights. Cheap to clone; the clones are one cache.
 #[derive(Clone)]
@@ -281,11 +202,6 @@ impl Cache {
     pub fn redis_state(&self) -> Option<RedisState> {
         self.inner.redis.as_ref().map(RedisTier::state)
     }
-
-    /// How full the memory tier is.
-    pub fn memory_state(&self) -> MemoryState {
-        self.inner.memory.state()
-    }
 }
 
 const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
@@ -293,11 +209,8 @@ const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
 
 impl Inner {
     fn gauges(&self) -> Gauges {
-        let memory = self.memory.state();
         Gauges {
-            memory_entries: memory.entries,
-            memory_bytes: memory.bytes,
-            memory_max_bytes: memory.max_bytes,
+            memory: self.memory.gauge(),
             redis: self
                 .redis
                 .as_ref()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, ErrorKind};
 
-use super::link::connection_info;
+use super::connect::connection_info;
 use crate::settings;
 
 /// How long each command may take; connecting, twice as long.

@@ -19,6 +19,9 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
     let catalog = catalog(settings)?;
     require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    for note in catalog.notes() {
+        say(&format!("note: {note}"));
+    }
     if !online {
         lines.extend(
             catalog

@@ -107,12 +107,8 @@ fn dispatch(flags: &Flags) -> Result<(), Failure> {
 fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match command {
-        Command::PrintConfig => return print_config::run(&loaded),
-        Command::Queries => return queries::run(settings),
-        _ => {}
-    }
-    use_ring();
-    match command {
+        Command::PrintConfig => print_config::run(&loaded),
+        Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(&loaded, *online),
         Command::Install => install::run(settings),
         Command::Query {
@@ -122,13 +118,6 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
         } => query::run(settings, name, params, *format),
         _ => serve::run(loaded.settings),
     }
-}
-
-/// Makes ring the cryptography of every TLS connection of this process. rustls would otherwise ask
-/// each user of it to choose one.
-fn use_ring() {
-    // It fails where one was chosen before, and nobody but us chooses one.
-    drop(rustls::crypto::ring::default_provider().install_default());
 }
 
 /// The queries that these settings offer.

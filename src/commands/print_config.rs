@@ -1,7 +1,7 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
 use super::{Failure, print};
-use crate::app::format::aligned;
+use crate::app::format::{aligned, printable};
 use crate::settings::Loaded;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
@@ -13,7 +13,8 @@ fn text(loaded: &Loaded) -> String {
     let mut lines = Vec::new();
     for shown in &loaded.shown {
         let (text, origin) = match &shown.text {
-            Some(text) => (one_line(text), shown.origin.to_string()),
+            // A value of the environment may hold anything, and comes to a terminal.
+            Some(text) => (printable(text), shown.origin.to_string()),
             None => ("(none)".to_owned(), String::new()),
         };
         lines.push(vec![
@@ -27,18 +28,6 @@ fn text(loaded: &Loaded) -> String {
         None => "# no settings file\n".to_owned(),
     };
     file + &aligned(&lines, false)
-}
-
-/// A value of the environment may hold anything, and comes to a terminal.
-fn one_line(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.into()
-        }
-    };
-    text.chars().map(escape).collect()
 }
 
 #[cfg(test)]

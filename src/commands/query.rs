@@ -7,8 +7,7 @@ use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format;
 use crate::db::{Limits, Rows};
 use crate::flags::Format;
-use crate::query::Query;
-use crate::settings::{Settings, nearest};
+use crate::settings::Settings;
 
 pub(super) fn run(
     settings: &Settings,
@@ -18,8 +17,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let catalog = catalog(settings)?;
     let Some(query) = catalog.get(name) else {
-        let near = nearest(name, catalog.iter().map(|query| query.name.as_str()));
-        let remedy = match near {
+        let remedy = match catalog.nearest(name) {
             Some(near) => format!("did you mean {near}?"),
             None => "`unslow queries` lists them".to_owned(),
         };
@@ -32,7 +30,7 @@ pub(super) fn run(
         let database = database(settings)?;
         let start = Instant::now();
         let rows = database
-            .run(query, &arguments, limits(settings, query))
+            .run(query, &arguments, Limits::of(query, &settings.limits))
             .await?;
         Ok::<_, Failure>((rows, start.elapsed()))
     })?;
@@ -60,15 +58,6 @@ fn usual_format() -> Format {
         Format::Table
     } else {
         Format::Json
-    }
-}
-
-fn limits(settings: &Settings, query: &Query) -> Limits {
-    let policy = &query.policy;
-    Limits {
-        timeout: policy.timeout.unwrap_or(settings.limits.statement_timeout),
-        max_rows: policy.max_rows.unwrap_or(settings.limits.max_rows),
-        max_bytes: settings.limits.max_result,
     }
 }
 

@@ -11,5 +11,8 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     logging::init(&settings.log).map_err(Failure::Settings)?;
     let access_log = AccessLog::open(&settings.log).map_err(Failure::Settings)?;
     let app = App::open(settings).map_err(Failure::Settings)?;
+    for note in app.catalog.notes() {
+        tracing::warn!("{note}");
+    }
     server::run(app, access_log).map_err(|error| Failure::Running(error.to_string()))
 }

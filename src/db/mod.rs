@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
-use crate::settings::{self, DatabaseTarget, Settings};
+use crate::settings::{self, DatabaseLimits, DatabaseTarget, Settings};
 
 pub use health::Health;
 pub use pool::PoolState;
@@ -41,6 +41,18 @@ pub struct Limits {
     pub max_rows: u64,
     /// Bytes of JSON; a larger result is an error.
     pub max_bytes: u64,
+}
+
+impl Limits {
+    /// Those of this query: its file's word, else the settings'.
+    pub fn of(query: &Query, settings: &DatabaseLimits) -> Limits {
+        let own = &query.policy;
+        Limits {
+            timeout: own.timeout.unwrap_or(settings.statement_timeout),
+            max_rows: own.max_rows.unwrap_or(settings.max_rows),
+            max_bytes: settings.max_result,
+        }
+    }
 }
 
 /// The rows of one run.

@@ -65,18 +65,7 @@ pub(super) fn options(target: &settings::Postgres) -> Result<PgConnectOptions, S
         .statement_cache_capacity(0)
         .disable_statement_logging();
     if let Some(file) = &target.sslrootcert {
-        let unusable = |why: String| {
-            StartupError::new(format!("{}: {why}", file.display()))
-                .at("[postgres] sslrootcert")
-                .remedy("name a readable file of CA certificates in PEM form")
-        };
-        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-        if !pem
-            .windows(27)
-            .any(|part| part == b"-----BEGIN CERTIFICATE-----")
-        {
-            return Err(unusable("it holds no certificate in PEM form".to_owned()));
-        }
+        let pem = settings::authorities(file, "[postgres] sslrootcert")?;
         options = options.ssl_root_cert_from_pem(pem);
     }
     Ok(options)

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use rust_embed::RustEmbed;
 
 use super::file::{QueryFile, read};
-use super::words::nearest;
 use super::{DatabaseKind, Query};
 use crate::error::StartupError;
+use crate::error::words::nearest;
 
 const SUFFIX: &str = ".sql";
 
@@ -125,5 +125,4 @@ fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> StartupError {
 }
 
 #[cfg(test)]
-#[path = "catalog_tests.rs"]
 mod tests;

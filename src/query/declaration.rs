@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::file::Fault;
 use super::params::{Allowed, Param, ParamDefault};
 use super::value::{ParamType, Value};
-use super::words::{did_you_mean, nearest, shown};
+use crate::error::words::{did_you_mean, nearest, shown};
 
 const FORM: &str = "write it as `-- param: NAME TYPE [= DEFAULT] [: VALUES]`, for example \
                     `-- param: top integer = 10 : 1..100`";
@@ -76,7 +76,7 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
 }
 
 /// Whether this can be the name of a parameter.
-pub(super) fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     name.len() <= NAME_LENGTH
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name
@@ -243,5 +243,4 @@ fn split_word(text: &str) -> (&str, &str) {
 }
 
 #[cfg(test)]
-#[path = "declaration_tests.rs"]
 mod tests;

@@ -3,9 +3,9 @@
 
 use super::header::{Header, header};
 use super::statement::rewrite;
-use super::words::shown;
 use super::{DatabaseKind, Query};
 use crate::error::StartupError;
+use crate::error::words::shown;
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;
@@ -80,7 +80,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         });
     }
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
-    let (statement, source) = rewrite(kind, &text[body..], body_line, &params)?;
+    let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
     let mut notes: Vec<String> = ineffective
         .into_iter()
@@ -103,8 +103,6 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         description,
         params,
         policy,
-        source,
-        file: file.to_owned(),
         kind,
         statement,
     };
@@ -130,5 +128,4 @@ fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
 }
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
 mod tests;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::declaration;
 use super::file::Fault;
 use super::params::Param;
-use super::words::{did_you_mean, nearest, shown};
 use super::{DatabaseKind, QueryPolicy};
-use crate::settings::parse_duration;
+use crate::error::words::{did_you_mean, nearest, shown};
+use crate::settings::{LONGEST_DURATION, parse_duration};
 
 /// All keys of a header.
-pub const HEADER_KEYS: [&str; 16] = [
+const KEYS: [&str; 16] = [
     "title",
     "description",
     "ttl",
@@ -33,8 +33,6 @@ pub const HEADER_KEYS: [&str; 16] = [
 /// Keys that are checked and kept, while nothing acts on them.
 const INEFFECTIVE: [&str; 5] = ["concurrency", "notify", "warm", "refresh", "show-params"];
 
-/// Longer durations are mistakes, and sums of them would overflow.
-const LONGEST: Duration = Duration::from_hours(3650 * 24);
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 const MOST_ROWS: u64 = 1_000_000_000;
@@ -94,14 +92,14 @@ fn key_and_value(line: &str) -> Option<(&str, &str)> {
 }
 
 fn check_key(line: usize, key: &str, value: &str, seen: &[(&str, usize)]) -> Result<(), Fault> {
-    if !HEADER_KEYS.contains(&key) {
-        let guess = did_you_mean(nearest(key, HEADER_KEYS));
+    if !KEYS.contains(&key) {
+        let guess = did_you_mean(nearest(key, KEYS));
         return Err(Fault::new(
             line,
             format!("there is no header key {}{guess}", shown(key)),
             format!(
                 "the keys are {}; an empty line before a comment ends the header",
-                HEADER_KEYS.join(", ")
+                KEYS.join(", ")
             ),
         ));
     }
@@ -134,7 +132,7 @@ fn check_key(line: usize, key: &str, value: &str, seen: &[(&str, usize)]) -> Res
 /// A header line below the header would silently be a comment.
 fn check_late_keys(body: &str, first_line: usize) -> Result<(), Fault> {
     for (i, line) in body.lines().enumerate() {
-        if let Some((key, _)) = key_and_value(line).filter(|(key, _)| HEADER_KEYS.contains(key)) {
+        if let Some((key, _)) = key_and_value(line).filter(|(key, _)| KEYS.contains(key)) {
             return Err(Fault::new(
                 first_line + i,
                 format!("`{key}` stands below the header, which ended before line {first_line}"),
@@ -155,18 +153,18 @@ impl Header {
         match key {
             "title" => self.title = Some(value.to_owned()),
             "description" => self.description = Some(value.to_owned()),
-            "ttl" => policy.ttl = Some(entry.positive_duration(LONGEST)?),
+            "ttl" => policy.ttl = Some(entry.positive_duration(LONGEST_DURATION)?),
             "stale-while-revalidate" => {
-                policy.stale_while_revalidate = Some(entry.duration(LONGEST)?);
+                policy.stale_while_revalidate = Some(entry.duration(LONGEST_DURATION)?);
             }
-            "stale-if-error" => policy.stale_if_error = Some(entry.duration(LONGEST)?),
+            "stale-if-error" => policy.stale_if_error = Some(entry.duration(LONGEST_DURATION)?),
             "timeout" => policy.timeout = Some(entry.positive_duration(LONGEST_TIMEOUT)?),
             "max-rows" => policy.max_rows = Some(entry.number(MOST_ROWS)?),
             "concurrency" => policy.concurrency = Some(entry.number(MOST_LOADS)?),
             "param" => self.declare(line, value)?,
             "notify" => policy.notify = entry.tags()?,
             "warm" => policy.warm = entry.switch()?,
-            "refresh" => policy.refresh = Some(entry.positive_duration(LONGEST)?),
+            "refresh" => policy.refresh = Some(entry.positive_duration(LONGEST_DURATION)?),
             "cache" => policy.cached = entry.choice(&[("on", true), ("off", false)])?,
             "database" => {
                 let kinds = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
@@ -303,5 +301,4 @@ impl Entry<'_> {
 }
 
 #[cfg(test)]
-#[path = "header_tests.rs"]
 mod tests;

@@ -18,13 +18,11 @@ mod params;
 mod statement;
 mod tokens;
 mod value;
-mod words;
 
 use std::time::Duration;
 
 pub use catalog::Catalog;
-pub use header::HEADER_KEYS;
-pub use params::{Allowed, MAX_PARAMETER_BYTES, Param, ParamDefault};
+pub use params::{Allowed, Param, ParamDefault};
 pub use statement::Statement;
 pub use value::{Arguments, ParamType, Value};
 
@@ -64,10 +62,6 @@ pub struct Query {
     pub params: Vec<Param>,
     /// What its header says about caching and limits.
     pub policy: QueryPolicy,
-    /// The statement as written, without the header, comments around it and the final `;`.
-    pub source: String,
-    /// The file it comes from, for the one who runs the server.
-    pub file: String,
     kind: DatabaseKind,
     statement: Statement,
 }

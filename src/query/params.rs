@@ -4,11 +4,11 @@
 use std::cmp::Ordering;
 
 use super::value::{Arguments, ParamType, Value};
-use super::words::{did_you_mean, nearest, shown};
 use crate::error::RequestError;
+use crate::error::words::{did_you_mean, nearest, shown};
 
 /// The longest value a client may send, in bytes.
-pub const MAX_PARAMETER_BYTES: usize = 8 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 /// How many values of a list a message names.
 const LISTED: usize = 20;
@@ -63,7 +63,7 @@ impl Allowed {
 
 impl Param {
     /// What a client may send for it, in words: `one of eu, us` or `a date like …`.
-    pub fn accepts(&self) -> String {
+    fn accepts(&self) -> String {
         match &self.allowed {
             Allowed::Anything => self.kind.describe().to_owned(),
             Allowed::Range(min, max) => {
@@ -86,8 +86,8 @@ impl Param {
     /// or null where null is the default.
     fn value(&self, sent: Option<&str>) -> Result<Value, RequestError> {
         if let Some(text) = sent {
-            if text.len() > MAX_PARAMETER_BYTES {
-                return Err(self.refuse(&format!("is longer than {MAX_PARAMETER_BYTES} bytes")));
+            if text.len() > LONGEST {
+                return Err(self.refuse(&format!("is longer than {LONGEST} bytes")));
             }
             if text.contains('\0') {
                 return Err(self.refuse("holds a NUL character"));
@@ -172,5 +172,4 @@ fn list_name(value: &Value) -> String {
 }
 
 #[cfg(test)]
-#[path = "params_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use super::file::Fault;
 use super::params::Param;
 use super::tokens::{Piece, pieces};
 use super::value::ParamType;
-use super::words::{did_you_mean, nearest, shown};
+use crate::error::words::{did_you_mean, nearest, shown};
 
 /// The first keywords of statements that read.
 const READS: [&str; 4] = ["select", "with", "values", "table"];
@@ -27,14 +27,14 @@ pub struct Statement {
     pub order: Vec<usize>,
 }
 
-/// The statement in `text`, whose first line is line `first_line` of its file, and the text of the
-/// statement as it was written.
+/// The statement in `text`, whose first line is line `first_line` of its file. What stands around
+/// it there, comments and the final `;`, is left out.
 pub(super) fn rewrite(
     kind: DatabaseKind,
     text: &str,
     first_line: usize,
     params: &[Param],
-) -> Result<(Statement, String), Fault> {
+) -> Result<Statement, Fault> {
     let mut pieces = pieces(kind, text, first_line)?;
     end_of_statement(&mut pieces)?;
     let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
@@ -62,7 +62,7 @@ pub(super) fn rewrite(
         copied = bytes.end;
     }
     sql.push_str(&text[copied..end]);
-    Ok((Statement { sql, order }, text[begin..end].to_owned()))
+    Ok(Statement { sql, order })
 }
 
 /// Where parameters stand, and which: a `:` that touches the name of a declared one.
@@ -282,5 +282,4 @@ fn cast(n: usize, target: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "statement_tests.rs"]
 mod tests;

@@ -80,7 +80,7 @@ impl ParamType {
     }
 
     /// Whether its values may be limited by a range.
-    pub fn has_ranges(self) -> bool {
+    pub(super) fn has_ranges(self) -> bool {
         !matches!(self, ParamType::Text | ParamType::Boolean | ParamType::Uuid)
     }
 
@@ -233,5 +233,4 @@ fn uuid(text: &str) -> Result<String, &'static str> {
 }
 
 #[cfg(test)]
-#[path = "value_tests.rs"]
 mod tests;

@@ -12,6 +12,7 @@ use super::origin::{Origin, Source};
 use super::table::{self, Ground, Setting};
 use super::url::{self, Pieces};
 use crate::error::StartupError;
+use crate::error::words::nearest;
 use crate::flags::Flags;
 
 /// What the merge gives: the text of each setting that has one, with its origin. `None` is a
@@ -133,7 +134,7 @@ fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
             continue;
         }
         let Some(row) = known.get(name) else {
-            let remedy = match table::nearest(name, known.keys()) {
+            let remedy = match nearest(name, known.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean {near}? If not, unset it"),
                 None => "unset it; the names are UNSLOW_SECTION_KEY".to_owned(),
             };

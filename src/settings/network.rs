@@ -13,12 +13,12 @@ pub struct Network {
 
 impl Network {
     /// Every IPv4 address.
-    pub const ALL_V4: Network = Network {
+    pub(super) const ALL_V4: Network = Network {
         base: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         prefix: 0,
     };
     /// Every IPv6 address.
-    pub const ALL_V6: Network = Network {
+    pub(super) const ALL_V6: Network = Network {
         base: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         prefix: 0,
     };

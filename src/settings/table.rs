@@ -124,7 +124,7 @@ impl Setting {
     }
 
     /// The default as it is written in help, `None` for nothing.
-    pub(super) fn default_words(&self) -> Option<&'static str> {
+    fn default_words(&self) -> Option<&'static str> {
         match self.default {
             Default::Unset => None,
             Default::Text(text) => Some(text),
@@ -214,19 +214,6 @@ pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
         .map(|row| row.key)
 }
 
-/// The known name that was probably meant, if one is near enough.
-pub fn nearest<S: AsRef<str>>(name: &str, known: impl Iterator<Item = S>) -> Option<S> {
-    let name = name.to_lowercase();
-    known
-        .map(|known| {
-            let distance = strsim::damerau_levenshtein(&name, &known.as_ref().to_lowercase());
-            (distance, known)
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, known)| *distance * 3 <= known.as_ref().chars().count().max(3))
-        .map(|(_, known)| known)
-}
-
 /// The flags of all settings, for the command line.
 pub fn flags() -> impl Iterator<Item = Listed> {
     all().filter_map(|row| {
@@ -278,59 +265,4 @@ pub fn readme_table() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_setting_has_names_of_its_own() {
-        let mut seen = HashSet::new();
-        for row in all() {
-            assert!(seen.insert(row.name()), "{}", row.name());
-            assert!(seen.insert(row.environment()), "{}", row.environment());
-            if let Some(flag) = &row.flag {
-                for name in std::iter::once(&flag.long).chain(flag.aliases) {
-                    assert!(seen.insert((*name).to_owned()), "--{name}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_row_belongs_to_a_section_and_every_section_has_rows() {
-        assert_eq!(all().count(), data::ROWS.len() + serving::ROWS.len());
-        for name in sections() {
-            assert!(keys(name).next().is_some(), "[{name}]");
-        }
-    }
-
-    #[test]
-    fn what_is_secret_is_not_a_flag() {
-        for row in all().filter(|row| row.secrecy == Secrecy::Secret) {
-            assert!(row.flag.is_none(), "{}", row.name());
-        }
-    }
-
-    #[test]
-    fn the_readme_table_has_a_line_for_every_setting() {
-        let table = readme_table();
-        assert_eq!(table.lines().count(), 2 + all().count());
-        assert!(
-            table.contains("| `[server] bind` | `-b, --bind` | `127.0.0.1:8000` |"),
-            "{table}"
-        );
-        assert!(
-            table
-                .lines()
-                .all(|line| line.replace("\\|", "").matches('|').count() == 5)
-        );
-    }
-
-    #[test]
-    fn only_a_near_name_is_suggested() {
-        assert_eq!(nearest("memry", keys("cache")), Some("memory"));
-        assert_eq!(nearest("TTL", keys("cache")), Some("ttl"));
-        assert_eq!(nearest("certificate", keys("cache")), None);
-    }
-}
+mod tests;

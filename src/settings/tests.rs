@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod every;
+mod faults;
 mod places;
 
 use std::path::Path;

@@ -4,13 +4,13 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::network::Network;
 use super::units;
-use super::{AccessFormat, LogTarget, Secret, SslMode};
+use super::{AccessFormat, Secret, SslMode};
 
 /// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
 /// be left out where it is a secret.
@@ -79,12 +79,9 @@ where
     Ok(number)
 }
 
-/// Longer than any sensible setting, and short enough to be added to a clock without overflow.
-const LONGEST: Duration = Duration::from_hours(3650 * 24);
-
 pub(super) fn duration(given: Given<'_>) -> Read<Duration> {
     let duration = units::duration(given.text)?;
-    if duration > LONGEST {
+    if duration > units::LONGEST_DURATION {
         return Err(Fault::new("is too long", "write at most 3650d"));
     }
     Ok(duration)
@@ -162,61 +159,6 @@ pub(super) fn host(given: Given<'_>) -> Read<String> {
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_owned())
-}
-
-pub(super) fn path(given: Given<'_>) -> PathBuf {
-    given.base.join(given.text)
-}
-
-/// A file that must be readable now, rather than when it is first needed.
-pub(super) fn readable_file(given: Given<'_>) -> Read<PathBuf> {
-    let path = path(given);
-    let checked = std::fs::File::open(&path).and_then(|file| file.metadata());
-    match checked {
-        Ok(meta) if meta.is_dir() => Err(Fault::new("is a folder", "name a file")),
-        Ok(_) => Ok(path),
-        Err(error) => Err(unreadable(&path, &error)),
-    }
-}
-
-pub(super) fn folder(given: Given<'_>) -> Read<PathBuf> {
-    let path = path(given);
-    match std::fs::read_dir(&path) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(unreadable(&path, &error)),
-    }
-}
-
-/// The content of a file that holds one secret, less one line end at its end.
-pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
-    let path = path(given);
-    let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
-    if content.ends_with('\n') {
-        content.pop();
-        if content.ends_with('\r') {
-            content.pop();
-        }
-    }
-    if content.is_empty() {
-        return Err(Fault::new(
-            "names an empty file",
-            "put the secret into it, on one line",
-        ));
-    }
-    Ok(Secret::new(content))
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    let remedy = match error.kind() {
-        std::io::ErrorKind::NotFound => "check the path",
-        std::io::ErrorKind::PermissionDenied => "let the user that runs unslow read it",
-        std::io::ErrorKind::InvalidData => "it must hold text in UTF-8",
-        _ => "check the path and its permissions",
-    };
-    Fault::new(
-        format!("cannot be read ({}: {error})", path.display()),
-        remedy,
-    )
 }
 
 /// The parts of a list with commas, without empty ones.
@@ -301,15 +243,6 @@ pub(super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
     )
 }
 
-/// A file, or `-` for the stream that this log has.
-pub(super) fn log_target(given: Given<'_>, stream: LogTarget) -> LogTarget {
-    if given.text == "-" {
-        stream
-    } else {
-        LogTarget::File(path(given))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -338,32 +271,6 @@ mod tests {
             let fault = integer::<usize>(given(text), 1..=512).unwrap_err();
             assert!(fault.remedy.contains("1 to 512"), "{text}: {fault:?}");
         }
-    }
-
-    #[test]
-    fn a_file_with_a_secret_loses_one_line_end_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("secret");
-        let read = || {
-            secret_file(Given {
-                text: "secret",
-                base: dir.path(),
-            })
-        };
-        for (content, secret) in [
-            ("pass\n", "pass"),
-            ("pass\r\n", "pass"),
-            ("pass", "pass"),
-            (" pa ss \n\n", " pa ss \n"),
-            ("#;%\"'\\\n", "#;%\"'\\"),
-        ] {
-            std::fs::write(&file, content).unwrap();
-            assert_eq!(read().unwrap().reveal(), secret);
-        }
-        std::fs::write(&file, "\n").unwrap();
-        assert!(read().unwrap_err().why.contains("empty"));
-        std::fs::remove_file(&file).unwrap();
-        assert!(read().unwrap_err().why.contains("cannot be read"));
     }
 
     #[test]

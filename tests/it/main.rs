@@ -4,6 +4,9 @@
 
 mod browser;
 mod cache_redis;
+mod cache_redis_connections;
+mod cache_redis_faults;
+mod cache_support;
 mod db_faults;
 mod db_pgbouncer;
 mod db_postgres;

@@ -85,6 +85,26 @@ fn what_init_writes_is_read_back_and_is_left_alone() {
 }
 
 #[test]
+fn what_has_no_effect_in_a_query_file_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("app.ini"), "").unwrap();
+    std::fs::create_dir(dir.path().join("queries")).unwrap();
+    let file = dir.path().join("queries/one.sql");
+    std::fs::write(
+        file,
+        "-- title: One\n-- param: idle text = x\nselect 1 as one",
+    )
+    .unwrap();
+    let note = "queries/one.sql:2: the SQL does not use the parameter `idle`";
+    // An address of nobody's: serving ends before it begins.
+    for arguments in [&["check"][..], &["--bind", "192.0.2.1:8000"]] {
+        let output = unslow(dir.path(), &[], arguments);
+        let said = text(&output.stderr);
+        assert!(said.contains(note), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn print_config_names_each_origin_and_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let ini = "[postgres]\nhost=db\nuser=u\ndatabase=d\npassword=hunter2\n";

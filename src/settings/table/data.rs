@@ -1,8 +1,8 @@
 //! The settings of where the data is: the database, Redis, and what is kept of the answers.
 
 use super::{Secrecy, Setting, put, set, setting};
-use crate::settings::url;
 use crate::settings::values as v;
+use crate::settings::{files, url};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -45,7 +45,7 @@ pub(super) const ROWS: [Setting; 23] = [
         "postgres",
         "password_file",
         "File with the database password",
-        |d, g| put(&mut d.postgres.password, v::secret_file(g)),
+        |d, g| put(&mut d.postgres.password, files::secret_file(g)),
     )
     .flag("db-password-file", "FILE"),
     setting(
@@ -60,7 +60,7 @@ pub(super) const ROWS: [Setting; 23] = [
         "postgres",
         "sslrootcert",
         "PEM file of the CAs to trust, instead of the built-in ones",
-        |d, g| put(&mut d.postgres.sslrootcert, v::readable_file(g)),
+        |d, g| put(&mut d.postgres.sslrootcert, files::readable_file(g)),
     )
     .flag("db-sslrootcert", "FILE"),
     setting(
@@ -113,13 +113,13 @@ pub(super) const ROWS: [Setting; 23] = [
         "redis",
         "password_file",
         "File with the Redis password",
-        |d, g| put(&mut d.redis.password, v::secret_file(g)),
+        |d, g| put(&mut d.redis.password, files::secret_file(g)),
     ),
     setting(
         "redis",
         "ca_file",
         "PEM file of the CAs to trust for rediss://",
-        |d, g| put(&mut d.redis.ca_file, v::readable_file(g)),
+        |d, g| put(&mut d.redis.ca_file, files::readable_file(g)),
     ),
     setting(
         "redis",

@@ -3,7 +3,7 @@
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{LogTarget, bind};
+use crate::settings::{LogTarget, bind, files};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -204,7 +204,7 @@ pub(super) const ROWS: [Setting; 24] = [
     .flag("show-host", BOOL)
     .or("true"),
     setting("queries", "dir", "Folder of your .sql files", |d, g| {
-        put(&mut d.queries_dir, v::folder(g))
+        put(&mut d.queries_dir, files::folder(g))
     })
     .flag("queries", "DIR")
     .or_found(
@@ -215,7 +215,12 @@ pub(super) const ROWS: [Setting; 24] = [
         "log",
         "access",
         "Access log: a file, or - for standard output",
-        |d, g| put(&mut d.log.access, Ok(v::log_target(g, LogTarget::Stdout))),
+        |d, g| {
+            put(
+                &mut d.log.access,
+                Ok(files::log_target(g, LogTarget::Stdout)),
+            )
+        },
     )
     .full_flag(Flag {
         long: "access-log",
@@ -235,7 +240,12 @@ pub(super) const ROWS: [Setting; 24] = [
         "log",
         "error",
         "Error log: a file, or - for standard error",
-        |d, g| set(&mut d.log.error, Ok(v::log_target(g, LogTarget::Stderr))),
+        |d, g| {
+            set(
+                &mut d.log.error,
+                Ok(files::log_target(g, LogTarget::Stderr)),
+            )
+        },
     )
     .full_flag(Flag {
         long: "error-log",
@@ -256,7 +266,7 @@ pub(super) const ROWS: [Setting; 24] = [
         "admin",
         "token_file",
         "File with the admin token",
-        |d, g| put(&mut d.admin_token, v::secret_file(g)),
+        |d, g| put(&mut d.admin_token, files::secret_file(g)),
     )
     .flag("admin-token-file", "FILE"),
     setting(

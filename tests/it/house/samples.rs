@@ -65,7 +65,7 @@ fn what_the_direction_allows_is_not_reported() {
         ("view/mod.rs", "#[cfg(test)]\nmod tests;"),
         ("view/tests.rs", "use crate::app::App;"),
         ("view/tests/samples.rs", "use crate::app::App;"),
-        ("query/file_tests.rs", "use crate::db::Database;"),
+        ("query/file/tests.rs", "use crate::db::Database;"),
         ("main.rs", "use unslow::{commands, flags::Flags};"),
     ] {
         assert_eq!(judged(path, text), "", "{path}: {text}");

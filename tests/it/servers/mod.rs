@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use postgres::Postgres;
-#[allow(unused_imports, reason = "for the tests of the cache")]
 pub(crate) use redis::Redis;
 
 /// The PostgreSQL that all tests share; each makes a database of its own in it. Tests that stop

@@ -1,6 +1,6 @@
 //! A Redis server without persistence, on request with a password, with TLS, with more arguments.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,7 +31,6 @@ pub(crate) struct Redis {
     arguments: Vec<String>,
 }
 
-#[allow(dead_code, reason = "for the tests of the cache")]
 impl Redis {
     pub(crate) fn start() -> Redis {
         Self::with(&Options::default())
@@ -140,12 +139,80 @@ impl Redis {
     }
 
     fn try_command(&self, line: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut stream = self.connect()?;
         stream.write_all(format!("{line}\r\n").as_bytes())?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer)?;
         Ok(answer.trim_end().to_owned())
+    }
+
+    fn connect(&self) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        Ok(stream)
+    }
+
+    /// Sends one command of any words on a connection of its own and gives the whole answer.
+    pub(crate) fn ask(&self, words: &[&str]) -> String {
+        let words: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
+        String::from_utf8_lossy(&self.ask_bytes(&words)).into_owned()
+    }
+
+    fn ask_bytes(&self, words: &[&[u8]]) -> Vec<u8> {
+        let mut stream = self.connect().unwrap();
+        for command in [words, &[b"QUIT"]] {
+            write!(stream, "*{}\r\n", command.len()).unwrap();
+            for word in command {
+                write!(stream, "${}\r\n", word.len()).unwrap();
+                stream.write_all(word).unwrap();
+                stream.write_all(b"\r\n").unwrap();
+            }
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer.truncate(answer.len().saturating_sub(b"+OK\r\n".len()));
+        answer
+    }
+
+    /// The bytes stored under a name; empty when there are none.
+    pub(crate) fn value(&self, name: &str) -> Vec<u8> {
+        let answer = self.ask_bytes(&[b"GET", name.as_bytes()]);
+        if answer.starts_with(b"$-1") {
+            return Vec::new();
+        }
+        let start = 1 + answer.iter().position(|byte| *byte == b'\n').unwrap();
+        answer[start..answer.len() - 2].to_vec()
+    }
+
+    /// Stores bytes under a name.
+    pub(crate) fn put(&self, name: &str, value: &[u8], milliseconds: &str) {
+        let words: [&[u8]; 5] = [
+            b"SET",
+            name.as_bytes(),
+            value,
+            b"PX",
+            milliseconds.as_bytes(),
+        ];
+        assert_eq!(self.ask_bytes(&words), b"+OK\r\n");
+    }
+
+    /// A number from `INFO stats`.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        let info = self.ask(&["INFO", "stats"]);
+        let value = info
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap().parse().unwrap()
+    }
+
+    /// Connections it has taken, without the one of this question and `asked` of others.
+    pub(crate) fn connections(&self, asked: u64) -> u64 {
+        self.stat("total_connections_received") - asked - 1
+    }
+
+    /// Connections it has now, the asking one included.
+    pub(crate) fn clients(&self) -> usize {
+        self.ask(&["CLIENT", "LIST"]).matches("laddr=").count()
     }
 
     /// Freezes it.

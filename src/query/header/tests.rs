@@ -15,7 +15,7 @@ fn every_key_is_read() {
                 -- param: top integer = 10 : 1..100\n-- notify: orders, public.items\n\
                 -- warm: true\n-- refresh: 1m30s\n-- cache: off\n-- database: postgres\n\
                 -- access: open\n-- show-params: true\nselect 1\n";
-    for key in HEADER_KEYS {
+    for key in KEYS {
         assert!(
             text.contains(&format!("{key}:")),
             "{key} is not in the sample"

@@ -1,0 +1,168 @@
+//! Rows of JSON text taken apart into cells, without reading more of a value than where it ends.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::internal;
+use crate::error::RequestError;
+
+/// The rows as cells in the order of the columns, each made from its value as it is written;
+/// `None` where a row has no such column.
+///
+/// # Errors
+/// Only for rows that are not JSON.
+pub fn cells<T>(
+    columns: &[String],
+    rows_json: &[u8],
+    make: impl Fn(&RawValue) -> T,
+) -> Result<Vec<Vec<Option<T>>>, RequestError> {
+    objects(rows_json)
+        .map(|object| {
+            let Object(fields) =
+                serde_json::from_slice(object).map_err(|error| internal(&error))?;
+            let cell = |(index, column): (usize, &String)| {
+                // The database keeps the order, so the first look nearly always finds it.
+                let is_it = |field: &&(Cow<'_, str>, &RawValue)| field.0 == *column;
+                let field = fields.get(index).filter(is_it);
+                field
+                    .or_else(|| fields.iter().find(is_it))
+                    .map(|(_, value)| make(value))
+            };
+            Ok(columns.iter().enumerate().map(cell).collect())
+        })
+        .collect()
+}
+
+/// The rows as text in the order of the columns, null as `None`.
+pub(super) fn texts(
+    columns: &[String],
+    rows_json: &[u8],
+) -> Result<Vec<Vec<Option<String>>>, RequestError> {
+    let rows = cells(columns, rows_json, text)?.into_iter();
+    Ok(rows
+        .map(|row| row.into_iter().map(Option::flatten).collect())
+        .collect())
+}
+
+/// The fields of one object in order, values as they are written.
+struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a row")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A name, borrowed where it holds no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Text without its quotes, anything else as its JSON text, null as `None`.
+fn text(value: &RawValue) -> Option<String> {
+    match value.get() {
+        "null" => None,
+        // Half a surrogate pair is valid JSON and no text; it stays as it is written.
+        text if text.starts_with('"') => {
+            Some(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()))
+        }
+        nested => Some(with_angles(nested)),
+    }
+}
+
+/// Undoes the escape that keeps `<` out of the bodies, where JSON text is not for a browser to
+/// read as a script.
+pub fn with_angles(nested: &str) -> String {
+    let mut out = String::with_capacity(nested.len());
+    let mut rest = nested;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        if let Some(after) = escape.strip_prefix("\\u003c") {
+            out.push('<');
+            rest = after;
+        } else {
+            // A backslash and what it escapes go together, so `\\u003c` is left alone.
+            let after = escape.chars().nth(1).map_or(1, |c| 1 + c.len_utf8());
+            out.push_str(&escape[..after]);
+            rest = &escape[after..];
+        }
+    }
+    out + rest
+}
+
+/// The objects of a comma-joined list, each as it stands.
+pub(super) fn objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = rows_json;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|byte| *byte == b'{')?;
+        let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+        for (index, byte) in rest.iter().enumerate().skip(start) {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => in_text = !in_text,
+                b'{' if !in_text => depth += 1,
+                b'}' if !in_text => {
+                    depth -= 1;
+                    if depth == 0 {
+                        let object = &rest[start..=index];
+                        rest = &rest[index + 1..];
+                        return Some(object);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // An object without an end: given as it is, so that reading it fails rather than hides it.
+        Some(std::mem::take(&mut rest))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn columns(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn cells_are_text_without_quotes_and_json_for_the_rest() {
+        let rows = br#"{"\u0074":"\u003cb>","j":{"k":"\u003c\\u003c\""},"b":true,"x":null}"#;
+        let cells = texts(&columns(&["t", "j", "b", "x", "gone"]), rows).unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        let json = some(r#"{"k":"<\\u003c\""}"#);
+        assert_eq!(cells, [[some("<b>"), json, some("true"), None, None]]);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_stays_as_it_is_written() {
+        let cells = texts(&columns(&["t"]), br#"{"t":"\ud800"}"#).unwrap();
+        assert_eq!(cells, [[Some("\"\\ud800\"".to_owned())]]);
+    }
+
+    #[test]
+    fn rows_that_are_cut_off_are_an_error() {
+        assert!(texts(&columns(&["a"]), br#"{"a":1},{"a":"#).is_err());
+    }
+}

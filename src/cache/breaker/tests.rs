@@ -1,0 +1,101 @@
+//! When the breaker opens, lets one through, and closes.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn open(breaker: &Breaker, now: Instant) {
+    for expected in [Change::None, Change::None, Change::Opened] {
+        let permit = breaker.admit(now).unwrap();
+        assert_eq!(permit.failure(RedisError::Timeout, now), expected);
+    }
+}
+
+#[test]
+fn three_failures_in_a_row_open_it_and_one_probe_is_let_through_later() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    open(&breaker, now);
+    assert!(breaker.admit(now + 4 * SECOND).is_none());
+    let later = now + 6 * SECOND;
+    let probe = breaker.admit(later).unwrap();
+    assert!(breaker.admit(later).is_none());
+    assert_eq!(breaker.state(later).breaker, BreakerState::HalfOpen);
+    assert_eq!(probe.success(later), Change::Recovered);
+    let state = breaker.state(later);
+    assert_eq!(
+        (state.up, state.breaker),
+        (Some(true), BreakerState::Closed)
+    );
+}
+
+#[test]
+fn a_success_between_failures_starts_the_count_again() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    for _ in 0..5 {
+        for _ in 0..2 {
+            let permit = breaker.admit(now).unwrap();
+            permit.failure(RedisError::Closed, now);
+        }
+        breaker.admit(now).unwrap().success(now);
+    }
+    assert_eq!(breaker.state(now).breaker, BreakerState::Closed);
+}
+
+#[test]
+fn a_failed_probe_opens_it_again() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    open(&breaker, now);
+    let later = now + 6 * SECOND;
+    let probe = breaker.admit(later).unwrap();
+    assert_eq!(probe.failure(RedisError::Auth, later), Change::Opened);
+    assert!(breaker.admit(later + 4 * SECOND).is_none());
+    assert!(breaker.admit(later + 6 * SECOND).is_some());
+    assert_eq!(breaker.state(later).last_error, Some(RedisError::Auth));
+}
+
+#[test]
+fn a_probe_whose_request_went_away_leaves_the_next_one_to_ask() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    open(&breaker, now);
+    let later = now + 6 * SECOND;
+    drop(breaker.admit(later).unwrap());
+    let probe = breaker.admit(later).unwrap();
+    probe.success(later);
+    assert_eq!(breaker.state(later).breaker, BreakerState::Closed);
+}
+
+#[test]
+fn late_answers_from_before_it_opened_do_not_close_or_prolong_it() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    let (late_success, late_failure) = (breaker.admit(now).unwrap(), breaker.admit(now).unwrap());
+    open(&breaker, now);
+    late_success.success(now + SECOND);
+    assert_eq!(
+        late_failure.failure(RedisError::Timeout, now + 4 * SECOND),
+        Change::None
+    );
+    assert_eq!(breaker.state(now).breaker, BreakerState::Open);
+    assert!(breaker.admit(now + 6 * SECOND).is_some());
+}
+
+#[test]
+fn a_complaint_is_remembered_and_leaves_it_closed_and_up() {
+    let now = Instant::now();
+    let breaker = Breaker::new(now);
+    for _ in 0..10 {
+        let permit = breaker.admit(now).unwrap();
+        permit.complaint(RedisError::OutOfMemory, now);
+    }
+    let state = breaker.state(now);
+    assert_eq!(
+        (state.up, state.breaker),
+        (Some(true), BreakerState::Closed)
+    );
+    assert_eq!(state.last_error, Some(RedisError::OutOfMemory));
+}

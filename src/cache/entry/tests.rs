@@ -1,0 +1,96 @@
+//! The windows of an entry, its jitter, its tag and its variants.
+
+use super::super::tests::{key, loaded};
+use super::*;
+
+const POLICY: Policy = Policy {
+    ttl: Duration::from_secs(10),
+    stale_while_revalidate: Duration::from_secs(30),
+    stale_if_error: Duration::from_secs(100),
+};
+
+fn entry(stamp: u64, now: Instant, aged: Duration) -> Entry {
+    let load_time = Duration::from_secs(5);
+    Entry::revived(&key(""), loaded("x"), load_time, [7; 16], stamp, now, aged)
+}
+
+#[test]
+fn an_entry_goes_through_its_windows_one_after_the_other() {
+    let now = Instant::now();
+    let entry = entry(0, now, Duration::from_secs(1));
+    let life = |seconds| entry.life(&POLICY, now + Duration::from_secs(seconds));
+    assert_eq!(life(8), Life::Fresh);
+    assert_eq!(life(9), Life::Stale);
+    assert_eq!(life(38), Life::Stale);
+    assert_eq!(life(39), Life::IfError);
+    assert_eq!(life(108), Life::IfError);
+    assert_eq!(life(109), Life::Over);
+}
+
+#[test]
+fn a_changed_ttl_acts_on_an_old_entry_and_zero_turns_the_windows_off() {
+    let now = Instant::now();
+    let entry = entry(0, now, Duration::from_secs(5));
+    let short = Policy {
+        ttl: Duration::from_secs(5),
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+    };
+    assert_eq!(entry.life(&POLICY, now), Life::Fresh);
+    assert_eq!(entry.life(&short, now), Life::Over);
+}
+
+#[test]
+fn jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone() {
+    let now = Instant::now();
+    let mut ttls: Vec<_> = (0..1000)
+        .map(|stamp| entry(stamp, now, Duration::ZERO).ttl(&POLICY))
+        .collect();
+    assert_eq!(
+        entry(77, now, Duration::ZERO).ttl(&POLICY),
+        entry(77, now, POLICY.ttl).ttl(&POLICY)
+    );
+    ttls.sort_unstable();
+    assert_eq!(ttls.first(), Some(&Duration::from_secs(9)));
+    assert_eq!(ttls.last(), Some(&POLICY.ttl));
+    ttls.dedup();
+    assert!(ttls.len() > 50);
+}
+
+#[test]
+fn the_etag_depends_on_head_and_body() {
+    let now = Instant::now();
+    let tag = |loaded| Entry::loaded(&key(""), loaded, Duration::ZERO, now).etag;
+    let other_head = Loaded {
+        head: Bytes::from_static(b"other"),
+        ..loaded("x")
+    };
+    assert_eq!(tag(loaded("x")), tag(loaded("x")));
+    assert_ne!(tag(loaded("x")), tag(loaded("y")));
+    assert_ne!(tag(loaded("x")), tag(other_head));
+    assert_eq!(tag(loaded("x")).len(), 32);
+}
+
+#[test]
+fn a_variant_is_made_once_even_when_many_ask_at_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let entry = entry(0, Instant::now(), Duration::ZERO);
+    let made = AtomicUsize::new(0);
+    let start = std::sync::Barrier::new(16);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                start.wait();
+                let variant = entry.variant(3, |entry| {
+                    made.fetch_add(1, Ordering::SeqCst);
+                    let mut bytes = entry.body.to_vec();
+                    bytes.push(b'!');
+                    bytes.into()
+                });
+                assert_eq!(variant, &b"x!"[..]);
+            });
+        }
+    });
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+    assert_eq!(entry.variant(4, |_| Bytes::from_static(b"other")), "other");
+}

@@ -1,0 +1,103 @@
+//! Who leads, who follows, and what is remembered of an end.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::super::tests::{key, loaded};
+use super::*;
+
+fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {
+    match flights.board(&key(parameters)) {
+        Role::Lead(flight) => flight,
+        _ => panic!("somebody else leads"),
+    }
+}
+
+fn failed() -> End {
+    End::Failed(RequestError::Unavailable {
+        detail: "away".into(),
+    })
+}
+
+fn entry() -> Arc<Entry> {
+    let now = Instant::now();
+    Arc::new(Entry::loaded(&key("p"), loaded("x"), Duration::ZERO, now))
+}
+
+#[tokio::test]
+async fn one_leads_and_the_others_get_its_end() {
+    let flights = Flights::new(Clock::by_hand());
+    let flight = lead(&flights, "p");
+    let Role::Follow(waiter) = flights.board(&key("p")) else {
+        panic!("no flight to follow");
+    };
+    lead(&flights, "other key");
+    flight.land(End::Done(entry(), None));
+    assert!(matches!(waiter.end().await, End::Done(..)));
+    // Still on the board: it also tells who comes late.
+    let Role::Follow(late) = flights.board(&key("p")) else {
+        panic!("no flight to follow");
+    };
+    assert!(matches!(late.end().await, End::Done(..)));
+    drop(flight);
+    assert_eq!(flights.count(), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_flight_dangles_and_has_one_successor() {
+    let flights = Flights::new(Clock::by_hand());
+    let flight = lead(&flights, "p");
+    let waiter = flight.waiter();
+    drop(flight);
+    assert!(matches!(waiter.end().await, End::Dangling));
+    let _successor = lead(&flights, "p");
+    assert!(matches!(flights.board(&key("p")), Role::Follow(_)));
+}
+
+#[tokio::test]
+async fn a_late_old_leader_does_not_end_its_successors_flight() {
+    let flights = Flights::new(Clock::by_hand());
+    let old = lead(&flights, "p");
+    flights.lock().take_off(&key("p"), old.number);
+    let new = lead(&flights, "p");
+    drop(old);
+    let Role::Follow(waiter) = flights.board(&key("p")) else {
+        panic!("the new flight is gone");
+    };
+    new.land(End::Done(entry(), None));
+    assert!(matches!(waiter.end().await, End::Done(..)));
+}
+
+#[test]
+fn a_failure_is_remembered_for_a_second() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    lead(&flights, "p").land(failed());
+    assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+    clock.advance(Duration::from_millis(999));
+    assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+    clock.advance(Duration::from_millis(1));
+    lead(&flights, "p");
+}
+
+#[test]
+fn what_was_too_large_is_remembered_for_a_minute() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    lead(&flights, "p").land(End::TooLarge(entry()));
+    clock.advance(Duration::from_secs(59));
+    assert!(matches!(flights.board(&key("p")), Role::TooLarge));
+    clock.advance(Duration::from_secs(1));
+    lead(&flights, "p");
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    for number in 0..REMEMBERED + 10 {
+        lead(&flights, &number.to_string()).land(failed());
+    }
+    assert_eq!(flights.lock().remembered.len(), REMEMBERED);
+    clock.advance(FAILED_FOR);
+    lead(&flights, "again").land(failed());
+    assert_eq!(flights.lock().remembered.len(), 1);
+}

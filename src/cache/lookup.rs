@@ -1,0 +1,89 @@
+//! What is asked of the cache, what a load brings, and what is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Entry, Key};
+use crate::outcome::Outcome;
+use crate::stats::QueryStats;
+
+/// How long an entry lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How long it is fresh, counted from the arrival of the result.
+    pub ttl: Duration,
+    /// How long past `ttl` it is served at once while a refresh runs.
+    pub stale_while_revalidate: Duration,
+    /// How long past `ttl` it is served because loading fails.
+    pub stale_if_error: Duration,
+}
+
+impl Policy {
+    /// How long the tiers keep an entry.
+    pub(super) fn physical(&self) -> Duration {
+        let window = self.stale_while_revalidate.max(self.stale_if_error);
+        self.ttl.saturating_add(window)
+    }
+}
+
+/// What is asked of the cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    /// What the entry is found by.
+    pub key: &'a Key,
+    /// How long it lives.
+    pub policy: Policy,
+    /// How long the caller waits for a load, its own or another's: the load's own deadline plus a
+    /// margin, so that the crowd is not let loose just as the answer arrives.
+    pub patience: Duration,
+    /// Where the request and its load are counted.
+    pub stats: &'a Arc<QueryStats>,
+}
+
+/// What a load brings.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The body, as it will be served.
+    pub body: Bytes,
+    /// Opaque to the cache, kept with the body (the app keeps the column names here).
+    pub head: Bytes,
+    /// How many rows the body holds.
+    pub rows: u64,
+}
+
+/// Where a request's time went; zero where it did not go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Looking in memory.
+    pub memory: Duration,
+    /// Asking Redis.
+    pub redis: Duration,
+    /// Waiting for another request's load.
+    pub wait: Duration,
+    /// This request's own load.
+    pub load: Duration,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The value.
+    pub entry: Arc<Entry>,
+    /// How it was come by.
+    pub outcome: Outcome,
+    /// Since the result arrived from the database.
+    pub age: Duration,
+    /// The TTL of this entry: the policy's, shortened by its jitter.
+    pub ttl: Duration,
+    /// What is left of it; zero when stale.
+    pub ttl_left: Duration,
+    /// The policy it was looked up with.
+    pub policy: Policy,
+    /// Whether the value is kept in a tier (for `Cache-Status`): not when it bypasses the cache,
+    /// is too large, or there is no tier to keep it.
+    pub stored: bool,
+    /// Where this request's time went.
+    pub timings: Timings,
+}

@@ -1,0 +1,137 @@
+//! How command lines are read, and what the help lists.
+#![allow(clippy::unwrap_used, reason = "tests")]
+use super::*;
+
+const TTL: Flag = Flag {
+    long: "ttl",
+    short: None,
+    value: "TIME",
+    aliases: &["time-to-live"],
+    repeatable: false,
+};
+const BIND: Flag = Flag {
+    long: "bind",
+    short: Some('b'),
+    value: "ADDR",
+    repeatable: true,
+    aliases: &[],
+};
+const DEBUG: Flag = Flag {
+    long: "debug",
+    value: BOOL,
+    aliases: &[],
+    ..TTL
+};
+
+fn settings() -> impl Iterator<Item = Listed> {
+    [&TTL, &BIND, &DEBUG].into_iter().map(|flag| Listed {
+        flag,
+        heading: "Cache",
+        help: "what it is for".to_owned(),
+    })
+}
+
+fn read(line: &str) -> Result<Flags, clap::Error> {
+    parse(line.split(' '), settings())
+}
+
+#[test]
+fn without_a_command_it_runs() {
+    let flags = read("unslow --ttl 5s").unwrap();
+    assert_eq!(flags.command, Command::Run);
+    assert_eq!(flags.values("ttl").unwrap(), ["5s"]);
+    assert_eq!(flags.values("bind"), None);
+}
+
+#[test]
+fn settings_are_taken_before_and_after_a_command() {
+    for line in [
+        "unslow --ttl 5s check --online",
+        "unslow check --online --ttl=5s",
+    ] {
+        let flags = read(line).unwrap();
+        assert_eq!(flags.command, Command::Check { online: true }, "{line}");
+        assert_eq!(flags.values("ttl").unwrap(), ["5s"], "{line}");
+    }
+}
+
+#[test]
+fn repeated_and_bare_flags_keep_their_values() {
+    let flags = read("unslow -b a -b b run --debug").unwrap();
+    assert_eq!(flags.values("bind").unwrap(), ["a", "b"]);
+    assert_eq!(flags.values("debug").unwrap(), ["true"]);
+    assert_eq!(
+        read("unslow --debug=false")
+            .unwrap()
+            .values("debug")
+            .unwrap(),
+        ["false"]
+    );
+}
+
+#[test]
+fn gunicorns_spellings_work_but_are_not_shown() {
+    assert_eq!(
+        read("unslow --time-to-live 1s")
+            .unwrap()
+            .values("ttl")
+            .unwrap(),
+        ["1s"]
+    );
+    let check = read("unslow --check-config").unwrap();
+    assert_eq!(check.command, Command::Check { online: false });
+    let help = read("unslow --help").unwrap_err().to_string();
+    assert!(
+        !help.contains("time-to-live") && !help.contains("check-config"),
+        "{help}"
+    );
+}
+
+#[test]
+fn an_unknown_flag_is_a_usage_error_with_a_suggestion() {
+    let error = read("unslow --tll 5s").unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("--ttl"), "{error}");
+}
+
+#[test]
+fn only_the_help_of_run_lists_the_settings() {
+    assert!(
+        read("unslow --help")
+            .unwrap_err()
+            .to_string()
+            .contains("Cache:")
+    );
+    assert!(
+        read("unslow run --help")
+            .unwrap_err()
+            .to_string()
+            .contains("--ttl")
+    );
+    assert!(
+        !read("unslow query --help")
+            .unwrap_err()
+            .to_string()
+            .contains("--ttl")
+    );
+}
+
+#[test]
+fn parameters_of_a_query_are_pairs() {
+    let flags = read("unslow query top since=2026-01-01 eq=a=b --format csv").unwrap();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        flags.command,
+        Command::Query {
+            name: "top".to_owned(),
+            params: vec![pair("since", "2026-01-01"), pair("eq", "a=b")],
+            format: Some(Format::Csv),
+        }
+    );
+    assert_eq!(read("unslow query top since").unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn the_definition_is_sound() {
+    command(&settings().collect::<Vec<_>>()).debug_assert();
+}

@@ -1,0 +1,122 @@
+//! Settings that name a file or a folder. What must be readable is read, or tried, while the
+//! settings are: at the start, rather than when it is first needed.
+
+use std::path::{Path, PathBuf};
+
+use super::values::{Fault, Given, Read};
+use super::{LogTarget, Secret};
+use crate::error::StartupError;
+
+pub(super) fn path(given: Given<'_>) -> PathBuf {
+    given.base.join(given.text)
+}
+
+/// A file that must be readable now, rather than when it is first needed.
+pub(super) fn readable_file(given: Given<'_>) -> Read<PathBuf> {
+    let path = path(given);
+    let checked = std::fs::File::open(&path).and_then(|file| file.metadata());
+    match checked {
+        Ok(meta) if meta.is_dir() => Err(Fault::new("is a folder", "name a file")),
+        Ok(_) => Ok(path),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+pub(super) fn folder(given: Given<'_>) -> Read<PathBuf> {
+    let path = path(given);
+    match std::fs::read_dir(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(unreadable(&path, &error)),
+    }
+}
+
+/// The content of a file that holds one secret, less one line end at its end.
+pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
+    let path = path(given);
+    let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    if content.ends_with('\n') {
+        content.pop();
+        if content.ends_with('\r') {
+            content.pop();
+        }
+    }
+    if content.is_empty() {
+        return Err(Fault::new(
+            "names an empty file",
+            "put the secret into it, on one line",
+        ));
+    }
+    Ok(Secret::new(content))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::NotFound => "check the path",
+        std::io::ErrorKind::PermissionDenied => "let the user that runs unslow read it",
+        std::io::ErrorKind::InvalidData => "it must hold text in UTF-8",
+        _ => "check the path and its permissions",
+    };
+    Fault::new(
+        format!("cannot be read ({}: {error})", path.display()),
+        remedy,
+    )
+}
+
+/// A file, or `-` for the stream that this log has.
+pub(super) fn log_target(given: Given<'_>, stream: LogTarget) -> LogTarget {
+    if given.text == "-" {
+        stream
+    } else {
+        LogTarget::File(path(given))
+    }
+}
+
+/// The line that begins a certificate in PEM form.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// The content of a PEM file with the CAs to trust, which the setting called `setting` names. The
+/// error is for a file that cannot be read or holds no certificate.
+pub fn authorities(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> {
+    let unusable = |why: String| {
+        StartupError::new(format!("{} {why}", file.display()))
+            .at(setting)
+            .remedy("name a readable file of CA certificates in PEM form")
+    };
+    let pem = std::fs::read(file).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    if !pem.windows(PEM.len()).any(|part| part == PEM) {
+        return Err(unusable("holds no certificate in PEM form".to_owned()));
+    }
+    Ok(pem)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_secret_loses_one_line_end_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        let read = || {
+            secret_file(Given {
+                text: "secret",
+                base: dir.path(),
+            })
+        };
+        for (content, secret) in [
+            ("pass\n", "pass"),
+            ("pass\r\n", "pass"),
+            ("pass", "pass"),
+            (" pa ss \n\n", " pa ss \n"),
+            ("#;%\"'\\\n", "#;%\"'\\"),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            assert_eq!(read().unwrap().reveal(), secret);
+        }
+        std::fs::write(&file, "\n").unwrap();
+        assert!(read().unwrap_err().why.contains("empty"));
+        std::fs::remove_file(&file).unwrap();
+        assert!(read().unwrap_err().why.contains("cannot be read"));
+    }
+}
