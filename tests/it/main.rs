@@ -12,6 +12,8 @@ mod db_sqlite;
 mod db_support;
 mod db_types;
 mod end_to_end;
+mod faults;
+mod faults_redis;
 mod house;
 mod http;
 mod process;
