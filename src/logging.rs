@@ -148,9 +148,8 @@ where
 
 /// RFC 3339 with a fixed width, so that lines sort as text.
 fn timestamp(time: OffsetDateTime) -> String {
-    let form = format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-    );
+    let form =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     time.format(form).unwrap_or_default()
 }
 

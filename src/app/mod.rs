@@ -72,9 +72,7 @@ impl App {
             .collect();
         drop(context);
         let greeted = Arc::clone(&db);
-        engine
-            .handle()
-            .spawn(async move { greeted.greet().await });
+        engine.handle().spawn(async move { greeted.greet().await });
         Ok(App {
             catalog,
             db,

@@ -261,8 +261,12 @@ fn a_client_that_leaves_takes_nothing_with_it_and_its_load_is_stored() {
             unslow.numbers("slow")["loads_in_flight"] == 1
         });
         leave(stream);
-        until("the load has ended", || unslow.numbers("slow")["loads"] == n);
-        until("it is in Redis", || redis.command("DBSIZE") == format!(":{n}"));
+        until("the load has ended", || {
+            unslow.numbers("slow")["loads"] == n
+        });
+        until("it is in Redis", || {
+            redis.command("DBSIZE") == format!(":{n}")
+        });
         let answer = unslow.get(&format!("/q/slow.json?n={n}"));
         assert!(
             answer.header("cache-status").ends_with("detail=memory"),
@@ -365,11 +369,7 @@ fn many_keys_stay_within_the_memory_bound_and_every_body_is_its_own() {
         "queries/wide.sql",
         "-- param: n integer\nselect :n as n, hex(zeroblob(2000)) as filler",
     );
-    let unslow = Unslow::start_with(
-        &["--queries", "queries", "--memory", "4MiB"],
-        &[wide],
-        &[],
-    );
+    let unslow = Unslow::start_with(&["--queries", "queries", "--memory", "4MiB"], &[wide], &[]);
     for n in 0..3000 {
         let json = unslow.get(&format!("/q/wide.json?n={n}")).json();
         assert_eq!(json["rows"][0]["n"], n);

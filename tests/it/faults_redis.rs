@@ -58,9 +58,7 @@ fn a_full_redis_serves_what_it_has_and_its_refusals_are_counted() {
         assert!(ask(&unslow, n).contains("fwd=uri-miss"));
         assert!(ask(&unslow, 1).ends_with("detail=redis"));
     }
-    until("they are counted", || {
-        errors(&unslow, "out_of_memory") >= 6
-    });
+    until("they are counted", || errors(&unslow, "out_of_memory") >= 6);
     redis.command("CONFIG SET maxmemory 0");
     until_it_is_used(&unslow, 2);
 }
