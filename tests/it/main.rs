@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod cache_redis;
+mod cli;
 mod db_faults;
 mod db_pgbouncer;
 mod db_postgres;
@@ -14,12 +15,14 @@ mod db_types;
 mod end_to_end;
 mod faults;
 mod faults_redis;
+mod faults_sqlite;
 mod formats;
 mod house;
 mod http;
 mod life;
 mod process;
 mod readme;
+mod security;
 mod servers;
 mod settings;
 mod unslow;
