@@ -82,7 +82,11 @@ impl<'a> Trip<'a> {
         // Redis is written to after the answer, so what is known is whether it took the question
         // that came before.
         let kept = || {
-            let redis = self.inner.redis.as_ref().map(|redis| redis.state());
+            let redis = self
+                .inner
+                .redis
+                .as_ref()
+                .map(super::redis::RedisTier::state);
             self.inner.memory.holds(entry)
                 || redis.is_some_and(|state| {
                     state.breaker == BreakerState::Closed && state.up != Some(false)

@@ -36,7 +36,7 @@ fn a_settings_file_that_cannot_be_read_says_why_and_what_to_do() {
     std::fs::write(path("latin.ini"), b"[postgres]\nuser=m\xfcller\n").unwrap();
     assert_refused(&check("latin.ini"), 6, &["latin.ini", "UTF-8"]);
     std::fs::write(path("secret.ini"), "[cache]\nttl=5s\n").unwrap();
-    std::fs::set_permissions(path("secret.ini"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(path("secret.ini"), std::fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if std::fs::read(path("secret.ini")).is_err() {
         assert_refused(&check("secret.ini"), 6, &["secret.ini", "let the user"]);
@@ -211,7 +211,8 @@ fn a_password_of_odd_signs_logs_in_from_the_ini_a_url_and_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("password");
     std::fs::write(&file, format!("{ODD}\n")).unwrap();
-    let escaped: String = ODD.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped: Vec<_> = ODD.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = escaped.concat();
     let port = own.port();
     let parts =
         format!("[postgres]\nhost=127.0.0.1\nport={port}\nuser=master\ndatabase=postgres\n");

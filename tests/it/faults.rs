@@ -417,3 +417,49 @@ fn soak_a_database_that_hangs_costs_a_cold_key_two_seconds_and_a_hit_nothing() {
     until("a cold key is answered", || echo(&unslow, 2).status == 200);
     assert!(went_on.elapsed() < Duration::from_secs(2));
 }
+
+#[test]
+fn a_crowd_on_a_failing_key_is_one_load_and_on_an_uncached_query_stays_within_the_pool() {
+    let server = postgres();
+    let database = server.database();
+    let failing = (
+        "queries/failing.sql",
+        "select 1 / (length(pg_sleep(1)::text)) as never",
+    );
+    let uncached = (
+        "queries/uncached.sql",
+        "-- cache: off\nselect count(*) as n from pg_stat_activity \
+         where datname = current_database() and pg_sleep(0.1) is not null",
+    );
+    let settings = "[database]\npool_size = 3\n";
+    let unslow = start(
+        &without_redis(server, &database, settings),
+        &[failing, uncached],
+    );
+    let crowd = |path: &str| -> Vec<Answer> {
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..100).map(|_| scope.spawn(|| unslow.get(path))).collect();
+            clients
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect()
+        })
+    };
+    for answer in crowd("/q/failing.json") {
+        assert_eq!(answer.status, 503, "{}", answer.text());
+    }
+    let loads = unslow.numbers("failing")["loads"].as_u64().unwrap();
+    assert!(loads < 5, "{loads} loads for 100 clients of a failing key");
+    let mut answered = 0;
+    for answer in crowd("/q/uncached.json") {
+        if answer.status == 200 {
+            answered += 1;
+            let sessions = answer.json()["rows"][0]["n"].as_u64();
+            assert!(sessions <= Some(3), "{sessions:?} sessions");
+        } else {
+            assert_eq!(answer.status, 503);
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+    }
+    assert!(answered > 0);
+}

@@ -20,6 +20,7 @@ mod formats;
 mod house;
 mod http;
 mod life;
+mod odd_requests;
 mod process;
 mod readme;
 mod security;

@@ -1,6 +1,7 @@
 //! The real binary as a test's subject: started on a free port, asked over HTTP, ended by signal.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -132,10 +133,10 @@ impl Unslow {
             .iter()
             .any(|(name, _)| name.eq_ignore_ascii_case("host"))
         {
-            text.push_str(&format!("Host: {host}\r\n"));
+            write!(text, "Host: {host}\r\n").unwrap();
         }
         for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         text.push_str("\r\n");
         self.raw(text.as_bytes())
