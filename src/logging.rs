@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
@@ -126,7 +126,7 @@ where
             .field_format()
             .format_fields(Writer::new(&mut fields), event)?;
         let meta = event.metadata();
-        let time = now().format(&Rfc3339).map_err(|_| fmt::Error)?;
+        let time = timestamp(now());
         write!(
             out,
             "{time} {:5} {}: ",
@@ -144,6 +144,13 @@ where
         }
         out.write_char('\n')
     }
+}
+
+/// RFC 3339 with a fixed width, so that lines sort as text.
+fn timestamp(time: OffsetDateTime) -> String {
+    let form =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    time.format(form).unwrap_or_default()
 }
 
 /// To the millisecond, which is as exact as a log needs to be.

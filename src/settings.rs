@@ -170,6 +170,7 @@ fn read_file(file: &Path, working: &Path) -> Result<(IniFormat, String), Startup
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path, or write one with `unslow init`",
             std::io::ErrorKind::InvalidData => "save it as UTF-8",
+            std::io::ErrorKind::IsADirectory => "it is a folder: name the file, not its place",
             _ => "let the user that runs unslow read it",
         };
         StartupError::new(format!("the settings file cannot be read: {error}"))

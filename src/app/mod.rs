@@ -41,8 +41,8 @@ pub struct App {
 }
 
 impl App {
-    /// Loads the catalog and prepares database and cache; connects to neither, so that it starts
-    /// while they are away.
+    /// Loads the catalog and prepares database and cache; waits for neither, so that it starts
+    /// while they are away, and tries both in the background, so that this is said.
     ///
     /// # Errors
     /// A query file that is not acceptable, a home query that does not exist, settings that the
@@ -71,6 +71,8 @@ impl App {
             })
             .collect();
         drop(context);
+        let greeted = Arc::clone(&db);
+        engine.handle().spawn(async move { greeted.greet().await });
         Ok(App {
             catalog,
             db,

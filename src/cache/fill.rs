@@ -192,6 +192,7 @@ impl Inner {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, RequestError>>,
     {
+        stats.load_begins();
         let mut count = LoadCount {
             inner: self,
             stats,

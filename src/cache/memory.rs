@@ -76,6 +76,11 @@ impl Memory {
         self.held.is_some()
     }
 
+    /// Whether there is room for `entry`: one that alone is over the bound is never kept.
+    pub(super) fn holds(&self, entry: &Entry) -> bool {
+        self.enabled() && entry.weight() <= self.max_bytes
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
         self.held.as_ref()?.get(key).map(|slot| slot.entry)
     }

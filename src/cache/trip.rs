@@ -79,13 +79,18 @@ impl<'a> Trip<'a> {
     }
 
     fn is_stored(&self, entry: &Entry, outcome: Outcome) -> bool {
+        // Redis is written to after the answer, so what is known is whether it took the question
+        // that came before.
         let kept = || {
-            self.inner.memory.enabled()
-                || self
-                    .inner
-                    .redis
-                    .as_ref()
-                    .is_some_and(|redis| redis.state().breaker == BreakerState::Closed)
+            let redis = self
+                .inner
+                .redis
+                .as_ref()
+                .map(super::redis::RedisTier::state);
+            self.inner.memory.holds(entry)
+                || redis.is_some_and(|state| {
+                    state.breaker == BreakerState::Closed && state.up != Some(false)
+                })
         };
         !matches!(outcome, Outcome::Bypass(_)) && self.inner.storable(entry) && kept()
     }

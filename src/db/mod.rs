@@ -147,6 +147,14 @@ impl Database {
         }
     }
 
+    /// Tries to connect to a server, so that its health is known before the first run; a file or
+    /// the demo needs no greeting. Must be called on the engine runtime.
+    pub async fn greet(&self) {
+        if let Kind::Postgres(database) = &self.0 {
+            database.greet().await;
+        }
+    }
+
     /// Runs a query read-only under `limits`. Must be called on the engine runtime. Dropping the
     /// future abandons the run: the statement is cancelled and its connection closed.
     ///

@@ -73,6 +73,24 @@ impl Postgres {
         self.connector.pool_state()
     }
 
+    /// Connects, so that log and `/readyz` tell how the server is before anybody asks; the
+    /// connection is kept for who asks first.
+    pub(super) async fn greet(&self) {
+        let deadline = Instant::now() + CHECKOUT;
+        let Ok(slot) = self.connector.slot(deadline).await else {
+            return;
+        };
+        let begun = self
+            .connector
+            .begin(slot, self.limits.timeout, deadline)
+            .await;
+        self.health
+            .observe(self.connector.place(), begun.as_ref().err());
+        if let Ok(transaction) = begun {
+            transaction.end("COMMIT").await;
+        }
+    }
+
     pub(super) async fn run(
         &self,
         query: &Query,
@@ -104,10 +122,12 @@ impl Postgres {
     ) -> Result<Rows, RequestError> {
         let Statement { sql, order } = query.statement(DatabaseKind::Postgres);
         let arguments = bind(query, args, order)?;
-        let mut slot = self.connector.slot(Instant::now() + CHECKOUT).await?;
+        // One bound over the wait for a slot and for a connection: a server that hangs must not
+        // be waited for twice.
+        let mut deadline = Instant::now() + CHECKOUT;
+        let mut slot = self.connector.slot(deadline).await?;
         let mut retried = false;
         loop {
-            let deadline = Instant::now() + CHECKOUT;
             let begun = self.connector.begin(slot, limits.timeout, deadline).await;
             self.health
                 .observe(self.connector.place(), begun.as_ref().err());
@@ -137,6 +157,7 @@ impl Postgres {
                     after_rows: false,
                 }) if went_silently(&error) && !retried => {
                     retried = true;
+                    deadline = Instant::now() + CHECKOUT;
                     slot = transaction.close();
                 }
                 Err(stop) => {

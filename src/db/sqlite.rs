@@ -104,7 +104,10 @@ impl Sqlite {
         let slot = timeout(CHECKOUT, self.pool.slot())
             .await
             .map_err(|_| busy())?;
-        let end = match slot.idle() {
+        let idle = slot
+            .idle()
+            .filter(|connection| self.source.is_current(&connection.raw));
+        let end = match idle {
             Some(connection) => Ok(connection),
             None => self.open_new(limits).await,
         };

@@ -2,6 +2,7 @@
 //! for, or a file, read-only. Every connection gets `slow_version()`, a watch that ends its
 //! statements, and bounds.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +47,12 @@ struct Demo {
 pub(super) struct Connection {
     pub(super) raw: SqliteConnection,
     pub(super) watch: Arc<Watch>,
+    /// Which file it has open; `None` for the demo.
+    file: Option<FileId>,
 }
+
+/// Device and inode: what a file is, whatever its name.
+type FileId = (u64, u64);
 
 impl Source {
     /// The demo for `None`. `delay` is `slow_version()`'s, `max_value` the most bytes one value
@@ -65,6 +71,9 @@ impl Source {
 
     /// A new connection. Whoever comes while the demo is being filled waits for that.
     pub(super) async fn open(&self) -> Result<Connection, Error> {
+        // Looked at before the file is opened: if it is replaced in between, the connection counts
+        // as one of the old file, and is not used again.
+        let file = self.file_id();
         let options = match &self.place {
             Place::File(file) => options().filename(file).read_only(true),
             Place::Demo(demo) => {
@@ -82,7 +91,21 @@ impl Source {
             return Err(Error::Protocol("SQLite did not take slow_version()".into()));
         }
         drop(handle);
-        Ok(Connection { raw, watch })
+        Ok(Connection { raw, watch, file })
+    }
+
+    /// Whether a connection leads to what has the file's name now. A file that was replaced or
+    /// removed lives on for those who have it open.
+    pub(super) fn is_current(&self, connection: &Connection) -> bool {
+        connection.file == self.file_id()
+    }
+
+    fn file_id(&self) -> Option<FileId> {
+        let Place::File(file) = &self.place else {
+            return None;
+        };
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.dev(), metadata.ino()))
     }
 }
 

@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::{now, open};
+use super::{now, open, timestamp};
 use crate::error::StartupError;
 use crate::outcome::Outcome;
 use crate::settings::{AccessFormat, Log, LogTarget};
@@ -240,7 +239,7 @@ fn json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
         }
     };
     let line = serde_json::to_string(&JsonRecord {
-        time: time.format(&Rfc3339).unwrap_or_default(),
+        time: timestamp(time),
         client: record.client.map(|client| client.to_canonical()),
         method: record.method,
         path: mark((record.path, record.has_query)),

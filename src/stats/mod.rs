@@ -64,6 +64,7 @@ pub struct RedisGauge {
 pub struct QueryStats {
     name: String,
     cells: Cells,
+    in_flight: AtomicU64,
     /// Microseconds + 1; 0 before the first load.
     last_load: AtomicU64,
 }
@@ -152,6 +153,7 @@ impl QueryStats {
         QueryStats {
             name: name.to_owned(),
             cells: Cells::default(),
+            in_flight: AtomicU64::new(0),
             last_load: AtomicU64::new(0),
         }
     }
@@ -179,8 +181,18 @@ impl QueryStats {
         }
     }
 
+    /// One load begins; [`load`](Self::load) tells its end.
+    pub fn load_begins(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// One load ended so, after `elapsed`.
     pub fn load(&self, ok: bool, elapsed: Duration) {
+        let one_less = |loads: u64| Some(loads.saturating_sub(1));
+        // It always gives a number, so this does not fail.
+        let _ = self
+            .in_flight
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         self.cells.add(Counter::Loads, 1);
         self.cells.add(Counter::LoadMicros, micros(elapsed));
         if ok {
@@ -210,7 +222,10 @@ impl QueryStats {
     fn snapshot(&self) -> QuerySnapshot {
         QuerySnapshot {
             query: self.name.clone(),
-            numbers: Numbers::read(&self.cells, self.last_load().map(|d| d.as_secs_f64())),
+            numbers: Numbers {
+                loads_in_flight: self.in_flight.load(Ordering::Relaxed),
+                ..Numbers::read(&self.cells, self.last_load().map(|d| d.as_secs_f64()))
+            },
         }
     }
 }

@@ -57,8 +57,10 @@ pub struct Numbers {
     pub bypass: u64,
     /// Requests without an answer.
     pub error: u64,
-    /// Statements run, refreshes included.
+    /// Loads that ended, refreshes included.
     pub loads: u64,
+    /// Loads that run now.
+    pub loads_in_flight: u64,
     /// Loads that failed.
     pub load_errors: u64,
     /// Time spent in loads.
@@ -151,6 +153,7 @@ impl Numbers {
             total.bypass += n.bypass;
             total.error += n.error;
             total.loads += n.loads;
+            total.loads_in_flight += n.loads_in_flight;
             total.load_errors += n.load_errors;
             total.load_seconds += n.load_seconds;
             total.time_saved_seconds += n.time_saved_seconds;

@@ -69,7 +69,7 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
         Outcome::Hit(Tier::Redis) => format!("unslow; hit; ttl={left}; detail=redis"),
         Outcome::Stale(reason) => {
             // A stale copy's remaining freshness is negative.
-            let past = reply.age.saturating_sub(reply.policy.ttl).as_secs();
+            let past = reply.age.saturating_sub(reply.ttl).as_secs();
             let detail = match reason {
                 StaleReason::Revalidating => "stale",
                 StaleReason::LoadError => "stale-error",

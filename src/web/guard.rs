@@ -157,3 +157,58 @@ fn log_access(log: &AccessLog, response: &ServiceResponse<BoxBody>, context: &Co
         outcome: response.response().extensions().get::<Outcome>().copied(),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use std::sync::Arc;
+
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App as Routes, rt};
+
+    use super::super::read_only;
+    use super::*;
+    use crate::app::App;
+    use crate::settings::{self, Surroundings};
+
+    fn site() -> web::Data<Site> {
+        let flags = crate::flags::parse(["unslow"], settings::flags()).unwrap();
+        let nothing = Surroundings {
+            working_folder: std::env::temp_dir().join("no folder of this name"),
+            environment: Vec::new(),
+        };
+        let settings = settings::load_in(&flags, &nothing).unwrap().settings;
+        web::Data::new(Site::new(Arc::new(App::open(settings).unwrap()), None))
+    }
+
+    #[test]
+    fn a_handler_that_panics_is_a_500_with_every_header_and_serving_goes_on() {
+        rt::System::new().block_on(async {
+            let fall = |_: HttpRequest, _: web::Data<Site>| async { panic!("a bug at /secret") };
+            let fine = |_: HttpRequest, _: web::Data<Site>| async { HttpResponse::Ok().finish() };
+            let routes = Routes::new()
+                .app_data(site())
+                .wrap(from_fn(around))
+                .service(read_only("/fall.json").get(fall))
+                .service(read_only("/fine").get(fine));
+            let service = init_service(routes).await;
+            let request = TestRequest::get().uri("/fall.json").to_request();
+            let response = call_service(&service, request).await;
+            assert_eq!(response.status(), 500);
+            for name in ["content-security-policy", "x-request-id", "x-frame-options"] {
+                assert!(response.headers().contains_key(name), "{name}");
+            }
+            assert_eq!(response.headers().get("cache-control").unwrap(), "no-store");
+            let id = response.headers().get("x-request-id").unwrap().clone();
+            let body = read_body(response).await;
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(json["ok"], false);
+            assert_eq!(json["id"], id.to_str().unwrap());
+            assert!(!json.to_string().contains("secret"), "{json}");
+            let request = TestRequest::get().uri("/fine").to_request();
+            assert_eq!(call_service(&service, request).await.status(), 200);
+        });
+    }
+}

@@ -24,7 +24,8 @@ pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         Ok(query) => query,
         Err(error) => return errors::respond(&site, &context, &error),
     };
-    let outcome = ask(&site, query, &pairs(request.query_string())).await;
+    let text = request.query_string();
+    let outcome = ask(&site, query, text, &pairs(text)).await;
     let shown = outcome.and_then(|reply| Ok((first_row(&reply)?, reply)));
     let mut page = view::Home {
         query: site.info(query),
@@ -115,7 +116,7 @@ pub(super) async fn query(request: HttpRequest, site: web::Data<Site>) -> HttpRe
     };
     let format = suffix.unwrap_or(context.format);
     let given = pairs(request.query_string());
-    let outcome = ask(&site, query, &given).await;
+    let outcome = ask(&site, query, request.query_string(), &given).await;
     if format == Format::Html {
         return page(
             &site,
@@ -174,10 +175,45 @@ fn page(
 async fn ask(
     site: &Site,
     query: &Arc<Query>,
+    query_string: &str,
     given: &[(String, String)],
 ) -> Result<Reply, RequestError> {
+    require_utf8(query_string)?;
     let arguments = query.arguments(given)?;
     site.app.answer(query, arguments).await
+}
+
+/// What is not UTF-8 would be decoded to replacement characters: other bytes than were sent, and
+/// the same for different ones.
+fn require_utf8(query_string: &str) -> Result<(), RequestError> {
+    let broken = query_string
+        .split('&')
+        .find(|pair| std::str::from_utf8(&percent_decoded(pair)).is_err());
+    let Some(pair) = broken else { return Ok(()) };
+    let name = pairs(pair).pop().unwrap_or_default().0;
+    Err(RequestError::BadParameter(format!(
+        "parameter `{}`: is not UTF-8",
+        name.escape_debug()
+    )))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let hex = |byte: u8| char::from(byte).to_digit(16);
+    let mut rest = text.as_bytes();
+    let mut decoded = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = match (*first, after) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        let (byte, length) = match escaped {
+            Some((high, low)) => (u8::try_from(high * 16 + low).unwrap_or_default(), 3),
+            None => (*first, 1),
+        };
+        decoded.push(byte);
+        rest = &rest[length..];
+    }
+    decoded
 }
 
 /// The names and values of a query string, in order, repeated ones too.

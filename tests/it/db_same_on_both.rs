@@ -8,7 +8,7 @@ use crate::db_support::{LIMITS, json, on_postgres, open, run_with, writer};
 use crate::servers;
 
 /// Understood by both.
-const TABLE: &str = "
+pub(crate) const TABLE: &str = "
 create table sale (
     id integer primary key,
     region text,
@@ -28,7 +28,7 @@ break', false, -1, 0.25, '2024-02-29', '\u{1}\u{7f}');
 ";
 
 /// A query file and its parameters.
-const CORPUS: &[(&str, &[(&str, &str)])] = &[
+pub(crate) const CORPUS: &[(&str, &[(&str, &str)])] = &[
     ("select * from sale order by id", &[]),
     ("select id, paid from sale where paid order by id desc", &[]),
     (

@@ -7,7 +7,7 @@ use crate::servers::{Postgres, Redis, postgres, wait_until as until};
 use crate::unslow::{Unslow, command};
 
 /// The settings file of the original, as it stood there.
-fn original(postgres: &Postgres, database: &str, redis: &Redis) -> String {
+pub(crate) fn original(postgres: &Postgres, database: &str, redis: &Redis) -> String {
     format!(
         "[postgres]\ndatabase={database}\nhost=127.0.0.1\npassword=secret\nuser=master\nport={}\n\
          \n[redis]\nurl={}\n",
@@ -17,15 +17,15 @@ fn original(postgres: &Postgres, database: &str, redis: &Redis) -> String {
 }
 
 /// A query of the user's own.
-type File<'a> = (&'a str, &'a str);
+pub(crate) type File<'a> = (&'a str, &'a str);
 
-fn start(ini: &str, queries: &[File<'_>]) -> Unslow {
+pub(crate) fn start(ini: &str, queries: &[File<'_>]) -> Unslow {
     let mut files = vec![("app.ini", ini)];
     files.extend(queries);
     Unslow::start_with(&["--config", "app.ini"], &files, &[])
 }
 
-fn one_off(ini: &str, args: &[&str]) -> Output {
+pub(crate) fn one_off(ini: &str, args: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("app.ini"), ini).unwrap();
     command(&[&["--config", "app.ini"], args].concat())

@@ -9,12 +9,14 @@ use crate::unslow::{LOST, Unslow, command, run};
 
 #[test]
 fn term_lets_a_running_request_finish_and_ends_with_0() {
-    let unslow = Unslow::start(&["--demo-delay", "3s"]);
+    let unslow = Unslow::start(&["--demo-delay", "2s"]);
     let mut stream = unslow.connect();
     stream
         .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
-    until("the load runs", || unslow.numbers("version")["loads"] == 1);
+    until("the load runs", || {
+        unslow.numbers("version")["loads_in_flight"] == 1
+    });
     unslow.signal(Signal::SIGTERM);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -46,7 +48,9 @@ fn int_ends_it_at_once() {
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
-    until("the load runs", || unslow.numbers("version")["loads"] == 1);
+    until("the load runs", || {
+        unslow.numbers("version")["loads_in_flight"] == 1
+    });
     unslow.signal(Signal::SIGINT);
     assert!(unslow.wait().success());
 }

@@ -171,6 +171,10 @@ impl Unslow {
             .unwrap_or_else(|| panic!("no numbers of {query} in {stats}"))
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }

@@ -51,7 +51,7 @@ fn a_combined_line_has_its_fields_and_no_query_strings() {
 fn a_json_line_is_one_object_with_the_same_fields() {
     let line = json(&record(), datetime!(2026-01-02 03:04:05 UTC));
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(value["time"], "2026-01-02T03:04:05Z");
+    assert_eq!(value["time"], "2026-01-02T03:04:05.000Z");
     assert_eq!(value["client"], "192.0.2.7");
     assert_eq!(value["path"], "/q/top.json?…");
     assert_eq!(value["referer"], "https://example.com/a?…");

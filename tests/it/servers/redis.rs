@@ -138,6 +138,17 @@ impl Redis {
             .unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
+    /// As [`command`](Self::command), and gives that many lines of the answer.
+    pub(crate) fn lines(&self, line: &str, count: usize) -> Vec<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        let lines = BufReader::new(stream).lines().take(count);
+        lines.map(Result::unwrap).collect()
+    }
+
     fn try_command(&self, line: &str) -> std::io::Result<String> {
         let mut stream = self.connect()?;
         stream.write_all(format!("{line}\r\n").as_bytes())?;

@@ -1,0 +1,328 @@
+//! Faults of Redis under the real binary, without a memory tier so that each answer needs it:
+//! every request is answered, from Redis or from the database, and Redis is used again by itself.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::servers::redis::Options;
+use crate::servers::{Redis, wait_until as until};
+use crate::unslow::Unslow;
+
+const ECHO: (&str, &str) = (
+    "queries/echo.sql",
+    "-- param: n integer\n-- ttl: 1h\nselect :n as n, hex(zeroblob(300)) as filler",
+);
+
+fn on(url: &str) -> Unslow {
+    Unslow::start_with(
+        &["--queries", "queries", "--memory", "0", "--redis-url", url],
+        &[ECHO],
+        &[],
+    )
+}
+
+/// Asks for a key and gives its `Cache-Status`; the answer is right whatever Redis does.
+#[track_caller]
+fn ask(unslow: &Unslow, n: u32) -> String {
+    let answer = unslow.get(&format!("/q/echo.json?n={n}"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["rows"][0]["n"], n);
+    answer.header("cache-status").to_owned()
+}
+
+/// Waits until a key that is asked for again comes from Redis.
+fn until_it_is_used(unslow: &Unslow, n: u32) {
+    until("Redis is used", || {
+        ask(unslow, n) == ask(unslow, n) && ask(unslow, n).ends_with("detail=redis")
+    });
+    assert_eq!(unslow.get("/stats.json").json()["redis"]["up"], true);
+}
+
+fn errors(unslow: &Unslow, class: &str) -> u64 {
+    unslow.get("/stats.json").json()["redis"]["errors"][class]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no class {class}"))
+}
+
+#[test]
+fn a_full_redis_serves_what_it_has_and_its_refusals_are_counted() {
+    let redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    redis.command("CONFIG SET maxmemory-policy noeviction");
+    redis.command("CONFIG SET maxmemory 1");
+    for n in 2..8 {
+        assert!(ask(&unslow, n).contains("fwd=uri-miss"));
+        assert!(ask(&unslow, 1).ends_with("detail=redis"));
+    }
+    until("they are counted", || errors(&unslow, "out_of_memory") >= 6);
+    redis.command("CONFIG SET maxmemory 0");
+    until_it_is_used(&unslow, 2);
+}
+
+#[test]
+fn a_demoted_redis_is_read_and_its_refusals_are_counted() {
+    let redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    assert_eq!(redis.command("REPLICAOF 127.0.0.1 1"), "+OK");
+    for n in 2..8 {
+        assert!(ask(&unslow, n).contains("fwd=uri-miss"));
+        assert!(ask(&unslow, 1).ends_with("detail=redis"));
+    }
+    until("they are counted", || errors(&unslow, "read_only") >= 6);
+    redis.command("REPLICAOF NO ONE");
+    until_it_is_used(&unslow, 2);
+}
+
+#[test]
+fn a_paused_redis_is_passed_by_until_it_goes_on() {
+    let redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    assert_eq!(redis.command("CLIENT PAUSE 3000 ALL"), "+OK");
+    for n in 2..6 {
+        let status = ask(&unslow, n);
+        assert!(status.contains("fwd=uri-miss"), "{status}");
+        assert!(!status.contains("stored"), "nothing stores it: {status}");
+    }
+    assert_eq!(
+        unslow.get("/stats.json").json()["redis"]["breaker"],
+        "open",
+        "{}",
+        unslow.log()
+    );
+    until_it_is_used(&unslow, 1);
+    assert_eq!(
+        unslow.log().matches("Redis fails").count(),
+        1,
+        "{}",
+        unslow.log()
+    );
+}
+
+#[test]
+fn a_redis_without_room_for_clients_is_passed_by_until_there_is() {
+    let redis = Redis::with(&Options {
+        arguments: &["--maxclients", "4"],
+        ..Options::default()
+    });
+    let address = ("127.0.0.1", redis.port());
+    let others: Vec<_> = (0..4)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    until("it is full", || {
+        redis.command("PING").starts_with("-ERR max")
+    });
+    let unslow = on(&redis.url());
+    for n in 1..6 {
+        assert!(ask(&unslow, n).contains("fwd=uri-miss"));
+    }
+    drop(others);
+    until_it_is_used(&unslow, 1);
+}
+
+#[test]
+fn a_redis_that_loads_its_data_is_passed_by_until_it_has_it() {
+    let mut redis = Redis::with(&Options {
+        arguments: &[
+            "--enable-debug-command",
+            "yes",
+            "--key-load-delay",
+            "50",
+            "--loading-process-events-interval-bytes",
+            "1024",
+        ],
+        ..Options::default()
+    });
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    assert_eq!(redis.command("DEBUG POPULATE 60000"), "+OK");
+    assert_eq!(redis.command("SAVE"), "+OK");
+    redis.restart();
+    for n in 2..6 {
+        ask(&unslow, n);
+    }
+    until("it is noticed", || {
+        ask(&unslow, 1);
+        errors(&unslow, "loading") > 0
+    });
+    until_it_is_used(&unslow, 1);
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_is_filled_again() {
+    let mut redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    redis.restart();
+    for n in 1..4 {
+        ask(&unslow, n);
+    }
+    until_it_is_used(&unslow, 1);
+    assert_eq!(unslow.numbers("echo")["error"], 0);
+}
+
+/// A way to Redis that treats its replies badly.
+struct Proxy {
+    port: u16,
+    manner: Arc<AtomicU8>,
+}
+
+const FAIR: u8 = 0;
+/// A byte at a time.
+const DRIP: u8 = 1;
+/// Half a reply, and then the end.
+const CUT: u8 = 2;
+/// Something else than a reply.
+const NOISE: u8 = 3;
+
+impl Proxy {
+    fn to(redis: u16) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy {
+            port: listener.local_addr().unwrap().port(),
+            manner: Arc::new(AtomicU8::new(FAIR)),
+        };
+        let manner = Arc::clone(&proxy.manner);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", redis)) else {
+                    continue;
+                };
+                let pairs = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let (mut client, mut server) = pairs;
+                    let _ = std::io::copy(&mut client, &mut server);
+                    let _ = server.shutdown(Shutdown::Both);
+                });
+                let manner = Arc::clone(&manner);
+                std::thread::spawn(move || replies(server, client, &manner));
+            }
+        });
+        proxy
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn behave(&self, manner: u8) {
+        self.manner.store(manner, Ordering::Relaxed);
+    }
+}
+
+fn replies(mut server: TcpStream, mut client: TcpStream, manner: &AtomicU8) {
+    let mut buffer = [0; 16384];
+    while let Ok(count @ 1..) = server.read(&mut buffer) {
+        let bytes = &buffer[..count];
+        let sent = match manner.load(Ordering::Relaxed) {
+            DRIP => bytes
+                .chunks(1)
+                .try_for_each(|byte| client.write_all(byte).and_then(|()| client.flush())),
+            CUT => {
+                let _ = client.write_all(&bytes[..count / 2]);
+                break;
+            }
+            NOISE => client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            _ => client.write_all(bytes),
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
+}
+
+#[test]
+fn replies_in_pieces_cut_off_or_of_another_kind_give_no_wrong_body() {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let unslow = on(&proxy.url());
+    until_it_is_used(&unslow, 1);
+    proxy.behave(DRIP);
+    for _ in 0..5 {
+        assert!(ask(&unslow, 1).ends_with("detail=redis"));
+    }
+    for manner in [CUT, NOISE] {
+        proxy.behave(manner);
+        for n in 1..6 {
+            ask(&unslow, n);
+        }
+        proxy.behave(FAIR);
+        until_it_is_used(&unslow, 1);
+    }
+    assert_eq!(unslow.numbers("echo")["error"], 0);
+}
+
+#[test]
+fn values_that_are_not_ours_are_misses_and_are_overwritten() {
+    let redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    let scan = redis.lines("KEYS *", 3);
+    let key = scan.last().unwrap().clone();
+    let loads = || unslow.numbers("echo")["loads"].as_u64().unwrap();
+    for command in [
+        format!("SET {key} garbage PX 60000"),
+        format!("SET {key} \"\" PX 60000"),
+        format!("SETRANGE {key} 40 xxxxxxxxxxxxxxxxxxxx"),
+        format!("PERSIST {key}"),
+        format!("SETRANGE {key} 100000000 x"),
+    ] {
+        let before = loads();
+        let done = redis.command(&command);
+        assert!(!done.starts_with('-'), "{command}: {done}");
+        assert!(ask(&unslow, 1).contains("fwd=uri-miss"), "{command}");
+        assert_eq!(loads(), before + 1, "{command}");
+        until_it_is_used(&unslow, 1);
+    }
+    redis.command(&format!("DEL {key}"));
+    redis.command(&format!("LPUSH {key} x"));
+    assert!(ask(&unslow, 1).contains("fwd=uri-miss"));
+    until_it_is_used(&unslow, 1);
+}
+
+#[test]
+fn what_two_instances_share_is_loaded_once_and_has_one_age_and_tag() {
+    let redis = Redis::start();
+    let (one, two) = (on(&redis.url()), on(&redis.url()));
+    until_it_is_used(&one, 1);
+    let answers = [&one, &two].map(|unslow| unslow.get("/q/echo.json?n=1"));
+    assert_eq!(answers[0].body, answers[1].body);
+    assert_eq!(answers[0].header("etag"), answers[1].header("etag"));
+    assert!(answers[1].header("cache-status").ends_with("detail=redis"));
+    assert_eq!(two.numbers("echo")["loads"], 0);
+    let tag = answers[0].header("etag").to_owned();
+    let known = two.get_with("/q/echo.json?n=1", &[("If-None-Match", &tag)]);
+    assert_eq!(known.status, 304);
+}
+
+#[test]
+fn a_redis_that_swallows_packets_costs_its_deadline_only() {
+    // A listener whose queue is full: the kernel drops what else knocks.
+    let listener = socket2::Socket::new(
+        socket2::Domain::IPV4,
+        socket2::Type::STREAM,
+        Some(socket2::Protocol::TCP),
+    )
+    .unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(filler) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        fillers.push(filler);
+    }
+    let unslow = on(&format!("redis://{address}"));
+    for n in 1..6 {
+        let status = ask(&unslow, n);
+        assert_eq!(status, "unslow; fwd=uri-miss", "nothing stores it");
+    }
+    assert_eq!(unslow.get("/stats.json").json()["redis"]["up"], false);
+}
