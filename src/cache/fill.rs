@@ -229,7 +229,7 @@ impl LoadCount<'_> {
 
 impl Drop for LoadCount<'_> {
     fn drop(&mut self) {
-        self.stats.load(self.ok, self.elapsed());
+        self.stats.load_ends(self.ok, self.elapsed());
     }
 }
 

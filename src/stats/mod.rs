@@ -181,19 +181,15 @@ impl QueryStats {
         }
     }
 
-    /// One load begins; [`load`](Self::load) tells its end.
+    /// One load begins; [`load_ends`](Self::load_ends) tells its end.
     pub fn load_begins(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.cells.add(Counter::Loads, 1);
     }
 
-    /// One load ended so, after `elapsed`.
-    pub fn load(&self, ok: bool, elapsed: Duration) {
-        let one_less = |loads: u64| Some(loads.saturating_sub(1));
-        // It always gives a number, so this does not fail.
-        let _ = self
-            .in_flight
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        self.cells.add(Counter::Loads, 1);
+    /// A load that [began](Self::load_begins) ended so, after `elapsed`.
+    pub fn load_ends(&self, ok: bool, elapsed: Duration) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.cells.add(Counter::LoadMicros, micros(elapsed));
         if ok {
             self.last_load

@@ -57,7 +57,7 @@ pub struct Numbers {
     pub bypass: u64,
     /// Requests without an answer.
     pub error: u64,
-    /// Loads that ended, refreshes included.
+    /// Loads that began, refreshes included.
     pub loads: u64,
     /// Loads that run now.
     pub loads_in_flight: u64,

@@ -64,7 +64,8 @@ fn ratios_and_time_saved_follow_their_definitions() {
     let stats = Stats::new(["a"].into_iter());
     let query = stats.query(0);
     let (own, load) = (Duration::from_millis(1), Duration::from_secs(5));
-    query.load(true, load);
+    query.load_begins();
+    query.load_ends(true, load);
     query.request(Outcome::Miss, load, load);
     query.request(Outcome::Hit(Tier::Memory), own, load);
     query.request(Outcome::Hit(Tier::Redis), own, load);
@@ -89,8 +90,10 @@ fn ratios_and_time_saved_follow_their_definitions() {
 #[test]
 fn a_failed_load_is_a_load_and_does_not_change_the_latest_time() {
     let stats = Stats::new(["a"].into_iter());
-    stats.query(0).load(true, Duration::from_secs(5));
-    stats.query(0).load(false, Duration::from_secs(1));
+    stats.query(0).load_begins();
+    stats.query(0).load_ends(true, Duration::from_secs(5));
+    stats.query(0).load_begins();
+    stats.query(0).load_ends(false, Duration::from_secs(1));
     let n = &stats.snapshot().queries[0].numbers;
     assert_eq!((n.loads, n.load_errors, n.load_seconds), (2, 1, 6.0));
     assert_eq!(n.last_load_seconds, Some(5.0));
