@@ -1,7 +1,8 @@
 //! What can go wrong, for the two readers there are: whoever starts the program
 //! ([`StartupError`]) and whoever asks it for something ([`RequestError`]). This file owns what a
 //! client may be told: [`RequestError::public_message`] is the only way from an error to a
-//! response, so SQL, hosts and paths cannot leak through a new format.
+//! response, so SQL, hosts and paths cannot leak through a new format. How names and values are
+//! put into messages is in `words`.
 
 pub(crate) mod words;
 

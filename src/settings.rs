@@ -124,10 +124,7 @@ pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, Sta
         .as_ref()
         .and_then(|path| path.parent())
         .map(Path::to_path_buf);
-    let ground = Ground { ini_folder };
-    let merged = layers::merge(ini, &ground, surroundings, flags)?;
-    let (draft, shown) = read_all(&merged, &ground, working)?;
-    let settings = finish(draft, &shown)?;
+    let (settings, shown) = resolve(ini, &Ground { ini_folder }, surroundings, flags)?;
     Ok(Loaded {
         settings,
         shown,
@@ -146,11 +143,21 @@ impl Settings {
             environment: Vec::new(),
             ..Surroundings::of_process()?
         };
-        let merged = layers::merge(None, &Ground { ini_folder: None }, &surroundings, &flags)?;
         let ground = Ground { ini_folder: None };
-        let (draft, shown) = read_all(&merged, &ground, &surroundings.working_folder)?;
-        finish(draft, &shown)
+        resolve(None, &ground, &surroundings, &flags).map(|(settings, _)| settings)
     }
+}
+
+/// From all layers to checked settings.
+fn resolve(
+    ini: Option<(IniFormat, String)>,
+    ground: &Ground,
+    surroundings: &Surroundings,
+    flags: &Flags,
+) -> Result<(Settings, Vec<Shown>), StartupError> {
+    let merged = layers::merge(ini, ground, surroundings, flags)?;
+    let (draft, shown) = read_all(&merged, ground, &surroundings.working_folder)?;
+    Ok((finish(draft, &shown)?, shown))
 }
 
 /// The ini file as it is to be named in messages.

@@ -1,5 +1,6 @@
 //! The read path with loads played by the test and a clock turned by hand; what these tests are
-//! made of is here. The Redis tier is tried on a real server, in `tests/it/cache_redis.rs`.
+//! made of is here. The Redis tier is tried on real servers, in
+//! `tests/it/cache_redis*.rs`.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

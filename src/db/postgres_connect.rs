@@ -1,5 +1,5 @@
-//! Connecting to a PostgreSQL server, and beginning a transaction on a
-//! connection that works: from the pool when there is one, else on a new one.
+//! Connecting to a PostgreSQL server, and beginning a transaction on a connection that works: from
+//! the pool when there is one, else on a new one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -95,16 +95,8 @@ fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::path::Path;
-
     use super::*;
-
-    fn given(text: &str) -> Given<'_> {
-        Given {
-            text,
-            base: Path::new("/base"),
-        }
-    }
+    use crate::settings::values::given;
 
     #[test]
     fn addresses_to_listen_on_follow_gunicorns_grammar() {

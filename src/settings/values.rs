@@ -41,6 +41,15 @@ pub(super) struct Given<'a> {
     pub(super) base: &'a Path,
 }
 
+/// A text for the tests of readers, with paths below `/base`.
+#[cfg(test)]
+pub(super) fn given(text: &str) -> Given<'_> {
+    Given {
+        text,
+        base: Path::new("/base"),
+    }
+}
+
 pub(super) type Read<T> = Result<T, Fault>;
 
 pub(super) fn boolean(given: Given<'_>) -> Read<bool> {
@@ -247,13 +256,6 @@ pub(super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    fn given(text: &str) -> Given<'_> {
-        Given {
-            text,
-            base: Path::new("/base"),
-        }
-    }
 
     #[test]
     fn whole_numbers_keep_to_their_range() {

@@ -50,57 +50,10 @@ pub(crate) fn open(target: DatabaseTarget) -> Database {
 }
 
 pub(crate) fn open_with(target: DatabaseTarget, change: impl FnOnce(&mut Settings)) -> Database {
-    let mut settings = defaults(target);
+    let mut settings = Settings::from_flags(&["--demo-delay", "300ms"]).unwrap();
+    settings.database = target;
     change(&mut settings);
     Database::open(&settings).unwrap()
-}
-
-fn defaults(target: DatabaseTarget) -> Settings {
-    Settings {
-        server: settings::Server {
-            bind: Vec::new(),
-            workers: 1,
-            keep_alive: Duration::from_secs(5),
-            request_timeout: Duration::from_mins(1),
-            graceful_timeout: Duration::from_secs(30),
-            drain_delay: Duration::ZERO,
-            backlog: 128,
-            max_connections: 100,
-            limit_request_line: 4094,
-            limit_request_fields: 100,
-            limit_request_field_size: 8190,
-            limit_request_body: 1 << 16,
-            forwarded_allow_ips: Vec::new(),
-            debug: false,
-            home: "version".to_owned(),
-            show_host: true,
-        },
-        database: target,
-        limits: settings::DatabaseLimits {
-            pool_size: 8,
-            statement_timeout: LIMITS.timeout,
-            max_rows: LIMITS.max_rows,
-            max_result: LIMITS.max_bytes,
-        },
-        redis: None,
-        queries_dir: None,
-        cache: settings::Cache {
-            ttl: Duration::from_secs(10),
-            stale_while_revalidate: Duration::from_secs(30),
-            stale_if_error: Duration::from_mins(1),
-            memory: 1 << 20,
-            max_entry: 1 << 20,
-        },
-        demo_delay: Duration::from_millis(300),
-        log: settings::Log {
-            access: None,
-            access_format: settings::AccessFormat::Combined,
-            error: settings::LogTarget::Stderr,
-            level: tracing::Level::INFO,
-        },
-        stats_allow: Vec::new(),
-        admin_token: None,
-    }
 }
 
 /// A query from the text of its file.

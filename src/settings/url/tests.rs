@@ -1,17 +1,9 @@
 //! URLs taken apart, refused without being repeated, and shown without passwords.
 #![allow(clippy::unwrap_used, reason = "tests")]
-use std::path::Path;
-
 use deadpool_redis::redis::{ConnectionAddr, IntoConnectionInfo};
 
 use super::*;
-
-fn given(text: &str) -> Given<'_> {
-    Given {
-        text,
-        base: Path::new("/"),
-    }
-}
+use crate::settings::values::given;
 
 #[test]
 fn a_database_url_is_taken_apart() {
