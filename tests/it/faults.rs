@@ -262,7 +262,7 @@ fn a_client_that_leaves_takes_nothing_with_it_and_its_load_is_stored() {
         });
         leave(stream);
         until("the load has ended", || {
-            unslow.numbers("slow")["loads"] == n
+            unslow.numbers("slow")["loads_in_flight"] == 0
         });
         until("it is in Redis", || {
             redis.command("DBSIZE") == format!(":{n}")
@@ -290,7 +290,7 @@ fn a_load_goes_on_when_the_time_for_its_request_is_over() {
     let early = unslow.get("/q/slow.json");
     assert_eq!(early.status, 504, "{}", early.text());
     until("the load has ended", || {
-        unslow.numbers("slow")["loads"] == 1
+        unslow.numbers("slow")["loads_in_flight"] == 0
     });
     let later = unslow.get("/q/slow.json");
     assert_eq!(later.status, 200);
