@@ -163,9 +163,11 @@ fn resolve(
 /// The ini file as it is to be named in messages.
 fn config_file(flags: &Flags, working: &Path) -> Option<PathBuf> {
     let found = || {
+        // A link that leads nowhere is there too: better an error than other settings.
         working
             .join(CONFIG_FILE)
-            .exists()
+            .symlink_metadata()
+            .is_ok()
             .then(|| PathBuf::from(CONFIG_FILE))
     };
     flags.config.clone().or_else(found)

@@ -2,13 +2,16 @@
 //! limit, a panic turned into a 500, the headers that every response has, the access log.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{self, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::Site;
@@ -27,7 +30,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The middleware around all routes.
 pub async fn around(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let site = request
@@ -36,6 +39,10 @@ pub async fn around(
         .clone();
     let server = &site.app.settings.server;
     let context = Context::of(&request, &server.forwarded_allow_ips);
+    let unread = request
+        .headers()
+        .contains_key(header::TRANSFER_ENCODING)
+        .then(|| request.take_payload());
     let mut response = if let Err(error) = within_limits(&request, server) {
         request.into_response(errors::respond(&site, &context, &error))
     } else {
@@ -43,6 +50,14 @@ pub async fn around(
         next.call(request).await?
     };
     common_headers(response.headers_mut(), &context);
+    if let Some(unread) = unread {
+        response = response.map_body(|_, body| {
+            BoxBody::new(Holding {
+                body,
+                _unread: unread,
+            })
+        });
+    }
     if site.is_draining() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
@@ -51,6 +66,29 @@ pub async fn around(
         log_access(log, &response, &context);
     }
     Ok(response)
+}
+
+/// A response's body that holds on to its request's: a body in chunks, which no route reads. One
+/// that is dropped before the response has gone out is read by actix to its end, however far that
+/// is; one that is still held ends the connection.
+struct Holding {
+    body: BoxBody,
+    _unread: Payload,
+}
+
+impl MessageBody for Holding {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }
 
 /// A handler's response, or a 504 after `request_timeout`, or a 500 where the handler panicked.

@@ -45,6 +45,9 @@ fn a_settings_file_that_cannot_be_read_says_why_and_what_to_do() {
     std::fs::create_dir(path("app.ini")).unwrap();
     assert_refused(&unslow(dir.path(), &["check"]), 6, &["app.ini", "folder"]);
     assert_refused(&unslow(dir.path(), &[]), 6, &["app.ini", "folder"]);
+    std::fs::remove_dir(path("app.ini")).unwrap();
+    std::os::unix::fs::symlink(path("nowhere.ini"), path("app.ini")).unwrap();
+    assert_refused(&unslow(dir.path(), &[]), 6, &["app.ini", "No such file"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 
+use crate::servers::wait_until as until;
 use crate::unslow::Unslow;
 
 /// The status lines in what came back.
@@ -151,4 +152,24 @@ fn errors_are_never_304_or_kept_and_head_has_their_headers() {
     let tag = unslow.get("/q/version.json").header("etag").to_owned();
     let known = unslow.request("HEAD", "/q/version.json", &[("If-None-Match", &tag)]);
     assert_eq!((known.status, known.body.len()), (304, 0));
+}
+
+#[test]
+fn a_body_without_an_end_is_answered_and_not_read_for_ever() {
+    let unslow = Unslow::demo();
+    let chunk = [b"1000\r\n".as_slice(), &[b'x'; 4096], b"\r\n"].concat();
+    for (method, framing, status) in [
+        ("POST", "Transfer-Encoding: chunked", "405"),
+        ("GET", "Transfer-Encoding: chunked", "200"),
+        ("POST", "Content-Length: 100000000000", "413"),
+    ] {
+        let mut stream = unslow.connect();
+        let head = format!("{method} /q HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        assert_eq!(line, format!("HTTP/1.1 {status}"), "{method} {framing}");
+        until("the connection ends", || stream.write_all(&chunk).is_err());
+    }
 }
