@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, ErrorKind};
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue};
+use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::connect::connection_info;
 use crate::settings;
 
-/// How long each command may take; connecting, twice as long.
+/// How long each command may take; connecting, twice as long; messages, three times.
 const STEP: Duration = Duration::from_secs(1);
 
-/// Reads, writes and removes a key, for `check --online`. The message says what failed; it never
-/// holds the password, nor what a server that was sent the password replied in its own words.
-/// Must run on a tokio runtime; takes a few seconds at most.
+/// Writes a key, reads it, reads it by a script, hears a message of its own and removes the key,
+/// for `check --online`. The message says what failed; it never holds the password, nor what a
+/// server that was sent the password replied in its own words. Must run on a tokio runtime; takes
+/// a few seconds at most.
 pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
     let info = connection_info(settings).map_err(|error| error.to_string())?;
     let client = Client::open(info).map_err(|error| told(&error))?;
@@ -24,28 +28,61 @@ pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
         .await
         .map_err(|error| format!("cannot connect: {}", told(&error)))?;
     let name = format!("{}:v1:check:{}", settings.namespace, uuid::Uuid::new_v4());
-    let value = name.as_bytes();
-    let _: () = redis::cmd("SET")
-        .arg(&name)
-        .arg(value)
+    keys_and_scripts(&mut connection, &name).await?;
+    timeout(3 * STEP, messages(&client, &mut connection, &name))
+        .await
+        .map_err(|_| "no message arrives where it was subscribed to".to_owned())?
+}
+
+async fn keys_and_scripts(
+    connection: &mut MultiplexedConnection,
+    name: &str,
+) -> Result<(), String> {
+    let set = redis::cmd("SET")
+        .arg(name)
+        .arg(name)
         .arg("PX")
         .arg(10_000)
-        .query_async(&mut connection)
-        .await
-        .map_err(|error| format!("SET fails: {}", told(&error)))?;
-    let read: Vec<u8> = redis::cmd("GET")
-        .arg(&name)
-        .query_async(&mut connection)
-        .await
-        .map_err(|error| format!("GET fails: {}", told(&error)))?;
-    if read != value {
-        return Err("GET does not give what SET stored".to_owned());
+        .to_owned();
+    let get = redis::cmd("GET").arg(name).to_owned();
+    let script = "return redis.call('GET', KEYS[1])";
+    let eval = redis::cmd("EVAL").arg(script).arg(1).arg(name).to_owned();
+    let delete = redis::cmd("DEL").arg(name).to_owned();
+    ask::<()>("SET", &set, connection).await?;
+    for (command, read) in [("GET", &get), ("EVAL", &eval)] {
+        let read: Option<String> = ask(command, read, connection).await?;
+        if read.as_deref() != Some(name) {
+            return Err(format!("{command} does not give what SET stored"));
+        }
     }
-    redis::cmd("DEL")
-        .arg(&name)
-        .query_async::<()>(&mut connection)
+    ask("DEL", &delete, connection).await
+}
+
+/// Hears on one connection what it says on the other.
+async fn messages(
+    client: &Client,
+    connection: &mut MultiplexedConnection,
+    channel: &str,
+) -> Result<(), String> {
+    let fails = |error: redis::RedisError| format!("SUBSCRIBE fails: {}", told(&error));
+    let mut listener = client.get_async_pubsub().await.map_err(fails)?;
+    listener.subscribe(channel).await.map_err(fails)?;
+    let publish = redis::cmd("PUBLISH").arg(channel).arg("").to_owned();
+    ask::<()>("PUBLISH", &publish, connection).await?;
+    match listener.on_message().next().await {
+        Some(_) => Ok(()),
+        None => Err("the connection of SUBSCRIBE ends".to_owned()),
+    }
+}
+
+async fn ask<T: FromRedisValue>(
+    command: &str,
+    what: &Cmd,
+    connection: &mut MultiplexedConnection,
+) -> Result<T, String> {
+    what.query_async(connection)
         .await
-        .map_err(|error| format!("DEL fails: {}", told(&error)))
+        .map_err(|error| format!("{command} fails: {}", told(&error)))
 }
 
 /// An error in words that cannot hold the password: a server may echo what it was sent.

@@ -61,7 +61,7 @@ async fn ask(
     }
     if let Some(redis) = &settings.redis {
         let (word, text) = match probe(redis).await {
-            Ok(()) => ("OK", "reads and writes".to_owned()),
+            Ok(()) => ("OK", "reads, writes, scripts and messages".to_owned()),
             Err(why) => {
                 failed += 1;
                 ("FAILED", why)

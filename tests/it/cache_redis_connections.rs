@@ -155,3 +155,22 @@ async fn the_probe_says_what_is_wrong_and_never_the_password() {
         "{bad}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_probe_names_the_command_that_a_user_may_not_use() {
+    let redis = Redis::start();
+    let url = redis.url().replace("://", "://guest:pw@");
+    let rights = ["on", ">pw", "allkeys", "allchannels", "+@all"];
+    for command in ["set", "get", "eval", "subscribe", "publish", "del"] {
+        let without = format!("-{command}");
+        let user = [&["ACL", "SETUSER", "guest"], &rights[..], &[&without]].concat();
+        assert!(redis.ask(&user).starts_with("+OK"));
+        let error = probe(&settings(url.clone())).await.unwrap_err();
+        assert!(
+            error.contains(&command.to_uppercase()) && error.contains("NOPERM"),
+            "{error}"
+        );
+    }
+    redis.ask(&[&["ACL", "SETUSER", "guest"], &rights[..]].concat());
+    probe(&settings(url)).await.unwrap();
+}
