@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::servers::{Redis, postgres};
+use crate::end_to_end::start;
+use crate::faults::{ECHO, echo, without_redis};
+use crate::servers::{Postgres, Redis, postgres, wait_until as until};
 use crate::unslow::Unslow;
 
 /// Runs `ask` and says how long it took.
@@ -101,4 +103,36 @@ fn soak_hits_are_as_quick_while_a_slow_load_runs() {
     });
     println!("hit {quiet:?}, while a load runs {busy:?} (medians)");
     assert!(busy < quiet * 3 / 2, "{busy:?} against {quiet:?}");
+}
+
+#[test]
+#[ignore = "compares times: make soak"]
+fn soak_a_database_that_hangs_costs_a_cold_key_two_seconds_and_a_hit_nothing() {
+    let server = Postgres::start();
+    let unslow = start(
+        &without_redis(&server, "postgres", "[database]\npool_size = 2\n"),
+        &[ECHO],
+    );
+    assert_eq!(echo(&unslow, 1).status, 200);
+    server.stop();
+    let took = |n: u32| {
+        let (took, answer) = timed(|| echo(&unslow, n));
+        (answer.status, took)
+    };
+    let slowest = std::thread::scope(|scope| {
+        let clients: Vec<_> = (100..108).map(|n| scope.spawn(move || took(n))).collect();
+        let (status, hit) = took(1);
+        assert_eq!(status, 200);
+        assert!(hit < Duration::from_millis(60), "{hit:?}");
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap().1)
+            .max()
+    });
+    // More wanted a connection than there are, and waiting for one counts as well.
+    assert!(slowest < Some(Duration::from_secs(2)), "{slowest:?}");
+    server.cont();
+    let went_on = Instant::now();
+    until("a cold key is answered", || echo(&unslow, 2).status == 200);
+    assert!(went_on.elapsed() < Duration::from_secs(2));
 }
