@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-
+use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 
 use super::context::Context;
@@ -188,32 +188,13 @@ async fn ask(
 fn require_utf8(query_string: &str) -> Result<(), RequestError> {
     let broken = query_string
         .split('&')
-        .find(|pair| std::str::from_utf8(&percent_decoded(pair)).is_err());
+        .find(|pair| percent_decode_str(pair).decode_utf8().is_err());
     let Some(pair) = broken else { return Ok(()) };
     let name = pairs(pair).pop().unwrap_or_default().0;
     Err(RequestError::BadParameter(format!(
         "parameter `{}`: is not UTF-8",
         name.escape_debug()
     )))
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let hex = |byte: u8| char::from(byte).to_digit(16);
-    let mut rest = text.as_bytes();
-    let mut decoded = Vec::with_capacity(rest.len());
-    while let Some((first, after)) = rest.split_first() {
-        let escaped = match (*first, after) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        let (byte, length) = match escaped {
-            Some((high, low)) => (u8::try_from(high * 16 + low).unwrap_or_default(), 3),
-            None => (*first, 1),
-        };
-        decoded.push(byte);
-        rest = &rest[length..];
-    }
-    decoded
 }
 
 /// The names and values of a query string, in order, repeated ones too.
@@ -225,27 +206,30 @@ fn pairs(query_string: &str) -> Vec<(String, String)> {
 
 /// The columns of the first row, each with its value; none where there is no row.
 fn first_row(reply: &Reply) -> Result<Vec<(String, view::Cell)>, RequestError> {
-    let table = table(reply)?;
-    let first = table.rows.into_iter().next().unwrap_or_default();
-    Ok(table.columns.into_iter().zip(first).collect())
+    let columns = format::columns_from_json(&reply.entry.head)?;
+    let first = format::cells(&columns, format::rows(&reply.entry.body), cell).next();
+    let first = first.transpose()?.unwrap_or_default();
+    Ok(columns
+        .into_iter()
+        .zip(first.into_iter().map(or_null))
+        .collect())
 }
 
 fn table(reply: &Reply) -> Result<view::Table, RequestError> {
     let entry = &reply.entry;
     let columns = format::columns_from_json(&entry.head)?;
-    let rows = format::cells(&columns, format::rows(&entry.body), cell)?
-        .into_iter()
-        .map(|row| {
-            row.into_iter()
-                .map(|cell| cell.unwrap_or(view::Cell::Null))
-                .collect()
-        })
-        .collect();
+    let rows = format::cells(&columns, format::rows(&entry.body), cell)
+        .map(|row| Ok(row?.into_iter().map(or_null).collect()))
+        .collect::<Result<_, RequestError>>()?;
     Ok(view::Table {
         columns,
         rows,
         truncated: format::truncated(&entry.body),
     })
+}
+
+fn or_null(cell: Option<view::Cell>) -> view::Cell {
+    cell.unwrap_or(view::Cell::Null)
 }
 
 /// A value for a page, which escapes what bodies must hold escaped already.

@@ -10,30 +10,25 @@ use super::internal;
 use crate::error::RequestError;
 
 /// The rows as cells in the order of the columns, each made from its value as it is written;
-/// `None` where a row has no such column.
-///
-/// # Errors
-/// Only for rows that are not JSON.
+/// `None` where a row has no such column. A row is read when it is asked for, and is an error only
+/// where it is not JSON.
 pub fn cells<T>(
     columns: &[String],
     rows_json: &[u8],
     make: impl Fn(&RawValue) -> T,
-) -> Result<Vec<Vec<Option<T>>>, RequestError> {
-    objects(rows_json)
-        .map(|object| {
-            let Object(fields) =
-                serde_json::from_slice(object).map_err(|error| internal(&error))?;
-            let cell = |(index, column): (usize, &String)| {
-                // The database keeps the order, so the first look nearly always finds it.
-                let is_it = |field: &&(Cow<'_, str>, &RawValue)| field.0 == *column;
-                let field = fields.get(index).filter(is_it);
-                field
-                    .or_else(|| fields.iter().find(is_it))
-                    .map(|(_, value)| make(value))
-            };
-            Ok(columns.iter().enumerate().map(cell).collect())
-        })
-        .collect()
+) -> impl Iterator<Item = Result<Vec<Option<T>>, RequestError>> {
+    objects(rows_json).map(move |object| {
+        let Object(fields) = serde_json::from_slice(object).map_err(|error| internal(&error))?;
+        let cell = |(index, column): (usize, &String)| {
+            // The database keeps the order, so the first look nearly always finds it.
+            let is_it = |field: &&(Cow<'_, str>, &RawValue)| field.0 == *column;
+            let field = fields.get(index).filter(is_it);
+            field
+                .or_else(|| fields.iter().find(is_it))
+                .map(|(_, value)| make(value))
+        };
+        Ok(columns.iter().enumerate().map(cell).collect())
+    })
 }
 
 /// The rows as text in the order of the columns, null as `None`.
@@ -41,10 +36,9 @@ pub(super) fn texts(
     columns: &[String],
     rows_json: &[u8],
 ) -> Result<Vec<Vec<Option<String>>>, RequestError> {
-    let rows = cells(columns, rows_json, text)?.into_iter();
-    Ok(rows
-        .map(|row| row.into_iter().map(Option::flatten).collect())
-        .collect())
+    cells(columns, rows_json, text)
+        .map(|row| Ok(row?.into_iter().map(Option::flatten).collect()))
+        .collect()
 }
 
 /// The fields of one object in order, values as they are written.
