@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,6 +15,9 @@ use super::{home, wait_until};
 
 /// How often another port is tried when somebody took the one that was free a moment ago.
 const ATTEMPTS: usize = 5;
+
+/// How long a server gets to end by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Process {
     child: Child,
@@ -67,14 +71,23 @@ impl Process {
         kill(self.pid(), signal).unwrap();
     }
 
-    /// Ends it with `signal` and waits until it is gone.
+    /// Ends it with `signal`, or with KILL where that is ignored, as QUIT is by what a shell starts
+    /// in the background; waits until it is gone.
     pub(crate) fn end(&mut self, signal: Signal) {
         if self.child.try_wait().unwrap().is_some() {
             return;
         }
         self.signal(signal);
         let _ = kill(self.pid(), Signal::SIGCONT);
-        self.child.wait().unwrap();
+        let asked = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            if asked.elapsed() > PATIENCE {
+                self.signal(Signal::SIGKILL);
+                self.child.wait().unwrap();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
