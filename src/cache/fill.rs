@@ -10,6 +10,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::entry::Life;
 use super::flight::{End, Flight, Role, Waiter};
+use super::redis::RedisTier;
 use super::trip::Trip;
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope};
 use crate::error::RequestError;
@@ -55,8 +56,10 @@ impl Inner {
                 Role::Lead(flight) => {
                     let waiter = flight.waiter();
                     // What another instance, or a flight that ended just now, has stored is in
-                    // memory, or only in Redis where there is no memory tier.
-                    self.take_off(flight, lookup, !self.memory.enabled(), load);
+                    // memory, or only in Redis where there is no memory tier. One that did not
+                    // answer the caller is not waited for again: it has one deadline per request.
+                    let only_in_redis = !self.memory.enabled() && self.redis_answers();
+                    self.take_off(flight, lookup, only_in_redis, load);
                     return match wait(waiter, deadline, lookup).await? {
                         End::Done(entry, None) | End::TooLarge(entry) => Ok((entry, Outcome::Miss)),
                         End::Done(entry, Some(tier)) => Ok((entry, Outcome::Hit(tier))),
@@ -148,6 +151,12 @@ impl Inner {
         }
         let entry = self.look_in_redis(key, policy).await.filter(fresh)?;
         Some((entry, Tier::Redis))
+    }
+
+    /// Whether the latest contact with Redis succeeded.
+    fn redis_answers(&self) -> bool {
+        let redis = self.redis.as_ref().map(RedisTier::state);
+        redis.is_some_and(|state| state.up == Some(true))
     }
 
     /// The usable copy that Redis has, which is then in memory too; or a newer one that has got

@@ -154,16 +154,7 @@ fn range(low: &Value, high: &Value) -> String {
 
 /// A parameter in short, for the catalog: `integer, 1 to 100, default 10`.
 pub(super) fn summary(param: &Param) -> String {
-    let kind = match param.kind {
-        ParamType::Text => "text",
-        ParamType::Integer => "integer",
-        ParamType::Bigint => "bigint",
-        ParamType::Number => "number",
-        ParamType::Boolean => "boolean",
-        ParamType::Date => "date",
-        ParamType::Timestamp => "timestamp",
-        ParamType::Uuid => "uuid",
-    };
+    let kind = param.kind.name();
     let allowed = match &param.allowed {
         Allowed::Anything => kind.to_owned(),
         Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),

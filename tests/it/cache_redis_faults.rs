@@ -2,13 +2,14 @@
 //! again when it is back.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use unslow::cache::BreakerState;
 use unslow::outcome::{Outcome, Tier};
 use unslow::settings::{self, Secret};
 
-use crate::cache_support::{Instance, LIMIT, hasty, key, settings};
+use crate::cache_support::{Instance, LIMIT, hasty, key, loaded, settings};
 use crate::servers::{Redis, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +49,24 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
     until("our connections are closed", || redis.clients() == 1).await;
     one.clock.advance(Duration::from_secs(6));
     heal(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_memory_tier_a_request_waits_for_a_stopped_redis_once() {
+    let redis = Redis::start();
+    let one = Arc::new(Instance::with(&hasty(redis.url()), 0));
+    one.store(&key("p"), "rows").await;
+    redis.stop();
+    // The load comes after every look and before the write.
+    let counting = Arc::clone(&one);
+    let failures = move || async move {
+        let failures = counting.redis().errors.values().sum::<u64>();
+        Ok(loaded(failures.to_string()))
+    };
+    let reply = one.look_up(&key("q"), failures).await.unwrap();
+    assert_eq!(reply.outcome, Outcome::Miss);
+    assert_eq!(&reply.entry.body[..], b"1");
+    redis.cont();
 }
 
 /// Asks for new keys until Redis is up again; turns the clock past a probe that came too early.

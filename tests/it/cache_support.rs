@@ -123,7 +123,7 @@ pub(crate) fn hasty(url: String) -> settings::Redis {
     }
 }
 
-fn loaded(body: String) -> Loaded {
+pub(crate) fn loaded(body: String) -> Loaded {
     Loaded {
         body: body.into(),
         head: Bytes::from_static(b"head"),

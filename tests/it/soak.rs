@@ -76,9 +76,8 @@ fn soak_a_hanging_redis_costs_a_request_no_more_than_its_deadline() {
     let longest = hanging.iter().max().copied().unwrap_or_default();
     let median = median(hanging);
     println!("usual {usual:?}; Redis hanging: median {median:?}, longest {longest:?}");
-    // The look before the load has a deadline, and so has the one in flight.
     assert!(
-        longest < usual + Duration::from_millis(2 * 250 + 100),
+        longest < usual + Duration::from_millis(250 + 100),
         "{longest:?}"
     );
     // The breaker is open for most of them.
