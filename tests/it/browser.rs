@@ -124,7 +124,7 @@ fn browser_a_visitor_waits_once_and_then_sees_the_cache_answer() {
     let loaded = elapsed();
     assert!(loaded >= 0.6, "it slept 0.6 s and took {loaded}");
 
-    browser.click("main a.button");
+    browser.follow("main a.button");
     assert_eq!(source(), "From memory");
     let served = elapsed();
     assert!(served < loaded, "{served} and {loaded}");
@@ -156,7 +156,7 @@ fn browser_the_form_works_without_script() {
 
     browser.fill("#p-top", "3");
     browser.click("#p-region option[value=eu]");
-    browser.click("form button");
+    browser.follow("form button");
     assert!(address().ends_with("?since=2026-01-01&region=eu&kind=any&top=3"));
     assert_eq!(
         (value("p-region"), value("p-top")),
@@ -183,7 +183,7 @@ fn browser_the_form_works_without_script() {
     let about = browser.text("document.getElementById('p-top-about').textContent");
     assert!(about.contains("99") && about.contains("1 to 12"), "{about}");
     browser.click(".alert a");
-    assert_eq!(browser.text("document.activeElement.id"), "p-top");
+    browser.wait_for("document.activeElement.id === 'p-top'");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn browser_the_keyboard_reaches_everything_and_shows_where_it_is() {
     browser.open(&unslow.url);
     browser.press(TAB);
     browser.press(ENTER);
-    assert_eq!(browser.text("document.activeElement.id"), "content");
+    browser.wait_for("document.activeElement.id === 'content'");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn browser_style_and_icon_are_loaded_once_and_kept() {
     browser.open(&format!("{}/q", unslow.url));
     let first = browser.script(styles);
     assert!(size(&first) > 0, "{first}");
-    browser.click("nav a[href='/stats']");
+    browser.follow("nav a[href='/stats']");
     let second = browser.script(styles);
     assert_eq!(first[0][0], second[0][0]);
     assert_eq!(size(&second), 0, "{second}");

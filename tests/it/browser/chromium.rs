@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::servers::process::program;
+use crate::servers::wait_until;
 use crate::unslow::LOST;
 
 /// Tab, as `WebDriver` writes keys.
@@ -124,9 +125,29 @@ impl Browser {
     }
 
     /// Clicks on the first element of a CSS selector, as a user does: it must be there and in
-    /// nobody's shade. Where that leads to another page, waits for it.
+    /// nobody's shade. Where that leads to another page, see [`Browser::follow`].
     pub(crate) fn click(&self, selector: &str) {
         self.command(&format!("{}/click", self.find(selector)), &json!({}));
+    }
+
+    /// Clicks and waits until another page has come and is loaded. The driver itself waits only
+    /// for a navigation that has begun by the time the click returns.
+    pub(crate) fn follow(&self, selector: &str) {
+        let page = self.script("return performance.timeOrigin");
+        self.click(selector);
+        self.wait_for(&format!(
+            "performance.timeOrigin !== {page} && document.readyState === 'complete'"
+        ));
+    }
+
+    /// Waits until an expression is true. While a page gives way to the next, nothing is.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, condition: &str) {
+        let script = json!({ "script": format!("return {condition}"), "args": [] }).to_string();
+        let path = format!("{}/execute/sync", self.session);
+        wait_until(condition, || {
+            self.exchange("POST", &path, &script)["value"] == true
+        });
     }
 
     /// Replaces the text of an input by typing.
