@@ -39,6 +39,8 @@ pub struct Entry {
 pub(super) enum Life {
     /// Within its TTL.
     Fresh,
+    /// Fresh too, and so near its end that a load begun now is done about when the TTL is over.
+    Due,
     /// Within stale-while-revalidate: served at once, refreshed behind.
     Stale,
     /// Within stale-if-error only.
@@ -128,12 +130,22 @@ impl Entry {
         policy.ttl.saturating_sub(policy.ttl / 1000 * part)
     }
 
+    /// The age from which on the next load is begun while this copy is still fresh: as long before
+    /// the end as one and a half loads take, so that a slow query is refreshed in time and a quick
+    /// one not sooner than it needs.
+    fn refresh_point(&self, ttl: Duration) -> Duration {
+        let lead = self.load_time.saturating_add(self.load_time / 2);
+        ttl.saturating_sub(lead).clamp(ttl / 2, ttl / 10 * 9)
+    }
+
     /// Computed with the policy of now, so that a changed TTL acts on old entries at once.
     pub(super) fn life(&self, policy: &Policy, now: Instant) -> Life {
         let age = self.age(now);
         let ttl = self.ttl(policy);
-        if age < ttl {
+        if age < self.refresh_point(ttl) {
             Life::Fresh
+        } else if age < ttl {
+            Life::Due
         } else if age < ttl.saturating_add(policy.stale_while_revalidate) {
             Life::Stale
         } else if age < ttl.saturating_add(policy.stale_if_error) {

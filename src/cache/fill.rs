@@ -142,6 +142,7 @@ impl Inner {
         policy: &Policy,
         look_in_redis: bool,
     ) -> Option<(Arc<Entry>, Tier)> {
+        // One that is due is what this flight was begun to replace.
         let fresh = |entry: &Arc<Entry>| entry.life(policy, self.clock.now()) == Life::Fresh;
         if let Some(entry) = self.memory.get(key).filter(fresh) {
             return Some((entry, Tier::Memory));

@@ -3,6 +3,7 @@
 //! is `fill`'s.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,12 @@ pub(super) enum Role {
     TooLarge,
 }
 
-/// How long a failed load is not tried again.
-const FAILED_FOR: Duration = Duration::from_secs(1);
+/// How long a failed load is not tried again: at first, …
+const BACKOFF: Duration = Duration::from_secs(1);
+/// … and at most, doubling with each failure in a row …
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// … and up to a quarter longer, so that failing keys are not all tried again in one moment.
+const JITTER: u32 = 4;
 /// How long a key is taken for too large to store.
 const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 /// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
@@ -49,6 +54,7 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Flights {
     board: Mutex<Board>,
     clock: Clock,
+    random: RandomState,
 }
 
 #[derive(Default)]
@@ -65,7 +71,7 @@ struct Listed {
 }
 
 enum Memo {
-    Failed(RequestError),
+    Failed(RequestError, u32),
     TooLarge,
 }
 
@@ -75,6 +81,8 @@ pub(super) struct Flight {
     flights: Arc<Flights>,
     key: Key,
     number: u64,
+    /// How often in a row this key's load has failed before.
+    failures: u32,
     end: watch::Sender<Option<End>>,
 }
 
@@ -87,6 +95,7 @@ impl Flights {
         Arc::new(Flights {
             board: Mutex::default(),
             clock,
+            random: RandomState::new(),
         })
     }
 
@@ -99,14 +108,15 @@ impl Flights {
         }
         match board.remembered.get(key) {
             Some((until, memo)) if now < *until => match memo {
-                Memo::Failed(error) => return Role::Failed(error.clone()),
+                Memo::Failed(error, _) => return Role::Failed(error.clone()),
                 Memo::TooLarge => return Role::TooLarge,
             },
-            Some(_) => {
-                board.remembered.remove(key);
-            }
-            None => {}
+            _ => {}
         }
+        let failures = match board.remembered.remove(key) {
+            Some((_, Memo::Failed(_, failures))) => failures,
+            _ => 0,
+        };
         let (end, waiter) = watch::channel(None);
         let number = board.next;
         board.next += 1;
@@ -116,8 +126,30 @@ impl Flights {
             flights: Arc::clone(self),
             key: key.clone(),
             number,
+            failures,
             end,
         })
+    }
+
+    /// How long a load that has failed so many times in a row is not tried again. A database that
+    /// is away is asked every second, so that it is noticed soon when it is back; the same
+    /// statement would only fail in the same way.
+    fn backoff(&self, error: &RequestError, failures: u32, now: Instant) -> Duration {
+        if !matches!(
+            error,
+            RequestError::Failed { .. }
+                | RequestError::Refused { .. }
+                | RequestError::BadQuery { .. }
+                | RequestError::TooLarge { .. }
+                | RequestError::Timeout { .. }
+        ) {
+            return BACKOFF;
+        }
+        let doubled = 2_u32.saturating_pow(failures - 1);
+        let wait = BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
+        let part = self.random.hash_one((now, failures)) % 1000;
+        let part = u32::try_from(part).expect("below a thousand");
+        wait + wait / JITTER / 1000 * part
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
@@ -163,7 +195,11 @@ impl Flight {
     pub(super) fn land(&self, end: End) {
         let now = self.flights.clock.now();
         let memo = match &end {
-            End::Failed(error) => Some((now + FAILED_FOR, Memo::Failed(error.clone()))),
+            End::Failed(error) => {
+                let failures = self.failures.saturating_add(1);
+                let wait = self.flights.backoff(error, failures, now);
+                Some((now + wait, Memo::Failed(error.clone(), failures)))
+            }
             End::TooLarge(_) => Some((now + TOO_LARGE_FOR, Memo::TooLarge)),
             End::Done(..) | End::Dangling => None,
         };

@@ -152,19 +152,24 @@ impl Cache {
         if let Some(copy) = &copy {
             let life = trip.life(copy);
             let copy = Arc::clone(copy);
+            let hit = Outcome::Hit(tier);
             if life == Life::Fresh {
-                return Ok(trip.answer(copy, Outcome::Hit(tier)));
+                return Ok(trip.answer(copy, hit));
             }
-            if life == Life::Stale {
-                match inner.flights.board(lookup.key) {
-                    Role::Lead(flight) => {
-                        inner.take_off(flight, &lookup, tier == Tier::Memory, load);
-                        return Ok(trip.answer(copy, REVALIDATING));
-                    }
-                    Role::Follow(_) => return Ok(trip.answer(copy, REVALIDATING)),
-                    Role::Failed(_) => return Ok(trip.answer(copy, LOAD_ERROR)),
+            if matches!(life, Life::Due | Life::Stale) {
+                let role = inner.flights.board(lookup.key);
+                let outcome = match (life, &role) {
+                    (Life::Due, _) => Some(hit),
+                    (_, Role::Lead(_) | Role::Follow(_)) => Some(REVALIDATING),
+                    (_, Role::Failed(_)) => Some(LOAD_ERROR),
                     // Nothing newer would ever be stored: the copy is of no more use.
-                    Role::TooLarge => {}
+                    (_, Role::TooLarge) => None,
+                };
+                if let Some(outcome) = outcome {
+                    if let Role::Lead(flight) = role {
+                        inner.take_off(flight, &lookup, tier == Tier::Memory, load);
+                    }
+                    return Ok(trip.answer(copy, outcome));
                 }
             }
         }

@@ -130,6 +130,13 @@ impl Bench {
         assert_eq!(self.get(body).await.unwrap().outcome, Outcome::Miss);
     }
 
+    /// To the last moment in which the copy is fresh, by one hit.
+    async fn until_due(&self) {
+        let left = self.get("nothing").await.unwrap().ttl_left;
+        self.clock
+            .advance(left.saturating_sub(Duration::from_millis(1)));
+    }
+
     fn loads(&self) -> usize {
         self.database.started.load(Ordering::SeqCst)
     }

@@ -39,7 +39,7 @@ impl<'a> Trip<'a> {
 
     /// Whether the copy answers without further looking.
     pub(super) fn is_served_by(&self, copy: Option<&Arc<Entry>>) -> bool {
-        copy.is_some_and(|copy| matches!(self.life(copy), Life::Fresh | Life::Stale))
+        copy.is_some_and(|copy| matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale))
     }
 
     /// Ends a step whose time `of` names.

@@ -19,7 +19,9 @@ fn an_entry_goes_through_its_windows_one_after_the_other() {
     let now = Instant::now();
     let entry = entry(0, now, Duration::from_secs(1));
     let life = |seconds| entry.life(&POLICY, now + Duration::from_secs(seconds));
-    assert_eq!(life(8), Life::Fresh);
+    assert_eq!(life(3), Life::Fresh);
+    assert_eq!(life(4), Life::Due);
+    assert_eq!(life(8), Life::Due);
     assert_eq!(life(9), Life::Stale);
     assert_eq!(life(38), Life::Stale);
     assert_eq!(life(39), Life::IfError);
@@ -36,7 +38,7 @@ fn a_changed_ttl_acts_on_an_old_entry_and_zero_turns_the_windows_off() {
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
     };
-    assert_eq!(entry.life(&POLICY, now), Life::Fresh);
+    assert_eq!(entry.life(&POLICY, now), Life::Due);
     assert_eq!(entry.life(&short, now), Life::Over);
 }
 
@@ -93,4 +95,26 @@ fn a_variant_is_made_once_even_when_many_ask_at_once() {
     });
     assert_eq!(made.load(Ordering::SeqCst), 1);
     assert_eq!(entry.variant(4, |_| Bytes::from_static(b"other")), "other");
+}
+
+#[test]
+fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
+    let now = Instant::now();
+    let point = |load_time: Duration| {
+        let key = key("");
+        let entry = Entry::revived(
+            &key,
+            loaded("x"),
+            load_time,
+            [7; 16],
+            0,
+            now,
+            Duration::ZERO,
+        );
+        entry.refresh_point(POLICY.ttl)
+    };
+    assert_eq!(point(Duration::ZERO), Duration::from_secs(9));
+    assert_eq!(point(Duration::from_secs(2)), Duration::from_secs(7));
+    assert_eq!(point(Duration::from_secs(5)), Duration::from_secs(5));
+    assert_eq!(point(Duration::MAX), Duration::from_secs(5));
 }

@@ -97,7 +97,45 @@ fn what_is_remembered_is_bounded() {
         lead(&flights, &number.to_string()).land(failed());
     }
     assert_eq!(flights.lock().remembered.len(), REMEMBERED);
-    clock.advance(FAILED_FOR);
+    clock.advance(BACKOFF);
     lead(&flights, "again").land(failed());
     assert_eq!(flights.lock().remembered.len(), 1);
+}
+
+#[tokio::test]
+async fn each_failure_of_a_query_in_a_row_is_waited_out_twice_as_long_up_to_a_bound() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    let failed = || {
+        End::Failed(RequestError::Failed {
+            sqlstate: "22012".into(),
+            detail: "division by zero".into(),
+        })
+    };
+    for wait in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+        lead(&flights, "p").land(failed());
+        clock.advance(Duration::from_millis(wait - 1));
+        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        clock.advance(Duration::from_millis(wait / 4 + 1));
+    }
+    // A success ends the row; another key never was in it.
+    lead(&flights, "p").land(End::Done(entry(), None));
+    for parameters in ["p", "q"] {
+        lead(&flights, parameters).land(failed());
+        assert!(matches!(flights.board(&key(parameters)), Role::Failed(_)));
+    }
+    clock.advance(Duration::from_millis(1250));
+    lead(&flights, "p");
+    lead(&flights, "q");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_asked_again_every_second() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    for _ in 0..10 {
+        lead(&flights, "p").land(failed());
+        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        clock.advance(Duration::from_secs(1));
+    }
 }

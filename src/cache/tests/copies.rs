@@ -52,6 +52,40 @@ async fn a_stale_copy_is_served_at_once_while_one_refresh_runs() {
 }
 
 #[tokio::test]
+async fn a_copy_that_is_due_is_a_hit_for_everybody_while_one_refresh_runs() {
+    let bench = Bench::new();
+    bench.fill("old").await;
+    bench.until_due().await;
+    for _ in 0..10 {
+        let reply = bench.get("new").now_or_never().unwrap().unwrap();
+        assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
+        assert_eq!(body(&reply), b"old");
+        tokio::task::yield_now().await;
+    }
+    bench.let_load(1);
+    bench.settled().await;
+    let reply = bench.get("newer").await.unwrap();
+    assert_eq!((body(&reply), reply.age), (&b"new"[..], Duration::ZERO));
+    let numbers = bench.numbers();
+    assert_eq!((bench.loads(), numbers.loads, numbers.miss), (2, 2, 1));
+    assert_eq!((numbers.hit_memory, numbers.requests), (12, 13));
+}
+
+#[tokio::test]
+async fn a_refresh_that_fails_early_changes_nothing_for_the_fresh_copy() {
+    let bench = Bench::new();
+    bench.fill("old").await;
+    bench.until_due().await;
+    bench.let_load(1);
+    for _ in 0..3 {
+        let reply = bench.get_failing().await.unwrap();
+        assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
+        bench.settled().await;
+    }
+    assert_eq!(bench.numbers().load_errors, 1);
+}
+
+#[tokio::test]
 async fn after_a_failed_refresh_the_stale_copy_says_so_and_the_next_try_waits() {
     let bench = Bench::new();
     bench.fill("old").await;
