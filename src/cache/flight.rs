@@ -71,6 +71,7 @@ struct Listed {
 }
 
 enum Memo {
+    /// With how often in a row. Kept when its time is over, so that the next failure waits longer.
     Failed(RequestError, u32),
     TooLarge,
 }
