@@ -16,6 +16,7 @@
 //! | [`cache`] | the read path: memory, Redis, one load per key |
 //! | [`stats`] | every counter |
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
+//! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
 //! Imports run one way: `main → {flags, settings, logging, server, commands}`,
 //! `server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
@@ -48,6 +49,7 @@ pub mod app;
 pub mod cache;
 pub mod commands;
 pub mod db;
+pub mod defence;
 pub mod environment;
 pub mod error;
 pub mod flags;

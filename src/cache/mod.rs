@@ -19,6 +19,7 @@ mod link;
 mod lookup;
 mod memory;
 mod probe;
+mod purge;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use entry::Entry;
 pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
 pub use probe::probe;
+pub use purge::{PurgeKind, Reach, Refreshed, Scope};
 
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};

@@ -1,0 +1,61 @@
+//! The defences that a test may switch off, to see that the test which guards it fails then. In
+//! a program built without the feature `undefended`, as every program for users is, they cannot
+//! be switched off, and asking costs nothing.
+
+/// A defence by its name in `UNDEFENDED`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defence {
+    /// One load per key in the whole fleet: the lease in Redis.
+    Lease,
+    /// A store that comes too late is refused: the comparisons of the store script.
+    Fence,
+    /// A failing Redis does not cost every request its deadline: the breaker.
+    Breaker,
+    /// A load outlives the request that began it.
+    Detached,
+    /// A failing load is not repeated at once.
+    Backoff,
+    /// Memory copies are compared with Redis from time to time.
+    Recheck,
+    /// Purges reach the memory of other instances by message.
+    Messages,
+    /// A bound on loads at once per query and database.
+    Gate,
+    /// A database that is away is asked once a second and not by every load.
+    Prober,
+    /// A copy past its TTL is served while a refresh runs, or because loading fails.
+    Stale,
+}
+
+impl Defence {
+    /// Every one, with its name.
+    pub const ALL: [(Defence, &str); 10] = [
+        (Defence::Lease, "lease"),
+        (Defence::Fence, "fence"),
+        (Defence::Breaker, "breaker"),
+        (Defence::Detached, "detached"),
+        (Defence::Backoff, "backoff"),
+        (Defence::Recheck, "recheck"),
+        (Defence::Messages, "messages"),
+        (Defence::Gate, "gate"),
+        (Defence::Prober, "prober"),
+        (Defence::Stale, "stale"),
+    ];
+
+    /// Whether a test has switched it off.
+    #[cfg(feature = "undefended")]
+    pub fn is_off(self) -> bool {
+        use std::sync::OnceLock;
+        static OFF: OnceLock<Option<String>> = OnceLock::new();
+        let off = OFF.get_or_init(|| std::env::var("UNDEFENDED").ok());
+        Defence::ALL
+            .iter()
+            .any(|(defence, name)| *defence == self && off.as_deref() == Some(name))
+    }
+
+    /// Whether a test has switched it off: never, in this build.
+    #[cfg(not(feature = "undefended"))]
+    pub const fn is_off(self) -> bool {
+        false
+    }
+}
