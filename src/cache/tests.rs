@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod copies;
+mod fake;
 mod loads;
 mod unstored;
 
