@@ -15,7 +15,7 @@ use crate::stats::RedisError;
 
 /// An instance's connection. Cheap to clone; the clones are one connection.
 #[derive(Clone)]
-pub(in super::super) struct Line(Arc<Inner>);
+pub(in crate::cache) struct Line(Arc<Inner>);
 
 struct Inner {
     server: Server,
@@ -71,7 +71,7 @@ impl Line {
 
     /// The replies to `commands`, in order; another instance's may come between them. Dropping it
     /// does not stop the commands.
-    pub(in super::super) async fn exchange(
+    pub(in crate::cache) async fn exchange(
         &self,
         commands: &Pipeline,
     ) -> Result<Vec<Value>, RedisError> {
@@ -106,7 +106,7 @@ impl Line {
     }
 
     /// Messages published on `channel` from now on, until the connection breaks.
-    pub(in super::super) async fn subscribe(
+    pub(in crate::cache) async fn subscribe(
         &self,
         channel: &str,
     ) -> Result<mpsc::UnboundedReceiver<Bytes>, RedisError> {

@@ -23,7 +23,8 @@ use commands::{Command, Engine};
 use deadpool_redis::redis::Value;
 use keyspace::Held;
 pub(super) use keyspace::{Change, What};
-pub(super) use line::{Line, Way};
+pub(in crate::cache) use line::Line;
+pub(super) use line::Way;
 
 /// Changes that the test made itself, in the log.
 pub(super) const BY_TEST: usize = usize::MAX;
