@@ -143,19 +143,21 @@ impl Room {
             return Ok(place);
         }
         self.waited.fetch_add(1, Ordering::Relaxed);
-        match timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(place) => Ok(place.expect("the semaphore is never closed")),
-            Err(_) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                let (max, limit) = (self.max, settings::duration_text(CHECKOUT));
-                let detail = format!(
-                    "as many loads {whose} as may be at once ({max}) are at work, and none ended \
-                     within {limit}"
-                );
-                Err(RequestError::Unavailable {
-                    detail: detail.into(),
-                })
-            }
+        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        place
+            .map(|place| place.expect("the semaphore is never closed"))
+            .map_err(|_| self.refuse(whose))
+    }
+
+    fn refuse(&self, whose: &str) -> RequestError {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (max, limit) = (self.max, settings::duration_text(CHECKOUT));
+        let detail = format!(
+            "as many loads {whose} as may be at once ({max}) are at work, and none ended within \
+             {limit}"
+        );
+        RequestError::Unavailable {
+            detail: detail.into(),
         }
     }
 

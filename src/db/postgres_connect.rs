@@ -100,11 +100,11 @@ impl Connector {
         deadline: Instant,
     ) -> Result<Transaction, NoConnection> {
         let mut cause = None;
-        let began = Instant::now();
+        let start = Instant::now();
         let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
         let (connection, pid) = match begun {
             Ok(begun) => begun?,
-            Err(_) => return Err(cause.unwrap_or_else(|| self.silent(began.elapsed()))),
+            Err(_) => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
         Ok(Transaction {
             work: Some((slot, connection)),

@@ -39,22 +39,22 @@ impl Postgres {
             .idle_timeout(None)
             .acquire_timeout(CHECKOUT)
             .connect_lazy_with(connector.options().clone());
-        let begun = Instant::now();
-        let begin = async {
+        let start = Instant::now();
+        let connected = async {
             let mut driver = PgListener::connect_with(&pool).await?;
             driver.ignore_pool_close_event(true);
             driver.eager_reconnect(false);
             driver.listen(CHANNEL).await?;
             Ok(driver)
         };
-        match timeout_at(begun + 2 * CHECKOUT, begin).await {
+        match timeout_at(start + 2 * CHECKOUT, connected).await {
             Ok(Ok(driver)) => Ok(Listener { driver, place }),
             Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(silent(&place)),
             Ok(Err(error)) => Err(of_statement(
                 &place,
                 &error,
                 "listen",
-                begun.elapsed(),
+                start.elapsed(),
                 CHECKOUT,
             )),
         }

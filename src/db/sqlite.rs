@@ -223,14 +223,17 @@ impl Stop {
             Stop::Driver(error) => error,
         };
         let cause = || words(error);
-        match error.as_database_error().map(|_| primary_code(error)) {
-            // INTERRUPT: by us. BUSY, LOCKED: somebody writes. FULL: no room for a sort.
-            Some(5 | 6 | 9 | 13) => Contact::Nothing,
+        if error.as_database_error().is_none() {
+            return Contact::Away(cause());
+        }
+        match primary_code(error) {
+            // INTERRUPT: by us. FULL: no room for a sort. (BUSY and LOCKED are answers.)
+            9 | 13 => Contact::Nothing,
             // IOERR, CORRUPT: of the whole file, or of what this statement read.
-            Some(10 | 11) => Contact::Doubtful(cause()),
+            10 | 11 => Contact::Doubtful(cause()),
             // PERM, CANTOPEN, AUTH, NOTADB
-            Some(3 | 14 | 23 | 26) | None => Contact::Away(cause()),
-            Some(_) => Contact::Answered,
+            3 | 14 | 23 | 26 => Contact::Away(cause()),
+            _ => Contact::Answered,
         }
     }
 
@@ -271,8 +274,9 @@ impl Stop {
 
 /// SQLite's code in its low byte; the rest says more than is needed here.
 fn primary_code(error: &Error) -> i32 {
-    let code = error.as_database_error().and_then(|said| said.code());
-    code.and_then(|code| code.parse::<i32>().ok()).unwrap_or(1) & 0xff
+    let said = error.as_database_error();
+    let code = said.and_then(|said| said.code()?.parse::<i32>().ok());
+    code.unwrap_or(1) & 0xff
 }
 
 /// The cause in words.

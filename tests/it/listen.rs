@@ -265,8 +265,9 @@ fn the_server_listens_where_a_query_wants_it_and_only_there() {
     assert!(!plain.log().contains("listening"), "{}", plain.log());
     assert!(!unslow.log().contains("no effect"), "{}", unslow.log());
     unslow.signal(nix::sys::signal::Signal::SIGTERM);
-    assert!(unslow.wait().success());
     wait_until("it has gone", || listeners(server, &database) == "0");
+    assert!(!unslow.log().contains("panicked"), "{}", unslow.log());
+    assert!(unslow.wait().success());
 }
 
 #[test]
