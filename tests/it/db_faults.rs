@@ -10,7 +10,7 @@ use unslow::db::Limits;
 use unslow::error::RequestError;
 use unslow::settings::DatabaseTarget;
 
-use crate::db_support::{LIMITS, json, on_postgres, open, run, run_with};
+use crate::db_support::{LIMITS, json, on_postgres, open, ready, run, run_with};
 use crate::servers::{self, Postgres, until};
 
 const ONE: &str = "select 1 as a";
@@ -28,7 +28,9 @@ async fn connections_that_died_while_idle_are_replaced_without_an_error() {
         run(&database, sleep),
         run(&database, sleep)
     );
-    assert!(first.is_ok() && second.is_ok() && third.is_ok());
+    for end in [first, second, third] {
+        assert!(end.is_ok(), "{end:?}");
+    }
     assert_eq!(database.pool_state().idle, 3);
     server.restart();
     assert_eq!(json(&run(&database, ONE).await.unwrap()), r#"{"a":1}"#);
@@ -45,7 +47,7 @@ async fn a_server_that_is_away_is_unavailable_until_it_is_back() {
         "postgres",
     )));
     assert_eq!(database.health().up, None);
-    run(&database, ONE).await.unwrap();
+    ready(&database).await;
     server.kill();
     let error = run(&database, ONE).await.unwrap_err();
     assert!(
@@ -56,7 +58,7 @@ async fn a_server_that_is_away_is_unavailable_until_it_is_back() {
     assert_eq!(database.health().up, Some(false));
     server.start_again();
     until("it is up", || database.health().up == Some(true)).await;
-    run(&database, ONE).await.unwrap();
+    ready(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +72,7 @@ async fn a_server_that_hangs_is_found_out_before_the_statement_is_sent() {
         server.port(),
         "postgres",
     )));
-    run(&database, ONE).await.unwrap();
+    ready(&database).await;
     server.stop();
     // On an idle connection, and on a new one.
     for database in [&database, &fresh] {
@@ -83,7 +85,7 @@ async fn a_server_that_hangs_is_found_out_before_the_statement_is_sent() {
     }
     server.cont();
     until("it is up", || database.health().up == Some(true)).await;
-    run(&database, ONE).await.unwrap();
+    ready(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +99,7 @@ async fn a_server_that_hangs_in_mid_statement_is_given_up_after_the_limit() {
         timeout: Duration::from_secs(3),
         ..LIMITS
     };
+    ready(&database).await;
     let running = run_with(&database, "select pg_sleep(44)::text as a", &[], limits);
     let stopped = async {
         until("the statement runs", || server.running("pg_sleep(44)") == 1).await;
@@ -108,7 +111,7 @@ async fn a_server_that_hangs_in_mid_statement_is_given_up_after_the_limit() {
     until("it is down", || database.health().up == Some(false)).await;
     server.cont();
     until("it is up", || database.health().up == Some(true)).await;
-    run(&database, ONE).await.unwrap();
+    ready(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +121,7 @@ async fn a_server_that_dies_in_mid_statement_is_unavailable() {
         server.port(),
         "postgres",
     )));
+    ready(&database).await;
     let running = run(&database, "select pg_sleep(66)::text as a");
     let killed = async {
         until("the statement runs", || server.running("pg_sleep(66)") == 1).await;
