@@ -181,8 +181,10 @@ pub enum Command {
         #[arg(value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// Create `slow_version()` in the configured database; safe to repeat
-    #[command(about = "Create slow_version() in the configured database; safe to repeat")]
+    /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
+    #[command(
+        about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
+    )]
     Install,
     /// List the queries
     Queries,
