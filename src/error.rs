@@ -122,6 +122,13 @@ pub enum RequestError {
         /// The bound, in bytes.
         limit: u64,
     },
+    /// Stored copies were purged on this instance, and Redis, which does not answer, has not
+    /// heard of it yet.
+    #[error("{done} on this instance only; it will be applied in Redis when that is back")]
+    OnThisInstanceOnly {
+        /// What was done: `purged` or `expired`.
+        done: &'static str,
+    },
     /// A fault of this program.
     #[error("internal error: {detail}")]
     Internal {
@@ -143,7 +150,8 @@ impl RequestError {
             RequestError::Refused { .. }
             | RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
-            | RequestError::TooLarge { .. } => 503,
+            | RequestError::TooLarge { .. }
+            | RequestError::OnThisInstanceOnly { .. } => 503,
             RequestError::Timeout { .. } => 504,
             // Its file has to be mended: asking again cannot help.
             RequestError::BadQuery { .. } | RequestError::Internal { .. } => 500,
@@ -157,7 +165,8 @@ impl RequestError {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
             | RequestError::Rejected { .. }
-            | RequestError::BadQuery { .. } => self.to_string(),
+            | RequestError::BadQuery { .. }
+            | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")
@@ -187,6 +196,7 @@ impl RequestError {
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",
+            RequestError::OnThisInstanceOnly { .. } => "this_instance_only",
             RequestError::Internal { .. } => "internal",
         }
     }
