@@ -77,15 +77,16 @@ fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure>
 
 /// How to do the same where TLS is needed.
 fn with_curl(settings: &Settings, server: &str, path: &str, params: &[(String, String)]) -> String {
-    let mut curl = "curl -X POST".to_owned();
+    let mut words = vec!["curl -X POST".to_owned()];
     if settings.admin_token.is_some() {
-        curl += " -H \"Authorization: Bearer $(cat TOKEN_FILE)\"";
+        words.push("-H \"Authorization: Bearer $(cat TOKEN_FILE)\"".to_owned());
     }
     for (name, value) in params {
-        curl += &format!(" --data-urlencode {}", quoted(&format!("{name}={value}")));
+        let pair = quoted(&format!("{name}={value}"));
+        words.push(format!("--data-urlencode {pair}"));
     }
-    let url = quoted(&format!("https://{server}{path}"));
-    format!("https:// is not spoken here\n  {curl} {url}")
+    words.push(quoted(&format!("https://{server}{path}")));
+    format!("https:// is not spoken here\n  {}", words.join(" "))
 }
 
 /// As one word of a shell.
