@@ -130,8 +130,8 @@ fn what_is_purged_expired_or_refreshed_shows_in_the_requests_after_it_on_every_i
     assert_done(&post(&one, "/q/now/purge?n=99"), "purge", "entry");
 
     let counted = |unslow: &Unslow| {
-        let stats = unslow.get("/stats.json").json();
-        let fleet = &stats["fleet"];
+        let all = unslow.get("/stats.json").json();
+        let fleet = &all["fleet"];
         (fleet["purges"].as_u64(), fleet["expires"].as_u64())
     };
     assert_eq!(counted(&one), (Some(2), Some(1)));
