@@ -4,6 +4,7 @@
 mod engine;
 pub mod format;
 pub mod listen;
+mod purge;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ pub struct App {
     pub listening: Option<Arc<listen::Listening>>,
     key_bases: Vec<KeyBase>,
     // The last field, so that it is dropped last: the others have tasks on it.
-    _engine: Engine,
+    engine: Engine,
 }
 
 impl App {
@@ -91,7 +92,7 @@ impl App {
             started: Instant::now(),
             listening,
             key_bases,
-            _engine: engine,
+            engine,
         })
     }
 
@@ -120,7 +121,7 @@ impl App {
         let lookup = Lookup {
             key: &self.key_bases[query.index].key(arguments.canonical()),
             policy: self.policy(query),
-            patience: self.db.deadline(limits.timeout) + PATIENCE_MARGIN,
+            patience: self.patience(limits),
             stats: self.stats.query(query.index),
         };
         let db = Arc::clone(&self.db);
@@ -131,6 +132,11 @@ impl App {
         } else {
             self.cache.bypass(lookup, load).await
         }
+    }
+
+    /// How long a request waits for a load under these limits.
+    fn patience(&self, limits: Limits) -> Duration {
+        self.db.deadline(limits.timeout) + PATIENCE_MARGIN
     }
 
     /// How long entries of this query live: its file's word, else the settings'.
