@@ -3,6 +3,9 @@
 
 mod engine;
 pub mod format;
+mod reload;
+mod schedule;
+mod warm;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +18,7 @@ use crate::settings::{DatabaseTarget, Settings};
 use crate::stats::Stats;
 
 pub use engine::Engine;
+use reload::Schedules;
 
 /// How much longer than its load's own deadline a request waits for it: letting the crowd loose
 /// on the database just as the answer arrives would be the worst moment.
@@ -36,6 +40,7 @@ pub struct App {
     /// When this process began to serve.
     pub started: Instant,
     key_bases: Vec<KeyBase>,
+    schedules: Arc<Schedules>,
     // The last field, so that it is dropped last: the others have tasks on it.
     _engine: Engine,
 }
@@ -73,7 +78,8 @@ impl App {
         drop(context);
         let greeted = Arc::clone(&db);
         engine.handle().spawn(async move { greeted.greet().await });
-        Ok(App {
+        let handle = engine.handle().clone();
+        let mut app = App {
             catalog,
             db,
             cache,
@@ -81,8 +87,11 @@ impl App {
             settings,
             started: Instant::now(),
             key_bases,
+            schedules: Arc::default(),
             _engine: engine,
-        })
+        };
+        app.schedules = reload::start(&app, &handle);
+        Ok(app)
     }
 
     /// The query of that name.
@@ -115,12 +124,20 @@ impl App {
         };
         let db = Arc::clone(&self.db);
         let run = Arc::clone(query);
+        let newcomer = self.schedules.read(query, &arguments);
         let load = move || async move { load(&db, &run, &arguments, limits).await };
-        if query.policy.cached {
+        let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
             self.cache.bypass(lookup, load).await
+        };
+        // What nobody keeps, or what fails, is not worth a schedule.
+        if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
+            && reply.stored
+        {
+            newcomer.begin(reply.age);
         }
+        answer
     }
 
     /// How long entries of this query live: its file's word, else the settings'.
