@@ -152,7 +152,8 @@ impl Turns {
         Fut: Future<Output = Result<Refreshed, RequestError>>,
     {
         // Whatever part of an interval jitter has taken, a copy is old enough when its turn comes.
-        let old_enough = self.keys.interval - self.keys.interval / JITTER;
+        let jitter = self.keys.interval / JITTER;
+        let old_enough = self.keys.interval.saturating_sub(jitter);
         loop {
             let next = self.due.first_key_value().map(|((at, _), _)| *at);
             tokio::select! {
@@ -225,7 +226,8 @@ impl Keys {
         let drawn = self.random.hash_one((arguments, Instant::now())) % 1000;
         let drawn = u32::try_from(drawn).expect("below a thousand");
         let jitter = self.interval / JITTER / 1000 * drawn;
-        (self.interval - jitter)
+        self.interval
+            .saturating_sub(jitter)
             .saturating_sub(age)
             .max(self.interval / PAUSE)
     }

@@ -30,6 +30,7 @@ mod odd_requests;
 mod process;
 mod readme;
 mod refusals;
+mod schedule;
 mod security;
 mod servers;
 mod settings;
