@@ -175,7 +175,7 @@ async fn a_turn_is_counted_from_the_age_of_the_copy_and_a_readers_load_postpones
         fleet.copies.lock().unwrap().extend([copy]);
     }
     assert_eq!(fleet.loads(), 1, "what readers load is recent enough");
-    sleep(HOUR).await;
+    sleep(HOUR + SECOND).await;
     assert_eq!(fleet.loads(), 2);
 }
 
