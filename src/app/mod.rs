@@ -1,5 +1,6 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
 //! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
+//! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when.
 
 mod engine;
 pub mod format;
