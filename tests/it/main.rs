@@ -36,6 +36,7 @@ mod purge_command;
 mod purge_refusals;
 mod readme;
 mod refusals;
+mod schedule;
 mod security;
 mod servers;
 mod settings;
