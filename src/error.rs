@@ -180,9 +180,7 @@ impl RequestError {
             | RequestError::Rejected { .. }
             | RequestError::BadQuery { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
-            RequestError::BadQuery { .. } | RequestError::OnThisInstanceOnly { .. } => {
-                self.to_string()
-            }
+            RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")
