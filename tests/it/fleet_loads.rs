@@ -19,7 +19,9 @@ fn a_thousand_clients_on_a_cold_key_are_one_load_in_the_fleet() {
         assert_eq!(value(&asked.answer()), "v1");
     }
     assert_eq!(fleet.calls("pg_sleep"), 1);
-    let loads = fleet.each().map(|unslow| unslow.numbers("slow")["loads"].as_u64());
+    let loads = fleet
+        .each()
+        .map(|unslow| unslow.numbers("slow")["loads"].as_u64());
     assert_eq!(loads.sum::<Option<u64>>(), Some(1));
 }
 
@@ -60,7 +62,9 @@ fn a_holder_that_slept_past_its_lease_stores_nothing() {
     until("another takes the lease over", || fleet.running() == 2);
     gate.open();
     assert_eq!(value(&next.answer()), "v2");
-    until("it is stored", || counted(fleet.at(1), "/redis/writes") == 1);
+    until("it is stored", || {
+        counted(fleet.at(1), "/redis/writes") == 1
+    });
     fleet.at(0).signal(Signal::SIGCONT);
     assert_eq!(late.answer().status, 200);
     until("its write has been answered", || {
@@ -90,7 +94,12 @@ fn each_form_of_a_body_is_compressed_once_however_many_ask() {
         .map(|n| {
             let (format, coding) = forms[n % forms.len()];
             let path = format!("/q/wide.{format}");
-            (coding, fleet.at(n % SIZE).send("GET", &path, &[("Accept-Encoding", coding)]))
+            (
+                coding,
+                fleet
+                    .at(n % SIZE)
+                    .send("GET", &path, &[("Accept-Encoding", coding)]),
+            )
         })
         .collect();
     for (coding, asked) in asked {

@@ -68,9 +68,10 @@ fn purges_in_flight_with_loads_bring_nothing_old_back() {
     fleet.change("v2");
     post(fleet.at(1), "/q/held/purge");
     let older = fleet.at(1).send("GET", path, &[]);
-    until("who comes after a purge does not wait for what began before it", || {
-        fleet.running() == 2
-    });
+    until(
+        "who comes after a purge does not wait for what began before it",
+        || fleet.running() == 2,
+    );
     fleet.change("v3");
     post(fleet.at(2), "/q/held/purge");
     let newest = fleet.at(2).send("GET", path, &[]);
@@ -128,7 +129,9 @@ fn a_purge_while_a_counter_is_missing_is_one_all_the_same() {
     fleet.redis.ask(&["DEL", "unslow:v1:{held}:gen"]);
     fleet.change("v3");
     post(fleet.at(1), "/q/held/purge");
-    let asked: Vec<_> = (0..SIZE).map(|n| fleet.at(n).send("GET", path, &[])).collect();
+    let asked: Vec<_> = (0..SIZE)
+        .map(|n| fleet.at(n).send("GET", path, &[]))
+        .collect();
     gate.open();
     for asked in asked {
         assert_eq!(asked.answer().status, 200);
@@ -183,5 +186,9 @@ fn a_redis_that_comes_back_empty_is_no_mass_miss() {
     until("nothing runs", || fleet.running() == 0);
     let loads = fleet.calls("pg_sleep") - before;
     assert!(loads <= KEYS, "{loads} loads for {KEYS} keys");
-    assert!(fleet.each().all(|unslow| counted(unslow, "/total/error") == 0));
+    assert!(
+        fleet
+            .each()
+            .all(|unslow| counted(unslow, "/total/error") == 0)
+    );
 }

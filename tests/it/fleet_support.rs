@@ -92,6 +92,11 @@ impl Fleet {
         }
     }
 
+    /// What every instance was started with.
+    pub(crate) fn settings(&self) -> String {
+        settings(self.postgres, &self.database, &self.redis, "")
+    }
+
     /// One of the instances.
     pub(crate) fn at(&self, number: usize) -> &Unslow {
         self.instances[number].as_ref().expect("it is running")
@@ -100,6 +105,11 @@ impl Fleet {
     /// Those that run.
     pub(crate) fn each(&self) -> impl Iterator<Item = &Unslow> {
         self.instances.iter().flatten()
+    }
+
+    /// The server, for a test that restarts it while others look at the fleet.
+    pub(crate) fn take_redis(&mut self) -> Redis {
+        std::mem::replace(&mut self.redis, Redis::start())
     }
 
     /// Ends one as `kill -9` does.
