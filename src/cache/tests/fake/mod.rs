@@ -1,0 +1,159 @@
+//! A Redis in this process: it executes what the cache sends, scripts included, on values held in
+//! memory, by tokio's clock, which tests stop. Each instance has a [`Line`] to it, on which
+//! everything can go wrong that goes wrong on a network: answers come late or never, commands
+//! arrive after their sender gave up, connections break. `against_real` holds it to what a real
+//! server replies.
+//!
+//! Not in here: memory limits that evict by themselves, replication, transactions, Cluster's
+//! redirects. What only Cluster would refuse is noted as a violation, see [`Server::violations`].
+
+mod against_real;
+mod commands;
+mod keyspace;
+mod line;
+mod script;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+pub(super) use commands::Mode;
+use commands::{Command, Engine};
+use deadpool_redis::redis::Value;
+use keyspace::Held;
+pub(super) use keyspace::{Change, What};
+pub(in crate::cache) use line::Line;
+pub(super) use line::Way;
+
+/// Changes that the test made itself, in the log.
+pub(super) const BY_TEST: usize = usize::MAX;
+
+/// The server. Cheap to clone; the clones are one server.
+#[derive(Clone)]
+pub(super) struct Server(Arc<Mutex<State>>);
+
+struct State {
+    engine: Engine,
+    subscriptions: Vec<Subscription>,
+    /// Lines opened so far.
+    lines: usize,
+}
+
+struct Subscription {
+    channel: String,
+    messages: mpsc::UnboundedSender<Bytes>,
+}
+
+impl Server {
+    pub(super) fn new() -> Server {
+        Server(Arc::new(Mutex::new(State {
+            engine: Engine::new(),
+            subscriptions: Vec::new(),
+            lines: 0,
+        })))
+    }
+
+    /// A line for one instance. Times on it are drawn from `seed`.
+    pub(super) fn line(&self, seed: u64) -> Line {
+        let mut state = self.lock();
+        state.lines += 1;
+        Line::new(self.clone(), state.lines, seed)
+    }
+
+    /// Executes a command at once, as one that has always been connected.
+    pub(super) fn execute(&self, command: &[&[u8]]) -> Value {
+        let command = command
+            .iter()
+            .copied()
+            .map(Bytes::copy_from_slice)
+            .collect();
+        self.answer(&command, BY_TEST)
+    }
+
+    fn answer(&self, command: &Command, by: usize) -> Value {
+        let mut state = self.lock();
+        let State {
+            engine,
+            subscriptions,
+            ..
+        } = &mut *state;
+        subscriptions.retain(|subscription| !subscription.messages.is_closed());
+        engine.subscribers = subscriptions.len();
+        let reply = engine.answer(command, by);
+        for (channel, message) in engine.published.drain(..) {
+            for subscription in &*subscriptions {
+                if subscription.channel == channel {
+                    let _ = subscription.messages.send(message.clone());
+                }
+            }
+        }
+        reply
+    }
+
+    fn subscribe(&self, channel: &str) -> mpsc::UnboundedReceiver<Bytes> {
+        let (messages, received) = mpsc::unbounded_channel();
+        self.lock().subscriptions.push(Subscription {
+            channel: channel.to_owned(),
+            messages,
+        });
+        received
+    }
+
+    /// The server comes back without what it held.
+    pub(super) fn flush(&self) {
+        self.lock().engine.keyspace.flush(BY_TEST);
+    }
+
+    /// One key is gone, as if there had been no room for it.
+    pub(super) fn evict(&self, key: &str) {
+        self.lock().engine.keyspace.remove(key, BY_TEST);
+    }
+
+    /// Puts any bytes under a key, for `life` milliseconds or for ever.
+    pub(super) fn put(&self, key: &str, value: impl Into<Bytes>, life: Option<i64>) {
+        let held = Held::Text(value.into());
+        self.lock().engine.keyspace.set(key, held, life, BY_TEST);
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Bytes> {
+        match self.lock().engine.keyspace.get(key) {
+            Some(Held::Text(value)) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// Every key, in order, also such as have expired without being looked at since.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.lock().engine.keyspace.keys()
+    }
+
+    /// How far the server's clock is from what it was at first, in microseconds.
+    pub(super) fn set_skew(&self, skew_us: i64) {
+        self.lock().engine.keyspace.skew_us = skew_us;
+    }
+
+    /// The server's clock, in microseconds.
+    pub(super) fn now_us(&self) -> i64 {
+        self.lock().engine.keyspace.now_us()
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode) {
+        self.lock().engine.mode = mode;
+    }
+
+    /// What the cache did that no server, or no Cluster, would stand: unknown commands, keys that
+    /// a script was not given, keys of several hash tags. Every test asserts that there is none.
+    pub(super) fn violations(&self) -> Vec<String> {
+        self.lock().engine.violations.clone()
+    }
+
+    /// The changes since the last call.
+    pub(super) fn take_log(&self) -> Vec<Change> {
+        std::mem::take(&mut self.lock().engine.keyspace.log)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
