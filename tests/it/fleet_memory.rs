@@ -45,11 +45,6 @@ async fn a_purge_reaches_the_memory_of_another_instance_by_message() {
     // Its clock stands still, so that no copy is old enough to be compared.
     until_new(&two, "new").await;
     until_new(&one, "new").await;
-    assert_eq!(
-        one.loads() + two.loads(),
-        2,
-        "once before the purge and once after"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
