@@ -54,7 +54,9 @@ pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said 
     Said {
         status,
         message: error.public_message(site.app.settings.server.debug),
-        retry_after: error.retry_after(),
+        retry_after: error
+            .retry_after()
+            .map(|wait| Duration::from_secs(whole_seconds(wait))),
     }
 }
 
