@@ -298,3 +298,30 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     assert_eq!(recent.await.unwrap(), Refreshed::Recent);
     assert_eq!(source.loads(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn news_that_every_instance_hears_of_is_one_purge() {
+    let (_server, source, fleet) = fleet(3).await;
+    for instance in &fleet {
+        instance.body().await;
+    }
+    source.set("new");
+    let heard_ago = Duration::from_millis(250);
+    for instance in &fleet {
+        let reach = instance.cache.expire_for_news("version", heard_ago);
+        assert_eq!(reach.await, Reach::Fleet);
+        let reply = instance.get().await.unwrap();
+        assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
+    }
+    pass(LOAD + SECOND).await;
+    for instance in &fleet {
+        assert_eq!(instance.body().await, "new");
+    }
+    assert_eq!(source.loads(), 2);
+    source.set("newer");
+    fleet[1].cache.expire_for_news("version", heard_ago).await;
+    pass(SECOND).await;
+    fleet[0].get().await.unwrap();
+    pass(LOAD + SECOND).await;
+    assert_eq!(fleet[0].body().await, "newer");
+}
