@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::Inner;
+use super::generations::NEVER_DRAWN;
 use super::key::Digest;
 use super::link::Subscription;
 use super::purge::{PurgeKind, Scope};
@@ -136,7 +137,7 @@ fn parse(text: &str) -> Option<Message<'_>> {
             "done" => Kind::Done,
             _ => return None,
         },
-        number: number.parse().ok()?,
+        number: number.parse().ok().filter(|it| *it < NEVER_DRAWN)?,
         query,
         digest: match digest {
             "*" => None,
@@ -181,6 +182,7 @@ mod tests {
             "me hard 7 version zz",
             "me other 7 version *",
             "me hard -1 version *",
+            "me hard 9007199254740991 version *",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

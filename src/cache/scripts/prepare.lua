@@ -14,7 +14,7 @@ if not g then
   g = { hard = first, soft = first, made = '1', last = first }
   keep(KEYS[1], g)
 end
-local hard, soft = tombstone(KEYS[3])
+local hard, soft = tombstone(KEYS[3], g)
 
 local function answer(verdict, order, more)
   local given = { verdict, text(g.hard), text(g.soft), g.made, text(g.last), text(hard), text(soft), text(order) }
@@ -38,6 +38,8 @@ if of == g.hard and till then
 else
   note = ''
 end
+-- None holds for minutes.
+if left > 120000000 then note, left = '', 0 end
 if left > 0 and ARGV[6] ~= '1' then
   return answer('noted', 0, { '', 0, note, left })
 end
@@ -45,8 +47,11 @@ end
 if ARGV[4] ~= '' then
   local mine = text(g.hard) .. ' ' .. ARGV[4]
   local held = read(KEYS[4])
-  -- Whoever loads for a generation that is over keeps nobody waiting.
-  if held and held ~= mine and number(string.match(held, '^(%d+) ')) == g.hard then
+  -- Whoever loads for a generation that is over keeps nobody waiting; nor does what no instance
+  -- can have written, because it would stand there for long or for good.
+  local life = redis.call('PTTL', KEYS[4])
+  if held and held ~= mine and life >= 0 and life <= 10 * tonumber(ARGV[5])
+    and number(string.match(held, '^(%d+) ')) == g.hard then
     return answer('busy', 0)
   end
   redis.call('SET', KEYS[4], mine, 'PX', ARGV[5])
