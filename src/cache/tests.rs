@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod copies;
-mod fake;
+pub(super) mod fake;
 mod loads;
 mod unstored;
 
