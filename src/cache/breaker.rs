@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::defence::Defence;
 use crate::stats::RedisError;
 
 /// Failures in a row that open it.
@@ -119,6 +120,14 @@ impl Breaker {
         })
     }
 
+    /// The next one may ask, however long it was to stay open: something says that it is worth it.
+    pub(super) fn retry(&self, now: Instant) {
+        let mut inner = self.lock();
+        if let State::Open { .. } = inner.state {
+            inner.state = State::Open { until: now };
+        }
+    }
+
     /// Whether [`Breaker::admit`] would admit now; takes nothing.
     pub(super) fn lets_through(&self, now: Instant) -> bool {
         match self.lock().state {
@@ -200,7 +209,7 @@ impl Permit<'_> {
             inner.up = Some(false);
             inner.since = now;
         }
-        if failures < FAILURES {
+        if failures < FAILURES || Defence::Breaker.is_off() {
             inner.state = State::Closed { failures };
             return Change::None;
         }

@@ -1,14 +1,17 @@
-//! A stored body with its metadata, how old it is, and the variants made of it. Where entries are
-//! kept is the tiers' business.
+//! A stored body with its metadata, how old it is, what has been purged of it, and the variants
+//! made of it. Where entries are kept is the tiers' business.
 
 use std::fmt;
-use std::sync::{OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::generations::{Generations, Rank};
 use super::memory::Memory;
+use super::purge::PurgeKind;
 use super::{Key, Loaded, Policy};
 
 /// A stored body with its metadata and what was made of it.
@@ -26,6 +29,15 @@ pub struct Entry {
     pub(super) key: Key,
     /// Tells this load from others of its key; its jitter is drawn from it.
     pub(super) stamp: u64,
+    /// Where its load stands among the purges of its query.
+    pub(super) rank: Rank,
+    generations: Arc<Generations>,
+    /// What purges of this entry alone have done to it.
+    purged: AtomicU8,
+    /// Whether Redis has had it: only then does its absence there say something.
+    stored: AtomicBool,
+    /// When it was last compared with Redis, as `recheck` measures time.
+    pub(super) checked: AtomicU64,
     /// When this process first saw it, and how old it was then.
     seen: Instant,
     aged: Duration,
@@ -45,9 +57,28 @@ pub(super) enum Life {
     Stale,
     /// Within stale-if-error only.
     IfError,
-    /// Past every window.
+    /// Past every window, or purged.
     Over,
 }
+
+/// Which entry this is, among those of its key and among the purges of its query.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) generations: Arc<Generations>,
+    pub(super) rank: Rank,
+}
+
+/// What an earlier load left of itself, beside the value.
+pub(super) struct Revived {
+    pub(super) etag: [u8; 16],
+    pub(super) stamp: u64,
+    pub(super) load_time: Duration,
+    /// How long ago its result arrived.
+    pub(super) aged: Duration,
+}
+
+const EXPIRED: u8 = 1;
+const GONE: u8 = 2;
 
 /// The part of a TTL that jitter may take, in thousandths.
 const JITTER: u64 = 100;
@@ -57,31 +88,45 @@ impl Entry {
     pub const SLOTS: usize = 16;
 
     /// An entry that has just been loaded.
-    pub(super) fn loaded(key: &Key, loaded: Loaded, load_time: Duration, now: Instant) -> Entry {
-        let etag = etag(&loaded);
-        Entry::revived(key, loaded, load_time, etag, draw(key), now, Duration::ZERO)
-    }
-
-    /// An entry that was loaded `aged` ago.
-    pub(super) fn revived(
+    pub(super) fn loaded(
         key: &Key,
+        origin: Origin,
         loaded: Loaded,
         load_time: Duration,
-        etag: [u8; 16],
-        stamp: u64,
         now: Instant,
-        aged: Duration,
+    ) -> Entry {
+        let revived = Revived {
+            etag: etag(&loaded),
+            stamp: draw(key),
+            load_time,
+            aged: Duration::ZERO,
+        };
+        Entry::revived(key, origin, loaded, &revived, now)
+    }
+
+    /// An entry of an earlier load.
+    pub(super) fn revived(
+        key: &Key,
+        origin: Origin,
+        loaded: Loaded,
+        revived: &Revived,
+        now: Instant,
     ) -> Entry {
         Entry {
             body: loaded.body,
             head: loaded.head,
             rows: loaded.rows,
-            load_time,
-            etag: format!("{:032x}", u128::from_be_bytes(etag)),
+            load_time: revived.load_time,
+            etag: format!("{:032x}", u128::from_be_bytes(revived.etag)),
             key: key.clone(),
-            stamp,
+            stamp: revived.stamp,
+            rank: origin.rank,
+            generations: origin.generations,
+            purged: AtomicU8::new(0),
+            stored: AtomicBool::new(false),
+            checked: AtomicU64::new(0),
             seen: now,
-            aged,
+            aged: revived.aged,
             variants: [const { OnceLock::new() }; Entry::SLOTS],
             home: OnceLock::new(),
         }
@@ -140,8 +185,16 @@ impl Entry {
 
     /// Computed with the policy of now, so that a changed TTL acts on old entries at once.
     pub(super) fn life(&self, policy: &Policy, now: Instant) -> Life {
-        let age = self.age(now);
+        if self.is_gone() {
+            return Life::Over;
+        }
         let ttl = self.ttl(policy);
+        let at_least = if self.is_expired() {
+            ttl
+        } else {
+            Duration::ZERO
+        };
+        let age = self.age(now).max(at_least);
         if age < self.refresh_point(ttl) {
             Life::Fresh
         } else if age < ttl {
@@ -152,6 +205,42 @@ impl Entry {
             Life::IfError
         } else {
             Life::Over
+        }
+    }
+
+    /// A purge of this entry alone.
+    pub(super) fn purge(&self, kind: PurgeKind) {
+        let purged = match kind {
+            PurgeKind::Soft => EXPIRED,
+            PurgeKind::Hard => GONE,
+        };
+        self.purged.fetch_max(purged, Ordering::SeqCst);
+    }
+
+    /// Whether it must not be served any more, by a hard purge.
+    pub(super) fn is_gone(&self) -> bool {
+        self.purged.load(Ordering::SeqCst) == GONE || self.generations.is_purged(self.rank)
+    }
+
+    /// Whether it is stale before its time, by a soft purge.
+    pub(super) fn is_expired(&self) -> bool {
+        self.purged.load(Ordering::SeqCst) == EXPIRED || self.generations.is_expired(self.rank)
+    }
+
+    /// Redis has it.
+    pub(super) fn set_stored(&self) {
+        self.stored.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is of a later load than `other`, by the numbers of Redis where both have one.
+    pub(super) fn is_newer_than(&self, other: &Entry, now: Instant) -> bool {
+        match (self.rank.order, other.rank.order) {
+            (0, _) | (_, 0) => self.age(now) < other.age(now),
+            (mine, others) => mine > others,
         }
     }
 
@@ -208,7 +297,7 @@ fn draw(key: &Key) -> u64 {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     let mut hash = Sha256::new();
-    hash.update(key.digest());
+    hash.update(key.digest().0);
     hash.update(time.as_nanos().to_le_bytes());
     let digest: [u8; 32] = hash.finalize().into();
     u64::from_le_bytes(*digest.first_chunk().expect("32 bytes"))

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | 1 | format version |
 //! | 1 | encoding of the body |
+//! | 16 | hard generation, in decimal digits: what scripts compare is text |
+//! | 16 | order number, in decimal digits |
 //! | 32 | digest of the key |
 //! | 16 | `ETag` |
 //! | 8 | stamp |
@@ -18,20 +20,27 @@
 //! | … | canonical parameters, head, body as stored |
 //! | 4 | CRC-32 of everything before |
 
+use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::entry::{Origin, Revived};
+use super::generations::{Generations, Rank};
 use super::{Entry, Key, Loaded};
 use crate::stats::Rejected;
 
 /// The format that is written, and the only one that is read.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 const IDENTITY: u8 = 0;
 const ZSTD: u8 = 1;
 /// Bodies from this size on are compressed, where that makes them smaller.
 const COMPRESS_FROM: usize = 1024;
-const HEADER: usize = 2 + 32 + 16 + 4 * 8 + 4 * 4;
+/// Version, encoding and the two numbers: enough to know which load this is.
+pub(super) const FRONT: usize = 2 + 2 * DIGITS;
+const DIGITS: usize = 16;
+const HEADER: usize = FRONT + 32 + 16 + 4 * 8 + 4 * 4;
 const CHECKSUM: usize = 4;
 
 /// What an envelope takes beyond [`size`].
@@ -55,7 +64,10 @@ pub(super) fn encode(entry: &Entry, physical: Duration) -> Vec<u8> {
     let canonical = entry.key.canonical();
     let mut out = Vec::with_capacity(OVERHEAD + canonical.len() + entry.head.len() + stored.len());
     out.extend([VERSION, encoding]);
-    out.extend(entry.key.digest());
+    for number in [entry.rank.hard, entry.rank.order] {
+        write!(out, "{number:0DIGITS$}").expect("a Vec takes what is written to it");
+    }
+    out.extend(entry.key.digest().0);
     let etag = u128::from_str_radix(&entry.etag, 16).expect("an ETag is 32 hex digits");
     out.extend(etag.to_be_bytes());
     out.extend(entry.stamp.to_le_bytes());
@@ -80,15 +92,44 @@ fn whole(number: u128) -> u64 {
 /// How much later than stored an expiry may seem to be: Redis rounds, and its clock is slewed.
 const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
+/// What a reader brings to an envelope.
+pub(super) struct Reading<'a> {
+    /// Whose envelope it has to be.
+    pub(super) key: &'a Key,
+    /// Those of its query.
+    pub(super) generations: &'a Arc<Generations>,
+    /// When the reading began, in the order of events.
+    pub(super) sequence: u64,
+    /// What is larger is not unpacked.
+    pub(super) max_entry: usize,
+    pub(super) now: Instant,
+}
+
+/// The hard generation and the order number in the front of an envelope of our version.
+pub(super) fn front(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (version, rest) = bytes.split_first()?;
+    let rest = rest.get(1..=2 * DIGITS)?;
+    if *version != VERSION {
+        return None;
+    }
+    Some((digits(&rest[..DIGITS])?, digits(&rest[DIGITS..])?))
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
 /// The entry in `bytes`, which Redis will drop after `left`; or why it cannot be used for this
 /// key. The body shares the memory of `bytes` where it is not compressed.
 pub(super) fn decode(
     bytes: &Bytes,
-    key: &Key,
-    max_entry: usize,
     left: Duration,
-    now: Instant,
+    reading: &Reading<'_>,
 ) -> Result<Entry, Rejected> {
+    let Reading { key, max_entry, .. } = *reading;
     if bytes.len() > max_entry.saturating_add(OVERHEAD) {
         return Err(Rejected::TooLarge);
     }
@@ -103,8 +144,9 @@ pub(super) fn decode(
     if crc32fast::hash(&bytes[..sealed]).to_le_bytes() != bytes[sealed..] {
         return Err(Rejected::Damaged);
     }
-    let mut header = Header(&bytes[1..HEADER]);
-    let [encoding] = header.take();
+    let (hard, order) = front(bytes).ok_or(Rejected::Damaged)?;
+    let encoding = bytes[1];
+    let mut header = Header(&bytes[FRONT..HEADER]);
     let digest: [u8; 32] = header.take();
     let etag: [u8; 16] = header.take();
     let [stamp, physical, load_time, rows] = [(); 4].map(|()| u64::from_le_bytes(header.take()));
@@ -118,7 +160,7 @@ pub(super) fn decode(
         HEADER + canonical..HEADER + canonical + head,
         HEADER + canonical + head..sealed,
     );
-    if digest != *key.digest() || bytes[canonical.clone()] != key.canonical()[..] {
+    if digest != key.digest().0 || bytes[canonical.clone()] != key.canonical()[..] {
         return Err(Rejected::OtherKey);
     }
     if canonical.len() + head.len() + body > max_entry {
@@ -133,11 +175,21 @@ pub(super) fn decode(
         head: bytes.slice(head),
         rows,
     };
-    let aged = physical.saturating_sub(left);
-    let load_time = Duration::from_micros(load_time);
-    Ok(Entry::revived(
-        key, loaded, load_time, etag, stamp, now, aged,
-    ))
+    let revived = Revived {
+        etag,
+        stamp,
+        load_time: Duration::from_micros(load_time),
+        aged: physical.saturating_sub(left),
+    };
+    let origin = Origin {
+        generations: Arc::clone(reading.generations),
+        rank: Rank {
+            hard,
+            order,
+            sequence: reading.sequence,
+        },
+    };
+    Ok(Entry::revived(key, origin, loaded, &revived, reading.now))
 }
 
 /// The body, which must come out at exactly `length` bytes. zstd writes straight into a buffer of

@@ -8,32 +8,64 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::entry::Life;
-use super::flight::{End, Flight, Role, Waiter};
-use super::redis::RedisTier;
+use super::clearance::{Clearance, Cleared};
+use super::entry::{Life, Origin};
+use super::flight::{Backoff, End, Flight, Role, Waiter};
+use super::generations::Rank;
+use super::lease::Lease;
+use super::recheck::Glance;
 use super::trip::Trip;
-use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope};
+use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
-use crate::stats::QueryStats;
+use crate::stats::{QueryStats, Refused};
 
 /// How many flights a caller boards, each of which was left dangling by the one before.
 const SUCCESSORS: usize = 3;
 
 /// A lookup as the task keeps it.
-struct Order {
-    key: Key,
-    policy: Policy,
+pub(super) struct Order {
+    pub(super) key: Key,
+    pub(super) policy: Policy,
+    pub(super) patience: Duration,
     stats: Arc<QueryStats>,
+    /// The copy that is to be replaced: only one of a later load makes this load needless.
+    pub(super) base: Rank,
+    /// How long the load will take, if that is known.
+    pub(super) expected: Option<Duration>,
+    /// Also when it failed a moment ago.
+    pub(super) anyway: bool,
+    /// Redis has not answered this request once; it is not waited for again.
+    pub(super) without_redis: bool,
 }
 
 impl Order {
-    fn of(lookup: &Lookup<'_>) -> Order {
+    pub(super) fn of(lookup: &Lookup<'_>, copy: Option<&Entry>) -> Order {
+        let none = Rank {
+            hard: 0,
+            order: 0,
+            sequence: 0,
+        };
         Order {
             key: lookup.key.clone(),
             policy: lookup.policy,
+            patience: lookup.patience,
             stats: Arc::clone(lookup.stats),
+            base: copy.map_or(none, |copy| copy.rank),
+            expected: copy
+                .map(|copy| copy.load_time)
+                .or_else(|| lookup.stats.last_load()),
+            anyway: false,
+            without_redis: false,
         }
+    }
+
+    /// With what the caller has found out from Redis.
+    pub(super) fn after(mut self, glance: &Glance) -> Order {
+        // A request waits for it once.
+        self.without_redis = glance.unanswered;
+        self.base.order = self.base.order.max(glance.useless);
+        self
     }
 }
 
@@ -43,6 +75,7 @@ impl Inner {
     pub(super) async fn board<F, Fut>(
         self: &Arc<Self>,
         trip: &Trip<'_>,
+        order: Order,
         load: F,
     ) -> Result<(Arc<Entry>, Outcome), RequestError>
     where
@@ -55,11 +88,7 @@ impl Inner {
             match self.flights.board(lookup.key) {
                 Role::Lead(flight) => {
                     let waiter = flight.waiter();
-                    // What another instance, or a flight that ended just now, has stored is in
-                    // memory, or only in Redis where there is no memory tier. One that did not
-                    // answer the caller is not waited for again: it has one deadline per request.
-                    let only_in_redis = !self.memory.enabled() && self.redis_answers();
-                    self.take_off(flight, lookup, only_in_redis, load);
+                    self.take_off(flight, order, load);
                     return match wait(waiter, deadline, lookup).await? {
                         End::Done(entry, None) | End::TooLarge(entry) => Ok((entry, Outcome::Miss)),
                         End::Done(entry, Some(tier)) => Ok((entry, Outcome::Hit(tier))),
@@ -86,88 +115,108 @@ impl Inner {
     }
 
     /// Begins a flight's work and returns at once.
-    pub(super) fn take_off<F, Fut>(
-        self: &Arc<Self>,
-        flight: Flight,
-        lookup: &Lookup<'_>,
-        look_in_redis: bool,
-        load: F,
-    ) where
+    pub(super) fn take_off<F, Fut>(self: &Arc<Self>, flight: Flight, order: Order, load: F)
+    where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let (inner, order) = (Arc::clone(self), Order::of(lookup));
+        let inner = Arc::clone(self);
         self.engine.spawn(async move {
-            inner.fly(flight, order, look_in_redis, load).await;
+            inner.fly(flight, order, load).await;
         });
     }
 
-    async fn fly<F, Fut>(
-        self: Arc<Self>,
-        flight: Flight,
-        order: Order,
-        look_in_redis: bool,
-        load: F,
-    ) where
+    async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: Order, load: F)
+    where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, RequestError>>,
     {
-        let Order { key, policy, stats } = order;
         // Between the caller's look and this flight another one may have ended.
-        if let Some((entry, tier)) = self.look_again(&key, &policy, look_in_redis).await {
-            return flight.land(End::Done(entry, Some(tier)));
+        if let Some(entry) = self.look_again(&order) {
+            flight.land(End::Done(entry, Some(Tier::Memory)));
+            return;
         }
-        let entry = match self.load(&key, &stats, load).await {
+        let cleared = match self.clear(&mut flight, &order).await {
+            Clearance::Load(cleared) => cleared,
+            Clearance::Found(entry) => {
+                flight.land(End::Done(entry, Some(Tier::Redis)));
+                return;
+            }
+            Clearance::Noted(error, backoff) => return flight.fail(error, backoff),
+        };
+        let rank = cleared.rank;
+        let origin = Origin {
+            generations: self.generations.of(order.key.query()),
+            rank,
+        };
+        let entry = match self.load(&order.key, origin, &order.stats, load).await {
             Ok(entry) => Arc::new(entry),
-            Err(error) => return flight.land(End::Failed(error)),
+            Err(error) => {
+                let words = note::words(&error);
+                let backoff = flight.land(End::Failed(error));
+                return self.give_back(cleared, &order, words.zip(backoff)).await;
+            }
         };
         if !self.storable(&entry) {
-            return flight.land(End::TooLarge(entry));
+            flight.land(End::TooLarge(entry));
+            let note = (note::TOO_LARGE.to_owned(), note::too_large());
+            return self.give_back(cleared, &order, Some(note)).await;
         }
-        let physical = policy.physical();
-        let entry = self.memory.insert(entry, physical);
+        let physical = order.policy.physical();
+        let entry = self.keep_loaded(&entry, physical, || flight.is_doomed(rank.order));
         flight.land(End::Done(Arc::clone(&entry), None));
         // Who comes now finds it in memory; without a memory tier, the flight still tells them
         // until Redis can.
         let on_board = (!self.memory.enabled()).then_some(flight);
-        if let Some(redis) = &self.redis {
-            redis.write(&entry, physical).await;
-        }
+        self.store(cleared, &entry, physical).await;
         drop(on_board);
     }
 
-    async fn look_again(
-        self: &Arc<Self>,
-        key: &Key,
-        policy: &Policy,
-        look_in_redis: bool,
-    ) -> Option<(Arc<Entry>, Tier)> {
-        // One that is due is what this flight was begun to replace.
-        let fresh = |entry: &Arc<Entry>| entry.life(policy, self.clock.now()) == Life::Fresh;
-        if let Some(entry) = self.memory.get(key).filter(fresh) {
-            return Some((entry, Tier::Memory));
-        }
-        if !look_in_redis {
-            return None;
-        }
-        let entry = self.look_in_redis(key, policy).await.filter(fresh)?;
-        Some((entry, Tier::Redis))
+    /// The fresh entry that has got into memory since the caller looked.
+    fn look_again(&self, order: &Order) -> Option<Arc<Entry>> {
+        self.memory.get(&order.key).filter(|entry| {
+            // One that is due is what this flight was begun to replace.
+            entry.rank.sequence > order.base.sequence
+                && entry.life(&order.policy, self.clock.now()) == Life::Fresh
+        })
     }
 
-    /// Whether the latest contact with Redis succeeded.
-    fn redis_answers(&self) -> bool {
-        let redis = self.redis.as_ref().map(RedisTier::state);
-        redis.is_some_and(|state| state.up == Some(true))
+    /// Stores what was loaded in Redis, unless it has no number to be stored under.
+    async fn store(&self, cleared: Cleared, entry: &Arc<Entry>, physical: Duration) {
+        let lease = cleared.lease.map(Lease::into_value);
+        let Some(redis) = self.redis.as_ref().filter(|_| cleared.rank.order > 0) else {
+            return;
+        };
+        let Some((look, refused)) = redis.store(entry, physical, lease.as_deref()).await else {
+            return;
+        };
+        match refused {
+            None => self.is_in_redis(entry),
+            Some(Refused::Purged) => {
+                let generations = self.generations.of(entry.key.query());
+                self.learn(&generations, &look, Some(entry));
+            }
+            // There is something newer, or will be.
+            Some(Refused::Older | Refused::Lost) => self.mistrust(entry),
+        }
     }
 
-    /// The usable copy that Redis has, which is then in memory too; or a newer one that has got
-    /// there meanwhile.
-    pub(super) async fn look_in_redis(&self, key: &Key, policy: &Policy) -> Option<Arc<Entry>> {
-        let entry = self.redis.as_ref()?.read(key).await?;
-        if entry.life(policy, self.clock.now()) == Life::Over {
-            return None;
+    /// Gives up the right to load, with a note for the fleet.
+    async fn give_back(&self, cleared: Cleared, order: &Order, note: Option<(String, Backoff)>) {
+        let lease = cleared.lease.map(Lease::into_value);
+        if lease.is_none() && note.is_none() {
+            return;
         }
-        Some(self.memory.insert(Arc::new(entry), policy.physical()))
+        let Some(redis) = self.redis.as_ref().filter(|_| cleared.rank.order > 0) else {
+            return;
+        };
+        let note = note
+            .as_ref()
+            .map(|(words, backoff)| (words.as_str(), *backoff));
+        let hard = cleared.rank.hard;
+        redis
+            .release(&order.key, hard, lease.as_deref(), note)
+            .await;
     }
 
     /// Runs the load on the engine runtime, past tiers and flights. Cancel-safe: it goes on
@@ -181,10 +230,14 @@ impl Inner {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let (inner, order) = (Arc::clone(self), Order::of(lookup));
-        let task = self
-            .engine
-            .spawn(async move { inner.load(&order.key, &order.stats, load).await });
+        let (inner, order) = (Arc::clone(self), Order::of(lookup, None));
+        let task = self.engine.spawn(async move {
+            let origin = Origin {
+                generations: inner.generations.of(order.key.query()),
+                rank: Rank::unnumbered(),
+            };
+            inner.load(&order.key, origin, &order.stats, load).await
+        });
         match tokio::time::timeout(lookup.patience, task).await {
             Ok(Ok(loaded)) => loaded.map(Arc::new),
             Ok(Err(_)) => Err(dangling()),
@@ -195,6 +248,7 @@ impl Inner {
     async fn load<F, Fut>(
         &self,
         key: &Key,
+        origin: Origin,
         stats: &QueryStats,
         load: F,
     ) -> Result<Entry, RequestError>
@@ -213,7 +267,8 @@ impl Inner {
         count.ok = true;
         let load_time = count.elapsed();
         drop(count);
-        Ok(Entry::loaded(key, loaded, load_time, self.clock.now()))
+        let now = self.clock.now();
+        Ok(Entry::loaded(key, origin, loaded, load_time, now))
     }
 
     /// Whether it is within `max_entry`.
@@ -243,7 +298,7 @@ impl Drop for LoadCount<'_> {
     }
 }
 
-async fn wait(
+pub(super) async fn wait(
     waiter: Waiter,
     deadline: Deadline,
     lookup: &Lookup<'_>,
@@ -259,7 +314,7 @@ fn impatient(lookup: &Lookup<'_>) -> RequestError {
     }
 }
 
-fn dangling() -> RequestError {
+pub(super) fn dangling() -> RequestError {
     RequestError::Internal {
         detail: "the load ended without a result (it panicked, or the program is ending)".into(),
     }

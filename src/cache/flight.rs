@@ -1,15 +1,21 @@
 //! Flights: one load per key in this process, for which the others wait. This file knows who
-//! leads, who waits, how a flight ended, and what is remembered of an end; what is done in flight
-//! is `fill`'s.
+//! leads, who waits and how a flight ended; what is listed meanwhile and remembered afterwards is
+//! on the `board`, what is done in flight is `fill`'s.
 
-use std::collections::HashMap;
+mod board;
+
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use board::{Board, Listed, Memo, Remembered, Signals};
+
+use super::key::Digest;
 use super::{Clock, Entry, Key};
+use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::outcome::Tier;
 
@@ -45,35 +51,12 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// … and up to a quarter longer, so that failing keys are not all tried again in one moment.
 const JITTER: u32 = 4;
 /// How long a key is taken for too large to store.
-const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
-/// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
-/// else.
-const REMEMBERED: usize = 10_000;
-
+pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 /// All flights of this process.
 pub(super) struct Flights {
     board: Mutex<Board>,
     clock: Clock,
     random: RandomState,
-}
-
-#[derive(Default)]
-struct Board {
-    flying: HashMap<Key, Listed>,
-    remembered: HashMap<Key, (Instant, Memo)>,
-    next: u64,
-}
-
-/// A flight as it stands on the board.
-struct Listed {
-    number: u64,
-    waiter: Waiter,
-}
-
-enum Memo {
-    /// With how often in a row. Kept when its time is over, so that the next failure waits longer.
-    Failed(RequestError, u32),
-    TooLarge,
 }
 
 /// One flight, in the hands of who leads it. However it is dropped, the flight ends: without an
@@ -85,6 +68,16 @@ pub(super) struct Flight {
     /// How often in a row this key's load has failed before.
     failures: u32,
     end: watch::Sender<Option<End>>,
+    signals: Arc<Signals>,
+}
+
+/// How long a load that failed is not to be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Backoff {
+    /// From now on.
+    pub(super) wait: Duration,
+    /// How often it has failed in a row.
+    pub(super) failures: u32,
 }
 
 /// Waits for a flight's end. Woken, not polled; dropping it changes nothing for the others.
@@ -102,48 +95,91 @@ impl Flights {
 
     /// What the caller is to do about `key`. Of all who ask while there is no flight, one leads.
     pub(super) fn board(self: &Arc<Self>, key: &Key) -> Role {
-        let now = self.clock.now();
+        let (now, digest) = (self.clock.now(), key.digest());
         let mut board = self.lock();
-        if let Some(listed) = board.flying.get(key) {
+        if let Some(listed) = board.flying.get(digest) {
             return Role::Follow(listed.waiter.clone());
         }
-        match board.remembered.get(key) {
-            Some((until, memo)) if now < *until => match memo {
+        match board.remembered.get(digest) {
+            Some(known) if now < known.until => match &known.memo {
                 Memo::Failed(error, _) => return Role::Failed(error.clone()),
                 Memo::TooLarge => return Role::TooLarge,
             },
             _ => {}
         }
-        let failures = match board.remembered.remove(key) {
-            Some((_, Memo::Failed(_, failures))) => failures,
+        Role::Lead(self.begin(&mut board, key))
+    }
+
+    /// Leads a flight, whatever is remembered of the one before; or the one under way.
+    pub(super) fn board_anyway(self: &Arc<Self>, key: &Key) -> Role {
+        let mut board = self.lock();
+        match board.flying.get(key.digest()) {
+            Some(listed) => Role::Follow(listed.waiter.clone()),
+            None => Role::Lead(self.begin(&mut board, key)),
+        }
+    }
+
+    fn begin(self: &Arc<Self>, board: &mut Board, key: &Key) -> Flight {
+        let failures = match board.remembered.remove(key.digest()) {
+            Some(Remembered {
+                memo: Memo::Failed(_, failures),
+                ..
+            }) => failures,
             _ => 0,
         };
         let (end, waiter) = watch::channel(None);
         let number = board.next;
         board.next += 1;
-        let waiter = Waiter(waiter);
-        board.flying.insert(key.clone(), Listed { number, waiter });
-        Role::Lead(Flight {
+        let signals = Arc::<Signals>::default();
+        let listed = Listed {
+            number,
+            key: key.clone(),
+            waiter: Waiter(waiter),
+            signals: Arc::clone(&signals),
+        };
+        board.flying.insert(*key.digest(), listed);
+        Flight {
             flights: Arc::clone(self),
             key: key.clone(),
             number,
             failures,
             end,
-        })
+            signals,
+        }
+    }
+
+    /// Takes the flights of a query that a hard purge concerns off the board, so that who comes
+    /// from now on neither joins nor waits for them, and forgets how such flights ended. `number`
+    /// is the purge's; a load that was given a higher one is not concerned.
+    pub(super) fn doom(&self, query: &str, number: u64) {
+        self.lock().doom(|key| key.query() == query, number);
+    }
+
+    /// [`Flights::doom`] for one entry.
+    pub(super) fn doom_entry(&self, digest: &Digest, number: u64) {
+        self.lock().doom(|key| key.digest() == digest, number);
+    }
+
+    /// Tells the flight of this entry, if there is one, to look again.
+    pub(super) fn nudge(&self, digest: &Digest) {
+        if let Some(listed) = self.lock().flying.get(digest) {
+            listed.signals.nudge.notify_one();
+        }
+    }
+
+    /// Forgets which loads failed.
+    pub(super) fn forgive(&self) {
+        self.lock().forgive();
     }
 
     /// How long a load that has failed so many times in a row is not tried again. A database that
     /// is away is asked every second, so that it is noticed soon when it is back; the same
     /// statement would only fail in the same way.
     fn backoff(&self, error: &RequestError, failures: u32, now: Instant) -> Duration {
-        if !matches!(
-            error,
-            RequestError::Failed { .. }
-                | RequestError::Refused { .. }
-                | RequestError::BadQuery { .. }
-                | RequestError::TooLarge { .. }
-                | RequestError::Timeout { .. }
-        ) {
+        if Defence::Backoff.is_off() {
+            return Duration::ZERO;
+        }
+        if !is_of_the_query(error) {
             return BACKOFF;
         }
         let doubled = 2_u32.saturating_pow(failures - 1);
@@ -163,26 +199,16 @@ impl Flights {
     }
 }
 
-impl Board {
-    /// Takes the flight off the board, unless the key is another one's by now.
-    fn take_off(&mut self, key: &Key, number: u64) {
-        if self
-            .flying
-            .get(key)
-            .is_some_and(|listed| listed.number == number)
-        {
-            self.flying.remove(key);
-        }
-    }
-
-    fn remember(&mut self, key: &Key, until: Instant, memo: Memo, now: Instant) {
-        if self.remembered.len() >= REMEMBERED {
-            self.remembered.retain(|_, (until, _)| now < *until);
-        }
-        if self.remembered.len() < REMEMBERED || self.remembered.contains_key(key) {
-            self.remembered.insert(key.clone(), (until, memo));
-        }
-    }
+/// Whether the statement itself failed, so that it would do so on every instance.
+pub(super) fn is_of_the_query(error: &RequestError) -> bool {
+    matches!(
+        error,
+        RequestError::Failed { .. }
+            | RequestError::Refused { .. }
+            | RequestError::BadQuery { .. }
+            | RequestError::TooLarge { .. }
+            | RequestError::Timeout { .. }
+    )
 }
 
 impl Flight {
@@ -192,25 +218,62 @@ impl Flight {
     }
 
     /// Tells the end to all who wait. The flight stays on the board until it is dropped, and who
-    /// boards it until then gets this end too; failures are remembered.
-    pub(super) fn land(&self, end: End) {
+    /// boards it until then gets this end too; failures are remembered. Gives how long this one
+    /// is.
+    pub(super) fn land(&self, end: End) -> Option<Backoff> {
         let now = self.flights.clock.now();
-        let memo = match &end {
+        match end {
             End::Failed(error) => {
                 let failures = self.failures.saturating_add(1);
-                let wait = self.flights.backoff(error, failures, now);
-                Some((now + wait, Memo::Failed(error.clone(), failures)))
+                let wait = self.flights.backoff(&error, failures, now);
+                let backoff = Backoff { wait, failures };
+                self.fail(error, backoff);
+                Some(backoff)
             }
-            End::TooLarge(_) => Some((now + TOO_LARGE_FOR, Memo::TooLarge)),
-            End::Done(..) | End::Dangling => None,
-        };
-        if let Some((until, memo)) = memo {
-            // In one step, so that nobody comes in between and loads.
-            let mut board = self.flights.lock();
-            board.remember(&self.key, until, memo, now);
-            board.take_off(&self.key, self.number);
+            End::TooLarge(_) => {
+                self.leave(TOO_LARGE_FOR, Memo::TooLarge);
+                self.end.send_replace(Some(end));
+                None
+            }
+            End::Done(..) | End::Dangling => {
+                self.end.send_replace(Some(end));
+                None
+            }
         }
-        self.end.send_replace(Some(end));
+    }
+
+    /// Lands with an error that is to be remembered for so long.
+    pub(super) fn fail(&self, error: RequestError, backoff: Backoff) {
+        self.leave(backoff.wait, Memo::Failed(error.clone(), backoff.failures));
+        self.end.send_replace(Some(End::Failed(error)));
+    }
+
+    /// The load has failed so many times in a row elsewhere, which counts as here.
+    pub(super) fn has_failed(&mut self, times: u32) {
+        self.failures = self.failures.max(times);
+    }
+
+    /// Off the board and into memory in one step, so that nobody comes in between and loads.
+    fn leave(&self, wait: Duration, memo: Memo) {
+        let now = self.flights.clock.now();
+        let mut board = self.flights.lock();
+        // What a purge has forgotten stays forgotten.
+        if self.signals.doomed.load(Ordering::SeqCst) == 0 {
+            board.remember(&self.key, now + wait, memo, now);
+        }
+        board.take_off(&self.key, self.number);
+    }
+
+    /// Whether a hard purge has taken it off the board that concerns a load with this order
+    /// number (0: without one).
+    pub(super) fn is_doomed(&self, order: u64) -> bool {
+        let doomed = self.signals.doomed.load(Ordering::SeqCst);
+        doomed > 0 && (order == 0 || order <= doomed)
+    }
+
+    /// Until somebody calls [`Flights::nudge`]; also when that was since the last time. Cancel-safe.
+    pub(super) async fn nudged(&self) {
+        self.signals.nudge.notified().await;
     }
 }
 

@@ -26,9 +26,28 @@ struct Names {
 /// What one entry is found by. Cheap to clone.
 #[derive(Clone)]
 pub struct Key {
-    digest: [u8; 32],
+    digest: Digest,
     canonical: Bytes,
     names: Arc<Names>,
+}
+
+/// SHA-256 over everything that the answer depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest(pub(super) [u8; 32]);
+
+/// What an entry has in Redis. All names of a query have one hash tag, so that a script may touch
+/// them together on a cluster.
+pub(super) struct RedisNames {
+    /// The query's generations.
+    pub(super) generations: String,
+    /// The envelope.
+    pub(super) entry: String,
+    /// The numbers of the latest purges of this entry alone.
+    pub(super) tombstone: String,
+    /// Who loads it.
+    pub(super) lease: String,
+    /// Why it is not loaded at the moment.
+    pub(super) note: String,
 }
 
 /// Bytes of the digest that the name in Redis shows; the whole of it stands in the envelope.
@@ -46,7 +65,7 @@ impl KeyBase {
             midstate,
             names: Arc::new(Names {
                 query: query_name.to_owned(),
-                prefix: format!("{namespace}:v1:{{{query_name}}}:"),
+                prefix: prefix(namespace, query_name),
             }),
         }
     }
@@ -57,11 +76,66 @@ impl KeyBase {
         let mut hash = self.midstate.clone();
         take_in(&mut hash, &canonical);
         Key {
-            digest: hash.finalize().into(),
+            digest: Digest(hash.finalize().into()),
             canonical,
             names: Arc::clone(&self.names),
         }
     }
+}
+
+impl Digest {
+    /// In lower-case hexadecimal digits.
+    pub(super) fn hex(&self) -> String {
+        let mut text = String::with_capacity(2 * self.0.len());
+        push_hex(&mut text, &self.0);
+        text
+    }
+
+    /// The digest that [`Digest::hex`] has written so.
+    pub(super) fn from_hex(text: &str) -> Option<Digest> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let digit = |at: usize| char::from(digits[at]).to_digit(16);
+        let mut digest = [0; 32];
+        for (at, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
+        }
+        Some(Digest(digest))
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // A part of a digest is as evenly spread as the whole, and the map's own hash is keyed.
+        let (head, _) = self.0.split_first_chunk::<8>().expect("32 bytes");
+        state.write_u64(u64::from_le_bytes(*head));
+    }
+}
+
+/// Without its value: a digest of few possible values can be guessed.
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest")
+    }
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+}
+
+/// Where the generations of a query are. The hash tag is the query's name, literally in braces.
+pub(super) fn generations_name(namespace: &str, query: &str) -> String {
+    format!("{}gen", prefix(namespace, query))
+}
+
+fn prefix(namespace: &str, query: &str) -> String {
+    format!("{namespace}:v1:{{{query}}}:")
 }
 
 fn take_in(hash: &mut Sha256, part: &[u8]) {
@@ -75,20 +149,27 @@ impl Key {
         &self.names.query
     }
 
-    /// The name in Redis. The query's name is the hash tag, literally in braces, so that on a
-    /// cluster all keys of a query are on one node.
+    /// The name of the entry in Redis. The query's name is the hash tag, literally in braces, so
+    /// that on a cluster all keys of a query are on one node.
     pub fn redis_name(&self) -> String {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut name = String::with_capacity(self.names.prefix.len() + 2 * SHOWN);
         name.push_str(&self.names.prefix);
-        for byte in &self.digest[..SHOWN] {
-            name.push(char::from(HEX[usize::from(byte >> 4)]));
-            name.push(char::from(HEX[usize::from(byte & 15)]));
-        }
+        push_hex(&mut name, &self.digest.0[..SHOWN]);
         name
     }
 
-    pub(super) fn digest(&self) -> &[u8; 32] {
+    pub(super) fn redis_names(&self) -> RedisNames {
+        let entry = self.redis_name();
+        RedisNames {
+            generations: format!("{}gen", self.names.prefix),
+            tombstone: format!("{entry}:t"),
+            lease: format!("{entry}:l"),
+            note: format!("{entry}:n"),
+            entry,
+        }
+    }
+
+    pub(super) fn digest(&self) -> &Digest {
         &self.digest
     }
 
@@ -104,14 +185,6 @@ impl PartialEq for Key {
 }
 
 impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // A part of a digest is as evenly spread as the whole, and the map's own hash is keyed.
-        let (head, _) = self.digest.split_first_chunk::<8>().expect("32 bytes");
-        state.write_u64(u64::from_le_bytes(*head));
-    }
-}
 
 /// Without digest and parameters: a digest of few possible values can be guessed.
 impl fmt::Debug for Key {

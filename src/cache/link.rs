@@ -1,18 +1,22 @@
 //! Connections to Redis: made on the engine runtime, whose life is the process's, and shared by
 //! the workers, whose life is not. A deadpool pool makes them; each lane keeps one multiplexed
 //! connection in service, so that a request neither waits for a checkout nor needs the engine.
-//! What is asked over them, and what an answer means, is the Redis tier's.
+//! Messages come over a connection of their own. What is asked over them, and what an answer
+//! means, is the Redis tier's.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::{self, AsyncConnectionConfig, ErrorKind};
+use bytes::Bytes;
+use deadpool_redis::redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use deadpool_redis::redis::{self, AsyncConnectionConfig, Client, ErrorKind};
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime, Timeouts};
+use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Clock;
 use super::connect::{bad_url, connection_info};
@@ -31,6 +35,42 @@ const POOL: usize = 4;
 pub(super) struct Links {
     pub(super) reads: Lane,
     pub(super) writes: Lane,
+    client: Client,
+}
+
+/// Messages as they come in.
+pub(super) enum Subscription {
+    /// Over the network.
+    Link(PubSubSink, PubSubStream),
+    /// From a server that a test plays.
+    #[cfg(test)]
+    Fake(tokio::sync::mpsc::UnboundedReceiver<Bytes>),
+}
+
+impl Subscription {
+    /// The next message; `None` when the connection has ended. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Subscription::Link(_, messages) => {
+                let message = messages.next().await?;
+                Some(Bytes::copy_from_slice(message.get_payload_bytes()))
+            }
+            #[cfg(test)]
+            Subscription::Fake(messages) => messages.recv().await,
+        }
+    }
+
+    /// Whether the other end answers.
+    pub(super) async fn is_alive(&mut self) -> bool {
+        match self {
+            Subscription::Link(sink, _) => {
+                let pong = timeout(CONNECT, sink.ping::<redis::Value>()).await;
+                matches!(pong, Ok(Ok(_)))
+            }
+            #[cfg(test)]
+            Subscription::Fake(messages) => !messages.is_closed(),
+        }
+    }
 }
 
 /// One connection in service, and its successor in the making.
@@ -85,6 +125,7 @@ impl Links {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(None);
+        let client = Client::open(info.clone()).map_err(|_| bad_url())?;
         let manager = Manager::new_with_config(info, config).map_err(|_| bad_url())?;
         let pool = Pool::builder(manager)
             .max_size(POOL)
@@ -109,7 +150,23 @@ impl Links {
         Ok(Links {
             reads: lane(),
             writes: lane(),
+            client,
         })
+    }
+
+    /// Listens on `channel`, over a connection of its own.
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, RedisError> {
+        let subscribe = async {
+            let (mut sink, messages) = self.client.get_async_pubsub().await?.split();
+            sink.subscribe(channel).await?;
+            Ok(Subscription::Link(sink, messages))
+        };
+        match timeout(CONNECT, subscribe).await {
+            Ok(made) => {
+                made.map_err(|error: redis::RedisError| error_class(&error, RedisError::Connect))
+            }
+            Err(_) => Err(RedisError::Connect),
+        }
     }
 
     /// Takes every connection out of service; the next command makes a new one.

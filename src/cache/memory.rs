@@ -9,13 +9,14 @@ use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 
+use super::key::Digest;
 use super::{Clock, Entry, Key};
 use crate::stats::{Eviction, MemoryGauge, Stats};
 
 /// The entries held by this process.
 pub(super) struct Memory {
     /// `None`: no memory tier.
-    held: Option<moka::sync::Cache<Key, Slot>>,
+    held: Option<moka::sync::Cache<Digest, Slot>>,
     max_bytes: u64,
     clock: Clock,
 }
@@ -32,14 +33,14 @@ struct Slot {
 /// Ends an entry's physical life.
 struct Physical(Clock);
 
-impl Expiry<Key, Slot> for Physical {
-    fn expire_after_create(&self, _: &Key, slot: &Slot, _: Instant) -> Option<Duration> {
+impl Expiry<Digest, Slot> for Physical {
+    fn expire_after_create(&self, _: &Digest, slot: &Slot, _: Instant) -> Option<Duration> {
         Some(slot.keep.saturating_sub(slot.entry.age(self.0.now())))
     }
 
     fn expire_after_update(
         &self,
-        key: &Key,
+        key: &Digest,
         slot: &Slot,
         at: Instant,
         _: Option<Duration>,
@@ -54,7 +55,7 @@ impl Memory {
         let held = (max_bytes > 0).then(|| {
             moka::sync::Cache::builder()
                 .max_capacity(max_bytes)
-                .weigher(|_: &Key, slot: &Slot| {
+                .weigher(|_: &Digest, slot: &Slot| {
                     u32::try_from(slot.entry.weight()).unwrap_or(u32::MAX)
                 })
                 .expire_after(Physical(clock.clone()))
@@ -81,8 +82,32 @@ impl Memory {
         self.enabled() && entry.weight() <= self.max_bytes
     }
 
+    /// The copy for `key`, unless it has been purged: then it leaves now.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
-        self.held.as_ref()?.get(key).map(|slot| slot.entry)
+        let entry = self.by_digest(key.digest())?;
+        if entry.key != *key {
+            return None;
+        }
+        if entry.is_gone() {
+            self.remove(&entry);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// The copy under this digest, purged or not.
+    pub(super) fn by_digest(&self, digest: &Digest) -> Option<Arc<Entry>> {
+        self.held.as_ref()?.get(digest).map(|slot| slot.entry)
+    }
+
+    /// Drops `entry`, if it is still the one held.
+    pub(super) fn remove(&self, entry: &Entry) {
+        let Some(held) = &self.held else { return };
+        held.entry_by_ref(entry.key.digest())
+            .and_compute_with(|current| match current.map(moka::Entry::into_value) {
+                Some(slot) if std::ptr::eq(&raw const *slot.entry, entry) => Op::Remove,
+                _ => Op::Nop,
+            });
     }
 
     /// Keeps `entry` for `keep` from its load, unless a newer one of its key, or the same one, is
@@ -93,35 +118,36 @@ impl Memory {
         };
         let now = self.clock.now();
         let mut served = Arc::clone(&entry);
-        held.entry_by_ref(&entry.key).and_compute_with(|current| {
-            if let Some(current) = current.map(|current| current.into_value().entry)
-                && (current.is_same_load(&entry) || current.age(now) < entry.age(now))
-            {
-                served = current;
-                return Op::Nop;
-            }
-            entry.settle_in(Arc::downgrade(self));
-            Op::Put(Slot {
-                entry: Arc::clone(&entry),
-                keep,
-                rewrites: Arc::default(),
-            })
-        });
+        held.entry_by_ref(entry.key.digest())
+            .and_compute_with(|current| {
+                if let Some(current) = current.map(|current| current.into_value().entry)
+                    && !current.is_gone()
+                    && (current.is_same_load(&entry) || current.is_newer_than(&entry, now))
+                {
+                    served = current;
+                    return Op::Nop;
+                }
+                entry.settle_in(Arc::downgrade(self));
+                Op::Put(Slot {
+                    entry: Arc::clone(&entry),
+                    keep,
+                    rewrites: Arc::default(),
+                })
+            });
         served
     }
 
     /// Brings an entry's weight up to date after it has grown, if it is still the one held.
     pub(super) fn weigh_again(&self, entry: &Entry) {
         let Some(held) = &self.held else { return };
-        held.entry_by_ref(&entry.key).and_compute_with(|current| {
-            match current.map(moka::Entry::into_value) {
+        held.entry_by_ref(entry.key.digest())
+            .and_compute_with(|current| match current.map(moka::Entry::into_value) {
                 Some(slot) if std::ptr::eq(&raw const *slot.entry, entry) => {
                     slot.rewrites.fetch_add(1, Ordering::Relaxed);
                     Op::Put(slot)
                 }
                 _ => Op::Nop,
-            }
-        });
+            });
     }
 
     /// How full it is.
@@ -161,7 +187,7 @@ mod tests {
 
     use bytes::Bytes;
 
-    use super::super::tests::{key, loaded};
+    use super::super::tests::{key, loaded, origin};
     use super::*;
 
     const KEEP: Duration = Duration::from_secs(100);
@@ -186,7 +212,8 @@ mod tests {
     impl Bench {
         fn entry(&self, parameters: &str, body: &str) -> Arc<Entry> {
             let (key, now) = (key(parameters), self.clock.now());
-            Arc::new(Entry::loaded(&key, loaded(body), Duration::ZERO, now))
+            let load = Duration::ZERO;
+            Arc::new(Entry::loaded(&key, origin(), loaded(body), load, now))
         }
 
         fn evictions(&self, cause: &str) -> u64 {

@@ -3,23 +3,35 @@
 //!
 //! [`Cache::get_or_load`] is the one way to a value. Around it: `lookup` (what is asked and
 //! answered), `key` (what an entry is found by), `entry` (how old it is and what was made of it),
-//! `memory` and `redis` (the tiers; `envelope` is the stored form, `link` the connections,
-//! `connect` how they are made, `breaker` who may use them), `flight` (one load per key; `fill`
-//! is what is done in flight), `trip` (one lookup's times and its count).
+//! `memory` and `redis` (the tiers; `commands` is what Redis is asked, with the scripts in
+//! `scripts`, `answers` what it says, `envelope` the stored form, `link` the connections, `connect` how they are made,
+//! `breaker` who may use them), `flight` (one load per key here; `fill` is what is done in
+//! flight, `clearance` what comes before a load, `lease` one load per key in the fleet, `note`
+//! what the fleet knows of a failure), `purge` and `generations` (what makes copies old before
+//! their time; `backplane` tells the other instances, `recheck` finds out what was missed), `trip`
+//! (one lookup's times and its count).
 
+mod answers;
+mod backplane;
 mod breaker;
+mod clearance;
 mod clock;
+mod commands;
 mod connect;
 mod entry;
 mod envelope;
 mod fill;
 mod flight;
+mod generations;
 mod key;
+mod lease;
 mod link;
 mod lookup;
 mod memory;
+mod note;
 mod probe;
 mod purge;
+mod recheck;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -27,7 +39,7 @@ mod trip;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 
@@ -44,8 +56,12 @@ use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
 use crate::stats::{Gauges, RedisGauge, Stats};
 use entry::Life;
+use fill::Order;
 use flight::{Flights, Role};
+use generations::AllGenerations;
 use memory::Memory;
+use purge::Pending;
+use recheck::{Glance, Trust};
 use redis::RedisTier;
 use trip::Trip;
 
@@ -57,8 +73,13 @@ pub struct Cache {
 
 struct Inner {
     memory: Arc<Memory>,
-    redis: Option<RedisTier>,
+    redis: Option<Arc<RedisTier>>,
     flights: Arc<Flights>,
+    generations: AllGenerations,
+    trust: Trust,
+    /// Purges that Redis has not heard of.
+    pending: Mutex<Vec<Pending>>,
+    stats: Arc<Stats>,
     /// In bytes of body, head and canonical parameters.
     max_entry: usize,
     engine: Handle,
@@ -93,15 +114,29 @@ impl Cache {
         stats: Arc<Stats>,
         clock: Clock,
     ) -> Result<Cache, StartupError> {
-        let bound = REDIS_MAX - envelope::OVERHEAD;
-        let max_entry = usize::try_from(cache.max_entry).map_or(bound, |max| max.min(bound));
+        let max_entry = max_entry(cache);
         let open =
             |redis| RedisTier::open(redis, max_entry, &engine, Arc::clone(&stats), clock.clone());
+        let redis = redis.map(open).transpose()?;
+        Ok(Cache::over(cache, redis, engine, stats, clock))
+    }
+
+    fn over(
+        cache: &settings::Cache,
+        redis: Option<RedisTier>,
+        engine: Handle,
+        stats: Arc<Stats>,
+        clock: Clock,
+    ) -> Cache {
         let inner = Arc::new(Inner {
-            redis: redis.map(open).transpose()?,
+            redis: redis.map(Arc::new),
             memory: Memory::new(cache.memory, clock.clone(), Arc::clone(&stats)),
             flights: Flights::new(clock.clone()),
-            max_entry,
+            generations: AllGenerations::default(),
+            trust: Trust::new(clock.now()),
+            pending: Mutex::default(),
+            stats: Arc::clone(&stats),
+            max_entry: max_entry(cache),
             engine,
             clock,
         });
@@ -111,15 +146,13 @@ impl Cache {
                 .upgrade()
                 .map_or_else(Gauges::default, |c| c.gauges())
         });
-        if inner.redis.is_some() {
-            let warmed = Arc::clone(&inner);
-            inner.engine.spawn(async move {
-                if let Some(redis) = &warmed.redis {
-                    redis.warm().await;
-                }
-            });
+        if let Some(redis) = &inner.redis {
+            let (warmed, listening) = (Arc::clone(redis), Arc::clone(redis));
+            inner.engine.spawn(async move { warmed.warm().await });
+            let heard = Arc::downgrade(&inner);
+            inner.engine.spawn(backplane::listen(listening, heard));
         }
-        Ok(Cache { inner })
+        Cache { inner }
     }
 
     /// The value for a key: from memory, from Redis, or by `load`, of which one runs per key and
@@ -143,11 +176,14 @@ impl Cache {
         let inner = &self.inner;
         let mut trip = Trip::start(inner, lookup);
         let (mut copy, mut tier) = (inner.memory.get(lookup.key), Tier::Memory);
-        // A hanging Redis never delays what memory can answer.
-        if !trip.is_served_by(copy.as_ref()) && inner.redis.is_some() {
+        let mut glance = Glance::default();
+        if inner.redis.is_some() && trip.must_ask_redis(copy.as_ref()) {
             trip.step(|timings| &mut timings.memory);
-            if let Some(found) = inner.look_in_redis(lookup.key, &lookup.policy).await {
-                (copy, tier) = (Some(found), Tier::Redis);
+            let served = copy.as_ref().filter(|copy| trip.is_served_by(copy));
+            let (key, policy) = (lookup.key, &lookup.policy);
+            glance = inner.look_in_redis(key, policy, served).await;
+            if let Some((found, from)) = glance.copy.take() {
+                (copy, tier) = (Some(found), from);
             }
             trip.step(|timings| &mut timings.redis);
         }
@@ -169,13 +205,15 @@ impl Cache {
                 };
                 if let Some(outcome) = outcome {
                     if let Role::Lead(flight) = role {
-                        inner.take_off(flight, &lookup, tier == Tier::Memory, load);
+                        let order = Order::of(&lookup, Some(&copy)).after(&glance);
+                        inner.take_off(flight, order, load);
                     }
                     return Ok(trip.answer(copy, outcome));
                 }
             }
         }
-        let came = inner.board(&trip, load).await;
+        let order = Order::of(&lookup, copy.as_deref()).after(&glance);
+        let came = inner.board(&trip, order, load).await;
         trip.step(match &came {
             Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,
             _ => |timings| &mut timings.wait,
@@ -207,7 +245,7 @@ impl Cache {
 
     /// How Redis is, from remembered state; asks nothing. `None` where none is configured.
     pub fn redis_state(&self) -> Option<RedisState> {
-        self.inner.redis.as_ref().map(RedisTier::state)
+        self.inner.redis.as_deref().map(RedisTier::state)
     }
 }
 
@@ -220,7 +258,7 @@ impl Inner {
             memory: self.memory.gauge(),
             redis: self
                 .redis
-                .as_ref()
+                .as_deref()
                 .map(RedisTier::state)
                 .map(|state| RedisGauge {
                     up: state.up,
@@ -230,6 +268,12 @@ impl Inner {
                 }),
         }
     }
+}
+
+/// The bound on an entry, in bytes.
+fn max_entry(cache: &settings::Cache) -> usize {
+    let bound = REDIS_MAX - envelope::OVERHEAD;
+    usize::try_from(cache.max_entry).map_or(bound, |max| max.min(bound))
 }
 
 /// Without what it holds: entries are result rows, connections know the password.

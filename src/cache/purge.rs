@@ -2,10 +2,18 @@
 //! whole query; and the load that somebody asks for.
 
 use std::future::Future;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Cache, Key, Loaded, Lookup};
+use tokio::time::{Instant, sleep};
+
+use super::fill::{Order, dangling, wait};
+use super::flight::{End, Role};
+use super::generations::Rank;
+use super::key::Digest;
+use super::{Cache, Entry, Inner, Key, Loaded, Lookup};
 use crate::error::RequestError;
+use crate::stats::Fleet;
 
 /// What a purge concerns.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +21,12 @@ pub enum Scope<'a> {
     /// Every entry of the query of this name.
     Query(&'a str),
     /// One entry.
-    Entry(&'a Key),
+    Entry {
+        /// What it is found by.
+        key: &'a Key,
+        /// How long a copy of it may be about: its policy's time, and that of a load.
+        life: Duration,
+    },
 }
 
 /// How far a purge goes.
@@ -44,15 +57,48 @@ pub enum Refreshed {
     Recent,
 }
 
+/// A purge that Redis has not heard of.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pending {
+    query: String,
+    entry: Option<(Key, Duration)>,
+    kind: PurgeKind,
+}
+
+/// How often it is tried to apply what is pending.
+const RETRY: Duration = Duration::from_secs(1);
+
 impl Cache {
     /// Makes stored copies stale, or gone for good. A load that began before it brings nothing
     /// back, whoever runs it.
     ///
     /// Takes at most the deadline of Redis. Not to be dropped half-way by a client that leaves:
-    /// call it from a task.
+    /// call it from a task of the engine runtime.
     pub async fn purge(&self, scope: Scope<'_>, kind: PurgeKind) -> Reach {
-        let _ = (scope, kind);
-        Reach::Fleet
+        let inner = &self.inner;
+        inner.stats.tiers().fleet(match kind {
+            PurgeKind::Soft => Fleet::Expired,
+            PurgeKind::Hard => Fleet::Purged,
+        });
+        let Some(redis) = &inner.redis else {
+            inner.purge_here(scope, kind, None);
+            return Reach::Fleet;
+        };
+        let (query, entry) = match scope {
+            Scope::Query(query) => (query, None),
+            Scope::Entry { key, life } => (key.query(), Some((key, life))),
+        };
+        let number = redis.purge(query, entry, kind).await;
+        inner.purge_here(scope, kind, number);
+        if number.is_some() {
+            return Reach::Fleet;
+        }
+        inner.remember(Pending {
+            query: query.to_owned(),
+            entry: entry.map(|(key, life)| (key.clone(), life)),
+            kind,
+        });
+        Reach::Instance
     }
 
     /// Loads the value for a key again, unless a copy was loaded less than `max_age` ago; zero:
@@ -71,12 +117,169 @@ impl Cache {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let _ = max_age;
-        self.get_or_load(lookup, load).await?;
-        Ok(Refreshed::Loaded)
+        let inner = &self.inner;
+        let on_demand = max_age.is_zero();
+        let mut order = Order::of(&lookup, None);
+        order.anyway = on_demand;
+        if on_demand {
+            // Only what begins from now on is an answer.
+            order.base = Rank {
+                order: u64::MAX,
+                ..Rank::unnumbered()
+            };
+        } else if let Some(copy) = inner.newest(&lookup).await {
+            if !copy.is_expired() && copy.age(inner.clock.now()) < max_age {
+                return Ok(Refreshed::Recent);
+            }
+            order.base = copy.rank;
+        }
+        let deadline = Instant::now() + lookup.patience;
+        // A flight under way may have read what was there before the caller asked: it is waited
+        // for, and not taken for the answer. One that began meanwhile is.
+        let mut is_answer = !on_demand;
+        loop {
+            match inner.flights.board_anyway(lookup.key) {
+                Role::Lead(flight) => {
+                    let waiter = flight.waiter();
+                    inner.take_off(flight, order, load);
+                    return ended(wait(waiter, deadline, &lookup).await?);
+                }
+                Role::Follow(waiter) => {
+                    let end = wait(waiter, deadline, &lookup).await?;
+                    if is_answer && !matches!(end, End::Dangling) {
+                        return ended(end);
+                    }
+                    is_answer = true;
+                }
+                Role::Failed(error) => return Err(error),
+                Role::TooLarge => return Ok(Refreshed::Loaded),
+            }
+        }
     }
 
     /// Forgets which loads have failed, so that they are tried again at once: the database is
     /// back.
-    pub fn forgive(&self) {}
+    pub fn forgive(&self) {
+        self.inner.flights.forgive();
+    }
+}
+
+fn ended(end: End) -> Result<Refreshed, RequestError> {
+    match end {
+        End::Done(..) | End::TooLarge(_) => Ok(Refreshed::Loaded),
+        End::Failed(error) => Err(error),
+        End::Dangling => Err(dangling()),
+    }
+}
+
+impl Inner {
+    /// A purge takes effect in this process. `number` is the one that Redis gave it.
+    pub(super) fn purge_here(&self, scope: Scope<'_>, kind: PurgeKind, number: Option<u64>) {
+        let query = match scope {
+            Scope::Query(query) => query,
+            Scope::Entry { key, .. } => {
+                return self.purge_digest(key.query(), key.digest(), kind, number);
+            }
+        };
+        let generations = self.generations.of(query);
+        match kind {
+            PurgeKind::Soft => generations.expire(number),
+            PurgeKind::Hard => {
+                generations.purge(number);
+                self.flights.doom(query, number.unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    /// A purge of one entry takes effect in this process.
+    pub(super) fn purge_digest(
+        &self,
+        query: &str,
+        digest: &Digest,
+        kind: PurgeKind,
+        number: Option<u64>,
+    ) {
+        let number = number.unwrap_or(u64::MAX);
+        if kind == PurgeKind::Hard {
+            self.generations.of(query).note_hard_purge();
+            // First the flights, then memory: what lands in between looks for its doom.
+            self.flights.doom_entry(digest, number);
+        }
+        if let Some(copy) = self.memory.by_digest(digest)
+            && copy.rank.order <= number
+        {
+            copy.purge(kind);
+        }
+    }
+
+    /// Keeps a purge for when Redis is back; until then nothing in Redis is used for its query.
+    fn remember(self: &Arc<Self>, purge: Pending) {
+        let generations = self.generations.of(&purge.query);
+        let mut pending = self.pending();
+        if pending.contains(&purge) {
+            return;
+        }
+        generations.begin_pending();
+        pending.push(purge);
+        let is_first = pending.len() == 1;
+        drop(pending);
+        if is_first {
+            let inner = Arc::downgrade(self);
+            self.engine.spawn(async move {
+                loop {
+                    sleep(RETRY).await;
+                    let Some(inner) = inner.upgrade() else { return };
+                    if inner.apply_pending().await {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    /// Tells Redis of the purges that it has not heard of; whether it has now heard of all.
+    async fn apply_pending(&self) -> bool {
+        let Some(redis) = &self.redis else {
+            return true;
+        };
+        loop {
+            let first = self.pending().first().cloned();
+            let Some(purge) = first else { return true };
+            let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
+            let Some(number) = redis.purge(&purge.query, entry, purge.kind).await else {
+                return false;
+            };
+            let scope = match entry {
+                Some((key, life)) => Scope::Entry { key, life },
+                None => Scope::Query(&purge.query),
+            };
+            // What was read meanwhile may be older than the purge.
+            self.purge_here(scope, purge.kind, Some(number));
+            let mut pending = self.pending();
+            pending.retain(|other| *other != purge);
+            self.generations.of(&purge.query).end_pending();
+            let none_left = pending.is_empty();
+            drop(pending);
+            tracing::info!(
+                query = purge.query,
+                "a purge that waited for Redis is applied"
+            );
+            if none_left {
+                return true;
+            }
+        }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest usable copy, here or in Redis.
+    async fn newest(&self, lookup: &Lookup<'_>) -> Option<Arc<Entry>> {
+        let copy = self.memory.get(lookup.key);
+        let found = self
+            .look_in_redis(lookup.key, &lookup.policy, copy.as_ref())
+            .await;
+        found.copy.map(|(entry, _)| entry).or(copy)
+    }
 }

@@ -1,34 +1,57 @@
 //! The Redis tier: never the reason a request fails. Every command has one deadline over waiting
 //! for a connection and its answer; whatever goes wrong is counted, logged now and then, and is a
-//! miss. Connections are `link`'s, the stored form is `envelope`'s.
+//! miss. What is asked is `commands`', connections are `link`'s, the stored form is `envelope`'s.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
 
+use super::Clock;
 use super::breaker::{Breaker, Change, RedisState};
-use super::link::{Lane, Links, error_class, reply_class};
-use super::{Clock, Entry, Key, envelope};
+use super::link::{Lane, Links, Subscription, error_class, reply_class};
+#[cfg(test)]
+use super::tests::fake::Line;
 use crate::error::StartupError;
 use crate::settings;
-use crate::stats::{RedisError, Rejected, Stats};
+use crate::stats::{RedisError, Stats};
 
 /// The tier that the fleet shares.
 pub(super) struct RedisTier {
-    links: Links,
+    wire: Wire,
     breaker: Breaker,
     /// Over connection and command.
     deadline: Duration,
-    max_entry: usize,
-    stats: Arc<Stats>,
-    clock: Clock,
+    pub(super) max_entry: usize,
+    pub(super) namespace: String,
+    /// Tells this process from the others in leases and messages.
+    pub(super) origin: String,
+    pub(super) stats: Arc<Stats>,
+    pub(super) engine: Handle,
+    pub(super) clock: Clock,
     log: Pace,
     /// How often connections are dropped because they lead to a replica.
     demoted: Pace,
+}
+
+/// How commands get there.
+pub(super) enum Wire {
+    /// Over the network.
+    Links(Links),
+    /// To a server that a test plays.
+    #[cfg(test)]
+    Fake(Line),
+}
+
+/// Which of the two lanes a command takes, so that large writes hold nothing up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// What is waited for.
+    Quick,
+    /// What may be large.
+    Large,
 }
 
 const LOG_EVERY: Duration = Duration::from_mins(1);
@@ -43,16 +66,34 @@ impl RedisTier {
         stats: Arc<Stats>,
         clock: Clock,
     ) -> Result<RedisTier, StartupError> {
-        Ok(RedisTier {
-            links: Links::open(settings, engine, &clock)?,
+        let wire = Wire::Links(Links::open(settings, engine, &clock)?);
+        Ok(RedisTier::over(
+            wire, settings, max_entry, engine, stats, clock,
+        ))
+    }
+
+    /// The tier over a wire of the caller's choice.
+    pub(super) fn over(
+        wire: Wire,
+        settings: &settings::Redis,
+        max_entry: usize,
+        engine: &Handle,
+        stats: Arc<Stats>,
+        clock: Clock,
+    ) -> RedisTier {
+        RedisTier {
+            wire,
             breaker: Breaker::new(clock.now()),
             deadline: settings.timeout,
             max_entry,
+            namespace: settings.namespace.clone(),
+            origin: uuid::Uuid::new_v4().simple().to_string(),
             stats,
+            engine: engine.clone(),
             log: Pace::new(LOG_EVERY),
             demoted: Pace::new(DROP_EVERY),
             clock,
-        })
+        }
     }
 
     /// How it is, from remembered state.
@@ -60,77 +101,58 @@ impl RedisTier {
         self.breaker.state(self.clock.now())
     }
 
+    /// Whether commands are sent at the moment.
+    pub(super) fn lets_through(&self) -> bool {
+        self.breaker.lets_through(self.clock.now())
+    }
+
+    /// It has just answered somebody: the next command finds out for itself.
+    pub(super) fn seems_back(&self) {
+        self.breaker.retry(self.clock.now());
+    }
+
+    /// Where the instances tell each other. The namespace is in it, because messages ignore
+    /// database numbers.
+    pub(super) fn channel(&self) -> String {
+        format!("{}:v1:events", self.namespace)
+    }
+
+    /// A message, or its beginning.
+    pub(super) fn message(&self, kind: &str, rest: &[&str]) -> String {
+        let mut message = format!("{} {kind}", self.origin);
+        for part in rest {
+            message.push(' ');
+            message.push_str(part);
+        }
+        message
+    }
+
+    /// Listens on the channel.
+    pub(super) async fn subscribe(&self) -> Result<Subscription, RedisError> {
+        match &self.wire {
+            Wire::Links(links) => links.subscribe(&self.channel()).await,
+            #[cfg(test)]
+            Wire::Fake(line) => line
+                .subscribe(&self.channel())
+                .await
+                .map(Subscription::Fake),
+        }
+    }
+
     /// Makes both connections, so that the first request finds them.
     pub(super) async fn warm(&self) {
         let mut ping = pipe();
         ping.cmd("PING");
-        self.run(&self.links.reads, &ping).await;
-        self.run(&self.links.writes, &ping).await;
-    }
-
-    /// The copy stored for `key`, fresh or not. `None` when there is none that can be used, and
-    /// when Redis does not answer within the deadline. Cancel-safe.
-    pub(super) async fn read(&self, key: &Key) -> Option<Entry> {
-        let name = key.redis_name();
-        let mut ask = pipe();
-        // What is longer than the bound is not fetched: one byte more tells that it is.
-        let last = self.max_entry.saturating_add(envelope::OVERHEAD);
-        ask.cmd("GETRANGE").arg(&name).arg(0).arg(last);
-        ask.cmd("PTTL").arg(&name);
-        let answer = self.run(&self.links.reads, &ask).await?;
-        self.stats.tiers().redis_read();
-        self.usable(key, answer)
-            .map_err(|reason| self.stats.tiers().rejected(reason))
-            .ok()
-            .flatten()
-    }
-
-    fn usable(&self, key: &Key, answer: Vec<Value>) -> Result<Option<Entry>, Rejected> {
-        let [value, left] = <[Value; 2]>::try_from(answer).map_err(|_| Rejected::Damaged)?;
-        let bytes = match value {
-            Value::BulkString(bytes) => Bytes::from(bytes),
-            // What else is an error here has been a failure already.
-            Value::ServerError(_) => return Err(Rejected::WrongType),
-            _ => return Err(Rejected::Damaged),
-        };
-        let left = match left {
-            // Not there, or gone between the two commands.
-            Value::Int(-2) => return Ok(None),
-            Value::Int(left) => u64::try_from(left).map_err(|_| Rejected::Expiry)?,
-            _ => return Err(Rejected::Damaged),
-        };
-        let left = Duration::from_millis(left);
-        envelope::decode(&bytes, key, self.max_entry, left, self.clock.now()).map(Some)
-    }
-
-    /// Stores `entry` to be kept for `physical` from its load; what stands there is replaced.
-    /// Gives up at the deadline.
-    pub(super) async fn write(&self, entry: &Entry, physical: Duration) {
-        // Packing is work; not for a Redis that is away.
-        if !self.breaker.lets_through(self.clock.now()) {
-            return;
-        }
-        let packed = envelope::encode(entry, physical);
-        // Its life counts from its load, not from now.
-        let left = physical.saturating_sub(entry.age(self.clock.now()));
-        let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
-        let mut store = pipe();
-        store
-            .cmd("SET")
-            .arg(entry.key.redis_name())
-            .arg(&packed)
-            .arg("PX")
-            .arg(millis);
-        if self.run(&self.links.writes, &store).await.is_some() {
-            self.stats.tiers().redis_wrote(packed.len() as u64);
-        }
+        self.run(Way::Quick, &ping).await;
+        self.run(Way::Large, &ping).await;
     }
 
     /// The answers to `commands`, where all of them are usable; `None` after any failure, which is
     /// then counted, logged and told to the breaker.
-    async fn run(&self, lane: &Lane, commands: &Pipeline) -> Option<Vec<Value>> {
+    pub(super) async fn run(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
         let permit = self.breaker.admit(self.clock.now())?;
-        let answer = match tokio::time::timeout(self.deadline, exchange(lane, commands)).await {
+        let sent = self.wire.exchange(way, commands);
+        let answer = match tokio::time::timeout(self.deadline, sent).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::Timeout),
         };
@@ -153,7 +175,7 @@ impl RedisTier {
         match change {
             Change::None => {}
             // A connection that leads nowhere would be kept for minutes by TCP.
-            Change::Opened => self.links.drop_all(),
+            Change::Opened => self.wire.drop_all(),
             Change::Recovered => tracing::info!("Redis answers again"),
         }
         answer.ok().filter(|_| failure.is_none())
@@ -163,7 +185,7 @@ impl RedisTier {
         self.stats.tiers().redis_failed(error);
         // A primary that became a replica keeps its connections; the name leads to the new one.
         if error == RedisError::ReadOnly && self.demoted.allows(now).is_some() {
-            self.links.drop_all();
+            self.wire.drop_all();
         }
         if let Some(unlogged) = self.log.allows(now) {
             tracing::warn!(
@@ -171,6 +193,30 @@ impl RedisTier {
                 unlogged,
                 "Redis fails; answers come from memory and the database"
             );
+        }
+    }
+}
+
+impl Wire {
+    async fn exchange(&self, way: Way, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        match self {
+            Wire::Links(links) => {
+                let lane = match way {
+                    Way::Quick => &links.reads,
+                    Way::Large => &links.writes,
+                };
+                exchange(lane, commands).await
+            }
+            #[cfg(test)]
+            Wire::Fake(line) => line.exchange(commands).await,
+        }
+    }
+
+    fn drop_all(&self) {
+        match self {
+            Wire::Links(links) => links.drop_all(),
+            #[cfg(test)]
+            Wire::Fake(_) => {}
         }
     }
 }
@@ -207,7 +253,21 @@ fn failure(value: &Value) -> Option<RedisError> {
     let Value::ServerError(error) = value else {
         return None;
     };
-    (error.code() != "WRONGTYPE").then(|| reply_class(error.code()))
+    match error.code() {
+        "WRONGTYPE" => None,
+        // How older servers report what went wrong inside a script.
+        "ERR"
+            if error
+                .details()
+                .is_some_and(|said| said.contains("-READONLY ")) =>
+        {
+            Some(RedisError::ReadOnly)
+        }
+        "ERR" if error.details().is_some_and(|said| said.contains("-OOM ")) => {
+            Some(RedisError::OutOfMemory)
+        }
+        code => Some(reply_class(code)),
+    }
 }
 
 /// Lets something happen only so often.

@@ -6,6 +6,7 @@
 
 mod copies;
 pub(super) mod fake;
+mod fleet;
 mod loads;
 mod unstored;
 
@@ -17,6 +18,8 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::entry::Origin;
+use super::generations::Rank;
 use super::*;
 use crate::stats::Numbers;
 
@@ -31,6 +34,14 @@ const MAX_ENTRY: u64 = 10_000;
 /// A key; keys of other parameters are other keys.
 pub(super) fn key(parameters: &str) -> Key {
     KeyBase::new("unslow", "version", "select 1", "db").key(parameters.as_bytes().to_vec())
+}
+
+/// Of a load that began just now without Redis.
+pub(super) fn origin() -> Origin {
+    Origin {
+        generations: Arc::default(),
+        rank: Rank::unnumbered(),
+    }
 }
 
 /// What a load brings.

@@ -37,9 +37,17 @@ impl<'a> Trip<'a> {
         entry.life(&self.lookup.policy, self.mark)
     }
 
-    /// Whether the copy answers without further looking.
-    pub(super) fn is_served_by(&self, copy: Option<&Arc<Entry>>) -> bool {
-        copy.is_some_and(|copy| matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale))
+    /// Whether the copy answers without a load.
+    pub(super) fn is_served_by(&self, copy: &Entry) -> bool {
+        matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale)
+    }
+
+    /// Whether Redis is asked before anything is answered. A hanging Redis never delays what
+    /// memory can answer on its own.
+    pub(super) fn must_ask_redis(&self, copy: Option<&Arc<Entry>>) -> bool {
+        copy.is_none_or(|copy| {
+            !self.is_served_by(copy) || self.inner.must_compare(copy, self.life(copy), self.mark)
+        })
     }
 
     /// Ends a step whose time `of` names.
@@ -85,7 +93,7 @@ impl<'a> Trip<'a> {
             let redis = self
                 .inner
                 .redis
-                .as_ref()
+                .as_deref()
                 .map(super::redis::RedisTier::state);
             self.inner.memory.holds(entry)
                 || redis.is_some_and(|state| {

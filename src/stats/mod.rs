@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use counter::{COUNTERS, Counter};
 pub use snapshot::{MemorySnapshot, Numbers, QuerySnapshot, RedisSnapshot, Snapshot};
-pub use tiers::{Eviction, RedisError, Rejected, TierStats};
+pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use counter::Cells;
@@ -125,6 +125,7 @@ impl Stats {
                 max_bytes: gauges.memory.max_bytes,
                 evictions: tiers.evictions,
             },
+            fleet: tiers.fleet,
             redis: gauges.redis.map(|redis| RedisSnapshot {
                 up: redis.up,
                 breaker: redis.breaker,
@@ -135,6 +136,7 @@ impl Stats {
                 written_bytes: tiers.written_bytes,
                 errors: tiers.errors,
                 rejected: tiers.rejected,
+                refused: tiers.refused,
             }),
         }
     }

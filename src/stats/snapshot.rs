@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub memory: MemorySnapshot,
     /// The Redis tier; `None` where none is configured.
     pub redis: Option<RedisSnapshot>,
+    /// What the instances do about each other's loads and copies, and how often purges were asked
+    /// for.
+    pub fleet: BTreeMap<&'static str, u64>,
 }
 
 /// One query's numbers.
@@ -113,6 +116,8 @@ pub struct RedisSnapshot {
     pub errors: BTreeMap<&'static str, u64>,
     /// Values found that could not be used, by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Entries that Redis did not take, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 impl Numbers {

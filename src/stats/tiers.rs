@@ -79,6 +79,38 @@ words! {
     }
 }
 
+words! {
+    /// Why Redis did not take an entry that was loaded.
+    Refused {
+        /// It was purged while it was loaded.
+        Purged => "purged",
+        /// One of a later load stands there.
+        Older => "older",
+        /// The lease has gone to another instance.
+        Lost => "lost",
+    }
+}
+
+words! {
+    /// What the instances do about each other's loads and copies.
+    Fleet {
+        /// A lease was taken.
+        LeasesTaken => "leases_taken",
+        /// Redis was asked again because another instance held the lease.
+        LeaseWaits => "lease_waits",
+        /// A lease ended before its load.
+        LeasesLost => "leases_lost",
+        /// Copies in memory that were compared with Redis.
+        Rechecks => "rechecks",
+        /// Messages that came in, one's own included.
+        Messages => "messages",
+        /// Soft purges asked of this instance.
+        Expired => "expires",
+        /// Hard purges asked of this instance.
+        Purged => "purges",
+    }
+}
+
 /// Counters of both tiers.
 #[derive(Debug, Default)]
 pub struct TierStats {
@@ -88,6 +120,8 @@ pub struct TierStats {
     written_bytes: AtomicU64,
     errors: [AtomicU64; RedisError::ALL.len()],
     rejected: [AtomicU64; Rejected::ALL.len()],
+    refused: [AtomicU64; Refused::ALL.len()],
+    fleet: [AtomicU64; Fleet::ALL.len()],
 }
 
 impl TierStats {
@@ -117,6 +151,16 @@ impl TierStats {
         self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Redis did not take an entry.
+    pub fn refused(&self, reason: Refused) {
+        self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Something happened between the instances.
+    pub fn fleet(&self, what: Fleet) {
+        self.fleet[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn numbers(&self) -> TierNumbers {
         TierNumbers {
             evictions: named(&Eviction::ALL.map(Eviction::name), &self.evictions),
@@ -125,6 +169,8 @@ impl TierStats {
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
             errors: named(&RedisError::ALL.map(RedisError::name), &self.errors),
             rejected: named(&Rejected::ALL.map(Rejected::name), &self.rejected),
+            refused: named(&Refused::ALL.map(Refused::name), &self.refused),
+            fleet: named(&Fleet::ALL.map(Fleet::name), &self.fleet),
         }
     }
 }
@@ -137,6 +183,8 @@ pub(super) struct TierNumbers {
     pub(super) written_bytes: u64,
     pub(super) errors: BTreeMap<&'static str, u64>,
     pub(super) rejected: BTreeMap<&'static str, u64>,
+    pub(super) refused: BTreeMap<&'static str, u64>,
+    pub(super) fleet: BTreeMap<&'static str, u64>,
 }
 
 fn named(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u64> {

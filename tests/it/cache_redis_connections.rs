@@ -87,7 +87,10 @@ async fn a_unix_socket_with_a_password_and_a_database_number_works() {
     Instance::with(&at_socket(), 0)
         .store(&key("p"), "rows")
         .await;
-    assert!(redis.ask(&["INFO", "keyspace"]).contains("db3:keys=1"));
+    assert!(
+        redis.ask(&["INFO", "keyspace"]).contains("db3:keys=2"),
+        "generations and entry"
+    );
     let password = r#"p%s#w\";"#;
     redis.ask(&["CONFIG", "SET", "requirepass", password]);
     let one = Instance::with(

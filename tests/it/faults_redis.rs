@@ -264,8 +264,7 @@ fn values_that_are_not_ours_are_misses_and_are_overwritten() {
     let redis = Redis::start();
     let unslow = on(&redis.url());
     until_it_is_used(&unslow, 1);
-    let scan = redis.lines("KEYS *", 3);
-    let key = scan.last().unwrap().clone();
+    let key = redis.entries().pop().unwrap();
     let loads = || unslow.numbers("echo")["loads"].as_u64().unwrap();
     for command in [
         format!("SET {key} garbage PX 60000"),

@@ -1,6 +1,6 @@
 //! The windows of an entry, its jitter, its tag and its variants.
 
-use super::super::tests::{key, loaded};
+use super::super::tests::{key, loaded, origin};
 use super::*;
 
 const POLICY: Policy = Policy {
@@ -10,8 +10,13 @@ const POLICY: Policy = Policy {
 };
 
 fn entry(stamp: u64, now: Instant, aged: Duration) -> Entry {
-    let load_time = Duration::from_secs(5);
-    Entry::revived(&key(""), loaded("x"), load_time, [7; 16], stamp, now, aged)
+    let revived = Revived {
+        etag: [7; 16],
+        stamp,
+        load_time: Duration::from_secs(5),
+        aged,
+    };
+    Entry::revived(&key(""), origin(), loaded("x"), &revived, now)
 }
 
 #[test]
@@ -62,7 +67,7 @@ fn jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone() {
 #[test]
 fn the_etag_depends_on_head_and_body() {
     let now = Instant::now();
-    let tag = |loaded| Entry::loaded(&key(""), loaded, Duration::ZERO, now).etag;
+    let tag = |loaded| Entry::loaded(&key(""), origin(), loaded, Duration::ZERO, now).etag;
     let other_head = Loaded {
         head: Bytes::from_static(b"other"),
         ..loaded("x")
@@ -101,20 +106,30 @@ fn a_variant_is_made_once_even_when_many_ask_at_once() {
 fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
     let now = Instant::now();
     let point = |load_time: Duration| {
-        let key = key("");
-        let entry = Entry::revived(
-            &key,
-            loaded("x"),
+        let revived = Revived {
+            etag: [7; 16],
+            stamp: 0,
             load_time,
-            [7; 16],
-            0,
-            now,
-            Duration::ZERO,
-        );
+            aged: Duration::ZERO,
+        };
+        let entry = Entry::revived(&key(""), origin(), loaded("x"), &revived, now);
         entry.refresh_point(POLICY.ttl)
     };
     assert_eq!(point(Duration::ZERO), Duration::from_secs(9));
     assert_eq!(point(Duration::from_secs(2)), Duration::from_secs(7));
     assert_eq!(point(Duration::from_secs(5)), Duration::from_secs(5));
     assert_eq!(point(Duration::MAX), Duration::from_secs(5));
+}
+
+#[test]
+fn a_soft_purge_makes_an_entry_stale_and_a_hard_one_ends_it() {
+    let now = Instant::now();
+    let entry = entry(0, now, Duration::from_secs(1));
+    entry.purge(PurgeKind::Soft);
+    assert_eq!(entry.life(&POLICY, now), Life::Stale);
+    let later = now + Duration::from_secs(39);
+    assert_eq!(entry.life(&POLICY, later), Life::IfError);
+    entry.purge(PurgeKind::Hard);
+    entry.purge(PurgeKind::Soft);
+    assert_eq!(entry.life(&POLICY, now), Life::Over);
 }

@@ -1,7 +1,7 @@
 //! What comes back from an envelope, and that nothing else does.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::super::tests::{key, loaded};
+use super::super::tests::{key, loaded, origin};
 use super::*;
 
 const MAX: usize = 1 << 20;
@@ -9,12 +9,32 @@ const PHYSICAL: Duration = Duration::from_secs(40);
 
 fn entry(parameters: &str, body: &str) -> Entry {
     let load_time = Duration::from_millis(5001);
-    Entry::loaded(&key(parameters), loaded(body), load_time, Instant::now())
+    let mut origin = origin();
+    (origin.rank.hard, origin.rank.order) = (1_795_000_000_000_000, 1_795_000_000_000_001);
+    let now = Instant::now();
+    Entry::loaded(&key(parameters), origin, loaded(body), load_time, now)
 }
 
 fn read(bytes: &[u8], parameters: &str) -> Result<Entry, Rejected> {
     let bytes = Bytes::copy_from_slice(bytes);
-    decode(&bytes, &key(parameters), MAX, PHYSICAL, Instant::now())
+    decode_as(&bytes, &key(parameters), MAX, PHYSICAL, Instant::now())
+}
+
+fn decode_as(
+    bytes: &Bytes,
+    key: &Key,
+    max_entry: usize,
+    left: Duration,
+    now: Instant,
+) -> Result<Entry, Rejected> {
+    let reading = Reading {
+        key,
+        generations: &Arc::default(),
+        sequence: 7,
+        max_entry,
+        now,
+    };
+    decode(bytes, left, &reading)
 }
 
 /// Puts a right checksum on altered bytes.
@@ -37,6 +57,10 @@ fn an_entry_comes_back_as_it_was_stored_whatever_the_size_of_its_body() {
         assert_eq!(found.head, stored.head);
         assert_eq!(found.etag, stored.etag);
         assert_eq!((found.rows, found.load_time), (1, stored.load_time));
+        assert_eq!(
+            (found.rank.hard, found.rank.order),
+            (stored.rank.hard, stored.rank.order)
+        );
         assert!(found.is_same_load(&stored));
     }
     assert!(encode(&entry("p", &repeated), PHYSICAL).len() < 1000);
@@ -46,7 +70,7 @@ fn an_entry_comes_back_as_it_was_stored_whatever_the_size_of_its_body() {
 fn the_age_is_the_part_of_the_physical_ttl_that_is_gone() {
     let bytes = Bytes::from(encode(&entry("", "x"), PHYSICAL));
     let now = Instant::now();
-    let age = |left| decode(&bytes, &key(""), MAX, left, now).map(|found| found.age(now));
+    let age = |left| decode_as(&bytes, &key(""), MAX, left, now).map(|found| found.age(now));
     assert_eq!(
         age(Duration::from_secs(33)).ok(),
         Some(Duration::from_secs(7))
@@ -150,7 +174,7 @@ fn another_keys_envelope_and_another_version_are_told_apart() {
 fn an_envelope_moved_between_queries_without_parameters_is_another_keys() {
     let bytes = Bytes::from(encode(&entry("", "x"), PHYSICAL));
     let other = super::super::KeyBase::new("unslow", "other", "select 2", "db").key(Vec::new());
-    let found = decode(&bytes, &other, MAX, PHYSICAL, Instant::now());
+    let found = decode_as(&bytes, &other, MAX, PHYSICAL, Instant::now());
     assert_eq!(found.err(), Some(Rejected::OtherKey));
 }
 
@@ -159,7 +183,7 @@ fn what_is_over_the_bound_is_too_large_packed_or_not() {
     let key = key("p");
     let small_bound = |bytes: Vec<u8>| {
         let bytes = Bytes::from(bytes);
-        decode(&bytes, &key, 100, PHYSICAL, Instant::now()).err()
+        decode_as(&bytes, &key, 100, PHYSICAL, Instant::now()).err()
     };
     let packed = encode(&entry("p", &" ".repeat(5000)), PHYSICAL);
     assert!(packed.len() < 100 + OVERHEAD);

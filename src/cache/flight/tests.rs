@@ -1,7 +1,8 @@
 //! Who leads, who follows, and what is remembered of an end.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::super::tests::{key, loaded};
+use super::super::tests::{key, loaded, origin};
+use super::board::REMEMBERED;
 use super::*;
 
 fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {
@@ -18,8 +19,8 @@ fn failed() -> End {
 }
 
 fn entry() -> Arc<Entry> {
-    let now = Instant::now();
-    Arc::new(Entry::loaded(&key("p"), loaded("x"), Duration::ZERO, now))
+    let (load, now) = (Duration::ZERO, Instant::now());
+    Arc::new(Entry::loaded(&key("p"), origin(), loaded("x"), load, now))
 }
 
 #[tokio::test]

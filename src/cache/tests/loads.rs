@@ -157,7 +157,8 @@ async fn an_entry_that_was_stored_between_look_and_flight_is_not_loaded_again() 
     let mut waiting = Box::pin(bench.get("second"));
     assert!((&mut waiting).now_or_never().is_none());
     // The other flight stores, and then is gone without telling.
-    let entry = Entry::loaded(&bench.key, loaded("first"), SECOND, bench.clock.now());
+    let now = bench.clock.now();
+    let entry = Entry::loaded(&bench.key, origin(), loaded("first"), SECOND, now);
     let memory = &bench.cache.inner.memory;
     memory.insert(Arc::new(entry), POLICY.physical());
     drop(flight);

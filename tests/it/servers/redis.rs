@@ -221,9 +221,17 @@ impl Redis {
         self.stat("total_connections_received") - asked - 1
     }
 
-    /// Connections it has now, the asking one included.
+    /// Connections it has now, the asking one included, without those that listen to messages.
     pub(crate) fn clients(&self) -> usize {
-        self.ask(&["CLIENT", "LIST"]).matches("laddr=").count()
+        let normal = ["CLIENT", "LIST", "TYPE", "normal"];
+        self.ask(&normal).matches("laddr=").count()
+    }
+
+    /// The names of the entries it holds.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let all = self.ask(&["KEYS", &format!("*}}:{}", "?".repeat(32))]);
+        let names = all.lines().filter(|line| line.contains("}:"));
+        names.map(str::to_owned).collect()
     }
 
     /// Freezes it.

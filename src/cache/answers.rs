@@ -1,0 +1,146 @@
+//! What Redis answers, taken apart: generations, tombstones, envelopes, and the verdict of the
+//! pre-load script. What is asked is `commands`'.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_redis::redis::Value;
+
+use super::Entry;
+use super::envelope::{self, Reading};
+use super::generations::Stored;
+use crate::stats::Rejected;
+
+/// The numbers of the latest purges of one entry alone; 0: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tombstone {
+    pub(super) hard: u64,
+    pub(super) soft: u64,
+}
+
+/// What Redis says of an entry.
+pub(super) struct Look<T> {
+    /// The query's generations; `None`: there are none.
+    pub(super) stored: Option<Stored>,
+    pub(super) tombstone: Tombstone,
+    /// The entry, or its front, as far as it may be used.
+    pub(super) found: Option<T>,
+}
+
+/// The answer before a load.
+pub(super) struct Prepared {
+    pub(super) stored: Stored,
+    pub(super) tombstone: Tombstone,
+    pub(super) verdict: Verdict,
+}
+
+/// What is to be done about a key.
+pub(super) enum Verdict {
+    /// There is a newer entry, of this order number; `None` where it cannot be used.
+    Found(Option<Box<Entry>>, u64),
+    /// It is not to be loaded for so long, for what these words say.
+    Noted(String, Duration),
+    /// Another instance loads it.
+    Busy,
+    /// Load it, under this order number; with the words of a note whose time is over.
+    Load { order: u64, note: Option<String> },
+}
+
+/// Whether an envelope with these numbers may be used at all.
+pub(super) fn is_valid(
+    hard: u64,
+    order: u64,
+    stored: Option<&Stored>,
+    tombstone: Tombstone,
+) -> bool {
+    stored.is_some_and(|stored| stored.hard == hard && order <= stored.last)
+        && order > tombstone.hard
+}
+
+/// The hard generation and the order number of the envelope in an answer.
+pub(super) fn front(value: &Value) -> Option<(u64, u64)> {
+    match value {
+        Value::BulkString(bytes) => envelope::front(bytes),
+        _ => None,
+    }
+}
+
+/// The entry in an answer; `None` where there is none.
+pub(super) fn usable(
+    value: Value,
+    left: &Value,
+    reading: &Reading<'_>,
+) -> Result<Option<Entry>, Rejected> {
+    let bytes = match value {
+        Value::BulkString(bytes) => Bytes::from(bytes),
+        // What else is an error here has been a failure already.
+        Value::ServerError(_) => return Err(Rejected::WrongType),
+        _ => return Err(Rejected::Damaged),
+    };
+    let left = match left {
+        // Not there, or gone between the two commands.
+        Value::Int(-2) => return Ok(None),
+        Value::Int(left) => u64::try_from(*left).map_err(|_| Rejected::Expiry)?,
+        _ => return Err(Rejected::Damaged),
+    };
+    envelope::decode(&bytes, Duration::from_millis(left), reading).map(Some)
+}
+
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => text(value)?.parse().ok(),
+    }
+}
+
+/// `HARD SOFT MADE LAST`, as the scripts write it.
+pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
+    let text = text(value)?;
+    let mut parts = text.split(' ').map(|part| part.parse().ok());
+    let mut next = || parts.next().flatten();
+    let (hard, soft, made, last) = (next()?, next()?, next()?, next()?);
+    Some(Stored {
+        hard,
+        soft,
+        made: made == 1,
+        last,
+    })
+}
+
+pub(super) fn parse_tombstone(value: &Value) -> Tombstone {
+    let numbers = || {
+        let text = text(value)?;
+        let (hard, soft) = text.split_once(' ')?;
+        Some(Tombstone {
+            hard: hard.parse().ok()?,
+            soft: soft.parse().ok()?,
+        })
+    };
+    numbers().unwrap_or_default()
+}
+
+pub(super) fn stored_of(answer: &mut impl Iterator<Item = Value>) -> Option<Stored> {
+    let mut next = || whole(&answer.next()?);
+    Some(Stored {
+        hard: next()?,
+        soft: next()?,
+        made: next()? == 1,
+        last: next()?,
+    })
+}
+
+pub(super) fn tombstone_of(answer: &mut impl Iterator<Item = Value>) -> Option<Tombstone> {
+    let mut next = || whole(&answer.next()?);
+    Some(Tombstone {
+        hard: next()?,
+        soft: next()?,
+    })
+}

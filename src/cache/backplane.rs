@@ -1,0 +1,187 @@
+//! What the instances tell each other: purges, so that no memory keeps what is gone, and fills,
+//! so that who waits for another's load is woken. A message that is lost costs freshness for a
+//! few seconds and nothing else: `recheck` sees to that.
+//!
+//! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`), its number, the
+//! query, and the entry's digest or `*` for all. One of a kind that is not known is skipped, so
+//! that versions can run side by side.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::Inner;
+use super::key::Digest;
+use super::link::Subscription;
+use super::purge::{PurgeKind, Scope};
+use super::redis::RedisTier;
+use crate::defence::Defence;
+use crate::stats::Fleet;
+
+/// How long the connection may be silent before it is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How long after a failure it is made again: at first, and at most.
+const RETRY: Duration = Duration::from_millis(250);
+const MAX_RETRY: Duration = Duration::from_secs(2);
+
+/// A message, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Message<'a> {
+    origin: &'a str,
+    kind: Kind,
+    number: u64,
+    query: &'a str,
+    /// `None`: all entries.
+    digest: Option<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Purge(PurgeKind),
+    /// An entry was stored.
+    Fill,
+    /// A load ended without a store.
+    Done,
+}
+
+/// Listens as long as the cache is there. To be run as a task of the engine runtime.
+pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
+    let random = RandomState::new();
+    let mut retry = RETRY;
+    loop {
+        if let Ok(subscription) = redis.subscribe().await {
+            retry = RETRY;
+            redis.seems_back();
+            hear(subscription, &redis, &inner).await;
+        }
+        if inner.upgrade().is_none() {
+            return;
+        }
+        // Up to a quarter longer, so that a fleet does not come back in one moment.
+        let part =
+            u32::try_from(random.hash_one(redis.clock.now()) % 1000).expect("below a thousand");
+        sleep(retry + retry / 4000 * part).await;
+        retry = (retry * 2).min(MAX_RETRY);
+    }
+}
+
+/// Until the connection ends.
+async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<Inner>) {
+    let Some(cache) = inner.upgrade() else { return };
+    cache.trust.connected(cache.clock.now());
+    drop(cache);
+    loop {
+        let heard = timeout(SILENCE, subscription.next()).await;
+        let Some(cache) = inner.upgrade() else { return };
+        match heard {
+            Ok(Some(message)) => {
+                redis.stats.tiers().fleet(Fleet::Messages);
+                if let Ok(text) = std::str::from_utf8(&message) {
+                    cache.heard(text, &redis.origin);
+                }
+            }
+            Ok(None) => return cache.trust.disconnected(),
+            Err(_) => {
+                drop(cache);
+                if !subscription.is_alive().await {
+                    if let Some(cache) = inner.upgrade() {
+                        cache.trust.disconnected();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn heard(&self, text: &str, origin: &str) {
+        let Some(message) = parse(text) else { return };
+        if message.origin == origin || Defence::Messages.is_off() {
+            return;
+        }
+        let number = Some(message.number);
+        match (message.kind, message.digest) {
+            (Kind::Purge(kind), None) => self.purge_here(Scope::Query(message.query), kind, number),
+            (Kind::Purge(kind), Some(digest)) => {
+                self.purge_digest(message.query, &digest, kind, number);
+            }
+            (Kind::Fill | Kind::Done, Some(digest)) => {
+                self.flights.nudge(&digest);
+                if let Some(copy) = self.memory.by_digest(&digest)
+                    && copy.rank.order < message.number
+                {
+                    self.mistrust(&copy);
+                }
+            }
+            (Kind::Fill | Kind::Done, None) => {}
+        }
+    }
+}
+
+fn parse(text: &str) -> Option<Message<'_>> {
+    let mut words = text.split(' ');
+    let mut word = || words.next();
+    let (origin, kind, number) = (word()?, word()?, word()?);
+    let (query, digest) = (word()?, word()?);
+    Some(Message {
+        origin,
+        kind: match kind {
+            "hard" => Kind::Purge(PurgeKind::Hard),
+            "soft" => Kind::Purge(PurgeKind::Soft),
+            "fill" => Kind::Fill,
+            "done" => Kind::Done,
+            _ => return None,
+        },
+        number: number.parse().ok()?,
+        query,
+        digest: match digest {
+            "*" => None,
+            digest => Some(Digest::from_hex(digest)?),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_written() {
+        let digest = Digest([0xab; 32]);
+        let text = format!("me fill 7 version {}", digest.hex());
+        assert_eq!(
+            parse(&text),
+            Some(Message {
+                origin: "me",
+                kind: Kind::Fill,
+                number: 7,
+                query: "version",
+                digest: Some(digest),
+            })
+        );
+        let purge = parse("me hard 7 version *").unwrap();
+        assert_eq!(purge.kind, Kind::Purge(PurgeKind::Hard));
+        assert_eq!(purge.digest, None);
+    }
+
+    #[test]
+    fn what_is_no_message_is_skipped() {
+        for text in [
+            "",
+            "me",
+            "me hard",
+            "me hard x version *",
+            "me hard 7 version",
+            "me hard 7 version zz",
+            "me other 7 version *",
+            "me hard -1 version *",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The board: which flights there are, and what is remembered of those that ended. Who may lead
+//! and how an end is told is the flight's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::super::Key;
+use super::super::key::Digest;
+use super::Waiter;
+use crate::error::RequestError;
+
+/// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
+/// else.
+pub(super) const REMEMBERED: usize = 10_000;
+
+#[derive(Default)]
+pub(super) struct Board {
+    pub(super) flying: HashMap<Digest, Listed>,
+    pub(super) remembered: HashMap<Digest, Remembered>,
+    pub(super) next: u64,
+}
+
+/// A flight as it stands on the board.
+pub(super) struct Listed {
+    pub(super) number: u64,
+    pub(super) key: Key,
+    pub(super) waiter: Waiter,
+    pub(super) signals: Arc<Signals>,
+}
+
+/// What a flight hears from outside.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// The number of the latest hard purge that took it off the board; 0: none.
+    pub(super) doomed: AtomicU64,
+    /// Another instance has something to say about its key.
+    pub(super) nudge: Notify,
+}
+
+pub(super) struct Remembered {
+    pub(super) key: Key,
+    pub(super) until: Instant,
+    pub(super) memo: Memo,
+}
+
+pub(super) enum Memo {
+    /// With how often in a row. Kept when its time is over, so that the next failure waits longer.
+    Failed(RequestError, u32),
+    TooLarge,
+}
+
+impl Board {
+    /// Takes the flight off the board, unless the key is another one's by now.
+    pub(super) fn take_off(&mut self, key: &Key, number: u64) {
+        if self
+            .flying
+            .get(key.digest())
+            .is_some_and(|listed| listed.number == number)
+        {
+            self.flying.remove(key.digest());
+        }
+    }
+
+    pub(super) fn remember(&mut self, key: &Key, until: Instant, memo: Memo, now: Instant) {
+        if self.remembered.len() >= REMEMBERED {
+            self.remembered.retain(|_, known| now < known.until);
+        }
+        let digest = key.digest();
+        if self.remembered.len() < REMEMBERED || self.remembered.contains_key(digest) {
+            let key = key.clone();
+            let known = Remembered { key, until, memo };
+            self.remembered.insert(*digest, known);
+        }
+    }
+
+    /// Takes off what a hard purge concerns, and forgets how such flights ended.
+    pub(super) fn doom(&mut self, concerned: impl Fn(&Key) -> bool, number: u64) {
+        self.flying.retain(|_, listed| {
+            let doomed = concerned(&listed.key);
+            if doomed {
+                listed.signals.doomed.fetch_max(number, Ordering::SeqCst);
+                listed.signals.nudge.notify_one();
+            }
+            !doomed
+        });
+        self.remembered.retain(|_, known| !concerned(&known.key));
+    }
+
+    /// Forgets which loads failed.
+    pub(super) fn forgive(&mut self) {
+        self.remembered
+            .retain(|_, known| matches!(known.memo, Memo::TooLarge));
+    }
+}

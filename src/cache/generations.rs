@@ -1,0 +1,242 @@
+//! What this process knows of the purges of each query, and where a load stands among them. The
+//! numbers come from Redis; what was loaded without Redis has none, and is placed by the order
+//! of events in this process. Telling others of a purge is `purge`'s and `backplane`'s.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Where a load stands among the purges of its query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rank {
+    /// The hard generation that was read before the load began.
+    pub(super) hard: u64,
+    /// The number that Redis gave the load as it began; 0: it began without Redis.
+    pub(super) order: u64,
+    /// When it began to be loaded or read, in the order of events in this process.
+    pub(super) sequence: u64,
+}
+
+impl Rank {
+    /// Of what begins now without Redis.
+    pub(super) fn unnumbered() -> Rank {
+        Rank {
+            hard: 0,
+            order: 0,
+            sequence: next_sequence(),
+        }
+    }
+}
+
+/// The next place in the order of events in this process.
+pub(super) fn next_sequence() -> u64 {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(1);
+    SEQUENCE.fetch_add(1, Ordering::SeqCst)
+}
+
+/// The generations of a query as Redis has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// An entry of another hard generation is absent.
+    pub(super) hard: u64,
+    /// An entry that was loaded before it is stale.
+    pub(super) soft: u64,
+    /// The hard generation was made because there was none, and not by a purge.
+    pub(super) made: bool,
+    /// The highest number drawn for this query.
+    pub(super) last: u64,
+}
+
+/// What is known of the purges of one query.
+#[derive(Debug, Default)]
+pub(super) struct Generations {
+    hard: Line,
+    soft: Line,
+    /// Hard purges of any kind: a copy that was on its way meanwhile is not kept.
+    hard_purges: AtomicU64,
+    /// Purges that Redis has not heard of yet.
+    pending: AtomicUsize,
+}
+
+/// Everything that began before it is concerned.
+#[derive(Debug, Default)]
+struct Line {
+    /// For what has a number.
+    number: AtomicU64,
+    /// For what has none, as a place in the order of events.
+    unnumbered: AtomicU64,
+    /// For everything, as a place in the order of events: a purge without a number.
+    all: AtomicU64,
+}
+
+impl Line {
+    fn raise(&self, number: u64) {
+        if self.number.fetch_max(number, Ordering::SeqCst) < number {
+            self.unnumbered.fetch_max(next_sequence(), Ordering::SeqCst);
+        }
+    }
+
+    fn raise_all(&self) {
+        self.all.fetch_max(next_sequence(), Ordering::SeqCst);
+    }
+
+    fn is_after(&self, rank: Rank) -> bool {
+        let numbered = match rank.order {
+            0 => rank.sequence <= self.unnumbered.load(Ordering::SeqCst),
+            order => order <= self.number.load(Ordering::SeqCst),
+        };
+        numbered || rank.sequence <= self.all.load(Ordering::SeqCst)
+    }
+}
+
+impl Generations {
+    /// A hard purge of the whole query; without a number when Redis was not reached.
+    pub(super) fn purge(&self, number: Option<u64>) {
+        match number {
+            Some(number) => self.hard.raise(number),
+            None => self.hard.raise_all(),
+        }
+        self.note_hard_purge();
+    }
+
+    /// A soft purge of the whole query; without a number when Redis was not reached.
+    pub(super) fn expire(&self, number: Option<u64>) {
+        match number {
+            Some(number) => self.soft.raise(number),
+            None => self.soft.raise_all(),
+        }
+    }
+
+    /// Takes over what Redis says. A generation that was made because there was none tells only
+    /// that something may have been missed: it makes stale and removes nothing.
+    pub(super) fn learn(&self, stored: &Stored) {
+        if stored.made {
+            self.soft.raise(stored.hard);
+        } else {
+            self.hard.raise(stored.hard);
+        }
+        self.soft.raise(stored.soft);
+    }
+
+    pub(super) fn is_purged(&self, rank: Rank) -> bool {
+        self.hard.is_after(rank)
+    }
+
+    pub(super) fn is_expired(&self, rank: Rank) -> bool {
+        self.soft.is_after(rank)
+    }
+
+    /// There has been a hard purge, if only of one entry.
+    pub(super) fn note_hard_purge(&self) {
+        self.hard_purges.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many hard purges there have been: who has seen the same number before and after
+    /// something was on its way knows that there was none meanwhile.
+    pub(super) fn hard_purges(&self) -> u64 {
+        self.hard_purges.load(Ordering::SeqCst)
+    }
+
+    /// A purge that Redis has not heard of, …
+    pub(super) fn begin_pending(&self) {
+        self.pending.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// … and now it has.
+    pub(super) fn end_pending(&self) {
+        self.pending.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether Redis lacks a purge, so that nothing in it may be used.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// The generations of all queries that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct AllGenerations(RwLock<HashMap<String, Arc<Generations>>>);
+
+impl AllGenerations {
+    pub(super) fn of(&self, query: &str) -> Arc<Generations> {
+        if let Some(known) = self.known(query) {
+            return known;
+        }
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(query.to_owned()).or_default())
+    }
+
+    /// Those of a query that this process has used: of others there is nothing to purge.
+    pub(super) fn known(&self, query: &str) -> Option<Arc<Generations>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(query).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(order: u64) -> Rank {
+        Rank {
+            hard: 1,
+            order,
+            sequence: next_sequence(),
+        }
+    }
+
+    #[test]
+    fn a_purge_concerns_what_began_before_it_and_nothing_else() {
+        let generations = Generations::default();
+        let before = [numbered(10), Rank::unnumbered()];
+        generations.purge(Some(20));
+        let after = [numbered(21), Rank::unnumbered()];
+        assert!(before.iter().all(|rank| generations.is_purged(*rank)));
+        assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
+        assert!(!before.iter().any(|rank| generations.is_expired(*rank)));
+        generations.expire(Some(30));
+        assert!(after.iter().all(|rank| generations.is_expired(*rank)));
+        assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
+    }
+
+    #[test]
+    fn a_purge_without_a_number_concerns_everything_until_now() {
+        let generations = Generations::default();
+        let before = [numbered(u64::MAX), Rank::unnumbered()];
+        generations.purge(None);
+        assert!(before.iter().all(|rank| generations.is_purged(*rank)));
+        assert!(!generations.is_purged(numbered(1)));
+        assert!(!generations.is_purged(Rank::unnumbered()));
+    }
+
+    #[test]
+    fn what_is_known_already_is_no_news_for_what_has_no_number() {
+        let generations = Generations::default();
+        let stored = Stored {
+            hard: 10,
+            soft: 12,
+            made: false,
+            last: 20,
+        };
+        generations.learn(&stored);
+        let copy = Rank::unnumbered();
+        generations.learn(&stored);
+        assert!(!generations.is_purged(copy) && !generations.is_expired(copy));
+        generations.learn(&Stored { soft: 15, ..stored });
+        assert!(!generations.is_purged(copy) && generations.is_expired(copy));
+    }
+
+    #[test]
+    fn a_generation_made_because_there_was_none_removes_nothing() {
+        let generations = Generations::default();
+        let copies = [numbered(5), Rank::unnumbered()];
+        generations.learn(&Stored {
+            hard: 10,
+            soft: 10,
+            made: true,
+            last: 10,
+        });
+        assert!(copies.iter().all(|copy| generations.is_expired(*copy)));
+        assert!(!copies.iter().any(|copy| generations.is_purged(*copy)));
+    }
+}

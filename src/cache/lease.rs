@@ -1,0 +1,74 @@
+//! The lease: one load per key in the whole fleet. It saves work; correctness never depends on
+//! it, so what goes wrong with it is no error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::Key;
+use super::redis::RedisTier;
+use crate::stats::Fleet;
+
+/// How often a lease is renewed while its load runs.
+const RENEW: Duration = Duration::from_millis(800);
+
+/// A lease that is held, and renewed. However it is dropped, it is given back, so that another
+/// instance need not wait for it to run out.
+pub(super) struct Lease {
+    redis: Arc<RedisTier>,
+    key: Key,
+    hard: u64,
+    value: String,
+    renewal: AbortHandle,
+    returned: bool,
+}
+
+impl Lease {
+    /// The lease that the pre-load script took with `token`. Must be called on the engine runtime.
+    pub(super) fn held(redis: &Arc<RedisTier>, key: &Key, hard: u64, token: &str) -> Lease {
+        let value = format!("{hard} {token}");
+        let renewal = tokio::spawn(renew(Arc::clone(redis), key.clone(), value.clone()));
+        Lease {
+            redis: Arc::clone(redis),
+            key: key.clone(),
+            hard,
+            value,
+            renewal: renewal.abort_handle(),
+            returned: false,
+        }
+    }
+
+    /// What stands in Redis for it. Whoever asks gives it back with the store or the note that
+    /// comes next.
+    pub(super) fn into_value(mut self) -> String {
+        self.returned = true;
+        std::mem::take(&mut self.value)
+    }
+}
+
+/// Until the lease is another's or is given back. An answer that does not come is asked for
+/// again: the lease may have outlived it.
+async fn renew(redis: Arc<RedisTier>, key: Key, value: String) {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        if redis.renew(&key, &value).await == Some(false) {
+            redis.stats.tiers().fleet(Fleet::LeasesLost);
+            return;
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+        if self.returned {
+            return;
+        }
+        let (redis, key, hard) = (Arc::clone(&self.redis), self.key.clone(), self.hard);
+        let value = std::mem::take(&mut self.value);
+        self.redis.engine.spawn(async move {
+            redis.release(&key, hard, Some(&value), None).await;
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! What one instance notes of a load that failed, for the others not to repeat it at once: the
+//! class of the error, without what the database said. It is about the statement and not
+//! about a connection: that another instance is cut off from the database says nothing about this one.
+
+use super::flight::{Backoff, TOO_LARGE_FOR};
+use crate::error::RequestError;
+
+/// What a note says.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// The load fails so, and has done so many times in a row.
+    Failed(RequestError, u32),
+    /// What it brings is too large to store, so nobody need wait for it.
+    TooLarge,
+}
+
+/// The words for an entry that is too large to store.
+pub(super) const TOO_LARGE: &str = "large";
+
+/// How long that is taken for true.
+pub(super) fn too_large() -> Backoff {
+    Backoff {
+        wait: TOO_LARGE_FOR,
+        failures: 0,
+    }
+}
+
+/// The words for an error; `None` for one that says nothing about other instances.
+pub(super) fn words(error: &RequestError) -> Option<String> {
+    Some(match error {
+        RequestError::Refused { sqlstate, .. } => format!("refused {sqlstate}"),
+        RequestError::Failed { sqlstate, .. } => format!("failed {sqlstate}"),
+        RequestError::TooLarge { limit } => format!("too-large {limit}"),
+        RequestError::Timeout { limit } => format!("timeout {}", limit.as_millis()),
+        _ => return None,
+    })
+}
+
+/// What `words` (after how often in a row) say; `None` when they are not ours.
+pub(super) fn read(words: &str) -> Option<Note> {
+    let (failures, words) = words.split_once(' ')?;
+    if words == TOO_LARGE {
+        return Some(Note::TooLarge);
+    }
+    let (class, value) = words.split_once(' ')?;
+    let detail = || "it failed on another instance a moment ago; its log says why".into();
+    let sqlstate = || (value.len() == 5).then(|| value.to_owned());
+    let error = match class {
+        "refused" => RequestError::Refused {
+            sqlstate: sqlstate()?,
+            detail: detail(),
+        },
+        "failed" => RequestError::Failed {
+            sqlstate: sqlstate()?,
+            detail: detail(),
+        },
+        "too-large" => RequestError::TooLarge {
+            limit: value.parse().ok()?,
+        },
+        "timeout" => RequestError::Timeout {
+            limit: std::time::Duration::from_millis(value.parse().ok()?),
+        },
+        _ => return None,
+    };
+    Some(Note::Failed(error, failures.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_statement_is_noted_and_read_as_the_same_class() {
+        let detail: std::sync::Arc<str> = "secret".into();
+        for error in [
+            RequestError::Refused {
+                sqlstate: "25006".into(),
+                detail: detail.clone(),
+            },
+            RequestError::Failed {
+                sqlstate: "22012".into(),
+                detail: detail.clone(),
+            },
+            RequestError::TooLarge { limit: 7 },
+            RequestError::Timeout {
+                limit: Duration::from_secs(30),
+            },
+        ] {
+            let noted = format!("3 {}", words(&error).unwrap());
+            assert!(!noted.contains("secret"), "{noted}");
+            let Some(Note::Failed(read, 3)) = read(&noted) else {
+                panic!("{noted} is not read");
+            };
+            assert_eq!(read.class(), error.class());
+            assert_eq!(read.status(), error.status());
+        }
+        assert!(words(&RequestError::Unavailable { detail }).is_none());
+        assert!(matches!(read("0 large"), Some(Note::TooLarge)));
+    }
+
+    #[test]
+    fn what_is_not_ours_says_nothing() {
+        for words in [
+            "",
+            "x",
+            "1",
+            "1 ",
+            "1 failed",
+            "x failed 22012",
+            "1 timeout x",
+            "1 odd 1",
+        ] {
+            assert!(read(words).is_none(), "{words}");
+        }
+    }
+}

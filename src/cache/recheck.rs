@@ -1,0 +1,270 @@
+//! How long a copy in memory is believed without asking Redis, what the answer does to it, and
+//! how a copy gets from Redis into memory. Messages make most of it needless; this is for those
+//! that are missed, and for who changes Redis by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::answers::{Look, Tombstone};
+use super::entry::Life;
+use super::generations::{Generations, next_sequence};
+use super::purge::PurgeKind;
+use super::redis::RedisTier;
+use super::{Entry, Inner, Key, Policy};
+use crate::defence::Defence;
+use crate::outcome::Tier;
+
+/// How long a copy is believed while messages come in, …
+const BELIEVED: Duration = Duration::from_secs(5);
+/// … and while none do. Also how soon a comparison that failed is tried again.
+const BELIEVED_ALONE: Duration = Duration::from_secs(1);
+
+/// How far copies in memory can be believed.
+pub(super) struct Trust {
+    origin: Instant,
+    /// Whether messages come in.
+    connected: AtomicBool,
+    /// Copies that were compared before it may be missing something.
+    mistrusted: AtomicU64,
+}
+
+impl Trust {
+    pub(super) fn new(now: Instant) -> Trust {
+        Trust {
+            origin: now,
+            connected: AtomicBool::new(false),
+            mistrusted: AtomicU64::new(0),
+        }
+    }
+
+    /// Messages come in from now on; what was said before is lost.
+    pub(super) fn connected(&self, now: Instant) {
+        self.mistrusted.store(self.time(now), Ordering::SeqCst);
+        self.connected.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn disconnected(&self) {
+        self.connected.store(false, Ordering::SeqCst);
+    }
+
+    /// Nanoseconds since it was made; never 0, which stands for never.
+    fn time(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.origin);
+        u64::try_from(since.as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
+    }
+
+    fn compared(&self, entry: &Entry, now: Instant) {
+        entry.checked.store(self.time(now), Ordering::SeqCst);
+    }
+
+    /// How long a copy is believed at the moment.
+    fn believed(&self) -> Duration {
+        if self.connected.load(Ordering::Relaxed) {
+            BELIEVED
+        } else {
+            BELIEVED_ALONE
+        }
+    }
+
+    /// Whether the caller has to compare the copy with Redis before it is used. Of many that ask
+    /// because its time is over, one has to; after a reconnection all have.
+    fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
+        if Defence::Recheck.is_off() {
+            return false;
+        }
+        let (checked, now) = (entry.checked.load(Ordering::SeqCst), self.time(now));
+        if checked < self.mistrusted.load(Ordering::SeqCst) {
+            return true;
+        }
+        let believed = self.believed();
+        // A stale copy is served at once; the refresh behind it asks Redis first.
+        life != Life::Stale
+            && u128::from(now.saturating_sub(checked)) > believed.as_nanos()
+            && entry
+                .checked
+                .compare_exchange(checked, now, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok()
+    }
+
+    /// A comparison that failed leaves the copy as it is, and is made again soon.
+    fn compare_soon(&self, entry: &Entry, now: Instant) {
+        let early = self.believed().saturating_sub(BELIEVED_ALONE);
+        let early = u64::try_from(early.as_nanos()).unwrap_or(u64::MAX);
+        let mistrusted = self.mistrusted.load(Ordering::SeqCst);
+        let time = self.time(now).saturating_sub(early);
+        entry.checked.store(time.max(mistrusted), Ordering::SeqCst);
+    }
+}
+
+/// What looking in Redis has brought.
+#[derive(Default)]
+pub(super) struct Glance {
+    /// The copy to use, and where it is from.
+    pub(super) copy: Option<(Arc<Entry>, Tier)>,
+    /// The order number of an entry that cannot be used and need not be fetched again.
+    pub(super) useless: u64,
+    /// Redis was asked and did not answer.
+    pub(super) unanswered: bool,
+}
+
+impl Glance {
+    fn unanswered() -> Glance {
+        Glance {
+            unanswered: true,
+            ..Glance::default()
+        }
+    }
+}
+
+impl Inner {
+    /// The Redis tier, unless there is a purge of this query that it has not heard of.
+    pub(super) fn redis_for(&self, generations: &Generations) -> Option<&Arc<RedisTier>> {
+        self.redis.as_ref().filter(|_| !generations.is_pending())
+    }
+
+    /// Whether a copy that could be served has to be compared with Redis first.
+    pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
+        self.redis.is_some() && self.trust.must_compare(entry, life, now)
+    }
+
+    /// The usable copy that Redis has, which is then in memory too; or the `copy` in memory, where
+    /// that is still the one to use.
+    pub(super) async fn look_in_redis(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        copy: Option<&Arc<Entry>>,
+    ) -> Glance {
+        let generations = self.generations.of(key.query());
+        let Some(redis) = self.redis_for(&generations) else {
+            return Glance::default();
+        };
+        if let Some(copy) = copy {
+            let Some(front) = redis.front(key).await else {
+                self.trust.compare_soon(copy, self.clock.now());
+                return Glance::unanswered();
+            };
+            self.learn(&generations, &front, Some(copy));
+            if front.found.is_none_or(|order| order <= copy.rank.order) {
+                self.compare(copy, &front);
+                return Glance {
+                    copy: Some((Arc::clone(copy), Tier::Memory)),
+                    ..Glance::default()
+                };
+            }
+        }
+        let (purges, sequence) = (generations.hard_purges(), next_sequence());
+        let Some(look) = redis.read(key, &generations, sequence).await else {
+            return Glance::unanswered();
+        };
+        self.learn(&generations, &look, None);
+        let entry = match look.found {
+            Some(Ok(entry)) => entry,
+            Some(Err(useless)) => {
+                return Glance {
+                    useless,
+                    ..Glance::default()
+                };
+            }
+            None => return Glance::default(),
+        };
+        apply(&entry, look.tombstone);
+        Glance {
+            copy: self.keep_found(entry, policy, &generations, purges),
+            ..Glance::default()
+        }
+    }
+
+    /// Keeps an entry that Redis gave, unless a hard purge came while it was on its way, of which
+    /// there had been `purges` before.
+    pub(super) fn keep_found(
+        &self,
+        entry: Entry,
+        policy: &Policy,
+        generations: &Generations,
+        purges: u64,
+    ) -> Option<(Arc<Entry>, Tier)> {
+        let now = self.clock.now();
+        if entry.life(policy, now) == Life::Over {
+            return None;
+        }
+        entry.set_stored();
+        self.trust.compared(&entry, now);
+        let entry = self.memory.insert(Arc::new(entry), policy.physical());
+        if generations.hard_purges() != purges {
+            entry.purge(PurgeKind::Hard);
+            self.memory.remove(&entry);
+            return None;
+        }
+        Some((entry, Tier::Redis))
+    }
+
+    /// Keeps an entry that was loaded here; `is_doomed` says whether a hard purge concerns it.
+    pub(super) fn keep_loaded(
+        &self,
+        entry: &Arc<Entry>,
+        physical: Duration,
+        is_doomed: impl Fn() -> bool,
+    ) -> Arc<Entry> {
+        if is_doomed() {
+            return Arc::clone(entry);
+        }
+        self.trust.compared(entry, self.clock.now());
+        let kept = self.memory.insert(Arc::clone(entry), physical);
+        // One that came in between did not find it in memory.
+        if is_doomed() {
+            entry.purge(PurgeKind::Hard);
+            self.memory.remove(entry);
+        }
+        kept
+    }
+
+    /// Redis has taken an entry: what stands there is this one.
+    pub(super) fn is_in_redis(&self, entry: &Entry) {
+        entry.set_stored();
+        self.trust.compared(entry, self.clock.now());
+    }
+
+    /// The next use of this copy compares it with Redis.
+    pub(super) fn mistrust(&self, entry: &Entry) {
+        entry.checked.store(0, Ordering::SeqCst);
+    }
+
+    /// Takes over what Redis says of purges, of the query and of this entry.
+    pub(super) fn learn<T>(
+        &self,
+        generations: &Generations,
+        look: &Look<T>,
+        copy: Option<&Arc<Entry>>,
+    ) {
+        if let Some(stored) = &look.stored {
+            generations.learn(stored);
+        }
+        if let Some(copy) = copy {
+            apply(copy, look.tombstone);
+        }
+    }
+
+    /// What it does to a copy that Redis has nothing newer for.
+    fn compare(&self, copy: &Entry, front: &Look<u64>) {
+        // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
+        // but something happened, so it is not called fresh.
+        let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
+        let removed = front.found.is_none() && copy.is_stored();
+        if lost_numbers || removed {
+            copy.purge(PurgeKind::Soft);
+        }
+        self.trust.compared(copy, self.clock.now());
+    }
+}
+
+/// Lets the purges of this entry alone act on a copy of it.
+pub(super) fn apply(copy: &Entry, tombstone: Tombstone) {
+    let concerns = |number: u64| number > 0 && copy.rank.order <= number;
+    if concerns(tombstone.hard) {
+        copy.purge(PurgeKind::Hard);
+    } else if concerns(tombstone.soft) {
+        copy.purge(PurgeKind::Soft);
+    }
+}

@@ -1,0 +1,30 @@
+-- Stores what was loaded, unless it comes too late; gives the lease back either way.
+--
+-- KEYS: generations, entry, tombstone, lease, note
+-- ARGV: envelope version; hard generation and order number of the load; the lease's value ('':
+--       none held); envelope; its life in ms; channel; message; '1': store whatever stands there
+-- Answer: 'stored', or why not; then, where there are generations: hard, soft, made, last,
+--         tombstone's hard and soft
+
+local g = generations(KEYS[1])
+local hard, soft = tombstone(KEYS[3])
+local mine, lease = tonumber(ARGV[3]), read(KEYS[4])
+
+local verdict = 'stored'
+if not g or text(g.hard) ~= ARGV[2] or hard >= mine then
+  verdict = 'purged'
+elseif ARGV[4] ~= '' and lease and lease ~= ARGV[4] then
+  verdict = 'lost'
+elseif order(KEYS[2], g, ARGV[1]) > mine then
+  verdict = 'older'
+end
+if ARGV[9] == '1' then verdict = 'stored' end
+
+if verdict == 'stored' then
+  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6])
+  redis.call('DEL', KEYS[5])
+end
+if ARGV[4] ~= '' and lease == ARGV[4] then redis.call('DEL', KEYS[4]) end
+if verdict == 'stored' then say(ARGV[7], ARGV[8]) end
+if not g then return { verdict } end
+return { verdict, text(g.hard), text(g.soft), g.made, text(g.last), text(hard), text(soft) }

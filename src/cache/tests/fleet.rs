@@ -1,0 +1,303 @@
+//! Several instances on one Redis: who loads, who waits, what a purge reaches. Time is the
+//! runtime's and stands still, so nothing here waits in earnest. The `model` tries the orders of
+//! events that nobody thought of.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use super::fake::{Line, Server, Way};
+use super::*;
+use crate::cache::redis::{RedisTier, Wire};
+use crate::settings::Secret;
+
+/// What the database holds, and what it has been asked for.
+#[derive(Default)]
+struct Source {
+    value: Mutex<String>,
+    loads: AtomicUsize,
+    ends: Mutex<VecDeque<RequestError>>,
+}
+
+struct Instance {
+    cache: Cache,
+    line: Line,
+    stats: Arc<Stats>,
+    source: Arc<Source>,
+    key: Key,
+}
+
+/// Longer than what is quick, so that a lease is worth it.
+const LOAD: Duration = Duration::from_secs(2);
+const LIFE: Duration = Duration::from_hours(1);
+
+impl Instance {
+    fn new(server: &Server, source: &Arc<Source>, seed: u64) -> Instance {
+        let (clock, stats) = (Clock::of_runtime(), Arc::new(Stats::new(["q"].into_iter())));
+        let settings = settings::Redis {
+            url: Secret::new(String::new()),
+            password: None,
+            ca_file: None,
+            namespace: "unslow".to_owned(),
+            timeout: Duration::from_millis(250),
+        };
+        let cache = settings::Cache {
+            ttl: POLICY.ttl,
+            stale_while_revalidate: POLICY.stale_while_revalidate,
+            stale_if_error: POLICY.stale_if_error,
+            memory: 1 << 20,
+            max_entry: MAX_ENTRY,
+        };
+        let (engine, line) = (Handle::current(), server.line(seed));
+        let tier = RedisTier::over(
+            Wire::Fake(line.clone()),
+            &settings,
+            max_entry(&cache),
+            &engine,
+            Arc::clone(&stats),
+            clock.clone(),
+        );
+        Instance {
+            cache: Cache::over(&cache, Some(tier), engine, Arc::clone(&stats), clock),
+            line,
+            stats,
+            source: Arc::clone(source),
+            key: key("p"),
+        }
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            key: &self.key,
+            policy: POLICY,
+            patience: 30 * SECOND,
+            stats: self.stats.query(0),
+        }
+    }
+
+    /// A load takes what is there as it begins, and a while.
+    fn load(&self) -> impl FnOnce() -> Loading + Send + 'static {
+        let source = Arc::clone(&self.source);
+        move || {
+            Box::pin(async move {
+                source.loads.fetch_add(1, Ordering::SeqCst);
+                let value = source.value.lock().unwrap().clone();
+                let end = source.ends.lock().unwrap().pop_front();
+                tokio::time::sleep(LOAD).await;
+                end.map_or_else(|| Ok(loaded(&value)), Err)
+            })
+        }
+    }
+
+    async fn get(&self) -> Result<Reply, RequestError> {
+        self.cache.get_or_load(self.lookup(), self.load()).await
+    }
+
+    /// A caller who is on its way while the test goes on.
+    fn early(self: &Arc<Self>) -> tokio::task::JoinHandle<Result<Reply, RequestError>> {
+        let instance = Arc::clone(self);
+        tokio::spawn(async move { instance.get().await })
+    }
+
+    async fn body(&self) -> String {
+        let reply = self.get().await.unwrap();
+        String::from_utf8(body(&reply).to_vec()).unwrap()
+    }
+
+    async fn purge(&self, kind: PurgeKind) -> Reach {
+        self.cache.purge(Scope::Query("version"), kind).await
+    }
+
+    async fn purge_entry(&self, kind: PurgeKind) -> Reach {
+        let (key, life) = (&self.key, LIFE);
+        self.cache.purge(Scope::Entry { key, life }, kind).await
+    }
+}
+
+impl Source {
+    fn set(&self, value: &str) {
+        value.clone_into(&mut self.value.lock().unwrap());
+    }
+
+    fn fail_next(&self, error: RequestError) {
+        self.ends.lock().unwrap().push_back(error);
+    }
+
+    fn loads(&self) -> usize {
+        self.loads.load(Ordering::SeqCst)
+    }
+}
+
+/// So many instances, listening.
+async fn fleet(count: u64) -> (Server, Arc<Source>, Vec<Arc<Instance>>) {
+    let (server, source) = (Server::new(), Arc::new(Source::default()));
+    source.set("old");
+    let instances = (0..count).map(|n| Arc::new(Instance::new(&server, &source, n)));
+    let instances: Vec<_> = instances.collect();
+    pass(SECOND).await;
+    (server, source, instances)
+}
+
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+fn broken() -> RequestError {
+    RequestError::Failed {
+        sqlstate: "22012".into(),
+        detail: "division by zero".into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_key_is_one_load_in_the_fleet() {
+    let (server, source, fleet) = fleet(3).await;
+    let callers = (0..300).map(|n| fleet[n % 3].get());
+    let replies = join_all(callers).await;
+    assert!(replies.iter().all(|r| body(r.as_ref().unwrap()) == b"old"));
+    assert_eq!(source.loads(), 1);
+    assert!(server.violations().is_empty(), "{:?}", server.violations());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_holder_dies_one_of_those_who_wait_takes_over() {
+    let (_server, source, fleet) = fleet(3).await;
+    let _holder = fleet[0].early();
+    pass(SECOND).await;
+    assert_eq!(source.loads(), 1);
+    fleet[0].line.set_way(Way::Cut);
+    let (one, two) = tokio::join!(fleet[1].get(), fleet[2].get());
+    assert_eq!(
+        (body(&one.unwrap()), body(&two.unwrap())),
+        (&b"old"[..], &b"old"[..])
+    );
+    assert_eq!(source.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_shared_by_the_fleet_and_not_repeated_at_once() {
+    let (_server, source, fleet) = fleet(2).await;
+    source.fail_next(broken());
+    let (one, two) = tokio::join!(fleet[0].get(), fleet[1].get());
+    assert_eq!(one.unwrap_err().class(), "failed");
+    assert_eq!(two.unwrap_err().class(), "failed");
+    assert_eq!(source.loads(), 1);
+    pass(2 * SECOND).await;
+    assert_eq!(fleet[1].body().await, "old");
+    assert_eq!(source.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hard_purge_reaches_every_memory_and_ends_what_is_loading() {
+    for of_one in [true, false] {
+        let (server, source, fleet) = fleet(3).await;
+        for instance in &fleet {
+            assert_eq!(instance.body().await, "old");
+        }
+        fleet[2].purge(PurgeKind::Hard).await;
+        pass(Duration::from_millis(100)).await;
+        // A load of what is there now is under way when the next purge comes.
+        let early = fleet[0].early();
+        pass(SECOND).await;
+        source.set("new");
+        let reach = match of_one {
+            true => fleet[1].purge_entry(PurgeKind::Hard).await,
+            false => fleet[1].purge(PurgeKind::Hard).await,
+        };
+        assert_eq!(reach, Reach::Fleet);
+        pass(Duration::from_millis(100)).await;
+        let (zero, one, two) = tokio::join!(fleet[0].body(), fleet[1].body(), fleet[2].body());
+        assert_eq!([zero, one, two], ["new", "new", "new"], "of one: {of_one}");
+        // Who asked before the purge gets what was there then, and nobody else.
+        assert_eq!(body(&early.await.unwrap().unwrap()), b"old");
+        for instance in &fleet {
+            assert_eq!(instance.body().await, "new");
+        }
+        assert_eq!(source.loads(), 3);
+        assert!(server.violations().is_empty(), "{:?}", server.violations());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_soft_purge_makes_stale_and_one_instance_loads_behind() {
+    for of_one in [true, false] {
+        let (_server, source, fleet) = fleet(3).await;
+        for instance in &fleet {
+            instance.body().await;
+        }
+        source.set("new");
+        match of_one {
+            true => fleet[1].purge_entry(PurgeKind::Soft).await,
+            false => fleet[1].purge(PurgeKind::Soft).await,
+        };
+        pass(Duration::from_millis(100)).await;
+        for instance in &fleet {
+            let reply = instance.get().await.unwrap();
+            assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
+        }
+        pass(LOAD + SECOND).await;
+        for instance in &fleet {
+            assert_eq!(instance.body().await, "new");
+        }
+        assert_eq!(source.loads(), 2, "of one: {of_one}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_without_redis_is_applied_when_it_is_back() {
+    let (_server, source, fleet) = fleet(2).await;
+    for instance in &fleet {
+        instance.body().await;
+    }
+    fleet[0].line.set_way(Way::Held);
+    source.set("new");
+    assert_eq!(fleet[0].purge(PurgeKind::Hard).await, Reach::Instance);
+    assert_eq!(fleet[0].body().await, "new");
+    assert_eq!(fleet[1].body().await, "old", "it cannot know");
+    fleet[0].line.set_way(Way::Open);
+    pass(10 * SECOND).await;
+    assert_eq!(fleet[1].body().await, "new");
+    assert_eq!(fleet[0].body().await, "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_emptied_redis_is_no_mass_miss() {
+    let (server, source, fleet) = fleet(3).await;
+    for instance in &fleet {
+        instance.body().await;
+    }
+    server.flush();
+    source.set("new");
+    pass(6 * SECOND).await;
+    for instance in &fleet {
+        let reply = instance.get().await.unwrap();
+        assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
+    }
+    pass(LOAD + SECOND).await;
+    for instance in &fleet {
+        assert_eq!(instance.body().await, "new");
+    }
+    assert_eq!(source.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asked_for_refresh_loads_what_is_there_now() {
+    let (_server, source, fleet) = fleet(2).await;
+    let early = fleet[0].early();
+    pass(SECOND).await;
+    source.set("new");
+    for instance in [1, 0] {
+        let instance = &fleet[instance];
+        let refreshed = instance
+            .cache
+            .refresh(instance.lookup(), Duration::ZERO, instance.load());
+        assert_eq!(refreshed.await.unwrap(), Refreshed::Loaded);
+        assert_eq!(instance.body().await, "new");
+    }
+    assert_eq!(source.loads(), 3);
+    assert!(early.await.unwrap().is_ok());
+    let recent = fleet[1]
+        .cache
+        .refresh(fleet[1].lookup(), 5 * SECOND, fleet[1].load());
+    assert_eq!(recent.await.unwrap(), Refreshed::Recent);
+    assert_eq!(source.loads(), 3);
+}
