@@ -141,6 +141,10 @@ impl Server {
         self.lock().engine.mode = mode;
     }
 
+    pub(in crate::cache) fn mode(&self) -> Mode {
+        self.lock().engine.mode
+    }
+
     /// What the cache did that no server, or no Cluster, would stand: unknown commands, keys that
     /// a script was not given, keys of several hash tags. Every test asserts that there is none.
     pub(in crate::cache) fn violations(&self) -> Vec<String> {
