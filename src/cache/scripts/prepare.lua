@@ -35,9 +35,9 @@ of, till = number(of), number(till)
 if of == g.hard and till then
   local time = redis.call('TIME')
   left = till - (tonumber(time[1]) * 1000000 + tonumber(time[2]))
-else
-  note = ''
 end
+-- One that holds for longer than any is of before the clock was set back.
+if left == 0 or left > 60000000 then note, left = '', 0 end
 if left > 0 and ARGV[6] ~= '1' then
   return answer('noted', 0, { '', 0, note, left })
 end
@@ -47,7 +47,9 @@ if ARGV[4] ~= '' then
   local held = read(KEYS[4])
   -- Whoever loads for a generation that is over keeps nobody waiting.
   if held and held ~= mine and number(string.match(held, '^(%d+) ')) == g.hard then
-    return answer('busy', 0)
+    -- Nor does one that was taken before the clock was set back.
+    local time = redis.call('PTTL', KEYS[4])
+    if time >= 0 and time <= tonumber(ARGV[5]) then return answer('busy', 0) end
   end
   redis.call('SET', KEYS[4], mine, 'PX', ARGV[5])
 end
