@@ -122,6 +122,15 @@ pub enum RequestError {
         /// The bound, in bytes.
         limit: u64,
     },
+    /// Loading failed a moment ago, and is not tried again yet.
+    #[error("{cause}")]
+    Again {
+        /// How it failed.
+        #[source]
+        cause: Arc<RequestError>,
+        /// How long it is not tried again.
+        wait: Duration,
+    },
     /// A fault of this program.
     #[error("internal error: {detail}")]
     Internal {
@@ -132,6 +141,9 @@ pub enum RequestError {
 
 /// What a page says when there is nothing a visitor could do.
 const DIFFICULTIES: &str = "we're currently experiencing technical difficulties";
+
+/// When an error that says nothing of it may have passed.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl RequestError {
     /// The HTTP status of the answer.
@@ -147,6 +159,7 @@ impl RequestError {
             RequestError::Timeout { .. } => 504,
             // Its file has to be mended: asking again cannot help.
             RequestError::BadQuery { .. } | RequestError::Internal { .. } => 500,
+            RequestError::Again { cause, .. } => cause.status(),
         }
     }
 
@@ -158,6 +171,7 @@ impl RequestError {
             | RequestError::UnknownQuery(_)
             | RequestError::Rejected { .. }
             | RequestError::BadQuery { .. } => self.to_string(),
+            RequestError::Again { cause, .. } => cause.public_message(debug),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")
@@ -172,7 +186,12 @@ impl RequestError {
 
     /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
-        (self.status() == 503).then_some(Duration::from_secs(2))
+        match self {
+            RequestError::Again { wait, cause } if matches!(cause.status(), 503 | 504) => {
+                Some(*wait)
+            }
+            _ => (self.status() == 503).then_some(RETRY_AFTER),
+        }
     }
 
     /// A short word for counters and logs.
@@ -188,6 +207,7 @@ impl RequestError {
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",
             RequestError::Internal { .. } => "internal",
+            RequestError::Again { cause, .. } => cause.class(),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! | [`app`] | from a query and its arguments to an answer: the only place that sees database and cache |
 //! | [`query`] | the catalog, the `.sql` file format, typed parameters |
 //! | [`db`] | running a query, read-only and bounded |
-//! | [`cache`] | the read path: memory, Redis, one load per key |
+//! | [`cache`] | the read path: memory, Redis, one load per key in the whole fleet; purges |
 //! | [`stats`] | every counter |
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
@@ -30,7 +30,7 @@
 //!    ([`query::Query::arguments`]).
 //! 3. [`app::App::answer`] asks the cache, with a load to run when the cache has nothing.
 //! 4. [`cache::Cache::get_or_load`] looks in memory, then in Redis, then joins or leads the
-//!    flight for its key. A load is a task of the engine runtime ([`app::Engine`]), never part of
+//!    flight for its key; before a load, a lease asks the other instances. A load is a task of the engine runtime ([`app::Engine`]), never part of
 //!    the request: a client that leaves takes nothing with it.
 //! 5. The load is [`db::Database::run`]: one read-only transaction, bounded in time, rows and
 //!    bytes.

@@ -3,9 +3,12 @@
 
 mod engine;
 pub mod format;
+pub mod listen;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use crate::cache::{Cache, KeyBase, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
@@ -35,6 +38,8 @@ pub struct App {
     pub settings: Settings,
     /// When this process began to serve.
     pub started: Instant,
+    /// Whether the database's messages are heard; `None` where nothing is to be heard.
+    pub listening: Option<Arc<listen::Listening>>,
     key_bases: Vec<KeyBase>,
     // The last field, so that it is dropped last: the others have tasks on it.
     _engine: Engine,
@@ -73,6 +78,10 @@ impl App {
         drop(context);
         let greeted = Arc::clone(&db);
         engine.handle().spawn(async move { greeted.greet().await });
+        engine
+            .handle()
+            .spawn(forgive_when_back(db.recoveries(), cache.clone()));
+        let listening = listen::start(&db, &catalog, &cache, engine.handle());
         Ok(App {
             catalog,
             db,
@@ -80,6 +89,7 @@ impl App {
             stats,
             settings,
             started: Instant::now(),
+            listening,
             key_bases,
             _engine: engine,
         })
@@ -133,6 +143,13 @@ impl App {
                 .unwrap_or(defaults.stale_while_revalidate),
             stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
         }
+    }
+}
+
+/// What failed while the database was away is tried again as soon as it is back.
+async fn forgive_when_back(mut recoveries: watch::Receiver<u64>, cache: Cache) {
+    while recoveries.changed().await.is_ok() {
+        cache.forgive();
     }
 }
 

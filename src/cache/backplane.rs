@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::key::Digest;
 use super::link::Subscription;
 use super::purge::{PurgeKind, Scope};
+use super::recheck::mistrust;
 use super::redis::RedisTier;
 use super::{Inner, chance};
 use crate::defence::Defence;
@@ -23,7 +24,7 @@ use crate::stats::Fleet;
 const SILENCE: Duration = Duration::from_secs(1);
 /// How long after a failure it is made again: at first, and at most.
 const RETRY: Duration = Duration::from_millis(250);
-const MAX_RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(1);
 
 /// A message, taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl Inner {
                 if let Some(copy) = self.memory.by_digest(&digest)
                     && copy.rank.order < message.number
                 {
-                    self.mistrust(&copy);
+                    mistrust(&copy);
                 }
             }
             (Kind::Fill | Kind::Done, None) => {}

@@ -266,12 +266,14 @@ impl RedisTier {
     }
 
     /// Purges in Redis and tells the other instances. The purge's number; `None` when Redis does
-    /// not answer as it should. `life`: how long a copy of this entry may be about.
+    /// not answer as it should. `life`: how long a copy of this entry may be about; `within`: a soft
+    /// purge of the whole query by anybody in this last time will do.
     pub(super) async fn purge(
         &self,
         query: &str,
         entry: Option<(&Key, Duration)>,
         kind: PurgeKind,
+        within: Duration,
     ) -> Option<u64> {
         let kind = match kind {
             PurgeKind::Soft => "soft",
@@ -290,7 +292,8 @@ impl RedisTier {
             .arg(self.channel())
             .arg(self.message(kind, &[]))
             .arg(format!("{query} {digest}"))
-            .arg(millis(life).max(1));
+            .arg(millis(life).max(1))
+            .arg(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
         whole(&self.one(Way::Quick, &eval).await?)
     }
 

@@ -13,7 +13,7 @@ use super::entry::{Life, Origin};
 use super::flight::{Backoff, End, Flight, Role, Waiter};
 use super::generations::Rank;
 use super::lease::Lease;
-use super::recheck::Glance;
+use super::recheck::{Glance, learn, mistrust};
 use super::trip::Trip;
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
@@ -194,10 +194,10 @@ impl Inner {
             None => self.is_in_redis(entry),
             Some(Refused::Purged) => {
                 let generations = self.generations.of(entry.key.query());
-                self.learn(&generations, &look, Some(entry));
+                learn(&generations, &look, Some(entry));
             }
             // There is something newer, or will be.
-            Some(Refused::Older | Refused::Lost) => self.mistrust(entry),
+            Some(Refused::Older | Refused::Lost) => mistrust(entry),
         }
     }
 

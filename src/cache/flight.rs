@@ -99,7 +99,12 @@ impl Flights {
         }
         match board.remembered.get(digest) {
             Some(known) if now < known.until => match &known.memo {
-                Memo::Failed(error, _) => return Role::Failed(error.clone()),
+                Memo::Failed(cause, _) => {
+                    return Role::Failed(RequestError::Again {
+                        cause: Arc::clone(cause),
+                        wait: known.until - now,
+                    });
+                }
                 Memo::TooLarge => return Role::TooLarge,
             },
             _ => {}
@@ -238,7 +243,10 @@ impl Flight {
 
     /// Lands with an error that is to be remembered for so long.
     pub(super) fn fail(&self, error: RequestError, backoff: Backoff) {
-        self.leave(backoff.wait, Memo::Failed(error.clone(), backoff.failures));
+        self.leave(
+            backoff.wait,
+            Memo::Failed(Arc::new(error.clone()), backoff.failures),
+        );
         self.end.send_replace(Some(End::Failed(error)));
     }
 

@@ -119,24 +119,24 @@ impl Cache {
         let open =
             |redis| RedisTier::open(redis, max_entry, &engine, Arc::clone(&stats), clock.clone());
         let redis = redis.map(open).transpose()?;
-        Ok(Cache::over(cache, redis, engine, stats, clock))
+        Ok(Cache::over(cache, redis, engine, &stats, clock))
     }
 
     fn over(
         cache: &settings::Cache,
         redis: Option<RedisTier>,
         engine: Handle,
-        stats: Arc<Stats>,
+        stats: &Arc<Stats>,
         clock: Clock,
     ) -> Cache {
         let inner = Arc::new(Inner {
             redis: redis.map(Arc::new),
-            memory: Memory::new(cache.memory, clock.clone(), Arc::clone(&stats)),
+            memory: Memory::new(cache.memory, clock.clone(), Arc::clone(stats)),
             flights: Flights::new(clock.clone()),
             generations: AllGenerations::default(),
             trust: Trust::new(clock.now()),
             pending: Mutex::default(),
-            stats: Arc::clone(&stats),
+            stats: Arc::clone(stats),
             max_entry: max_entry(cache),
             engine,
             clock,

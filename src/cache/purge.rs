@@ -75,6 +75,18 @@ impl Cache {
     /// Takes at most the deadline of Redis. Not to be dropped half-way by a client that leaves:
     /// call it from a task of the engine runtime.
     pub async fn purge(&self, scope: Scope<'_>, kind: PurgeKind) -> Reach {
+        self.purge_within(scope, kind, Duration::ZERO).await
+    }
+
+    /// Makes all copies of a query stale because of something that every instance hears of, this
+    /// one so long ago: of their purges since then one will do, so that what is loaded after the
+    /// first is not made stale by the next. Otherwise as [`Cache::purge`].
+    pub async fn expire_for_news(&self, query: &str, heard_ago: Duration) -> Reach {
+        self.purge_within(Scope::Query(query), PurgeKind::Soft, heard_ago)
+            .await
+    }
+
+    async fn purge_within(&self, scope: Scope<'_>, kind: PurgeKind, within: Duration) -> Reach {
         let inner = &self.inner;
         inner.stats.tiers().fleet(match kind {
             PurgeKind::Soft => Fleet::Expired,
@@ -88,7 +100,7 @@ impl Cache {
             Scope::Query(query) => (query, None),
             Scope::Entry { key, life } => (key.query(), Some((key, life))),
         };
-        let number = redis.purge(query, entry, kind).await;
+        let number = redis.purge(query, entry, kind, within).await;
         inner.purge_here(scope, kind, number);
         if number.is_some() {
             return Reach::Fleet;
@@ -245,8 +257,9 @@ impl Inner {
         loop {
             let first = self.pending().first().cloned();
             let Some(purge) = first else { return true };
+            let none = Duration::ZERO;
             let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
-            let Some(number) = redis.purge(&purge.query, entry, purge.kind).await else {
+            let Some(number) = redis.purge(&purge.query, entry, purge.kind, none).await else {
                 return false;
             };
             let scope = match entry {

@@ -145,7 +145,7 @@ impl Inner {
                 self.trust.compare_soon(copy, self.clock.now());
                 return Glance::unanswered();
             };
-            self.learn(&generations, &front, Some(copy));
+            learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
                 self.compare(copy, &front);
                 return Glance {
@@ -158,7 +158,7 @@ impl Inner {
         let Some(look) = redis.read(key, &generations, sequence).await else {
             return Glance::unanswered();
         };
-        self.learn(&generations, &look, None);
+        learn(&generations, &look, None);
         let entry = match look.found {
             Some(Ok(entry)) => entry,
             Some(Err(useless)) => {
@@ -226,26 +226,6 @@ impl Inner {
         self.trust.compared(entry, self.clock.now());
     }
 
-    /// The next use of this copy compares it with Redis.
-    pub(super) fn mistrust(&self, entry: &Entry) {
-        entry.checked.store(0, Ordering::SeqCst);
-    }
-
-    /// Takes over what Redis says of purges, of the query and of this entry.
-    pub(super) fn learn<T>(
-        &self,
-        generations: &Generations,
-        look: &Look<T>,
-        copy: Option<&Arc<Entry>>,
-    ) {
-        if let Some(stored) = &look.stored {
-            generations.learn(stored);
-        }
-        if let Some(copy) = copy {
-            apply(copy, look.tombstone);
-        }
-    }
-
     /// What it does to a copy that Redis has nothing newer for.
     fn compare(&self, copy: &Entry, front: &Look<u64>) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
@@ -256,6 +236,21 @@ impl Inner {
             copy.purge(PurgeKind::Soft);
         }
         self.trust.compared(copy, self.clock.now());
+    }
+}
+
+/// The next use of this copy compares it with Redis.
+pub(super) fn mistrust(copy: &Entry) {
+    copy.checked.store(0, Ordering::SeqCst);
+}
+
+/// Takes over what Redis says of purges, of the query and of this entry.
+pub(super) fn learn<T>(generations: &Generations, look: &Look<T>, copy: Option<&Arc<Entry>>) {
+    if let Some(stored) = &look.stored {
+        generations.learn(stored);
+    }
+    if let Some(copy) = copy {
+        apply(copy, look.tombstone);
     }
 }
 

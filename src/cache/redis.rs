@@ -37,6 +37,10 @@ pub(super) struct RedisTier {
 }
 
 /// How commands get there.
+#[cfg_attr(
+    test,
+    allow(clippy::large_enum_variant, reason = "there is one per process")
+)]
 pub(super) enum Wire {
     /// Over the network.
     Links(Links),

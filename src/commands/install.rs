@@ -1,4 +1,4 @@
-//! `unslow install`: creates `slow_version()` in the configured database.
+//! `unslow install`: creates `slow_version()` and `unslow_watch()` in the configured database.
 
 use super::{Failure, database, print, runtime};
 use crate::settings::{DatabaseTarget, Settings};
@@ -9,7 +9,10 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         database.install().await?;
         let text = match settings.database {
             DatabaseTarget::Postgres(_) => {
-                format!("installed slow_version() on {}\n", database.host())
+                format!(
+                    "installed slow_version() and unslow_watch() on {}\n",
+                    database.host()
+                )
             }
             _ => "slow_version() is built in here, there is nothing to install\n".to_owned(),
         };

@@ -1,66 +1,48 @@
-//! How the database was at the last contact, and the one log line on each change of that.
+//! How the database is: what the latest contact told, the one log line on each change of that,
+//! and the refusal of loads while it is known to be away. Who asks a database that is away is
+//! `prober`'s business; what an error of a driver tells is the driver's side's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::prober;
+use crate::defence::Defence;
 use crate::error::RequestError;
 
-/// How the database is, from the last contact; asks nothing.
+/// Between two log lines that say that the database is full.
+const FULL_EVERY: Duration = Duration::from_mins(1);
+
+/// How the database is, from the latest contact; asks nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     /// `None` before the first contact.
     pub up: Option<bool>,
-    /// Why it is down; for logs and pages under `debug`. `None` while it is up.
+    /// Why it is down, or takes no more connections; for logs and pages under `debug`. `None`
+    /// while all is well.
     pub last_error: Option<Arc<str>>,
 }
 
-/// Remembers it.
-#[derive(Debug, Default)]
-pub(super) struct HealthCell(Mutex<Health>);
+/// What a contact with the database tells about it.
+#[derive(Debug, Clone)]
+pub(super) enum Contact {
+    /// It answered; an error of a statement is an answer too.
+    Answered,
+    /// It is there and takes no more connections. Those that are open are served.
+    Full(Arc<str>),
+    /// It cannot be reached, or does not let us in.
+    Away(Arc<str>),
+    /// Something broke that may concern one connection alone, as when somebody ended it.
+    Doubtful(Arc<str>),
+    /// Nothing: a slow statement, a fault of ours, all connections at work.
+    Nothing,
+}
 
-impl HealthCell {
-    pub(super) fn get(&self) -> Health {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// The database answered (an error of the statement is an answer too).
-    pub(super) fn up(&self, name: &str) {
-        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if health.up == Some(true) {
-            return;
-        }
-        let again = health.up.is_some();
-        *health = Health {
-            up: Some(true),
-            last_error: None,
-        };
-        drop(health);
-        if again {
-            tracing::info!(database = name, "the database is back");
-        } else {
-            tracing::info!(database = name, "the database answers");
-        }
-    }
-
-    /// The database did not answer. A cause that changes while it stays down is remembered and
-    /// not logged again.
-    pub(super) fn down(&self, name: &str, cause: &Arc<str>) {
-        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = health.up != Some(false);
-        *health = Health {
-            up: Some(false),
-            last_error: Some(Arc::clone(cause)),
-        };
-        drop(health);
-        if news {
-            tracing::warn!(database = name, cause = %cause, "the database is unavailable");
-        }
-    }
-
-    /// Draws the conclusion from how a run ended: `None` is well.
-    pub(super) fn observe(&self, name: &str, end: Option<&RequestError>) {
+impl Contact {
+    /// What the end of work on a sound connection tells.
+    pub(super) fn of(end: Option<&RequestError>) -> Contact {
         match end {
             None
             | Some(
@@ -68,48 +50,181 @@ impl HealthCell {
                 | RequestError::Failed { .. }
                 | RequestError::BadQuery { .. }
                 | RequestError::TooLarge { .. },
-            ) => self.up(name),
-            Some(RequestError::Unavailable { detail }) => self.down(name, detail),
-            // A slow statement says nothing about the database, nor does a fault of ours.
-            Some(_) => {}
+            ) => Contact::Answered,
+            Some(_) => Contact::Nothing,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Asks the database how it is, by itself and within its own limit.
+pub(super) type Ask = Box<dyn Fn() -> BoxFuture<'static, Contact> + Send + Sync>;
 
-    #[test]
-    fn health_is_unknown_before_the_first_contact_and_then_follows_the_last() {
-        let cell = HealthCell::default();
-        assert_eq!(cell.get().up, None);
-        cell.observe(
-            "x",
-            Some(&RequestError::Unavailable {
-                detail: "refused".into(),
-            }),
-        );
-        assert_eq!(cell.get().up, Some(false));
-        assert_eq!(cell.get().last_error.as_deref(), Some("refused"));
-        cell.observe("x", None);
-        assert_eq!(cell.get().up, Some(true));
-        assert_eq!(cell.get().last_error, None);
+/// Remembers how the database is.
+pub(super) struct HealthCell(Arc<Shared>);
+
+/// What the prober sees of it.
+pub(super) struct Shared {
+    name: String,
+    now: Mutex<Now>,
+    recoveries: watch::Sender<u64>,
+    ask: Ask,
+}
+
+#[derive(Default)]
+struct Now {
+    health: Health,
+    /// A prober is at work.
+    probed: bool,
+    said_full: Option<Instant>,
+}
+
+impl HealthCell {
+    /// `name` is for the log.
+    pub(super) fn new(name: impl Into<String>, ask: Ask) -> HealthCell {
+        HealthCell(Arc::new(Shared {
+            name: name.into(),
+            now: Mutex::default(),
+            recoveries: watch::Sender::new(0),
+            ask,
+        }))
     }
 
-    #[test]
-    fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
-        let cell = HealthCell::default();
-        let slow = RequestError::Timeout {
-            limit: std::time::Duration::from_secs(1),
+    pub(super) fn get(&self) -> Health {
+        self.0.lock().health.clone()
+    }
+
+    /// Why a load need not be tried: the database is away, and a prober is at work who will tell
+    /// when it is back. With the cause that was found.
+    pub(super) fn refusal(&self) -> Option<RequestError> {
+        let now = self.0.lock();
+        if now.health.up != Some(false) || !now.probed {
+            return None;
+        }
+        let detail = now.health.last_error.clone()?;
+        Some(RequestError::Unavailable { detail })
+    }
+
+    /// A number that grows each time the database is back.
+    pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
+        self.0.recoveries.subscribe()
+    }
+
+    /// Remembers what a contact told, and has the database asked where that is called for. Must
+    /// be called on the engine runtime.
+    pub(super) fn tell(&self, contact: Contact) {
+        let called_for = matches!(contact, Contact::Away(_) | Contact::Doubtful(_));
+        let (change, start) = {
+            let mut now = self.0.lock();
+            let change = match contact {
+                // The prober finds out.
+                Contact::Doubtful(_) => None,
+                contact => now.take_in(contact),
+            };
+            let start = called_for && !now.probed && !Defence::Prober.is_off();
+            now.probed |= start;
+            (change, start)
         };
-        cell.observe("x", Some(&slow));
-        assert_eq!(cell.get().up, None);
-        let failed = RequestError::Failed {
-            sqlstate: "22012".into(),
-            detail: "division by zero".into(),
-        };
-        cell.observe("x", Some(&failed));
-        assert_eq!(cell.get().up, Some(true));
+        self.0.announce(change);
+        if start {
+            prober::start(&self.0);
+        }
     }
 }
+
+impl Shared {
+    /// Asks once.
+    pub(super) fn ask(&self) -> BoxFuture<'static, Contact> {
+        (self.ask)()
+    }
+
+    /// Remembers what the prober was told. Whether it is done.
+    pub(super) fn conclude(&self, contact: Contact) -> bool {
+        let (done, change) = {
+            let mut now = self.lock();
+            let change = now.take_in(match contact {
+                Contact::Doubtful(cause) => Contact::Away(cause),
+                contact => contact,
+            });
+            // In one step with what is remembered, so that whoever finds it away from here on
+            // starts the next.
+            now.probed = now.health.up == Some(false);
+            (!now.probed, change)
+        };
+        self.announce(change);
+        done
+    }
+
+    /// The prober has ended, however it did. Without one, loads find out for themselves.
+    pub(super) fn unprobed(&self) {
+        self.lock().probed = false;
+    }
+
+    fn announce(&self, change: Option<Change>) {
+        let name = &self.name;
+        match change {
+            None => {}
+            Some(Change::Up) => tracing::info!(database = name, "the database answers"),
+            Some(Change::Back) => {
+                tracing::info!(database = name, "the database is back");
+                self.recoveries.send_modify(|number| *number += 1);
+            }
+            Some(Change::Down(cause)) => {
+                tracing::warn!(database = name, cause = %cause, "the database is unavailable");
+            }
+            Some(Change::Full(cause)) => {
+                tracing::warn!(database = name, cause = %cause, "the database is full");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is news.
+#[derive(Debug, PartialEq)]
+enum Change {
+    Up,
+    Back,
+    Down(Arc<str>),
+    Full(Arc<str>),
+}
+
+impl Now {
+    /// A cause that changes while the database stays as it is, is remembered and no news.
+    fn take_in(&mut self, contact: Contact) -> Option<Change> {
+        let before = self.health.up;
+        let (up, last_error) = match &contact {
+            Contact::Answered => (true, None),
+            Contact::Full(cause) => (true, Some(Arc::clone(cause))),
+            Contact::Away(cause) => (false, Some(Arc::clone(cause))),
+            Contact::Doubtful(_) | Contact::Nothing => return None,
+        };
+        self.health = Health {
+            up: Some(up),
+            last_error,
+        };
+        match (before, contact) {
+            (Some(false), Contact::Answered | Contact::Full(_)) => Some(Change::Back),
+            (None, Contact::Answered) => Some(Change::Up),
+            (None | Some(true), Contact::Away(cause)) => Some(Change::Down(cause)),
+            (_, Contact::Full(cause)) if self.full_is_news() => Some(Change::Full(cause)),
+            _ => None,
+        }
+    }
+
+    /// A full database serves the connections that are open, so full and not full alternate with
+    /// every load; it is said once in a while.
+    fn full_is_news(&mut self) -> bool {
+        let now = Instant::now();
+        let news = self.said_full.is_none_or(|said| now - said > FULL_EVERY);
+        if news {
+            self.said_full = Some(now);
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests;

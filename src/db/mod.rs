@@ -2,6 +2,7 @@
 //! the database is. No cache in here, and no HTTP: what comes out is rows as JSON text.
 
 mod float;
+mod gate;
 mod health;
 mod json;
 mod pool;
@@ -9,8 +10,10 @@ mod postgres;
 mod postgres_bind;
 mod postgres_connect;
 mod postgres_fault;
+mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
+mod prober;
 mod sqlite;
 mod sqlite_connect;
 mod sqlite_function;
@@ -19,15 +22,22 @@ mod sqlite_rows;
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
 use crate::settings::{self, DatabaseLimits, DatabaseTarget, Settings};
+use gate::Gate;
+use health::HealthCell;
 
+pub use gate::GateState;
 pub use health::Health;
 pub use pool::PoolState;
+pub use postgres_listen::Listener;
 pub use postgres_options::DRIVER_ENVIRONMENT;
 
-/// How long a run waits for a slot and a working connection, together.
+/// How long a run waits for its turn, a slot and a working connection, together.
 const CHECKOUT: Duration = Duration::from_millis(1800);
 /// How long after the statement's own limit a server that says nothing is given up.
 const GRACE: Duration = Duration::from_secs(2);
@@ -69,7 +79,10 @@ pub struct Rows {
 }
 
 /// The database that the queries run on.
-pub struct Database(Kind);
+pub struct Database {
+    kind: Kind,
+    gate: Gate,
+}
 
 enum Kind {
     Postgres(postgres::Postgres),
@@ -90,14 +103,16 @@ impl Database {
     /// `sslrootcert` cannot be read, or the environment would change how the driver connects (see
     /// [`DRIVER_ENVIRONMENT`]).
     pub fn open(settings: &Settings) -> Result<Database, StartupError> {
-        Ok(Database(match &settings.database {
+        let kind = match &settings.database {
             DatabaseTarget::Postgres(target) => {
                 Kind::Postgres(postgres::Postgres::open(target, &settings.limits)?)
             }
             target @ (DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_)) => {
                 Kind::Sqlite(sqlite::Sqlite::open(target, settings))
             }
-        }))
+        };
+        let gate = Gate::new(settings.limits.pool_size);
+        Ok(Database { kind, gate })
     }
 
     /// When a run under this timeout is given up at the latest, waiting for a connection
@@ -108,7 +123,7 @@ impl Database {
 
     /// Whose SQL it speaks.
     pub fn kind(&self) -> DatabaseKind {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(_) => DatabaseKind::Postgres,
             Kind::Sqlite(_) => DatabaseKind::Sqlite,
         }
@@ -117,7 +132,7 @@ impl Database {
     /// What distinguishes this database from another in a cache key (host, port, database, user;
     /// or file).
     pub fn identity(&self) -> &str {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(database) => database.identity(),
             Kind::Sqlite(database) => database.identity(),
         }
@@ -125,23 +140,43 @@ impl Database {
 
     /// For "Database Host" on the page: the server's host, or the file's name without its folder.
     pub fn host(&self) -> &str {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(database) => database.host(),
             Kind::Sqlite(database) => database.host(),
         }
     }
 
-    /// How the database was at the last contact.
+    /// How the database was at the latest contact.
     pub fn health(&self) -> Health {
-        match &self.0 {
+        self.health_cell().get()
+    }
+
+    /// A number that grows each time the database was away and is back: what failed meanwhile is
+    /// worth another try. The receiver's end is the database's.
+    pub fn recoveries(&self) -> watch::Receiver<u64> {
+        self.health_cell().recoveries()
+    }
+
+    fn health_cell(&self) -> &HealthCell {
+        match &self.kind {
             Kind::Postgres(database) => database.health(),
             Kind::Sqlite(database) => database.health(),
         }
     }
 
+    /// How many loads there are and may be, of all queries together.
+    pub fn gate_state(&self) -> GateState {
+        self.gate.state()
+    }
+
+    /// How many loads of this query there are and may be.
+    pub fn gate_state_of(&self, query: &Query) -> GateState {
+        self.gate.state_of(query)
+    }
+
     /// How many connections there are.
     pub fn pool_state(&self) -> PoolState {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(database) => database.pool_state(),
             Kind::Sqlite(database) => database.pool_state(),
         }
@@ -150,27 +185,40 @@ impl Database {
     /// Tries to connect to a server, so that its health is known before the first run; a file or
     /// the demo needs no greeting. Must be called on the engine runtime.
     pub async fn greet(&self) {
-        if let Kind::Postgres(database) = &self.0 {
+        if let Kind::Postgres(database) = &self.kind {
             database.greet().await;
         }
     }
 
-    /// Runs a query read-only under `limits`. Must be called on the engine runtime. Dropping the
-    /// future abandons the run: the statement is cancelled and its connection closed.
+    /// Runs a query read-only under `limits`, when it is its turn: so many at once of one query,
+    /// and of all. Must be called on the engine runtime. Dropping the future abandons the run:
+    /// the statement is cancelled and its connection closed.
     ///
     /// # Errors
     ///
-    /// All but the client's own faults: see [`RequestError`].
+    /// All but the client's own faults: see [`RequestError`]. Without a wait while the database
+    /// is known to be away.
     pub async fn run(
         &self,
         query: &Query,
         args: &Arguments,
         limits: Limits,
     ) -> Result<Rows, RequestError> {
-        match &self.0 {
-            Kind::Postgres(database) => database.run(query, args, limits).await,
-            Kind::Sqlite(database) => database.run(query, args, limits).await,
+        // One bound over all that is waited for: a server that hangs must not be waited for twice.
+        let deadline = Instant::now() + CHECKOUT;
+        self.refuse_while_away()?;
+        let pass = self.gate.enter(query, deadline).await?;
+        // It may have gone away meanwhile.
+        self.refuse_while_away()?;
+        let turn = (pass, deadline);
+        match &self.kind {
+            Kind::Postgres(database) => database.run(query, args, limits, turn).await,
+            Kind::Sqlite(database) => database.run(query, args, limits, turn).await,
         }
+    }
+
+    fn refuse_while_away(&self) -> Result<(), RequestError> {
+        self.health_cell().refusal().map_or(Ok(()), Err)
     }
 
     /// Column names without running the query; refuses two columns of one name. Must be called on
@@ -180,18 +228,33 @@ impl Database {
         query: &Query,
         args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
-        match &self.0 {
+        self.refuse_while_away()?;
+        match &self.kind {
             Kind::Postgres(database) => database.columns(query, args).await,
             Kind::Sqlite(database) => database.columns(query, args).await,
         }
     }
 
-    /// `unslow install`: creates `slow_version()`; safe to repeat. On SQLite there is nothing to
+    /// `unslow install`: creates `slow_version()`, `unslow_watch()` and `unslow_unwatch()`; safe
+    /// to repeat. On SQLite there is nothing to
     /// do: each of its connections has the function. Must be called on the engine runtime.
     pub async fn install(&self) -> Result<(), RequestError> {
-        match &self.0 {
+        match &self.kind {
             Kind::Postgres(database) => database.install().await,
             Kind::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// A connection of its own that hears `NOTIFY unslow`; `None` on SQLite, which sends nothing.
+    /// Must be called on the engine runtime.
+    ///
+    /// # Errors
+    ///
+    /// There is no connection, or it may not listen (as on a standby).
+    pub async fn listen(&self) -> Option<Result<Listener, RequestError>> {
+        match &self.kind {
+            Kind::Postgres(database) => Some(database.listen().await),
+            Kind::Sqlite(_) => None,
         }
     }
 }

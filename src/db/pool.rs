@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::gate::Pass;
+
 /// An unused connection is closed after this long.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 /// Every connection is replaced after this long, so that a host name that moved is noticed.
@@ -58,10 +60,12 @@ impl<C> Pooled<C> {
     }
 }
 
-/// The right to have one connection at work. Dropping it gives the right back.
+/// The right to have one connection at work. Dropping it gives the right back, and with it the
+/// right to the load: a load that was abandoned counts until its statement is cancelled.
 pub(super) struct Slot<C> {
     pool: Arc<Pool<C>>,
     _permit: OwnedSemaphorePermit,
+    _pass: Pass,
 }
 
 impl<C: Send + 'static> Pool<C> {
@@ -79,7 +83,7 @@ impl<C: Send + 'static> Pool<C> {
 
     /// Waits, in order of arrival, for one of the slots. The caller sets the limit; giving up
     /// loses nothing.
-    pub(super) async fn slot(self: &Arc<Self>) -> Slot<C> {
+    pub(super) async fn slot(self: &Arc<Self>, pass: Pass) -> Slot<C> {
         let permit = Arc::clone(&self.slots)
             .acquire_owned()
             .await
@@ -87,6 +91,7 @@ impl<C: Send + 'static> Pool<C> {
         Slot {
             pool: Arc::clone(self),
             _permit: permit,
+            _pass: pass,
         }
     }
 
@@ -157,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
         let pool = Pool::new(2);
-        let slot = pool.slot().await;
+        let slot = pool.slot(Pass::default()).await;
         assert!(slot.idle().is_none());
         slot.keep(Pooled::new(7));
         assert_eq!(
@@ -168,22 +173,23 @@ mod tests {
                 max: 2
             }
         );
-        let slot = pool.slot().await;
+        let slot = pool.slot(Pass::default()).await;
         assert_eq!(slot.idle().map(|c| c.raw), Some(7));
         slot.keep(Pooled::new(8));
         pool.clear();
-        assert!(pool.slot().await.idle().is_none());
+        assert!(pool.slot(Pass::default()).await.idle().is_none());
     }
 
     #[tokio::test]
     async fn no_more_slots_than_the_maximum_and_a_dropped_one_comes_back() {
         let pool = Pool::<()>::new(1);
-        let first = pool.slot().await;
+        let first = pool.slot(Pass::default()).await;
         assert_eq!(pool.state().used, 1);
-        let waiting = tokio::time::timeout(Duration::from_millis(1), pool.slot()).await;
+        let waiting =
+            tokio::time::timeout(Duration::from_millis(1), pool.slot(Pass::default())).await;
         assert!(waiting.is_err());
         drop(first);
-        drop(pool.slot().await);
+        drop(pool.slot(Pass::default()).await);
         assert_eq!(pool.state().used, 0);
     }
 }

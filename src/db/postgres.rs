@@ -6,12 +6,17 @@
 //! The session has the time zone UTC and ISO dates (the driver sets both); everything else that
 //! shapes a value's text is as the server has it.
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgConnection;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::health::{Health, HealthCell};
-use super::pool::PoolState;
+use super::gate::Pass;
+use super::health::{Contact, HealthCell};
+use super::pool::{PoolState, Slot};
 use super::postgres_bind::bind;
-use super::postgres_connect::{Connector, Transaction};
+use super::postgres_connect::{Connector, NoConnection, Transaction};
 use super::postgres_fault::{breaks_connection, of_statement, server_said, went_silently};
 use super::postgres_read::{Stop, Want, Work};
 use super::{CHECKOUT, GRACE, Limits, Rows};
@@ -38,6 +43,11 @@ impl Postgres {
         limits: &DatabaseLimits,
     ) -> Result<Self, StartupError> {
         let connector = Connector::new(target, limits.pool_size)?;
+        let asked = connector.clone();
+        let ask = move || -> BoxFuture<'static, Contact> {
+            let asked = asked.clone();
+            Box::pin(async move { asked.try_out().await })
+        };
         Ok(Postgres {
             identity: format!(
                 "postgres:{}@{}/{}",
@@ -45,8 +55,8 @@ impl Postgres {
                 connector.place(),
                 target.database
             ),
+            health: HealthCell::new(connector.place(), Box::new(ask)),
             connector,
-            health: HealthCell::default(),
             host: target.host.clone(),
             user: target.user.clone(),
             limits: Limits {
@@ -65,8 +75,12 @@ impl Postgres {
         &self.host
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.health.get()
+    pub(super) fn health(&self) -> &HealthCell {
+        &self.health
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
@@ -76,28 +90,20 @@ impl Postgres {
     /// Connects, so that log and `/readyz` tell how the server is before anybody asks; the
     /// connection is kept for who asks first.
     pub(super) async fn greet(&self) {
-        let deadline = Instant::now() + CHECKOUT;
-        let Ok(slot) = self.connector.slot(deadline).await else {
-            return;
-        };
-        let begun = self
-            .connector
-            .begin(slot, self.limits.timeout, deadline)
-            .await;
-        self.health
-            .observe(self.connector.place(), begun.as_ref().err());
-        if let Ok(transaction) = begun {
-            transaction.end("COMMIT").await;
-        }
+        self.health.tell(self.connector.try_out().await);
     }
 
+    /// Slot and connection are there by `deadline`; `pass` is held as long as they are.
     pub(super) async fn run(
         &self,
         query: &Query,
         args: &Arguments,
         limits: Limits,
+        (pass, deadline): (Pass, Instant),
     ) -> Result<Rows, RequestError> {
-        self.transact(query, args, limits, Want::Rows).await
+        let slot = self.connector.slot(pass, deadline).await?;
+        self.transact(query, args, limits, Want::Rows, (slot, deadline))
+            .await
     }
 
     pub(super) async fn columns(
@@ -105,8 +111,10 @@ impl Postgres {
         query: &Query,
         args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
+        let deadline = Instant::now() + CHECKOUT;
+        let slot = self.connector.slot(Pass::default(), deadline).await?;
         Ok(self
-            .transact(query, args, self.limits, Want::Columns)
+            .transact(query, args, self.limits, Want::Columns, (slot, deadline))
             .await?
             .columns)
     }
@@ -119,19 +127,14 @@ impl Postgres {
         args: &Arguments,
         limits: Limits,
         want: Want,
+        (mut slot, mut deadline): (Slot<PgConnection>, Instant),
     ) -> Result<Rows, RequestError> {
         let Statement { sql, order } = query.statement(DatabaseKind::Postgres);
         let arguments = bind(query, args, order)?;
-        // One bound over the wait for a slot and for a connection: a server that hangs must not
-        // be waited for twice.
-        let mut deadline = Instant::now() + CHECKOUT;
-        let mut slot = self.connector.slot(deadline).await?;
         let mut retried = false;
         loop {
             let begun = self.connector.begin(slot, limits.timeout, deadline).await;
-            self.health
-                .observe(self.connector.place(), begun.as_ref().err());
-            let mut transaction = begun?;
+            let mut transaction = self.heard(begun)?;
             let started = Instant::now();
             let work = Work {
                 sql,
@@ -142,7 +145,7 @@ impl Postgres {
             let Ok(end) = timeout_at(started + limits.timeout + GRACE, job).await else {
                 // The server should have ended it by itself. Dropping the transaction cancels.
                 let cause = format!("{}: no answer to a statement", self.connector.place());
-                self.health.down(self.connector.place(), &cause.into());
+                self.health.tell(Contact::Doubtful(cause.into()));
                 return Err(RequestError::Timeout {
                     limit: limits.timeout,
                 });
@@ -161,10 +164,22 @@ impl Postgres {
                     slot = transaction.close();
                 }
                 Err(stop) => {
-                    let end = self.stopped(transaction, stop, sql, started, limits).await;
-                    self.health.observe(self.connector.place(), Some(&end));
-                    return Err(end);
+                    return Err(self.stopped(transaction, stop, sql, started, limits).await);
                 }
+            }
+        }
+    }
+
+    /// Remembers how connecting ended.
+    pub(super) fn heard<T>(&self, end: Result<T, NoConnection>) -> Result<T, RequestError> {
+        match end {
+            Ok(connected) => {
+                self.health.tell(Contact::Answered);
+                Ok(connected)
+            }
+            Err(NoConnection { error, contact }) => {
+                self.health.tell(contact);
+                Err(error)
             }
         }
     }
@@ -186,27 +201,24 @@ impl Postgres {
                 end
             }
             Stop::Driver { error, .. } => {
+                let place = self.connector.place();
+                let end = of_statement(place, &error, sql, elapsed, limits.timeout);
                 if breaks_connection(&error) {
                     drop(transaction.close());
+                    if let RequestError::Unavailable { detail } = &end {
+                        self.health.tell(Contact::Doubtful(Arc::clone(detail)));
+                    }
                 } else {
                     transaction.end("ROLLBACK").await;
                 }
-                let place = self.connector.place();
-                of_statement(place, &error, sql, elapsed, limits.timeout)
+                end
             }
         }
     }
 
-    /// Creates `slow_version()` on a connection of its own, which may write.
+    /// Runs the script on a connection of its own, which may write.
     pub(super) async fn install(&self) -> Result<(), RequestError> {
-        let end = self.install_on_new().await;
-        self.health
-            .observe(self.connector.place(), end.as_ref().err());
-        end
-    }
-
-    async fn install_on_new(&self) -> Result<(), RequestError> {
-        let mut connection = self.connector.connect().await?;
+        let mut connection = self.heard(self.connector.connect().await)?;
         let limit = self.limits.timeout;
         let place = self.connector.place();
         let started = Instant::now();

@@ -9,8 +9,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Error, Row};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::CHECKOUT;
+use super::gate::Pass;
+use super::health::Contact;
 use super::pool::{Pool, PoolState, Pooled, Slot};
-use super::postgres_fault::{breaks_connection, may_pass, unavailable};
+use super::postgres_fault::{breaks_connection, is_full, may_pass, unavailable};
 use super::postgres_options::options;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
@@ -19,6 +21,18 @@ use crate::settings;
 const RETRY: Duration = Duration::from_millis(50);
 /// How long cancelling a statement may take.
 const CANCEL: Duration = Duration::from_secs(2);
+
+/// A server that does not answer within this time is away, not only far.
+const FAIR: Duration = Duration::from_millis(900);
+
+/// Why there is no connection.
+#[derive(Debug, Clone)]
+pub(super) struct NoConnection {
+    /// For whoever asked.
+    pub(super) error: RequestError,
+    /// What it tells about the server.
+    pub(super) contact: Contact,
+}
 
 /// The way to one server, with its pool. Cheap to clone.
 #[derive(Clone)]
@@ -52,17 +66,26 @@ impl Connector {
     }
 
     /// A connection of its own, outside the pool.
-    pub(super) async fn connect(&self) -> Result<PgConnection, RequestError> {
+    pub(super) async fn connect(&self) -> Result<PgConnection, NoConnection> {
         match timeout_at(Instant::now() + CHECKOUT, self.options.connect()).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(unavailable(&self.place, &error)),
-            Err(_) => Err(self.silent()),
+            Ok(Err(error)) => Err(self.refused(&error)),
+            Err(_) => Err(self.silent(CHECKOUT)),
         }
     }
 
+    /// How to connect, for who does it otherwise.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     /// Waits for the right to use one connection, until `deadline`.
-    pub(super) async fn slot(&self, deadline: Instant) -> Result<Slot<PgConnection>, RequestError> {
-        timeout_at(deadline, self.pool.slot())
+    pub(super) async fn slot(
+        &self,
+        pass: Pass,
+        deadline: Instant,
+    ) -> Result<Slot<PgConnection>, RequestError> {
+        timeout_at(deadline, self.pool.slot(pass))
             .await
             .map_err(|_| super::busy())
     }
@@ -75,12 +98,13 @@ impl Connector {
         slot: Slot<PgConnection>,
         limit: Duration,
         deadline: Instant,
-    ) -> Result<Transaction, RequestError> {
+    ) -> Result<Transaction, NoConnection> {
         let mut cause = None;
+        let start = Instant::now();
         let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
         let (connection, pid) = match begun {
             Ok(begun) => begun?,
-            Err(_) => return Err(cause.unwrap_or_else(|| self.silent())),
+            Err(_) => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
         Ok(Transaction {
             work: Some((slot, connection)),
@@ -95,14 +119,14 @@ impl Connector {
         &self,
         slot: &Slot<PgConnection>,
         limit: Duration,
-        cause: &mut Option<RequestError>,
-    ) -> Result<(Pooled<PgConnection>, i32), RequestError> {
+        cause: &mut Option<NoConnection>,
+    ) -> Result<(Pooled<PgConnection>, i32), NoConnection> {
         if let Some(mut connection) = slot.idle() {
             match begin_on(&mut connection.raw, limit).await {
                 Ok(pid) => return Ok((connection, pid)),
                 // The others are as old: they are dead too, or soon will be.
                 Err(error) if breaks_connection(&error) => self.pool.clear(),
-                Err(error) => return Err(unavailable(&self.place, &error)),
+                Err(error) => return Err(self.refused(&error)),
             }
         }
         loop {
@@ -113,7 +137,7 @@ impl Connector {
                 },
                 Err(error) => error,
             };
-            let refusal = unavailable(&self.place, &error);
+            let refusal = self.refused(&error);
             if !may_pass(&error) {
                 return Err(refusal);
             }
@@ -122,10 +146,59 @@ impl Connector {
         }
     }
 
-    fn silent(&self) -> RequestError {
-        let limit = settings::duration_text(CHECKOUT);
-        let detail = format!("{}: no answer within {limit}", self.place).into();
-        RequestError::Unavailable { detail }
+    fn refused(&self, error: &Error) -> NoConnection {
+        let cause = unavailable(&self.place, error);
+        NoConnection {
+            contact: if is_full(error) {
+                Contact::Full(cause.clone())
+            } else {
+                Contact::Away(cause.clone())
+            },
+            error: RequestError::Unavailable { detail: cause },
+        }
+    }
+
+    /// No answer in `waited`. Whoever waited long for a slot had little time left for the server,
+    /// and knows nothing of it.
+    fn silent(&self, waited: Duration) -> NoConnection {
+        let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
+        let limit = settings::duration_text(Duration::from_millis(100) * tenths);
+        let cause: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
+        NoConnection {
+            contact: if waited < FAIR {
+                Contact::Doubtful(Arc::clone(&cause))
+            } else {
+                Contact::Away(Arc::clone(&cause))
+            },
+            error: RequestError::Unavailable { detail: cause },
+        }
+    }
+
+    /// Whether a load could begin now: as loads begin, on a connection of the pool where one is
+    /// free, else on one of its own.
+    pub(super) async fn try_out(&self) -> Contact {
+        let deadline = Instant::now() + CHECKOUT;
+        let tried = match self.slot(Pass::default(), Instant::now()).await {
+            Ok(slot) => match self.begin(slot, CHECKOUT, deadline).await {
+                Ok(transaction) => {
+                    transaction.end("COMMIT").await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Err(_) => self.try_apart(deadline).await,
+        };
+        tried.map_or_else(|failure| failure.contact, |()| Contact::Answered)
+    }
+
+    /// A pooler may let clients in while its server is away, so connecting is not enough.
+    async fn try_apart(&self, deadline: Instant) -> Result<(), NoConnection> {
+        let mut connection = self.connect().await?;
+        match timeout_at(deadline, begin_on(&mut connection, CHECKOUT)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.refused(&error)),
+            Err(_) => Err(self.silent(CHECKOUT)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! connection is still of use.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Error;
@@ -28,11 +29,14 @@ pub(super) fn may_pass(error: &Error) -> bool {
     server_said(error).is_some_and(|said| matches!(said.code(), "53300" | "57P03"))
 }
 
-/// The error of connecting, or of the first round trip on a connection.
-pub(super) fn unavailable(place: &str, error: &Error) -> RequestError {
-    RequestError::Unavailable {
-        detail: format!("{place}: {}", words(error)).into(),
-    }
+/// Whether the server is there and takes no more connections.
+pub(super) fn is_full(error: &Error) -> bool {
+    server_said(error).is_some_and(|said| said.code() == "53300")
+}
+
+/// The cause of an error of connecting, or of the first round trip on a connection.
+pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
+    format!("{place}: {}", words(error)).into()
 }
 
 /// The error of a statement. `sql` only decides what 0A000 means; it goes nowhere. `elapsed` is
@@ -44,9 +48,12 @@ pub(super) fn of_statement(
     elapsed: Duration,
     limit: Duration,
 ) -> RequestError {
+    let unavailable = || RequestError::Unavailable {
+        detail: unavailable(place, error),
+    };
     let Some(said) = server_said(error) else {
         return match error {
-            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => unavailable(place, error),
+            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => unavailable(),
             other => RequestError::Internal {
                 detail: words(other).into(),
             },
@@ -66,9 +73,9 @@ pub(super) fn of_statement(
                 "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03"
             ) =>
         {
-            unavailable(place, error)
+            unavailable()
         }
-        _ if breaks_connection(error) => unavailable(place, error),
+        _ if breaks_connection(error) => unavailable(),
         _ => RequestError::Failed { sqlstate, detail },
     }
 }

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::Error;
 use sqlx::sqlite::SqliteArguments;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::health::{Health, HealthCell};
+use super::gate::Pass;
+use super::health::{Contact, HealthCell};
 use super::pool::{Pool, PoolState, Pooled};
 use super::sqlite_connect::{Connection, Source};
 use super::sqlite_rows::{bind, read};
@@ -20,7 +22,7 @@ use crate::settings::{DatabaseTarget, Settings};
 
 /// A database of SQLite, its pool and how it is.
 pub(super) struct Sqlite {
-    source: Source,
+    source: Arc<Source>,
     pool: Arc<Pool<Connection>>,
     health: HealthCell,
     identity: String,
@@ -38,14 +40,19 @@ impl Sqlite {
         let name = file
             .and_then(|file| file.file_name())
             .map(|name| name.to_string_lossy());
+        let source = Source::new(file, settings.demo_delay, settings.limits.max_result);
+        let source = Arc::new(source);
+        let identity = file.map_or_else(
+            || "sqlite".to_owned(),
+            |file| format!("sqlite:{}", file.display()),
+        );
+        let asked = Arc::clone(&source);
+        let ask = move || -> BoxFuture<'static, Contact> { Box::pin(try_out(Arc::clone(&asked))) };
         Sqlite {
-            source: Source::new(file, settings.demo_delay, settings.limits.max_result),
+            source,
             pool: Pool::new(settings.limits.pool_size),
-            health: HealthCell::default(),
-            identity: file.map_or_else(
-                || "sqlite".to_owned(),
-                |file| format!("sqlite:{}", file.display()),
-            ),
+            health: HealthCell::new(&*identity, Box::new(ask)),
+            identity,
             host: name
                 .unwrap_or(Cow::Borrowed("embedded SQLite"))
                 .into_owned(),
@@ -61,22 +68,24 @@ impl Sqlite {
         &self.host
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.health.get()
+    pub(super) fn health(&self) -> &HealthCell {
+        &self.health
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
         self.pool.state()
     }
 
+    /// The slot is there by the turn's deadline; its pass is held as long.
     pub(super) async fn run(
         &self,
         query: &Query,
         args: &Arguments,
         limits: Limits,
+        turn: (Pass, Instant),
     ) -> Result<Rows, RequestError> {
         let Statement { sql, order } = query.statement(DatabaseKind::Sqlite);
-        self.work(sql, Some(bind(args, order)?), limits).await
+        self.work(sql, Some(bind(args, order)?), limits, turn).await
     }
 
     pub(super) async fn columns(
@@ -90,7 +99,8 @@ impl Sqlite {
             max_rows: 0,
             max_bytes: 0,
         };
-        Ok(self.work(sql, None, limits).await?.columns)
+        let turn = (Pass::default(), Instant::now() + CHECKOUT);
+        Ok(self.work(sql, None, limits, turn).await?.columns)
     }
 
     /// Asks on a connection of the pool, and remembers how the database was. Without arguments
@@ -100,8 +110,9 @@ impl Sqlite {
         sql: &str,
         arguments: Option<SqliteArguments>,
         limits: Limits,
+        (pass, deadline): (Pass, Instant),
     ) -> Result<Rows, RequestError> {
-        let slot = timeout(CHECKOUT, self.pool.slot())
+        let slot = timeout_at(deadline, self.pool.slot(pass))
             .await
             .map_err(|_| busy())?;
         let idle = slot
@@ -113,22 +124,46 @@ impl Sqlite {
         };
         let end = match end {
             Ok(connection) => Working(Some(connection)).ask(sql, arguments, limits).await,
-            Err(error) => Err(error),
+            Err(stop) => Err(stop),
         };
-        self.health.observe(&self.identity, end.as_ref().err());
-        let (rows, connection) = end?;
+        self.health.tell(
+            end.as_ref()
+                .map_or_else(Stop::contact, |_| Contact::Answered),
+        );
+        let (rows, connection) = end.map_err(|stop| stop.meaning(limits))?;
         slot.keep(connection);
         Ok(rows)
     }
 
-    async fn open_new(&self, limits: Limits) -> Result<Pooled<Connection>, RequestError> {
+    async fn open_new(&self, limits: Limits) -> Result<Pooled<Connection>, Stop> {
         match timeout(limits.timeout, self.source.open()).await {
             Ok(Ok(connection)) => Ok(Pooled::new(connection)),
-            Ok(Err(error)) => Err(Stop::Driver(error).meaning(limits)),
-            Err(_) => Err(RequestError::Timeout {
+            Ok(Err(error)) => Err(Stop::Driver(error)),
+            Err(_) => Err(Stop::Request(RequestError::Timeout {
                 limit: limits.timeout,
-            }),
+            })),
         }
+    }
+}
+
+/// Whether a file can be opened and is a database: its first page is read.
+async fn try_out(source: Arc<Source>) -> Contact {
+    const FIRST_PAGE: &str = "select count(*) from sqlite_schema";
+    let limits = Limits {
+        timeout: CHECKOUT,
+        max_rows: 1,
+        max_bytes: 1024,
+    };
+    let tried = async {
+        let connection = Pooled::new(source.open().await?);
+        Working(Some(connection))
+            .ask(FIRST_PAGE, Some(SqliteArguments::default()), limits)
+            .await
+    };
+    match timeout(CHECKOUT + GRACE, tried).await {
+        Ok(Ok(_)) => Contact::Answered,
+        Ok(Err(stop)) => stop.contact(),
+        Err(_) => Contact::Nothing,
     }
 }
 
@@ -143,17 +178,17 @@ impl Working {
         sql: &str,
         arguments: Option<SqliteArguments>,
         limits: Limits,
-    ) -> Result<(Rows, Pooled<Connection>), RequestError> {
+    ) -> Result<(Rows, Pooled<Connection>), Stop> {
         let connection = self.0.as_mut().expect("taken at the end only");
         connection.raw.watch.arm(limits.timeout);
         let job = read(&mut connection.raw.raw, sql, arguments, limits);
         match timeout(limits.timeout + GRACE, job).await {
             Ok(Ok(rows)) => Ok((rows, self.0.take().expect("taken here only"))),
-            Ok(Err(stop)) => Err(stop.meaning(limits)),
+            Ok(Err(stop)) => Err(stop),
             // The watch ends a statement in time, but not a single long step of SQLite.
-            Err(_) => Err(RequestError::Timeout {
+            Err(_) => Err(Stop::Request(RequestError::Timeout {
                 limit: limits.timeout,
-            }),
+            })),
         }
     }
 }
@@ -181,23 +216,37 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
+    /// What it tells about the database.
+    fn contact(&self) -> Contact {
+        let error = match self {
+            Stop::Request(error) => return Contact::of(Some(error)),
+            Stop::Driver(error) => error,
+        };
+        let cause = || words(error);
+        if error.as_database_error().is_none() {
+            return Contact::Away(cause());
+        }
+        match primary_code(error) {
+            // INTERRUPT: by us. FULL: no room for a sort. (BUSY and LOCKED are answers.)
+            9 | 13 => Contact::Nothing,
+            // IOERR, CORRUPT: of the whole file, or of what this statement read.
+            10 | 11 => Contact::Doubtful(cause()),
+            // PERM, CANTOPEN, AUTH, NOTADB
+            3 | 14 | 23 | 26 => Contact::Away(cause()),
+            _ => Contact::Answered,
+        }
+    }
+
     fn meaning(self, limits: Limits) -> RequestError {
         let error = match self {
             Stop::Request(error) => return error,
             Stop::Driver(error) => error,
         };
-        let Some(said) = error.as_database_error() else {
-            return RequestError::Unavailable {
-                detail: error.to_string().into(),
-            };
-        };
-        let code = said
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .unwrap_or(1);
-        let detail = Arc::from(said.message());
-        // The low byte is the primary code; the rest says more than is needed here.
-        let sqlstate = match code & 0xff {
+        let detail = words(&error);
+        if error.as_database_error().is_none() {
+            return RequestError::Unavailable { detail };
+        }
+        let sqlstate = match primary_code(&error) {
             // PERM, BUSY, LOCKED, IOERR, CORRUPT, FULL, CANTOPEN, AUTH, NOTADB
             3 | 5 | 6 | 10 | 11 | 13 | 14 | 23 | 26 => return RequestError::Unavailable { detail },
             8 => {
@@ -220,5 +269,20 @@ impl Stop {
             other => format!("SQLite code {other}"),
         };
         RequestError::Failed { sqlstate, detail }
+    }
+}
+
+/// SQLite's code in its low byte; the rest says more than is needed here.
+fn primary_code(error: &Error) -> i32 {
+    let said = error.as_database_error();
+    let code = said.and_then(|said| said.code()?.parse::<i32>().ok());
+    code.unwrap_or(1) & 0xff
+}
+
+/// The cause in words.
+fn words(error: &Error) -> Arc<str> {
+    match error.as_database_error() {
+        Some(said) => said.message().into(),
+        None => error.to_string().into(),
     }
 }

@@ -69,6 +69,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         policy,
         params,
         database,
+        notify_line,
         ineffective,
         body,
         body_line,
@@ -86,6 +87,11 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         .into_iter()
         .map(|(line, key)| format!("{file}:{line}: `{key}` has no effect yet"))
         .collect();
+    if let Some(line) = notify_line.filter(|_| kind == DatabaseKind::Sqlite) {
+        notes.push(format!(
+            "{file}:{line}: `notify` has no effect: SQLite sends no messages"
+        ));
+    }
     for (i, param) in params
         .iter()
         .enumerate()

@@ -31,7 +31,7 @@ const KEYS: [&str; 16] = [
 ];
 
 /// Keys that are checked and kept, while nothing acts on them.
-const INEFFECTIVE: [&str; 5] = ["concurrency", "notify", "warm", "refresh", "show-params"];
+const INEFFECTIVE: [&str; 3] = ["warm", "refresh", "show-params"];
 
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
@@ -48,6 +48,8 @@ pub(super) struct Header {
     /// Each with its line.
     pub(super) params: Vec<(usize, Param)>,
     pub(super) database: Option<DatabaseKind>,
+    /// The line of `notify`.
+    pub(super) notify_line: Option<usize>,
     /// Keys without an effect, each with its line.
     pub(super) ineffective: Vec<(usize, String)>,
     /// The byte where the header is over.
@@ -162,7 +164,10 @@ impl Header {
             "max-rows" => policy.max_rows = Some(entry.number(MOST_ROWS)?),
             "concurrency" => policy.concurrency = Some(entry.number(MOST_LOADS)?),
             "param" => self.declare(line, value)?,
-            "notify" => policy.notify = entry.tags()?,
+            "notify" => {
+                policy.notify = entry.tags()?;
+                self.notify_line = Some(line);
+            }
             "warm" => policy.warm = entry.switch()?,
             "refresh" => policy.refresh = Some(entry.positive_duration(LONGEST_DURATION)?),
             "cache" => policy.cached = entry.choice(&[("on", true), ("off", false)])?,

@@ -81,9 +81,9 @@ pub struct QueryPolicy {
     pub max_rows: Option<u64>,
     /// `cache: off` makes this false.
     pub cached: bool,
-    /// The most loads of this query at once, at least 1. Without effect yet.
+    /// The most loads of this query at once, at least 1.
     pub concurrency: Option<u64>,
-    /// Tags by which the database makes it stale. Without effect yet.
+    /// Tags by which the database makes it stale; without effect on SQLite.
     pub notify: Vec<String>,
     /// Load it at start. Without effect yet.
     pub warm: bool,

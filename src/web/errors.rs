@@ -54,7 +54,9 @@ pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said 
     Said {
         status,
         message: error.public_message(site.app.settings.server.debug),
-        retry_after: error.retry_after(),
+        retry_after: error
+            .retry_after()
+            .map(|wait| Duration::from_secs(whole_seconds(wait))),
     }
 }
 
@@ -101,9 +103,14 @@ pub(super) fn finish(response: &mut HttpResponse, error: &RequestError) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(wait) = error.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     response.extensions_mut().insert(Outcome::Error);
+}
+
+/// Rounded up: who comes back earlier gets the same answer.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// 404 for every path that is not in the route table.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -87,6 +87,16 @@ pub(crate) async fn run_with(
 /// Runs a query without parameters.
 pub(crate) async fn run(database: &Database, text: &str) -> Result<Rows, RequestError> {
     run_with(database, text, &[], LIMITS).await
+}
+
+/// Waits until a load is answered. On a starved machine the first connection may take longer than
+/// a load waits for one.
+pub(crate) async fn ready(database: &Database) {
+    let give_up = Instant::now() + Duration::from_mins(1);
+    while let Err(error) = run(database, "select 1 as a").await {
+        assert!(Instant::now() < give_up, "{error}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// The rows as text.

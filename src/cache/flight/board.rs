@@ -49,7 +49,7 @@ pub(super) struct Remembered {
 
 pub(super) enum Memo {
     /// With how often in a row. Kept when its time is over, so that the next failure waits longer.
-    Failed(RequestError, u32),
+    Failed(Arc<RequestError>, u32),
     TooLarge,
 }
 

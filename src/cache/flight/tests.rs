@@ -140,3 +140,16 @@ async fn a_database_that_is_away_is_asked_again_every_second() {
         clock.advance(Duration::from_secs(1));
     }
 }
+
+#[test]
+fn who_gets_a_remembered_failure_is_told_for_how_long() {
+    let clock = Clock::by_hand();
+    let flights = Flights::new(clock.clone());
+    lead(&flights, "p").land(failed());
+    clock.advance(Duration::from_millis(400));
+    let Role::Failed(error) = flights.board(&key("p")) else {
+        panic!("it is not remembered");
+    };
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(600)));
+    assert_eq!((error.status(), error.class()), (503, "unavailable"));
+}

@@ -2,7 +2,8 @@
 --
 -- KEYS: generations; for one entry also: entry, tombstone, lease, note
 -- ARGV: 'hard' or 'soft'; channel; the message before its number, and after it; life of a
---       tombstone in ms
+--       tombstone in ms; microseconds: a soft purge of the whole query in the last so many will
+--       do ('0': none will)
 -- Answer: the purge's number
 
 local g = generations(KEYS[1])
@@ -10,6 +11,9 @@ if not g then
   local first = draw(0)
   g = { hard = first, soft = first, made = '1', last = first }
 end
+local time = redis.call('TIME')
+local since = tonumber(time[1]) * 1000000 + tonumber(time[2]) - tonumber(ARGV[6])
+if ARGV[6] ~= '0' and g.soft >= since then return text(g.soft) end
 local purge = draw(g.last)
 g.last = purge
 

@@ -57,7 +57,7 @@ impl Instance {
             clock.clone(),
         );
         Instance {
-            cache: Cache::over(&cache, Some(tier), engine, Arc::clone(&stats), clock),
+            cache: Cache::over(&cache, Some(tier), engine, &stats, clock),
             line,
             stats,
             source: Arc::clone(source),
@@ -107,7 +107,10 @@ impl Instance {
         self.cache.purge(Scope::Query("version"), kind).await
     }
 
-    async fn purge_entry(&self, kind: PurgeKind) -> Reach {
+    async fn purge_some(&self, of_one: bool, kind: PurgeKind) -> Reach {
+        if !of_one {
+            return self.purge(kind).await;
+        }
         let (key, life) = (&self.key, LIFE);
         self.cache.purge(Scope::Entry { key, life }, kind).await
     }
@@ -199,10 +202,7 @@ async fn a_hard_purge_reaches_every_memory_and_ends_what_is_loading() {
         let early = fleet[0].early();
         pass(SECOND).await;
         source.set("new");
-        let reach = match of_one {
-            true => fleet[1].purge_entry(PurgeKind::Hard).await,
-            false => fleet[1].purge(PurgeKind::Hard).await,
-        };
+        let reach = fleet[1].purge_some(of_one, PurgeKind::Hard).await;
         assert_eq!(reach, Reach::Fleet);
         pass(Duration::from_millis(100)).await;
         let (zero, one, two) = tokio::join!(fleet[0].body(), fleet[1].body(), fleet[2].body());
@@ -225,10 +225,7 @@ async fn a_soft_purge_makes_stale_and_one_instance_loads_behind() {
             instance.body().await;
         }
         source.set("new");
-        match of_one {
-            true => fleet[1].purge_entry(PurgeKind::Soft).await,
-            false => fleet[1].purge(PurgeKind::Soft).await,
-        };
+        fleet[1].purge_some(of_one, PurgeKind::Soft).await;
         pass(Duration::from_millis(100)).await;
         for instance in &fleet {
             let reply = instance.get().await.unwrap();
@@ -300,4 +297,31 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
         .refresh(fleet[1].lookup(), 5 * SECOND, fleet[1].load());
     assert_eq!(recent.await.unwrap(), Refreshed::Recent);
     assert_eq!(source.loads(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_that_every_instance_hears_of_is_one_purge() {
+    let (_server, source, fleet) = fleet(3).await;
+    for instance in &fleet {
+        instance.body().await;
+    }
+    source.set("new");
+    let heard_ago = Duration::from_millis(250);
+    for instance in &fleet {
+        let reach = instance.cache.expire_for_news("version", heard_ago);
+        assert_eq!(reach.await, Reach::Fleet);
+        let reply = instance.get().await.unwrap();
+        assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
+    }
+    pass(LOAD + SECOND).await;
+    for instance in &fleet {
+        assert_eq!(instance.body().await, "new");
+    }
+    assert_eq!(source.loads(), 2);
+    source.set("newer");
+    fleet[1].cache.expire_for_news("version", heard_ago).await;
+    pass(SECOND).await;
+    fleet[0].get().await.unwrap();
+    pass(LOAD + SECOND).await;
+    assert_eq!(fleet[0].body().await, "newer");
 }

@@ -45,6 +45,19 @@ fn a_file_becomes_a_query_with_its_statement_and_notes() {
 }
 
 #[test]
+fn notify_is_accepted_everywhere_and_said_to_have_no_effect_where_nothing_notifies() {
+    let notes = |kind| {
+        let text = b"-- concurrency: 2\n-- notify: orders\nselect 1";
+        read(kind, "q/x.sql", "x", text).unwrap().notes
+    };
+    assert!(notes(DatabaseKind::Postgres).is_empty());
+    assert_eq!(
+        notes(DatabaseKind::Sqlite),
+        ["q/x.sql:2: `notify` has no effect: SQLite sends no messages"]
+    );
+}
+
+#[test]
 fn a_file_without_a_header_is_a_query_named_after_itself() {
     let query = Query::parse(DatabaseKind::Sqlite, "plain", "select 1").unwrap();
     assert_eq!(query.title, "plain");

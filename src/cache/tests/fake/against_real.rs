@@ -8,7 +8,7 @@ use deadpool_redis::redis::{Client, Connection, ConnectionLike, Value, cmd};
 
 use super::{Mode, Server};
 
-/// A redis-server on a socket in a folder of its own; ended with the value.
+/// A redis-server on a socket of its own; ended with the value.
 struct Real {
     process: Child,
     connection: Connection,

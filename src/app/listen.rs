@@ -1,0 +1,254 @@
+//! Follows the messages of the database: `NOTIFY unslow, 'TAG'` makes stale what is stored of
+//! every query with `-- notify: TAG`. It owns who is meant by a message, when the connection is
+//! made again, and what is done about messages that were missed; the connection is `db`'s, the
+//! copies are `cache`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use crate::cache::{Cache, PurgeKind, Scope};
+use crate::db::{Database, Listener};
+use crate::error::RequestError;
+use crate::query::{Catalog, DatabaseKind};
+
+/// Messages that come within this time after one are taken together, so that a burst makes a
+/// query stale once.
+const GATHER: Duration = Duration::from_millis(250);
+/// How long a lost connection is not made again: at first, …
+const BACKOFF: Duration = Duration::from_millis(500);
+/// … and at most, doubling each time. A connection that lives this long begins anew.
+const MAX_BACKOFF: Duration = Duration::from_secs(32);
+
+/// Which queries a message concerns.
+#[derive(Debug, Clone, Default)]
+pub struct Tags(BTreeMap<String, BTreeSet<Arc<str>>>);
+
+impl Tags {
+    /// Those of all queries.
+    pub fn of(catalog: &Catalog) -> Tags {
+        let mut tags = Tags::default();
+        for query in catalog.iter() {
+            for tag in &query.policy.notify {
+                let queries = tags.0.entry(tag.clone()).or_default();
+                queries.insert(query.name.as_str().into());
+            }
+        }
+        tags
+    }
+
+    fn tagged(&self, tag: &str) -> impl Iterator<Item = Arc<str>> {
+        self.0.get(tag).into_iter().flatten().cloned()
+    }
+
+    fn all(&self) -> BTreeSet<Arc<str>> {
+        self.0.values().flatten().cloned().collect()
+    }
+}
+
+/// Whether messages are heard.
+#[derive(Debug, Clone)]
+pub struct ListenState {
+    /// There is a connection that listens.
+    pub listening: bool,
+    /// Since when it is so.
+    pub since: Instant,
+    /// Why there was none the latest time; its `class()` is a word for pages.
+    pub last_error: Option<RequestError>,
+    /// Messages heard since the start, also those that concern no query.
+    pub messages: u64,
+}
+
+/// Remembers it.
+#[derive(Debug)]
+pub struct Listening(Mutex<ListenState>);
+
+impl Default for Listening {
+    /// Before the first connection.
+    fn default() -> Listening {
+        Listening(Mutex::new(ListenState {
+            listening: false,
+            since: Instant::now(),
+            last_error: None,
+            messages: 0,
+        }))
+    }
+}
+
+impl Listening {
+    /// From memory; asks nothing.
+    pub fn state(&self) -> ListenState {
+        self.lock().clone()
+    }
+
+    fn begins(&self) {
+        let mut state = self.lock();
+        state.listening = true;
+        state.since = Instant::now();
+        drop(state);
+        tracing::info!("listening to the database's messages");
+    }
+
+    /// Says it once, however often the connection is tried in vain.
+    fn ends(&self, error: RequestError) {
+        let mut state = self.lock();
+        let news = state.listening || state.last_error.is_none();
+        if news {
+            state.listening = false;
+            state.since = Instant::now();
+        }
+        let cause = error.to_string();
+        state.last_error = Some(error);
+        drop(state);
+        if news {
+            tracing::warn!(cause, "the database's messages are not heard");
+        }
+    }
+
+    fn hears(&self) {
+        self.lock().messages += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ListenState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins to follow on the engine runtime, where the database sends messages and some query wants
+/// them.
+pub(super) fn start(
+    db: &Arc<Database>,
+    catalog: &Catalog,
+    cache: &Cache,
+    engine: &Handle,
+) -> Option<Arc<Listening>> {
+    let tags = Tags::of(catalog);
+    if db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
+        return None;
+    }
+    let listening = Arc::new(Listening::default());
+    let (db, cache, state) = (Arc::clone(db), cache.clone(), Arc::clone(&listening));
+    engine.spawn(async move {
+        let expire = |query: Arc<str>| {
+            let cache = cache.clone();
+            async move {
+                tracing::debug!(query = &*query, "expired by the database");
+                // Where Redis does not answer, the cache remembers it.
+                cache.purge(Scope::Query(&query), PurgeKind::Soft).await;
+            }
+        };
+        follow(&db, &tags, &state, expire).await;
+    });
+    Some(listening)
+}
+
+/// Hears messages for ever and calls `expire` with the name of each query that one concerns, one
+/// call at a time. Ends at once where the database sends none.
+///
+/// Whenever there is a connection again, every tagged query is expired: messages may have been
+/// missed. That goes for the first one too: what was loaded before it, and what Redis kept while
+/// no instance ran, may be older than a message that nobody heard.
+pub async fn follow<E, F>(db: &Database, tags: &Tags, state: &Listening, expire: E)
+where
+    E: Fn(Arc<str>) -> F,
+    F: Future<Output = ()>,
+{
+    let mut recoveries = db.recoveries();
+    let mut backoff = Backoff::default();
+    loop {
+        recoveries.mark_unchanged();
+        match db.listen().await {
+            None => return,
+            Some(Ok(mut listener)) => {
+                let began = Instant::now();
+                state.begins();
+                for query in tags.all() {
+                    expire(query).await;
+                }
+                state.ends(hear(&mut listener, tags, state, &expire).await);
+                backoff.lived(began.elapsed());
+            }
+            Some(Err(error)) => state.ends(error),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            // The database was away and is back: who reads gets fresh answers from now on.
+            Ok(()) = recoveries.changed() => {}
+        }
+    }
+}
+
+/// Hears messages until the connection is gone.
+async fn hear<E, F>(
+    listener: &mut Listener,
+    tags: &Tags,
+    state: &Listening,
+    expire: &E,
+) -> RequestError
+where
+    E: Fn(Arc<str>) -> F,
+    F: Future<Output = ()>,
+{
+    loop {
+        let mut next = listener.next().await;
+        let end = tokio::time::Instant::now() + GATHER;
+        let mut concerned = BTreeSet::new();
+        let lost = loop {
+            match next {
+                Ok(tag) => {
+                    state.hears();
+                    concerned.extend(tags.tagged(&tag));
+                }
+                Err(error) => break Some(error),
+            }
+            // Looked at here as well: messages that never stop would keep the timer from its turn.
+            if tokio::time::Instant::now() >= end {
+                break None;
+            }
+            match tokio::time::timeout_at(end, listener.next()).await {
+                Ok(message) => next = message,
+                Err(_) => break None,
+            }
+        };
+        for query in concerned {
+            expire(query).await;
+        }
+        if let Some(error) = lost {
+            return error;
+        }
+    }
+}
+
+/// How long to wait before the next attempt.
+#[derive(Default)]
+struct Backoff {
+    /// In a row.
+    attempts: u32,
+    random: RandomState,
+}
+
+impl Backoff {
+    /// Up to a quarter less than its due, so that a fleet does not come back in one moment.
+    fn next(&mut self) -> Duration {
+        let due = BACKOFF
+            .saturating_mul(2_u32.saturating_pow(self.attempts))
+            .min(MAX_BACKOFF);
+        self.attempts = self.attempts.saturating_add(1);
+        let part = self.random.hash_one((Instant::now(), self.attempts)) % 1000;
+        due * 3 / 4 + due / 4000 * u32::try_from(part).expect("below a thousand")
+    }
+
+    /// A connection ended after so long. One that ends at once is no success.
+    fn lived(&mut self, lived: Duration) {
+        if lived >= MAX_BACKOFF {
+            self.attempts = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! How many loads may be at work at once: on the database, and of one query, so that one abused
+//! parameter cannot keep all connections from the others. It knows bounds and who waits; what a
+//! load does, and with which connection, is not its business.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::CHECKOUT;
+use crate::defence::Defence;
+use crate::error::RequestError;
+use crate::query::Query;
+use crate::settings;
+
+/// How many loads there are, and may be, behind one bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GateState {
+    /// Loads at work now.
+    pub in_use: usize,
+    /// The most there may be.
+    pub max: usize,
+    /// Loads that had to wait, since the start.
+    pub waited: u64,
+    /// Those of them that waited in vain.
+    pub refused: u64,
+}
+
+/// The bounds of one database.
+pub(super) struct Gate {
+    all: Arc<Room>,
+    /// For a query whose file says nothing.
+    share: usize,
+    rooms: Mutex<HashMap<String, Arc<Room>>>,
+}
+
+/// The right to one load. Dropping it gives the right back; the default is held by work that is
+/// no load of a query and is not bounded here.
+#[derive(Default)]
+pub(super) struct Pass {
+    _own: Option<OwnedSemaphorePermit>,
+    _all: Option<OwnedSemaphorePermit>,
+}
+
+/// One bound.
+struct Room {
+    places: Arc<Semaphore>,
+    max: usize,
+    waited: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Gate {
+    /// For a pool of so many connections. One of them stays free of loads: for a look at whether
+    /// the database is there.
+    pub(super) fn new(pool_size: u32) -> Gate {
+        let pool = usize::try_from(pool_size).unwrap_or(usize::MAX);
+        Gate {
+            all: Room::new(pool.saturating_sub(1)),
+            share: pool / 2,
+            rooms: Mutex::default(),
+        }
+    }
+
+    /// Waits until `deadline` for the right to one load of this query. Giving up loses nothing.
+    pub(super) async fn enter(
+        &self,
+        query: &Query,
+        deadline: Instant,
+    ) -> Result<Pass, RequestError> {
+        if Defence::Gate.is_off() {
+            return Ok(Pass::default());
+        }
+        // Its own bound first: who is over it waits there, out of the others' way.
+        let own = self.room(query).enter("of this query", deadline).await?;
+        let all = self.all.enter("on this database", deadline).await?;
+        Ok(Pass {
+            _own: Some(own),
+            _all: Some(all),
+        })
+    }
+
+    /// All loads on the database.
+    pub(super) fn state(&self) -> GateState {
+        self.all.state()
+    }
+
+    /// The loads of one query.
+    pub(super) fn state_of(&self, query: &Query) -> GateState {
+        self.room(query).state()
+    }
+
+    fn room(&self, query: &Query) -> Arc<Room> {
+        let max = query
+            .policy
+            .concurrency
+            .map_or(self.share, |own| usize::try_from(own).unwrap_or(usize::MAX));
+        let max = Room::clamp(max);
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        match rooms.get(&query.name) {
+            // Another catalog may bring the same name with another bound.
+            Some(room) if room.max == max => Arc::clone(room),
+            _ => {
+                let room = Room::new(max);
+                rooms.insert(query.name.clone(), Arc::clone(&room));
+                room
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Gate").field(&self.state()).finish()
+    }
+}
+
+impl Room {
+    fn new(max: usize) -> Arc<Room> {
+        let max = Room::clamp(max);
+        Arc::new(Room {
+            places: Arc::new(Semaphore::new(max)),
+            max,
+            waited: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    fn clamp(max: usize) -> usize {
+        max.clamp(1, Semaphore::MAX_PERMITS)
+    }
+
+    /// A place, in order of arrival.
+    async fn enter(
+        &self,
+        whose: &str,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, RequestError> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        self.waited.fetch_add(1, Ordering::Relaxed);
+        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
+        place
+            .map(|place| place.expect("the semaphore is never closed"))
+            .map_err(|_| self.refuse(whose))
+    }
+
+    fn refuse(&self, whose: &str) -> RequestError {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (max, limit) = (self.max, settings::duration_text(CHECKOUT));
+        let detail = format!(
+            "as many loads {whose} as may be at once ({max}) are at work, and none ended within \
+             {limit}"
+        );
+        RequestError::Unavailable {
+            detail: detail.into(),
+        }
+    }
+
+    fn state(&self) -> GateState {
+        GateState {
+            in_use: self.max - self.places.available_permits().min(self.max),
+            max: self.max,
+            waited: self.waited.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::query::DatabaseKind;
+
+    fn query(name: &str, header: &str) -> Query {
+        Query::parse(DatabaseKind::Sqlite, name, &format!("{header}select 1")).unwrap()
+    }
+
+    #[test]
+    fn a_query_may_have_half_of_the_pool_or_what_its_file_says_and_all_leave_one_connection() {
+        for (pool, all, half) in [(8, 7, 4), (3, 2, 1), (2, 1, 1), (1, 1, 1), (0, 1, 1)] {
+            let gate = Gate::new(pool);
+            assert_eq!(gate.state().max, all, "of {pool}");
+            assert_eq!(gate.state_of(&query("a", "")).max, half, "of {pool}");
+        }
+        let gate = Gate::new(8);
+        assert_eq!(gate.state_of(&query("a", "-- concurrency: 2\n")).max, 2);
+        assert_eq!(gate.state_of(&query("a", "-- concurrency: 3\n")).max, 3);
+    }
+
+    #[tokio::test]
+    async fn a_query_over_its_bound_is_refused_at_its_deadline_and_others_go_on() {
+        let gate = Gate::new(8);
+        let (greedy, other) = (query("greedy", "-- concurrency: 2\n"), query("other", ""));
+        // Who need not wait does not look at the time.
+        let now = Instant::now();
+        let first = gate.enter(&greedy, now).await.unwrap();
+        let second = gate.enter(&greedy, now).await.unwrap();
+        let error = gate.enter(&greedy, now).await.err().unwrap();
+        assert!(error.to_string().contains("of this query"), "{error}");
+        assert_eq!((error.status(), error.retry_after().is_some()), (503, true));
+        let other = gate.enter(&other, now).await.unwrap();
+        assert_eq!(gate.state().in_use, 3);
+        let state = gate.state_of(&greedy);
+        assert_eq!((state.in_use, state.waited, state.refused), (2, 1, 1));
+        drop((first, second, other));
+        assert_eq!(gate.state().in_use, 0);
+        gate.enter(&greedy, now).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_refused_by_the_database_s_bound_holds_nothing_and_who_waits_is_let_in() {
+        let gate = Gate::new(2);
+        let (a, b) = (query("a", ""), query("b", ""));
+        let now = Instant::now();
+        let held = gate.enter(&a, now).await.unwrap();
+        let error = gate.enter(&b, now).await.err().unwrap();
+        assert!(error.to_string().contains("on this database"), "{error}");
+        assert_eq!(gate.state_of(&b).in_use, 0);
+        let freed = async {
+            while gate.state().waited < 2 {
+                tokio::task::yield_now().await;
+            }
+            drop(held);
+        };
+        let patient = gate.enter(&b, now + CHECKOUT * 1000);
+        let (entered, ()) = tokio::join!(patient, freed);
+        assert!(entered.is_ok());
+        assert_eq!(gate.state().refused, 1);
+    }
+}

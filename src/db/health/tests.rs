@@ -1,0 +1,115 @@
+//! What is remembered, what is news, and who is refused meanwhile.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::VecDeque;
+
+use super::*;
+
+/// A database that answers its prober with these, and then that it is there.
+fn cell(answers: &[Contact]) -> HealthCell {
+    let answers = Mutex::new(VecDeque::from(answers.to_vec()));
+    HealthCell::new(
+        "x",
+        Box::new(move || {
+            let next = answers.lock().unwrap().pop_front();
+            Box::pin(async move { next.unwrap_or(Contact::Answered) })
+        }),
+    )
+}
+
+fn away() -> Contact {
+    Contact::Away("refused".into())
+}
+
+#[test]
+fn health_is_unknown_before_the_first_contact_and_then_follows_the_latest() {
+    let cell = cell(&[]);
+    assert_eq!(cell.get().up, None);
+    cell.tell(away());
+    assert_eq!(cell.get().up, Some(false));
+    assert_eq!(cell.get().last_error.as_deref(), Some("refused"));
+    cell.tell(Contact::Answered);
+    assert_eq!(cell.get().up, Some(true));
+    assert_eq!(cell.get().last_error, None);
+    cell.tell(Contact::Full("too many".into()));
+    assert_eq!(cell.get().up, Some(true));
+    assert_eq!(cell.get().last_error.as_deref(), Some("too many"));
+}
+
+#[test]
+fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
+    let cell = cell(&[]);
+    let slow = RequestError::Timeout {
+        limit: Duration::from_secs(1),
+    };
+    cell.tell(Contact::of(Some(&slow)));
+    assert_eq!(cell.get().up, None);
+    let failed = RequestError::Failed {
+        sqlstate: "22012".into(),
+        detail: "division by zero".into(),
+    };
+    cell.tell(Contact::of(Some(&failed)));
+    assert_eq!(cell.get().up, Some(true));
+}
+
+#[test]
+fn only_changes_are_news_and_a_full_database_is_once_in_a_while() {
+    let mut now = Now::default();
+    let full = || Contact::Full("too many".into());
+    assert_eq!(now.take_in(Contact::Nothing), None);
+    assert_eq!(now.take_in(Contact::Answered), Some(Change::Up));
+    assert_eq!(now.take_in(Contact::Answered), None);
+    assert_eq!(now.take_in(full()), Some(Change::Full("too many".into())));
+    assert_eq!(now.take_in(Contact::Answered), None);
+    assert_eq!(now.take_in(full()), None);
+    assert_eq!(now.take_in(away()), Some(Change::Down("refused".into())));
+    assert_eq!(now.take_in(Contact::Away("hangs".into())), None);
+    assert_eq!(now.health.last_error.as_deref(), Some("hangs"));
+    assert_eq!(now.take_in(full()), Some(Change::Back));
+}
+
+#[tokio::test]
+async fn loads_are_refused_with_the_cause_while_a_prober_asks_and_no_longer() {
+    let cell = cell(&[away()]);
+    let mut recoveries = cell.recoveries();
+    assert!(cell.refusal().is_none());
+    cell.tell(away());
+    let refusal = cell.refusal().unwrap().to_string();
+    assert!(refusal.ends_with("refused"), "{refusal}");
+    recoveries.changed().await.unwrap();
+    assert!(cell.refusal().is_none());
+    assert_eq!(cell.get().up, Some(true));
+    // And the next time again.
+    cell.tell(away());
+    assert!(cell.refusal().is_some());
+    recoveries.changed().await.unwrap();
+}
+
+#[test]
+fn without_a_prober_nobody_is_refused() {
+    let cell = cell(&[]);
+    cell.tell(away());
+    assert_eq!(cell.get().up, Some(false));
+    assert!(cell.refusal().is_none(), "there is no runtime to ask on");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async { cell.tell(away()) });
+    assert!(cell.refusal().is_some());
+    drop(runtime);
+    assert!(cell.refusal().is_none(), "the prober went with its runtime");
+}
+
+#[tokio::test]
+async fn a_doubt_refuses_nobody_and_is_cleared_up_by_the_prober() {
+    let cell = cell(&[Contact::Doubtful("broke".into()), Contact::Answered]);
+    cell.tell(Contact::Answered);
+    let mut recoveries = cell.recoveries();
+    cell.tell(Contact::Doubtful("broke".into()));
+    assert_eq!(cell.get().up, Some(true));
+    assert!(cell.refusal().is_none());
+    // The prober found it away, and then back.
+    recoveries.changed().await.unwrap();
+    assert_eq!(cell.get().up, Some(true));
+}

@@ -1,0 +1,54 @@
+//! Asks a database that is away, once a second, until it answers: one task, in place of every
+//! load. What an answer means is remembered in `health`.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+
+use super::health::Shared;
+
+/// From one question to the next.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Starts one, which asks at once: what looked like a database that is away may have been less.
+/// Where there is no runtime, none is started.
+pub(super) fn start(health: &Arc<Shared>) {
+    let end = End(Arc::downgrade(health));
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(probe(end));
+    }
+}
+
+async fn probe(mut end: End) {
+    loop {
+        let asked = Instant::now();
+        // Nothing is held while it waits, so that it ends with the database's last user.
+        let Some(question) = end.0.upgrade().map(|health| health.ask()) else {
+            return;
+        };
+        let contact = question.await;
+        let Some(health) = end.0.upgrade() else {
+            return;
+        };
+        if health.conclude(contact) {
+            // It is told, and the next may be at work already.
+            end.0 = Weak::new();
+            return;
+        }
+        drop(health);
+        sleep_until(asked + EVERY).await;
+    }
+}
+
+/// Tells that there is no prober any more, also when its runtime ends or it panics.
+struct End(Weak<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(health) = self.0.upgrade() {
+            health.unprobed();
+        }
+    }
+}
