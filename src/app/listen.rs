@@ -166,10 +166,10 @@ where
             None => return,
             Some(Ok(mut listener)) => {
                 let began = Instant::now();
-                state.begins();
                 for query in tags.all() {
                     expire(query, Duration::ZERO).await;
                 }
+                state.begins();
                 state.ends(hear(&mut listener, tags, state, &expire).await);
                 backoff.lived(began.elapsed());
             }

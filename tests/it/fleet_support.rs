@@ -83,7 +83,15 @@ impl Fleet {
         let database = postgres.database();
         make_facts(postgres, &database);
         let ini = settings(postgres, &database, &redis, more);
-        let start = || crate::end_to_end::start(&ini, queries);
+        let listens = queries.iter().any(|(_, text)| text.contains("-- notify:"));
+        let start = || {
+            let unslow = crate::end_to_end::start(&ini, queries);
+            // What is stored before that counts as changed.
+            crate::servers::wait_until("it listens", || {
+                !listens || unslow.log().contains("listening to the database")
+            });
+            unslow
+        };
         Fleet {
             instances: (0..SIZE).map(|_| Some(start())).collect(),
             redis,
