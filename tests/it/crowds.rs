@@ -11,7 +11,7 @@ use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
 /// Ends a connection so that the other side gets a reset.
-fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     socket2::Socket::from(stream)
         .set_linger(Some(Duration::ZERO))
         .unwrap();

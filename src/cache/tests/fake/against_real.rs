@@ -21,9 +21,7 @@ impl Real {
         let socket = folder.path().join("redis");
         let mut process = Process::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
-            .arg(folder.path())
-            .arg("--unixsocket")
-            .arg(&socket)
+            .args([folder.path(), Path::new("--unixsocket"), &socket])
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (`make servers` installs it)");
