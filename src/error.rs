@@ -178,9 +178,9 @@ impl RequestError {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
             | RequestError::Rejected { .. }
-            | RequestError::BadQuery { .. } => self.to_string(),
+            | RequestError::BadQuery { .. }
+            | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
-            RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")

@@ -6,19 +6,18 @@
 //! query, and the entry's digest or `*` for all. One of a kind that is not known is skipped, so
 //! that versions can run side by side.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::Inner;
 use super::generations::NEVER_DRAWN;
 use super::key::Digest;
 use super::link::Subscription;
 use super::purge::{PurgeKind, Scope};
 use super::recheck::mistrust;
 use super::redis::RedisTier;
+use super::{Inner, chance};
 use crate::defence::Defence;
 use crate::stats::Fleet;
 
@@ -50,7 +49,6 @@ enum Kind {
 
 /// Listens as long as the cache is there. To be run as a task of the engine runtime.
 pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
-    let random = RandomState::new();
     let mut retry = RETRY;
     loop {
         if let Ok(subscription) = redis.subscribe().await {
@@ -62,9 +60,7 @@ pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
             return;
         }
         // Up to a quarter longer, so that a fleet does not come back in one moment.
-        let part =
-            u32::try_from(random.hash_one(redis.clock.now()) % 1000).expect("below a thousand");
-        sleep(retry + retry / 4000 * part).await;
+        sleep(retry + chance::up_to(retry / 4)).await;
         retry = (retry * 2).min(MAX_RETRY);
     }
 }

@@ -1,10 +1,10 @@
 //! Keeps a failing Redis from costing every request its deadline. It decides who may ask; what a
 //! failure is, the Redis tier decides.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::chance;
 use crate::defence::Defence;
 use crate::stats::RedisError;
 
@@ -13,13 +13,12 @@ const FAILURES: u32 = 3;
 /// How long nobody asks, …
 const OPEN: Duration = Duration::from_secs(5);
 /// … and up to how much longer, so that a fleet does not probe in step.
-const JITTER_MS: u64 = 500;
+const JITTER: Duration = Duration::from_millis(500);
 
 /// Who may ask, and how the target is.
 #[derive(Debug)]
 pub(super) struct Breaker {
     inner: Mutex<Inner>,
-    random: RandomState,
 }
 
 #[derive(Debug)]
@@ -98,7 +97,6 @@ impl Breaker {
                 since: now,
                 last_error: None,
             }),
-            random: RandomState::new(),
         }
     }
 
@@ -151,10 +149,9 @@ impl Breaker {
         }
     }
 
-    fn open_until(&self, now: Instant) -> State {
-        let jitter = Duration::from_millis(self.random.hash_one(now) % JITTER_MS);
+    fn open_until(now: Instant) -> State {
         State::Open {
-            until: now + OPEN + jitter,
+            until: now + OPEN + chance::up_to(JITTER),
         }
     }
 
@@ -197,7 +194,7 @@ impl Permit<'_> {
     /// It did not answer, or so that it must be taken for down.
     pub(super) fn failure(mut self, error: RedisError, now: Instant) -> Change {
         self.judged = true;
-        let next_open = self.breaker.open_until(now);
+        let next_open = Breaker::open_until(now);
         let mut inner = self.breaker.lock();
         inner.last_error = Some(error);
         let failures = match inner.state {

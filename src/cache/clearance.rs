@@ -1,7 +1,6 @@
 //! What comes before a load: is it needed at all, may it run, and under which number? One round
 //! trip to Redis; while another instance holds the lease, this is where it is waited for.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::lease::Lease;
 use super::note::{self, Note};
 use super::recheck::apply;
 use super::redis::RedisTier;
-use super::{Entry, Inner};
+use super::{Entry, Inner, chance};
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::stats::Fleet;
@@ -166,6 +165,5 @@ fn token(redis: &RedisTier) -> String {
 
 /// Up to a quarter longer, so that those who wait do not all ask in one moment.
 fn jittered(wait: Duration) -> Duration {
-    let part = u32::try_from(RandomState::new().hash_one(wait) % 1000).expect("below a thousand");
-    wait + wait / 4000 * part
+    wait + chance::up_to(wait / 4)
 }

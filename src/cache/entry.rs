@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::generations::{Generations, Rank};
 use super::memory::Memory;
 use super::purge::PurgeKind;
-use super::{Key, Loaded, Policy};
+use super::{Key, Loaded, Policy, chance};
 use crate::defence::Defence;
 
 /// A stored body with its metadata and what was made of it.
@@ -98,7 +98,7 @@ impl Entry {
     ) -> Entry {
         let revived = Revived {
             etag: etag(&loaded),
-            stamp: draw(key),
+            stamp: chance::draw(),
             load_time,
             aged: Duration::ZERO,
         };
@@ -292,18 +292,6 @@ fn etag(loaded: &Loaded) -> [u8; 16] {
     hash.update(&loaded.body);
     let digest: [u8; 32] = hash.finalize().into();
     *digest.first_chunk().expect("32 bytes")
-}
-
-/// Drawn from key and time of storing. The wall clock is good enough for what only has to differ.
-fn draw(key: &Key) -> u64 {
-    let time = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let mut hash = Sha256::new();
-    hash.update(key.digest().0);
-    hash.update(time.as_nanos().to_le_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    u64::from_le_bytes(*digest.first_chunk().expect("32 bytes"))
 }
 
 #[cfg(test)]

@@ -4,17 +4,16 @@
 
 mod board;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use board::{Board, Listed, Memo, Remembered, Signals};
 
 use super::key::Digest;
-use super::{Clock, Entry, Key};
+use super::{Clock, Entry, Key, chance};
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::outcome::Tier;
@@ -56,7 +55,6 @@ pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 pub(super) struct Flights {
     board: Mutex<Board>,
     clock: Clock,
-    random: RandomState,
 }
 
 /// One flight, in the hands of who leads it. However it is dropped, the flight ends: without an
@@ -89,7 +87,6 @@ impl Flights {
         Arc::new(Flights {
             board: Mutex::default(),
             clock,
-            random: RandomState::new(),
         })
     }
 
@@ -180,7 +177,7 @@ impl Flights {
     /// How long a load that has failed so many times in a row is not tried again. A database that
     /// is away is asked every second, so that it is noticed soon when it is back; the same
     /// statement would only fail in the same way.
-    fn backoff(&self, error: &RequestError, failures: u32, now: Instant) -> Duration {
+    fn backoff(error: &RequestError, failures: u32) -> Duration {
         if Defence::Backoff.is_off() {
             return Duration::ZERO;
         }
@@ -189,9 +186,7 @@ impl Flights {
         }
         let doubled = 2_u32.saturating_pow(failures - 1);
         let wait = BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
-        let part = self.random.hash_one((now, failures)) % 1000;
-        let part = u32::try_from(part).expect("below a thousand");
-        wait + wait / JITTER / 1000 * part
+        wait + chance::up_to(wait / JITTER)
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
@@ -226,11 +221,10 @@ impl Flight {
     /// boards it until then gets this end too; failures are remembered. Gives how long this one
     /// is.
     pub(super) fn land(&self, end: End) -> Option<Backoff> {
-        let now = self.flights.clock.now();
         match end {
             End::Failed(error) => {
                 let failures = self.failures.saturating_add(1);
-                let wait = self.flights.backoff(&error, failures, now);
+                let wait = Flights::backoff(&error, failures);
                 let backoff = Backoff { wait, failures };
                 self.fail(error, backoff);
                 Some(backoff)

@@ -14,6 +14,7 @@
 mod answers;
 mod backplane;
 mod breaker;
+mod chance;
 mod clearance;
 mod clock;
 mod commands;

@@ -35,11 +35,9 @@ of, till = number(of), number(till)
 if of == g.hard and till then
   local time = redis.call('TIME')
   left = till - (tonumber(time[1]) * 1000000 + tonumber(time[2]))
-else
-  note = ''
 end
--- None holds for minutes.
-if left > 120000000 then note, left = '', 0 end
+-- One that holds for longer than any is nobody's, or of before the clock was set back.
+if left == 0 or left > 60000000 then note, left = '', 0 end
 if left > 0 and ARGV[6] ~= '1' then
   return answer('noted', 0, { '', 0, note, left })
 end
@@ -47,10 +45,10 @@ end
 if ARGV[4] ~= '' then
   local mine = text(g.hard) .. ' ' .. ARGV[4]
   local held = read(KEYS[4])
-  -- Whoever loads for a generation that is over keeps nobody waiting; nor does what no instance
-  -- can have written, because it would stand there for long or for good.
+  -- Whoever loads for a generation that is over keeps nobody waiting; nor does what stands there
+  -- for longer than any lease: no instance wrote it, or the clock was set back.
   local life = redis.call('PTTL', KEYS[4])
-  if held and held ~= mine and life >= 0 and life <= 10 * tonumber(ARGV[5])
+  if held and held ~= mine and life >= 0 and life <= tonumber(ARGV[5])
     and number(string.match(held, '^(%d+) ')) == g.hard then
     return answer('busy', 0)
   end

@@ -318,32 +318,3 @@ async fn a_server_in_trouble_refuses_what_a_real_one_refuses() {
     }
     both.assert_agreed();
 }
-
-#[tokio::test(start_paused = true)]
-async fn values_expire_by_the_stopped_clock_and_its_skew() {
-    let fake = Server::new();
-    let get = || fake.execute(&[b"GET", b"k"]);
-    let left = || fake.execute(&[b"PTTL", b"k"]);
-    fake.execute(&[b"SET", b"k", b"v", b"PX", b"1000"]);
-    tokio::time::advance(Duration::from_millis(999)).await;
-    assert_eq!(left(), Value::Int(1));
-    fake.set_skew(-500_000);
-    assert_eq!(left(), Value::Int(501));
-    fake.set_skew(0);
-    tokio::time::advance(Duration::from_millis(2)).await;
-    assert_eq!((get(), left()), (Value::Nil, Value::Int(-2)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_cluster_would_refuse_is_a_violation() {
-    for words in [
-        &[&b"MGET"[..], b"{a}k", b"{b}k"][..],
-        &[b"EVAL", b"return 1", b"2", b"{a}k", b"{b}k"],
-        &[b"EVAL", b"return redis.call('GET', '{a}l')", b"1", b"{a}k"],
-        &[b"INCR", b"k"],
-    ] {
-        let fake = Server::new();
-        assert!(matches!(fake.execute(words), Value::ServerError(_)));
-        assert_eq!(fake.violations().len(), 1);
-    }
-}

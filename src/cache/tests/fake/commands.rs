@@ -23,7 +23,7 @@ pub(super) struct Engine {
 
 /// What a server in trouble refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(in super::super) enum Mode {
+pub(in crate::cache) enum Mode {
     #[default]
     Well,
     /// No memory: what needs some is refused.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const START_US: i64 = 1_800_000_000_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum Held {
+pub(in crate::cache) enum Held {
     Text(Bytes),
     List(Vec<Bytes>),
 }
@@ -23,18 +23,23 @@ struct Slot {
 
 /// One change, as it was made.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Change {
-    pub(in super::super) at: Instant,
+pub(in crate::cache) struct Change {
+    pub(in crate::cache) at: Instant,
     /// Whose connection asked for it.
-    pub(in super::super) by: usize,
-    pub(in super::super) key: String,
-    pub(in super::super) what: What,
+    pub(in crate::cache) by: usize,
+    pub(in crate::cache) key: String,
+    pub(in crate::cache) what: What,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum What {
-    /// With what is left of its life, in milliseconds.
-    Set(Bytes, Option<i64>),
+pub(in crate::cache) enum What {
+    Set {
+        value: Bytes,
+        /// In milliseconds.
+        life: Option<i64>,
+        /// What stood there.
+        replaced: Option<Bytes>,
+    },
     Removed,
     Expires(i64),
 }
@@ -82,7 +87,17 @@ impl Keyspace {
     /// Keeps `held` for `life` milliseconds, or for ever.
     pub(super) fn set(&mut self, key: &str, held: Held, life: Option<i64>, by: usize) {
         if let Held::Text(text) = &held {
-            self.note(by, key, What::Set(text.clone(), life));
+            let replaced = match self.get(key) {
+                Some(Held::Text(text)) => Some(text.clone()),
+                _ => None,
+            };
+            let value = text.clone();
+            let what = What::Set {
+                value,
+                life,
+                replaced,
+            };
+            self.note(by, key, what);
         }
         let expires = life.map(|life| self.now_ms() + life);
         self.slots.insert(key.to_owned(), Slot { held, expires });

@@ -26,7 +26,7 @@ struct Inner {
 
 /// Whether anything comes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Way {
+pub(in crate::cache) enum Way {
     Open,
     /// Nothing is lost, and nothing comes through before it is open again: a partition that TCP
     /// outlasts, or an instance that is stopped.
@@ -41,7 +41,7 @@ pub(in super::super) enum Way {
 struct State {
     way: Way,
     /// Changes when the connection breaks: what was under way is lost.
-    connection: u64,
+    era: u64,
     /// Added to the way there and to the way back.
     slow: [Duration; 2],
 }
@@ -53,7 +53,7 @@ impl Line {
     pub(super) fn new(server: Server, number: usize, seed: u64) -> Line {
         let state = State {
             way: Way::Open,
-            connection: 0,
+            era: 0,
             slow: [Duration::ZERO; 2],
         };
         Line(Arc::new(Inner {
@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// Its number in the server's log.
-    pub(in super::super) fn number(&self) -> usize {
+    pub(in crate::cache) fn number(&self) -> usize {
         self.0.number
     }
 
@@ -92,8 +92,8 @@ impl Line {
     }
 
     async fn carry(&self, commands: Vec<Command>) -> Result<Vec<Value>, RedisError> {
-        let connection = self.0.state.borrow().connection;
-        self.travel(connection, 0).await?;
+        let era = self.0.state.borrow().era;
+        self.travel(era, 0).await?;
         let mut replies = Vec::with_capacity(commands.len());
         for command in &commands {
             if !replies.is_empty() && self.draw(4) == 0 {
@@ -101,7 +101,7 @@ impl Line {
             }
             replies.push(self.0.server.answer(command, self.0.number));
         }
-        self.travel(connection, 1).await?;
+        self.travel(era, 1).await?;
         Ok(replies)
     }
 
@@ -110,21 +110,21 @@ impl Line {
         &self,
         channel: &str,
     ) -> Result<mpsc::UnboundedReceiver<Bytes>, RedisError> {
-        let connection = self.0.state.borrow().connection;
-        self.travel(connection, 0).await?;
+        let era = self.0.state.borrow().era;
+        self.travel(era, 0).await?;
         let mut published = self.0.server.subscribe(channel);
-        self.travel(connection, 1).await?;
+        self.travel(era, 1).await?;
         let (forward, messages) = mpsc::unbounded_channel();
         let line = self.clone();
         tokio::spawn(async move {
             loop {
                 let message = tokio::select! {
                     () = forward.closed() => return,
-                    () = line.broken(connection) => return,
+                    () = line.broken(era) => return,
                     message = published.recv() => message,
                 };
                 let Some(message) = message else { return };
-                if line.travel(connection, 1).await.is_err() || forward.send(message).is_err() {
+                if line.travel(era, 1).await.is_err() || forward.send(message).is_err() {
                     return;
                 }
             }
@@ -133,33 +133,31 @@ impl Line {
     }
 
     /// The time it takes, as long as the connection holds.
-    async fn travel(&self, connection: u64, direction: usize) -> Result<(), RedisError> {
+    async fn travel(&self, era: u64, direction: usize) -> Result<(), RedisError> {
         let slow = self.0.state.borrow().slow[direction];
         let time = slow + Duration::from_micros(1 + self.draw(TRAVEL_US));
         tokio::select! {
             biased;
-            () = self.broken(connection) => return Err(RedisError::Closed),
+            () = self.broken(era) => return Err(RedisError::Closed),
             () = tokio::time::sleep(time) => {}
         }
         let mut state = self.0.state.subscribe();
         let now = state.wait_for(|state| state.way != Way::Held).await;
         let now = now.expect("the sender is in self");
-        if now.way == Way::Open && now.connection == connection {
+        if now.way == Way::Open && now.era == era {
             Ok(())
         } else {
             Err(RedisError::Closed)
         }
     }
 
-    async fn broken(&self, connection: u64) {
+    async fn broken(&self, era: u64) {
         let mut state = self.0.state.subscribe();
-        let gone = |state: &State| {
-            state.connection != connection || matches!(state.way, Way::Refused | Way::Cut)
-        };
+        let gone = |state: &State| state.era != era || matches!(state.way, Way::Refused | Way::Cut);
         let _ = state.wait_for(gone).await;
     }
 
-    pub(in super::super) fn set_way(&self, way: Way) {
+    pub(in crate::cache) fn set_way(&self, way: Way) {
         self.0.state.send_modify(|state| {
             if state.way != Way::Cut {
                 state.way = way;
@@ -168,22 +166,22 @@ impl Line {
     }
 
     /// Until it is not [`Way::Held`]: what a stopped instance waits for too.
-    pub(in super::super) async fn passable(&self) {
+    pub(in crate::cache) async fn passable(&self) {
         let mut state = self.0.state.subscribe();
         let _ = state.wait_for(|state| state.way != Way::Held).await;
     }
 
     /// The connection breaks, and the next one works.
-    pub(in super::super) fn break_once(&self) {
-        self.0.state.send_modify(|state| state.connection += 1);
+    pub(in crate::cache) fn break_once(&self) {
+        self.0.state.send_modify(|state| state.era += 1);
     }
 
     /// How much later than usual commands arrive, and answers.
-    pub(in super::super) fn set_slow(&self, there: Duration, back: Duration) {
+    pub(in crate::cache) fn set_slow(&self, there: Duration, back: Duration) {
         self.0.state.send_modify(|state| state.slow = [there, back]);
     }
 
-    /// Below `bound`, from the line's seed.
+    /// Below `bound`, from the connection's seed.
     fn draw(&self, bound: u64) -> u64 {
         let next = |state: u64| {
             let mut next = state;

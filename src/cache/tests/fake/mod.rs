@@ -18,26 +18,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-pub(super) use commands::Mode;
+pub(in crate::cache) use commands::Mode;
 use commands::{Command, Engine};
 use deadpool_redis::redis::Value;
 use keyspace::Held;
-pub(super) use keyspace::{Change, What};
-pub(in crate::cache) use line::Line;
-pub(super) use line::Way;
+pub(in crate::cache) use keyspace::{Change, What};
+pub(in crate::cache) use line::{Line, Way};
 
 /// Changes that the test made itself, in the log.
 pub(super) const BY_TEST: usize = usize::MAX;
 
 /// The server. Cheap to clone; the clones are one server.
 #[derive(Clone)]
-pub(super) struct Server(Arc<Mutex<State>>);
+pub(in crate::cache) struct Server(Arc<Mutex<State>>);
 
 struct State {
     engine: Engine,
     subscriptions: Vec<Subscription>,
-    /// Lines opened so far.
-    lines: usize,
+    /// Connections made so far.
+    connections: usize,
 }
 
 struct Subscription {
@@ -46,23 +45,23 @@ struct Subscription {
 }
 
 impl Server {
-    pub(super) fn new() -> Server {
+    pub(in crate::cache) fn new() -> Server {
         Server(Arc::new(Mutex::new(State {
             engine: Engine::new(),
             subscriptions: Vec::new(),
-            lines: 0,
+            connections: 0,
         })))
     }
 
-    /// A line for one instance. Times on it are drawn from `seed`.
-    pub(super) fn line(&self, seed: u64) -> Line {
+    /// A connection for one instance. Times on it are drawn from `seed`.
+    pub(in crate::cache) fn line(&self, seed: u64) -> Line {
         let mut state = self.lock();
-        state.lines += 1;
-        Line::new(self.clone(), state.lines, seed)
+        state.connections += 1;
+        Line::new(self.clone(), state.connections, seed)
     }
 
     /// Executes a command at once, as one that has always been connected.
-    pub(super) fn execute(&self, command: &[&[u8]]) -> Value {
+    pub(in crate::cache) fn execute(&self, command: &[&[u8]]) -> Value {
         let command = command
             .iter()
             .copied()
@@ -101,22 +100,22 @@ impl Server {
     }
 
     /// The server comes back without what it held.
-    pub(super) fn flush(&self) {
+    pub(in crate::cache) fn flush(&self) {
         self.lock().engine.keyspace.flush(BY_TEST);
     }
 
     /// One key is gone, as if there had been no room for it.
-    pub(super) fn evict(&self, key: &str) {
+    pub(in crate::cache) fn evict(&self, key: &str) {
         self.lock().engine.keyspace.remove(key, BY_TEST);
     }
 
     /// Puts any bytes under a key, for `life` milliseconds or for ever.
-    pub(super) fn put(&self, key: &str, value: impl Into<Bytes>, life: Option<i64>) {
+    pub(in crate::cache) fn put(&self, key: &str, value: impl Into<Bytes>, life: Option<i64>) {
         let held = Held::Text(value.into());
         self.lock().engine.keyspace.set(key, held, life, BY_TEST);
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Bytes> {
+    pub(in crate::cache) fn get(&self, key: &str) -> Option<Bytes> {
         match self.lock().engine.keyspace.get(key) {
             Some(Held::Text(value)) => Some(value.clone()),
             _ => None,
@@ -124,36 +123,76 @@ impl Server {
     }
 
     /// Every key, in order, also such as have expired without being looked at since.
-    pub(super) fn keys(&self) -> Vec<String> {
+    pub(in crate::cache) fn keys(&self) -> Vec<String> {
         self.lock().engine.keyspace.keys()
     }
 
     /// How far the server's clock is from what it was at first, in microseconds.
-    pub(super) fn set_skew(&self, skew_us: i64) {
+    pub(in crate::cache) fn set_skew(&self, skew_us: i64) {
         self.lock().engine.keyspace.skew_us = skew_us;
     }
 
     /// The server's clock, in microseconds.
-    pub(super) fn now_us(&self) -> i64 {
+    pub(in crate::cache) fn now_us(&self) -> i64 {
         self.lock().engine.keyspace.now_us()
     }
 
-    pub(super) fn set_mode(&self, mode: Mode) {
+    pub(in crate::cache) fn set_mode(&self, mode: Mode) {
         self.lock().engine.mode = mode;
+    }
+
+    pub(in crate::cache) fn mode(&self) -> Mode {
+        self.lock().engine.mode
     }
 
     /// What the cache did that no server, or no Cluster, would stand: unknown commands, keys that
     /// a script was not given, keys of several hash tags. Every test asserts that there is none.
-    pub(super) fn violations(&self) -> Vec<String> {
+    pub(in crate::cache) fn violations(&self) -> Vec<String> {
         self.lock().engine.violations.clone()
     }
 
     /// The changes since the last call.
-    pub(super) fn take_log(&self) -> Vec<Change> {
+    pub(in crate::cache) fn take_log(&self) -> Vec<Change> {
         std::mem::take(&mut self.lock().engine.keyspace.log)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn values_expire_by_the_stopped_clock_and_its_skew() {
+        let fake = Server::new();
+        let get = || fake.execute(&[b"GET", b"k"]);
+        let left = || fake.execute(&[b"PTTL", b"k"]);
+        fake.execute(&[b"SET", b"k", b"v", b"PX", b"1000"]);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(left(), Value::Int(1));
+        fake.set_skew(-500_000);
+        assert_eq!(left(), Value::Int(501));
+        fake.set_skew(0);
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert_eq!((get(), left()), (Value::Nil, Value::Int(-2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_cluster_would_refuse_is_a_violation() {
+        for words in [
+            &[&b"MGET"[..], b"{a}k", b"{b}k"][..],
+            &[b"EVAL", b"return 1", b"2", b"{a}k", b"{b}k"],
+            &[b"EVAL", b"return redis.call('GET', '{a}l')", b"1", b"{a}k"],
+            &[b"INCR", b"k"],
+        ] {
+            let fake = Server::new();
+            assert!(matches!(fake.execute(words), Value::ServerError(_)));
+            assert_eq!(fake.violations().len(), 1, "{words:?}");
+        }
     }
 }

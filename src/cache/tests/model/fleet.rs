@@ -1,0 +1,383 @@
+//! The fleet under test: three real caches on one fake Redis, a database that is a function, and
+//! what each step does to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::super::super::redis::{RedisTier, Wire};
+use super::super::super::{Cache, Clock, Key, KeyBase, Lookup, Policy, PurgeKind, Scope};
+use super::super::fake::{Line, Mode, Server, Way};
+use super::database::{Database, LOAD_DEADLINE, parse};
+use super::record::{Answer, Event, Pen, Process, Purge, Refresh, Request, is_quick, query_of};
+use super::steps::{Case, INSTANCES, KEYS, Part, Purged, Step};
+use crate::settings;
+use crate::stats::Stats;
+
+pub(super) const POLICY: Policy = Policy {
+    ttl: Duration::from_secs(10),
+    stale_while_revalidate: Duration::from_secs(20),
+    stale_if_error: Duration::from_secs(50),
+};
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+const QUERIES: [&str; 2] = ["slow", "quick"];
+/// How long a purge of one entry must be remembered.
+const LIFE: Duration = Duration::from_secs(60 + 60);
+
+pub(super) struct Fleet {
+    pub(super) server: Server,
+    pub(super) pen: Pen,
+    database: Arc<Database>,
+    instances: Vec<Instance>,
+    keys: Vec<Key>,
+    case: Case,
+    jumped: i64,
+    background: Vec<JoinHandle<()>>,
+}
+
+/// A running process.
+struct Instance {
+    cache: Cache,
+    line: Line,
+    stats: Arc<Stats>,
+    process: Process,
+    state: watch::Sender<State>,
+    way: Way,
+    slow: bool,
+    clients: Vec<JoinHandle<()>>,
+}
+
+/// Whether a process gets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Running,
+    Stopped,
+    Ended,
+}
+
+impl Fleet {
+    pub(super) fn new(case: &Case) -> Fleet {
+        let key = |key: usize| {
+            let base = KeyBase::new("unslow", QUERIES[query_of(key)], "select 1", "db");
+            base.key(format!("{key}"))
+        };
+        let mut fleet = Fleet {
+            server: Server::new(),
+            pen: Pen::default(),
+            database: Arc::default(),
+            instances: Vec::new(),
+            keys: (0..KEYS).map(key).collect(),
+            case: case.clone(),
+            jumped: 0,
+            background: Vec::new(),
+        };
+        for at in 0..INSTANCES {
+            let instance = fleet.start(Process { at, life: 0 });
+            fleet.instances.push(instance);
+        }
+        fleet
+    }
+
+    fn start(&self, process: Process) -> Instance {
+        let Process { at, life } = process;
+        let place = u64::try_from(at + INSTANCES * life).expect("a few");
+        let line = self.server.line(self.case.seed.wrapping_add(place));
+        let stats = Arc::new(Stats::new(QUERIES.into_iter()));
+        let memory = at + 1 < INSTANCES || self.case.memory;
+        let cache = settings::Cache {
+            ttl: POLICY.ttl,
+            stale_while_revalidate: POLICY.stale_while_revalidate,
+            stale_if_error: POLICY.stale_if_error,
+            memory: if memory { 1 << 20 } else { 0 },
+            max_entry: 10_000,
+        };
+        let redis = settings::Redis {
+            url: settings::Secret::new("redis://127.0.0.1".into()),
+            password: None,
+            ca_file: None,
+            namespace: "unslow".into(),
+            timeout: Duration::from_millis(250),
+        };
+        let (wire, engine, clock) = (
+            Wire::Fake(line.clone()),
+            Handle::current(),
+            Clock::of_runtime(),
+        );
+        let counted = Arc::clone(&stats);
+        let tier = RedisTier::over(wire, &redis, 10_000, &engine, counted, clock.clone());
+        Instance {
+            cache: Cache::over(&cache, Some(tier), engine, Arc::clone(&stats), clock),
+            line,
+            stats,
+            process,
+            state: watch::Sender::new(State::Running),
+            way: Way::Open,
+            slow: false,
+            clients: Vec::new(),
+        }
+    }
+
+    pub(super) async fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Request {
+                at,
+                key,
+                leaves_after,
+            } => self.request(at, key, leaves_after),
+            Step::Crowd { key } => {
+                for at in 0..INSTANCES {
+                    self.request(at, key, None);
+                    self.request(at, key, None);
+                }
+            }
+            Step::Advance(millis) => sleep(Duration::from_millis(millis)).await,
+            Step::Loads { take, end } => self.database.will(take, end),
+            Step::Purge { at, scope, kind } => self.purge(at, scope, kind),
+            Step::Refresh { at, key, max_age } => {
+                self.refresh(at, key, Duration::from_millis(max_age));
+            }
+            Step::Forgive(at) => {
+                self.pen.event(Event::Forgive(at));
+                self.instances[at].cache.forgive();
+            }
+            Step::Crash(at) => self.crash(at),
+            Step::Stop(at) => self.set_state(at, State::Stopped),
+            Step::Continue(at) => self.set_state(at, State::Running),
+            Step::Way { at, way } => self.set_way(at, way),
+            Step::Break(at) => {
+                self.pen.trouble(at, true);
+                self.instances[at].line.break_once();
+                self.note_trouble(at);
+            }
+            Step::Slow { at, there, back } => {
+                let [there, back] = [there, back].map(Duration::from_millis);
+                let instance = &mut self.instances[at];
+                instance.line.set_slow(there, back);
+                instance.slow = there + back > Duration::ZERO;
+                self.note_trouble(at);
+            }
+            Step::Heal => self.heal(),
+            Step::Flush => {
+                self.pen.event(Event::Flush);
+                self.server.flush();
+            }
+            Step::Evict { key, part } => self.evict(key, part),
+            Step::Jump(millis) => {
+                self.pen.event(Event::Jump(millis));
+                self.jumped += millis;
+                self.server.set_skew(self.jumped * 1000);
+            }
+            Step::Mode(mode) => {
+                self.server.set_mode(mode);
+                for at in 0..INSTANCES {
+                    self.note_trouble(at);
+                }
+            }
+        }
+        // What was begun begins before the next step.
+        tokio::task::yield_now().await;
+    }
+
+    pub(super) fn heal(&mut self) {
+        self.server.set_mode(Mode::Well);
+        for at in 0..INSTANCES {
+            self.instances[at]
+                .line
+                .set_slow(Duration::ZERO, Duration::ZERO);
+            self.instances[at].slow = false;
+            self.set_way(at, Way::Open);
+            self.set_state(at, State::Running);
+        }
+    }
+
+    pub(super) fn request(&mut self, at: usize, key: usize, leaves_after: Option<u64>) {
+        let number = self.pen.write().requests.len();
+        let instance = &self.instances[at];
+        self.pen.write().requests.push(Request {
+            by: instance.process,
+            key,
+            begin: Instant::now(),
+            end: None,
+            gone: false,
+        });
+        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
+        let (stats, name) = (Arc::clone(&instance.stats), self.keys[key].clone());
+        let mut state = instance.state.subscribe();
+        let load = self
+            .database
+            .load(&pen, instance.process, key, state.clone());
+        let client = async move {
+            let _ = state.wait_for(|state| *state != State::Stopped).await;
+            pen.write().requests[number].begin = Instant::now();
+            let reply = cache.get_or_load(lookup(&name, key, &stats), load).await;
+            let answer = match reply {
+                Ok(reply) => {
+                    let (key, load) = parse(&reply.entry.body);
+                    Answer::Served {
+                        load,
+                        key,
+                        outcome: reply.outcome,
+                        age: reply.age,
+                        ttl: reply.ttl,
+                    }
+                }
+                Err(error) => Answer::Failed(error.class()),
+            };
+            pen.write().requests[number].end = Some((Instant::now(), answer));
+        };
+        let gone = self.pen.clone();
+        let client = tokio::spawn(async move {
+            match leaves_after {
+                None => client.await,
+                Some(millis) => {
+                    let patience = Duration::from_millis(millis);
+                    if tokio::time::timeout(patience, client).await.is_err() {
+                        gone.write().requests[number].gone = true;
+                    }
+                }
+            }
+        });
+        self.instances[at].clients.push(client);
+    }
+
+    fn purge(&mut self, at: usize, scope: Purged, kind: PurgeKind) {
+        let instance = &self.instances[at];
+        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
+        let (by, mut state) = (instance.process, instance.state.subscribe());
+        let (Purged::Entry(key) | Purged::QueryOf(key)) = scope;
+        let name = self.keys[key].clone();
+        let task = tokio::spawn(async move {
+            let _ = state.wait_for(|state| *state != State::Stopped).await;
+            let number = pen.write().purges.len();
+            pen.write().purges.push(Purge {
+                by,
+                scope,
+                kind,
+                begin: Instant::now(),
+                end: None,
+            });
+            let scope = match scope {
+                Purged::Entry(_) => Scope::Entry {
+                    key: &name,
+                    life: LIFE,
+                },
+                Purged::QueryOf(_) => Scope::Query(name.query()),
+            };
+            let reach = cache.purge(scope, kind).await;
+            pen.write().purges[number].end = Some((Instant::now(), reach));
+        });
+        self.instances[at].clients.push(task);
+    }
+
+    fn refresh(&mut self, at: usize, key: usize, max_age: Duration) {
+        let instance = &self.instances[at];
+        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
+        let (stats, name) = (Arc::clone(&instance.stats), self.keys[key].clone());
+        let mut state = instance.state.subscribe();
+        let load = self
+            .database
+            .load(&pen, instance.process, key, state.clone());
+        let task = tokio::spawn(async move {
+            let _ = state.wait_for(|state| *state != State::Stopped).await;
+            let number = pen.write().refreshes.len();
+            pen.write().refreshes.push(Refresh {
+                key,
+                begin: Instant::now(),
+                end: None,
+            });
+            let lookup = lookup(&name, key, &stats);
+            let _ = cache.refresh(lookup, max_age, load).await;
+            pen.write().refreshes[number].end = Some(Instant::now());
+        });
+        self.instances[at].clients.push(task);
+    }
+
+    fn crash(&mut self, at: usize) {
+        let instance = &mut self.instances[at];
+        let process = instance.process;
+        self.pen.event(Event::Crash(process));
+        instance.line.set_way(Way::Cut);
+        instance.state.send_replace(State::Ended);
+        for client in instance.clients.drain(..) {
+            client.abort();
+        }
+        for request in &mut self.pen.write().requests {
+            request.gone |= request.by == process && request.end.is_none();
+        }
+        let life = process.life + 1;
+        self.instances[at] = self.start(Process { at, life });
+        self.note_trouble(at);
+    }
+
+    fn set_state(&mut self, at: usize, state: State) {
+        let instance = &self.instances[at];
+        instance.state.send_replace(state);
+        self.apply_way(at);
+    }
+
+    fn set_way(&mut self, at: usize, way: Way) {
+        self.instances[at].way = way;
+        self.apply_way(at);
+    }
+
+    fn apply_way(&mut self, at: usize) {
+        let instance = &self.instances[at];
+        // Who stands still sends nothing and hears nothing, and loses nothing.
+        let stopped = *instance.state.borrow() == State::Stopped;
+        instance.line.set_way(match stopped {
+            true => Way::Held,
+            false => instance.way,
+        });
+        self.note_trouble(at);
+    }
+
+    fn note_trouble(&self, at: usize) {
+        let instance = &self.instances[at];
+        let stopped = *instance.state.borrow() == State::Stopped;
+        let ill = self.server.mode() != Mode::Well;
+        let trouble = stopped || ill || instance.slow || instance.way != Way::Open;
+        self.pen.trouble(at, trouble);
+    }
+
+    fn evict(&mut self, key: usize, part: Part) {
+        self.pen.event(Event::Evict { key, part });
+        let names = self.keys[key].redis_names();
+        self.server.evict(match part {
+            Part::Entry => &names.entry,
+            Part::Generations => &names.generations,
+            Part::Tombstone => &names.tombstone,
+            Part::Lease => &names.lease,
+            Part::Note => &names.note,
+        });
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The names in Redis of an entry and of its lease.
+    pub(super) fn names(&self, key: usize) -> [String; 2] {
+        let names = self.keys[key].redis_names();
+        [names.entry, names.lease]
+    }
+
+    /// Flights that have not ended, of all running processes.
+    pub(super) fn flights(&self) -> usize {
+        let caches = self.instances.iter().map(|instance| &instance.cache);
+        caches.map(|cache| cache.inner.flights.count()).sum()
+    }
+}
+
+fn lookup<'a>(name: &'a Key, key: usize, stats: &'a Stats) -> Lookup<'a> {
+    debug_assert!(LOAD_DEADLINE < PATIENCE || is_quick(key));
+    Lookup {
+        key: name,
+        policy: POLICY,
+        patience: PATIENCE,
+        stats: stats.query(query_of(key)),
+    }
+}
