@@ -108,8 +108,7 @@ impl RedisTier {
         let mut ask = pipe();
         ask.cmd("GETRANGE").arg(&names.entry).arg(0).arg(last);
         ask.cmd("PTTL").arg(&names.entry);
-        // In this order: what is purged in between has either its tombstone read or its
-        // generation, and no tombstone is newer than the numbers that are read with it.
+        // In this order, so that no tombstone is newer than the numbers that are read with it.
         for name in [&names.tombstone, &names.generations] {
             ask.cmd("GETRANGE").arg(name).arg(0).arg(LONGEST_NUMBERS);
         }

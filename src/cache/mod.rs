@@ -23,6 +23,9 @@ mod entry;
 mod envelope;
 mod fill;
 mod flight;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generations;
 mod key;
 mod lease;

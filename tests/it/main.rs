@@ -48,4 +48,5 @@ mod security;
 mod servers;
 mod settings;
 mod soak;
+mod soak_fleet;
 mod unslow;
