@@ -12,7 +12,7 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra soak fmt lint doc deny check-static \
+.PHONY: build run test test-all test-extra test-undefended soak fuzz fmt lint doc deny check-static \
         smoke musl servers chromium components cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
@@ -40,6 +40,15 @@ soak: servers ## Run the long tests and those that compare times (release build,
 	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
 
+test-undefended: servers ## Switch each defence off in turn; the test that guards it must fail then
+	.ci/test-undefended $(ARGS)
+
+# How long each target runs; FUZZ names some of them.
+FUZZ ?= $(notdir $(basename $(wildcard tests/fuzz/targets/*.rs)))
+FUZZ_SECONDS ?= 600
+fuzz: cargo ## Fuzz what reads from outside, FUZZ_SECONDS each (needs cargo-fuzz)
+	@CARGO="$(CARGO)" .ci/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
 fmt: components ## Format the code
 	$(CARGO) fmt
 
@@ -66,7 +75,7 @@ clean: cargo ## Remove what was built
 	rm -rf dist
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # What the targets above need on the machine. Each looks first and installs only what is missing.
 cargo:

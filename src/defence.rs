@@ -2,6 +2,8 @@
 //! a program built without the feature `undefended`, as every program for users is, they cannot
 //! be switched off, and asking costs nothing.
 
+use tokio::task::AbortHandle;
+
 /// A defence by its name in `UNDEFENDED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defence {
@@ -57,5 +59,22 @@ impl Defence {
     #[cfg(not(feature = "undefended"))]
     pub const fn is_off(self) -> bool {
         false
+    }
+}
+
+/// Ends a task when it is dropped.
+#[derive(Debug)]
+pub struct Tied(AbortHandle);
+
+impl Tied {
+    /// Ties a load to the request that began it, where [`Defence::Detached`] is off.
+    pub fn unless_detached(load: AbortHandle) -> Option<Tied> {
+        Defence::Detached.is_off().then(|| Tied(load))
+    }
+}
+
+impl Drop for Tied {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

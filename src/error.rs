@@ -131,6 +131,13 @@ pub enum RequestError {
         /// How long it is not tried again.
         wait: Duration,
     },
+    /// Stored copies were purged on this instance, and Redis, which does not answer, has not
+    /// heard of it yet.
+    #[error("{done} on this instance only; it will be applied in Redis when that is back")]
+    OnThisInstanceOnly {
+        /// What was done: `purged` or `expired`.
+        done: &'static str,
+    },
     /// A fault of this program.
     #[error("internal error: {detail}")]
     Internal {
@@ -155,7 +162,8 @@ impl RequestError {
             RequestError::Refused { .. }
             | RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
-            | RequestError::TooLarge { .. } => 503,
+            | RequestError::TooLarge { .. }
+            | RequestError::OnThisInstanceOnly { .. } => 503,
             RequestError::Timeout { .. } => 504,
             // Its file has to be mended: asking again cannot help.
             RequestError::BadQuery { .. } | RequestError::Internal { .. } => 500,
@@ -170,7 +178,8 @@ impl RequestError {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
             | RequestError::Rejected { .. }
-            | RequestError::BadQuery { .. } => self.to_string(),
+            | RequestError::BadQuery { .. }
+            | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
@@ -206,6 +215,7 @@ impl RequestError {
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",
+            RequestError::OnThisInstanceOnly { .. } => "this_instance_only",
             RequestError::Internal { .. } => "internal",
             RequestError::Again { cause, .. } => cause.class(),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// How one setting is spelled on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -181,8 +181,10 @@ pub enum Command {
         #[arg(value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
-    /// Create `slow_version()` in the configured database; safe to repeat
-    #[command(about = "Create slow_version() in the configured database; safe to repeat")]
+    /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
+    #[command(
+        about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
+    )]
     Install,
     /// List the queries
     Queries,
@@ -197,6 +199,32 @@ pub enum Command {
         #[arg(long)]
         format: Option<Format>,
     },
+    /// Throw away what a running server has stored of a query
+    Purge {
+        /// The query's name
+        #[arg(value_name = "QUERY")]
+        name: String,
+        /// The parameters of the one entry that is meant; all of the query without
+        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// What is done instead of throwing away
+        #[command(flatten)]
+        how: PurgeHow,
+        /// The server: http://HOST:PORT or unix:PATH [default: the first address of --bind]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+/// What is done to stored answers: thrown away, unless one of these is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct PurgeHow {
+    /// Make it stale: still served while a new one is loaded, or because loading fails
+    #[arg(long, conflicts_with = "refresh")]
+    pub soft: bool,
+    /// Load one entry again now: that of the parameters, or of the defaults
+    #[arg(long)]
+    pub refresh: bool,
 }
 
 /// How rows are printed.

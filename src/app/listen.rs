@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use crate::cache::{Cache, PurgeKind, Scope};
+use crate::cache::Cache;
 use crate::db::{Database, Listener};
 use crate::error::RequestError;
 use crate::query::{Catalog, DatabaseKind};
@@ -133,12 +133,12 @@ pub(super) fn start(
     let listening = Arc::new(Listening::default());
     let (db, cache, state) = (Arc::clone(db), cache.clone(), Arc::clone(&listening));
     engine.spawn(async move {
-        let expire = |query: Arc<str>| {
+        let expire = |query: Arc<str>, heard_ago: Duration| {
             let cache = cache.clone();
             async move {
                 tracing::debug!(query = &*query, "expired by the database");
                 // Where Redis does not answer, the cache remembers it.
-                cache.purge(Scope::Query(&query), PurgeKind::Soft).await;
+                cache.expire_for_news(&query, heard_ago).await;
             }
         };
         follow(&db, &tags, &state, expire).await;
@@ -146,15 +146,16 @@ pub(super) fn start(
     Some(listening)
 }
 
-/// Hears messages for ever and calls `expire` with the name of each query that one concerns, one
-/// call at a time. Ends at once where the database sends none.
+/// Hears messages for ever and calls `expire` with the name of each query that one concerns and
+/// how long ago the latest was heard (zero: it may have been missed), one call at a time. Ends at
+/// once where the database sends none.
 ///
 /// Whenever there is a connection again, every tagged query is expired: messages may have been
 /// missed. That goes for the first one too: what was loaded before it, and what Redis kept while
 /// no instance ran, may be older than a message that nobody heard.
 pub async fn follow<E, F>(db: &Database, tags: &Tags, state: &Listening, expire: E)
 where
-    E: Fn(Arc<str>) -> F,
+    E: Fn(Arc<str>, Duration) -> F,
     F: Future<Output = ()>,
 {
     let mut recoveries = db.recoveries();
@@ -167,7 +168,7 @@ where
                 let began = Instant::now();
                 state.begins();
                 for query in tags.all() {
-                    expire(query).await;
+                    expire(query, Duration::ZERO).await;
                 }
                 state.ends(hear(&mut listener, tags, state, &expire).await);
                 backoff.lived(began.elapsed());
@@ -190,17 +191,18 @@ async fn hear<E, F>(
     expire: &E,
 ) -> RequestError
 where
-    E: Fn(Arc<str>) -> F,
+    E: Fn(Arc<str>, Duration) -> F,
     F: Future<Output = ()>,
 {
     loop {
         let mut next = listener.next().await;
         let end = tokio::time::Instant::now() + GATHER;
-        let mut concerned = BTreeSet::new();
+        let (mut concerned, mut heard) = (BTreeSet::new(), Instant::now());
         let lost = loop {
             match next {
                 Ok(tag) => {
                     state.hears();
+                    heard = Instant::now();
                     concerned.extend(tags.tagged(&tag));
                 }
                 Err(error) => break Some(error),
@@ -215,7 +217,7 @@ where
             }
         };
         for query in concerned {
-            expire(query).await;
+            expire(query, heard.elapsed()).await;
         }
         if let Some(error) = lost {
             return error;

@@ -1,9 +1,14 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
 //! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
+//! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when.
 
 mod engine;
 pub mod format;
 pub mod listen;
+mod purge;
+mod reload;
+mod schedule;
+mod warm;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +23,7 @@ use crate::settings::{DatabaseTarget, Settings};
 use crate::stats::Stats;
 
 pub use engine::Engine;
+use reload::Schedules;
 
 /// How much longer than its load's own deadline a request waits for it: letting the crowd loose
 /// on the database just as the answer arrives would be the worst moment.
@@ -41,8 +47,9 @@ pub struct App {
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<listen::Listening>>,
     key_bases: Vec<KeyBase>,
+    schedules: Arc<Schedules>,
     // The last field, so that it is dropped last: the others have tasks on it.
-    _engine: Engine,
+    engine: Engine,
 }
 
 impl App {
@@ -82,7 +89,8 @@ impl App {
             .handle()
             .spawn(forgive_when_back(db.recoveries(), cache.clone()));
         let listening = listen::start(&db, &catalog, &cache, engine.handle());
-        Ok(App {
+        let handle = engine.handle().clone();
+        let mut app = App {
             catalog,
             db,
             cache,
@@ -91,8 +99,11 @@ impl App {
             started: Instant::now(),
             listening,
             key_bases,
-            _engine: engine,
-        })
+            schedules: Arc::default(),
+            engine,
+        };
+        app.schedules = reload::start(&app, &handle);
+        Ok(app)
     }
 
     /// The query of that name.
@@ -120,17 +131,30 @@ impl App {
         let lookup = Lookup {
             key: &self.key_bases[query.index].key(arguments.canonical()),
             policy: self.policy(query),
-            patience: self.db.deadline(limits.timeout) + PATIENCE_MARGIN,
+            patience: self.patience(limits),
             stats: self.stats.query(query.index),
         };
         let db = Arc::clone(&self.db);
         let run = Arc::clone(query);
+        let newcomer = self.schedules.read(query, &arguments);
         let load = move || async move { load(&db, &run, &arguments, limits).await };
-        if query.policy.cached {
+        let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
             self.cache.bypass(lookup, load).await
+        };
+        // What nobody keeps, or what fails, is not worth a schedule.
+        if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
+            && reply.stored
+        {
+            newcomer.begin(reply.age);
         }
+        answer
+    }
+
+    /// How long a request waits for a load under these limits.
+    fn patience(&self, limits: Limits) -> Duration {
+        self.db.deadline(limits.timeout) + PATIENCE_MARGIN
     }
 
     /// How long entries of this query live: its file's word, else the settings'.

@@ -8,7 +8,7 @@ use deadpool_redis::redis::Value;
 
 use super::Entry;
 use super::envelope::{self, Reading};
-use super::generations::Stored;
+use super::generations::{NEVER_DRAWN, Stored};
 use crate::stats::Rejected;
 
 /// The numbers of the latest purges of one entry alone; 0: none.
@@ -107,7 +107,7 @@ pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
     let mut parts = text.split(' ').map(|part| part.parse().ok());
     let mut next = || parts.next().flatten();
     let (hard, soft, made, last) = (next()?, next()?, next()?, next()?);
-    Some(Stored {
+    (hard <= last && soft <= last && last < NEVER_DRAWN).then_some(Stored {
         hard,
         soft,
         made: made == 1,
@@ -115,13 +115,16 @@ pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
     })
 }
 
-pub(super) fn parse_tombstone(value: &Value) -> Tombstone {
+/// What was never drawn for its query would hold off every load to come, so it counts as none.
+pub(super) fn parse_tombstone(value: &Value, stored: Option<&Stored>) -> Tombstone {
+    let last = stored.map_or(NEVER_DRAWN - 1, |stored| stored.last);
     let numbers = || {
         let text = text(value)?;
         let (hard, soft) = text.split_once(' ')?;
+        let number = |text: &str| text.parse().ok().filter(|number| *number <= last);
         Some(Tombstone {
-            hard: hard.parse().ok()?,
-            soft: soft.parse().ok()?,
+            hard: number(hard)?,
+            soft: number(soft)?,
         })
     };
     numbers().unwrap_or_default()

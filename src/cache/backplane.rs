@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::generations::NEVER_DRAWN;
 use super::key::Digest;
 use super::link::Subscription;
 use super::purge::{PurgeKind, Scope};
@@ -133,7 +134,7 @@ fn parse(text: &str) -> Option<Message<'_>> {
             "done" => Kind::Done,
             _ => return None,
         },
-        number: number.parse().ok()?,
+        number: number.parse().ok().filter(|it| *it < NEVER_DRAWN)?,
         query,
         digest: match digest {
             "*" => None,
@@ -178,6 +179,7 @@ mod tests {
             "me hard 7 version zz",
             "me other 7 version *",
             "me hard -1 version *",
+            "me hard 9007199254740991 version *",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -38,6 +38,9 @@ const LEASE: Duration = Duration::from_millis(2500);
 /// How much longer than it holds a note is kept, so that the next failure waits longer.
 const NOTE_KEPT: Duration = Duration::from_secs(30);
 
+/// No generations and no tombstone are longer; what is, is somebody else's and is not fetched.
+const LONGEST_NUMBERS: usize = 127;
+
 /// What is asked before a load.
 pub(super) struct Question<'a> {
     /// An entry with a higher order number makes the load needless.
@@ -72,7 +75,8 @@ impl RedisTier {
                 front.map(|(_, order)| Err(order))
             }
         };
-        let (stored, tombstone) = (parse_stored(&stored), parse_tombstone(&tombstone));
+        let stored = parse_stored(&stored);
+        let tombstone = parse_tombstone(&tombstone, stored.as_ref());
         let valid = |(hard, order)| is_valid(hard, order, stored.as_ref(), tombstone);
         Some(Look {
             found: found.filter(|_| front.is_some_and(valid)),
@@ -86,7 +90,8 @@ impl RedisTier {
     pub(super) async fn front(&self, key: &Key) -> Option<Look<u64>> {
         let [value, _, stored, tombstone] = self.look(key, envelope::FRONT - 1).await?;
         self.stats.tiers().fleet(Fleet::Rechecks);
-        let (stored, tombstone) = (parse_stored(&stored), parse_tombstone(&tombstone));
+        let stored = parse_stored(&stored);
+        let tombstone = parse_tombstone(&tombstone, stored.as_ref());
         let front = match &value {
             Value::BulkString(bytes) => envelope::front(bytes),
             _ => None,
@@ -107,15 +112,13 @@ impl RedisTier {
         // held for older than it is, which does no harm; the other way about it would.
         ask.cmd("PTTL").arg(&names.entry);
         ask.cmd("GETRANGE").arg(&names.entry).arg(0).arg(last);
-        ask.cmd("MGET")
-            .arg(&names.generations)
-            .arg(&names.tombstone);
+        // In this order: what is purged in between has either its tombstone read or its
+        // generation, and no tombstone is newer than the numbers that are read with it.
+        for name in [&names.tombstone, &names.generations] {
+            ask.cmd("GETRANGE").arg(name).arg(0).arg(LONGEST_NUMBERS);
+        }
         let answer = self.run(Way::Quick, &ask).await?;
-        let [left, value, numbers] = <[Value; 3]>::try_from(answer).ok()?;
-        let Value::Array(numbers) = numbers else {
-            return None;
-        };
-        let [stored, tombstone] = <[Value; 2]>::try_from(numbers).ok()?;
+        let [left, value, tombstone, stored] = <[Value; 4]>::try_from(answer).ok()?;
         Some([value, left, stored, tombstone])
     }
 

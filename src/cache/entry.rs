@@ -13,6 +13,7 @@ use super::generations::{Generations, Rank};
 use super::memory::Memory;
 use super::purge::PurgeKind;
 use super::{Key, Loaded, Policy, chance};
+use crate::defence::Defence;
 
 /// A stored body with its metadata and what was made of it.
 pub struct Entry {
@@ -199,6 +200,8 @@ impl Entry {
             Life::Fresh
         } else if age < ttl {
             Life::Due
+        } else if Defence::Stale.is_off() {
+            Life::Over
         } else if age < ttl.saturating_add(policy.stale_while_revalidate) {
             Life::Stale
         } else if age < ttl.saturating_add(policy.stale_if_error) {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::AbortHandle;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::clearance::{Clearance, Cleared};
@@ -17,6 +18,7 @@ use super::purge::PurgeKind;
 use super::recheck::{Glance, learn, mistrust};
 use super::trip::Trip;
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
+use crate::defence::Tied;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 use crate::stats::{QueryStats, Refused};
@@ -89,7 +91,8 @@ impl Inner {
             match self.flights.board(lookup.key) {
                 Role::Lead(flight) => {
                     let waiter = flight.waiter();
-                    self.take_off(flight, order, load);
+                    let load = self.take_off(flight, order, load);
+                    let _tied = Tied::unless_detached(load);
                     return match wait(waiter, deadline, lookup).await? {
                         End::Done(entry, None) | End::TooLarge(entry) => Ok((entry, Outcome::Miss)),
                         End::Done(entry, Some(tier)) => Ok((entry, Outcome::Hit(tier))),
@@ -116,15 +119,21 @@ impl Inner {
     }
 
     /// Begins a flight's work and returns at once.
-    pub(super) fn take_off<F, Fut>(self: &Arc<Self>, flight: Flight, order: Order, load: F)
+    pub(super) fn take_off<F, Fut>(
+        self: &Arc<Self>,
+        flight: Flight,
+        order: Order,
+        load: F,
+    ) -> AbortHandle
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let inner = Arc::clone(self);
-        self.engine.spawn(async move {
+        let task = self.engine.spawn(async move {
             inner.fly(flight, order, load).await;
         });
+        task.abort_handle()
     }
 
     async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: Order, load: F)

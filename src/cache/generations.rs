@@ -28,6 +28,12 @@ impl Rank {
     }
 }
 
+/// All numbers are below it: the clock they come from gets here in the year 2112.
+pub(super) const NEVER_DRAWN: u64 = 1 << 52;
+
+/// Microseconds by which numbers cannot go back, however late an answer comes.
+const LATE: u64 = 3_600_000_000;
+
 /// The next place in the order of events in this process.
 pub(super) fn next_sequence() -> u64 {
     static SEQUENCE: AtomicU64 = AtomicU64::new(1);
@@ -76,6 +82,15 @@ impl Line {
         }
     }
 
+    /// What was known is worth nothing.
+    fn forget(&self) {
+        self.number.store(0, Ordering::SeqCst);
+    }
+
+    fn is_impossible(&self, last: u64) -> bool {
+        self.number.load(Ordering::SeqCst) > last.saturating_add(LATE)
+    }
+
     fn raise_all(&self) {
         self.all.fetch_max(next_sequence(), Ordering::SeqCst);
     }
@@ -110,6 +125,14 @@ impl Generations {
     /// Takes over what Redis says. A generation that was made because there was none tells only
     /// that something may have been missed: it makes stale and removes nothing.
     pub(super) fn learn(&self, stored: &Stored) {
+        if self.hard.is_impossible(stored.last) || self.soft.is_impossible(stored.last) {
+            // Somebody had put numbers of the future there, or Redis has lost its numbers and its
+            // time: against such, every load to come would be old.
+            self.hard.raise_all();
+            self.note_hard_purge();
+            self.hard.forget();
+            self.soft.forget();
+        }
         if stored.made {
             self.soft.raise(stored.hard);
         } else {
@@ -224,6 +247,38 @@ mod tests {
         assert!(!generations.is_purged(copy) && !generations.is_expired(copy));
         generations.learn(&Stored { soft: 15, ..stored });
         assert!(!generations.is_purged(copy) && generations.is_expired(copy));
+    }
+
+    #[test]
+    fn numbers_of_the_future_are_forgotten_with_all_that_was_loaded_under_them() {
+        let generations = Generations::default();
+        let stored = Stored {
+            hard: 100 * LATE,
+            soft: 100 * LATE,
+            made: false,
+            last: 100 * LATE,
+        };
+        generations.learn(&stored);
+        let before = [numbered(10), numbered(100 * LATE + 1), Rank::unnumbered()];
+        let now = Stored {
+            hard: 10,
+            soft: 10,
+            made: true,
+            last: 11,
+        };
+        generations.learn(&now);
+        let after = [numbered(12), Rank::unnumbered()];
+        assert!(before.iter().all(|rank| generations.is_purged(*rank)));
+        assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
+        assert!(!after.iter().any(|rank| generations.is_expired(*rank)));
+        // An answer that comes late is none of these.
+        generations.learn(&Stored {
+            last: LATE,
+            hard: LATE,
+            ..now
+        });
+        generations.learn(&now);
+        assert!(generations.is_expired(numbered(12)));
     }
 
     #[test]

@@ -54,7 +54,10 @@ pub enum Refreshed {
     /// It was loaded, here or by another instance.
     Loaded,
     /// There is a copy that is recent enough.
-    Recent,
+    Recent {
+        /// Since its result arrived from the database.
+        age: Duration,
+    },
 }
 
 /// A purge that Redis has not heard of.
@@ -113,9 +116,9 @@ impl Cache {
         Reach::Instance
     }
 
-    /// Loads the value for a key again, unless a copy was loaded less than `max_age` ago; zero:
-    /// in any case. Through the flight and the lease, as every load. Counted as a load and not as
-    /// a request.
+    /// Loads the value for a key again, unless a copy was loaded less than `max_age` ago, which
+    /// then is in memory, or loading failed a moment ago; zero: in any case. Through the flight and
+    /// the lease, as every load. Counted as a load and not as a request.
     ///
     /// Fails as [`Cache::get_or_load`] does, and never gives a stale copy for an answer.
     /// Cancel-safe: a load it began goes on and is stored.
@@ -140,8 +143,9 @@ impl Cache {
                 ..Rank::unnumbered()
             };
         } else if let Some(copy) = inner.newest(&lookup).await {
-            if !copy.is_expired() && copy.age(inner.clock.now()) < max_age {
-                return Ok(Refreshed::Recent);
+            let age = copy.age(inner.clock.now());
+            if !copy.is_expired() && age < max_age {
+                return Ok(Refreshed::Recent { age });
             }
             order.base = copy.rank;
         }
@@ -150,7 +154,12 @@ impl Cache {
         // for, and not taken for the answer. One that began meanwhile is.
         let mut is_answer = !on_demand;
         loop {
-            match inner.flights.board_anyway(lookup.key) {
+            let role = if on_demand {
+                inner.flights.board_anyway(lookup.key)
+            } else {
+                inner.flights.board(lookup.key)
+            };
+            match role {
                 Role::Lead(flight) => {
                     let waiter = flight.waiter();
                     inner.take_off(flight, order, load);

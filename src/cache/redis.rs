@@ -269,6 +269,14 @@ fn failure(value: &Value) -> Option<RedisError> {
     };
     match error.code() {
         "WRONGTYPE" => None,
+        // Of whom it does not know yet, it takes no long command, and does not say NOAUTH to one.
+        "ERR"
+            if error
+                .details()
+                .is_some_and(|said| said.contains("unauthenticated ")) =>
+        {
+            Some(RedisError::Auth)
+        }
         // How older servers report what went wrong inside a script.
         "ERR"
             if error

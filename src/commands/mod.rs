@@ -3,9 +3,11 @@
 //! belongs to `query` and `db`.
 
 mod check;
+mod client;
 mod init;
 mod install;
 mod print_config;
+mod purge;
 mod queries;
 mod query;
 mod serve;
@@ -116,6 +118,12 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             params,
             format,
         } => query::run(settings, name, params, *format),
+        Command::Purge {
+            name,
+            params,
+            how,
+            url,
+        } => purge::run(settings, name, params, *how, url.as_deref()),
         _ => serve::run(loaded.settings),
     }
 }

@@ -132,6 +132,26 @@ fn parameters_of_a_query_are_pairs() {
 }
 
 #[test]
+fn a_purge_is_hard_unless_one_other_thing_is_asked_for() {
+    let purge = |line: &str| match read(line).unwrap().command {
+        Command::Purge {
+            how, params, url, ..
+        } => (how.soft, how.refresh, params.len(), url),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(purge("unslow purge top"), (false, false, 0, None));
+    let url = Some("http://host".to_owned());
+    assert_eq!(
+        purge("unslow purge top n=1 --soft --url http://host"),
+        (true, false, 1, url)
+    );
+    assert_eq!(purge("unslow purge --refresh top"), (false, true, 0, None));
+    for line in ["unslow purge", "unslow purge top --soft --refresh"] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
 fn the_definition_is_sound() {
     command(&settings().collect::<Vec<_>>()).debug_assert();
 }

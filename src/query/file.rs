@@ -3,7 +3,7 @@
 
 use super::header::{Header, header};
 use super::statement::rewrite;
-use super::{DatabaseKind, Query};
+use super::{DatabaseKind, Param, ParamDefault, Query};
 use crate::error::StartupError;
 use crate::error::words::shown;
 
@@ -70,6 +70,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         params,
         database,
         notify_line,
+        unasked,
         ineffective,
         body,
         body_line,
@@ -80,6 +81,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
             notes: Vec::new(),
         });
     }
+    check_warm(&unasked, &params)?;
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
     let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
@@ -91,6 +93,11 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         notes.push(format!(
             "{file}:{line}: `notify` has no effect: SQLite sends no messages"
         ));
+    }
+    if !policy.cached {
+        notes.extend(unasked.iter().map(|(line, key)| {
+            format!("{file}:{line}: `{key}` has no effect: with `cache: off` nothing is kept")
+        }));
     }
     for (i, param) in params
         .iter()
@@ -116,6 +123,24 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         query: Some(query),
         notes,
     })
+}
+
+/// Nobody is there to choose a value.
+fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<(), Fault> {
+    let Some((line, _)) = unasked.iter().find(|(_, key)| *key == "warm") else {
+        return Ok(());
+    };
+    let required = params
+        .iter()
+        .find(|(_, param)| param.default == ParamDefault::Required);
+    match required {
+        None => Ok(()),
+        Some((_, Param { name, .. })) => Err(Fault::new(
+            *line,
+            format!("`warm` loads with the default parameters, and `{name}` has no default"),
+            format!("give `{name}` one (`= VALUE`, or `= null`), or remove the `warm` line"),
+        )),
+    }
 }
 
 fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {

@@ -31,10 +31,12 @@ const KEYS: [&str; 16] = [
 ];
 
 /// Keys that are checked and kept, while nothing acts on them.
-const INEFFECTIVE: [&str; 3] = ["warm", "refresh", "show-params"];
+const INEFFECTIVE: [&str; 1] = ["show-params"];
 
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
+/// More often, a query had better not be cached.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 const MOST_ROWS: u64 = 1_000_000_000;
 const MOST_LOADS: u64 = 10_000;
 const TAG_LENGTH: usize = 63;
@@ -50,6 +52,8 @@ pub(super) struct Header {
     pub(super) database: Option<DatabaseKind>,
     /// The line of `notify`.
     pub(super) notify_line: Option<usize>,
+    /// Keys that have it loaded without being asked for, each with its line.
+    pub(super) unasked: Vec<(usize, &'static str)>,
     /// Keys without an effect, each with its line.
     pub(super) ineffective: Vec<(usize, String)>,
     /// The byte where the header is over.
@@ -168,8 +172,14 @@ impl Header {
                 policy.notify = entry.tags()?;
                 self.notify_line = Some(line);
             }
-            "warm" => policy.warm = entry.switch()?,
-            "refresh" => policy.refresh = Some(entry.positive_duration(LONGEST_DURATION)?),
+            "warm" => {
+                policy.warm = entry.switch()?;
+                self.unasked.extend(policy.warm.then_some((line, "warm")));
+            }
+            "refresh" => {
+                policy.refresh = Some(entry.refresh()?);
+                self.unasked.push((line, "refresh"));
+            }
             "cache" => policy.cached = entry.choice(&[("on", true), ("off", false)])?,
             "database" => {
                 let kinds = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
@@ -242,6 +252,14 @@ impl Entry<'_> {
             ),
             _ => self.fault("is 0", "write a longer one, or remove the line"),
         })
+    }
+
+    fn refresh(&self) -> Result<Duration, Fault> {
+        let interval = self.positive_duration(LONGEST_DURATION)?;
+        if interval < SHORTEST_REFRESH {
+            return Err(self.fault("is shorter than 1s", "write 1s or longer"));
+        }
+        Ok(interval)
     }
 
     fn number(&self, most: u64) -> Result<u64, Fault> {

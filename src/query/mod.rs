@@ -85,9 +85,9 @@ pub struct QueryPolicy {
     pub concurrency: Option<u64>,
     /// Tags by which the database makes it stale; without effect on SQLite.
     pub notify: Vec<String>,
-    /// Load it at start. Without effect yet.
+    /// Load it at start; then all its parameters have defaults.
     pub warm: bool,
-    /// Reload it that often; not zero. Without effect yet.
+    /// Reload it that often, while it is read; at least a second.
     pub refresh: Option<Duration>,
     /// Its parameters may appear on `/stats`. Without effect yet.
     pub show_params: bool,

@@ -111,7 +111,7 @@ impl ParamType {
 
 /// A typed parameter value in canonical form. Displayed, it is the text a client would send for
 /// it; [`Value::Null`] displays as nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// SQL's null.
     Null,
@@ -183,7 +183,7 @@ impl fmt::Display for Value {
 
 /// The values of one call, one for each declared parameter in order of declaration, defaults
 /// filled in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Arguments(pub Vec<Value>);
 
 impl Arguments {

@@ -1,11 +1,13 @@
-//! Who may see `/stats`: the one rule of the admin pages. Loopback without a proxy before it,
-//! the addresses in `[stats] allow`, or whoever brings the admin token.
+//! Who may see `/stats` and purge: the one rule of all that is for operators. Loopback without a
+//! proxy before it, the addresses in `[stats] allow`, or whoever brings the admin token. For
+//! actions there is [`own_origin`] besides: a browser has all these rights too, and sends what any
+//! page tells it to.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -66,8 +68,8 @@ impl AccessRule {
         }
         Err(RequestError::Rejected {
             status: if self.token.is_some() { 401 } else { 403 },
-            message: "this page is open to this machine itself, to the addresses in \
-                      [stats] allow, and with the token of [admin] token_file"
+            message: "this is open to this machine itself, to the addresses in [stats] allow, \
+                      and with the token of [admin] token_file"
                 .to_owned(),
         })
     }
@@ -95,6 +97,46 @@ fn is_local_name(host: &str) -> bool {
         _ => host,
     };
     ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+}
+
+/// Refuses what a page of another site made a browser send (CSRF). Browsers say where a request
+/// comes from; other clients say nothing, and need no protection from pages.
+///
+/// # Errors
+/// 403 with the reason.
+pub(super) fn own_origin(headers: &HeaderMap) -> Result<(), RequestError> {
+    let refused = |why: &str| {
+        Err(RequestError::Rejected {
+            status: 403,
+            message: format!("refused, because {why}"),
+        })
+    };
+    let mut sites = headers.get_all("sec-fetch-site");
+    if sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
+        return refused("a page of another site sent it (Sec-Fetch-Site)");
+    }
+    let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).ok();
+    let host = headers.get(header::HOST).and_then(text);
+    let is_own = |origin: &HeaderValue| {
+        let (origin, host) = text(origin).zip(host.as_deref())?;
+        let (scheme, authority) = origin.split_once("://")?;
+        let usual_port = match scheme {
+            "http" => ":80",
+            "https" => ":443",
+            _ => return None,
+        };
+        // An origin leaves the usual port out, a `Host` may name it.
+        Some(authority == host.strip_suffix(usual_port).unwrap_or(host))
+    };
+    if headers
+        .get_all(header::ORIGIN)
+        .any(|origin| is_own(origin) != Some(true))
+    {
+        return refused(
+            "a page of another site sent it (Origin is not this Host; a proxy has to pass Host on)",
+        );
+    }
+    Ok(())
 }
 
 /// The token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can ask.
@@ -131,7 +173,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
     use super::*;
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -178,6 +220,58 @@ mod tests {
         assert!(!local("127.0.0.1", &[]));
         assert!(!local("192.0.2.1", &[("host", "localhost")]));
         assert!(!is_local(None, &headers(&[("host", "localhost")])));
+    }
+
+    #[test]
+    fn an_action_that_a_page_of_another_site_sends_is_refused() {
+        let own = |pairs: &[(&str, &str)]| {
+            let mut all = vec![("host", "localhost:8000")];
+            all.extend(pairs);
+            own_origin(&headers(&all)).is_ok()
+        };
+        assert!(own(&[]), "no browser");
+        assert!(own(&[("sec-fetch-site", "same-origin")]));
+        assert!(own(&[("sec-fetch-site", "none")]), "typed by its user");
+        assert!(own(&[("origin", "http://localhost:8000")]));
+        assert!(own(&[("origin", "HTTP://LocalHost:8000")]));
+        for site in ["cross-site", "same-site", "", "same-origin, cross-site"] {
+            assert!(!own(&[("sec-fetch-site", site)]), "{site}");
+        }
+        for origin in [
+            "https://evil.example",
+            "http://localhost",
+            "http://localhost:80",
+            "http://localhost:8001",
+            "http://localhost:8000.evil.example",
+            "http://evil.example@localhost:8000",
+            "http://127.0.0.1:8000",
+            "localhost:8000",
+            "file://localhost:8000",
+            "null",
+            "",
+        ] {
+            assert!(!own(&[("origin", origin)]), "{origin}");
+        }
+        let (own_one, strange) = ("http://localhost:8000", "http://evil.example");
+        assert!(!own(&[("origin", own_one), ("origin", strange)]));
+        assert!(!own(&[
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-site", "cross-site")
+        ]));
+    }
+
+    #[test]
+    fn an_origin_is_compared_without_the_usual_port_and_needs_a_host() {
+        let own = |host: &str, origin: &str| {
+            own_origin(&headers(&[("host", host), ("origin", origin)])).is_ok()
+        };
+        // Behind a proxy that ends TLS.
+        assert!(own("unslow.example", "https://unslow.example"));
+        assert!(own("unslow.example:443", "https://unslow.example"));
+        assert!(own("[::1]:80", "http://[::1]"));
+        assert!(!own("unslow.example:80", "https://unslow.example"));
+        assert!(!own("unslow.example", "https://unslow.example:8443"));
+        assert!(own_origin(&headers(&[("origin", "http://localhost")])).is_err());
     }
 
     #[test]

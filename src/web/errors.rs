@@ -62,6 +62,16 @@ pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said 
 
 /// The response to an error, as a page or as JSON.
 pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> HttpResponse {
+    respond_with(site, context, error, serde_json::Map::new())
+}
+
+/// The same, with more members where it is JSON.
+pub(super) fn respond_with(
+    site: &Site,
+    context: &Context,
+    error: &RequestError,
+    more: serde_json::Map<String, serde_json::Value>,
+) -> HttpResponse {
     let mut said = say(site, context, error);
     let suggestion = match error {
         RequestError::UnknownQuery(name) => site.app.catalog.nearest(name),
@@ -77,20 +87,27 @@ pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> H
         if let Some(near) = suggestion {
             said.message = format!("{}; did you mean {near:?}?", said.message);
         }
-        json(&said, context)
+        json(&said, context, more)
     };
     finish(&mut response, error);
     response
 }
 
 /// `{"ok":false,…}`: the form of every error to those who asked for data.
-fn json(said: &Said, context: &Context) -> HttpResponse {
-    let json = serde_json::json!({
+fn json(
+    said: &Said,
+    context: &Context,
+    more: serde_json::Map<String, serde_json::Value>,
+) -> HttpResponse {
+    let mut json = serde_json::json!({
         "ok": false,
         "error": said.message,
         "status": said.status.as_u16(),
         "id": context.id(),
     });
+    if let Some(members) = json.as_object_mut() {
+        members.extend(more);
+    }
     body::unkept(said.status, Format::Json, json.to_string(), context)
 }
 
@@ -127,13 +144,18 @@ pub(super) async fn method_not_allowed(
     request: HttpRequest,
     site: web::Data<Site>,
 ) -> HttpResponse {
+    only(READ_METHODS, &site, &Context::from(&request))
+}
+
+/// 405 with the methods that there are.
+pub(super) fn only(methods: &'static str, site: &Site, context: &Context) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 405,
-        message: format!("this address answers {READ_METHODS} only"),
+        message: format!("this address answers {methods} only"),
     };
-    let mut response = respond(&site, &Context::from(&request), &error);
+    let mut response = respond(site, context, &error);
     response
         .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(READ_METHODS));
+        .insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }

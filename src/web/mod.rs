@@ -12,6 +12,7 @@ mod guard;
 mod health;
 mod negotiate;
 mod pages;
+mod purge;
 mod stats;
 
 use std::sync::Arc;
@@ -91,6 +92,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/").get(pages::home))
         .service(read_only("/q").get(pages::catalog))
         .service(read_only("/q/{name}").get(pages::query))
+        .configure(purge::routes)
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.json").get(stats::json))
         .service(read_only("/healthz").get(health::healthz))

@@ -185,7 +185,7 @@ async fn ask(
 
 /// What is not UTF-8 would be decoded to replacement characters: other bytes than were sent, and
 /// the same for different ones.
-fn require_utf8(query_string: &str) -> Result<(), RequestError> {
+pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
     let broken = query_string
         .split('&')
         .find(|pair| percent_decode_str(pair).decode_utf8().is_err());
@@ -198,7 +198,7 @@ fn require_utf8(query_string: &str) -> Result<(), RequestError> {
 }
 
 /// The names and values of a query string, in order, repeated ones too.
-fn pairs(query_string: &str) -> Vec<(String, String)> {
+pub(super) fn pairs(query_string: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(query_string.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect()

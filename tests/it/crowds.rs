@@ -11,7 +11,7 @@ use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
 /// Ends a connection so that the other side gets a reset.
-fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     socket2::Socket::from(stream)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
@@ -100,7 +100,7 @@ fn a_result_over_every_bound_is_503_with_memory_flat() {
 }
 
 /// Bytes of memory that the server holds.
-fn resident(unslow: &Unslow) -> u64 {
+pub(crate) fn resident(unslow: &Unslow) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", unslow.pid())).unwrap();
     let line = status
         .lines()

@@ -10,13 +10,13 @@ use crate::servers::{Postgres, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
 /// A session of somebody else on the server, kept open.
-struct Session {
+pub(crate) struct Session {
     runtime: Runtime,
     connection: PgConnection,
 }
 
 impl Session {
-    fn open(server: &Postgres, database: &str) -> Option<Session> {
+    pub(crate) fn open(server: &Postgres, database: &str) -> Option<Session> {
         let runtime = Runtime::new().unwrap();
         let options = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
@@ -31,7 +31,7 @@ impl Session {
         })
     }
 
-    fn run(&mut self, sql: &str) {
+    pub(crate) fn run(&mut self, sql: &str) {
         let statement = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection);
         self.runtime.block_on(statement).unwrap();
     }

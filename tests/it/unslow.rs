@@ -23,6 +23,19 @@ pub(crate) struct Unslow {
     folder: TempDir,
 }
 
+/// A request that has been sent.
+pub(crate) struct Asked(TcpStream);
+
+impl Asked {
+    /// Waits for the answer and reads it to its end.
+    pub(crate) fn answer(mut self) -> Answer {
+        let mut received = Vec::new();
+        // A reset after the answer is how a server ends a connection whose request it refused.
+        let _ = self.0.read_to_end(&mut received);
+        parse(&received)
+    }
+}
+
 /// An HTTP answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -57,6 +70,10 @@ pub(crate) fn command(args: &[&str]) -> Command {
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .stdin(Stdio::null());
+    // `make test-undefended` names the defence that the program is to do without.
+    if let Some(name) = std::env::var_os("UNDEFENDED") {
+        command.env("UNDEFENDED", name);
+    }
     command
 }
 
@@ -127,6 +144,11 @@ impl Unslow {
 
     /// One request on a connection of its own.
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(method, path, headers).answer()
+    }
+
+    /// Sends a request on a connection of its own; its answer is read later.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Asked {
         let host = self.url.trim_start_matches("http://");
         let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         if !headers
@@ -139,17 +161,18 @@ impl Unslow {
             let _ = write!(text, "{name}: {value}\r\n");
         }
         text.push_str("\r\n");
-        self.raw(text.as_bytes())
+        self.send_raw(text.as_bytes())
     }
 
     /// Sends these bytes on a connection of its own and reads the answer to its end.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
+        self.send_raw(bytes).answer()
+    }
+
+    fn send_raw(&self, bytes: &[u8]) -> Asked {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
-        let mut received = Vec::new();
-        // A reset after the answer is how a server ends a connection whose request it refused.
-        let _ = stream.read_to_end(&mut received);
-        parse(&received)
+        Asked(stream)
     }
 
     pub(crate) fn connect(&self) -> TcpStream {

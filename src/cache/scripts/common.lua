@@ -3,17 +3,19 @@
 --
 -- The generations of a query are "HARD SOFT MADE LAST" under one key, so that they cannot be
 -- evicted apart. LAST is the highest number drawn. Numbers are microseconds of the server's TIME,
--- raised so that none repeats; all are below 2^53, which a Lua number holds exactly.
+-- raised so that none repeats; all are below 2^53, which a Lua number holds exactly, and the clock
+-- does not come near 2^52 before the year 2112: what is above that was never drawn.
 
+-- All that is ours but the entry is far shorter than what is read of it.
 local function read(key)
-  local value = redis.pcall('GET', key)
-  return type(value) == 'string' and value or nil
+  local value = redis.pcall('GETRANGE', key, 0, 255)
+  return type(value) == 'string' and value ~= '' and value or nil
 end
 
 local function number(text)
   if not (text and #text <= 16 and string.match(text, '^%d+$')) then return nil end
   local value = tonumber(text)
-  return value < 9007199254740992 and value or nil
+  return value < 4503599627370496 and value or nil
 end
 
 local function text(value) return string.format('%.0f', value) end
@@ -36,10 +38,13 @@ local function draw(last)
   return math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), last + 1)
 end
 
--- The numbers of the latest hard and soft purge of one entry.
-local function tombstone(key)
+-- The numbers of the latest hard and soft purge of one entry. One that was never drawn for its query
+-- would hold off every load to come.
+local function tombstone(key, g)
   local hard, soft = string.match(read(key) or '', '^(%d+) (%d+)$')
-  return number(hard) or 0, number(soft) or 0
+  hard, soft = number(hard) or 0, number(soft) or 0
+  if hard > g.last or soft > g.last then return 0, 0 end
+  return hard, soft
 end
 
 -- The order number of the envelope under the key, if it may be used: of our format and hard

@@ -14,7 +14,7 @@ if not g then
   g = { hard = first, soft = first, made = '1', last = first }
   keep(KEYS[1], g)
 end
-local hard, soft = tombstone(KEYS[3])
+local hard, soft = tombstone(KEYS[3], g)
 
 local function answer(verdict, order, more)
   local given = { verdict, text(g.hard), text(g.soft), g.made, text(g.last), text(hard), text(soft), text(order) }
@@ -36,7 +36,7 @@ if of == g.hard and till then
   local time = redis.call('TIME')
   left = till - (tonumber(time[1]) * 1000000 + tonumber(time[2]))
 end
--- One that holds for longer than any is of before the clock was set back.
+-- One that holds for longer than any is nobody's, or of before the clock was set back.
 if left == 0 or left > 60000000 then note, left = '', 0 end
 if left > 0 and ARGV[6] ~= '1' then
   return answer('noted', 0, { '', 0, note, left })
@@ -45,11 +45,12 @@ end
 if ARGV[4] ~= '' then
   local mine = text(g.hard) .. ' ' .. ARGV[4]
   local held = read(KEYS[4])
-  -- Whoever loads for a generation that is over keeps nobody waiting.
-  if held and held ~= mine and number(string.match(held, '^(%d+) ')) == g.hard then
-    -- Nor does one that was taken before the clock was set back.
-    local time = redis.call('PTTL', KEYS[4])
-    if time >= 0 and time <= tonumber(ARGV[5]) then return answer('busy', 0) end
+  -- Whoever loads for a generation that is over keeps nobody waiting; nor does what stands there
+  -- for longer than any lease: no instance wrote it, or the clock was set back.
+  local life = redis.call('PTTL', KEYS[4])
+  if held and held ~= mine and life >= 0 and life <= tonumber(ARGV[5])
+    and number(string.match(held, '^(%d+) ')) == g.hard then
+    return answer('busy', 0)
   end
   redis.call('SET', KEYS[4], mine, 'PX', ARGV[5])
 end

@@ -18,7 +18,7 @@ local purge = draw(g.last)
 g.last = purge
 
 if #KEYS > 1 then
-  local hard, soft = tombstone(KEYS[3])
+  local hard, soft = tombstone(KEYS[3], g)
   if ARGV[1] == 'hard' then
     hard = purge
     -- Nobody waits for a load that began before.

@@ -8,7 +8,8 @@
 --         tombstone's hard and soft
 
 local g = generations(KEYS[1])
-local hard, soft = tombstone(KEYS[3])
+local hard, soft = 0, 0
+if g then hard, soft = tombstone(KEYS[3], g) end
 local mine, lease = tonumber(ARGV[3]), read(KEYS[4])
 
 local verdict = 'stored'

@@ -295,7 +295,10 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     let recent = fleet[1]
         .cache
         .refresh(fleet[1].lookup(), 5 * SECOND, fleet[1].load());
-    assert_eq!(recent.await.unwrap(), Refreshed::Recent);
+    assert!(matches!(
+        recent.await.unwrap(),
+        Refreshed::Recent { age } if age < 5 * SECOND
+    ));
     assert_eq!(source.loads(), 3);
 }
 
@@ -324,4 +327,28 @@ async fn news_that_every_instance_hears_of_is_one_purge() {
     fleet[0].get().await.unwrap();
     pass(LOAD + SECOND).await;
     assert_eq!(fleet[0].body().await, "newer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_takes_a_recent_copy_of_another_instance_into_memory_and_tells_its_age() {
+    let (_server, source, fleet) = fleet(2).await;
+    assert_eq!(fleet[0].body().await, "old");
+    pass(3 * SECOND).await;
+    let refresh = |max_age| {
+        let instance = &fleet[1];
+        let (lookup, load) = (instance.lookup(), instance.load());
+        instance.cache.refresh(lookup, max_age, load)
+    };
+    let age = match refresh(4 * SECOND).await.unwrap() {
+        Refreshed::Recent { age } => age,
+        Refreshed::Loaded => panic!("there was a copy"),
+    };
+    assert!(age >= 3 * SECOND && age < 4 * SECOND, "{age:?}");
+    let reply = fleet[1].get().await.unwrap();
+    assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
+    assert_eq!(source.loads(), 1);
+    source.set("new");
+    assert_eq!(refresh(2 * SECOND).await.unwrap(), Refreshed::Loaded);
+    assert_eq!(fleet[1].body().await, "new");
+    assert_eq!(source.loads(), 2);
 }

@@ -189,3 +189,19 @@ async fn a_load_outlives_the_runtime_of_its_caller() {
     let reply = bench.get("other").await.unwrap();
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
 }
+
+#[tokio::test]
+async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for() {
+    let bench = Bench::new();
+    bench.let_load(1);
+    assert!(bench.get_failing().await.is_err());
+    let refresh = |max_age| {
+        let load = bench.load(|| Ok(loaded("rows")));
+        bench.cache.refresh(bench.lookup(), max_age, load)
+    };
+    assert!(refresh(SECOND).await.is_err());
+    assert_eq!(bench.loads(), 1);
+    bench.let_load(1);
+    assert_eq!(refresh(Duration::ZERO).await.unwrap(), Refreshed::Loaded);
+    assert_eq!(bench.loads(), 2);
+}

@@ -9,7 +9,7 @@ const SAMPLE: &str = "\u{feff}-- title: Revenue\r
 -- param: since date = 2026-01-01\r
 -- param: region text = any : eu, us, any\r
 -- param: idle integer = 1\r
--- warm: true\r
+-- show-params: true\r
 select region, 'é' -- :since\r
 from orders where paid_at >= :since and (:region = 'any' or region = :region);\r
 ";
@@ -18,6 +18,12 @@ fn error(stem: &str, bytes: &[u8]) -> String {
     read(DatabaseKind::Postgres, "q/x.sql", stem, bytes)
         .unwrap_err()
         .to_string()
+}
+
+fn error_of(text: &str) -> Option<String> {
+    read(DatabaseKind::Postgres, "q/x.sql", "x", text.as_bytes())
+        .err()
+        .map(|error| error.to_string())
 }
 
 #[test]
@@ -38,7 +44,7 @@ fn a_file_becomes_a_query_with_its_statement_and_notes() {
     assert_eq!(
         file.notes,
         [
-            "q/x.sql:6: `warm` has no effect yet",
+            "q/x.sql:6: `show-params` has no effect yet",
             "q/x.sql:5: the SQL does not use the parameter `idle`"
         ]
     );
@@ -55,6 +61,44 @@ fn notify_is_accepted_everywhere_and_said_to_have_no_effect_where_nothing_notifi
         notes(DatabaseKind::Sqlite),
         ["q/x.sql:2: `notify` has no effect: SQLite sends no messages"]
     );
+}
+
+#[test]
+fn what_is_loaded_without_being_asked_for_has_no_effect_on_a_query_that_is_not_cached() {
+    let notes = |text: &str| {
+        read(DatabaseKind::Postgres, "q/x.sql", "x", text.as_bytes())
+            .unwrap()
+            .notes
+    };
+    assert!(notes("-- warm: true\n-- refresh: 5m\nselect 1").is_empty());
+    assert!(notes("-- warm: false\n-- cache: off\nselect 1").is_empty());
+    assert_eq!(
+        notes("-- warm: true\n-- cache: off\n-- refresh: 5m\nselect 1"),
+        [
+            "q/x.sql:1: `warm` has no effect: with `cache: off` nothing is kept",
+            "q/x.sql:3: `refresh` has no effect: with `cache: off` nothing is kept"
+        ]
+    );
+}
+
+#[test]
+fn a_query_that_is_warmed_needs_a_default_for_each_parameter() {
+    let of = |warm: &str, param: &str| {
+        error_of(&format!(
+            "-- title: a\n-- warm: {warm}\n-- param: a text = x\n-- param: b {param}\nselect :a, :b"
+        ))
+    };
+    assert_eq!(
+        of("true", "integer"),
+        Some(
+            "q/x.sql:2: `warm` loads with the default parameters, and `b` has no default\n  \
+             give `b` one (`= VALUE`, or `= null`), or remove the `warm` line"
+                .to_owned()
+        )
+    );
+    assert_eq!(of("false", "integer"), None);
+    assert_eq!(of("true", "integer = null"), None);
+    assert_eq!(of("true", "integer = 0"), None);
 }
 
 #[test]

@@ -47,7 +47,8 @@ fn every_key_is_read() {
         .iter()
         .map(|(_, key)| key.as_str())
         .collect();
-    assert_eq!(ineffective, ["warm", "refresh", "show-params"]);
+    assert_eq!(ineffective, ["show-params"]);
+    assert_eq!(got.unasked, [(12, "warm"), (13, "refresh")]);
     assert_eq!((&text[got.body..], got.body_line), ("select 1\n", 18));
 }
 
@@ -139,6 +140,9 @@ fn each_wrong_line_is_refused_with_its_reason_and_a_remedy() {
         ("-- timeout: 0", 1, "`timeout` is 0"),
         ("-- timeout: 25d", 1, "`timeout` is too long"),
         ("-- refresh: 0s", 1, "`refresh` is 0"),
+        ("-- refresh: 999ms", 1, "`refresh` is shorter than 1s"),
+        ("-- refresh: 4000d", 1, "`refresh` is too long"),
+        ("-- refresh: true", 1, "`refresh` is no duration"),
         (
             "-- max-rows: 0",
             1,

@@ -221,6 +221,12 @@ impl Redis {
         self.stat("total_connections_received") - asked - 1
     }
 
+    /// Connections that have subscribed to channels.
+    pub(crate) fn subscribers(&self) -> usize {
+        let list = self.ask(&["CLIENT", "LIST", "TYPE", "pubsub"]);
+        list.matches("laddr=").count()
+    }
+
     /// Connections it has now, the asking one included, without those that listen to messages.
     pub(crate) fn clients(&self) -> usize {
         let normal = ["CLIENT", "LIST", "TYPE", "normal"];

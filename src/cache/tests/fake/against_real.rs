@@ -20,11 +20,8 @@ impl Real {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("redis");
         let mut process = Process::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no"])
-            .arg("--dir")
-            .arg(folder.path())
-            .arg("--unixsocket")
-            .arg(&socket)
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--dir"])
+            .args([folder.path(), Path::new("--unixsocket"), &socket])
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed (`make servers` installs it)");

@@ -1,0 +1,99 @@
+//! What an operator asks for: that stored copies of a query be thrown away, made stale, or loaded
+//! anew. Each runs as a task of the engine runtime and comes to its end without whoever asked.
+//! Who may ask is decided in `web`, what it does to copies in `cache`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle};
+
+use super::{App, load};
+use crate::cache::{Key, Lookup, PurgeKind, Reach, Refreshed, Scope};
+use crate::db::Limits;
+use crate::error::RequestError;
+use crate::query::{Arguments, Query};
+
+/// How much longer than all that a copy or a load may last a purge of one entry is remembered.
+const MARGIN: Duration = Duration::from_mins(1);
+
+impl App {
+    /// Makes what is stored of a query stale or gone: the one entry of these arguments, or all of
+    /// it without them. `None` where the query says `cache: off`: nothing of it is ever stored.
+    ///
+    /// Takes at most the deadline of Redis. Cancel-safe: it goes on without its caller.
+    ///
+    /// # Errors
+    /// [`RequestError::Internal`] alone.
+    pub async fn purge(
+        &self,
+        query: &Arc<Query>,
+        arguments: Option<&Arguments>,
+        kind: PurgeKind,
+    ) -> Result<Option<Reach>, RequestError> {
+        if !query.policy.cached {
+            return Ok(None);
+        }
+        let limits = Limits::of(query, &self.settings.limits);
+        let policy = self.policy(query);
+        let window = policy.stale_while_revalidate.max(policy.stale_if_error);
+        let life = [window, self.patience(limits), MARGIN]
+            .iter()
+            .fold(policy.ttl, |life, more| life.saturating_add(*more));
+        let key = arguments.map(|arguments| self.key(query, arguments));
+        let (cache, query) = (self.cache.clone(), Arc::clone(query));
+        let task = self.engine.handle().spawn(async move {
+            let scope = match &key {
+                Some(key) => Scope::Entry { key, life },
+                None => Scope::Query(&query.name),
+            };
+            cache.purge(scope, kind).await
+        });
+        ended(task).await.map(Some)
+    }
+
+    /// Loads the entry of these arguments anew, whatever is stored of it; what the load brings is
+    /// stored and served from then on. `None` where the query says `cache: off`: it is loaded for
+    /// every request anyway.
+    ///
+    /// Cancel-safe: it goes on without its caller.
+    ///
+    /// # Errors
+    /// Whatever kept the query from being loaded; the copies that were there stay as they were.
+    pub async fn refresh(
+        &self,
+        query: &Arc<Query>,
+        arguments: Arguments,
+    ) -> Result<Option<Refreshed>, RequestError> {
+        if !query.policy.cached {
+            return Ok(None);
+        }
+        let limits = Limits::of(query, &self.settings.limits);
+        let (policy, patience) = (self.policy(query), self.patience(limits));
+        let key = self.key(query, &arguments);
+        let stats = Arc::clone(self.stats.query(query.index));
+        let (cache, db, run) = (self.cache.clone(), Arc::clone(&self.db), Arc::clone(query));
+        let task = self.engine.handle().spawn(async move {
+            let lookup = Lookup {
+                key: &key,
+                policy,
+                patience,
+                stats: &stats,
+            };
+            let load = move || async move { load(&db, &run, &arguments, limits).await };
+            cache.refresh(lookup, Duration::ZERO, load).await
+        });
+        ended(task).await?.map(Some)
+    }
+
+    fn key(&self, query: &Query, arguments: &Arguments) -> Key {
+        self.key_bases[query.index].key(arguments.canonical())
+    }
+}
+
+/// What a task brought, or that it panicked.
+async fn ended<T>(task: JoinHandle<T>) -> Result<T, RequestError> {
+    task.await
+        .map_err(|error: JoinError| RequestError::Internal {
+            detail: format!("a task of the engine runtime did not end: {error}").into(),
+        })
+}

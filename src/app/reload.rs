@@ -1,0 +1,124 @@
+//! Loads that no request has asked for: what one takes, and which queries begin with which.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::schedule::{Newcomer, Schedule};
+use super::warm::warm;
+use super::{App, PATIENCE_MARGIN, load};
+use crate::cache::{Cache, KeyBase, Lookup, Policy, Refreshed};
+use crate::db::{Database, Limits};
+use crate::error::RequestError;
+use crate::query::{Arguments, Query};
+use crate::stats::QueryStats;
+
+/// The schedules of the queries that have one, by their place in the catalog.
+#[derive(Default)]
+pub(super) struct Schedules(Vec<Option<Schedule>>);
+
+impl Schedules {
+    /// Notes that a key is read; see [`Schedule::read`].
+    pub(super) fn read(&self, query: &Query, arguments: &Arguments) -> Option<Newcomer<'_>> {
+        self.0.get(query.index)?.as_ref()?.read(arguments)
+    }
+}
+
+impl std::fmt::Debug for Schedules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Schedules").field(&self.0.len()).finish()
+    }
+}
+
+/// Begins what the catalog asks for: the warm-up, one query at a time, and the schedules, which a
+/// warm query joins at once and any other with its first reader.
+pub(super) fn start(app: &App, engine: &Handle) -> Arc<Schedules> {
+    let settings = &app.settings;
+    // What no tier keeps would be loaded for nobody.
+    let is_kept = settings.cache.memory > 0 || settings.redis.is_some();
+    let of = |query: &Arc<Query>| {
+        let wanted = query.policy.warm || query.policy.refresh.is_some();
+        (wanted && is_kept && query.policy.cached).then(|| Arc::new(Reload::of(app, query)))
+    };
+    let reloads: Vec<_> = app.catalog.iter().map(of).collect();
+    let schedule = |reload: &Option<Arc<Reload>>| {
+        let reload = Arc::clone(reload.as_ref()?);
+        let interval = reload.query.policy.refresh?;
+        let (schedule, turns) = Schedule::new(&reload.query.name, interval);
+        engine.spawn(turns.run(move |arguments, max_age| {
+            let reload = Arc::clone(&reload);
+            async move { reload.run(&arguments, max_age).await }
+        }));
+        Some(schedule)
+    };
+    let schedules = Arc::new(Schedules(reloads.iter().map(schedule).collect()));
+    let cold: Vec<_> = reloads
+        .into_iter()
+        .flatten()
+        .filter(|reload| reload.query.policy.warm)
+        .collect();
+    if !cold.is_empty() {
+        engine.spawn(warm_up(cold, Arc::clone(&schedules)));
+    }
+    schedules
+}
+
+async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>) {
+    for reload in cold {
+        // A query without defaults for all its parameters cannot be warm.
+        let Ok(arguments) = reload.query.arguments(&[]) else {
+            continue;
+        };
+        // A copy of less than this age is fresh, whatever jitter has taken from its TTL.
+        let max_age = reload.policy.ttl / 10 * 9;
+        let name = &reload.query.name;
+        let age = warm(name, || reload.run(&arguments, max_age)).await;
+        if let Some(newcomer) = schedules.read(&reload.query, &arguments) {
+            newcomer.begin(age.unwrap_or_default());
+        }
+    }
+}
+
+/// What it takes to load a query.
+struct Reload {
+    cache: Cache,
+    db: Arc<Database>,
+    query: Arc<Query>,
+    key_base: KeyBase,
+    policy: Policy,
+    limits: Limits,
+    stats: Arc<QueryStats>,
+}
+
+impl Reload {
+    fn of(app: &App, query: &Arc<Query>) -> Reload {
+        Reload {
+            cache: app.cache.clone(),
+            db: Arc::clone(&app.db),
+            query: Arc::clone(query),
+            key_base: app.key_bases[query.index].clone(),
+            policy: app.policy(query),
+            limits: Limits::of(query, &app.settings.limits),
+            stats: Arc::clone(app.stats.query(query.index)),
+        }
+    }
+
+    /// Loads one key, unless memory or Redis has a copy of less than that age.
+    async fn run(
+        &self,
+        arguments: &Arguments,
+        max_age: Duration,
+    ) -> Result<Refreshed, RequestError> {
+        let lookup = Lookup {
+            key: &self.key_base.key(arguments.canonical()),
+            policy: self.policy,
+            patience: self.db.deadline(self.limits.timeout) + PATIENCE_MARGIN,
+            stats: &self.stats,
+        };
+        let (db, query, limits) = (Arc::clone(&self.db), Arc::clone(&self.query), self.limits);
+        let arguments = arguments.clone();
+        let load = move || async move { load(&db, &query, &arguments, limits).await };
+        self.cache.refresh(lookup, max_age, load).await
+    }
+}

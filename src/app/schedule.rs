@@ -1,0 +1,283 @@
+//! Scheduled refresh: which keys of a query are in use, and when each is loaded again. It owns the
+//! times; how a key is loaded is `reload`'s.
+//!
+//! A key's next turn is counted from the age of its copy, not from when this instance last had its
+//! turn. So the instances of a fleet fall in step with each other: the first whose turn it is loads
+//! through the lease, and the others find a copy that is recent and wait for its age. By the same
+//! rule a load that a reader began postpones the next turn.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use crate::cache::Refreshed;
+use crate::error::RequestError;
+use crate::query::Arguments;
+
+/// Scheduled keys of one query: more than people look at within minutes, and few enough that a
+/// client who tries out parameters cannot fill memory or make endless work. One beyond it is not
+/// scheduled; its readers have it loaded as those of any other query do.
+const MOST_KEYS: usize = 1000;
+/// A key in use stays scheduled for at least so long after it was read.
+const LEAST_IDLE: Duration = Duration::from_mins(10);
+/// How soon a refresh that failed is tried again: at first, doubling with each failure in a row,
+/// and never later than the interval.
+const RETRY: Duration = Duration::from_secs(30);
+/// The part of an interval that jitter may take, so that keys are not loaded in step.
+const JITTER: u32 = 10;
+/// The part of an interval that passes at least between two turns of a key.
+const PAUSE: u32 = 100;
+
+/// The schedule of one query, as its readers see it. Dropped, it ends the task that [`Turns::run`]
+/// is.
+pub(super) struct Schedule {
+    keys: Arc<Keys>,
+    news: UnboundedSender<Turn>,
+}
+
+/// The keys of one query that are in use.
+struct Keys {
+    query: String,
+    interval: Duration,
+    read: RwLock<HashMap<Arc<Arguments>, Arc<LastRead>>>,
+    began: Instant,
+    random: RandomState,
+}
+
+/// In whole seconds since the schedule began.
+struct LastRead(AtomicU64);
+
+/// When which key is loaded.
+pub(super) struct Turns {
+    keys: Arc<Keys>,
+    news: UnboundedReceiver<Turn>,
+    /// The number tells turns of one moment apart.
+    due: BTreeMap<(Instant, u64), Turn>,
+    number: u64,
+    /// Keys whose latest refresh has failed.
+    failing: usize,
+}
+
+struct Turn {
+    arguments: Arc<Arguments>,
+    last_read: Arc<LastRead>,
+    at: Instant,
+    /// In a row.
+    failures: u32,
+}
+
+/// A key that is read and not scheduled.
+#[must_use = "it is scheduled only when it begins"]
+pub(super) struct Newcomer<'a> {
+    schedule: &'a Schedule,
+    arguments: Arguments,
+}
+
+impl Schedule {
+    /// A schedule without keys, and what has to be run for it.
+    pub(super) fn new(query: &str, interval: Duration) -> (Schedule, Turns) {
+        let keys = Arc::new(Keys {
+            query: query.to_owned(),
+            interval,
+            read: RwLock::default(),
+            began: Instant::now(),
+            random: RandomState::new(),
+        });
+        let (news, received) = unbounded_channel();
+        let turns = Turns {
+            keys: Arc::clone(&keys),
+            news: received,
+            due: BTreeMap::new(),
+            number: 0,
+            failing: 0,
+        };
+        (Schedule { keys, news }, turns)
+    }
+
+    /// Notes that a key is read. Gives one that could be scheduled and is not. Allocates nothing
+    /// for one that is.
+    pub(super) fn read(&self, arguments: &Arguments) -> Option<Newcomer<'_>> {
+        let keys = self.keys.reading();
+        if let Some(last_read) = keys.get(arguments) {
+            last_read.set(self.keys.now());
+            return None;
+        }
+        (keys.len() < MOST_KEYS).then(|| Newcomer {
+            schedule: self,
+            arguments: arguments.clone(),
+        })
+    }
+}
+
+impl Newcomer<'_> {
+    /// Schedules it. `age` is that of its copy.
+    pub(super) fn begin(self, age: Duration) {
+        let Newcomer {
+            schedule: Schedule { keys, news },
+            arguments,
+        } = self;
+        let arguments = Arc::new(arguments);
+        let last_read = Arc::new(LastRead(AtomicU64::new(keys.now())));
+        let mut read = keys.writing();
+        // Another reader may have been quicker.
+        if read.len() >= MOST_KEYS || read.contains_key(&arguments) {
+            return;
+        }
+        read.insert(Arc::clone(&arguments), Arc::clone(&last_read));
+        drop(read);
+        let turn = Turn {
+            at: Instant::now() + keys.until_turn(&arguments, age),
+            arguments,
+            last_read,
+            failures: 0,
+        };
+        // Nobody receives it when the program is ending.
+        let _ = news.send(turn);
+    }
+}
+
+impl Turns {
+    /// Gives each key its turns, one at a time, until the schedule is dropped. `refresh` loads a
+    /// key unless there is a copy of less than the given age. Must be called on the engine
+    /// runtime.
+    pub(super) async fn run<F, Fut>(mut self, refresh: F)
+    where
+        F: Fn(Arc<Arguments>, Duration) -> Fut,
+        Fut: Future<Output = Result<Refreshed, RequestError>>,
+    {
+        // Whatever part of an interval jitter has taken, a copy is old enough when its turn comes.
+        let jitter = self.keys.interval / JITTER;
+        let old_enough = self.keys.interval.saturating_sub(jitter);
+        loop {
+            let next = self.due.first_key_value().map(|((at, _), _)| *at);
+            tokio::select! {
+                biased;
+                new = self.news.recv() => {
+                    let Some(turn) = new else { return };
+                    self.put(turn);
+                }
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    let Some((_, turn)) = self.due.pop_first() else { continue };
+                    if self.keys.forget_idle(&turn) {
+                        self.note(turn.failures, None);
+                        continue;
+                    }
+                    let refreshed = refresh(Arc::clone(&turn.arguments), old_enough).await;
+                    self.put_back(turn, &refreshed);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, turn: Turn) {
+        self.number += 1;
+        self.due.insert((turn.at, self.number), turn);
+    }
+
+    fn put_back(&mut self, mut turn: Turn, refreshed: &Result<Refreshed, RequestError>) {
+        let wait = match refreshed {
+            Ok(Refreshed::Loaded) => self.keys.until_turn(&turn.arguments, Duration::ZERO),
+            Ok(Refreshed::Recent { age }) => self.keys.until_turn(&turn.arguments, *age),
+            Err(_) => self.keys.until_retry(turn.failures),
+        };
+        self.note(turn.failures, refreshed.as_ref().err());
+        turn.failures = match refreshed {
+            Ok(_) => 0,
+            Err(_) => turn.failures.saturating_add(1),
+        };
+        turn.at = Instant::now() + wait;
+        self.put(turn);
+    }
+
+    /// Says it once when a query's refreshes begin to fail, and once when none does any more.
+    fn note(&mut self, failures_before: u32, error: Option<&RequestError>) {
+        let query = self.keys.query.as_str();
+        match (failures_before, error) {
+            (0, Some(error)) => {
+                self.failing += 1;
+                if self.failing == 1 {
+                    tracing::warn!(
+                        query,
+                        class = error.class(),
+                        "a scheduled refresh failed: {error}"
+                    );
+                }
+            }
+            (1.., None) => {
+                self.failing -= 1;
+                if self.failing == 0 {
+                    tracing::info!(query, "no scheduled refresh fails any more");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Keys {
+    /// How long a key is left alone whose copy is so old.
+    fn until_turn(&self, arguments: &Arguments, age: Duration) -> Duration {
+        let drawn = self.random.hash_one((arguments, Instant::now())) % 1000;
+        let drawn = u32::try_from(drawn).expect("below a thousand");
+        let jitter = self.interval / JITTER / 1000 * drawn;
+        self.interval
+            .saturating_sub(jitter)
+            .saturating_sub(age)
+            .max(self.interval / PAUSE)
+    }
+
+    fn until_retry(&self, failures_before: u32) -> Duration {
+        let doubled = 2_u32.saturating_pow(failures_before);
+        RETRY.saturating_mul(doubled).min(self.interval)
+    }
+
+    /// Ends the schedule of a key that has not been read for long; whether it has.
+    fn forget_idle(&self, turn: &Turn) -> bool {
+        let limit = self.interval.saturating_mul(2).max(LEAST_IDLE).as_secs();
+        let is_idle = || self.now().saturating_sub(turn.last_read.get()) >= limit;
+        if !is_idle() {
+            return false;
+        }
+        let mut read = self.writing();
+        // Who reads it now waits for the lock.
+        if !is_idle() {
+            return false;
+        }
+        read.remove(&turn.arguments);
+        true
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    fn reading(&self) -> RwLockReadGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
+        self.read.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> RwLockWriteGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
+        self.read.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LastRead {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Many readers write the same second: most of them need not write at all.
+    fn set(&self, now: u64) {
+        if self.get() != now {
+            self.0.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! A schedule with a database played by the test. Time is the runtime's and stands still, so
+//! nothing here waits in earnest.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::*;
+use crate::query::Value;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const LOAD: Duration = Duration::from_millis(100);
+
+/// Copies as a fleet shares them, with one load per key at a time.
+#[derive(Default)]
+struct Fleet {
+    copies: Mutex<HashMap<Arc<Arguments>, Instant>>,
+    lease: tokio::sync::Mutex<()>,
+    loads: Mutex<Vec<Instant>>,
+    loading: AtomicUsize,
+    at_once: AtomicUsize,
+    fails: AtomicBool,
+}
+
+impl Fleet {
+    fn age(&self, key: &Arguments) -> Option<Duration> {
+        self.copies.lock().unwrap().get(key).map(Instant::elapsed)
+    }
+
+    fn recent(&self, key: &Arguments, max_age: Duration) -> Option<Refreshed> {
+        let age = self.age(key).filter(|age| *age < max_age)?;
+        Some(Refreshed::Recent { age })
+    }
+
+    async fn refresh(
+        &self,
+        key: Arc<Arguments>,
+        max_age: Duration,
+    ) -> Result<Refreshed, RequestError> {
+        if let Some(recent) = self.recent(&key, max_age) {
+            return Ok(recent);
+        }
+        let lease = self.lease.lock().await;
+        if self.recent(&key, max_age).is_some() {
+            return Ok(Refreshed::Loaded);
+        }
+        self.loads.lock().unwrap().push(Instant::now());
+        let others = self.loading.fetch_add(1, Ordering::SeqCst);
+        self.at_once.fetch_max(others + 1, Ordering::SeqCst);
+        sleep(LOAD).await;
+        self.loading.fetch_sub(1, Ordering::SeqCst);
+        drop(lease);
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(RequestError::Unavailable {
+                detail: "played by the test".into(),
+            });
+        }
+        self.copies.lock().unwrap().insert(key, Instant::now());
+        Ok(Refreshed::Loaded)
+    }
+
+    fn loads(&self) -> usize {
+        self.loads.lock().unwrap().len()
+    }
+}
+
+/// One instance's schedule, running.
+fn instance(fleet: &Arc<Fleet>, interval: Duration) -> (Schedule, JoinHandle<()>) {
+    let (schedule, turns) = Schedule::new("q", interval);
+    let fleet = Arc::clone(fleet);
+    let task = tokio::spawn(turns.run(move |key, max_age| {
+        let fleet = Arc::clone(&fleet);
+        async move { fleet.refresh(key, max_age).await }
+    }));
+    (schedule, task)
+}
+
+fn key(n: i32) -> Arguments {
+    Arguments(vec![Value::Integer(n)])
+}
+
+/// A reader who gets a copy of that age.
+fn read(schedule: &Schedule, n: i32, age: Duration) {
+    if let Some(newcomer) = schedule.read(&key(n)) {
+        newcomer.begin(age);
+    }
+}
+
+/// Reads the key often for that long.
+async fn use_for(schedules: &[&Schedule], time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        for schedule in schedules {
+            read(schedule, 1, Duration::ZERO);
+        }
+        sleep(10 * SECOND).await;
+    }
+}
+
+/// How often at least and at most something is due in `time`: the first turn may be late by a
+/// whole interval, and jitter may take a tenth of each.
+#[track_caller]
+fn assert_about_once(loads: usize, interval: Duration, time: Duration) {
+    let turns = usize::try_from(time.as_secs() / interval.as_secs()).unwrap();
+    assert!(
+        (turns - 1..=turns * 10 / 9 + 1).contains(&loads),
+        "{loads} loads for {turns} intervals"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_use_is_loaded_once_an_interval_and_another_is_not() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, MINUTE);
+    sleep(HOUR).await;
+    assert_eq!(fleet.loads(), 0, "nobody has read anything");
+    use_for(&[&schedule], HOUR).await;
+    assert_about_once(fleet.loads(), MINUTE, HOUR);
+    assert!(fleet.age(&key(1)) < Some(MINUTE + SECOND));
+    assert!(fleet.age(&key(2)).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_not_read_is_left_alone_until_it_is_read_again() {
+    for (interval, limit) in [(MINUTE, 10 * MINUTE), (20 * MINUTE, 40 * MINUTE)] {
+        let fleet = Arc::new(Fleet::default());
+        let (schedule, _task) = instance(&fleet, interval);
+        for round in 1..=2 {
+            let before = fleet.loads();
+            read(&schedule, 1, Duration::ZERO);
+            let began = Instant::now();
+            sleep(limit + 2 * interval).await;
+            let loads = fleet.loads();
+            assert!(loads > before, "round {round}");
+            let last = *fleet.loads.lock().unwrap().last().unwrap();
+            assert!(last - began < limit, "round {round}");
+            assert!(last - began + 2 * interval > limit, "round {round}");
+            sleep(10 * limit).await;
+            assert_eq!(fleet.loads(), loads, "round {round}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_loads_once_an_interval_whenever_its_instances_began() {
+    let fleet = Arc::new(Fleet::default());
+    let instances: Vec<_> = (0..5).map(|_| instance(&fleet, MINUTE)).collect();
+    let schedules: Vec<_> = instances.iter().map(|(schedule, _)| schedule).collect();
+    for joined in 1..=5 {
+        use_for(&schedules[..joined], 13 * SECOND).await;
+    }
+    let before = fleet.loads();
+    use_for(&schedules, HOUR).await;
+    assert_about_once(fleet.loads() - before, MINUTE, HOUR);
+    assert!(fleet.age(&key(1)) < Some(MINUTE + SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_counted_from_the_age_of_the_copy_and_a_readers_load_postpones_it() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, HOUR);
+    read(&schedule, 1, 58 * MINUTE);
+    sleep(3 * MINUTE).await;
+    assert_eq!(fleet.loads(), 1);
+    for _ in 0..10 {
+        sleep(30 * MINUTE).await;
+        read(&schedule, 1, Duration::ZERO);
+        let copy = (Arc::new(key(1)), Instant::now());
+        fleet.copies.lock().unwrap().extend([copy]);
+    }
+    assert_eq!(fleet.loads(), 1, "what readers load is recent enough");
+    sleep(HOUR + SECOND).await;
+    assert_eq!(fleet.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_keys_are_loaded_one_at_a_time_and_not_in_step() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, HOUR);
+    for n in 0..200 {
+        read(&schedule, n, Duration::ZERO);
+    }
+    sleep(HOUR + MINUTE).await;
+    assert_eq!(fleet.loads(), 200);
+    assert_eq!(fleet.at_once.load(Ordering::SeqCst), 1);
+    let loads = fleet.loads.lock().unwrap();
+    let first = *loads.iter().min().unwrap();
+    let minutes: BTreeSet<_> = loads
+        .iter()
+        .map(|at| (*at - first).as_secs() / 60)
+        .collect();
+    // 200 keys over six minutes of jitter.
+    assert!(minutes.len() > 3, "{minutes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_tried_again_before_its_next_turn_and_ever_more_seldom() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, 2 * HOUR);
+    fleet.fails.store(true, Ordering::SeqCst);
+    read(&schedule, 1, 2 * HOUR);
+    sleep(30 * MINUTE).await;
+    let gaps = |fleet: &Fleet| -> Vec<u64> {
+        let loads = fleet.loads.lock().unwrap();
+        loads
+            .windows(2)
+            .map(|two| (two[1] - two[0]).as_secs())
+            .collect()
+    };
+    assert_eq!(gaps(&fleet), [30, 60, 120, 240, 480]);
+    fleet.fails.store(false, Ordering::SeqCst);
+    sleep(30 * MINUTE).await;
+    assert_eq!(fleet.loads(), 7);
+    read(&schedule, 1, Duration::ZERO);
+    sleep(HOUR).await;
+    assert_eq!(fleet.loads(), 7, "its next turn is an interval away");
+    // Of a short interval it is the interval that is kept.
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, 5 * SECOND);
+    fleet.fails.store(true, Ordering::SeqCst);
+    read(&schedule, 1, 5 * SECOND);
+    sleep(MINUTE).await;
+    assert!(gaps(&fleet).iter().all(|gap| *gap == 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_keys_are_scheduled_and_those_that_end_make_room() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, HOUR);
+    let early: Vec<_> = (0..=1000)
+        .map(|n| schedule.read(&key(n)).unwrap())
+        .collect();
+    for newcomer in early {
+        newcomer.begin(Duration::ZERO);
+    }
+    assert_eq!(schedule.keys.reading().len(), MOST_KEYS);
+    assert!(schedule.read(&key(2000)).is_none());
+    sleep(4 * HOUR).await;
+    assert_eq!(schedule.keys.reading().len(), 0);
+    assert!(schedule.read(&key(2000)).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_first_readers_are_one_schedule() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, _task) = instance(&fleet, HOUR);
+    let (one, two) = (schedule.read(&key(1)), schedule.read(&key(1)));
+    one.unwrap().begin(Duration::ZERO);
+    two.unwrap().begin(30 * MINUTE);
+    assert!(schedule.read(&key(1)).is_none());
+    sleep(40 * MINUTE).await;
+    assert_eq!(fleet.loads(), 0, "the first one counts");
+    sleep(30 * MINUTE).await;
+    assert_eq!(fleet.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_is_dropped_ends_its_task() {
+    let fleet = Arc::new(Fleet::default());
+    let (schedule, task) = instance(&fleet, MINUTE);
+    read(&schedule, 1, Duration::ZERO);
+    drop(schedule);
+    task.await.unwrap();
+    assert_eq!(fleet.loads(), 0);
+}

@@ -1,0 +1,242 @@
+//! A client for a running server: one request, one answer, in plain HTTP over TCP or a unix
+//! socket. It speaks HTTP/1.0, in which no answer comes in chunks, and neither TLS nor proxies.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Failure;
+use crate::settings::{Bind, Secret, Settings};
+
+/// How long it may take to connect.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How much longer than the server's own limit for a request its answer is waited for.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Answers to commands are short; whatever goes on beyond this is none.
+const LONGEST: u64 = 16 << 20;
+
+/// What a server may be named by, for messages.
+const FORMS: &str = "write http://HOST:PORT or unix:PATH";
+
+/// Where a server is, and how to speak to it.
+#[derive(Debug)]
+pub(super) struct Client {
+    place: Place,
+    /// What stands before each path: nothing, or where a proxy has put the server.
+    prefix: String,
+    token: Option<Secret>,
+    patience: Duration,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// Host and port.
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Client {
+    /// For the server at `url`, else for the one that these settings start. The admin token of
+    /// the settings goes with each request.
+    ///
+    /// The error, a usage error, is for a URL that is none, or is one of `https://`.
+    pub(super) fn new(settings: &Settings, url: Option<&str>) -> Result<Client, Failure> {
+        let (place, prefix) = match url {
+            Some(url) => named(url)?,
+            None => (configured(&settings.server.bind)?, String::new()),
+        };
+        let token = settings.admin_token.clone();
+        if token
+            .as_ref()
+            .is_some_and(|token| token.reveal().contains(char::is_control))
+        {
+            let why = "the token in [admin] token_file holds line ends or other control characters";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        Ok(Client {
+            place,
+            prefix,
+            token,
+            patience: settings.server.request_timeout + MARGIN,
+        })
+    }
+
+    /// The server in words: `http://HOST:PORT` or `unix:PATH`.
+    pub(super) fn server(&self) -> String {
+        match &self.place {
+            Place::Tcp(authority) => format!("http://{authority}{}", self.prefix),
+            Place::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Posts a form to a path. The answer is whatever the server says, errors too.
+    ///
+    /// Fails where there is no server, or one that does not answer in HTTP within its own limit
+    /// for a request and a little more.
+    pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
+        let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
+        let request = self.request(path, form);
+        let mut received = Vec::new();
+        match &self.place {
+            Place::Tcp(authority) => {
+                let stream = connect(authority).map_err(failed)?;
+                stream
+                    .set_read_timeout(Some(self.patience))
+                    .map_err(failed)?;
+                converse(stream, &request, &mut received)
+            }
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path).map_err(failed)?;
+                stream
+                    .set_read_timeout(Some(self.patience))
+                    .map_err(failed)?;
+                converse(stream, &request, &mut received)
+            }
+        }
+        .map_err(failed)?;
+        parse(&received).ok_or_else(|| {
+            Failure::Running(format!("what answers at {} speaks no HTTP", self.server()))
+        })
+    }
+
+    fn request(&self, path: &str, form: &str) -> String {
+        let host = match &self.place {
+            Place::Tcp(authority) => authority,
+            Place::Unix(_) => "localhost",
+        };
+        let authorization = self.token.as_ref().map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {}\r\n", token.reveal())
+        });
+        format!(
+            "POST {}{path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\
+             Connection: close\r\n{authorization}\
+             Content-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.prefix,
+            form.len(),
+        )
+    }
+
+    fn unreachable(&self, error: &io::Error) -> String {
+        let server = self.server();
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("{server} does not answer in time")
+            }
+            _ => format!(
+                "{server} does not answer: {error}\n  is it running there? Else name it with --url"
+            ),
+        }
+    }
+}
+
+/// The place that a `--url` names, and the path in it.
+fn named(url: &str) -> Result<(Place, String), Failure> {
+    let refused = |why: &str| Err(Failure::Usage(format!("--url {why}\n  {FORMS}")));
+    if let Some(path) = url.strip_prefix("unix:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            return refused("names no path");
+        }
+        return Ok((Place::Unix(Path::new(path).to_owned()), String::new()));
+    }
+    let Ok(parsed) = url::Url::parse(url) else {
+        return refused("is no address");
+    };
+    if parsed.scheme() != "http" {
+        return refused("is not of a kind that is spoken here");
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return refused("has no place for a password: the token is in [admin] token_file");
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return refused("ends with the path");
+    }
+    let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
+        return refused("names no host");
+    };
+    let prefix = parsed.path().trim_end_matches('/').to_owned();
+    Ok((Place::Tcp(format!("{host}:{port}")), prefix))
+}
+
+/// Where the server of these settings is found from this machine.
+fn configured(binds: &[Bind]) -> Result<Place, Failure> {
+    let unknown = || {
+        let why = "the settings do not say at which port it serves\n  name it: --url";
+        Failure::Usage(format!("{why} http://HOST:PORT"))
+    };
+    match binds.first().ok_or_else(unknown)? {
+        Bind::Unix(path) => Ok(Place::Unix(path.clone())),
+        Bind::Tcp(address) if address.port() == 0 => Err(unknown()),
+        Bind::Tcp(address) => Ok(Place::Tcp(reachable(*address).to_string())),
+    }
+}
+
+/// All interfaces are listened on, but one of them is connected to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// To the first of the host's addresses that lets one in.
+fn connect(authority: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in authority.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn converse(
+    mut stream: impl Read + Write,
+    request: &str,
+    received: &mut Vec<u8>,
+) -> io::Result<()> {
+    // A server may refuse before it has read everything; what it says is worth more.
+    let sent = stream.write_all(request.as_bytes());
+    let read = stream.take(LONGEST).read_to_end(received);
+    if received.is_empty() {
+        sent.and(read.map(drop))
+    } else {
+        Ok(())
+    }
+}
+
+/// The status and the body; `None` for what is not HTTP.
+fn parse(received: &[u8]) -> Option<Answer> {
+    let end = received
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&received[..end]).ok()?;
+    let (version, rest) = head.split_once(' ')?;
+    if !version.starts_with("HTTP/1.") {
+        return None;
+    }
+    let status = rest.get(..3)?.parse().ok()?;
+    Some(Answer {
+        status,
+        body: received[end + 4..].to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

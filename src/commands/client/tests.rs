@@ -1,0 +1,84 @@
+//! How a server is named, and what goes to it and comes back.
+#![allow(clippy::unwrap_used, reason = "tests")]
+use super::*;
+
+fn client(url: &str) -> Client {
+    let settings = Settings::from_flags(&[]).unwrap();
+    Client::new(&settings, Some(url)).unwrap()
+}
+
+#[test]
+fn a_server_is_named_by_its_url() {
+    for (url, server) in [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost:8000/", "http://localhost:8000"),
+        ("http://host", "http://host:80"),
+        ("http://[::1]:81/under/", "http://[::1]:81/under"),
+        ("unix:/run/u.sock", "unix:/run/u.sock"),
+        ("unix:///run/u.sock", "unix:/run/u.sock"),
+    ] {
+        assert_eq!(client(url).server(), server, "{url}");
+    }
+}
+
+#[test]
+fn what_is_no_servers_url_is_a_usage_error_with_the_forms_there_are() {
+    let settings = Settings::from_flags(&[]).unwrap();
+    for url in [
+        "",
+        "localhost:8000",
+        "unix:",
+        "ftp://host",
+        "https://host",
+        "http://user:secret@host",
+        "http://host/?a=b",
+        "http://",
+    ] {
+        let failure = Client::new(&settings, Some(url)).unwrap_err();
+        assert_eq!(failure.code(), 2, "{url}");
+        let said = failure.message().unwrap();
+        assert!(
+            said.contains("unix:PATH") && !said.contains("secret"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn the_server_of_the_settings_is_asked_on_this_machine() {
+    let of = |bind: &str| {
+        let settings = Settings::from_flags(&["--bind", bind]).unwrap();
+        Client::new(&settings, None).map(|client| client.server())
+    };
+    assert_eq!(of(":8001").unwrap(), "http://127.0.0.1:8001");
+    assert_eq!(of("[::]:8001").unwrap(), "http://[::1]:8001");
+    assert_eq!(of("127.0.0.2:8001,:1").unwrap(), "http://127.0.0.2:8001");
+    assert_eq!(of("unix:/run/u.sock").unwrap(), "unix:/run/u.sock");
+    let failure = of("127.0.0.1:0").unwrap_err();
+    assert!(failure.message().unwrap().contains("--url"));
+}
+
+#[test]
+fn a_request_is_for_one_answer_and_carries_the_form() {
+    let mut client = client("http://host:1/under");
+    client.token = Some(Secret::new("s3cret".to_owned()));
+    let request = client.request("/q/a/purge", "x=1");
+    assert!(request.starts_with("POST /under/q/a/purge HTTP/1.0\r\nHost: host:1\r\n"));
+    assert!(request.contains("\r\nAuthorization: Bearer s3cret\r\n"));
+    assert!(request.ends_with("\r\nContent-Length: 3\r\n\r\nx=1"));
+    assert!(!format!("{client:?}").contains("s3cret"));
+}
+
+#[test]
+fn an_answer_is_its_status_and_its_body() {
+    let parsed = parse(b"HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n{}\r\n\r\n").unwrap();
+    assert_eq!((parsed.status, parsed.body), (404, b"{}\r\n\r\n".to_vec()));
+    for nonsense in [
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "SSH-2.0 x\r\n\r\n",
+        "HTTP/1.1 2\r\n\r\n",
+    ] {
+        assert_eq!(parse(nonsense.as_bytes()), None, "{nonsense}");
+    }
+}

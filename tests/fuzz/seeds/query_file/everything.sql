@@ -1,0 +1,22 @@
+-- title: Revenue by region
+-- description: Paid orders since a day, by region.
+-- ttl: 30s
+-- stale-while-revalidate: 2m
+-- stale-if-error: 1d
+-- timeout: 20s
+-- max-rows: 10
+-- concurrency: 3
+-- notify: orders, x.y
+-- warm: true
+-- refresh: 5m
+-- show-params: true
+-- cache: on
+-- access: open
+-- param: since date = 2026-01-01 : 2020-01-01..2030-01-01
+-- param: region text = any : eu, 'it''s', any
+-- param: top integer = 10 : 1..100
+-- param: at timestamp = 2026-01-01T10:00:00Z : '2026-01-01T10:00:00Z', 2026-01-02
+-- param: id uuid = null
+-- param: n number = -1.5
+select a[1 : :top], $$ :no $$, ':no', "x:y", 1::int /* :no */ -- :no
+from t where paid_at >= :since and (:region = 'any' or region = :region) and :at > :n and id = :id;
