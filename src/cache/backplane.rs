@@ -71,6 +71,7 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<In
     cache.trust.connected(cache.clock.now());
     drop(cache);
     loop {
+        redis.probe_if_due().await;
         let heard = timeout(SILENCE, subscription.next()).await;
         let Some(cache) = inner.upgrade() else { return };
         match heard {

@@ -135,6 +135,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it is open and the next to ask finds out whether that is over.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        matches!(self.lock().state, State::Open { until } if until <= now)
+    }
+
     pub(super) fn state(&self, now: Instant) -> RedisState {
         let inner = self.lock();
         RedisState {

@@ -3,7 +3,7 @@
 //! failure does is `redis`'s.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Cmd, Pipeline, Value, pipe};
 
@@ -62,10 +62,12 @@ impl RedisTier {
     ) -> Option<Look<Result<Entry, u64>>> {
         // What is longer than the bound is not fetched: one byte more tells that it is.
         let last = self.max_entry.saturating_add(envelope::OVERHEAD);
+        // What is asked later is older still: an age counts from here, so that it is never less.
+        let asked = self.clock.now();
         let [value, left, stored, tombstone] = self.look(key, last).await?;
         self.stats.tiers().redis_read();
         let front = front(&value);
-        let reading = self.reading(key, generations, sequence);
+        let reading = self.reading(key, generations, sequence, asked);
         let found = match usable(value, &left, &reading) {
             Ok(found) => found.map(Ok),
             Err(reason) => {
@@ -106,14 +108,16 @@ impl RedisTier {
     async fn look(&self, key: &Key, last: usize) -> Option<[Value; 4]> {
         let names = key.redis_names();
         let mut ask = pipe();
-        ask.cmd("GETRANGE").arg(&names.entry).arg(0).arg(last);
+        // Another store may come between the two: a new entry with what was left of an old one is
+        // held for older than it is, which does no harm; the other way about it would.
         ask.cmd("PTTL").arg(&names.entry);
+        ask.cmd("GETRANGE").arg(&names.entry).arg(0).arg(last);
         // In this order, so that no tombstone is newer than the numbers that are read with it.
         for name in [&names.tombstone, &names.generations] {
             ask.cmd("GETRANGE").arg(name).arg(0).arg(LONGEST_NUMBERS);
         }
         let answer = self.run(Way::Quick, &ask).await?;
-        let [value, left, tombstone, stored] = <[Value; 4]>::try_from(answer).ok()?;
+        let [left, value, tombstone, stored] = <[Value; 4]>::try_from(answer).ok()?;
         Some([value, left, stored, tombstone])
     }
 
@@ -135,6 +139,7 @@ impl RedisTier {
             .arg(question.token.unwrap_or_default())
             .arg(millis(LEASE))
             .arg(u8::from(question.anyway));
+        let asked = self.clock.now();
         let mut answer = self.array(Way::Quick, &eval).await?.into_iter();
         let verdict = text(&answer.next()?)?;
         let stored = stored_of(&mut answer)?;
@@ -144,7 +149,7 @@ impl RedisTier {
         let verdict = match verdict.as_str() {
             "found" => {
                 let (value, left) = (more(), more());
-                let reading = self.reading(key, generations, sequence);
+                let reading = self.reading(key, generations, sequence, asked);
                 let found = usable(value, &left, &reading).unwrap_or_else(|reason| {
                     self.stats.tiers().rejected(reason);
                     None
@@ -203,7 +208,9 @@ impl RedisTier {
                     &key.digest().hex(),
                 ],
             ))
-            .arg(u8::from(Defence::Fence.is_off()));
+            .arg(u8::from(Defence::Fence.is_off()))
+            .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
+            .arg(millis(physical));
         let mut answer = self.array(Way::Large, &eval).await?.into_iter();
         let refused = match text(&answer.next()?)?.as_str() {
             "stored" => {
@@ -304,13 +311,14 @@ impl RedisTier {
         key: &'a Key,
         generations: &'a Arc<Generations>,
         sequence: u64,
+        now: Instant,
     ) -> Reading<'a> {
         Reading {
             key,
             generations,
             sequence,
             max_entry: self.max_entry,
-            now: self.clock.now(),
+            now,
         }
     }
 

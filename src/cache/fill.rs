@@ -14,6 +14,7 @@ use super::entry::{Life, Origin};
 use super::flight::{Backoff, End, Flight, Role, Waiter};
 use super::generations::Rank;
 use super::lease::Lease;
+use super::purge::PurgeKind;
 use super::recheck::{Glance, learn, mistrust};
 use super::trip::Trip;
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
@@ -173,6 +174,10 @@ impl Inner {
         }
         let physical = order.policy.physical();
         let entry = self.keep_loaded(&entry, physical, || flight.is_doomed(rank.order));
+        // In memory by now, so that no purge misses both.
+        if flight.is_expired(entry.rank.order) {
+            entry.purge(PurgeKind::Soft);
+        }
         flight.land(End::Done(Arc::clone(&entry), None));
         // Who comes now finds it in memory; without a memory tier, the flight still tells them
         // until Redis can.

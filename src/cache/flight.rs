@@ -4,7 +4,7 @@
 
 mod board;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -162,6 +162,11 @@ impl Flights {
         self.lock().doom(|key| key.digest() == digest, number);
     }
 
+    /// A soft purge concerns what is being loaded for this entry, up to the purge's number.
+    pub(super) fn expire_entry(&self, digest: &Digest, number: u64) {
+        self.lock().expire(digest, number);
+    }
+
     /// Tells the flight of this entry, if there is one, to look again.
     pub(super) fn nudge(&self, digest: &Digest) {
         if let Some(listed) = self.lock().flying.get(digest) {
@@ -269,14 +274,24 @@ impl Flight {
     /// Whether a hard purge has taken it off the board that concerns a load with this order
     /// number (0: without one).
     pub(super) fn is_doomed(&self, order: u64) -> bool {
-        let doomed = self.signals.doomed.load(Ordering::SeqCst);
-        doomed > 0 && (order == 0 || order <= doomed)
+        concerns(&self.signals.doomed, order)
+    }
+
+    /// Whether a soft purge of its entry concerns a load with this order number (0: without one).
+    pub(super) fn is_expired(&self, order: u64) -> bool {
+        concerns(&self.signals.expired, order)
     }
 
     /// Until somebody calls [`Flights::nudge`]; also when that was since the last time. Cancel-safe.
     pub(super) async fn nudged(&self) {
         self.signals.nudge.notified().await;
     }
+}
+
+/// Whether the purge of this number (0: there was none) concerns a load.
+fn concerns(purge: &AtomicU64, order: u64) -> bool {
+    let purge = purge.load(Ordering::SeqCst);
+    purge > 0 && (order == 0 || order <= purge)
 }
 
 impl Drop for Flight {

@@ -221,10 +221,13 @@ impl Inner {
         number: Option<u64>,
     ) {
         let number = number.unwrap_or(u64::MAX);
-        if kind == PurgeKind::Hard {
-            self.generations.of(query).note_hard_purge();
-            // First the flights, then memory: what lands in between looks for its doom.
-            self.flights.doom_entry(digest, number);
+        // First the flights, then memory: what lands in between looks for its doom.
+        match kind {
+            PurgeKind::Soft => self.flights.expire_entry(digest, number),
+            PurgeKind::Hard => {
+                self.generations.of(query).note_hard_purge();
+                self.flights.doom_entry(digest, number);
+            }
         }
         if let Some(copy) = self.memory.by_digest(digest)
             && copy.rank.order <= number

@@ -8,6 +8,7 @@ mod copies;
 pub(super) mod fake;
 mod fleet;
 mod loads;
+mod model;
 mod unstored;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -20,6 +20,9 @@ pub(super) const REMEMBERED: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Board {
     pub(super) flying: HashMap<Digest, Listed>,
+    /// Flights that a hard purge took off the board and that go on, by their number: a later
+    /// purge concerns them too.
+    pub(super) parted: HashMap<u64, Listed>,
     pub(super) remembered: HashMap<Digest, Remembered>,
     pub(super) next: u64,
 }
@@ -37,6 +40,8 @@ pub(super) struct Listed {
 pub(super) struct Signals {
     /// The number of the latest hard purge that took it off the board; 0: none.
     pub(super) doomed: AtomicU64,
+    /// The number of the latest soft purge of its entry; 0: none.
+    pub(super) expired: AtomicU64,
     /// Another instance has something to say about its key.
     pub(super) nudge: Notify,
 }
@@ -63,6 +68,7 @@ impl Board {
         {
             self.flying.remove(key.digest());
         }
+        self.parted.remove(&number);
     }
 
     pub(super) fn remember(&mut self, key: &Key, until: Instant, memo: Memo, now: Instant) {
@@ -79,15 +85,26 @@ impl Board {
 
     /// Takes off what a hard purge concerns, and forgets how such flights ended.
     pub(super) fn doom(&mut self, concerned: impl Fn(&Key) -> bool, number: u64) {
-        self.flying.retain(|_, listed| {
-            let doomed = concerned(&listed.key);
-            if doomed {
-                listed.signals.doomed.fetch_max(number, Ordering::SeqCst);
-                listed.signals.nudge.notify_one();
-            }
-            !doomed
-        });
+        let parting = self.flying.extract_if(|_, listed| concerned(&listed.key));
+        let parting = parting.map(|(_, listed)| (listed.number, listed));
+        self.parted.extend(parting);
+        for listed in self.parted.values().filter(|listed| concerned(&listed.key)) {
+            listed.signals.doomed.fetch_max(number, Ordering::SeqCst);
+            listed.signals.nudge.notify_one();
+        }
         self.remembered.retain(|_, known| !concerned(&known.key));
+    }
+
+    /// Tells the flights of an entry of a soft purge.
+    pub(super) fn expire(&self, digest: &Digest, number: u64) {
+        let flights = self
+            .flying
+            .get(digest)
+            .into_iter()
+            .chain(self.parted.values());
+        for listed in flights.filter(|listed| listed.key.digest() == digest) {
+            listed.signals.expired.fetch_max(number, Ordering::SeqCst);
+        }
     }
 
     /// Forgets which loads failed.

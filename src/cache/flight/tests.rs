@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use super::super::tests::{key, loaded, origin};
 use super::board::REMEMBERED;
+use std::time::Instant;
+
 use super::*;
 
 fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {

@@ -2,7 +2,8 @@
 --
 -- KEYS: generations, entry, tombstone, lease, note
 -- ARGV: envelope version; hard generation and order number of the load; the lease's value ('':
---       none held); envelope; its life in ms; channel; message; '1': store whatever stands there
+--       none held); envelope; its life in ms; channel; message; '1': store whatever stands there;
+--       how long the load took in microseconds; life of an entry just loaded in ms
 -- Answer: 'stored', or why not; then, where there are generations: hard, soft, made, last,
 --         tombstone's hard and soft
 
@@ -22,7 +23,11 @@ end
 if ARGV[9] == '1' then verdict = 'stored' end
 
 if verdict == 'stored' then
-  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6])
+  -- Its life counts from its load, however long these words were on their way.
+  local time = redis.call('TIME')
+  local age = tonumber(time[1]) * 1000000 + tonumber(time[2]) - mine - tonumber(ARGV[10])
+  local left = math.min(tonumber(ARGV[6]), tonumber(ARGV[11]) - math.ceil(age / 1000))
+  redis.call('SET', KEYS[2], ARGV[5], 'PX', text(math.max(left, 1)))
   redis.call('DEL', KEYS[5])
 end
 if ARGV[4] ~= '' and lease == ARGV[4] then redis.call('DEL', KEYS[4]) end

@@ -110,7 +110,7 @@ impl Fleet {
         let counted = Arc::clone(&stats);
         let tier = RedisTier::over(wire, &redis, 10_000, &engine, counted, clock.clone());
         Instance {
-            cache: Cache::over(&cache, Some(tier), engine, Arc::clone(&stats), clock),
+            cache: Cache::over(&cache, Some(tier), engine, &stats, clock),
             line,
             stats,
             process,
@@ -201,6 +201,7 @@ impl Fleet {
             by: instance.process,
             key,
             begin: Instant::now(),
+            place: 0,
             end: None,
             gone: false,
         });
@@ -212,7 +213,12 @@ impl Fleet {
             .load(&pen, instance.process, key, state.clone());
         let client = async move {
             let _ = state.wait_for(|state| *state != State::Stopped).await;
-            pen.write().requests[number].begin = Instant::now();
+            {
+                let mut record = pen.write();
+                let place = record.next_place();
+                record.requests[number].begin = Instant::now();
+                record.requests[number].place = place;
+            }
             let reply = cache.get_or_load(lookup(&name, key, &stats), load).await;
             let answer = match reply {
                 Ok(reply) => {
@@ -259,6 +265,7 @@ impl Fleet {
                 kind,
                 begin: Instant::now(),
                 end: None,
+                place: 0,
             });
             let scope = match scope {
                 Purged::Entry(_) => Scope::Entry {
@@ -268,7 +275,9 @@ impl Fleet {
                 Purged::QueryOf(_) => Scope::Query(name.query()),
             };
             let reach = cache.purge(scope, kind).await;
-            pen.write().purges[number].end = Some((Instant::now(), reach));
+            let mut record = pen.write();
+            record.purges[number].place = record.next_place();
+            record.purges[number].end = Some((Instant::now(), reach));
         });
         self.instances[at].clients.push(task);
     }

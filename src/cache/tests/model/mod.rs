@@ -25,6 +25,7 @@ use tokio::time::sleep;
 use self::fleet::{Fleet, PATIENCE};
 use self::rules::check;
 use self::steps::{Case, Ending, INSTANCES, KEYS, case};
+use super::super::chance;
 
 /// Plays a case, and says which rule it breaks.
 fn play(case: &Case) -> Result<(), String> {
@@ -34,6 +35,7 @@ fn play(case: &Case) -> Result<(), String> {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
+        chance::begin_with(case.seed);
         let mut fleet = Fleet::new(case);
         for step in &case.steps {
             fleet.step(step).await;
@@ -78,6 +80,9 @@ fn play_many(cases: u64, longest: usize) {
         ),
     };
     for seed in first..first + cases {
+        if env::var("MODEL_VERBOSE").is_ok() {
+            eprintln!("{} {seed}", seed - first);
+        }
         play_one(seed, longest);
     }
 }
@@ -86,7 +91,7 @@ fn play_one(seed: u64, longest: usize) {
     let config = Config {
         cases: 1,
         failure_persistence: None,
-        max_shrink_iters: 4000,
+        max_shrink_iters: 800,
         ..Config::default()
     };
     let mut bytes = [0; 32];

@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) by: Process,
     pub(super) key: usize,
     pub(super) begin: Instant,
+    /// Its place among what happened, also within one moment.
+    pub(super) place: u64,
     /// `None` when its client left or its process ended.
     pub(super) end: Option<(Instant, Answer)>,
     /// The client left, or the process ended.
@@ -58,6 +60,8 @@ pub(super) struct Purge {
     pub(super) kind: PurgeKind,
     pub(super) begin: Instant,
     pub(super) end: Option<(Instant, Reach)>,
+    /// The end's place among what happened.
+    pub(super) place: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +103,7 @@ pub(super) struct Record {
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) changes: Vec<Change>,
+    places: u64,
 }
 
 /// A record that tasks write to. Cheap to clone.
@@ -138,6 +143,12 @@ impl Pen {
 pub(super) const AFTERMATH: Duration = Duration::from_millis(7500);
 
 impl Record {
+    /// The next place among what happens.
+    pub(super) fn next_place(&mut self) -> u64 {
+        self.places += 1;
+        self.places
+    }
+
     /// Whether an instance had trouble, or what followed from it, between two moments.
     pub(super) fn troubled(&self, at: usize, from: Instant, to: Instant) -> bool {
         self.troubles.iter().any(|trouble| {

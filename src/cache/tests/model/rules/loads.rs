@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::super::PurgeKind;
-use super::super::fleet::POLICY;
+use super::super::super::super::{PurgeKind, Reach};
+use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Event, Load, Record, is_quick};
 use super::super::steps::{Ending, Part};
 use super::{Finding, MOMENT, show_load};
@@ -19,7 +19,12 @@ const BACKOFF: Duration = Duration::from_secs(1);
 
 fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bool) -> bool {
     record.purges_of(key).any(|purge| {
-        (!only_hard || purge.kind == PurgeKind::Hard) && purge.is_between(from - MOMENT, to)
+        // One that Redis did not answer takes effect some time later.
+        let late = matches!(purge.end, Some((_, Reach::Instance)))
+            && purge.begin <= to
+            && record.troubled(purge.by.at, from, to);
+        (!only_hard || purge.kind == PurgeKind::Hard)
+            && (late || purge.is_between(from - MOMENT, to))
     })
 }
 
@@ -27,7 +32,7 @@ fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bo
 fn lost(record: &Record, key: usize, from: Instant, to: Instant, parts: &[Part]) -> bool {
     record.happened(from - MOMENT, to, |event| match event {
         Event::Flush => true,
-        Event::Jump(millis) => millis > 0,
+        Event::Jump(_) => true,
         Event::Evict { key: of, part } => of / 2 == key / 2 && parts.contains(&part),
         _ => false,
     })
@@ -37,6 +42,25 @@ fn cut_off(record: &Record, [one, other]: [&Load; 2], from: Instant, to: Instant
     [one, other]
         .iter()
         .any(|load| record.troubled(load.by.at, from, to))
+}
+
+/// Whether it waited for others' loads as long as its clients do: then it runs without a lease.
+fn was_patient(record: &Record, load: &Load) -> bool {
+    let latest = load.begin - PATIENCE + MOMENT;
+    let earliest = latest - Duration::from_secs(1);
+    let asked = record
+        .requests
+        .iter()
+        .filter(|request| request.by == load.by && request.key == load.key);
+    // A load that panics leaves the flight to a successor.
+    let panicked = record
+        .loads_of(load.key)
+        .filter_map(|(_, other)| match other.end {
+            Some((when, Ending::Panic)) if other.by == load.by => Some(when),
+            _ => None,
+        });
+    let mut begun = asked.map(|request| request.begin).chain(panicked);
+    begun.any(|begin| (earliest..=latest).contains(&begin))
 }
 
 /// One load of an entry in the whole fleet, and in any case one per process.
@@ -57,10 +81,19 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let (from, to) = (one.begin, other.begin);
                 let same = one.by == other.by;
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
-                let excused = purged(record, key, from, to, true)
+                // A purge parts the flights of a process, which may have waited before they load.
+                let waited = match record.troubled(one.by.at, from, to) {
+                    true => Duration::from_mins(2),
+                    false => PATIENCE + Duration::from_secs(1),
+                };
+                let parted = purged(record, key, from - waited, to, true);
+                let excused = parted && same
+                    || purged(record, key, from, to, true)
                     || !same
                         && (is_quick(key)
                             || taken_over
+                            || was_patient(record, one)
+                            || was_patient(record, other)
                             || cut_off(record, [one, other], from, to)
                             || lost(record, key, from, to, &[Part::Lease, Part::Generations]));
                 if !excused {
@@ -97,7 +130,13 @@ pub(super) fn failing_ones_back_off(record: &Record) -> Finding {
                 matches!(event, Event::Forgive(_) | Event::Crash(_))
             });
             forgiven
-                || purged(record, one.key, one.begin, other.begin, true)
+                || purged(
+                    record,
+                    one.key,
+                    one.begin - PATIENCE - Duration::from_secs(1),
+                    other.begin,
+                    true,
+                )
                 || blame == Ending::Away && one.by != other.by
                 || one.by != other.by
                     && lost(

@@ -141,7 +141,7 @@ pub(super) fn nothing_purged(record: &Record) -> Finding {
                 continue;
             };
             let concerned = purge.kind == PurgeKind::Hard || fresh;
-            if !concerned || loaded >= purge.begin || served.request.begin < *end {
+            if !concerned || loaded >= purge.begin || served.request.place < purge.place {
                 continue;
             }
             if !is_excused(record, &served, purge, *end, *reach) {
@@ -233,7 +233,17 @@ pub(super) fn only_the_database_fails_requests(record: &Record) -> Finding {
                 Some((when, how)) => how != Ending::Well && (since..=*end).contains(&when),
                 None => load.begin <= *end,
             });
-        if !failed {
+        // Who stands still, or takes over from who did, may be late; so may who waits for a load
+        // that a purge makes useless, and then for the next.
+        let held_up = *class == "timeout"
+            && (record
+                .purges_of(request.key)
+                .any(|purge| purge.is_between(request.begin, *end))
+                || record.any_troubled(request.begin, *end)
+                || record.happened(request.begin, *end, |event| {
+                    matches!(event, Event::Crash(_))
+                }));
+        if !failed && !held_up {
             let begin = at(record, request.begin);
             return Err(format!(
                 "failed as {class} without a cause: {:?} of {begin}",

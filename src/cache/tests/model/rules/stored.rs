@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::super::super::{PurgeKind, Reach};
 use super::super::super::fake::What;
 use super::super::database::parse;
-use super::super::fleet::Fleet;
+use super::super::fleet::{Fleet, PATIENCE};
 use super::super::record::{Event, Record};
 use super::super::steps::{KEYS, Part, Purged};
 use super::{Finding, at, show_load};
@@ -49,7 +49,11 @@ pub(super) fn one_lease_at_a_time(record: &Record, fleet: &Fleet) -> Finding {
                 let text = String::from_utf8_lossy(lease);
                 text.split(' ').next().map(ToOwned::to_owned)
             };
-            if value != held && generation(value) == generation(held) {
+            // One that was taken before the clock was set back counts for nothing.
+            let jumped = record.happened(change.at - PATIENCE, change.at, |event| {
+                matches!(event, Event::Jump(_))
+            });
+            if value != held && generation(value) == generation(held) && !jumped {
                 let when = at(record, change.at);
                 return Err(format!(
                     "the lease of entry {key} was taken from its holder at {when}"
