@@ -89,7 +89,7 @@ fn json(said: &Said, context: &Context) -> HttpResponse {
         "status": said.status.as_u16(),
         "id": context.id(),
     });
-    body::unkept(said.status, Format::Json, json.to_string(), context)
+    body::unkept(said.status, Format::Json, json.to_string().into(), context)
 }
 
 /// The headers and the note for the log that every error's response has.
