@@ -12,8 +12,8 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra soak fmt lint doc deny check-static \
-        smoke musl servers chromium components cargo clean help
+.PHONY: build run test test-all test-extra soak bench fmt lint doc deny check-static \
+        smoke musl servers chromium components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
@@ -39,6 +39,10 @@ test-extra: servers chromium ## Run only what test-all adds to test
 soak: servers ## Run the long tests and those that compare times (release build, one at a time)
 	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
+
+bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 6 minutes)
+	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench engine
+	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench bars -- $(ARGS)
 
 fmt: components ## Format the code
 	$(CARGO) fmt
@@ -80,3 +84,5 @@ chromium:
 	@.ci/install chromium
 components: cargo
 	@.ci/install components
+wrk:
+	@.ci/install wrk

@@ -64,7 +64,7 @@ pub(crate) fn wrk(port: u16, path: &str, seconds: u64, more: &[&str]) -> Measure
         .args(more)
         .arg(format!("http://127.0.0.1:{port}{path}"))
         .output()
-        .map_err(|error| format!("wrk: {error}; `.ci/install bench` installs it"))?;
+        .map_err(|error| format!("wrk: {error}; `.ci/install wrk` installs it"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // Else the rivals would race in refusing.
     if text.contains("Non-2xx") || text.contains("Socket errors") {

@@ -68,8 +68,9 @@ pub(super) fn tell_log(site: &Site, response: &mut HttpResponse, reply: &Reply) 
 pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
-    let line = Line::new().text("unslow; ");
-    let line = match reply.outcome {
+    let mut line = Line::new();
+    line.text("unslow; ");
+    match reply.outcome {
         Outcome::Hit(tier) => {
             let detail = match tier {
                 Tier::Memory => "; detail=memory",
@@ -100,16 +101,14 @@ fn cache_control(reply: &Reply) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
     }
-    let line = Line::new()
-        .text("max-age=")
-        .number(reply.ttl_left.as_secs());
-    let window = reply.policy.stale_while_revalidate.as_secs();
-    if reply.policy.stale_while_revalidate.is_zero() {
-        return line.value();
+    let mut line = Line::new();
+    line.text("max-age=").number(reply.ttl_left.as_secs());
+    let window = reply.policy.stale_while_revalidate;
+    if !window.is_zero() {
+        line.text(", stale-while-revalidate=")
+            .number(window.as_secs());
     }
-    line.text(", stale-while-revalidate=")
-        .number(window)
-        .value()
+    line.value()
 }
 
 /// `Server-Timing` (W3C), in milliseconds: only where time went.
@@ -125,7 +124,7 @@ pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Dura
     let mut line = Line::new();
     for (name, duration) in steps.into_iter().filter(|(_, time)| !time.is_zero()) {
         let separator = if line.is_empty() { "" } else { ", " };
-        line = line.text(separator).text(name).milliseconds(duration);
+        line.text(separator).text(name).milliseconds(duration);
     }
     headers.insert(SERVER_TIMING, line.value());
 }
@@ -191,12 +190,12 @@ fn slot(format: Format, encoding: Encoding) -> usize {
 
 /// A strong validator: the same bytes on the wire, the same tag.
 fn etag(entry: &Entry, format: Format, encoding: Encoding) -> HeaderValue {
-    let line = Line::new().text("\"").text(&entry.etag).text("-");
-    let line = line.text(format.suffix());
-    let line = match encoding.name() {
-        Some(name) => line.text("-").text(name),
-        None => line,
-    };
+    let mut line = Line::new();
+    line.text("\"").text(&entry.etag).text("-");
+    line.text(format.suffix());
+    if let Some(name) = encoding.name() {
+        line.text("-").text(name);
+    }
     line.text("\"").value()
 }
 

@@ -26,18 +26,18 @@ impl Line {
         self.length == 0
     }
 
-    pub(super) fn text(mut self, text: &str) -> Line {
+    pub(super) fn text(&mut self, text: &str) -> &mut Line {
         self.push(text.as_bytes());
         self
     }
 
-    pub(super) fn number(mut self, number: u64) -> Line {
+    pub(super) fn number(&mut self, number: u64) -> &mut Line {
         self.digits(number, 1);
         self
     }
 
     /// A duration in milliseconds with three decimals.
-    pub(super) fn milliseconds(mut self, duration: Duration) -> Line {
+    pub(super) fn milliseconds(&mut self, duration: Duration) -> &mut Line {
         let rounded = duration.saturating_add(Duration::from_nanos(500));
         let micros = u64::try_from(rounded.as_micros()).unwrap_or(u64::MAX);
         self.digits(micros / 1000, 1);
@@ -47,7 +47,7 @@ impl Line {
     }
 
     /// Sixteen hexadecimal digits.
-    pub(super) fn hexadecimal(mut self, number: u64) -> Line {
+    pub(super) fn hexadecimal(&mut self, number: u64) -> &mut Line {
         let digits: [u8; 16] = std::array::from_fn(|place| {
             let digit = (number >> (60 - 4 * place)) & 15;
             b"0123456789abcdef"[usize::try_from(digit).expect("below 16")]
@@ -108,7 +108,7 @@ mod tests {
     fn the_longest_timing_fits() {
         let mut line = Line::new();
         for _ in 0..5 {
-            line = line.text(", memory;dur=").milliseconds(Duration::MAX);
+            line.text(", memory;dur=").milliseconds(Duration::MAX);
         }
         assert!(line.value().len() < Line::LONGEST);
     }
