@@ -216,7 +216,7 @@ pub(super) fn bar(kind: &str, share: f64) -> Markup {
     html! {
         svg.bar width="100%" height="10" aria-hidden="true" focusable="false" {
             rect.track width="100%" height="100%" rx="5" {}
-            rect class=(kind) width={ (format!("{:.2}", width * 100.0)) "%" } height="100%" rx="5" {}
+            rect class=(kind) width={ (format::length(width)) "%" } height="100%" rx="5" {}
         }
     }
 }
