@@ -99,7 +99,7 @@ impl Bench {
         let lookup = Lookup {
             key,
             policy: POLICY,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             stats: self.stats.query(0),
         };
         let load = || async {

@@ -87,18 +87,14 @@ async fn answer(site: web::Data<Site>, request: Request) -> Result<Response<BoxB
     let server = &site.app.settings.server;
     let context = Context::of(head, &server.forwarded_allow_ips);
     let query_string = head.uri.query().unwrap_or_default();
-    let mut response = match guard::within_limits(head, server) {
-        Err(error) => errors::respond(&site, &context, &error),
-        Ok(()) => match Plain::of(head) {
-            Some(Plain::Query(name)) => {
-                let handler = pages::query(&site, &context, name, query_string);
-                guard::bounded(&site, &context, handler).await
-            }
-            _ => {
-                let handler = pages::home(&site, &context, query_string);
-                guard::bounded(&site, &context, handler).await
-            }
-        },
+    let mut response = if let Err(error) = guard::within_limits(head, server) {
+        errors::respond(&site, &context, &error)
+    } else if let Some(Plain::Query(name)) = Plain::of(head) {
+        let handler = pages::query(&site, &context, name, query_string);
+        guard::bounded(&site, &context, handler).await
+    } else {
+        let handler = pages::home(&site, &context, query_string);
+        guard::bounded(&site, &context, handler).await
     };
     guard::finish(&site, &context, head, &mut response);
     Ok(response.into())
