@@ -195,14 +195,15 @@ fn is_redis_hit(answer: &load::Answer) -> bool {
 fn engine() -> Measured<Vec<Row>> {
     let left = fs::read_to_string(Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine"));
     let left = left.unwrap_or_default();
-    let value = |name: &str| -> Option<f64> {
-        let line = left.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().parse().ok()
+    let value = |name: &str| -> Measured<Option<f64>> {
+        let line = left.lines().find_map(|line| line.strip_prefix(name));
+        Ok(line.map(|line| line.trim().parse()).transpose()?)
     };
-    let (time, allocations) = (value("hit-nanoseconds"), value("hit-allocations"));
-    let keys = ["hit-1", "hit-1000", "hit-1000000"].map(value);
+    let (time, allocations) = (value("hit-nanoseconds ")?, value("hit-allocations ")?);
+    let (one, thousand) = (value("hit-1 ")?, value("hit-1000 ")?);
+    let million = value("hit-1000000 ")?;
     let missing = || "skipped: run `cargo bench --bench engine` first".to_owned();
-    let [Some(one), Some(thousand), Some(million)] = keys else {
+    let (Some(one), Some(thousand), Some(million)) = (one, thousand, million) else {
         return Ok(vec![Row {
             figure: "`get_or_load` on a memory hit",
             bar: "≤ 500 ns",
