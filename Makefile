@@ -12,8 +12,8 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra test-undefended soak fuzz fmt lint doc deny check-static \
-        smoke musl servers chromium components cargo clean help
+.PHONY: build run test test-all test-extra test-undefended soak bench fuzz fmt lint doc deny \
+        check-static smoke musl servers chromium components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
@@ -48,6 +48,10 @@ FUZZ ?= $(notdir $(basename $(wildcard tests/fuzz/targets/*.rs)))
 FUZZ_SECONDS ?= 600
 fuzz: cargo ## Fuzz what reads from outside, FUZZ_SECONDS each (needs cargo-fuzz)
 	@CARGO="$(CARGO)" .ci/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 6 minutes)
+	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench engine
+	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench bars -- $(ARGS)
 
 fmt: components ## Format the code
 	$(CARGO) fmt
@@ -89,3 +93,5 @@ chromium:
 	@.ci/install chromium
 components: cargo
 	@.ci/install components
+wrk:
+	@.ci/install wrk

@@ -24,9 +24,10 @@
 //!
 //! # The life of a request
 //!
-//! 1. [`web::around`] reads its id and its sender, holds the limits on its head, and later adds
-//!    the headers that every response has.
-//! 2. A route in `web/pages.rs` finds the query and types its parameters
+//! 1. `web/guard.rs` reads its id and its sender, holds the limits on its head, and later adds the
+//!    headers that every response has: on the shortcut of plain requests ([`web::Shortcut`]) as
+//!    around the route table ([`web::around`]).
+//! 2. A handler in `web/pages.rs` finds the query and types its parameters
 //!    ([`query::Query::arguments`]).
 //! 3. [`app::App::answer`] asks the cache, with a load to run when the cache has nothing.
 //! 4. [`cache::Cache::get_or_load`] looks in memory, then in Redis, then joins or leads the

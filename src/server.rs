@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_service::IntoServiceFactory as _;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App as Routes, HttpServer, middleware, web};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -19,7 +20,7 @@ use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
 use crate::settings::{Bind, Server as ServerSettings};
-use crate::web::{Site, around, routes};
+use crate::web::{Shortcut, Site, around, routes};
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -69,10 +70,11 @@ fn workers(
 ) -> io::Result<Server> {
     let connections = Arc::clone(connections);
     let mut server = HttpServer::new(move || {
-        Routes::new()
+        let table = Routes::new()
             .app_data(site.clone())
             .wrap(middleware::from_fn(around))
-            .configure(routes)
+            .configure(routes);
+        Shortcut::before(site.clone(), table.into_factory())
     })
     .on_connect(move |_, extensions| {
         extensions.insert(OpenConnection::count(&connections));

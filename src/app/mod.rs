@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::cache::{Cache, KeyBase, Loaded, Lookup, Policy, Reply};
+use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
@@ -46,10 +46,18 @@ pub struct App {
     pub started: Instant,
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<listen::Listening>>,
-    key_bases: Vec<KeyBase>,
+    keys: Vec<Keys>,
     schedules: Arc<Schedules>,
     // The last field, so that it is dropped last: the others have tasks on it.
     engine: Engine,
+}
+
+/// What the keys of one query are made from.
+#[derive(Debug)]
+struct Keys {
+    base: KeyBase,
+    /// The only key of a query without parameters.
+    plain: Key,
 }
 
 impl App {
@@ -68,18 +76,20 @@ impl App {
         let db = Arc::new(Database::open(&settings)?);
         let stats = Arc::new(Stats::new(catalog.iter().map(|query| query.name.as_str())));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
-        let key_bases = catalog
+        let keys = catalog
             .iter()
             .map(|query| {
                 // The bound on rows changes the answer as much as the statement does.
                 let max_rows = Limits::of(query, &settings.limits).max_rows;
                 let statement = &query.statement(db.kind()).sql;
-                KeyBase::new(
+                let base = KeyBase::new(
                     settings.redis.as_ref().map_or("", |redis| &redis.namespace),
                     &query.name,
                     &format!("{statement}\nlimit {max_rows}"),
                     db.identity(),
-                )
+                );
+                let plain = base.key(Arguments(Vec::new()).canonical());
+                Keys { base, plain }
             })
             .collect();
         drop(context);
@@ -98,7 +108,7 @@ impl App {
             settings,
             started: Instant::now(),
             listening,
-            key_bases,
+            keys,
             schedules: Arc::default(),
             engine,
         };
@@ -128,8 +138,10 @@ impl App {
         arguments: Arguments,
     ) -> Result<Reply, RequestError> {
         let limits = Limits::of(query, &self.settings.limits);
+        let keys = &self.keys[query.index];
+        let made = (!arguments.0.is_empty()).then(|| keys.base.key(arguments.canonical()));
         let lookup = Lookup {
-            key: &self.key_bases[query.index].key(arguments.canonical()),
+            key: made.as_ref().unwrap_or(&keys.plain),
             policy: self.policy(query),
             patience: self.patience(limits),
             stats: self.stats.query(query.index),

@@ -86,7 +86,7 @@ impl App {
     }
 
     fn key(&self, query: &Query, arguments: &Arguments) -> Key {
-        self.key_bases[query.index].key(arguments.canonical())
+        self.keys[query.index].base.key(arguments.canonical())
     }
 }
 

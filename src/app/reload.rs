@@ -97,7 +97,7 @@ impl Reload {
             cache: app.cache.clone(),
             db: Arc::clone(&app.db),
             query: Arc::clone(query),
-            key_base: app.key_bases[query.index].clone(),
+            key_base: app.keys[query.index].base.clone(),
             policy: app.policy(query),
             limits: Limits::of(query, &app.settings.limits),
             stats: Arc::clone(app.stats.query(query.index)),

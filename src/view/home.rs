@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use maud::{Markup, html};
+use bytes::Bytes;
+use maud::{Markup, PreEscaped, html};
 
 use super::frame::Place;
 use super::{Cell, Failure, Frame, Provenance, QueryInfo, error, format, provenance};
@@ -27,6 +28,75 @@ pub struct Home<'a> {
 
 /// Each column is a section; one without a value is not drawn.
 pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
+    let whole = Outline::of(frame, page).fill(page.elapsed, page.provenance.as_ref());
+    PreEscaped(String::from_utf8(whole).expect("pieces of markup, cut between characters"))
+}
+
+/// The page with gaps where it differs from request to request: its elapsed time, the panel of
+/// its provenance, the comparison with the database. All else is the same for every request that
+/// one copy answers, so it can be kept with that copy, as bytes.
+#[derive(Debug, Clone)]
+pub struct Outline(Bytes);
+
+/// Stands for a gap while the outline is rendered. Escaped text does not hold it, nor does markup.
+const GAP: PreEscaped<&str> = PreEscaped("<>");
+const GAPS: usize = 3;
+/// Each gap's place in the text, before the text itself.
+const HEAD: usize = GAPS * size_of::<u32>();
+
+impl Outline {
+    /// Everything about `page` but its times and its provenance.
+    pub fn of(frame: &Frame<'_>, page: &Home<'_>) -> Outline {
+        let markup = outline(frame, page).into_string();
+        let mut bytes = vec![0; HEAD];
+        let mut pieces = markup.split(GAP.0);
+        bytes.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
+        for (gap, piece) in pieces.enumerate() {
+            let place = u32::try_from(bytes.len()).expect("a page is not that long");
+            bytes[gap * size_of::<u32>()..][..size_of::<u32>()]
+                .copy_from_slice(&place.to_le_bytes());
+            bytes.extend_from_slice(piece.as_bytes());
+        }
+        Outline(bytes.into())
+    }
+
+    /// An outline that was kept as bytes.
+    pub fn from_bytes(bytes: Bytes) -> Outline {
+        Outline(bytes)
+    }
+
+    /// For keeping.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
+    /// The whole page.
+    pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>) -> Vec<u8> {
+        let filling: [String; GAPS] = [
+            format::elapsed(elapsed),
+            answer.map_or_else(String::new, |a| provenance::panel(a).into_string()),
+            answer.map_or_else(String::new, |a| provenance::race(a).into_string()),
+        ];
+        let length: usize = filling.iter().map(String::len).sum();
+        let mut page = Vec::with_capacity(self.0.len() - HEAD + length);
+        let mut from = HEAD;
+        for (gap, filling) in filling.iter().enumerate() {
+            let to = self.gap(gap);
+            page.extend_from_slice(&self.0[from..to]);
+            page.extend_from_slice(filling.as_bytes());
+            from = to;
+        }
+        page.extend_from_slice(&self.0[from..]);
+        page
+    }
+
+    fn gap(&self, number: usize) -> usize {
+        let (places, _) = self.0[..HEAD].as_chunks::<{ size_of::<u32>() }>();
+        u32::from_le_bytes(places[number]) as usize
+    }
+}
+
+fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
     let query = &page.query;
     let content = html! {
         div.intro {
@@ -42,12 +112,12 @@ pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
                 }
                 section.elapsed {
                     h2 { "Elapsed Time" }
-                    p { (format::elapsed(page.elapsed)) }
+                    p { (GAP) }
                 }
             }
-            @if let Some(answer) = &page.provenance { (provenance::panel(answer)) }
+            (GAP)
         }
-        @if let Some(answer) = &page.provenance { (provenance::race(answer)) }
+        (GAP)
         p.actions {
             a.button href="/" { "Reload" }
             a href={ "/q/" (query.name) } { "As a table" }
@@ -62,4 +132,41 @@ pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
 
 fn section(label: &str, value: &str) -> Markup {
     html! { section { h2 { (label) } p { (value) } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Assets;
+    use super::*;
+
+    #[test]
+    fn an_outline_that_was_kept_fills_to_the_same_page() {
+        let assets = Assets {
+            style: String::new(),
+            favicon: String::new(),
+        };
+        let frame = Frame {
+            assets: &assets,
+            version: None,
+        };
+        let page = Home {
+            query: QueryInfo {
+                name: "version",
+                title: "A <> in the title · and é",
+                description: None,
+                params: &[],
+                ttl: None,
+            },
+            host: Some("<>"),
+            sections: Vec::new(),
+            provenance: None,
+            elapsed: Duration::from_millis(2),
+            failure: None,
+        };
+        let whole = home(&frame, &page).into_string();
+        assert!(whole.contains("<p>0.00200s</p></section></div></div><p class=\"actions\">"));
+        assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
+        let kept = Outline::from_bytes(Outline::of(&frame, &page).into_bytes());
+        assert_eq!(kept.fill(page.elapsed, None), whole.as_bytes());
+    }
 }

@@ -28,7 +28,7 @@ use crate::query::{Param, Query};
 pub use catalog::catalog;
 pub use error::{ErrorPage, error};
 pub use frame::{Assets, Frame};
-pub use home::{Home, home};
+pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};
 pub use stats::{MemoryTier, RedisTier, StatsPage, StatsRow, stats};

@@ -109,9 +109,9 @@ impl Provenance {
         format::factor(self.load_time, self.elapsed).filter(|_| copy)
     }
 
-    /// What the two bars show, in words.
-    fn comparison(&self) -> String {
-        match (self.outcome, self.gain()) {
+    /// What the two bars show, in words, where `gain` is [`Provenance::gain`].
+    fn comparison(&self, gain: Option<&str>) -> String {
+        match (self.outcome, gain) {
             (_, Some(factor)) => format!("{factor} faster"),
             (Outcome::Hit(_) | Outcome::Stale(_), None) => "No faster than the database".to_owned(),
             (Outcome::Coalesced, None) => "This response waited for the database".to_owned(),
@@ -154,11 +154,12 @@ pub(super) fn race(answer: &Provenance) -> Markup {
         share(answer.elapsed, longest),
     );
     let widened = database < SLIVER || response < SLIVER;
+    let gain = answer.gain();
     html! {
         section.panel.race aria-labelledby="race" {
             h2 id="race" {
-                (answer.comparison())
-                @if answer.gain().is_some() { span { " than the database" } }
+                (answer.comparison(gain.as_deref()))
+                @if gain.is_some() { span { " than the database" } }
             }
             dl {
                 div {
@@ -180,6 +181,7 @@ pub(super) fn race(answer: &Provenance) -> Markup {
 /// The same in one line, above a table.
 pub(super) fn line(answer: &Provenance) -> Markup {
     let (source, meaning) = answer.words();
+    let gain = answer.gain();
     html! {
         p.provenance {
             strong.source.(answer.tone()) title=(meaning) { (source) }
@@ -188,7 +190,7 @@ pub(super) fn line(answer: &Provenance) -> Markup {
                 "answered in " b { (format::duration(answer.elapsed)) }
                 ", the database took " (format::duration(answer.load_time))
             }
-            @if answer.gain().is_some() { span.gain { (answer.comparison()) } }
+            @if gain.is_some() { span.gain { (answer.comparison(gain.as_deref())) } }
         }
     }
 }
@@ -214,7 +216,7 @@ pub(super) fn bar(kind: &str, share: f64) -> Markup {
     html! {
         svg.bar width="100%" height="10" aria-hidden="true" focusable="false" {
             rect.track width="100%" height="100%" rx="5" {}
-            rect class=(kind) width={ (format!("{:.2}", width * 100.0)) "%" } height="100%" rx="5" {}
+            rect class=(kind) width={ (format::length(width)) "%" } height="100%" rx="5" {}
         }
     }
 }

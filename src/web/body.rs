@@ -2,37 +2,47 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use bytes::Bytes;
 use maud::Markup;
 
 use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
-use super::negotiate::Format;
+use super::negotiate::{Encoding, Format};
 
 /// A page. It shows this request's own time, so it has no `ETag`.
 pub(super) fn page(status: StatusCode, markup: Markup, context: &Context) -> HttpResponse {
-    unkept(status, Format::Html, markup.into_string(), context)
+    unkept(status, Format::Html, markup.into_string().into(), context)
 }
 
 /// A `no-store` body, encoded as the client likes it best.
 pub(super) fn unkept(
     status: StatusCode,
     format: Format,
-    body: String,
+    body: Bytes,
     context: &Context,
 ) -> HttpResponse {
-    let mut response = HttpResponse::build(status);
-    response.insert_header((header::CONTENT_TYPE, format.content_type()));
-    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
-    response.insert_header((
+    let encoding = worthwhile(context.encoding, body.len());
+    let body = match encoding {
+        Encoding::Identity => body,
+        encoding => encode(&body, encoding, Effort::Once),
+    };
+    let mut response = HttpResponse::build(status).body(body);
+    let headers = response.headers_mut();
+    describe(headers, format, encoding);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
         header::VARY,
         HeaderValue::from_static("Accept, Accept-Encoding"),
-    ));
-    let encoding = worthwhile(context.encoding, body.len());
-    match encoding.name() {
-        None => response.body(body),
-        Some(name) => response
-            .insert_header((header::CONTENT_ENCODING, name))
-            .body(encode(body.as_bytes(), encoding, Effort::Once)),
+    );
+    response
+}
+
+/// What the body is, and how it is encoded.
+pub(super) fn describe(headers: &mut HeaderMap, format: Format, encoding: Encoding) {
+    let content_type = HeaderValue::from_static(format.content_type());
+    headers.insert(header::CONTENT_TYPE, content_type);
+    if let Some(name) = encoding.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
 }

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::line::Line;
 use super::negotiate::{self, Encoding, Format};
 use crate::settings::Network;
 
@@ -38,15 +39,15 @@ pub(super) struct Context {
 
 impl Context {
     /// Reads the context off a request's head.
-    pub(super) fn of(request: &ServiceRequest, trusted: &[Network]) -> Context {
-        let peer = request.head().peer_addr.map(|address| address.ip());
+    pub(super) fn of(head: &RequestHead, trusted: &[Network]) -> Context {
+        let peer = head.peer_addr.map(|address| address.ip());
         Context {
-            id: taken_over(request.headers()).unwrap_or_else(fresh_id),
+            id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
-            client: peer.map(|peer| client(peer, request.headers(), trusted)),
-            format: negotiate::format(request.path(), request.headers()),
-            encoding: Encoding::accepted(request.headers()),
-            if_none_match: request.headers().get(header::IF_NONE_MATCH).cloned(),
+            client: peer.map(|peer| client(peer, &head.headers, trusted)),
+            format: negotiate::format(head.uri.path(), &head.headers),
+            encoding: Encoding::accepted(&head.headers),
+            if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
         }
     }
 
@@ -68,15 +69,16 @@ impl Context {
 
     /// Whether the client already has what this tag names: weak comparison with each member of
     /// `If-None-Match`, or `*` (RFC 9110, 13.1.2).
-    pub(super) fn has(&self, etag: &str) -> bool {
+    pub(super) fn has(&self, etag: impl AsRef<[u8]>) -> bool {
+        let etag = etag.as_ref();
         let list = self
             .if_none_match
             .as_ref()
             .and_then(|value| value.to_str().ok());
         list.is_some_and(|list| {
-            list.split(',')
-                .map(str::trim)
-                .any(|member| member == "*" || member.strip_prefix("W/").unwrap_or(member) == etag)
+            list.split(',').map(str::trim).any(|member| {
+                member == "*" || member.strip_prefix("W/").unwrap_or(member).as_bytes() == etag
+            })
         })
     }
 }
@@ -96,7 +98,7 @@ fn fresh_id() -> HeaderValue {
     static NEXT: LazyLock<AtomicU64> =
         LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(std::process::id())));
     let number = NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    HeaderValue::from_str(&format!("{number:016x}")).expect("hexadecimal digits are a header value")
+    Line::new().hexadecimal(number).value()
 }
 
 /// The nearest address in the chain of proxies that is not itself a trusted proxy. Only what a
@@ -136,7 +138,7 @@ mod tests {
             request = request.append_header((X_FORWARDED_FOR, *value));
         }
         let trusted: Vec<_> = trusted.iter().map(|text| network(text)).collect();
-        let context = Context::of(&request.to_srv_request(), &trusted);
+        let context = Context::of(request.to_request().head(), &trusted);
         context.client.unwrap().to_string()
     }
 
@@ -170,7 +172,9 @@ mod tests {
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         let id = |value: &str| {
             let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
-            Context::of(&request.to_srv_request(), &[]).id().to_owned()
+            Context::of(request.to_request().head(), &[])
+                .id()
+                .to_owned()
         };
         assert_eq!(id("req-42_a.b:c"), "req-42_a.b:c");
         for strange in ["", "a b", "a\"b", &"x".repeat(65)] {
@@ -184,7 +188,7 @@ mod tests {
     fn if_none_match_compares_weakly_and_member_by_member() {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
-            Context::of(&request.to_srv_request(), &[]).has("\"abc-json\"")
+            Context::of(request.to_request().head(), &[]).has("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
             assert!(has(value), "{value}");

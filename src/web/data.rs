@@ -1,7 +1,6 @@
 //! A query's rows as data: JSON, CSV and NDJSON, with the headers that let caches and clients
 //! reuse them. Each format and encoding is made once per entry and kept with it.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -9,10 +8,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use super::Site;
 use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
+use super::line::Line;
 use super::negotiate::{Encoding, Format};
+use super::{Site, body};
 use crate::app::format;
 use crate::cache::{Entry, Reply};
 use crate::error::RequestError;
@@ -37,16 +37,13 @@ pub(super) fn respond(
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
         let body = variant(site, query, entry, format, encoding)?;
-        let mut response = HttpResponse::build(StatusCode::OK);
-        response.insert_header((header::CONTENT_TYPE, format.content_type()));
-        if let Some(name) = encoding.name() {
-            response.insert_header((header::CONTENT_ENCODING, name));
-        }
         site.count_served(query, reply, body.len());
-        response.body(body)
+        let mut response = HttpResponse::Ok().body(body);
+        body::describe(response.headers_mut(), format, encoding);
+        response
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, value(&etag));
+    headers.insert(header::ETAG, etag);
     headers.insert(
         header::VARY,
         HeaderValue::from_static("Accept, Accept-Encoding"),
@@ -56,32 +53,46 @@ pub(super) fn respond(
     provenance(headers, reply);
     let render = context.started.elapsed().saturating_sub(spent(reply));
     server_timing(headers, reply, render);
-    response.extensions_mut().insert(reply.outcome);
+    tell_log(site, &mut response, reply);
     Ok(response)
+}
+
+/// The outcome, for the access log, where there is one.
+pub(super) fn tell_log(site: &Site, response: &mut HttpResponse, reply: &Reply) {
+    if site.access_log.is_some() {
+        response.extensions_mut().insert(reply.outcome);
+    }
 }
 
 /// `Cache-Status` (RFC 9211): on data and on pages alike.
 pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
-    let text = match reply.outcome {
-        Outcome::Hit(Tier::Memory) => format!("unslow; hit; ttl={left}; detail=memory"),
-        Outcome::Hit(Tier::Redis) => format!("unslow; hit; ttl={left}; detail=redis"),
+    let mut line = Line::new();
+    line.text("unslow; ");
+    match reply.outcome {
+        Outcome::Hit(tier) => {
+            let detail = match tier {
+                Tier::Memory => "; detail=memory",
+                Tier::Redis => "; detail=redis",
+            };
+            line.text("hit; ttl=").number(left).text(detail)
+        }
         Outcome::Stale(reason) => {
             // A stale copy's remaining freshness is negative.
             let past = reply.age.saturating_sub(reply.ttl).as_secs();
             let detail = match reason {
-                StaleReason::Revalidating => "stale",
-                StaleReason::LoadError => "stale-error",
+                StaleReason::Revalidating => "; detail=stale",
+                StaleReason::LoadError => "; detail=stale-error",
             };
-            format!("unslow; hit; ttl=-{past}; detail={detail}")
+            line.text("hit; ttl=-").number(past).text(detail)
         }
-        Outcome::Miss => format!("unslow; fwd=uri-miss{stored}"),
-        Outcome::Coalesced => format!("unslow; fwd=uri-miss{stored}; collapsed"),
-        Outcome::Bypass(_) => "unslow; fwd=bypass".to_owned(),
-        Outcome::Error => "unslow; fwd=uri-miss".to_owned(),
+        Outcome::Miss => line.text("fwd=uri-miss").text(stored),
+        Outcome::Coalesced => line.text("fwd=uri-miss").text(stored).text("; collapsed"),
+        Outcome::Bypass(_) => line.text("fwd=bypass"),
+        Outcome::Error => line.text("fwd=uri-miss"),
     };
-    headers.insert(CACHE_STATUS, value(&text));
+    headers.insert(CACHE_STATUS, line.value());
 }
 
 /// For how long others may keep it: what is left of the TTL, and the window after it. What the
@@ -90,37 +101,32 @@ fn cache_control(reply: &Reply) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
     }
-    let mut text = format!("max-age={}", reply.ttl_left.as_secs());
+    let mut line = Line::new();
+    line.text("max-age=").number(reply.ttl_left.as_secs());
     let window = reply.policy.stale_while_revalidate;
     if !window.is_zero() {
-        let _ = write!(text, ", stale-while-revalidate={}", window.as_secs());
+        line.text(", stale-while-revalidate=")
+            .number(window.as_secs());
     }
-    value(&text)
+    line.value()
 }
 
 /// `Server-Timing` (W3C), in milliseconds: only where time went.
 pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Duration) {
     let timings = &reply.timings;
     let steps = [
-        ("memory", timings.memory),
-        ("redis", timings.redis),
-        ("wait", timings.wait),
-        ("db", timings.load),
-        ("render", render),
+        ("memory;dur=", timings.memory),
+        ("redis;dur=", timings.redis),
+        ("wait;dur=", timings.wait),
+        ("db;dur=", timings.load),
+        ("render;dur=", render),
     ];
-    let mut text = String::with_capacity(96);
-    for (name, duration) in steps
-        .into_iter()
-        .filter(|(_, duration)| !duration.is_zero())
-    {
-        let separator = if text.is_empty() { "" } else { ", " };
-        let _ = write!(
-            text,
-            "{separator}{name};dur={:.3}",
-            duration.as_secs_f64() * 1000.0
-        );
+    let mut line = Line::new();
+    for (name, duration) in steps.into_iter().filter(|(_, time)| !time.is_zero()) {
+        let separator = if line.is_empty() { "" } else { ", " };
+        line.text(separator).text(name).milliseconds(duration);
     }
-    headers.insert(SERVER_TIMING, value(&text));
+    headers.insert(SERVER_TIMING, line.value());
 }
 
 /// The time a request spent before its response was made.
@@ -163,6 +169,9 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
     Ok(entry.variant(slot, |_| made.into()))
 }
 
+/// Where an entry keeps the outline of the home page made of it: after all bodies.
+pub(super) const OUTLINE: usize = 12;
+
 /// Where an entry keeps the body in this format and encoding.
 fn slot(format: Format, encoding: Encoding) -> usize {
     let format = match format {
@@ -180,22 +189,14 @@ fn slot(format: Format, encoding: Encoding) -> usize {
 }
 
 /// A strong validator: the same bytes on the wire, the same tag.
-fn etag(entry: &Entry, format: Format, encoding: Encoding) -> String {
-    let separator = if encoding == Encoding::Identity {
-        ""
-    } else {
-        "-"
-    };
-    let encoding = encoding.name().unwrap_or_default();
-    format!(
-        "\"{}-{}{separator}{encoding}\"",
-        entry.etag,
-        format.suffix()
-    )
-}
-
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("made of digits, names and signs that headers may hold")
+fn etag(entry: &Entry, format: Format, encoding: Encoding) -> HeaderValue {
+    let mut line = Line::new();
+    line.text("\"").text(&entry.etag).text("-");
+    line.text(format.suffix());
+    if let Some(name) = encoding.name() {
+        line.text("-").text(name);
+    }
+    line.text("\"").value()
 }
 
 #[cfg(test)]
@@ -218,6 +219,7 @@ mod tests {
         slots.sort_unstable();
         slots.dedup();
         assert_eq!(slots.len(), 12);
+        assert!(!slots.contains(&OUTLINE));
         assert!(slots.iter().all(|slot| *slot < Entry::SLOTS));
     }
 }

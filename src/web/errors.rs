@@ -108,7 +108,7 @@ fn json(
     if let Some(members) = json.as_object_mut() {
         members.extend(more);
     }
-    body::unkept(said.status, Format::Json, json.to_string(), context)
+    body::unkept(said.status, Format::Json, json.to_string().into(), context)
 }
 
 /// The headers and the note for the log that every error's response has.

@@ -1,16 +1,17 @@
 //! What stands around every route: limits on the request's head, the request's id, the time
 //! limit, a panic turned into a 500, the headers that every response has, the access log.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{self, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::FutureExt;
 
@@ -28,7 +29,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// The middleware around all routes.
+/// The middleware around the route table.
 pub async fn around(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -38,18 +39,19 @@ pub async fn around(
         .expect("the server gives every application its site")
         .clone();
     let server = &site.app.settings.server;
-    let context = Context::of(&request, &server.forwarded_allow_ips);
+    let context = Context::of(request.head(), &server.forwarded_allow_ips);
     let unread = request
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
         .then(|| request.take_payload());
-    let mut response = if let Err(error) = within_limits(&request, server) {
+    let response = if let Err(error) = within_limits(request.head(), server) {
         request.into_response(errors::respond(&site, &context, &error))
     } else {
         request.extensions_mut().insert(context.clone());
         next.call(request).await?
     };
-    common_headers(response.headers_mut(), &context);
+    let (request, mut response) = response.into_parts();
+    finish(&site, &context, request.head(), &mut response);
     if let Some(unread) = unread {
         response = response.map_body(|_, body| {
             BoxBody::new(Holding {
@@ -58,14 +60,26 @@ pub async fn around(
             })
         });
     }
+    Ok(ServiceResponse::new(request, response))
+}
+
+/// What every response has: its headers, the end of its connection while draining, its line in
+/// the access log.
+pub(super) fn finish(
+    site: &Site,
+    context: &Context,
+    head: &RequestHead,
+    response: &mut HttpResponse,
+) {
+    common_headers(response.headers_mut(), context);
     if site.is_draining() {
-        let head = response.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
     }
     if let Some(log) = &site.access_log {
-        log_access(log, &response, &context);
+        log_access(log, head, response, context);
     }
-    Ok(response)
 }
 
 /// A response's body that holds on to its request's: a body in chunks, which no route reads. One
@@ -93,28 +107,34 @@ impl MessageBody for Holding {
 
 /// A handler's response, or a 504 after `request_timeout`, or a 500 where the handler panicked.
 pub(super) async fn bounded(
+    site: &Site,
+    context: &Context,
     handler: impl Future<Output = HttpResponse>,
-    request: HttpRequest,
-    site: web::Data<Site>,
 ) -> HttpResponse {
     let limit = site.app.settings.server.request_timeout;
-    let error = match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
+    let mut handler = pin!(AssertUnwindSafe(handler).catch_unwind());
+    // Most answers are there at once and need no timer.
+    let at_once = poll_fn(|context| Poll::Ready(handler.as_mut().poll(context))).await;
+    let done = match at_once {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::time::timeout(limit, handler).await,
+    };
+    let error = match done {
         Ok(Ok(response)) => return response,
         Ok(Err(_panic)) => RequestError::Internal {
             detail: "a handler panicked".into(),
         },
         Err(_elapsed) => RequestError::Timeout { limit },
     };
-    errors::respond(&site, &Context::from(&request), &error)
+    errors::respond(site, context, &error)
 }
 
 /// Refuses a request whose head or announced body is over a limit.
-fn within_limits(request: &ServiceRequest, server: &Server) -> Result<(), RequestError> {
+pub(super) fn within_limits(head: &RequestHead, server: &Server) -> Result<(), RequestError> {
     let too_much = |status, message: String| Err(RequestError::Rejected { status, message });
     // Method, target, version and the two spaces between them.
-    let line = request.method().as_str().len()
-        + request
-            .head()
+    let line = head.method.as_str().len()
+        + head
             .uri
             .path_and_query()
             .map_or(0, |target| target.as_str().len())
@@ -126,7 +146,7 @@ fn within_limits(request: &ServiceRequest, server: &Server) -> Result<(), Reques
             format!("the request line is longer than {limit} bytes"),
         );
     }
-    let headers = request.headers();
+    let headers = &head.headers;
     if headers.len() > server.limit_request_fields {
         let limit = server.limit_request_fields;
         return too_much(
@@ -171,20 +191,19 @@ fn common_headers(headers: &mut HeaderMap, context: &Context) {
     headers.insert(X_REQUEST_ID, context.id.clone());
 }
 
-fn log_access(log: &AccessLog, response: &ServiceResponse<BoxBody>, context: &Context) {
-    let request = response.request();
-    let text = |name: header::HeaderName| request.headers().get(name)?.to_str().ok();
+fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, context: &Context) {
+    let text = |name: header::HeaderName| head.headers.get(name)?.to_str().ok();
     log.write(&AccessRecord {
         client: context.client,
-        method: request.method().as_str(),
-        path: request.path(),
-        has_query: !request.query_string().is_empty(),
-        version: match request.version() {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        has_query: head.uri.query().is_some_and(|query| !query.is_empty()),
+        version: match head.version {
             Version::HTTP_10 => "HTTP/1.0",
             _ => "HTTP/1.1",
         },
         status: response.status().as_u16(),
-        bytes: match response.response().body().size() {
+        bytes: match response.body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
         },
@@ -192,7 +211,7 @@ fn log_access(log: &AccessLog, response: &ServiceResponse<BoxBody>, context: &Co
         referer: text(header::REFERER),
         user_agent: text(header::USER_AGENT),
         request_id: context.id(),
-        outcome: response.response().extensions().get::<Outcome>().copied(),
+        outcome: response.extensions().get::<Outcome>().copied(),
     });
 }
 
@@ -204,7 +223,7 @@ mod tests {
 
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
-    use actix_web::{App as Routes, rt};
+    use actix_web::{App as Routes, HttpRequest, rt};
 
     use super::super::read_only;
     use super::*;

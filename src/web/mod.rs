@@ -10,9 +10,11 @@ mod encoding;
 mod errors;
 mod guard;
 mod health;
+mod line;
 mod negotiate;
 mod pages;
 mod purge;
+mod shortcut;
 mod stats;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::query::Query;
 use crate::view;
 
 pub use guard::around;
+pub use shortcut::Shortcut;
 
 use access::AccessRule;
 use assets::Assets;
@@ -89,9 +92,9 @@ impl Site {
 /// The route table.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(read_only("/").get(pages::home))
+        .service(read_only("/").get(pages::routed_home))
         .service(read_only("/q").get(pages::catalog))
-        .service(read_only("/q/{name}").get(pages::query))
+        .service(read_only("/q/{name}").get(pages::routed_query))
         .configure(purge::routes)
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.json").get(stats::json))
@@ -117,7 +120,9 @@ impl ReadOnly {
     {
         let reads = route_guard::Any(route_guard::Get()).or(route_guard::Head());
         let bounded = move |request: HttpRequest, site: web::Data<Site>| {
-            guard::bounded(handler(request.clone(), site.clone()), request, site)
+            let context = context::Context::from(&request);
+            let handler = handler(request, site.clone());
+            async move { guard::bounded(&site, &context, handler).await }
         };
         web::resource(self.0)
             .route(web::route().guard(reads).to(bounded))

@@ -1,6 +1,7 @@
 //! The pages of the queries: `/`, `/q`, `/q/NAME`, and the data behind them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,48 +17,77 @@ use crate::error::RequestError;
 use crate::query::{ParamDefault, Query};
 use crate::view;
 
-/// `GET /`: the home query's first row in the form of the original page.
-pub(super) async fn home(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+/// [`home`], from the route table.
+pub(super) async fn routed_home(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    home(&site, &Context::from(&request), request.query_string()).await
+}
+
+/// [`query`], from the route table.
+pub(super) async fn routed_query(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let name = request.match_info().query("name");
     let context = Context::from(&request);
-    let server = &site.app.settings.server;
-    let query = match site.app.query(&server.home) {
+    query(&site, &context, name, request.query_string()).await
+}
+
+/// `GET /`: the home query's first row in the form of the original page.
+pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> HttpResponse {
+    let query = match site.app.query(&site.app.settings.server.home) {
         Ok(query) => query,
-        Err(error) => return errors::respond(&site, &context, &error),
+        Err(error) => return errors::respond(site, context, &error),
     };
-    let text = request.query_string();
-    let outcome = ask(&site, query, text, &pairs(text)).await;
-    let shown = outcome.and_then(|reply| Ok((first_row(&reply)?, reply)));
-    let mut page = view::Home {
-        query: site.info(query),
-        host: server.show_host.then(|| site.app.db.host()),
-        sections: Vec::new(),
-        provenance: None,
-        elapsed: context.started.elapsed(),
-        failure: None,
-    };
+    let outcome = ask(site, query, query_string, &pairs(query_string)).await;
+    let shown = outcome.and_then(|reply| Ok((outline(site, query, &reply)?, reply)));
     match shown {
-        Ok((sections, reply)) => {
-            let provenance = provenance(&reply, &context);
-            page.sections = sections;
+        Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
-            page.elapsed = provenance.elapsed;
-            page.provenance = Some(provenance);
-            let markup = view::home(&site.frame(), &page);
-            with_provenance(
-                body::page(StatusCode::OK, markup, &context),
-                &reply,
-                &context,
-            )
+            let provenance = provenance(&reply, context.started.elapsed());
+            let page = outline.fill(provenance.elapsed, Some(&provenance));
+            let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
+            with_provenance(site, response, &reply, context)
         }
         Err(error) => {
-            let said = errors::say(&site, &context, &error);
-            page.failure = Some(said.failure(&context));
+            let said = errors::say(site, context, &error);
+            let page = view::Home {
+                elapsed: context.started.elapsed(),
+                failure: Some(said.failure(context)),
+                ..bare_home(site, query)
+            };
             let markup = view::home(&site.frame(), &page);
-            let mut response = body::page(said.status, markup, &context);
+            let mut response = body::page(said.status, markup, context);
             errors::finish(&mut response, &error);
             response
         }
     }
+}
+
+/// The home page without an answer.
+fn bare_home<'p>(site: &'p Site, query: &'p Query) -> view::Home<'p> {
+    let shows_host = site.app.settings.server.show_host;
+    view::Home {
+        query: site.info(query),
+        host: shows_host.then(|| site.app.db.host()),
+        sections: Vec::new(),
+        provenance: None,
+        elapsed: Duration::ZERO,
+        failure: None,
+    }
+}
+
+/// The home page but for its times: made on first use, then kept with the entry.
+fn outline(site: &Site, query: &Query, reply: &Reply) -> Result<view::Outline, RequestError> {
+    let entry = &reply.entry;
+    if let Some(kept) = entry.kept(data::OUTLINE) {
+        return Ok(view::Outline::from_bytes(kept));
+    }
+    let page = view::Home {
+        sections: first_row(reply)?,
+        // Which one does not matter here, only that there is one.
+        provenance: Some(provenance(reply, Duration::ZERO)),
+        ..bare_home(site, query)
+    };
+    let made = view::Outline::of(&site.frame(), &page);
+    let kept = entry.variant(data::OUTLINE, |_| made.into_bytes());
+    Ok(view::Outline::from_bytes(kept))
 }
 
 /// `GET /q`: the catalog, as a page or as JSON.
@@ -80,7 +110,7 @@ pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> Http
         .map(|query| describe(query))
         .collect();
     let json = serde_json::json!({ "ok": true, "queries": queries }).to_string();
-    body::unkept(StatusCode::OK, Format::Json, json, &context)
+    body::unkept(StatusCode::OK, Format::Json, json.into(), &context)
 }
 
 /// What `/q` says of a query as JSON.
@@ -106,30 +136,26 @@ fn describe(query: &Query) -> serde_json::Value {
 }
 
 /// `GET /q/NAME[.json|.csv|.ndjson]`.
-pub(super) async fn query(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
-    let name = request.match_info().query("name");
+pub(super) async fn query(
+    site: &Site,
+    context: &Context,
+    name: &str,
+    query_string: &str,
+) -> HttpResponse {
     let (stem, suffix) = negotiate::split_suffix(name);
     let query = match site.app.query(stem) {
         Ok(query) => query,
-        Err(error) => return errors::respond(&site, &context, &error),
+        Err(error) => return errors::respond(site, context, &error),
     };
     let format = suffix.unwrap_or(context.format);
-    let given = pairs(request.query_string());
-    let outcome = ask(&site, query, request.query_string(), &given).await;
+    let given = pairs(query_string);
+    let outcome = ask(site, query, query_string, &given).await;
     if format == Format::Html {
-        return page(
-            &site,
-            &context,
-            query,
-            &given,
-            request.query_string(),
-            outcome,
-        );
+        return page(site, context, query, &given, query_string, outcome);
     }
     outcome
-        .and_then(|reply| data::respond(&site, &context, query, &reply, format))
-        .unwrap_or_else(|error| errors::respond(&site, &context, &error))
+        .and_then(|reply| data::respond(site, context, query, &reply, format))
+        .unwrap_or_else(|error| errors::respond(site, context, &error))
 }
 
 /// The query's page: its form and its table, or its form and the error.
@@ -153,9 +179,10 @@ fn page(
     match shown {
         Ok((table, reply)) => {
             page.table = Some(table);
-            page.provenance = Some(provenance(&reply, context));
+            page.provenance = Some(provenance(&reply, context.started.elapsed()));
             let markup = view::query(&site.frame(), &page);
-            with_provenance(body::page(StatusCode::OK, markup, context), &reply, context)
+            let response = body::page(StatusCode::OK, markup, context);
+            with_provenance(site, response, &reply, context)
         }
         Err(error) => {
             let said = errors::say(site, context, &error);
@@ -240,23 +267,28 @@ fn cell(value: &RawValue) -> view::Cell {
     }
 }
 
-fn provenance(reply: &Reply, context: &Context) -> view::Provenance {
+fn provenance(reply: &Reply, elapsed: Duration) -> view::Provenance {
     view::Provenance {
         outcome: reply.outcome,
         age: reply.age,
         ttl: reply.policy.ttl,
         ttl_left: reply.ttl_left,
         load_time: reply.entry.load_time,
-        elapsed: context.started.elapsed(),
+        elapsed,
         stored: reply.stored,
     }
 }
 
 /// Pages say where they came from as data does; they have no age of their own.
-fn with_provenance(mut response: HttpResponse, reply: &Reply, context: &Context) -> HttpResponse {
+fn with_provenance(
+    site: &Site,
+    mut response: HttpResponse,
+    reply: &Reply,
+    context: &Context,
+) -> HttpResponse {
     let render = context.started.elapsed().saturating_sub(data::spent(reply));
     data::provenance(response.headers_mut(), reply);
     data::server_timing(response.headers_mut(), reply, render);
-    response.extensions_mut().insert(reply.outcome);
+    data::tell_log(site, &mut response, reply);
     response
 }

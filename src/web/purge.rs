@@ -73,8 +73,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         Action::Purge(PurgeKind::Hard),
     ] {
         let post = move |request: HttpRequest, site: web::Data<Site>, body: web::Payload| {
-            let answer = answer(action, request.clone(), site.clone(), body);
-            guard::bounded(answer, request, site)
+            let context = Context::from(&request);
+            let answer = answer(action, request, site.clone(), body);
+            async move { guard::bounded(&site, &context, answer).await }
         };
         let resource = web::resource(format!("/q/{{name}}/{}", action.name()))
             .route(web::post().to(post))
@@ -110,7 +111,7 @@ async fn answer(
         Ok(done) if is_browser => to_page(done.query, &done.given),
         Ok(done) => {
             let json = Value::Object(done.said).to_string();
-            body::unkept(StatusCode::OK, Format::Json, json, &context)
+            body::unkept(StatusCode::OK, Format::Json, json.into(), &context)
         }
         Err(refusal) => errors::respond_with(&site, &context, &refusal.error, refusal.more),
     }

@@ -59,7 +59,7 @@ pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         return errors::respond(&site, &context, &error);
     }
     match serde_json::to_string(&site.app.stats.snapshot()) {
-        Ok(json) => body::unkept(StatusCode::OK, Format::Json, json, &context),
+        Ok(json) => body::unkept(StatusCode::OK, Format::Json, json.into(), &context),
         Err(error) => {
             let error = crate::error::RequestError::Internal {
                 detail: error.to_string().into(),

@@ -1,8 +1,6 @@
 //! Who leads, who follows, and what is remembered of an end.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::time::Instant;
-
 use super::super::tests::{key, loaded, origin};
 use super::board::REMEMBERED;
 use std::time::Instant;
