@@ -26,7 +26,7 @@ pub struct Settings {
     pub demo_delay: Duration,
     /// `[log]`
     pub log: Log,
-    /// `[stats] allow`: networks besides loopback that may see `/stats`.
+    /// `[stats] allow`: networks besides loopback that may see `/stats` and purge.
     pub stats_allow: Vec<Network>,
     /// `[admin] token_file`, read: the admin token.
     pub admin_token: Option<Secret>,

@@ -272,7 +272,7 @@ pub(super) const ROWS: [Setting; 24] = [
     setting(
         "stats",
         "allow",
-        "Networks that may see /stats, besides this machine",
+        "Networks that may see /stats and purge, besides this machine",
         |d, g| set(&mut d.stats_allow, v::networks(g)),
     )
     .flag("stats-allow", "NETS"),
