@@ -12,7 +12,7 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra test-undefended soak bench fuzz fmt lint doc deny \
+.PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
         check-static smoke musl servers chromium components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
@@ -35,6 +35,9 @@ some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | 
 test-extra: servers chromium ## Run only what test-all adds to test
 	$(call some_tests,,browser)
 	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
+
+model: servers ## Play many drawn cases of the fleet against its rules; each defence off must break one
+	$(CARGO) test $(LOCKED) --features undefended --lib -- --ignored cache::tests::model $(ARGS)
 
 soak: servers ## Run the long tests and those that compare times (release build, one at a time)
 	$(call some_tests,--release,soak)

@@ -109,12 +109,6 @@ impl Server {
         self.lock().engine.keyspace.remove(key, BY_TEST);
     }
 
-    /// Puts any bytes under a key, for `life` milliseconds or for ever.
-    pub(in crate::cache) fn put(&self, key: &str, value: impl Into<Bytes>, life: Option<i64>) {
-        let held = Held::Text(value.into());
-        self.lock().engine.keyspace.set(key, held, life, BY_TEST);
-    }
-
     pub(in crate::cache) fn get(&self, key: &str) -> Option<Bytes> {
         match self.lock().engine.keyspace.get(key) {
             Some(Held::Text(value)) => Some(value.clone()),
@@ -122,19 +116,9 @@ impl Server {
         }
     }
 
-    /// Every key, in order, also such as have expired without being looked at since.
-    pub(in crate::cache) fn keys(&self) -> Vec<String> {
-        self.lock().engine.keyspace.keys()
-    }
-
     /// How far the server's clock is from what it was at first, in microseconds.
     pub(in crate::cache) fn set_skew(&self, skew_us: i64) {
         self.lock().engine.keyspace.skew_us = skew_us;
-    }
-
-    /// The server's clock, in microseconds.
-    pub(in crate::cache) fn now_us(&self) -> i64 {
-        self.lock().engine.keyspace.now_us()
     }
 
     pub(in crate::cache) fn set_mode(&self, mode: Mode) {

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::super::super::redis::{RedisTier, Wire};
-use super::super::super::{Cache, Clock, Key, KeyBase, Lookup, Policy, PurgeKind, Scope};
+use super::super::super::{Cache, Clock, Key, KeyBase, Policy};
 use super::super::fake::{Line, Mode, Server, Way};
-use super::database::{Database, LOAD_DEADLINE, parse};
-use super::record::{Answer, Event, Pen, Process, Purge, Refresh, Request, is_quick, query_of};
-use super::steps::{Case, INSTANCES, KEYS, Part, Purged, Step};
+use super::database::Database;
+use super::record::{Event, Pen, Process, query_of};
+use super::steps::{Case, INSTANCES, KEYS, Part, Step};
 use crate::settings;
 use crate::stats::Stats;
 
@@ -23,32 +23,31 @@ pub(super) const POLICY: Policy = Policy {
     stale_while_revalidate: Duration::from_secs(20),
     stale_if_error: Duration::from_secs(50),
 };
+/// How long a client waits for a load.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 const QUERIES: [&str; 2] = ["slow", "quick"];
-/// How long a purge of one entry must be remembered.
-const LIFE: Duration = Duration::from_secs(60 + 60);
 
 pub(super) struct Fleet {
     pub(super) server: Server,
     pub(super) pen: Pen,
-    database: Arc<Database>,
-    instances: Vec<Instance>,
-    keys: Vec<Key>,
+    pub(super) database: Arc<Database>,
+    pub(super) instances: Vec<Instance>,
+    pub(super) keys: Vec<Key>,
     case: Case,
     jumped: i64,
-    background: Vec<JoinHandle<()>>,
 }
 
 /// A running process.
-struct Instance {
-    cache: Cache,
+pub(super) struct Instance {
+    pub(super) cache: Cache,
     line: Line,
-    stats: Arc<Stats>,
-    process: Process,
-    state: watch::Sender<State>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) process: Process,
+    pub(super) state: watch::Sender<State>,
     way: Way,
     slow: bool,
-    clients: Vec<JoinHandle<()>>,
+    /// What clients asked for.
+    pub(super) clients: Vec<JoinHandle<()>>,
 }
 
 /// Whether a process gets on.
@@ -73,7 +72,6 @@ impl Fleet {
             keys: (0..KEYS).map(key).collect(),
             case: case.clone(),
             jumped: 0,
-            background: Vec::new(),
         };
         for at in 0..INSTANCES {
             let instance = fleet.start(Process { at, life: 0 });
@@ -194,117 +192,6 @@ impl Fleet {
         }
     }
 
-    pub(super) fn request(&mut self, at: usize, key: usize, leaves_after: Option<u64>) {
-        let number = self.pen.write().requests.len();
-        let instance = &self.instances[at];
-        self.pen.write().requests.push(Request {
-            by: instance.process,
-            key,
-            begin: Instant::now(),
-            place: 0,
-            end: None,
-            gone: false,
-        });
-        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
-        let (stats, name) = (Arc::clone(&instance.stats), self.keys[key].clone());
-        let mut state = instance.state.subscribe();
-        let load = self
-            .database
-            .load(&pen, instance.process, key, state.clone());
-        let client = async move {
-            let _ = state.wait_for(|state| *state != State::Stopped).await;
-            {
-                let mut record = pen.write();
-                let place = record.next_place();
-                record.requests[number].begin = Instant::now();
-                record.requests[number].place = place;
-            }
-            let reply = cache.get_or_load(lookup(&name, key, &stats), load).await;
-            let answer = match reply {
-                Ok(reply) => {
-                    let (key, load) = parse(&reply.entry.body);
-                    Answer::Served {
-                        load,
-                        key,
-                        outcome: reply.outcome,
-                        age: reply.age,
-                        ttl: reply.ttl,
-                    }
-                }
-                Err(error) => Answer::Failed(error.class()),
-            };
-            pen.write().requests[number].end = Some((Instant::now(), answer));
-        };
-        let gone = self.pen.clone();
-        let client = tokio::spawn(async move {
-            match leaves_after {
-                None => client.await,
-                Some(millis) => {
-                    let patience = Duration::from_millis(millis);
-                    if tokio::time::timeout(patience, client).await.is_err() {
-                        gone.write().requests[number].gone = true;
-                    }
-                }
-            }
-        });
-        self.instances[at].clients.push(client);
-    }
-
-    fn purge(&mut self, at: usize, scope: Purged, kind: PurgeKind) {
-        let instance = &self.instances[at];
-        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
-        let (by, mut state) = (instance.process, instance.state.subscribe());
-        let (Purged::Entry(key) | Purged::QueryOf(key)) = scope;
-        let name = self.keys[key].clone();
-        let task = tokio::spawn(async move {
-            let _ = state.wait_for(|state| *state != State::Stopped).await;
-            let number = pen.write().purges.len();
-            pen.write().purges.push(Purge {
-                by,
-                scope,
-                kind,
-                begin: Instant::now(),
-                end: None,
-                place: 0,
-            });
-            let scope = match scope {
-                Purged::Entry(_) => Scope::Entry {
-                    key: &name,
-                    life: LIFE,
-                },
-                Purged::QueryOf(_) => Scope::Query(name.query()),
-            };
-            let reach = cache.purge(scope, kind).await;
-            let mut record = pen.write();
-            record.purges[number].place = record.next_place();
-            record.purges[number].end = Some((Instant::now(), reach));
-        });
-        self.instances[at].clients.push(task);
-    }
-
-    fn refresh(&mut self, at: usize, key: usize, max_age: Duration) {
-        let instance = &self.instances[at];
-        let (pen, cache) = (self.pen.clone(), instance.cache.clone());
-        let (stats, name) = (Arc::clone(&instance.stats), self.keys[key].clone());
-        let mut state = instance.state.subscribe();
-        let load = self
-            .database
-            .load(&pen, instance.process, key, state.clone());
-        let task = tokio::spawn(async move {
-            let _ = state.wait_for(|state| *state != State::Stopped).await;
-            let number = pen.write().refreshes.len();
-            pen.write().refreshes.push(Refresh {
-                key,
-                begin: Instant::now(),
-                end: None,
-            });
-            let lookup = lookup(&name, key, &stats);
-            let _ = cache.refresh(lookup, max_age, load).await;
-            pen.write().refreshes[number].end = Some(Instant::now());
-        });
-        self.instances[at].clients.push(task);
-    }
-
     fn crash(&mut self, at: usize) {
         let instance = &mut self.instances[at];
         let process = instance.process;
@@ -337,10 +224,9 @@ impl Fleet {
         let instance = &self.instances[at];
         // Who stands still sends nothing and hears nothing, and loses nothing.
         let stopped = *instance.state.borrow() == State::Stopped;
-        instance.line.set_way(match stopped {
-            true => Way::Held,
-            false => instance.way,
-        });
+        instance
+            .line
+            .set_way(if stopped { Way::Held } else { instance.way });
         self.note_trouble(at);
     }
 
@@ -364,10 +250,6 @@ impl Fleet {
         });
     }
 
-    pub(super) fn database(&self) -> &Database {
-        &self.database
-    }
-
     /// The names in Redis of an entry and of its lease.
     pub(super) fn names(&self, key: usize) -> [String; 2] {
         let names = self.keys[key].redis_names();
@@ -378,15 +260,5 @@ impl Fleet {
     pub(super) fn flights(&self) -> usize {
         let caches = self.instances.iter().map(|instance| &instance.cache);
         caches.map(|cache| cache.inner.flights.count()).sum()
-    }
-}
-
-fn lookup<'a>(name: &'a Key, key: usize, stats: &'a Stats) -> Lookup<'a> {
-    debug_assert!(LOAD_DEADLINE < PATIENCE || is_quick(key));
-    Lookup {
-        key: name,
-        policy: POLICY,
-        patience: PATIENCE,
-        stats: stats.query(query_of(key)),
     }
 }

@@ -31,8 +31,7 @@ fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bo
 /// Something in Redis was lost, or its time went on, between two moments.
 fn lost(record: &Record, key: usize, from: Instant, to: Instant, parts: &[Part]) -> bool {
     record.happened(from - MOMENT, to, |event| match event {
-        Event::Flush => true,
-        Event::Jump(_) => true,
+        Event::Flush | Event::Jump(_) => true,
         Event::Evict { key: of, part } => of / 2 == key / 2 && parts.contains(&part),
         _ => false,
     })
@@ -82,9 +81,10 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let same = one.by == other.by;
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
                 // A purge parts the flights of a process, which may have waited before they load.
-                let waited = match record.troubled(one.by.at, from, to) {
-                    true => Duration::from_mins(2),
-                    false => PATIENCE + Duration::from_secs(1),
+                let waited = if record.troubled(one.by.at, from, to) {
+                    Duration::from_mins(2)
+                } else {
+                    PATIENCE + Duration::from_secs(1)
                 };
                 let parted = purged(record, key, from - waited, to, true);
                 let excused = parted && same
@@ -109,7 +109,7 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
 /// No load soon after one that brought a value.
 pub(super) fn none_without_need(record: &Record) -> Finding {
     // The earliest refresh: half of the shortest TTL.
-    let fresh_for = POLICY.ttl / 100 * 45 - MOMENT;
+    let fresh_for = POLICY.ttl / 100 * 44;
     let parts = [Part::Entry, Part::Generations, Part::Tombstone];
     after_each(record, Ending::Well, fresh_for, |one, other, ended| {
         let crashed = record.happened(ended - MOMENT, ended + MOMENT, |event| {
