@@ -52,10 +52,8 @@ const FAULTS: [Fault; 5] = [
             f.redis.lines(words, 3);
         },
         |f| {
-            drop(
-                f.redis
-                    .lines("AUTH s3cret\r\nCONFIG SET requirepass \"\"", 2),
-            )
+            let words = "AUTH s3cret\r\nCONFIG SET requirepass \"\"";
+            f.redis.lines(words, 2);
         },
     ),
     (
