@@ -40,7 +40,7 @@ soak: servers ## Run the long tests and those that compare times (release build,
 	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
 
-bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 6 minutes)
+bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 10 minutes)
 	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench engine
 	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench bars -- $(ARGS)
 
