@@ -195,6 +195,7 @@ impl Flights {
     }
 
     fn lock(&self) -> MutexGuard<'_, Board> {
+        between();
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -236,6 +237,7 @@ impl Flight {
             }
             End::TooLarge(_) => {
                 self.leave(TOO_LARGE_FOR, Memo::TooLarge);
+                between();
                 self.end.send_replace(Some(end));
                 None
             }
@@ -252,6 +254,7 @@ impl Flight {
             backoff.wait,
             Memo::Failed(Arc::new(error.clone()), backoff.failures),
         );
+        between();
         self.end.send_replace(Some(End::Failed(error)));
     }
 
@@ -298,6 +301,7 @@ impl Drop for Flight {
     fn drop(&mut self) {
         // First off the board, so that who is woken finds it free.
         self.flights.lock().take_off(&self.key, self.number);
+        between();
         self.end.send_if_modified(|end| {
             let dangling = end.is_none();
             if dangling {
@@ -318,5 +322,13 @@ impl Waiter {
     }
 }
 
+/// Where another thread may come in between; tests try it.
+#[cfg(not(test))]
+fn between() {}
+#[cfg(test)]
+use interleaved::between;
+
+#[cfg(test)]
+mod interleaved;
 #[cfg(test)]
 mod tests;

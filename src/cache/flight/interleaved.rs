@@ -1,0 +1,223 @@
+//! Flights under shuttle: tasks whose turns are drawn, at each step of theirs and at each place
+//! that [`between`] marks inside a flight's own steps. What shuttle does not see is the inside of
+//! tokio's channels: they are taken to be atomic, as is a section under the board's lock. It prints
+//! the turns of a case that fails, which `shuttle::replay` takes.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::cell::Cell;
+use std::sync::atomic::AtomicUsize;
+
+use futures_util::FutureExt;
+use shuttle::future::{block_on, spawn};
+
+use super::super::tests::{key, loaded, origin};
+use super::*;
+
+thread_local! {
+    static DRAWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Another task may come in between.
+pub(in crate::cache) fn between() {
+    if DRAWN.get() {
+        // Without a sleep: shuttle knows no time.
+        shuttle::thread::sleep(Duration::ZERO);
+    }
+}
+
+fn play(case: impl Fn() + Send + Sync + 'static) {
+    DRAWN.set(true);
+    shuttle::check_random(case, 3000);
+    DRAWN.set(false);
+}
+
+fn entry() -> Arc<Entry> {
+    let (load, now) = (Duration::ZERO, std::time::Instant::now());
+    Arc::new(Entry::loaded(&key("p"), origin(), loaded("x"), load, now))
+}
+
+/// What several callers do about one key.
+#[derive(Clone)]
+struct Bench {
+    flights: Arc<Flights>,
+    leading: Arc<AtomicUsize>,
+    loads: Arc<AtomicUsize>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench {
+            flights: Flights::new(Clock::by_hand()),
+            leading: Arc::default(),
+            loads: Arc::default(),
+        }
+    }
+
+    fn leads(&self) -> Led {
+        let others = self.leading.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(others, 0, "two lead one key at once");
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        Led(self.clone())
+    }
+
+    /// Until there is an end that tells something.
+    async fn call(self) -> End {
+        loop {
+            match self.flights.board(&key("p")) {
+                Role::Lead(flight) => {
+                    let led = self.leads();
+                    between();
+                    drop(led);
+                    flight.land(End::Done(entry(), None));
+                    return End::Done(entry(), None);
+                }
+                Role::Follow(waiter) => match waiter.end().await {
+                    End::Dangling => {}
+                    end => return end,
+                },
+                Role::Failed(error) => return End::Failed(error),
+                Role::TooLarge => return End::TooLarge(entry()),
+            }
+        }
+    }
+}
+
+/// As long as somebody leads.
+struct Led(Bench);
+
+impl Drop for Led {
+    fn drop(&mut self) {
+        self.0.leading.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
+    play(|| {
+        let bench = Bench::new();
+        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+            panic!("nobody else is there");
+        };
+        let led = bench.leads();
+        let callers: Vec<_> = (0..3).map(|_| spawn(bench.clone().call())).collect();
+        let dropper = spawn(async move {
+            between();
+            drop(led);
+            drop(flight);
+        });
+        for caller in callers {
+            let end = block_on(caller).unwrap();
+            assert!(matches!(end, End::Done(..)));
+        }
+        block_on(dropper).unwrap();
+        assert_eq!(bench.flights.count(), 0);
+        assert!(bench.loads.load(Ordering::SeqCst) >= 2);
+    });
+}
+
+#[test]
+fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
+    play(|| {
+        let bench = Bench::new();
+        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+            panic!("nobody else is there");
+        };
+        let led = bench.leads();
+        let patient: Vec<_> = (0..2).map(|_| spawn(bench.clone().call())).collect();
+        let hasty = bench.clone();
+        let hasty = spawn(async move {
+            for _ in 0..3 {
+                // It looks once, and goes: just before the end, at it, or after.
+                match hasty.flights.board(&key("p")) {
+                    Role::Follow(waiter) => drop(waiter.end().now_or_never()),
+                    Role::Lead(flight) => {
+                        let led = hasty.leads();
+                        between();
+                        drop(led);
+                        flight.land(End::Done(entry(), None));
+                    }
+                    Role::Failed(_) | Role::TooLarge => panic!("nothing failed"),
+                }
+                between();
+            }
+        });
+        let leader = spawn(async move {
+            between();
+            drop(led);
+            flight.land(End::Done(entry(), None));
+            between();
+            drop(flight);
+        });
+        for caller in patient {
+            assert!(matches!(block_on(caller).unwrap(), End::Done(..)));
+        }
+        block_on(hasty).unwrap();
+        block_on(leader).unwrap();
+        assert_eq!(bench.flights.count(), 0);
+    });
+}
+
+#[test]
+fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
+    play(|| {
+        let bench = Bench::new();
+        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+            panic!("nobody else is there");
+        };
+        let led = bench.leads();
+        let callers: Vec<_> = (0..2).map(|_| spawn(bench.clone().call())).collect();
+        let leaver = bench.clone();
+        let leaver = spawn(async move {
+            if let Role::Follow(waiter) = leaver.flights.board(&key("p")) {
+                drop(waiter.end().now_or_never());
+            }
+        });
+        let leader = spawn(async move {
+            between();
+            drop(led);
+            let detail = "away".into();
+            flight.land(End::Failed(RequestError::Unavailable { detail }));
+        });
+        for caller in callers {
+            assert!(matches!(block_on(caller).unwrap(), End::Failed(_)));
+        }
+        block_on(leaver).unwrap();
+        block_on(leader).unwrap();
+        assert_eq!(bench.loads.load(Ordering::SeqCst), 1);
+        assert!(matches!(bench.flights.board(&key("p")), Role::Failed(_)));
+    });
+}
+
+#[test]
+fn who_comes_after_a_purge_never_gets_what_began_before() {
+    play(|| {
+        let bench = Bench::new();
+        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+            panic!("nobody else is there");
+        };
+        let old = entry();
+        let brought = Arc::clone(&old);
+        let leader = spawn(async move {
+            between();
+            // As `keep_loaded` does: kept is what no purge concerns, before and after.
+            let kept = !flight.is_doomed(5);
+            between();
+            let kept = kept && !flight.is_doomed(5);
+            flight.land(End::Done(brought, None));
+            kept
+        });
+        let purged = bench.clone();
+        let after = spawn(async move {
+            purged.flights.doom("version", 7);
+            between();
+            purged.call().await
+        });
+        let End::Done(got, _) = block_on(after).unwrap() else {
+            panic!("nothing failed");
+        };
+        assert!(!Arc::ptr_eq(&got, &old));
+        block_on(leader).unwrap();
+        assert_eq!(bench.flights.count(), 0);
+    });
+}
