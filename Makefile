@@ -52,7 +52,7 @@ FUZZ_SECONDS ?= 600
 fuzz: cargo ## Fuzz what reads from outside, FUZZ_SECONDS each (needs cargo-fuzz)
 	@CARGO="$(CARGO)" .ci/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
-bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 6 minutes)
+bench: musl wrk ## Measure what the cache promises against its rivals, and print one table (about 10 minutes)
 	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench engine
 	$(CARGO) bench $(LOCKED) --target $(TARGET) --bench bars -- $(ARGS)
 

@@ -9,7 +9,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::generations::NEVER_DRAWN;
 use super::key::Digest;
@@ -23,6 +23,8 @@ use crate::stats::Fleet;
 
 /// How long the connection may be silent before it is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How often a Redis that does not answer is asked, as long as this connection holds.
+const PROBE: Duration = Duration::from_secs(1);
 /// How long after a failure it is made again: at first, and at most.
 const RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(1);
@@ -53,7 +55,6 @@ pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
     loop {
         if let Ok(subscription) = redis.subscribe().await {
             retry = RETRY;
-            redis.seems_back();
             hear(subscription, &redis, &inner).await;
         }
         if inner.upgrade().is_none() {
@@ -70,8 +71,12 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<In
     let Some(cache) = inner.upgrade() else { return };
     cache.trust.connected(cache.clock.now());
     drop(cache);
+    let mut probe = Instant::now();
     loop {
-        redis.probe_if_due().await;
+        if probe <= Instant::now() {
+            redis.probe_if_down().await;
+            probe = Instant::now() + PROBE;
+        }
         let heard = timeout(SILENCE, subscription.next()).await;
         let Some(cache) = inner.upgrade() else { return };
         match heard {

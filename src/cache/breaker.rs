@@ -135,9 +135,9 @@ impl Breaker {
         }
     }
 
-    /// Whether it is open and the next to ask finds out whether that is over.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        matches!(self.lock().state, State::Open { until } if until <= now)
+    /// Whether the latest contact failed.
+    pub(super) fn is_down(&self) -> bool {
+        self.lock().up == Some(false)
     }
 
     pub(super) fn state(&self, now: Instant) -> RedisState {

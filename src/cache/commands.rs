@@ -1,55 +1,28 @@
-//! What the cache asks of Redis: the pipelines and scripts of the entry, its generations, its
-//! lease. What comes back is taken apart in `answers`; whether they may be sent and what a
-//! failure does is `redis`'s.
+//! What the cache asks of Redis: the pipelines and scripts of the entry and its generations; those
+//! around a load are in `loads`. What comes back is taken apart in `answers`; whether they may be
+//! sent and what a failure does is `redis`'s.
+
+mod loads;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Cmd, Pipeline, Value, pipe};
 
-use super::answers::{
-    Look, Prepared, Verdict, front, is_valid, parse_stored, parse_tombstone, stored_of, text,
-    tombstone_of, usable, whole,
-};
+use super::answers::{Look, front, is_valid, parse_stored, parse_tombstone, usable, whole};
 use super::envelope::{self, Reading};
-use super::flight::Backoff;
 use super::generations::Generations;
 use super::key::{RedisNames, generations_name};
 use super::purge::PurgeKind;
 use super::redis::{RedisTier, Way};
+use super::scripts::PURGE;
 use super::{Entry, Key};
-use crate::defence::Defence;
-use crate::stats::{Fleet, Refused};
+use crate::stats::Fleet;
 
-macro_rules! script {
-    ($name:literal) => {
-        concat!(include_str!("scripts/common.lua"), include_str!($name))
-    };
-}
-
-const PREPARE: &str = script!("scripts/prepare.lua");
-const STORE: &str = script!("scripts/store.lua");
-const RELEASE: &str = script!("scripts/release.lua");
-const RENEW: &str = script!("scripts/renew.lua");
-const PURGE: &str = script!("scripts/purge.lua");
-
-/// How long a lease lives that is not renewed.
-const LEASE: Duration = Duration::from_millis(2500);
-/// How much longer than it holds a note is kept, so that the next failure waits longer.
-const NOTE_KEPT: Duration = Duration::from_secs(30);
+pub(super) use loads::Question;
 
 /// No generations and no tombstone are longer; what is, is somebody else's and is not fetched.
 const LONGEST_NUMBERS: usize = 127;
-
-/// What is asked before a load.
-pub(super) struct Question<'a> {
-    /// An entry with a higher order number makes the load needless.
-    pub(super) seen: u64,
-    /// The token of the lease, where one is wanted.
-    pub(super) token: Option<&'a str>,
-    /// Whatever a note says.
-    pub(super) anyway: bool,
-}
 
 impl RedisTier {
     /// The copy stored for `key`, fresh or not; of one that cannot be used, its order number.
@@ -119,159 +92,6 @@ impl RedisTier {
         let answer = self.run(Way::Quick, &ask).await?;
         let [left, value, tombstone, stored] = <[Value; 4]>::try_from(answer).ok()?;
         Some([value, left, stored, tombstone])
-    }
-
-    /// The pre-load script. `None` when Redis does not answer as it should: the load then goes on
-    /// without it. Cancel-safe; a lease taken by it runs out.
-    pub(super) async fn prepare(
-        &self,
-        key: &Key,
-        generations: &Arc<Generations>,
-        sequence: u64,
-        question: &Question<'_>,
-    ) -> Option<Prepared> {
-        let names = key.redis_names();
-        let last = self.max_entry.saturating_add(envelope::OVERHEAD);
-        let mut eval = script(PREPARE, &all(&names));
-        eval.arg(envelope::VERSION)
-            .arg(question.seen)
-            .arg(last)
-            .arg(question.token.unwrap_or_default())
-            .arg(millis(LEASE))
-            .arg(u8::from(question.anyway));
-        let asked = self.clock.now();
-        let mut answer = self.array(Way::Quick, &eval).await?.into_iter();
-        let verdict = text(&answer.next()?)?;
-        let stored = stored_of(&mut answer)?;
-        let tombstone = tombstone_of(&mut answer)?;
-        let order = whole(&answer.next()?)?;
-        let mut more = || answer.next().unwrap_or(Value::Nil);
-        let verdict = match verdict.as_str() {
-            "found" => {
-                let (value, left) = (more(), more());
-                let reading = self.reading(key, generations, sequence, asked);
-                let found = usable(value, &left, &reading).unwrap_or_else(|reason| {
-                    self.stats.tiers().rejected(reason);
-                    None
-                });
-                Verdict::Found(found.map(Box::new), order)
-            }
-            "busy" => Verdict::Busy,
-            other => {
-                let (_, _, note, left) = (more(), more(), more(), more());
-                let words =
-                    text(&note).and_then(|note| Some(note.splitn(3, ' ').nth(2)?.to_owned()));
-                if other == "noted" {
-                    Verdict::Noted(words?, Duration::from_micros(whole(&left)?))
-                } else {
-                    Verdict::Load { order, note: words }
-                }
-            }
-        };
-        Some(Prepared {
-            stored,
-            tombstone,
-            verdict,
-        })
-    }
-
-    /// Stores `entry` to be kept for `physical` from its load, and gives `lease` back. What Redis
-    /// says of the query, and why the entry was refused if it was; `None` when Redis does not
-    /// answer as it should.
-    pub(super) async fn store(
-        &self,
-        entry: &Entry,
-        physical: Duration,
-        lease: Option<&str>,
-    ) -> Option<(Look<()>, Option<Refused>)> {
-        // Packing is work; not for a Redis that is away.
-        if !self.lets_through() {
-            return None;
-        }
-        let packed = envelope::encode(entry, physical);
-        // Its life counts from its load, not from now.
-        let left = physical.saturating_sub(entry.age(self.clock.now()));
-        let key = &entry.key;
-        let mut eval = script(STORE, &all(&key.redis_names()));
-        eval.arg(envelope::VERSION)
-            .arg(entry.rank.hard)
-            .arg(entry.rank.order)
-            .arg(lease.unwrap_or_default())
-            .arg(&packed)
-            .arg(millis(left).max(1))
-            .arg(self.channel())
-            .arg(self.message(
-                "fill",
-                &[
-                    &entry.rank.order.to_string(),
-                    key.query(),
-                    &key.digest().hex(),
-                ],
-            ))
-            .arg(u8::from(Defence::Fence.is_off()))
-            .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
-            .arg(millis(physical));
-        let mut answer = self.array(Way::Large, &eval).await?.into_iter();
-        let refused = match text(&answer.next()?)?.as_str() {
-            "stored" => {
-                self.stats.tiers().redis_wrote(packed.len() as u64);
-                None
-            }
-            "lost" => Some(Refused::Lost),
-            "older" => Some(Refused::Older),
-            _ => Some(Refused::Purged),
-        };
-        if let Some(reason) = refused {
-            self.stats.tiers().refused(reason);
-        }
-        let stored = stored_of(&mut answer);
-        let look = Look {
-            tombstone: stored
-                .and_then(|_| tombstone_of(&mut answer))
-                .unwrap_or_default(),
-            stored,
-            found: None,
-        };
-        Some((look, refused))
-    }
-
-    /// Gives a lease back without a store. `note` keeps the fleet from loading again at once.
-    pub(super) async fn release(
-        &self,
-        key: &Key,
-        hard: u64,
-        lease: Option<&str>,
-        note: Option<(&str, Backoff)>,
-    ) {
-        let names = key.redis_names();
-        let (words, wait, failures) = note.map_or(("", Duration::ZERO, 0), |(words, backoff)| {
-            (words, backoff.wait, backoff.failures)
-        });
-        let words = match note {
-            Some(_) => format!("{failures} {words}"),
-            None => String::new(),
-        };
-        let mut eval = script(RELEASE, &[&names.lease, &names.note]);
-        eval.arg(lease.unwrap_or_default())
-            .arg(hard)
-            .arg(words)
-            .arg(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
-            .arg(millis(wait.saturating_add(NOTE_KEPT)))
-            .arg(self.channel())
-            .arg(self.message("done", &["0", key.query(), &key.digest().hex()]));
-        let mut release = pipe();
-        release.add_command(eval);
-        self.run(Way::Quick, &release).await;
-    }
-
-    /// Whether the lease is still held, and now for longer; `None` when Redis does not say.
-    pub(super) async fn renew(&self, key: &Key, lease: &str) -> Option<bool> {
-        let mut eval = script(RENEW, &[&key.redis_names().lease]);
-        eval.arg(lease).arg(millis(LEASE));
-        match self.one(Way::Quick, &eval).await? {
-            Value::Int(held) => Some(held == 1),
-            _ => None,
-        }
     }
 
     /// Purges in Redis and tells the other instances. The purge's number; `None` when Redis does

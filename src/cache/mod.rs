@@ -37,6 +37,7 @@ mod probe;
 mod purge;
 mod recheck;
 mod redis;
+mod scripts;
 #[cfg(test)]
 mod tests;
 mod trip;

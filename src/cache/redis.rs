@@ -110,19 +110,16 @@ impl RedisTier {
         self.breaker.lets_through(self.clock.now())
     }
 
-    /// Finds out whether it is back, once it is time to: the first request after an outage would
-    /// otherwise be the one that asks, and all that come with it would do without.
-    pub(super) async fn probe_if_due(&self) {
-        if self.breaker.is_due(self.clock.now()) {
+    /// Finds out whether it is back, where it is down: the first request after an outage would
+    /// otherwise be the one that asks, when the breaker lets it, and all that come with it would do
+    /// without.
+    pub(super) async fn probe_if_down(&self) {
+        if self.breaker.is_down() {
+            self.breaker.retry(self.clock.now());
             let mut ping = pipe();
             ping.cmd("PING");
             self.run(Way::Quick, &ping).await;
         }
-    }
-
-    /// It has just answered somebody: the next command finds out for itself.
-    pub(super) fn seems_back(&self) {
-        self.breaker.retry(self.clock.now());
     }
 
     /// Where the instances tell each other. The namespace is in it, because messages ignore

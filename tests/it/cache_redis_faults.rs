@@ -17,6 +17,8 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
     let redis = Redis::start();
     let one = Instance::with(&hasty(redis.url()), 1 << 20);
     one.store(&key("p"), "rows").await;
+    let before = redis.client_ids();
+    assert!(!before.is_empty());
     redis.stop();
     // Memory is not delayed, …
     let reply = one.get(&key("p"), "").await;
@@ -41,12 +43,17 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
         seen.up == Some(false) && seen.last_error == Some("timeout"),
         "{seen:?}"
     );
-    // Loads that ended meanwhile may have had a write under way, no more.
-    assert!(seen.errors.values().sum::<u64>() <= failed + 3, "{seen:?}");
+    // Loads that ended meanwhile may have had a write under way, and it is asked now and then
+    // whether it is back; requests ask nothing.
+    assert!(seen.errors.values().sum::<u64>() <= failed + 20, "{seen:?}");
     assert_eq!(one.cache.redis_state().unwrap().breaker, BreakerState::Open);
     redis.cont();
-    // Its connections are not kept for TCP to find out: only the one that asks is left.
-    until("our connections are closed", || redis.clients() == 1).await;
+    // Its connections are not kept for TCP to find out.
+    until("they are closed", || {
+        let now = redis.client_ids();
+        !now.iter().any(|id| before.contains(id))
+    })
+    .await;
     one.clock.advance(Duration::from_secs(6));
     heal(&one).await;
 }

@@ -1,10 +1,10 @@
-//! What faults of Redis cost in time on a fleet of three: compared within one run, by `make soak`
-//! alone, on a release build and a quiet machine. That no request is lost is `fleet_faults`'.
+//! What faults of Redis cost in time on a fleet of three, and how soon every instance has what is
+//! new: measured by `make soak` alone, on a release build and a quiet machine. That no request is lost is `fleet_faults`'.
 
 use std::time::{Duration, Instant};
 
-use crate::end_to_end::File;
-use crate::fleet_support::{Fleet, SIZE, counted, value};
+use crate::end_to_end::{File, one_off};
+use crate::fleet_support::{FACT, Fleet, SIZE, counted, post, value};
 use crate::servers::wait_until as until;
 
 const HOT: File<'_> = (
@@ -52,10 +52,8 @@ const FAULTS: [Fault; 5] = [
             f.redis.lines(words, 3);
         },
         |f| {
-            drop(
-                f.redis
-                    .lines("AUTH s3cret\r\nCONFIG SET requirepass \"\"", 2),
-            )
+            let words = "AUTH s3cret\r\nCONFIG SET requirepass \"\"";
+            f.redis.lines(words, 2);
         },
     ),
     (
@@ -101,4 +99,45 @@ fn round_trip(fleet: &Fleet) {
         let path = format!("/q/hot.json?n={}", n % KEYS);
         assert_eq!(value(&fleet.at(n % SIZE).get(&path)), "v1");
     }
+}
+
+/// The longest time, of several, until every instance gives the new value after `tell`.
+fn seen(fleet: &Fleet, what: &str, tell: impl Fn(&str)) -> Duration {
+    let path = "/q/fact.json";
+    let mut longest = Duration::ZERO;
+    for n in 0..10 {
+        let new = format!("{what} {n}");
+        tell(&new);
+        let begun = Instant::now();
+        for unslow in fleet.each() {
+            until("the new value is there", || value(&unslow.get(path)) == new);
+        }
+        longest = longest.max(begun.elapsed());
+        fleet.assert_all_give(path, &new);
+    }
+    println!("{what}: seen on every instance after {longest:?} at most");
+    longest
+}
+
+#[test]
+#[ignore = "measures time"]
+fn soak_what_is_new_is_on_every_instance_in_time() {
+    let fleet = Fleet::start(&[FACT]);
+    let purge = seen(&fleet, "purge", |new| {
+        fleet.change(new);
+        post(fleet.at(0), "/q/fact/purge");
+    });
+    assert!(purge < Duration::from_secs(1));
+    let deleted = seen(&fleet, "redis-cli DEL", |new| {
+        fleet.change(new);
+        for entry in fleet.redis.entries() {
+            fleet.redis.ask(&["DEL", &entry]);
+        }
+    });
+    // Five seconds until it is noticed, and the time of a load.
+    assert!(deleted < Duration::from_secs(6));
+    assert!(one_off(&fleet.settings(), &["install"]).status.success());
+    fleet.psql("select unslow_watch('facts')");
+    let update = seen(&fleet, "UPDATE", |new| fleet.change(new));
+    assert!(update < Duration::from_secs(1));
 }

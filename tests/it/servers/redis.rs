@@ -233,6 +233,14 @@ impl Redis {
         self.ask(&normal).matches("laddr=").count()
     }
 
+    /// What tells those connections from later ones, without the asking one's.
+    pub(crate) fn client_ids(&self) -> Vec<String> {
+        let list = self.ask(&["CLIENT", "LIST", "TYPE", "normal"]);
+        let ours = list.lines().filter(|line| !line.contains("cmd=client"));
+        let ids = ours.filter_map(|line| line.split(' ').find(|word| word.starts_with("id=")));
+        ids.map(str::to_owned).collect()
+    }
+
     /// The names of the entries it holds.
     pub(crate) fn entries(&self) -> Vec<String> {
         let all = self.ask(&["KEYS", &format!("*}}:{}", "?".repeat(32))]);

@@ -1,0 +1,189 @@
+//! What Redis is asked around a load: may it run, here is what it brought, it failed, it still
+//! runs. What the scripts do stands in them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_redis::redis::{Value, pipe};
+
+use super::super::answers::{
+    Look, Prepared, Verdict, stored_of, text, tombstone_of, usable, whole,
+};
+use super::super::flight::Backoff;
+use super::super::generations::Generations;
+use super::super::redis::{RedisTier, Way};
+use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
+use super::super::{Entry, Key, envelope};
+use super::{all, millis, script};
+use crate::defence::Defence;
+use crate::stats::Refused;
+
+/// How long a lease lives that is not renewed.
+const LEASE: Duration = Duration::from_millis(2500);
+/// How much longer than it holds a note is kept, so that the next failure waits longer.
+const NOTE_KEPT: Duration = Duration::from_secs(30);
+
+/// What is asked before a load.
+pub(in crate::cache) struct Question<'a> {
+    /// An entry with a higher order number makes the load needless.
+    pub(in crate::cache) seen: u64,
+    /// The token of the lease, where one is wanted.
+    pub(in crate::cache) token: Option<&'a str>,
+    /// Whatever a note says.
+    pub(in crate::cache) anyway: bool,
+}
+
+impl RedisTier {
+    /// The pre-load script. `None` when Redis does not answer as it should: the load then goes on
+    /// without it. Cancel-safe; a lease taken by it runs out.
+    pub(in crate::cache) async fn prepare(
+        &self,
+        key: &Key,
+        generations: &Arc<Generations>,
+        sequence: u64,
+        question: &Question<'_>,
+    ) -> Option<Prepared> {
+        let names = key.redis_names();
+        let last = self.max_entry.saturating_add(envelope::OVERHEAD);
+        let mut eval = script(PREPARE, &all(&names));
+        eval.arg(envelope::VERSION)
+            .arg(question.seen)
+            .arg(last)
+            .arg(question.token.unwrap_or_default())
+            .arg(millis(LEASE))
+            .arg(u8::from(question.anyway));
+        let asked = self.clock.now();
+        let mut answer = self.array(Way::Quick, &eval).await?.into_iter();
+        let verdict = text(&answer.next()?)?;
+        let stored = stored_of(&mut answer)?;
+        let tombstone = tombstone_of(&mut answer)?;
+        let order = whole(&answer.next()?)?;
+        let mut more = || answer.next().unwrap_or(Value::Nil);
+        let verdict = match verdict.as_str() {
+            "found" => {
+                let (value, left) = (more(), more());
+                let reading = self.reading(key, generations, sequence, asked);
+                let found = usable(value, &left, &reading).unwrap_or_else(|reason| {
+                    self.stats.tiers().rejected(reason);
+                    None
+                });
+                Verdict::Found(found.map(Box::new), order)
+            }
+            "busy" => Verdict::Busy,
+            other => {
+                let (_, _, note, left) = (more(), more(), more(), more());
+                let words =
+                    text(&note).and_then(|note| Some(note.splitn(3, ' ').nth(2)?.to_owned()));
+                if other == "noted" {
+                    Verdict::Noted(words?, Duration::from_micros(whole(&left)?))
+                } else {
+                    Verdict::Load { order, note: words }
+                }
+            }
+        };
+        Some(Prepared {
+            stored,
+            tombstone,
+            verdict,
+        })
+    }
+
+    /// Stores `entry` to be kept for `physical` from its load, and gives `lease` back. What Redis
+    /// says of the query, and why the entry was refused if it was; `None` when Redis does not
+    /// answer as it should.
+    pub(in crate::cache) async fn store(
+        &self,
+        entry: &Entry,
+        physical: Duration,
+        lease: Option<&str>,
+    ) -> Option<(Look<()>, Option<Refused>)> {
+        // Packing is work; not for a Redis that is away.
+        if !self.lets_through() {
+            return None;
+        }
+        let packed = envelope::encode(entry, physical);
+        // Its life counts from its load, not from now.
+        let left = physical.saturating_sub(entry.age(self.clock.now()));
+        let key = &entry.key;
+        let mut eval = script(STORE, &all(&key.redis_names()));
+        eval.arg(envelope::VERSION)
+            .arg(entry.rank.hard)
+            .arg(entry.rank.order)
+            .arg(lease.unwrap_or_default())
+            .arg(&packed)
+            .arg(millis(left).max(1))
+            .arg(self.channel())
+            .arg(self.message(
+                "fill",
+                &[
+                    &entry.rank.order.to_string(),
+                    key.query(),
+                    &key.digest().hex(),
+                ],
+            ))
+            .arg(u8::from(Defence::Fence.is_off()))
+            .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
+            .arg(millis(physical));
+        let mut answer = self.array(Way::Large, &eval).await?.into_iter();
+        let refused = match text(&answer.next()?)?.as_str() {
+            "stored" => {
+                self.stats.tiers().redis_wrote(packed.len() as u64);
+                None
+            }
+            "lost" => Some(Refused::Lost),
+            "older" => Some(Refused::Older),
+            _ => Some(Refused::Purged),
+        };
+        if let Some(reason) = refused {
+            self.stats.tiers().refused(reason);
+        }
+        let stored = stored_of(&mut answer);
+        let look = Look {
+            tombstone: stored
+                .and_then(|_| tombstone_of(&mut answer))
+                .unwrap_or_default(),
+            stored,
+            found: None,
+        };
+        Some((look, refused))
+    }
+
+    /// Gives a lease back without a store. `note` keeps the fleet from loading again at once.
+    pub(in crate::cache) async fn release(
+        &self,
+        key: &Key,
+        hard: u64,
+        lease: Option<&str>,
+        note: Option<(&str, Backoff)>,
+    ) {
+        let names = key.redis_names();
+        let (words, wait, failures) = note.map_or(("", Duration::ZERO, 0), |(words, backoff)| {
+            (words, backoff.wait, backoff.failures)
+        });
+        let words = match note {
+            Some(_) => format!("{failures} {words}"),
+            None => String::new(),
+        };
+        let mut eval = script(RELEASE, &[&names.lease, &names.note]);
+        eval.arg(lease.unwrap_or_default())
+            .arg(hard)
+            .arg(words)
+            .arg(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
+            .arg(millis(wait.saturating_add(NOTE_KEPT)))
+            .arg(self.channel())
+            .arg(self.message("done", &["0", key.query(), &key.digest().hex()]));
+        let mut release = pipe();
+        release.add_command(eval);
+        self.run(Way::Quick, &release).await;
+    }
+
+    /// Whether the lease is still held, and now for longer; `None` when Redis does not say.
+    pub(in crate::cache) async fn renew(&self, key: &Key, lease: &str) -> Option<bool> {
+        let mut eval = script(RENEW, &[&key.redis_names().lease]);
+        eval.arg(lease).arg(millis(LEASE));
+        match self.one(Way::Quick, &eval).await? {
+            Value::Int(held) => Some(held == 1),
+            _ => None,
+        }
+    }
+}
