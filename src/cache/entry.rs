@@ -239,6 +239,11 @@ impl Entry {
         self.stored.load(Ordering::Relaxed)
     }
 
+    /// When this process first saw it; of one from Redis: when it asked for it.
+    pub(super) fn seen(&self) -> Instant {
+        self.seen
+    }
+
     /// Whether it is of a later load than `other`: by the numbers of Redis where both have one of
     /// the same generation. A Redis that came back empty may draw lower ones than before.
     pub(super) fn is_newer_than(&self, other: &Entry, now: Instant) -> bool {
