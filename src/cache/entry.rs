@@ -239,11 +239,19 @@ impl Entry {
         self.stored.load(Ordering::Relaxed)
     }
 
-    /// Whether it is of a later load than `other`, by the numbers of Redis where both have one.
+    /// When this process first saw it; of one from Redis: when it asked for it.
+    pub(super) fn seen(&self) -> Instant {
+        self.seen
+    }
+
+    /// Whether it is of a later load than `other`: by the numbers of Redis where both have one of
+    /// the same generation. A Redis that came back empty may draw lower ones than before.
     pub(super) fn is_newer_than(&self, other: &Entry, now: Instant) -> bool {
-        match (self.rank.order, other.rank.order) {
-            (0, _) | (_, 0) => self.age(now) < other.age(now),
-            (mine, others) => mine > others,
+        let (mine, others) = (self.rank, other.rank);
+        if mine.order == 0 || others.order == 0 || mine.hard != others.hard {
+            self.age(now) < other.age(now)
+        } else {
+            mine.order > others.order
         }
     }
 

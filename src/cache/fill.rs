@@ -201,11 +201,12 @@ impl Inner {
         let Some(redis) = self.redis.as_ref().filter(|_| cleared.rank.order > 0) else {
             return;
         };
+        let asked = self.clock.now();
         let Some((look, refused)) = redis.store(entry, physical, lease.as_deref()).await else {
             return;
         };
         match refused {
-            None => self.is_in_redis(entry),
+            None => self.is_in_redis(entry, asked),
             Some(Refused::Purged) => {
                 let generations = self.generations.of(entry.key.query());
                 learn(&generations, &look, Some(entry));

@@ -77,11 +77,15 @@ impl Trust {
         if checked < self.mistrusted.load(Ordering::SeqCst) {
             return true;
         }
-        let believed = self.believed();
+        let believed = self.believed().as_nanos();
+        let unchecked = u128::from(now.saturating_sub(checked));
         // A stale copy is served at once; the refresh behind it asks Redis first.
-        life != Life::Stale
-            && u128::from(now.saturating_sub(checked)) > believed.as_nanos()
-            && entry
+        if life == Life::Stale || unchecked <= believed {
+            return false;
+        }
+        // One that nobody has used for long is too old for the others to be served from meanwhile.
+        unchecked > 2 * believed
+            || entry
                 .checked
                 .compare_exchange(checked, now, Ordering::SeqCst, Ordering::SeqCst)
                 .is_ok()
@@ -141,13 +145,14 @@ impl Inner {
             return Glance::default();
         };
         if let Some(copy) = copy {
+            let asked = self.clock.now();
             let Some(front) = redis.front(key).await else {
                 self.trust.compare_soon(copy, self.clock.now());
                 return Glance::unanswered();
             };
             learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
-                self.compare(copy, &front);
+                self.compare(copy, &front, asked);
                 return Glance {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
                     ..Glance::default()
@@ -190,7 +195,7 @@ impl Inner {
             return None;
         }
         entry.set_stored();
-        self.trust.compared(&entry, now);
+        self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
         if generations.hard_purges() != purges {
             entry.purge(PurgeKind::Hard);
@@ -210,7 +215,10 @@ impl Inner {
         if is_doomed() {
             return Arc::clone(entry);
         }
-        self.trust.compared(entry, self.clock.now());
+        // Purges that were missed while it was loaded concern it.
+        let seen = entry.seen();
+        let began = seen.checked_sub(entry.load_time).unwrap_or(seen);
+        self.trust.compared(entry, began);
         let kept = self.memory.insert(Arc::clone(entry), physical);
         // One that came in between did not find it in memory.
         if is_doomed() {
@@ -220,14 +228,14 @@ impl Inner {
         kept
     }
 
-    /// Redis has taken an entry: what stands there is this one.
-    pub(super) fn is_in_redis(&self, entry: &Entry) {
+    /// Redis has taken an entry, which was offered at this moment: what stands there is this one.
+    pub(super) fn is_in_redis(&self, entry: &Entry, asked: Instant) {
         entry.set_stored();
-        self.trust.compared(entry, self.clock.now());
+        self.trust.compared(entry, asked);
     }
 
     /// What it does to a copy that Redis has nothing newer for.
-    fn compare(&self, copy: &Entry, front: &Look<u64>) {
+    fn compare(&self, copy: &Entry, front: &Look<u64>, asked: Instant) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
         // but something happened, so it is not called fresh.
         let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
@@ -235,7 +243,7 @@ impl Inner {
         if lost_numbers || removed {
             copy.purge(PurgeKind::Soft);
         }
-        self.trust.compared(copy, self.clock.now());
+        self.trust.compared(copy, asked);
     }
 }
 

@@ -109,6 +109,7 @@ impl Fleet {
         let instance = &self.instances[at];
         let (pen, cache) = (self.pen.clone(), instance.cache.clone());
         let (counters, name) = (Arc::clone(&instance.stats), self.keys[key].clone());
+        let by = instance.process;
         let mut state = instance.state.subscribe();
         let load = self
             .database
@@ -117,6 +118,7 @@ impl Fleet {
             let _ = state.wait_for(|state| *state != State::Stopped).await;
             let number = pen.write().refreshes.len();
             pen.write().refreshes.push(Refresh {
+                by,
                 key,
                 begin: Instant::now(),
                 end: None,

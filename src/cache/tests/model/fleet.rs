@@ -34,7 +34,10 @@ pub(super) struct Fleet {
     pub(super) instances: Vec<Instance>,
     pub(super) keys: Vec<Key>,
     case: Case,
+    /// How far Redis's clock is from where it was, and was at most, in milliseconds.
     jumped: i64,
+    furthest: i64,
+    lost_numbers: bool,
 }
 
 /// A running process.
@@ -72,6 +75,8 @@ impl Fleet {
             keys: (0..KEYS).map(key).collect(),
             case: case.clone(),
             jumped: 0,
+            furthest: 0,
+            lost_numbers: false,
         };
         for at in 0..INSTANCES {
             let instance = fleet.start(Process { at, life: 0 });
@@ -161,14 +166,12 @@ impl Fleet {
             Step::Heal => self.heal(),
             Step::Flush => {
                 self.pen.event(Event::Flush);
+                self.lose_numbers();
                 self.server.flush();
             }
             Step::Evict { key, part } => self.evict(key, part),
-            Step::Jump(millis) => {
-                self.pen.event(Event::Jump(millis));
-                self.jumped += millis;
-                self.server.set_skew(self.jumped * 1000);
-            }
+            Step::Jump(millis) if millis < 0 && self.lost_numbers => {}
+            Step::Jump(millis) => self.jump(millis),
             Step::Mode(mode) => {
                 self.server.set_mode(mode);
                 for at in 0..INSTANCES {
@@ -238,7 +241,26 @@ impl Fleet {
         self.pen.trouble(at, trouble);
     }
 
+    fn jump(&mut self, millis: i64) {
+        self.pen.event(Event::Jump(millis));
+        self.jumped += millis;
+        self.furthest = self.furthest.max(self.jumped);
+        self.server.set_skew(self.jumped * 1000);
+    }
+
+    /// Redis forgets the numbers that it drew: its clock, from which they come, is then not behind,
+    /// and is not set back.
+    fn lose_numbers(&mut self) {
+        self.lost_numbers = true;
+        if self.jumped < self.furthest {
+            self.jump(self.furthest - self.jumped);
+        }
+    }
+
     fn evict(&mut self, key: usize, part: Part) {
+        if part == Part::Generations {
+            self.lose_numbers();
+        }
         self.pen.event(Event::Evict { key, part });
         let names = self.keys[key].redis_names();
         self.server.evict(match part {

@@ -66,6 +66,7 @@ pub(super) struct Purge {
 
 #[derive(Clone, Debug)]
 pub(super) struct Refresh {
+    pub(super) by: Process,
     pub(super) key: usize,
     pub(super) begin: Instant,
     pub(super) end: Option<Instant>,

@@ -58,7 +58,14 @@ fn was_patient(record: &Record, load: &Load) -> bool {
             Some((when, Ending::Panic)) if other.by == load.by => Some(when),
             _ => None,
         });
-    let mut begun = asked.map(|request| request.begin).chain(panicked);
+    let refreshed = record
+        .refreshes
+        .iter()
+        .filter(|refresh| refresh.by == load.by && refresh.key == load.key);
+    let asked = asked.map(|request| request.begin);
+    let mut begun = asked
+        .chain(refreshed.map(|refresh| refresh.begin))
+        .chain(panicked);
     begun.any(|begin| (earliest..=latest).contains(&begin))
 }
 
