@@ -167,9 +167,9 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
         };
         let led = bench.leads();
         let callers: Vec<_> = (0..2).map(|_| spawn(bench.clone().call())).collect();
-        let leaver = bench.clone();
-        let leaver = spawn(async move {
-            if let Role::Follow(waiter) = leaver.flights.board(&key("p")) {
+        let quitter = bench.clone();
+        let quitter = spawn(async move {
+            if let Role::Follow(waiter) = quitter.flights.board(&key("p")) {
                 drop(waiter.end().now_or_never());
             }
         });
@@ -182,7 +182,7 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
         for caller in callers {
             assert!(matches!(block_on(caller).unwrap(), End::Failed(_)));
         }
-        block_on(leaver).unwrap();
+        block_on(quitter).unwrap();
         block_on(leader).unwrap();
         assert_eq!(bench.loads.load(Ordering::SeqCst), 1);
         assert!(matches!(bench.flights.board(&key("p")), Role::Failed(_)));
