@@ -91,7 +91,7 @@ impl Inner {
         let deadline = Instant::now() + order.patience;
         let (mut seen, mut wait) = (order.base.order, LOOK_AGAIN);
         loop {
-            let (purges, sequence) = (generations.hard_purges(), next_sequence());
+            let (purges, sequence) = (generations.purges(), next_sequence());
             let question = Question {
                 seen,
                 token: (leased && Instant::now() < deadline).then_some(&token),

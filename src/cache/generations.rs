@@ -60,6 +60,8 @@ pub(super) struct Generations {
     soft: Line,
     /// Hard purges of any kind: a copy that was on its way meanwhile is not kept.
     hard_purges: AtomicU64,
+    /// Soft purges of single entries: a copy that was on its way meanwhile is stale.
+    soft_purges: AtomicU64,
     /// Purges that Redis has not heard of yet.
     pending: AtomicUsize,
 }
@@ -154,10 +156,18 @@ impl Generations {
         self.hard_purges.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many hard purges there have been: who has seen the same number before and after
-    /// something was on its way knows that there was none meanwhile.
-    pub(super) fn hard_purges(&self) -> u64 {
-        self.hard_purges.load(Ordering::SeqCst)
+    /// There has been a soft purge of one entry.
+    pub(super) fn note_soft_purge(&self) {
+        self.soft_purges.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many purges there have been: who has seen the same numbers before and after something
+    /// was on its way knows that there was none meanwhile.
+    pub(super) fn purges(&self) -> Purges {
+        Purges {
+            hard: self.hard_purges.load(Ordering::SeqCst),
+            soft: self.soft_purges.load(Ordering::SeqCst),
+        }
     }
 
     /// A purge that Redis has not heard of, …
@@ -174,6 +184,13 @@ impl Generations {
     pub(super) fn is_pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) > 0
     }
+}
+
+/// How many hard purges there have been, and soft ones of single entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Purges {
+    pub(super) hard: u64,
+    pub(super) soft: u64,
 }
 
 /// The generations of all queries that were asked for.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::answers::{Look, Tombstone};
 use super::entry::Life;
-use super::generations::{Generations, next_sequence};
+use super::generations::{Generations, Purges, next_sequence};
 use super::purge::PurgeKind;
 use super::redis::RedisTier;
 use super::{Entry, Inner, Key, Policy};
@@ -159,7 +159,7 @@ impl Inner {
                 };
             }
         }
-        let (purges, sequence) = (generations.hard_purges(), next_sequence());
+        let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(look) = redis.read(key, &generations, sequence).await else {
             return Glance::unanswered();
         };
@@ -188,7 +188,7 @@ impl Inner {
         entry: Entry,
         policy: &Policy,
         generations: &Generations,
-        purges: u64,
+        purges: Purges,
     ) -> Option<(Arc<Entry>, Tier)> {
         let now = self.clock.now();
         if entry.life(policy, now) == Life::Over {
@@ -197,10 +197,15 @@ impl Inner {
         entry.set_stored();
         self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
-        if generations.hard_purges() != purges {
+        let noted = generations.purges();
+        if noted.hard != purges.hard {
             entry.purge(PurgeKind::Hard);
             self.memory.remove(&entry);
             return None;
+        }
+        // It may have been of another entry, which costs this one a refresh.
+        if noted.soft != purges.soft {
+            entry.purge(PurgeKind::Soft);
         }
         Some((entry, Tier::Redis))
     }
