@@ -235,10 +235,14 @@ pub(super) fn only_the_database_fails_requests(record: &Record) -> Finding {
         let Some((end, Answer::Failed(class))) = &request.end else {
             continue;
         };
-        let since = request
-            .begin
-            .checked_sub(LONGEST_BACKOFF)
-            .unwrap_or(request.begin);
+        // A clock that was set back holds a note for longer, by at most a minute.
+        let back = |event| matches!(event, Event::Jump(millis) if millis < 0);
+        let longest = if record.events.iter().any(|(_, event)| back(*event)) {
+            LONGEST_BACKOFF + Duration::from_mins(1)
+        } else {
+            LONGEST_BACKOFF
+        };
+        let since = request.begin.checked_sub(longest).unwrap_or(request.begin);
         let failed = record
             .loads_of(request.key)
             .any(|(_, load)| match load.end {
