@@ -60,7 +60,7 @@ pub(super) struct Generations {
     soft: Line,
     /// Hard purges of any kind: a copy that was on its way meanwhile is not kept.
     hard_purges: AtomicU64,
-    /// Soft purges of single entries: a copy that was on its way meanwhile is stale.
+    /// Soft purges of single entries: a copy that was on its way meanwhile is compared once more.
     soft_purges: AtomicU64,
     /// Purges that Redis has not heard of yet.
     pending: AtomicUsize,

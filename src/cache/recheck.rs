@@ -203,9 +203,9 @@ impl Inner {
             self.memory.remove(&entry);
             return None;
         }
-        // It may have been of another entry, which costs this one a refresh.
+        // Of this entry or of another: the next use finds out.
         if noted.soft != purges.soft {
-            entry.purge(PurgeKind::Soft);
+            mistrust(&entry);
         }
         Some((entry, Tier::Redis))
     }
