@@ -193,6 +193,14 @@ impl RequestError {
         }
     }
 
+    /// How loading failed, where this is the memory of it; else the error itself.
+    pub fn cause(&self) -> &RequestError {
+        match self {
+            RequestError::Again { cause, .. } => cause,
+            error => error,
+        }
+    }
+
     /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
