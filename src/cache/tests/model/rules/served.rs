@@ -75,13 +75,11 @@ impl Served<'_> {
         self.when.saturating_duration_since(arrived)
     }
 
-    /// How much younger it may seem than it is.
+    /// How much younger it may seem than it is: on a clock that was set back, numbers of loads say
+    /// nothing of when those began.
     fn slack(&self, record: &Record) -> Duration {
-        let (arrived, _) = record.loads[self.load]
-            .end
-            .expect("what was served has arrived");
         let back = record.events.iter().map(|(when, event)| match event {
-            Event::Jump(millis) if *millis < 0 && (arrived..=self.when).contains(when) => {
+            Event::Jump(millis) if *millis < 0 && *when <= self.when => {
                 Duration::from_millis(millis.unsigned_abs())
             }
             _ => Duration::ZERO,
@@ -165,9 +163,6 @@ fn is_excused(
     reach: Reach,
 ) -> bool {
     let request = served.request;
-    if request.by == purge.by {
-        return false;
-    }
     let healthy = !record.troubled(request.by.at, purge.begin, request.begin);
     let died = record.happened(purge.begin, request.begin, |event| {
         event == Event::Crash(purge.by)
@@ -180,6 +175,9 @@ fn is_excused(
     });
     if tombstone && matches!(purge.scope, Purged::Entry(_)) {
         return true;
+    }
+    if request.by == purge.by {
+        return false;
     }
     // Only who purged knows of it, until Redis is back.
     if reach == Reach::Instance {

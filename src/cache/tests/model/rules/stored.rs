@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::super::super::{PurgeKind, Reach};
 use super::super::super::fake::What;
 use super::super::database::parse;
-use super::super::fleet::{Fleet, PATIENCE};
+use super::super::fleet::Fleet;
 use super::super::record::{Event, Record};
 use super::super::steps::{KEYS, Part, Purged};
 use super::{Finding, at, show_load};
@@ -50,8 +50,8 @@ pub(super) fn one_lease_at_a_time(record: &Record, fleet: &Fleet) -> Finding {
                 text.split(' ').next().map(ToOwned::to_owned)
             };
             // One that was taken before the clock was set back counts for nothing.
-            let jumped = record.happened(change.at - PATIENCE, change.at, |event| {
-                matches!(event, Event::Jump(_))
+            let jumped = record.events.iter().any(|(when, event)| {
+                matches!(event, Event::Jump(millis) if *millis < 0) && *when <= change.at
             });
             if value != held && generation(value) == generation(held) && !jumped {
                 let when = at(record, change.at);
