@@ -248,11 +248,16 @@ pub(super) fn only_the_database_fails_requests(record: &Record) -> Finding {
                 None => load.begin <= *end,
             });
         // Who stands still, or takes over from who did, may be late; so may who waits for a load
-        // that a purge makes useless, and then for the next.
+        // that a purge or an asked-for refresh makes useless, and then for the next.
+        let refreshed = record.refreshes.iter().any(|refresh| {
+            let until = refresh.end.is_none_or(|ended| ended >= request.begin);
+            refresh.key == request.key && refresh.begin <= *end && until
+        });
         let held_up = *class == "timeout"
-            && (record
-                .purges_of(request.key)
-                .any(|purge| purge.is_between(request.begin, *end))
+            && (refreshed
+                || record
+                    .purges_of(request.key)
+                    .any(|purge| purge.is_between(request.begin, *end))
                 || record.any_troubled(request.begin, *end)
                 || record.happened(request.begin, *end, |event| {
                     matches!(event, Event::Crash(_))
