@@ -145,6 +145,8 @@ pub(super) fn failing_ones_back_off(record: &Record) -> Finding {
                     true,
                 )
                 || blame == Ending::Away && one.by != other.by
+                // A purge of the entry, soft or hard, takes the note with it.
+                || one.by != other.by && purged(record, one.key, one.begin, other.begin, false)
                 || one.by != other.by
                     && lost(
                         record,

@@ -257,7 +257,7 @@ pub(super) fn only_the_database_fails_requests(record: &Record) -> Finding {
             && (refreshed
                 || record
                     .purges_of(request.key)
-                    .any(|purge| purge.is_between(request.begin, *end))
+                    .any(|purge| purge.is_between(since, *end))
                 || record.any_troubled(request.begin, *end)
                 || record.happened(request.begin, *end, |event| {
                     matches!(event, Event::Crash(_))
