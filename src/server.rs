@@ -197,6 +197,7 @@ impl Listeners {
         let bind = |bind: &Bind| match bind {
             Bind::Tcp(address) => tcp(*address, settings.backlog).map(Listener::Tcp),
             Bind::Unix(path) => unix(path).map(|listener| Listener::Unix(listener, path.clone())),
+            Bind::Fd(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
         };
         let listeners = settings
             .bind
