@@ -93,7 +93,7 @@ impl fmt::Display for Bind {
 }
 
 /// Which database the queries run on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseTarget {
     /// The SQLite in the binary, with generated demo data.
     Demo,
@@ -104,7 +104,7 @@ pub enum DatabaseTarget {
 }
 
 /// `[postgres]`, whether it was given in parts or as a URL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postgres {
     /// A host name, an address without brackets, or the absolute folder of a Unix socket.
     pub host: String,
@@ -138,7 +138,7 @@ pub enum SslMode {
 }
 
 /// `[database]`: what every query is held to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseLimits {
     /// Connections at once; at least one.
     pub pool_size: u32,
@@ -151,7 +151,7 @@ pub struct DatabaseLimits {
 }
 
 /// `[redis]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// A URL that the redis crate reads (`redis`, `rediss` or `redis+unix`), without a password
     /// where `password` has it.
@@ -166,8 +166,13 @@ pub struct Redis {
     pub timeout: Duration,
 }
 
+impl Redis {
+    /// The `namespace` where nothing is said.
+    pub const NAMESPACE: &str = "unslow";
+}
+
 /// `[cache]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     /// How long an answer is fresh; never zero.
     pub ttl: Duration,
