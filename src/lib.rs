@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`flags`], [`settings`] | the command line; every setting once, merged from ini, environment and flags |
 //! | [`commands`] | one file per subcommand that is not the server itself |
+//! | [`daemon`] | the process as its neighbours see it: pidfile, commands, systemd, user |
 //! | [`server`] | listeners, workers, the graceful end |
 //! | [`web`] | the route table, and how requests and answers become HTTP |
 //! | [`view`] | pages as pure functions from data to markup |
@@ -49,6 +50,8 @@
 pub mod app;
 pub mod cache;
 pub mod commands;
+#[cfg(unix)]
+pub mod daemon;
 pub mod db;
 pub mod defence;
 pub mod environment;

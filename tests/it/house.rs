@@ -30,9 +30,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "app", "db", "cache", "query", "settings", "flags", "logging", "server",
+            "app", "daemon", "db", "cache", "query", "settings", "flags", "logging", "server",
         ],
     ),
+    ("daemon", &["environment"]),
     ("server", &["web", "app", "logging"]),
     (
         "web",

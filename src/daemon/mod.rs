@@ -1,0 +1,5 @@
+//! The process as its neighbours see it: the file that says that it runs, the socket it takes
+//! commands on, systemd's messages, the listeners it is handed, and whom it runs as. What is
+//! served is not known here.
+
+pub mod pidfile;
