@@ -2,4 +2,5 @@
 //! commands on, systemd's messages, the listeners it is handed, and whom it runs as. What is
 //! served is not known here.
 
+pub mod control;
 pub mod pidfile;
