@@ -2,5 +2,9 @@
 //! commands on, systemd's messages, the listeners it is handed, and whom it runs as. What is
 //! served is not known here.
 
+pub mod adopt;
 pub mod control;
+pub mod identity;
+pub mod inherited;
+pub mod notify;
 pub mod pidfile;
