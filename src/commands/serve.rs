@@ -3,8 +3,8 @@
 
 use super::Failure;
 use crate::app::App;
+use crate::daemon;
 use crate::logging::{self, AccessLog};
-use crate::server;
 use crate::settings::Settings;
 
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
@@ -14,5 +14,5 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     for note in app.catalog.notes() {
         tracing::warn!("{note}");
     }
-    server::run(app, access_log).map_err(|error| Failure::Running(error.to_string()))
+    daemon::run(app, access_log).map_err(|error| Failure::Running(error.to_string()))
 }

@@ -1,148 +1,80 @@
-//! Descriptors that this process was started with become owned: the one place where that is done.
-//! What a number means is for others to know; here it is made sure that each is open, is taken
-//! once, and is not inherited any further by accident.
+//! Taking over descriptors that another process has passed on by their numbers. What they are for
+//! is not known here.
 #![allow(
     unsafe_code,
-    reason = "an inherited descriptor is a number, and no safe call makes it an owned one"
+    reason = "a number has no owner; whoever passed it on says that it is ours now"
 )]
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
-use std::net::TcpListener;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixListener;
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::socket::{AddressFamily, SockType, SockaddrLike, SockaddrStorage};
-use nix::sys::socket::{getsockname, getsockopt, sockopt};
 
-/// The numbers that were taken. Two owners of one descriptor would close each other's.
-static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+/// Standard input, output and error.
+const STREAMS: RawFd = 3;
 
-/// A listener that whoever started this process had open.
-#[derive(Debug)]
-pub enum Inherited {
-    /// Of TCP, over IPv4 or IPv6.
-    Tcp(TcpListener),
-    /// Of a unix socket. Its file belongs to whoever made it.
-    Unix(UnixListener),
-}
-
-/// Takes a descriptor over, to be closed in programs that this one starts. To be called while the
-/// process starts, with the numbers it was given: later a number may be that of something else.
+/// The descriptor of this number, which from now on is closed with its owner and not passed on any
+/// further. Each number may be taken once, before anything else of this process opens files.
 ///
 /// # Errors
-/// It is not open, is one of the standard streams, or was taken already.
-pub fn descriptor(number: RawFd) -> io::Result<OwnedFd> {
-    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    if number < 3 {
-        return Err(invalid("it is one of the standard streams"));
+/// There is none of this number, or it is one of the standard streams.
+pub(super) fn descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    let none = || io::Error::other(format!("there is no descriptor {number} to take over"));
+    if number < STREAMS || !open()?.contains(&number) {
+        return Err(none());
     }
-    // A panic between two lines changes nothing about the set.
-    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if taken.contains(&number) {
-        return Err(invalid("it was taken already"));
-    }
-    // SAFETY: borrowed for a call that fails where the number is not open, and harms nothing.
-    let open = unsafe { BorrowedFd::borrow_raw(number) };
-    fcntl(open, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    taken.insert(number);
-    // SAFETY: it is open, nobody else in this process has it, and it is given out once.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    // SAFETY: it is open, the process that passed it on gave it to us, and nothing of this one has
+    // it: this is called once for each number, before other files are opened.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(&descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(descriptor)
 }
 
-/// Takes over a file, such as the locked pidfile.
-pub fn file(number: RawFd) -> io::Result<File> {
-    descriptor(number).map(File::from)
+/// Closes every descriptor but the standard streams and those that are kept: what a caller left
+/// open by mistake would keep its other end waiting for as long as the daemon lives.
+pub(super) fn close_all_but(kept: &BTreeSet<RawFd>) {
+    for number in open().unwrap_or_default() {
+        if number >= STREAMS && !kept.contains(&number) {
+            // The one through which they were listed is closed already.
+            let _ = nix::unistd::close(number);
+        }
+    }
 }
 
-/// Takes over a listener, made non-blocking.
-///
-/// # Errors
-/// As for [`descriptor`]; and it is no socket that listens for streams of TCP or a unix socket.
-pub fn listener(number: RawFd) -> io::Result<Inherited> {
-    let socket = descriptor(number)?;
-    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
-    let kind = getsockopt(&socket, sockopt::SockType).map_err(|_| invalid("it is no socket"))?;
-    if kind != SockType::Stream || !getsockopt(&socket, sockopt::AcceptConn)? {
-        return Err(invalid(
-            "it is a socket that does not listen for connections",
-        ));
-    }
-    let name: SockaddrStorage = getsockname(std::os::fd::AsRawFd::as_raw_fd(&socket))?;
-    match name.family() {
-        Some(AddressFamily::Inet | AddressFamily::Inet6) => {
-            let listener = TcpListener::from(socket);
-            listener.set_nonblocking(true)?;
-            Ok(Inherited::Tcp(listener))
-        }
-        Some(AddressFamily::Unix) => {
-            let listener = UnixListener::from(socket);
-            listener.set_nonblocking(true)?;
-            Ok(Inherited::Unix(listener))
-        }
-        _ => Err(invalid("it listens neither on TCP nor on a unix socket")),
-    }
+/// The numbers of all open descriptors.
+fn open() -> io::Result<BTreeSet<RawFd>> {
+    let names = std::fs::read_dir("/dev/fd")?;
+    Ok(names
+        .filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok())
+        .collect())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::sync::atomic::{AtomicI32, Ordering};
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use std::io::Read as _;
+    use std::os::fd::IntoRawFd;
 
     use super::*;
 
-    /// What a process would be started with: a number that no other test ever has.
-    fn inherited(socket: impl Into<OwnedFd>) -> RawFd {
-        static NEXT: AtomicI32 = AtomicI32::new(600);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let copy = fcntl(socket.into(), FcntlArg::F_DUPFD(number)).unwrap();
-        assert_eq!(copy, number);
-        copy
+    #[test]
+    fn a_passed_descriptor_is_taken_over_and_passed_on_no_further() {
+        let (reader, writer) = io::pipe().unwrap();
+        let passed = nix::unistd::dup(&reader).unwrap();
+        drop(reader);
+        let taken = descriptor(passed.into_raw_fd()).unwrap();
+        let flags = fcntl(&taken, FcntlArg::F_GETFD).unwrap();
+        assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
+        drop(writer);
+        let mut file = std::fs::File::from(taken);
+        assert_eq!(file.read(&mut [0; 1]).unwrap(), 0);
     }
 
     #[test]
-    fn listeners_of_both_kinds_are_taken_over_with_their_addresses() {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        match listener(inherited(tcp)).unwrap() {
-            Inherited::Tcp(tcp) => assert_eq!(tcp.local_addr().unwrap(), address),
-            Inherited::Unix(_) => panic!("it is TCP"),
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let unix = UnixListener::bind(&path).unwrap();
-        match listener(inherited(unix)).unwrap() {
-            Inherited::Unix(unix) => {
-                assert_eq!(unix.local_addr().unwrap().as_pathname(), Some(&*path));
-            }
-            Inherited::Tcp(_) => panic!("it is a unix socket"),
-        }
-    }
-
-    #[test]
-    fn what_does_not_listen_is_refused() {
-        let refused = |number| listener(number).unwrap_err().to_string();
-        let file = File::open("/dev/null").unwrap();
-        assert!(refused(inherited(file)).contains("no socket"));
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(refused(inherited(udp)).contains("not listen"));
-        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert!(refused(inherited(one)).contains("not listen"));
-        assert!(refused(2).contains("standard streams"));
-        assert!(listener(1_000_000).is_err());
-    }
-
-    #[test]
-    fn a_descriptor_is_taken_once_and_goes_no_further() {
-        let number = inherited(File::open("/dev/null").unwrap());
-        let first = file(number).unwrap();
-        let flags = fcntl(&first, FcntlArg::F_GETFD).unwrap();
-        assert_eq!(flags & FdFlag::FD_CLOEXEC.bits(), FdFlag::FD_CLOEXEC.bits());
-        let error = descriptor(number).unwrap_err();
-        assert!(error.to_string().contains("taken"), "{error}");
-        drop(first);
+    fn a_number_that_nothing_stands_behind_is_refused() {
+        assert!(descriptor(RawFd::MAX).is_err());
+        assert!(descriptor(0).is_err());
     }
 }

@@ -14,7 +14,6 @@ use crate::settings::Process;
 /// The settings this is about, as errors name them.
 const USER: &str = "--user / [server] user";
 const GROUP: &str = "--group / [server] group";
-const SOCKET_GROUP: &str = "[server] socket_group";
 
 /// A user and a group that exist, or were given as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +53,7 @@ pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
         }
     };
     let gid = match (group, &named) {
-        (Some(text), _) => self::group(text, GROUP)?,
+        (Some(text), _) => self::group(text)?,
         (None, Some(user)) => user.gid,
         (None, None) => {
             return Err(StartupError::new(format!(
@@ -77,16 +76,6 @@ pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
             .remedy("start it as root, or as that user and without this setting"));
     }
     Ok(Some(identity))
-}
-
-/// The group that `[server] socket_group` names.
-///
-/// # Errors
-/// There is none of that name.
-pub fn socket_group(settings: &Process) -> Result<Option<u32>, StartupError> {
-    let text = settings.socket_group.as_deref();
-    let gid = text.map(|text| group(text, SOCKET_GROUP)).transpose()?;
-    Ok(gid.map(Gid::as_raw))
 }
 
 /// Makes the whole process that user and group, with the user's further groups. There is no way
@@ -152,13 +141,13 @@ fn user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
     Ok((uid, User::from_uid(uid).ok().flatten()))
 }
 
-fn group(text: &str, place: &str) -> Result<Gid, StartupError> {
-    let named = Group::from_name(text).map_err(|error| unreadable(error, place))?;
+fn group(text: &str) -> Result<Gid, StartupError> {
+    let named = Group::from_name(text).map_err(|error| unreadable(error, GROUP))?;
     match named {
         Some(group) => Ok(group.gid),
         None => number(text)
             .map(Gid::from_raw)
-            .ok_or_else(|| unknown("group", text, place)),
+            .ok_or_else(|| unknown("group", text, GROUP)),
     }
 }
 

@@ -1,10 +1,60 @@
-//! The process as its neighbours see it: the file that says that it runs, the socket it takes
-//! commands on, systemd's messages, the listeners it is handed, and whom it runs as. What is
-//! served is not known here.
+//! The process around the server: how it starts, what it does when it is asked to by a signal, and
+//! how it ends. Serving is `server`'s.
 
-pub mod adopt;
+mod adopt;
 pub mod control;
+mod handover;
 pub mod identity;
 pub mod inherited;
 pub mod notify;
 pub mod pidfile;
+mod signals;
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::error::StartupError;
+use crate::logging::AccessLog;
+use crate::server::{Generation, Listeners};
+use signals::{Asked, Signals};
+
+/// Serves until TERM (graceful) or INT (quick). Prints each address once it can be used.
+///
+/// # Errors
+/// An address that cannot be bound, or a system that gives no threads.
+pub fn run(app: App, access_log: Option<AccessLog>) -> Result<(), StartupError> {
+    let listeners = Listeners::open(&app.settings, Vec::new())?;
+    let app = Arc::new(app);
+    let result = actix_web::rt::System::new().block_on(serve(&app, access_log, &listeners));
+    listeners.remove_paths();
+    result
+}
+
+async fn serve(
+    app: &Arc<App>,
+    access_log: Option<AccessLog>,
+    listeners: &Listeners,
+) -> Result<(), StartupError> {
+    let signals = Signals::hear(app.engine())
+        .map_err(|error| StartupError::new(format!("no signals: {error}")))?;
+    let workers = app.settings.server.workers;
+    let generation = Generation::start(1, app, access_log, listeners, workers).await?;
+    for url in listeners.urls("http") {
+        println!("unslow {} serves {url}", env!("CARGO_PKG_VERSION"));
+    }
+    loop {
+        match signals.next().await {
+            Asked::Stop => {
+                generation.say_not_ready();
+                tokio::time::sleep(app.settings.server.drain_delay).await;
+                generation.retire().await;
+                return Ok(());
+            }
+            Asked::Quit => {
+                generation.stop().await;
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}

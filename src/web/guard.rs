@@ -72,7 +72,7 @@ pub(super) fn finish(
     response: &mut HttpResponse,
 ) {
     common_headers(response.headers_mut(), context);
-    if site.is_draining() {
+    if site.is_parting() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
