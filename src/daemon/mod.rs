@@ -2,7 +2,12 @@
 //! how it ends. Serving is `server`'s.
 
 mod adopt;
+pub mod control;
 mod handover;
+pub mod identity;
+pub mod inherited;
+pub mod notify;
+pub mod pidfile;
 mod signals;
 
 use std::sync::Arc;
