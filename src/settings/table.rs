@@ -6,6 +6,7 @@
 
 mod data;
 mod serving;
+mod tls;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -154,8 +155,9 @@ fn put<T>(place: &mut Option<T>, value: Result<T, Fault>) -> Result<(), Fault> {
 }
 
 /// Each section: its name, an older name of it, and its heading in the help.
-const SECTIONS: [(&str, Option<&str>, &str); 10] = [
+const SECTIONS: [(&str, Option<&str>, &str); 11] = [
     ("server", None, "Server"),
+    ("tls", None, "Server"),
     ("postgres", Some("postgresql"), "Database"),
     ("database", None, "Database"),
     ("redis", None, "Cache"),
@@ -173,6 +175,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
         data::ROWS
             .iter()
             .chain(&serving::ROWS)
+            .chain(&tls::ROWS)
             .filter(move |row| row.section == name)
     })
 }
