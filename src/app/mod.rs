@@ -13,6 +13,7 @@ mod warm;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
@@ -114,6 +115,11 @@ impl App {
         };
         app.schedules = reload::start(&app, &handle);
         Ok(app)
+    }
+
+    /// The runtime that outlives every generation of workers.
+    pub fn engine(&self) -> &Handle {
+        self.engine.handle()
     }
 
     /// The query of that name.

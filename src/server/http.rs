@@ -4,9 +4,9 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -21,8 +21,11 @@ use actix_web::{App as Routes, middleware, web};
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
-use super::door::Door;
+use super::door::{Counted, Door};
+use super::heartbeat::Heartbeats;
 use super::limits;
+use super::listeners::Listening;
+use super::tls::Pair;
 use super::wire::{Patience, Socket, Timed, Wire};
 use crate::settings::Server as ServerSettings;
 use crate::web::{Connection, Manner, Shortcut, Site, around, routes};
@@ -34,89 +37,69 @@ const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection is still read after a response that its request's body outlives.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What a generation's workers share, and the server in the making.
+/// A server in the making: the workers of one generation.
 pub(super) struct Http {
     builder: ServerBuilder,
-    arrival: Arrival,
-    site: web::Data<Site>,
-    keep_alive: Duration,
-    ending: GracefulShutdownSignal,
+    factory: Factory,
 }
 
 /// What becomes of an accepted socket.
 #[derive(Clone)]
 struct Arrival {
-    door: Door,
+    door: Counted,
     tls: Option<Arc<ServerConfig>>,
     patience: Patience,
 }
 
 impl Http {
-    /// A generation without listeners. With `tls`, listeners of [`Manner::Tls`] are possible.
+    /// A server without listeners, whose connections are counted in `connections`.
     pub(super) fn new(
         settings: &ServerSettings,
+        workers: usize,
         site: web::Data<Site>,
-        door: Door,
-        tls: Option<Arc<ServerConfig>>,
+        heartbeats: &Arc<Heartbeats>,
+        (door, connections): (&Door, &Arc<AtomicUsize>),
     ) -> Http {
         let builder = Server::build()
-            .workers(settings.workers)
-            .max_concurrent_connections(limits::per_worker(door.most(), settings.workers))
+            .workers(workers)
+            .max_concurrent_connections(limits::per_worker(door.most(), workers))
             .shutdown_timeout(settings.graceful_timeout.as_secs())
             .disable_signals();
-        let patience = Patience {
-            head: settings.request_timeout.min(HEAD),
-            stall: settings.request_timeout,
-        };
-        Http {
-            ending: builder.graceful_shutdown_signal(),
-            builder,
-            arrival: Arrival {
-                door,
-                tls,
-                patience,
+        let arrival = Arrival {
+            door: door.counting(connections),
+            tls: door.pair().map(Pair::config),
+            patience: Patience {
+                head: settings.request_timeout.min(HEAD),
+                stall: settings.request_timeout,
             },
+        };
+        let factory = Factory {
+            arrival,
             site,
+            heartbeats: Arc::clone(heartbeats),
             keep_alive: settings.keep_alive,
-        }
+            ending: builder.graceful_shutdown_signal(),
+        };
+        Http { builder, factory }
     }
 
-    /// Serves what comes in at a TCP listener.
-    pub(super) fn listen(mut self, listener: TcpListener, manner: Manner) -> io::Result<Http> {
-        let name = format!("{:?}", listener.local_addr()?);
-        let factory = self.factory();
-        self.builder = self
-            .builder
-            .listen(name, listener, move || factory.make(manner, tcp))?;
-        Ok(self)
-    }
-
-    /// Serves what comes in at a unix socket.
-    pub(super) fn listen_unix(
-        mut self,
-        listener: UnixListener,
-        manner: Manner,
-    ) -> io::Result<Http> {
-        let name = format!("{:?}", listener.local_addr()?);
-        let factory = self.factory();
-        self.builder = self
-            .builder
-            .listen_uds(name, listener, move || factory.make(manner, unix))?;
+    /// Serves what comes in at this socket.
+    pub(super) fn listen(mut self, socket: Listening, manner: Manner) -> io::Result<Http> {
+        let factory = self.factory.clone();
+        self.builder = match socket {
+            Listening::Tcp(socket) => self
+                .builder
+                .listen("tcp", socket, move || factory.make(manner, tcp))?,
+            Listening::Unix(socket) => self
+                .builder
+                .listen_uds("unix", socket, move || factory.make(manner, unix))?,
+        };
         Ok(self)
     }
 
     /// Starts the workers.
     pub(super) fn run(self) -> Server {
         self.builder.run()
-    }
-
-    fn factory(&self) -> Factory {
-        Factory {
-            arrival: self.arrival.clone(),
-            site: self.site.clone(),
-            keep_alive: self.keep_alive,
-            ending: self.ending.clone(),
-        }
     }
 }
 
@@ -137,6 +120,7 @@ fn unix(stream: UnixStream) -> (Socket, Option<SocketAddr>) {
 struct Factory {
     arrival: Arrival,
     site: web::Data<Site>,
+    heartbeats: Arc<Heartbeats>,
     keep_alive: Duration,
     ending: GracefulShutdownSignal,
 }
@@ -148,6 +132,7 @@ impl Factory {
         open: fn(S) -> (Socket, Option<SocketAddr>),
     ) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError: Debug>
     + use<S> {
+        self.heartbeats.join();
         let (arrival, ending) = (self.arrival.clone(), self.ending.clone());
         let table = Routes::new()
             .app_data(self.site.clone())

@@ -70,7 +70,9 @@ impl Alarm {
     /// Ready once it is `deadline` or later; else the task is woken then, or before.
     fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
         let deadline = deadline.into();
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let timer = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         loop {
             ready!(timer.as_mut().poll(context));
             if timer.deadline() >= deadline {
@@ -165,10 +167,7 @@ impl AsyncWrite for Timed {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.socket {
             Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
             Socket::Unix(socket) => Pin::new(socket).poll_shutdown(context),

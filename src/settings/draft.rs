@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres, Redis,
-    Secret, Server, Settings, SslMode, Tls, tls, url,
+    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres,
+    Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
@@ -14,6 +14,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) server: Server,
+    pub(super) process: Process,
     pub(super) tls: tls::Parts,
     pub(super) sqlite: Option<PathBuf>,
     pub(super) postgres: PostgresParts,
@@ -68,6 +69,7 @@ impl Draft {
                 home: String::new(),
                 show_host: false,
             },
+            process: Process::blank(),
             tls: tls::Parts::BLANK,
             sqlite: None,
             postgres: PostgresParts {
@@ -122,6 +124,7 @@ impl Draft {
         };
         Ok(Settings {
             server: self.server,
+            process: self.process,
             tls,
             database,
             limits: self.limits,

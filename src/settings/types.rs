@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Network;
+use super::{Network, Process};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// The rest of `[server]`: what concerns the process.
+    pub process: Process,
     /// `[tls]`; `None`: plain HTTP.
     pub tls: Option<Tls>,
     /// `[postgres]`; the embedded SQLite demo where nothing is said.
@@ -89,6 +91,8 @@ pub enum Bind {
     Tcp(SocketAddr),
     /// `unix:PATH`, absolute.
     Unix(PathBuf),
+    /// `fd://N`: a listener that whoever started us had open already; 3 or more.
+    Fd(i32),
 }
 
 impl fmt::Display for Bind {
@@ -96,6 +100,7 @@ impl fmt::Display for Bind {
         match self {
             Bind::Tcp(address) => write!(f, "{address}"),
             Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+            Bind::Fd(number) => write!(f, "fd://{number}"),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn finish(
             headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR);
         }
     }
-    if site.is_draining() {
+    if site.is_parting() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);

@@ -57,8 +57,14 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
             | "ttl"
             | "stale_while_revalidate"
             | "stale_if_error"
-            | "delay",
+            | "delay"
+            | "start_timeout",
         ) => ["1s", "1m30s", "200ms"],
+        ("server", "pidfile") => ["a.pid", "/run/b.pid", "c.pid"],
+        ("server", "user" | "group" | "socket_group") => ["www-data", "1000", "a.b_c"],
+        ("server", "umask" | "socket_mode") => ["022", "7", "0600"],
+        ("server", "chdir") => ["q1", "q2", "q3"],
+        ("server", "env") => ["A=1", "A=1, B=2", "C=3"],
         _ => panic!("[{section}] {key} has no samples: add three valid values of it here"),
     }
 }
