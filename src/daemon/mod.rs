@@ -15,17 +15,17 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
-use crate::server::{Generation, Listeners};
+use crate::server::{Door, Generation, Listeners};
 use signals::{Asked, Signals};
 
 /// Serves until TERM (graceful) or INT (quick). Prints each address once it can be used.
 ///
 /// # Errors
 /// An address that cannot be bound, or a system that gives no threads.
-pub fn run(app: App, access_log: Option<AccessLog>) -> Result<(), StartupError> {
+pub fn run(app: App, access_log: Option<AccessLog>, door: &Door) -> Result<(), StartupError> {
     let listeners = Listeners::open(&app.settings, Vec::new())?;
     let app = Arc::new(app);
-    let result = actix_web::rt::System::new().block_on(serve(&app, access_log, &listeners));
+    let result = actix_web::rt::System::new().block_on(serve(&app, access_log, (&listeners, door)));
     listeners.remove_paths();
     result
 }
@@ -33,13 +33,13 @@ pub fn run(app: App, access_log: Option<AccessLog>) -> Result<(), StartupError> 
 async fn serve(
     app: &Arc<App>,
     access_log: Option<AccessLog>,
-    listeners: &Listeners,
+    (listeners, door): (&Listeners, &Door),
 ) -> Result<(), StartupError> {
     let signals = Signals::hear(app.engine())
         .map_err(|error| StartupError::new(format!("no signals: {error}")))?;
     let workers = app.settings.server.workers;
-    let generation = Generation::start(1, app, access_log, listeners, workers).await?;
-    for url in listeners.urls("http") {
+    let generation = Generation::start(1, app, access_log, (listeners, door), workers).await?;
+    for url in listeners.urls() {
         println!("unslow {} serves {url}", env!("CARGO_PKG_VERSION"));
     }
     loop {

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_service::IntoServiceFactory as _;
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App as Routes, HttpServer, middleware, web};
+use actix_web::dev::ServerHandle;
+use actix_web::web;
 use tokio::task::JoinHandle;
 
+use super::door::Door;
 use super::heartbeat::Heartbeats;
-use super::listeners::{Listeners, Listening};
+use super::http::Http;
+use super::listeners::Listeners;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
 use crate::settings::Server as ServerSettings;
-use crate::web::{Shortcut, Site, around, routes};
+use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -50,7 +51,7 @@ impl Generation {
         number: u64,
         app: &Arc<App>,
         access_log: Option<AccessLog>,
-        listeners: &Listeners,
+        (listeners, door): (&Listeners, &Door),
         workers: usize,
     ) -> Result<Generation, StartupError> {
         let failed = |error: io::Error| {
@@ -61,8 +62,12 @@ impl Generation {
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
         let connections = Arc::new(AtomicUsize::new(0));
         let heartbeats = Arc::new(Heartbeats::default());
-        let parts = (site.clone(), &connections, &heartbeats);
-        let server = server(&settings, workers, parts, listeners).map_err(failed)?;
+        let counted = (door, &connections);
+        let mut http = Http::new(&settings, workers, site.clone(), &heartbeats, counted);
+        for (socket, manner) in listeners.served().map_err(failed)? {
+            http = http.listen(socket, manner).map_err(failed)?;
+        }
+        let server = http.run();
         let handle = server.handle();
         let mut ended = actix_web::rt::spawn(server);
         // The server obeys its first command when every worker has made its services.
@@ -133,54 +138,5 @@ impl Generation {
     pub async fn stop(&self) {
         // Nobody waits for longer: the process ends behind it.
         let _ = tokio::time::timeout(QUICK, self.server.stop(false)).await;
-    }
-}
-
-/// The worker threads, on all listeners.
-fn server(
-    settings: &ServerSettings,
-    workers: usize,
-    (site, connections, heartbeats): (web::Data<Site>, &Arc<AtomicUsize>, &Arc<Heartbeats>),
-    listeners: &Listeners,
-) -> io::Result<Server> {
-    let (connections, heartbeats) = (Arc::clone(connections), Arc::clone(heartbeats));
-    let mut server = HttpServer::new(move || {
-        heartbeats.join();
-        let table = Routes::new()
-            .app_data(site.clone())
-            .wrap(middleware::from_fn(around))
-            .configure(routes);
-        Shortcut::before(site.clone(), table.into_factory())
-    })
-    .on_connect(move |_, extensions| {
-        extensions.insert(OpenConnection::count(&connections));
-    })
-    .workers(workers)
-    .keep_alive(settings.keep_alive)
-    .max_connections(settings.max_connections.div_ceil(workers))
-    .shutdown_timeout(settings.graceful_timeout.as_secs())
-    .disable_signals();
-    for listener in listeners.try_clone()? {
-        server = match listener.socket {
-            Listening::Tcp(socket) => server.listen(socket)?,
-            Listening::Unix(socket) => server.listen_uds(socket)?,
-        };
-    }
-    Ok(server.run())
-}
-
-/// One open connection: counted as long as this lives.
-struct OpenConnection(Arc<AtomicUsize>);
-
-impl OpenConnection {
-    fn count(connections: &Arc<AtomicUsize>) -> OpenConnection {
-        connections.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(Arc::clone(connections))
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,19 +2,23 @@
 //! removed at the end. Who serves them is `generation`'s; where they are inherited from is not
 //! known here.
 
-use std::fs::Permissions;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Group;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::Socket;
 
+use super::sockets::{admit, tcp, unix};
 use crate::error::StartupError;
 use crate::settings::{Bind, Settings};
+use crate::web::Manner;
+
+/// Where HTTP and HTTPS are when nobody says.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 /// All addresses, bound: all or none. Dropping it closes the sockets and leaves their paths.
 #[derive(Debug)]
@@ -22,11 +26,30 @@ pub struct Listeners(Vec<Listener>);
 
 /// A bound address.
 #[derive(Debug)]
-pub(super) struct Listener {
+struct Listener {
     bind: Bind,
-    pub(super) socket: Listening,
+    socket: Listening,
+    role: Role,
     /// The path that is to be removed at the end, unless another file stands there by then.
     path: Option<(PathBuf, FileId)>,
+}
+
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// HTTP; over TCP inside TLS, where there is a pair for it.
+    Main { tls: bool },
+    /// Plain HTTP, to send visitors on.
+    Redirect,
+}
+
+/// All addresses of the settings.
+fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
+    let tls = settings.tls.as_ref();
+    let main = Role::Main { tls: tls.is_some() };
+    let redirects = tls.into_iter().flat_map(|tls| &tls.redirect_bind);
+    let binds = settings.server.bind.iter().map(move |bind| (bind, main));
+    binds.chain(redirects.map(|bind| (bind, Role::Redirect)))
 }
 
 /// A listening socket of either family.
@@ -63,18 +86,18 @@ impl Listeners {
         mut inherited: Vec<Inherited>,
     ) -> Result<Listeners, StartupError> {
         let mut listeners = Listeners(Vec::new());
-        for bind in &settings.server.bind {
+        for (bind, role) in wanted(settings) {
             let name = bind.to_string();
             let taken = inherited.iter().position(|one| one.name == name);
             let opened = match taken.map(|at| inherited.swap_remove(at)) {
-                Some(inherited) => Listener::adopt(bind, inherited),
-                None => Listener::bind(bind, settings),
+                Some(inherited) => Listener::adopt(bind, role, inherited),
+                None => Listener::bind(bind, role, settings),
             };
             match opened {
                 Ok(listener) => listeners.0.push(listener),
                 Err(error) => {
                     listeners.remove_paths();
-                    return Err(not_bound(bind, &error));
+                    return Err(not_bound(bind, role, &error));
                 }
             }
         }
@@ -90,11 +113,11 @@ impl Listeners {
     pub fn renew(&self, settings: &Settings) -> Result<Listeners, StartupError> {
         let mut renewed = Listeners(Vec::new());
         let mut fresh = Listeners(Vec::new());
-        for bind in &settings.server.bind {
+        for (bind, role) in wanted(settings) {
             let known = self.0.iter().find(|listener| listener.bind == *bind);
             let opened = match known {
-                Some(listener) => listener.try_clone(),
-                None => Listener::bind(bind, settings),
+                Some(listener) => listener.try_clone().map(|kept| Listener { role, ..kept }),
+                None => Listener::bind(bind, role, settings),
             };
             let kept = opened.and_then(|listener| {
                 if known.is_none() {
@@ -106,19 +129,35 @@ impl Listeners {
                 Ok(listener) => renewed.0.push(listener),
                 Err(error) => {
                     fresh.remove_paths();
-                    return Err(not_bound(bind, &error));
+                    return Err(not_bound(bind, role, &error));
                 }
             }
         }
         Ok(renewed)
     }
 
-    /// The same sockets once more.
+    /// The same sockets once more, with the manner in which each is served.
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn try_clone(&self) -> io::Result<Vec<Listener>> {
-        self.0.iter().map(Listener::try_clone).collect()
+    pub(super) fn served(&self) -> io::Result<Vec<(Listening, Manner)>> {
+        let to = self
+            .0
+            .iter()
+            .filter(|one| one.is_tls())
+            .find_map(Listener::port);
+        let served = |one: &Listener| {
+            let manner = match one.role {
+                Role::Main { .. } if one.is_tls() => Manner::Tls,
+                Role::Main { .. } => Manner::Plain,
+                Role::Redirect => Manner::Redirect {
+                    from: one.port().unwrap_or(HTTP),
+                    to: to.unwrap_or(HTTPS),
+                },
+            };
+            Ok((one.try_clone()?.socket, manner))
+        };
+        self.0.iter().map(served).collect()
     }
 
     /// How many there are.
@@ -131,9 +170,10 @@ impl Listeners {
         self.0.is_empty()
     }
 
-    /// Where clients find them.
-    pub fn urls(&self, scheme: &str) -> Vec<String> {
-        self.0.iter().map(|one| one.url(scheme)).collect()
+    /// Where clients find them, without those that only send them on.
+    pub fn urls(&self) -> Vec<String> {
+        let main = self.0.iter().filter(|one| one.role != Role::Redirect);
+        main.map(Listener::url).collect()
     }
 
     /// Each socket with the name of its setting and whether its path is to be removed at the end.
@@ -156,7 +196,7 @@ impl Listeners {
 }
 
 impl Listener {
-    fn bind(bind: &Bind, settings: &Settings) -> io::Result<Listener> {
+    fn bind(bind: &Bind, role: Role, settings: &Settings) -> io::Result<Listener> {
         let (socket, path) = match bind {
             Bind::Tcp(address) => (
                 Listening::Tcp(tcp(*address, settings.server.backlog)?),
@@ -173,11 +213,15 @@ impl Listener {
                 return Err(io::Error::other(none));
             }
         };
-        let bind = bind.clone();
-        Ok(Listener { bind, socket, path })
+        Ok(Listener {
+            bind: bind.clone(),
+            socket,
+            role,
+            path,
+        })
     }
 
-    fn adopt(bind: &Bind, inherited: Inherited) -> io::Result<Listener> {
+    fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
         let socket = Socket::from(inherited.socket);
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
@@ -190,8 +234,12 @@ impl Listener {
         } else {
             Listening::Tcp(socket.into())
         };
-        let bind = bind.clone();
-        Ok(Listener { bind, socket, path })
+        Ok(Listener {
+            bind: bind.clone(),
+            socket,
+            role,
+            path,
+        })
     }
 
     fn try_clone(&self) -> io::Result<Listener> {
@@ -202,6 +250,7 @@ impl Listener {
         Ok(Listener {
             bind: self.bind.clone(),
             socket,
+            role: self.role,
             path: self.path.clone(),
         })
     }
@@ -213,7 +262,20 @@ impl Listener {
         }
     }
 
-    fn url(&self, scheme: &str) -> String {
+    /// Whether TLS is spoken here.
+    fn is_tls(&self) -> bool {
+        self.role == Role::Main { tls: true } && matches!(self.socket, Listening::Tcp(_))
+    }
+
+    fn port(&self) -> Option<u16> {
+        match &self.socket {
+            Listening::Tcp(socket) => socket.local_addr().ok().map(|address| address.port()),
+            Listening::Unix(_) => None,
+        }
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.is_tls() { "https" } else { "http" };
         match &self.socket {
             Listening::Tcp(socket) => match socket.local_addr() {
                 Ok(address) => format!("{scheme}://{address}"),
@@ -245,7 +307,7 @@ fn file_id(path: &Path) -> io::Result<FileId> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-fn not_bound(bind: &Bind, error: &io::Error) -> StartupError {
+fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "is it running already? Choose another address or port",
         io::ErrorKind::PermissionDenied => {
@@ -254,49 +316,9 @@ fn not_bound(bind: &Bind, error: &io::Error) -> StartupError {
         _ => "give an address of this machine: HOST:PORT or unix:PATH",
     };
     StartupError::new(format!("cannot listen on {bind}: {error}"))
-        .at("--bind / [server] bind")
+        .at(match role {
+            Role::Main { .. } => "--bind / [server] bind",
+            Role::Redirect => "--redirect-bind / [tls] redirect_bind",
+        })
         .remedy(remedy)
-}
-
-/// Standard library listeners have a fixed backlog; this one's is a setting.
-fn tcp(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // Else a restart would have to wait for the last connections' TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.bind(&SockAddr::from(address))?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-/// Says who may connect to a Unix socket.
-fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
-    if let Some(group) = group {
-        let number = match group.parse() {
-            Ok(number) => number,
-            Err(_) => Group::from_name(group)?
-                .ok_or_else(|| io::Error::other(format!("there is no group {group:?}")))?
-                .gid
-                .as_raw(),
-        };
-        std::os::unix::fs::chown(path, None, Some(number))?;
-    }
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
-}
-
-/// Takes the place of a socket that nobody serves any more; of anything else it does not.
-fn unix(path: &Path) -> io::Result<UnixListener> {
-    let stale = std::fs::symlink_metadata(path)
-        .is_ok_and(|metadata| metadata.file_type().is_socket())
-        && std::os::unix::net::UnixStream::connect(path).is_err();
-    if stale {
-        std::fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres,
-    Process, Redis, Secret, Server, Settings, SslMode, url,
+    Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
@@ -15,6 +15,7 @@ use super::{
 pub(super) struct Draft {
     pub(super) server: Server,
     pub(super) process: Process,
+    pub(super) tls: tls::Parts,
     pub(super) sqlite: Option<PathBuf>,
     pub(super) postgres: PostgresParts,
     pub(super) limits: DatabaseLimits,
@@ -69,6 +70,7 @@ impl Draft {
                 show_host: false,
             },
             process: Process::blank(),
+            tls: tls::Parts::BLANK,
             sqlite: None,
             postgres: PostgresParts {
                 host: None,
@@ -114,7 +116,7 @@ impl Draft {
 
     /// Brings the parts together. `postgres` says that something was set which only PostgreSQL
     /// has. The error is the key of `[postgres]` that is missing.
-    pub(super) fn finish(self, postgres: bool) -> Result<Settings, &'static str> {
+    pub(super) fn finish(self, postgres: bool, tls: Option<Tls>) -> Result<Settings, &'static str> {
         let database = match (self.sqlite, postgres) {
             (Some(file), _) => DatabaseTarget::SqliteFile(file),
             (None, true) => DatabaseTarget::Postgres(self.postgres.finish()?),
@@ -123,6 +125,7 @@ impl Draft {
         Ok(Settings {
             server: self.server,
             process: self.process,
+            tls,
             database,
             limits: self.limits,
             redis: self.redis.finish(),

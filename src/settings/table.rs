@@ -7,6 +7,7 @@
 mod data;
 mod process;
 mod serving;
+mod tls;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -175,8 +176,9 @@ fn put<T>(place: &mut Option<T>, value: Result<T, Fault>) -> Result<(), Fault> {
 }
 
 /// Each section: its name, an older name of it, and its heading in the help.
-const SECTIONS: [(&str, Option<&str>, &str); 10] = [
+const SECTIONS: [(&str, Option<&str>, &str); 11] = [
     ("server", None, "Server"),
+    ("tls", None, "Server"),
     ("postgres", Some("postgresql"), "Database"),
     ("database", None, "Database"),
     ("redis", None, "Cache"),
@@ -195,6 +197,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
             .iter()
             .chain(&serving::ROWS)
             .chain(&process::ROWS)
+            .chain(&tls::ROWS)
             .filter(move |row| row.section == name)
     })
 }

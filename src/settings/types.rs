@@ -14,6 +14,8 @@ pub struct Settings {
     pub server: Server,
     /// The rest of `[server]`: what concerns the process.
     pub process: Process,
+    /// `[tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// `[postgres]`; the embedded SQLite demo where nothing is said.
     pub database: DatabaseTarget,
     /// `[database]`
@@ -69,6 +71,17 @@ pub struct Server {
     pub home: String,
     /// Whether the page at `/` names the database host.
     pub show_host: bool,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file of the certificate and its chain, absolute; not read yet.
+    pub cert: PathBuf,
+    /// PEM file of its private key, absolute; not read yet.
+    pub key: PathBuf,
+    /// Where to listen in plain HTTP, to send visitors on.
+    pub redirect_bind: Vec<Bind>,
 }
 
 /// One address to listen on.

@@ -4,16 +4,19 @@
 mod access;
 mod assets;
 mod body;
+mod connection;
 mod context;
 mod data;
 mod encoding;
 mod errors;
+mod forwarded;
 mod guard;
 mod health;
 mod line;
 mod negotiate;
 mod pages;
 mod purge;
+mod redirect;
 mod shortcut;
 mod stats;
 
@@ -30,6 +33,7 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
+pub use connection::{Connection, Manner};
 pub use guard::around;
 pub use shortcut::Shortcut;
 

@@ -7,6 +7,8 @@ use table::Default;
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
     match (section, key) {
         ("server", "bind") => ["127.0.0.1:1", "127.0.0.1:2,[::1]:3", "unix:u.sock"],
+        ("tls", "cert" | "key") => ["s1", "s2", "s3"],
+        ("tls", "redirect_bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
         ("server", "workers") => ["1", "3", "512"],
         ("server", "home") => ["top", "a_b-c", "x1"],
         ("server" | "stats", "forwarded_allow_ips" | "allow") => {
@@ -77,6 +79,11 @@ fn context(section: &str, key: &str) -> String {
             .map(|(part, text)| [part, "=", text, "\n"].concat())
             .collect::<Vec<_>>()
             .concat(),
+        "tls" => ["cert", "key"]
+            .iter()
+            .filter(|part| **part != key)
+            .map(|part| [part, "=x\n"].concat())
+            .collect(),
         "redis" if key != "url" => "url=redis://r\n".to_owned(),
         _ => String::new(),
     }
