@@ -17,8 +17,7 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         None => "no settings file".to_owned(),
     };
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
-    let catalog = catalog(settings)?;
-    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    let catalog = queries(settings)?;
     for note in catalog.notes() {
         say(&format!("note: {note}"));
     }
@@ -37,6 +36,13 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     }
     let noun = if failed == 1 { "check" } else { "checks" };
     Err(Failure::Running(format!("{failed} {noun} failed")))
+}
+
+/// The queries of these settings, if all of them are in order.
+pub(super) fn queries(settings: &Settings) -> Result<Catalog, Failure> {
+    let catalog = catalog(settings)?;
+    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    Ok(catalog)
 }
 
 /// Asks the database about every query, and tries Redis. Gives the number of failures; only

@@ -4,13 +4,18 @@
 
 mod check;
 mod client;
+mod daemon;
 mod init;
 mod install;
+mod man;
+mod place;
 mod print_config;
 mod purge;
 mod queries;
 mod query;
 mod serve;
+mod status;
+mod unit;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,6 +23,7 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
+use crate::daemon::control::Request;
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::flags::{Command, Flags};
@@ -37,6 +43,14 @@ enum Failure {
     Settings(StartupError),
     /// It went wrong while running; exit code 1.
     Running(String),
+    /// The daemon that it is about does not run; exit code 7.
+    NotRunning(String),
+    /// Whoever asks may not; exit code 4.
+    NoPrivilege(String),
+    /// Whether the daemon runs cannot be told; exit code 4.
+    Unknown(String),
+    /// The output says it already, and this is the exit code.
+    Silent(u8),
     /// Whoever read the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
@@ -47,14 +61,21 @@ impl Failure {
             Failure::NobodyReads => 0,
             Failure::Running(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::NoPrivilege(_) | Failure::Unknown(_) => 4,
             Failure::Settings(_) => 6,
+            Failure::NotRunning(_) => 7,
+            Failure::Silent(code) => *code,
         }
     }
 
     fn message(&self) -> Option<String> {
         match self {
-            Failure::NobodyReads => None,
-            Failure::Running(text) | Failure::Usage(text) => Some(text.clone()),
+            Failure::NobodyReads | Failure::Silent(_) => None,
+            Failure::Running(text)
+            | Failure::Usage(text)
+            | Failure::NotRunning(text)
+            | Failure::NoPrivilege(text)
+            | Failure::Unknown(text) => Some(text.clone()),
             Failure::Settings(error) => Some(error.to_string()),
         }
     }
@@ -110,6 +131,15 @@ fn dispatch(flags: &Flags) -> Result<(), Failure> {
     }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
+        Command::Man => man::page(),
+        Command::Completions { shell } => man::completions(*shell),
+        Command::Status { json } => status::run(flags, *json),
+        Command::Stop { now } => daemon::stop(flags, *now),
+        Command::Restart => daemon::restart(flags),
+        Command::Reload => daemon::change(flags, &Request::Reload),
+        Command::Upgrade { hold } => daemon::change(flags, &Request::Upgrade { hold: *hold }),
+        Command::Reopen => daemon::change(flags, &Request::Reopen),
+        Command::Scale { by } => daemon::change(flags, &Request::Scale { by: *by }),
         command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
     }
 }
@@ -121,6 +151,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
         Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(&loaded, *online),
         Command::Install => install::run(settings),
+        Command::SystemdUnit => unit::run(&loaded),
         Command::Query {
             name,
             params,
@@ -132,8 +163,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        Command::Run => serve::run(loaded.settings),
-        _ => Err(Failure::Running("this command is not built yet".to_owned())),
+        _ => serve::run(loaded.settings),
     }
 }
 
@@ -177,6 +207,9 @@ mod tests {
         let error = || StartupError::new("x");
         for (failure, code) in [
             (Failure::Settings(error()), 6),
+            (Failure::NotRunning("x".into()), 7),
+            (Failure::NoPrivilege("x".into()), 4),
+            (Failure::Unknown("x".into()), 4),
             (RequestError::BadParameter("x".into()).into(), 2),
             (RequestError::UnknownQuery("x".into()).into(), 2),
             (RequestError::Unavailable { detail: "x".into() }.into(), 1),

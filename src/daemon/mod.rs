@@ -9,6 +9,7 @@ pub mod inherited;
 pub mod notify;
 pub mod pidfile;
 mod signals;
+pub mod unit;
 
 use std::sync::Arc;
 
