@@ -159,6 +159,26 @@ fn now() -> OffsetDateTime {
     now.replace_millisecond(now.millisecond()).unwrap_or(now)
 }
 
+// SHIM-BEGIN
+/// x
+#[derive(Debug)]
+pub struct Prepared;
+/// x
+pub fn prepare(_: &Log) -> Result<Prepared, StartupError> {
+    Ok(Prepared)
+}
+/// x
+pub fn apply(_: Prepared) {}
+/// x
+pub fn reopen() -> Result<(), StartupError> {
+    Ok(())
+}
+// SHIM-END
+/// This moment, as a log line begins with it.
+pub fn timestamp_now() -> String {
+    timestamp(now())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
