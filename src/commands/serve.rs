@@ -14,5 +14,7 @@ pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     for note in app.catalog.notes() {
         tracing::warn!("{note}");
     }
-    server::run(app, access_log).map_err(|error| Failure::Running(error.to_string()))
+    let served = server::run(app, access_log);
+    logging::finish();
+    served.map_err(|error| Failure::Running(error.to_string()))
 }

@@ -5,6 +5,7 @@
 //! To add a setting, add its row (and its lines in `assets/app.ini`, which a test asks for).
 
 mod data;
+mod logs;
 mod serving;
 
 use std::fmt::Write;
@@ -173,6 +174,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
         data::ROWS
             .iter()
             .chain(&serving::ROWS)
+            .chain(&logs::ROWS)
             .filter(move |row| row.section == name)
     })
 }
