@@ -33,8 +33,16 @@ pub(super) struct ErrorLog {
 pub struct Prepared {
     level: Level,
     out: Out,
-    /// `None`: as it is.
-    syslog: Option<Option<Syslog>>,
+    syslog: Change,
+}
+
+/// What is to become of syslog.
+#[derive(Debug)]
+enum Change {
+    /// It stays, with what waits in its queue.
+    Nothing,
+    /// This takes its place.
+    To(Option<Syslog>),
 }
 
 impl Prepared {
@@ -43,9 +51,9 @@ impl Prepared {
         let unchanged = shared.has_syslog(log.syslog.as_ref(), log.syslog_facility);
         let start = |target| Syslog::start(target, log.syslog_facility, &shared.syslog_lost);
         let syslog = if unchanged {
-            None
+            Change::Nothing
         } else {
-            Some(log.syslog.as_ref().map(start).transpose()?)
+            Change::To(log.syslog.as_ref().map(start).transpose()?)
         };
         Ok(Prepared {
             level: log.level,
@@ -57,7 +65,7 @@ impl Prepared {
 
 impl ErrorLog {
     pub(super) fn new(prepared: Prepared, shared: &'static Shared) -> ErrorLog {
-        if let Some(syslog) = prepared.syslog {
+        if let Change::To(syslog) = prepared.syslog {
             shared.set_syslog(syslog);
         }
         ErrorLog {
@@ -72,7 +80,7 @@ impl ErrorLog {
         let mut out = self.out.write().unwrap_or_else(PoisonError::into_inner);
         *out = Arc::new(prepared.out);
         drop(out);
-        if let Some(syslog) = prepared.syslog {
+        if let Change::To(syslog) = prepared.syslog {
             self.shared.set_syslog(syslog);
         }
         self.level.store(number(prepared.level), Ordering::Relaxed);

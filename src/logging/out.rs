@@ -89,11 +89,8 @@ impl Out {
             self.torn.store(true, Ordering::Relaxed);
         }
         let rest = &bytes[written.max(before)..];
-        let lines = rest.iter().filter(|byte| **byte == b'\n').count();
-        Err(Unwritten {
-            lines: lines as u64,
-            error,
-        })
+        let lines = rest.split_inclusive(|byte| *byte == b'\n').count() as u64;
+        Err(Unwritten { lines, error })
     }
 
     /// The file of this name as it is now, to be [put in place](Out::replace); `None` for a

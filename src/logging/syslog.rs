@@ -28,7 +28,7 @@ const LONGEST: usize = 8192;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// How often it is said, at most, that nothing takes the records: that is a record too.
-const SAID_EVERY: Duration = Duration::from_secs(60);
+const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// RFC 5424's severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

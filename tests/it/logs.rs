@@ -85,7 +85,11 @@ fn a_stream_that_nobody_reads_any_more_stops_nothing_and_is_counted() {
     until("the line is counted", || lost(&unslow, "access") >= 1);
     assert_eq!(unslow.get("/healthz").status, 200);
     let log = unslow.log();
-    assert_eq!(log.matches("access log cannot be written").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("access log cannot be written").count(),
+        1,
+        "{log}"
+    );
 }
 
 /// Receives until a message has these words.
