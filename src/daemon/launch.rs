@@ -176,7 +176,7 @@ impl Started {
                 .pidfile
                 .get_or_insert_with(|| self.default_pidfile());
             let folder = pidfile.parent().unwrap_or(Path::new("/")).to_owned();
-            let _ = folder; // LOGSHIM
+            settings.log.for_daemon(&folder);
         }
         settings
     }

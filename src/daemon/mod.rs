@@ -3,14 +3,15 @@
 //! `server`'s.
 //!
 //! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
-//! the terminal with `-D`; `master` decides what happens then, with `reload` (HUP), `upgrade`
-//! (USR2) and `signals`. `handover` is the one way to another process, `adopt` how descriptors
+//! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
+//! `upgrade` (USR2), `workers` (the generations) and `ending`. `handover` is the one way to another process, `adopt` how descriptors
 //! arrive there. Around them: `pidfile`, `control` and `place` (how commands find it), `identity`
 //! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told).
 
 mod adopt;
 pub mod control;
 mod detach;
+mod ending;
 mod handover;
 pub mod identity;
 pub mod inherited;
@@ -23,6 +24,7 @@ mod reload;
 mod signals;
 mod start;
 mod upgrade;
+mod workers;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::master::{Entrance, Master};
+use super::master::Master;
+use super::workers::Entrance;
 use crate::error::StartupError;
 use crate::logging;
 use crate::settings::{self, Settings};

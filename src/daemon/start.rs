@@ -10,10 +10,11 @@ use nix::sys::stat::Mode;
 use tokio::sync::mpsc;
 
 use super::control::Control;
+use super::ending::End;
 use super::handover::{Line, Role};
 use super::identity::Identity;
 use super::launch::{Launch, Started};
-use super::master::{End, Master};
+use super::master::Master;
 use super::pidfile::{self, Pidfile};
 use super::place::Place;
 use super::signals::Signals;
@@ -82,6 +83,14 @@ fn doubt(settings: &Settings) {
     for folder in identity::unwritable(pidfile) {
         tracing::warn!(
             "{} is not writable for the user that unslow runs as: an upgrade will not be possible",
+            folder.display()
+        );
+    }
+    let logs = settings.log.files().filter_map(|(_, file)| file.parent());
+    for folder in identity::unwritable(logs) {
+        tracing::warn!(
+            "{} is not writable for the user that unslow runs as: a log that is moved away cannot \
+             be opened again there",
             folder.display()
         );
     }
@@ -228,6 +237,7 @@ fn run(
         place.leave();
     }
     tracing::info!("ended");
+    logging::finish();
     Ok(())
 }
 
@@ -240,7 +250,7 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
         "started"
     );
     let version = env!("CARGO_PKG_VERSION");
-    let lines: Vec<_> = urls
+    let mut lines: Vec<_> = urls
         .iter()
         .map(|url| format!("unslow {version} serves {url}"))
         .collect();
@@ -252,6 +262,8 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
             master.notifier.ready(&master.state());
         }
         Some((Role::Detached, line)) => {
+            let logs = master.app.settings.log.files();
+            lines.extend(logs.map(|(setting, file)| format!("{setting}: {}", file.display())));
             line.ready(lines);
             leave_the_terminal()?;
         }

@@ -7,8 +7,9 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::control::Answer;
+use super::ending::End;
 use super::handover::{self, Line, Luggage, NewProcess, NotReady, Role};
-use super::master::{End, Master};
+use super::master::Master;
 use super::notify::Notifier;
 
 /// Whoever asked for it, when it was not a signal.
