@@ -4,16 +4,15 @@
 
 mod check;
 mod client;
-mod daemon;
 mod init;
 mod install;
 mod man;
+mod manage;
 mod place;
 mod print_config;
 mod purge;
 mod queries;
 mod query;
-mod serve;
 mod status;
 mod unit;
 
@@ -24,6 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
 use crate::daemon::control::Request;
+use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::flags::{Command, Flags};
@@ -51,6 +51,8 @@ enum Failure {
     Unknown(String),
     /// The output says it already, and this is the exit code.
     Silent(u8),
+    /// The server did not come to serve, or could not go on.
+    Ended(Ended),
     /// Whoever read the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
@@ -65,6 +67,7 @@ impl Failure {
             Failure::Settings(_) => 6,
             Failure::NotRunning(_) => 7,
             Failure::Silent(code) => *code,
+            Failure::Ended(ended) => ended.code,
         }
     }
 
@@ -77,6 +80,7 @@ impl Failure {
             | Failure::NoPrivilege(text)
             | Failure::Unknown(text) => Some(text.clone()),
             Failure::Settings(error) => Some(error.to_string()),
+            Failure::Ended(ended) => Some(ended.message.clone()),
         }
     }
 }
@@ -92,6 +96,12 @@ impl From<RequestError> for Failure {
     }
 }
 
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        Failure::Ended(ended)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -103,8 +113,9 @@ impl From<io::Error> for Failure {
 
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the
 /// exit code.
-pub fn run(flags: &Flags) -> ExitCode {
-    let Err(failure) = dispatch(flags) else {
+pub fn run(flags: &Flags, launch: Result<Launch, StartupError>) -> ExitCode {
+    let launched = launch.map_err(Failure::Settings);
+    let Err(failure) = launched.and_then(|launch| dispatch(flags, launch)) else {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = failure.message() {
@@ -120,7 +131,11 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(flags: &Flags) -> Result<(), Failure> {
+fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+    // Whatever its arguments say: somebody waits for it to serve.
+    if launch.is_awaited() {
+        return Ok(daemon::serve(flags, launch)?);
+    }
     if matches!(
         flags.command,
         Command::Run | Command::Start | Command::Check { .. }
@@ -134,12 +149,13 @@ fn dispatch(flags: &Flags) -> Result<(), Failure> {
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
         Command::Status { json } => status::run(flags, *json),
-        Command::Stop { now } => daemon::stop(flags, *now),
-        Command::Restart => daemon::restart(flags),
-        Command::Reload => daemon::change(flags, &Request::Reload),
-        Command::Upgrade { hold } => daemon::change(flags, &Request::Upgrade { hold: *hold }),
-        Command::Reopen => daemon::change(flags, &Request::Reopen),
-        Command::Scale { by } => daemon::change(flags, &Request::Scale { by: *by }),
+        Command::Stop { now } => manage::stop(flags, *now),
+        Command::Restart => manage::restart(flags, launch),
+        Command::Reload => manage::change(flags, &Request::Reload),
+        Command::Upgrade { hold } => manage::change(flags, &Request::Upgrade { hold: *hold }),
+        Command::Reopen => manage::change(flags, &Request::Reopen),
+        Command::Scale { by } => manage::change(flags, &Request::Scale { by: *by }),
+        Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
         command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
     }
 }
@@ -163,7 +179,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        _ => serve::run(loaded.settings),
+        _ => unreachable!("the rest is done without settings"),
     }
 }
 

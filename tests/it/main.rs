@@ -38,6 +38,7 @@ mod http_refusals;
 mod identity;
 mod life;
 mod listen;
+mod logs;
 mod odd_requests;
 mod process;
 mod purge;

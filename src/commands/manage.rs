@@ -10,10 +10,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::place::{Daemon, SHORT, state};
-use super::{Failure, check, print, say, serve};
+use super::{Failure, check, print, say};
 use crate::daemon::control::Request;
 use crate::daemon::pidfile::{self, State};
-use crate::flags::Flags;
+use crate::daemon::{self as server, Launch};
+use crate::flags::{Command, Flags};
 use crate::settings;
 
 /// How often the pidfile of a process that ends is looked at.
@@ -110,12 +111,16 @@ fn send(pid: u32, signal: Signal) -> Result<(), Failure> {
 
 /// Puts a new process in the place of the running one, which serves until then; or starts one. The
 /// settings are checked first: with bad ones nothing changes.
-pub(super) fn restart(flags: &Flags) -> Result<(), Failure> {
+pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     let loaded = settings::load(flags).map_err(Failure::Settings)?;
     check::queries(&loaded.settings)?;
     let mut daemon = Daemon::find(flags)?;
     match daemon.state()? {
-        State::Absent | State::Stale => serve::run(loaded.settings),
+        State::Absent | State::Stale => {
+            let mut start = flags.clone();
+            start.command = Command::Start;
+            Ok(server::serve(&start, launch)?)
+        }
         State::Starting | State::Running(_) => change(flags, &Request::Upgrade { hold: false }),
     }
 }
