@@ -15,6 +15,7 @@ mod warm;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -151,6 +152,11 @@ impl App {
         app.listening = app.follower.as_ref().map(|follower| follower.listening());
         app.schedules = reload::start(&mut app, before);
         app
+    }
+
+    /// The runtime that outlives every generation of workers.
+    pub fn engine(&self) -> &Handle {
+        self.engine.handle()
     }
 
     /// The query of that name.

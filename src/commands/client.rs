@@ -178,6 +178,7 @@ fn configured(binds: &[Bind]) -> Result<Place, Failure> {
     };
     match binds.first().ok_or_else(unknown)? {
         Bind::Unix(path) => Ok(Place::Unix(path.clone())),
+        Bind::Fd(_) => Err(unknown()),
         Bind::Tcp(address) if address.port() == 0 => Err(unknown()),
         Bind::Tcp(address) => Ok(Place::Tcp(reachable(*address).to_string())),
     }

@@ -100,6 +100,14 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(flags: &Flags) -> Result<(), Failure> {
+    if matches!(
+        flags.command,
+        Command::Run | Command::Start | Command::Check { .. }
+    ) {
+        for sentence in &flags.without_effect {
+            say(&format!("unslow: {sentence}"));
+        }
+    }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
         command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
@@ -124,7 +132,8 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        _ => serve::run(loaded.settings),
+        Command::Run => serve::run(loaded.settings),
+        _ => Err(Failure::Running("this command is not built yet".to_owned())),
     }
 }
 

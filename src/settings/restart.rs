@@ -22,7 +22,15 @@ macro_rules! kept {
     };
 }
 
-const KEPT: &[Kept] = &[kept!("[cache] memory", cache.memory)];
+const KEPT: &[Kept] = &[
+    kept!("[server] pidfile", process.pidfile),
+    kept!("[server] user", process.user),
+    kept!("[server] group", process.group),
+    kept!("[server] umask", process.umask),
+    kept!("[server] chdir", process.chdir),
+    kept!("[server] env", process.env),
+    kept!("[cache] memory", cache.memory),
+];
 
 /// The settings, as `[section] key`, that differ in a way that only a restart could bring about.
 pub fn restart_only(old: &Settings, new: &Settings) -> Vec<&'static str> {

@@ -5,13 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Network;
+use super::{Network, Process};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// The rest of `[server]`: what concerns the process.
+    pub process: Process,
+    /// `[tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// `[postgres]`; the embedded SQLite demo where nothing is said.
     pub database: DatabaseTarget,
     /// `[database]`
@@ -69,6 +73,17 @@ pub struct Server {
     pub show_host: bool,
 }
 
+/// `[tls]`
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file of the certificate and its chain, absolute; not read yet.
+    pub cert: PathBuf,
+    /// PEM file of its private key, absolute; not read yet.
+    pub key: PathBuf,
+    /// Where to listen in plain HTTP, to send visitors on.
+    pub redirect_bind: Vec<Bind>,
+}
+
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
@@ -76,6 +91,8 @@ pub enum Bind {
     Tcp(SocketAddr),
     /// `unix:PATH`, absolute.
     Unix(PathBuf),
+    /// `fd://N`: a listener that whoever started us had open already; 3 or more.
+    Fd(i32),
 }
 
 impl fmt::Display for Bind {
@@ -83,6 +100,7 @@ impl fmt::Display for Bind {
         match self {
             Bind::Tcp(address) => write!(f, "{address}"),
             Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+            Bind::Fd(number) => write!(f, "fd://{number}"),
         }
     }
 }

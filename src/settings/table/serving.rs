@@ -41,7 +41,7 @@ pub(super) const ROWS: [Setting; 24] = [
     setting(
         "server",
         "bind",
-        "Addresses to listen on: HOST:PORT, unix:PATH",
+        "Addresses to listen on: HOST:PORT, unix:PATH, fd://N",
         |d, g| set(&mut d.server.bind, bind::binds(g)),
     )
     .full_flag(Flag {
