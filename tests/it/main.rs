@@ -44,6 +44,7 @@ mod purge_command;
 mod purge_refusals;
 mod readme;
 mod refusals;
+mod renew;
 mod schedule;
 mod security;
 mod servers;
