@@ -100,6 +100,24 @@ impl Unslow {
         files: &[(&str, &str)],
         env: &[(&str, &str)],
     ) -> Unslow {
+        Unslow::start_as(command(args), files, env)
+    }
+
+    /// As [`start`](Self::start) with at most so many descriptors, whatever it does about it.
+    pub(crate) fn start_within(descriptors: u32, args: &[&str]) -> Unslow {
+        let program = command(args);
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script]).arg(program.get_program());
+        shell
+            .args(program.get_args())
+            .env_clear()
+            .stdin(Stdio::null());
+        Unslow::start_as(shell, &[], &[])
+    }
+
+    /// Starts what `command` starts, with more arguments.
+    fn start_as(mut command: Command, files: &[(&str, &str)], env: &[(&str, &str)]) -> Unslow {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             let path = folder.path().join(name);
@@ -107,7 +125,7 @@ impl Unslow {
             std::fs::write(path, content).unwrap();
         }
         let log = File::create(folder.path().join("stderr")).unwrap();
-        let mut child = command(args)
+        let mut child = command
             .args(["--bind", "127.0.0.1:0", "--workers", "2"])
             .envs(env.iter().copied())
             .current_dir(folder.path())
