@@ -8,6 +8,7 @@ use crate::cache::probe;
 use crate::db::Database;
 use crate::error::RequestError;
 use crate::query::{Catalog, Query};
+use crate::server::Pair;
 use crate::settings::{Loaded, Settings};
 
 pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
@@ -17,6 +18,14 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         None => "no settings file".to_owned(),
     };
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
+    if let Some(tls) = &settings.tls {
+        let pair = Pair::load(tls).map_err(Failure::Settings)?;
+        if let Some(note) = pair.note() {
+            say(&format!("note: {note}"));
+        }
+        let cert = tls.cert.display().to_string();
+        lines.push(vec!["tls".to_owned(), "OK".to_owned(), cert]);
+    }
     let catalog = catalog(settings)?;
     require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
     for note in catalog.notes() {
