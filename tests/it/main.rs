@@ -9,6 +9,8 @@ mod cache_redis_faults;
 mod cache_support;
 mod cli;
 mod crowds;
+mod daemon_load;
+mod daemon_support;
 mod db_faults;
 mod db_pgbouncer;
 mod db_postgres;
