@@ -79,6 +79,7 @@ impl Stats {
 
     /// The same counters for another catalog: those of a query that stays go on, and those of one
     /// that is gone stay in the totals. What is measured has to be given anew.
+    #[must_use]
     pub fn renewed<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats::over(Arc::clone(&self.ledger), names)
     }

@@ -80,9 +80,10 @@ async fn a_load_under_way_is_the_one_of_both_and_a_purge_by_the_new_one_concerns
         }
         let reply = next.get().await.unwrap();
         assert_eq!(body(&early.await.unwrap().unwrap()), b"old");
-        let expected = match purged {
-            false => (Outcome::Coalesced, "old"),
-            true => (Outcome::Miss, "new"),
+        let expected = if purged {
+            (Outcome::Miss, "new")
+        } else {
+            (Outcome::Coalesced, "old")
         };
         let got = std::str::from_utf8(body(&reply)).unwrap();
         assert_eq!((reply.outcome, got), expected);
