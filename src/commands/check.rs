@@ -26,8 +26,7 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         let cert = tls.cert.display().to_string();
         lines.push(vec!["tls".to_owned(), "OK".to_owned(), cert]);
     }
-    let catalog = catalog(settings)?;
-    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    let catalog = queries(settings)?;
     for note in catalog.notes() {
         say(&format!("note: {note}"));
     }
@@ -46,6 +45,13 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     }
     let noun = if failed == 1 { "check" } else { "checks" };
     Err(Failure::Running(format!("{failed} {noun} failed")))
+}
+
+/// The queries of these settings, if all of them are in order.
+pub(super) fn queries(settings: &Settings) -> Result<Catalog, Failure> {
+    let catalog = catalog(settings)?;
+    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    Ok(catalog)
 }
 
 /// Asks the database about every query, and tries Redis. Gives the number of failures; only

@@ -18,7 +18,11 @@ fn body(daemon: &Daemon) -> String {
 
 fn reload(daemon: &Daemon) {
     let output = daemon.run(&["reload"]);
-    assert!(output.status.success(), "{}", super::daemon_support::said(&output));
+    assert!(
+        output.status.success(),
+        "{}",
+        super::daemon_support::said(&output)
+    );
 }
 
 /// Upgrades and waits until the new process has the pidfile.
@@ -57,7 +61,9 @@ fn everything(reloads: u32, upgrades: u32, scalings: u32) {
         crowd.wait_for_more(100);
     }
     let answered = crowd.end();
-    println!("{reloads} reloads, {upgrades} upgrades, {scalings} × up and down: {answered} requests, 0 lost");
+    println!(
+        "{reloads} reloads, {upgrades} upgrades, {scalings} × up and down: {answered} requests, 0 lost"
+    );
 }
 
 #[test]

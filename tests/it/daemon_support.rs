@@ -178,7 +178,11 @@ impl Client {
     /// lost is an error. A connection that the server has announced to close is not used again.
     pub(crate) fn ask(&mut self, close: bool) -> Result<(u16, String), String> {
         self.try_ask(close).map_err(|error| {
-            let kept = if self.open.take().is_some() { "kept" } else { "new" };
+            let kept = if self.open.take().is_some() {
+                "kept"
+            } else {
+                "new"
+            };
             format!("{kept} connection: {error}")
         })
     }
@@ -211,7 +215,10 @@ impl Client {
         let length = header("content-length: ").and_then(|text| text.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body)?;
-        let status = lines[0].split(' ').nth(1).and_then(|text| text.parse().ok());
+        let status = lines[0]
+            .split(' ')
+            .nth(1)
+            .and_then(|text| text.parse().ok());
         if close || header("connection: ") == Some("close") {
             self.open = None;
         }
@@ -278,7 +285,10 @@ impl Crowd {
     #[track_caller]
     pub(crate) fn end(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
-        let lost = self.clients.into_iter().map(|client| client.join().unwrap());
+        let lost = self
+            .clients
+            .into_iter()
+            .map(|client| client.join().unwrap());
         let lost: Vec<_> = lost.flatten().collect();
         let answered = self.answered.load(Ordering::Relaxed);
         let first = &lost[..lost.len().min(5)];
