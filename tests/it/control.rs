@@ -99,7 +99,7 @@ fn asked(place: &Place, args: &[&str], answer: &Answer) -> (Output, Vec<Request>
     let output = place.run(args);
     let requests = requests.lock().unwrap().clone();
     drop(runtime);
-    held.remove();
+    drop(held);
     (output, requests)
 }
 
