@@ -9,6 +9,7 @@ mod draft;
 mod files;
 mod ini;
 mod layers;
+mod log;
 mod network;
 mod origin;
 mod process;
@@ -35,6 +36,7 @@ use crate::error::StartupError;
 use crate::flags::{self, Flags};
 
 pub use files::authorities;
+pub use log::{AccessFormat, Facility, Log, LogTarget, Part, SyslogTarget};
 pub use network::Network;
 pub use origin::{Origin, Source};
 pub use process::Process;

@@ -3,18 +3,18 @@
 
 use super::Failure;
 use crate::app::App;
-use crate::daemon;
 use crate::logging::{self, AccessLog};
-use crate::server::Door;
+use crate::server;
 use crate::settings::Settings;
 
 pub(super) fn run(settings: Settings) -> Result<(), Failure> {
     logging::init(&settings.log).map_err(Failure::Settings)?;
     let access_log = AccessLog::open(&settings.log).map_err(Failure::Settings)?;
-    let door = Door::open(&settings).map_err(Failure::Settings)?;
     let app = App::open(settings).map_err(Failure::Settings)?;
     for note in app.catalog.notes() {
         tracing::warn!("{note}");
     }
-    daemon::run(app, access_log, &door).map_err(|error| Failure::Running(error.to_string()))
+    let served = server::run(app, access_log);
+    logging::finish();
+    served.map_err(|error| Failure::Running(error.to_string()))
 }

@@ -65,7 +65,7 @@ pub(super) struct Luggage<'a> {
     /// The settings file, absolute.
     pub(super) config: Option<&'a Path>,
     /// Variables that this process has taken out of its environment and that the new one needs.
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
 /// What a process was given by the one that started it.

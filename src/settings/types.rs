@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Network, Process};
+use super::{Log, Network, Process};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
@@ -83,6 +83,9 @@ pub struct Tls {
     /// Where to listen in plain HTTP, to send visitors on.
     pub redirect_bind: Vec<Bind>,
 }
+
+/// The most worker threads; more only cost memory.
+pub const MOST_WORKERS: usize = 512;
 
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,39 +200,6 @@ pub struct Cache {
     pub memory: u64,
     /// Largest answer that is stored, in bytes.
     pub max_entry: u64,
-}
-
-/// `[log]`
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// Where the access log goes; `None`: nowhere.
-    pub access: Option<LogTarget>,
-    /// How its lines look.
-    pub access_format: AccessFormat,
-    /// Where everything else goes.
-    pub error: LogTarget,
-    /// The least important level that is written.
-    pub level: tracing::Level,
-}
-
-/// Where a log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file of this absolute path, which is appended to.
-    File(PathBuf),
-}
-
-/// How the lines of the access log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessFormat {
-    /// Apache's combined format, with duration and request id at the end.
-    Combined,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A value that Debug and Display print as `***`.

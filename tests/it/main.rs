@@ -36,6 +36,7 @@ mod http;
 mod http_refusals;
 mod life;
 mod listen;
+mod logs;
 mod odd_requests;
 mod process;
 mod purge;
