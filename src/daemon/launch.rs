@@ -77,7 +77,8 @@ fn sockets() -> Result<Vec<Inherited>, StartupError> {
 /// # Errors
 /// There is none that listens.
 pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
-    let socket = adopt::descriptor(number).map_err(|error| {
+    let listening = adopt::descriptor(number).and_then(inherited::listening);
+    let socket = listening.map_err(|error| {
         StartupError::new(format!(
             "descriptor {number} cannot be listened on: {error}"
         ))

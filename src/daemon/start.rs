@@ -231,6 +231,8 @@ fn run(
     if end == End::Stopped {
         master.listeners.remove_paths();
     }
+    // The next process may begin as soon as the pidfile is free: it needs the addresses.
+    drop((master.listeners, system));
     if let Some(place) = master.place
         && end != End::HandedOver
     {

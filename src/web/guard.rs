@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
@@ -181,6 +182,14 @@ pub(super) async fn bounded(
         Err(_elapsed) => RequestError::Timeout { limit },
     };
     errors::respond(site, context, &error)
+}
+
+/// The most time for a request's body; the rest of `request_timeout` is for the work.
+const BODY: Duration = Duration::from_secs(30);
+
+/// How long a handler waits for its request's body.
+pub(super) fn body_timeout(server: &Server) -> Duration {
+    BODY.min(server.request_timeout / 2)
 }
 
 /// Refuses a request whose head or announced body is over a limit.

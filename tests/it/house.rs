@@ -22,7 +22,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "app", "db", "cache", "query", "settings", "flags", "logging", "daemon",
+            "app", "db", "cache", "query", "settings", "flags", "logging", "daemon", "server",
         ],
     ),
     (
