@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 use crate::daemon_support::{Crowd, Daemon};
 use crate::servers::wait_until;
 
-const INI: &str = "keep_alive = 2s\n[demo]\ndelay = 0s\n";
+/// Clients pause for less than a connection is kept, by more than actix's clock is inexact.
+const INI: &str = "keep_alive = 5s\n[demo]\ndelay = 0s\n";
 const PATH: &str = "/q/version.json";
 
 /// The body that every answer must have.

@@ -70,6 +70,10 @@ impl Daemon {
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
+        // `make test-undefended` names the defence that the program is to do without.
+        if let Some(name) = std::env::var_os("UNDEFENDED") {
+            command.env("UNDEFENDED", name);
+        }
         command
     }
 
