@@ -30,7 +30,7 @@ use shared::SHARED;
 static ERROR_LOG: OnceLock<Arc<ErrorLog>> = OnceLock::new();
 
 /// Starts error log and syslog of this process, and has panics written to them. A second call in
-/// one process changes nothing; [`reconfigure`] does.
+/// one process changes nothing; [`apply`] does.
 pub fn init(log: &Log) -> Result<(), StartupError> {
     let prepared = Prepared::open(log, &SHARED)?;
     let error_log = Arc::new(ErrorLog::new(prepared, &SHARED));
@@ -58,12 +58,6 @@ pub fn apply(prepared: Prepared) {
     }
 }
 
-/// [`prepare`] and [`apply`] in one: on an error, everything stays as it is. Access logs are not
-/// touched; each generation of workers [opens its own](AccessLog::open).
-pub fn reconfigure(log: &Log) -> Result<(), StartupError> {
-    prepare(log).map(apply)
-}
-
 /// Opens the files of the error log and of every access log in use again, by their names, and goes
 /// on in those: after a tool has renamed them. No line is lost or written twice, and none goes to
 /// a renamed file once this returns. It waits for the writes that are under way.
@@ -80,8 +74,13 @@ pub fn lost() -> Lost {
     SHARED.lost()
 }
 
+/// This moment, as a line of the logs begins with it.
+pub fn timestamp_now() -> String {
+    line::timestamp(line::now())
+}
+
 /// Gives syslog a moment to send what waits; to be called last. Nothing reaches syslog after it,
-/// until [`reconfigure`] asks for it anew.
+/// until [`apply`] asks for it anew.
 pub fn finish() {
     SHARED.end_syslog(Duration::from_secs(2));
 }

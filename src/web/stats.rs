@@ -27,6 +27,7 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     let snapshot = site.app.stats.snapshot();
     let rows = snapshot.queries.iter().map(|query| view::StatsRow {
         query: &query.query,
+        removed: query.removed,
         numbers: &query.numbers,
         last_load: query.numbers.last_load_seconds.map(Duration::from_secs_f64),
     });

@@ -132,7 +132,7 @@ fn syslog_over_udp_gets_both_logs() {
     until("the file has it too", || text().contains("/q/version.json"));
     // What is said while it ends gets there too.
     unslow.signal(Signal::SIGTERM);
-    message(&["TERM"]);
+    message(&["draining"]);
     assert!(unslow.wait().success());
 }
 

@@ -3,14 +3,11 @@
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{bind, files};
+use crate::settings::{MOST_WORKERS, bind, files};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-
-/// The most worker threads; more only cost memory.
-const MOST_WORKERS: usize = 512;
 
 /// A flag to be completed with `..NO_FLAG`.
 pub(super) const NO_FLAG: Flag = Flag {
@@ -41,7 +38,7 @@ pub(super) const ROWS: [Setting; 20] = [
     setting(
         "server",
         "bind",
-        "Addresses to listen on: HOST:PORT, unix:PATH",
+        "Addresses to listen on: HOST:PORT, unix:PATH, fd://N",
         |d, g| set(&mut d.server.bind, bind::binds(g)),
     )
     .full_flag(Flag {

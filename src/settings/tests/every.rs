@@ -7,6 +7,8 @@ use table::Default;
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
     match (section, key) {
         ("server", "bind") => ["127.0.0.1:1", "127.0.0.1:2,[::1]:3", "unix:u.sock"],
+        ("tls", "cert" | "key") => ["s1", "s2", "s3"],
+        ("tls", "redirect_bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
         ("server", "workers") => ["1", "3", "512"],
         ("server", "home") => ["top", "a_b-c", "x1"],
         ("server" | "stats", "forwarded_allow_ips" | "allow") => {
@@ -57,8 +59,14 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
             | "ttl"
             | "stale_while_revalidate"
             | "stale_if_error"
-            | "delay",
+            | "delay"
+            | "start_timeout",
         ) => ["1s", "1m30s", "200ms"],
+        ("server", "pidfile") => ["a.pid", "/run/b.pid", "c.pid"],
+        ("server", "user" | "group" | "socket_group") => ["www-data", "1000", "a.b_c"],
+        ("server", "umask" | "socket_mode") => ["022", "7", "0600"],
+        ("server", "chdir") => ["q1", "q2", "q3"],
+        ("server", "env") => ["A=1", "A=1, B=2", "C=3"],
         _ => panic!("[{section}] {key} has no samples: add three valid values of it here"),
     }
 }
@@ -73,6 +81,11 @@ fn context(section: &str, key: &str) -> String {
             .map(|(part, text)| [part, "=", text, "\n"].concat())
             .collect::<Vec<_>>()
             .concat(),
+        "tls" => ["cert", "key"]
+            .iter()
+            .filter(|part| **part != key)
+            .map(|part| [part, "=x\n"].concat())
+            .collect(),
         "redis" if key != "url" => "url=redis://r\n".to_owned(),
         _ => String::new(),
     }
