@@ -72,6 +72,18 @@ fn reloads_upgrades_and_scaling_lose_no_request() {
 }
 
 #[test]
+fn connections_that_come_while_workers_end_are_served() {
+    let daemon = Daemon::start(INI);
+    let crowd = Crowd::of_strangers(daemon.address, PATH, &body(&daemon), 32);
+    for _ in 0..6 {
+        reload(&daemon);
+        crowd.wait_for_more(100);
+    }
+    daemon.wait_for_log("retired", 6);
+    crowd.end();
+}
+
+#[test]
 #[ignore = "takes minutes: make soak"]
 fn soak_twenty_reloads_ten_upgrades_and_scaling_lose_no_request() {
     everything(20, 10, 5);
