@@ -208,9 +208,9 @@ fn rotations_and_reloads_under_load_lose_no_line() {
         }
     }
     let answered = crowd.end();
-    let stats: serde_json::Value = serde_json::from_str(&daemon.get("/stats.json").1).unwrap();
-    assert_eq!(stats["logs"]["lost"]["error"], 0);
-    let dropped = stats["logs"]["lost"]["access"].as_u64().unwrap();
+    let numbers: serde_json::Value = serde_json::from_str(&daemon.get("/stats.json").1).unwrap();
+    assert_eq!(numbers["logs"]["lost"]["error"], 0);
+    let dropped = numbers["logs"]["lost"]["access"].as_u64().unwrap();
     let output = daemon.run(&["stop"]);
     assert!(output.status.success(), "{}", said(&output));
     let request = format!("\"GET {PATH} HTTP/1.1\" 200 ");
