@@ -51,5 +51,6 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod soak_fleet;
+mod soak_slow_clients;
 mod tls;
 mod unslow;
