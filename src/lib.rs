@@ -39,7 +39,8 @@
 //!
 //! # To add …
 //!
-//! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`;
+//! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`; one
+//!   in `settings/restart.rs` where a reload cannot change it;
 //! * a query to the demo: a file in `sql/queries`;
 //! * a header to query files: `query/header.rs`;
 //! * a route: `web/mod.rs`, and a file beside it;

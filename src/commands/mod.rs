@@ -10,7 +10,6 @@ mod print_config;
 mod purge;
 mod queries;
 mod query;
-mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,6 +17,7 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
+use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::flags::{Command, Flags};
@@ -37,6 +37,8 @@ enum Failure {
     Settings(StartupError),
     /// It went wrong while running; exit code 1.
     Running(String),
+    /// The server did not come to serve, or could not go on.
+    Ended(Ended),
     /// Whoever read the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
@@ -48,6 +50,7 @@ impl Failure {
             Failure::Running(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Settings(_) => 6,
+            Failure::Ended(ended) => ended.code,
         }
     }
 
@@ -56,6 +59,7 @@ impl Failure {
             Failure::NobodyReads => None,
             Failure::Running(text) | Failure::Usage(text) => Some(text.clone()),
             Failure::Settings(error) => Some(error.to_string()),
+            Failure::Ended(ended) => Some(ended.message.clone()),
         }
     }
 }
@@ -71,6 +75,12 @@ impl From<RequestError> for Failure {
     }
 }
 
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        Failure::Ended(ended)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -82,8 +92,9 @@ impl From<io::Error> for Failure {
 
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the
 /// exit code.
-pub fn run(flags: &Flags) -> ExitCode {
-    let Err(failure) = dispatch(flags) else {
+pub fn run(flags: &Flags, launch: Result<Launch, StartupError>) -> ExitCode {
+    let launched = launch.map_err(Failure::Settings);
+    let Err(failure) = launched.and_then(|launch| dispatch(flags, launch)) else {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = failure.message() {
@@ -99,7 +110,11 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(flags: &Flags) -> Result<(), Failure> {
+fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+    // Whatever its arguments say: somebody waits for it to serve.
+    if launch.is_awaited() {
+        return Ok(daemon::serve(flags, launch)?);
+    }
     if matches!(
         flags.command,
         Command::Run | Command::Start | Command::Check { .. }
@@ -110,6 +125,7 @@ fn dispatch(flags: &Flags) -> Result<(), Failure> {
     }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
+        Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
         command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
     }
 }
@@ -132,7 +148,6 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        Command::Run => serve::run(loaded.settings),
         _ => Err(Failure::Running("this command is not built yet".to_owned())),
     }
 }

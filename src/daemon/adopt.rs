@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
@@ -20,15 +20,15 @@ const STREAMS: RawFd = 3;
 /// # Errors
 /// There is none of this number, or it is one of the standard streams.
 pub(super) fn descriptor(number: RawFd) -> io::Result<OwnedFd> {
-    let none = || io::Error::other(format!("there is no descriptor {number} to take over"));
-    if number < STREAMS || !open()?.contains(&number) {
-        return Err(none());
+    if number < STREAMS {
+        return Err(io::Error::other("it is one of the standard streams"));
     }
+    // SAFETY: borrowed for one call, which fails where the number is not open and harms nothing.
+    let open = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl(open, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     // SAFETY: it is open, the process that passed it on gave it to us, and nothing of this one has
     // it: this is called once for each number, before other files are opened.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-    fcntl(&descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    Ok(descriptor)
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Closes every descriptor but the standard streams and those that are kept: what a caller left

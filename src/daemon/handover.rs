@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,6 +41,7 @@ struct Baggage {
     line: RawFd,
     pidfile: Option<RawFd>,
     listeners: Vec<Socket>,
+    in_background: bool,
     folder: PathBuf,
     config: Option<PathBuf>,
 }
@@ -54,15 +55,17 @@ struct Socket {
 
 /// What a process gives to the one that it starts.
 pub(super) struct Luggage<'a> {
+    /// Whether it is nobody's job in a terminal.
+    pub(super) in_background: bool,
     pub(super) listeners: &'a Listeners,
-    /// The descriptor that holds the pidfile's lock.
-    pub(super) pidfile: Option<OwnedFd>,
+    /// The open pidfile, whose lock goes with it.
+    pub(super) pidfile: Option<BorrowedFd<'a>>,
     /// What relative paths start from.
     pub(super) folder: &'a Path,
     /// The settings file, absolute.
     pub(super) config: Option<&'a Path>,
     /// Variables that this process has taken out of its environment and that the new one needs.
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
 /// What a process was given by the one that started it.
@@ -72,6 +75,7 @@ pub(super) struct Arrival {
     pub(super) line: Line,
     pub(super) pidfile: Option<OwnedFd>,
     pub(super) listeners: Vec<Inherited>,
+    pub(super) in_background: bool,
     pub(super) folder: PathBuf,
     pub(super) config: Option<PathBuf>,
 }
@@ -99,6 +103,7 @@ impl Arrival {
             listeners: listeners.collect::<io::Result<_>>()?,
             line: Line::new(adopt::descriptor(baggage.line)?.into()),
             pidfile: baggage.pidfile.map(adopt::descriptor).transpose()?,
+            in_background: baggage.in_background,
             folder: baggage.folder,
             config: baggage.config,
         })
@@ -222,6 +227,7 @@ pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Resu
                 owned: *owned,
             })
             .collect(),
+        in_background: luggage.in_background,
         folder: luggage.folder.to_owned(),
         config: luggage.config.map(Path::to_owned),
     };

@@ -1,55 +1,72 @@
-//! The process around the server: how it starts, what it does when it is asked to by a signal, and
-//! how it ends. Serving is `server`'s.
+//! The process around the server: how it starts, what it does when it is asked to by a signal or
+//! over its control socket, how it hands over to another process, and how it ends. Serving is
+//! `server`'s.
+//!
+//! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
+//! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
+//! `upgrade` (USR2), `workers` (the generations) and `ending`. `handover` is the one way to another process, `adopt` how descriptors
+//! arrive there. Around them: `pidfile`, `control` and `place` (how commands find it), `identity`
+//! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told).
 
 mod adopt;
+pub mod control;
+mod detach;
+mod ending;
 mod handover;
+pub mod identity;
+pub mod inherited;
+mod launch;
+mod master;
+pub mod notify;
+pub mod pidfile;
+mod place;
+mod reload;
 mod signals;
+mod start;
+mod upgrade;
+mod workers;
 
-use std::sync::Arc;
+use std::fmt::Display;
+use std::io::{self, Write};
 
-use crate::app::App;
 use crate::error::StartupError;
-use crate::logging::AccessLog;
-use crate::server::{Door, Generation, Listeners};
-use signals::{Asked, Signals};
 
-/// Serves until TERM (graceful) or INT (quick). Prints each address once it can be used.
-///
-/// # Errors
-/// An address that cannot be bound, or a system that gives no threads.
-pub fn run(app: App, access_log: Option<AccessLog>, door: &Door) -> Result<(), StartupError> {
-    let listeners = Listeners::open(&app.settings, Vec::new())?;
-    let app = Arc::new(app);
-    let result = actix_web::rt::System::new().block_on(serve(&app, access_log, (&listeners, door)));
-    listeners.remove_paths();
-    result
+pub use launch::Launch;
+pub use start::serve;
+
+/// Why a process does not serve, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code that says so to a script.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
 }
 
-async fn serve(
-    app: &Arc<App>,
-    access_log: Option<AccessLog>,
-    (listeners, door): (&Listeners, &Door),
-) -> Result<(), StartupError> {
-    let signals = Signals::hear(app.engine())
-        .map_err(|error| StartupError::new(format!("no signals: {error}")))?;
-    let workers = app.settings.server.workers;
-    let generation = Generation::start(1, app, access_log, (listeners, door), workers).await?;
-    for url in listeners.urls() {
-        println!("unslow {} serves {url}", env!("CARGO_PKG_VERSION"));
-    }
-    loop {
-        match signals.next().await {
-            Asked::Stop => {
-                generation.say_not_ready();
-                tokio::time::sleep(app.settings.server.drain_delay).await;
-                generation.retire().await;
-                return Ok(());
-            }
-            Asked::Quit => {
-                generation.stop().await;
-                return Ok(());
-            }
-            _ => {}
+impl Ended {
+    /// Settings or files are not in order.
+    fn settings(error: StartupError) -> Ended {
+        Ended {
+            code: 6,
+            message: error.to_string(),
         }
     }
+
+    /// It went wrong while starting or running.
+    fn running(error: StartupError) -> Ended {
+        Ended {
+            code: 1,
+            message: error.to_string(),
+        }
+    }
+
+    /// The system did not give what it was asked for.
+    fn system(error: impl Display) -> Ended {
+        Ended::running(StartupError::new(error.to_string()))
+    }
+}
+
+/// A line for the user, as long as there is one.
+fn tell(line: &str) {
+    drop(writeln!(io::stdout().lock(), "{line}"));
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres,
-    Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
+    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Facility, Log, LogTarget, Network,
+    Postgres, Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
@@ -108,6 +108,8 @@ impl Draft {
                 access_format: AccessFormat::Combined,
                 error: LogTarget::Stderr,
                 level: tracing::Level::ERROR,
+                syslog: None,
+                syslog_facility: Facility(0),
             },
             stats_allow: Vec::new(),
             admin_token: None,

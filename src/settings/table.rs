@@ -5,6 +5,7 @@
 //! To add a setting, add its row (and its lines in `assets/app.ini`, which a test asks for).
 
 mod data;
+mod logs;
 mod process;
 mod serving;
 mod tls;
@@ -198,6 +199,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
             .chain(&serving::ROWS)
             .chain(&process::ROWS)
             .chain(&tls::ROWS)
+            .chain(&logs::ROWS)
             .filter(move |row| row.section == name)
     })
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Network, Process};
+use super::{Log, Network, Process};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
@@ -84,6 +84,9 @@ pub struct Tls {
     pub redirect_bind: Vec<Bind>,
 }
 
+/// The most worker threads; more only cost memory.
+pub const MOST_WORKERS: usize = 512;
+
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
@@ -106,7 +109,7 @@ impl fmt::Display for Bind {
 }
 
 /// Which database the queries run on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseTarget {
     /// The SQLite in the binary, with generated demo data.
     Demo,
@@ -117,7 +120,7 @@ pub enum DatabaseTarget {
 }
 
 /// `[postgres]`, whether it was given in parts or as a URL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postgres {
     /// A host name, an address without brackets, or the absolute folder of a Unix socket.
     pub host: String,
@@ -151,7 +154,7 @@ pub enum SslMode {
 }
 
 /// `[database]`: what every query is held to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseLimits {
     /// Connections at once; at least one.
     pub pool_size: u32,
@@ -164,7 +167,7 @@ pub struct DatabaseLimits {
 }
 
 /// `[redis]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// A URL that the redis crate reads (`redis`, `rediss` or `redis+unix`), without a password
     /// where `password` has it.
@@ -179,8 +182,13 @@ pub struct Redis {
     pub timeout: Duration,
 }
 
+impl Redis {
+    /// The `namespace` where nothing is said.
+    pub const NAMESPACE: &str = "unslow";
+}
+
 /// `[cache]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     /// How long an answer is fresh; never zero.
     pub ttl: Duration,
@@ -192,39 +200,6 @@ pub struct Cache {
     pub memory: u64,
     /// Largest answer that is stored, in bytes.
     pub max_entry: u64,
-}
-
-/// `[log]`
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// Where the access log goes; `None`: nowhere.
-    pub access: Option<LogTarget>,
-    /// How its lines look.
-    pub access_format: AccessFormat,
-    /// Where everything else goes.
-    pub error: LogTarget,
-    /// The least important level that is written.
-    pub level: tracing::Level,
-}
-
-/// Where a log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file of this absolute path, which is appended to.
-    File(PathBuf),
-}
-
-/// How the lines of the access log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessFormat {
-    /// Apache's combined format, with duration and request id at the end.
-    Combined,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A value that Debug and Display print as `***`.

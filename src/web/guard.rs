@@ -23,7 +23,7 @@ use super::connection::{Connection, Manner};
 use super::context::{Context, X_REQUEST_ID};
 use super::{errors, forwarded};
 use crate::error::RequestError;
-use crate::logging::{AccessLog, AccessRecord};
+use crate::logging::{AccessLog, AccessRecord, Headers};
 use crate::outcome::Outcome;
 use crate::settings::Server;
 
@@ -275,7 +275,18 @@ fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, cont
         user_agent: text(header::USER_AGENT),
         request_id: context.id(),
         outcome: response.extensions().get::<Outcome>().copied(),
+        request_headers: &Shown(&head.headers),
+        response_headers: &Shown(response.headers()),
     });
+}
+
+/// Headers, as the access log looks them up.
+struct Shown<'a>(&'a HeaderMap);
+
+impl Headers for Shown<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
 }
 
 #[cfg(test)]

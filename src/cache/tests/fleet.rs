@@ -3,6 +3,7 @@
 //! events that nobody thought of.
 
 mod purges;
+mod renewals;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

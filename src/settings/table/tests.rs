@@ -25,6 +25,7 @@ fn every_row_belongs_to_a_section_and_every_section_has_rows() {
         serving::ROWS.len(),
         process::ROWS.len(),
         tls::ROWS.len(),
+        logs::ROWS.len(),
     ];
     assert_eq!(all().count(), rows.iter().sum::<usize>());
     for name in sections() {

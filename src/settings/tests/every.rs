@@ -44,7 +44,9 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("cache", "max_entry") => ["1KiB", "1MiB", "2000"],
         ("queries", "dir") => ["q1", "q2", "q3"],
         ("log", "access" | "error") => ["a.log", "/var/log/b.log", "-"],
-        ("log", "access_format") => ["json", "combined", "json"],
+        ("log", "access_format") => ["json", "%(h)s \"%(r)s\" 100%% %(s)s", "%({referer}i)s"],
+        ("log", "syslog") => ["udp://h1:514", "unix:/dev/log", "udp://[::1]"],
+        ("log", "syslog_facility") => ["local0", "user", "local7"],
         ("log", "level") => ["error", "warn", "trace"],
         (
             "server" | "database" | "redis" | "cache" | "demo",
