@@ -113,7 +113,7 @@ fn send(pid: u32, signal: Signal) -> Result<(), Failure> {
 /// settings are checked first: with bad ones nothing changes.
 pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     let loaded = settings::load(flags).map_err(Failure::Settings)?;
-    check::queries(&loaded.settings)?;
+    check::files(&loaded.settings)?;
     let mut daemon = Daemon::find(flags)?;
     match daemon.state()? {
         State::Absent | State::Stale => {

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use unslow::daemon::control::{Answer, Control, LastReload, Phase, Request, Status};
 use unslow::daemon::pidfile::{self, Pidfile};
 
+use crate::daemon_home::ended;
 use crate::servers::wait_until as until;
 use crate::unslow::command;
 
@@ -98,21 +99,8 @@ fn asked(place: &Place, args: &[&str], answer: &Answer) -> (Output, Vec<Request>
     let output = place.run(args);
     let requests = requests.lock().unwrap().clone();
     drop(runtime);
-    held.remove();
+    drop(held);
     (output, requests)
-}
-
-#[track_caller]
-fn ended(output: &Output, code: i32, words: &[&str]) {
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    for word in words {
-        assert!(said.contains(word), "{word:?} is not in {said}");
-    }
 }
 
 #[test]
