@@ -10,8 +10,8 @@ use crate::settings::Settings;
 /// Descriptors for all else: listeners, logs, pidfile, control socket, the runtimes.
 const REST: u64 = 64;
 
-/// Each worker is a runtime of its own, and during a reload there are up to three generations.
-const PER_WORKER: u64 = 3 * 3;
+/// Each worker is a runtime of its own with this many, and there are up to three generations.
+const PER_WORKER: u64 = 3 * 4;
 
 /// Redis' pool and the connection that hears of purges.
 const REDIS: u64 = 8;
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn pools_and_workers_are_taken_off() {
         let plain = Settings::from_flags(&["--workers=2", "--pool-size=8"]).unwrap();
-        assert_eq!(taken(&plain), 64 + 8 + 18);
+        assert_eq!(taken(&plain), 64 + 8 + 24);
         let redis = Settings::from_flags(&["--workers=2", "--redis-url=redis://r"]).unwrap();
-        assert_eq!(taken(&redis), 64 + 8 + 18 + 8);
+        assert_eq!(taken(&redis), 64 + 8 + 24 + 8);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 use crate::daemon_support::{Crowd, Daemon};
 use crate::servers::wait_until;
 
-const INI: &str = "keep_alive = 2s\n[demo]\ndelay = 0s\n";
+/// Clients pause for less than a connection is kept, by more than actix's clock is inexact.
+const INI: &str = "keep_alive = 5s\n[demo]\ndelay = 0s\n";
 const PATH: &str = "/q/version.json";
 
 /// The body that every answer must have.
@@ -69,6 +70,18 @@ fn everything(reloads: u32, upgrades: u32, scalings: u32) {
 #[test]
 fn reloads_upgrades_and_scaling_lose_no_request() {
     everything(3, 2, 1);
+}
+
+#[test]
+fn connections_that_come_while_workers_end_are_served() {
+    let daemon = Daemon::start(INI);
+    let crowd = Crowd::of_strangers(daemon.address, PATH, &body(&daemon), 32);
+    for _ in 0..6 {
+        reload(&daemon);
+        crowd.wait_for_more(100);
+    }
+    daemon.wait_for_log("retired", 6);
+    crowd.end();
 }
 
 #[test]

@@ -61,5 +61,6 @@ mod slow_clients;
 mod soak;
 mod soak_fleet;
 mod systemd;
+mod soak_slow_clients;
 mod tls;
 mod unslow;

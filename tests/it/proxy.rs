@@ -38,13 +38,11 @@ impl Proxied {
     fn over_unix(&self, host: &str, headers: &[(&str, &str)]) -> Answer {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.set_read_timeout(Some(LOST)).unwrap();
-        let headers: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
-        let request = format!(
-            "GET /stats.json HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n"
-        );
+        let mut request = format!("GET /stats.json HTTP/1.1\r\nHost: {host}\r\n");
+        for (name, value) in headers {
+            request = request + name + ": " + value + "\r\n";
+        }
+        request += "Connection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();

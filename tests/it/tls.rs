@@ -143,7 +143,7 @@ fn who_speaks_no_tls_or_only_http_2_gets_no_answer_and_the_next_one_does() {
 
 #[test]
 fn handshakes_that_never_end_are_given_up_and_hold_nobody_up() {
-    let secure = Secure::start(&["--request-timeout", "2s"]);
+    let secure = Secure::start(&["--request-timeout", "3s"]);
     let mut silent: Vec<_> = (0..300).map(|_| secure.unslow.connect()).collect();
     for stream in silent.iter_mut().step_by(2) {
         // The beginning of a handshake.

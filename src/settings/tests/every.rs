@@ -7,7 +7,6 @@ use table::Default;
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
     match (section, key) {
         ("server", "bind") => ["127.0.0.1:1", "127.0.0.1:2,[::1]:3", "unix:u.sock"],
-        ("tls", "cert" | "key") => ["s1", "s2", "s3"],
         ("tls", "redirect_bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
         ("server", "workers") => ["1", "3", "512"],
         ("server", "home") => ["top", "a_b-c", "x1"],
@@ -28,8 +27,8 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("postgres", "port") => ["1", "6432", "65535"],
         ("postgres", "database" | "user" | "password") => ["one", "two words", "#;%\"'\\"],
         (
-            "postgres" | "redis" | "admin",
-            "password_file" | "token_file" | "sslrootcert" | "ca_file",
+            "postgres" | "redis" | "admin" | "tls",
+            "cert" | "key" | "password_file" | "token_file" | "sslrootcert" | "ca_file",
         ) => ["s1", "s2", "s3"],
         ("postgres", "sslmode") => ["disable", "verify-ca", "verify-full"],
         ("database", "pool_size" | "max_rows") => ["1", "20", "300"],
