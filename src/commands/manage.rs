@@ -121,12 +121,12 @@ pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
             start.command = Command::Start;
             Ok(server::serve(&start, launch)?)
         }
-        State::Starting | State::Running(_) => change(flags, &Request::Upgrade { hold: false }),
+        State::Starting | State::Running(_) => change(flags, Request::Upgrade { hold: false }),
     }
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-pub(super) fn change(flags: &Flags, request: &Request) -> Result<(), Failure> {
+pub(super) fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let patience = match request {
         Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,
