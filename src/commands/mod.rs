@@ -167,7 +167,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(loaded, *online),
         Command::Install => install::run(settings),
-        Command::SystemdUnit => unit::run(&loaded),
+        Command::SystemdUnit => unit::run(loaded),
         Command::Query {
             name,
             params,
