@@ -1,6 +1,7 @@
 //! Clients that take their time: each kind of waiting ends, and good clients are answered
 //! meanwhile. Some hundreds at once here; ten thousand in `make soak`.
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -174,14 +175,14 @@ pub(crate) fn connections(pid: u32) -> usize {
             let text = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
             Some(text.to_owned())
         })
-        .collect::<Vec<_>>();
+        .collect::<HashSet<_>>();
     let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
     table
         .lines()
         .skip(1)
         .filter(|line| {
             let fields: Vec<_> = line.split_whitespace().collect();
-            fields[3] != LISTEN && sockets.iter().any(|socket| socket == fields[9])
+            fields[3] != LISTEN && sockets.contains(fields[9])
         })
         .count()
 }
