@@ -6,10 +6,15 @@ mod check;
 mod client;
 mod init;
 mod install;
+mod man;
+mod manage;
+mod place;
 mod print_config;
 mod purge;
 mod queries;
 mod query;
+mod status;
+mod unit;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,6 +22,7 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
+use crate::daemon::control::Request;
 use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
@@ -37,6 +43,14 @@ enum Failure {
     Settings(StartupError),
     /// It went wrong while running; exit code 1.
     Running(String),
+    /// The daemon that it is about does not run; exit code 7.
+    NotRunning(String),
+    /// Whoever asks may not; exit code 4.
+    NoPrivilege(String),
+    /// Whether the daemon runs cannot be told; exit code 4.
+    Unknown(String),
+    /// The output says it already, and this is the exit code.
+    Silent(u8),
     /// The server did not come to serve, or could not go on.
     Ended(Ended),
     /// Whoever read the output has gone, as `head` does; no failure at all.
@@ -49,15 +63,22 @@ impl Failure {
             Failure::NobodyReads => 0,
             Failure::Running(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::NoPrivilege(_) | Failure::Unknown(_) => 4,
             Failure::Settings(_) => 6,
+            Failure::NotRunning(_) => 7,
+            Failure::Silent(code) => *code,
             Failure::Ended(ended) => ended.code,
         }
     }
 
     fn message(&self) -> Option<String> {
         match self {
-            Failure::NobodyReads => None,
-            Failure::Running(text) | Failure::Usage(text) => Some(text.clone()),
+            Failure::NobodyReads | Failure::Silent(_) => None,
+            Failure::Running(text)
+            | Failure::Usage(text)
+            | Failure::NotRunning(text)
+            | Failure::NoPrivilege(text)
+            | Failure::Unknown(text) => Some(text.clone()),
             Failure::Settings(error) => Some(error.to_string()),
             Failure::Ended(ended) => Some(ended.message.clone()),
         }
@@ -125,6 +146,15 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
+        Command::Man => man::page(),
+        Command::Completions { shell } => man::completions(*shell),
+        Command::Status { json } => status::run(flags, *json),
+        Command::Stop { now } => manage::stop(flags, *now),
+        Command::Restart => manage::restart(flags, launch),
+        Command::Reload => manage::change(flags, &Request::Reload),
+        Command::Upgrade { hold } => manage::change(flags, &Request::Upgrade { hold: *hold }),
+        Command::Reopen => manage::change(flags, &Request::Reopen),
+        Command::Scale { by } => manage::change(flags, &Request::Scale { by: *by }),
         Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
         command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
     }
@@ -137,6 +167,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
         Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(&loaded, *online),
         Command::Install => install::run(settings),
+        Command::SystemdUnit => unit::run(&loaded),
         Command::Query {
             name,
             params,
@@ -148,7 +179,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        _ => Err(Failure::Running("this command is not built yet".to_owned())),
+        _ => unreachable!("the rest is done without settings"),
     }
 }
 
@@ -192,6 +223,9 @@ mod tests {
         let error = || StartupError::new("x");
         for (failure, code) in [
             (Failure::Settings(error()), 6),
+            (Failure::NotRunning("x".into()), 7),
+            (Failure::NoPrivilege("x".into()), 4),
+            (Failure::Unknown("x".into()), 4),
             (RequestError::BadParameter("x".into()).into(), 2),
             (RequestError::UnknownQuery("x".into()).into(), 2),
             (RequestError::Unavailable { detail: "x".into() }.into(), 1),

@@ -71,10 +71,10 @@ pub(super) fn run(
         Ok(serving) => serving,
         Err(ended) => {
             listeners.remove_paths();
-            pidfile.remove();
             return Err(ended);
         }
     };
+    pidfile.hand_on();
     tell(&format!("unslow runs as process {pid}"));
     tell(&format!("pidfile: {}", path.display()));
     for line in lines {

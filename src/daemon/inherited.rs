@@ -1,6 +1,6 @@
-//! The listeners that this process was started with by somebody else than itself: those of systemd
-//! (`sd_listen_fds(3)`), and those that `fd://N` names. Which number is which, and whether it is a
-//! listener at all; how a number becomes owned is [`super::adopt`]'s.
+//! The listeners that this process was started with by somebody else than itself, in the form that
+//! systemd defines (`sd_listen_fds(3)`): which numbers they have, and whether what stands behind a
+//! number listens at all. How a number becomes owned is `adopt`'s.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,11 +9,8 @@ use std::os::fd::{OwnedFd, RawFd};
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 use socket2::Socket;
 
-use super::adopt;
 use crate::environment;
 use crate::error::StartupError;
-use crate::server::Inherited;
-use crate::settings::Bind;
 
 /// The first number of those that systemd passes on.
 const FIRST: RawFd = 3;
@@ -32,84 +29,22 @@ pub fn from_environment() -> Result<Vec<(RawFd, String)>, StartupError> {
     read(pid, count, names, std::process::id())
 }
 
-/// Takes over the sockets that these addresses name as `fd://N`, and those among `passed` (from
-/// [`from_environment`]) that listen at one of these addresses already: each is called what the
-/// setting calls it. The rest of `passed` is closed and logged. To be called while the process
-/// starts, before other files are opened.
+/// The socket back, if connections of TCP or a unix socket are accepted from it.
 ///
 /// # Errors
-/// One that `fd://N` names is not open, or is no socket that listens for streams.
-pub fn sockets(
-    passed: Vec<(RawFd, String)>,
-    binds: &[Bind],
-) -> Result<Vec<Inherited>, StartupError> {
-    let mut taken = Vec::new();
-    let mut numbers: Vec<RawFd> = binds
-        .iter()
-        .filter_map(|bind| match bind {
-            Bind::Fd(number) => Some(*number),
-            _ => None,
-        })
-        .collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    for &number in &numbers {
-        let name = Bind::Fd(number).to_string();
-        let socket = adopt::descriptor(number).and_then(listening);
-        let (socket, _) = socket.map_err(|error| refused(&name, &error))?;
-        taken.push(inherited(name, socket));
-    }
-    for (number, called) in passed {
-        if numbers.contains(&number) {
-            continue;
-        }
-        match adopt::descriptor(number).and_then(listening) {
-            Ok((socket, address)) if binds.contains(&address) => {
-                taken.push(inherited(address.to_string(), socket));
-            }
-            Ok((_, address)) => tracing::warn!(
-                "the listener {address} that was passed on as {called} is not used: \
-                 --bind fd://{number} or its address would use it"
-            ),
-            Err(error) => tracing::warn!("descriptor {number} ({called}) is not used: {error}"),
-        }
-    }
-    Ok(taken)
-}
-
-fn inherited(name: String, socket: OwnedFd) -> Inherited {
-    // Its path, if it has one, belongs to whoever made it.
-    let owned = false;
-    Inherited {
-        name,
-        socket,
-        owned,
-    }
-}
-
-fn refused(name: &str, error: &io::Error) -> StartupError {
-    StartupError::new(format!("cannot listen on {name}: {error}"))
-        .at("--bind / [server] bind")
-        .remedy("systemd passes its first listener on as fd://3; others know what they pass on")
-}
-
-/// The socket back, with the address it listens at.
-fn listening(socket: OwnedFd) -> io::Result<(OwnedFd, Bind)> {
+/// It is something else.
+pub(super) fn listening(socket: OwnedFd) -> io::Result<OwnedFd> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
     let kind = getsockopt(&socket, sockopt::SockType).map_err(|_| invalid("it is no socket"))?;
     if kind != SockType::Stream || !getsockopt(&socket, sockopt::AcceptConn)? {
         return Err(invalid("it does not listen for connections"));
     }
     let socket = Socket::from(socket);
-    let local = socket.local_addr()?;
-    let address = match local.as_socket() {
-        Some(address) => Some(Bind::Tcp(address)),
-        None => local
-            .is_unix()
-            .then(|| Bind::Unix(local.as_pathname().unwrap_or("".as_ref()).to_owned())),
-    };
-    let address = address.ok_or_else(|| invalid("it is neither TCP nor a unix socket"))?;
-    Ok((socket.into(), address))
+    let address = socket.local_addr()?;
+    if address.as_socket().is_none() && !address.is_unix() {
+        return Err(invalid("it is neither TCP nor a unix socket"));
+    }
+    Ok(socket.into())
 }
 
 fn read(
@@ -148,69 +83,25 @@ fn read(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::net::TcpListener;
-    use std::os::fd::IntoRawFd;
+    use std::net::{TcpListener, UdpSocket};
     use std::os::unix::net::{UnixListener, UnixStream};
 
     use super::*;
 
-    /// What a process would be started with.
-    fn passed(socket: impl Into<OwnedFd>) -> RawFd {
-        socket.into().into_raw_fd()
-    }
-
-    /// What each socket is called, in order.
-    fn names(sockets: &[Inherited]) -> Vec<&str> {
-        sockets.iter().map(|socket| socket.name.as_str()).collect()
-    }
-
     #[test]
-    fn a_number_that_the_settings_name_is_taken_over_whatever_its_address() {
+    fn listeners_of_both_kinds_are_told_from_everything_else() {
+        let tcp = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0"));
+        assert!(listening(tcp.unwrap().into()).is_ok());
         let dir = tempfile::tempdir().unwrap();
-        let number = passed(UnixListener::bind(dir.path().join("s")).unwrap());
-        let name = format!("fd://{number}");
-        let twice = [Bind::Fd(number), Bind::Fd(number)];
-        let taken = sockets(vec![(number, "web".to_owned())], &twice).unwrap();
-        assert_eq!(names(&taken), [&name]);
-        assert!(!taken[0].owned, "its file is somebody else's");
-    }
-
-    #[test]
-    fn a_passed_listener_is_known_by_its_address_and_others_are_closed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        let unix = UnixListener::bind(&path).unwrap();
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gone = dir.path().join("unused");
-        let unused = UnixListener::bind(&gone).unwrap();
-        let binds = [Bind::Unix(path), Bind::Tcp(tcp.local_addr().unwrap())];
-        let given = [passed(unused), passed(unix), passed(tcp)];
-        let given = given
-            .into_iter()
-            .map(|number| (number, "unknown".to_owned()));
-        let taken = sockets(given.collect(), &binds).unwrap();
-        let expected = binds.map(|bind| bind.to_string());
-        assert_eq!(names(&taken), expected);
-        // Here nobody would ever answer. (A child that another test starts may hold it a moment.)
-        while UnixStream::connect(&gone).is_ok() {
-            std::thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn what_does_not_listen_is_refused_with_the_setting() {
-        let refused = |number| {
-            let error = sockets(Vec::new(), &[Bind::Fd(number)]).unwrap_err();
-            assert!(error.place.as_ref().unwrap().contains("--bind"));
-            error.what
-        };
+        let unix = UnixListener::bind(dir.path().join("s")).unwrap();
+        assert!(listening(unix.into()).is_ok());
+        let refused = |socket: OwnedFd| listening(socket).unwrap_err().to_string();
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert!(refused(passed(file)).contains("no socket"));
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(refused(passed(udp)).contains("not listen"));
+        assert!(refused(file.into()).contains("no socket"));
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(refused(udp.into()).contains("not listen"));
         let (one, _other) = UnixStream::pair().unwrap();
-        assert!(refused(passed(one)).contains("not listen"));
-        assert!(refused(1_000_000).contains("fd://1000000"));
+        assert!(refused(one.into()).contains("not listen"));
     }
 
     fn given(pid: &str, count: &str, names: Option<&str>) -> Result<String, StartupError> {

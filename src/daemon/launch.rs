@@ -77,7 +77,8 @@ fn sockets() -> Result<Vec<Inherited>, StartupError> {
 /// # Errors
 /// There is none that listens.
 pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
-    let socket = adopt::descriptor(number).map_err(|error| {
+    let listening = adopt::descriptor(number).and_then(inherited::listening);
+    let socket = listening.map_err(|error| {
         StartupError::new(format!(
             "descriptor {number} cannot be listened on: {error}"
         ))
@@ -127,12 +128,15 @@ impl Started {
             on_terminal: !in_background && is_terminal(),
             sockets: Vec::new(),
         };
-        let numbers = launch.sockets.iter().filter_map(|socket| {
+        let loaded = started.load()?;
+        // Those that no setting names have come from systemd, be it by way of another process.
+        let passed = arrival.map_or(&[][..], |arrival| &arrival.listeners);
+        let numbers = launch.sockets.iter().chain(passed).filter_map(|socket| {
             let number = socket.name.strip_prefix("fd://")?;
             number.parse().ok().map(Bind::Fd)
         });
-        started.sockets = numbers.collect();
-        let loaded = started.load()?;
+        let named = &loaded.settings.server.bind;
+        started.sockets = numbers.filter(|bind| !named.contains(bind)).collect();
         // It is this file from now on, also where nobody can look into the folder any more.
         if let Some(file) = &loaded.file {
             started.flags.config = Some(started.surroundings.working_folder.join(file));

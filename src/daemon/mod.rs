@@ -6,7 +6,8 @@
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
 //! `upgrade` (USR2), `workers` (the generations) and `ending`. `handover` is the one way to another process, `adopt` how descriptors
 //! arrive there. Around them: `pidfile`, `control` and `place` (how commands find it), `identity`
-//! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told).
+//! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told), `unit` (the
+//! files it is set up by).
 
 mod adopt;
 pub mod control;
@@ -23,6 +24,7 @@ mod place;
 mod reload;
 mod signals;
 mod start;
+pub mod unit;
 mod upgrade;
 mod workers;
 

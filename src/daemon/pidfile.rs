@@ -25,12 +25,13 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// What settings call it.
 const PLACE: &str = "--pid / [server] pidfile";
 
-/// A pidfile of ours, locked. Dropping it frees the lock, unless another process has inherited
-/// [`file`](Self::file); the file itself stays until [`remove`](Self::remove).
+/// A pidfile of ours, locked. Dropped, whatever the reason, it is removed, if it still is this file
+/// and not that of a successor; unless another process goes on with it ([`hand_on`](Self::hand_on)).
 #[derive(Debug)]
 pub struct Pidfile {
     file: File,
     path: PathBuf,
+    handed_on: bool,
 }
 
 /// Why a pidfile is not ours.
@@ -104,8 +105,7 @@ impl Pidfile {
             }
             // Whoever held it may have removed it between the opening and the lock.
             if is_at(&file, path) {
-                let path = path.to_owned();
-                return Ok(Pidfile { file, path });
+                return Ok(Pidfile::new(file, path));
             }
         }
         unreachable!("the loop ends by returning")
@@ -117,16 +117,20 @@ impl Pidfile {
     /// # Errors
     /// It is not that path's file any more, or is locked by somebody else.
     pub fn adopt(file: File, path: &Path) -> Result<Pidfile, StartupError> {
-        let pidfile = Pidfile {
-            file,
-            path: path.to_owned(),
-        };
         // Where the lock is ours already this changes nothing.
-        if pidfile.file.try_lock().is_err() || !is_at(&pidfile.file, path) {
+        if file.try_lock().is_err() || !is_at(&file, path) {
             let why = format!("the inherited pidfile is not {} any more", path.display());
             return Err(StartupError::new(why).at(PLACE));
         }
-        Ok(pidfile)
+        Ok(Pidfile::new(file, path))
+    }
+
+    fn new(file: File, path: &Path) -> Pidfile {
+        Pidfile {
+            file,
+            path: path.to_owned(),
+            handed_on: false,
+        }
     }
 
     /// Writes the number of a process, in place of what was there.
@@ -155,9 +159,15 @@ impl Pidfile {
         &self.file
     }
 
-    /// Removes the file at the end, if it still is this one and not that of a successor.
-    pub fn remove(self) {
-        if is_at(&self.file, &self.path) {
+    /// Leaves the file to another process, which holds the lock too or takes the file's place.
+    pub fn hand_on(mut self) {
+        self.handed_on = true;
+    }
+}
+
+impl Drop for Pidfile {
+    fn drop(&mut self) {
+        if !self.handed_on && is_at(&self.file, &self.path) {
             // Left behind it is stale, which harms nobody.
             drop(std::fs::remove_file(&self.path));
         }

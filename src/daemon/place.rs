@@ -36,8 +36,9 @@ impl Place {
         })
     }
 
-    /// Removes the pidfile; the control socket removes itself.
-    pub(super) fn leave(self) {
-        self.pidfile.remove();
+    /// Leaves the pidfile to the process that goes on. Dropped instead, it is removed; the control
+    /// socket removes itself either way.
+    pub(super) fn hand_on(self) {
+        self.pidfile.hand_on();
     }
 }

@@ -231,10 +231,12 @@ fn run(
     if end == End::Stopped {
         master.listeners.remove_paths();
     }
+    // The next process may begin as soon as the pidfile is free: it needs the addresses.
+    drop((master.listeners, system));
     if let Some(place) = master.place
-        && end != End::HandedOver
+        && end == End::HandedOver
     {
-        place.leave();
+        place.hand_on();
     }
     tracing::info!("ended");
     logging::finish();

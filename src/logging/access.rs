@@ -4,6 +4,7 @@
 mod format;
 mod identifiers;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::line::now;
 use super::out::Out;
-use super::shared::{SHARED, Shared, Trouble};
+use super::shared::{SHARED, Shared};
 use super::syslog::Severity;
 use crate::error::StartupError;
 use crate::outcome::Outcome;
@@ -152,7 +153,7 @@ fn line(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) 
 
 /// Writes lines until the log is dropped: those that wait, in one go.
 fn write_lines(lines: &Receiver<String>, out: &Out, shared: &Shared) {
-    let mut trouble = Trouble::of("access log");
+    let mut trouble = Trouble::default();
     let mut batch = Vec::new();
     while let Ok(first) = lines.recv() {
         batch.clear();
@@ -170,6 +171,28 @@ fn write_lines(lines: &Receiver<String>, out: &Out, shared: &Shared) {
             lost.fetch_add(unwritten.lines, Ordering::Relaxed);
         }
         trouble.see(written.err().map(|unwritten| unwritten.error).as_ref());
+    }
+}
+
+/// Says in the error log that the access log cannot be written, and that it can again, once each.
+#[derive(Debug, Default)]
+struct Trouble {
+    failing: bool,
+}
+
+impl Trouble {
+    fn see(&mut self, error: Option<&io::Error>) {
+        match error {
+            Some(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!("the access log cannot be written: {error}");
+            }
+            None if self.failing => {
+                self.failing = false;
+                tracing::info!("the access log can be written again");
+            }
+            _ => {}
+        }
     }
 }
 

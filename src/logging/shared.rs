@@ -1,7 +1,6 @@
 //! What the logs of a process share: how many lines were lost, who has syslog's end, which files
 //! are open. One of it lives as long as the process; tests make their own.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -124,35 +123,5 @@ pub(super) fn reopen(outs: impl Iterator<Item = Arc<Out>>) -> Result<(), Startup
         None => Ok(()),
         Some(error) if errors.is_empty() => Err(error),
         Some(_) => Err(StartupError::new(all.join("; "))),
-    }
-}
-
-/// Says in the error log that something cannot be written, and that it works again, once each.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    what: &'static str,
-    failing: bool,
-}
-
-impl Trouble {
-    pub(super) fn of(what: &'static str) -> Trouble {
-        Trouble {
-            what,
-            failing: false,
-        }
-    }
-
-    pub(super) fn see(&mut self, error: Option<&io::Error>) {
-        match error {
-            Some(error) if !self.failing => {
-                self.failing = true;
-                tracing::error!("the {} cannot be written: {error}", self.what);
-            }
-            None if self.failing => {
-                self.failing = false;
-                tracing::info!("the {} can be written again", self.what);
-            }
-            _ => {}
-        }
     }
 }

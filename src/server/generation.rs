@@ -16,6 +16,7 @@ use super::heartbeat::Heartbeats;
 use super::http::Http;
 use super::listeners::Listeners;
 use crate::app::App;
+use crate::defence::Defence;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
 use crate::settings::Server as ServerSettings;
@@ -124,14 +125,25 @@ impl Generation {
     /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
     /// would go on without accepting.
     pub async fn retire(self) {
-        self.site.part();
-        self.server.pause().await;
-        let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
-        let paused = Instant::now();
-        while self.connections.load(Ordering::Relaxed) > 0 && paused.elapsed() < patience {
-            tokio::time::sleep(DRAIN_STEP).await;
+        if !Defence::Parting.is_off() {
+            self.site.part();
+        }
+        if !Defence::Pause.is_off() {
+            self.server.pause().await;
+        }
+        if !Defence::Patience.is_off() {
+            self.connections_end().await;
         }
         self.server.stop(true).await;
+    }
+
+    /// Until no connection is open, at the longest for a keep-alive's own end.
+    async fn connections_end(&self) {
+        let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
+        let begun = Instant::now();
+        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
     }
 
     /// Ends it now; running requests are cut off.

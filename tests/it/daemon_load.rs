@@ -6,7 +6,8 @@ use nix::sys::signal::Signal;
 use crate::daemon_support::{Crowd, Daemon};
 use crate::servers::wait_until;
 
-const INI: &str = "keep_alive = 2s\n[demo]\ndelay = 0s\n";
+/// Clients pause for less than a connection is kept, by more than actix's clock is inexact.
+const INI: &str = "keep_alive = 5s\n[demo]\ndelay = 0s\n";
 const PATH: &str = "/q/version.json";
 
 /// The body that every answer must have.
@@ -18,7 +19,11 @@ fn body(daemon: &Daemon) -> String {
 
 fn reload(daemon: &Daemon) {
     let output = daemon.run(&["reload"]);
-    assert!(output.status.success(), "{}", super::daemon_support::said(&output));
+    assert!(
+        output.status.success(),
+        "{}",
+        super::daemon_support::said(&output)
+    );
 }
 
 /// Upgrades and waits until the new process has the pidfile.
@@ -57,12 +62,26 @@ fn everything(reloads: u32, upgrades: u32, scalings: u32) {
         crowd.wait_for_more(100);
     }
     let answered = crowd.end();
-    println!("{reloads} reloads, {upgrades} upgrades, {scalings} × up and down: {answered} requests, 0 lost");
+    println!(
+        "{reloads} reloads, {upgrades} upgrades, {scalings} × up and down: {answered} requests, 0 lost"
+    );
 }
 
 #[test]
 fn reloads_upgrades_and_scaling_lose_no_request() {
     everything(3, 2, 1);
+}
+
+#[test]
+fn connections_that_come_while_workers_end_are_served() {
+    let daemon = Daemon::start(INI);
+    let crowd = Crowd::of_strangers(daemon.address, PATH, &body(&daemon), 32);
+    for _ in 0..6 {
+        reload(&daemon);
+        crowd.wait_for_more(100);
+    }
+    daemon.wait_for_log("retired", 6);
+    crowd.end();
 }
 
 #[test]

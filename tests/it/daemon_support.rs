@@ -70,6 +70,10 @@ impl Daemon {
             .env("PATH", "/usr/bin:/bin")
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
+        // `make test-undefended` names the defence that the program is to do without.
+        if let Some(name) = std::env::var_os("UNDEFENDED") {
+            command.env("UNDEFENDED", name);
+        }
         command
     }
 
@@ -178,7 +182,11 @@ impl Client {
     /// lost is an error. A connection that the server has announced to close is not used again.
     pub(crate) fn ask(&mut self, close: bool) -> Result<(u16, String), String> {
         self.try_ask(close).map_err(|error| {
-            let kept = if self.open.take().is_some() { "kept" } else { "new" };
+            let kept = if self.open.take().is_some() {
+                "kept"
+            } else {
+                "new"
+            };
             format!("{kept} connection: {error}")
         })
     }
@@ -211,7 +219,10 @@ impl Client {
         let length = header("content-length: ").and_then(|text| text.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body)?;
-        let status = lines[0].split(' ').nth(1).and_then(|text| text.parse().ok());
+        let status = lines[0]
+            .split(' ')
+            .nth(1)
+            .and_then(|text| text.parse().ok());
         if close || header("connection: ") == Some("close") {
             self.open = None;
         }
@@ -229,16 +240,34 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     /// So many clients that ask for `path` and expect `body`: half of them with a connection for
-    /// each request, half keep it and pause between requests.
+    /// each request, half keep it and pause between requests for up to 1.5 s.
     pub(crate) fn begin(address: SocketAddr, path: &str, body: &str, clients: u64) -> Crowd {
+        Crowd::of(
+            address,
+            path,
+            body,
+            (0..clients).map(|number| number % 2 == 0),
+        )
+    }
+
+    /// As [`Crowd::begin`], each with a connection for each request, and without pauses.
+    pub(crate) fn of_strangers(address: SocketAddr, path: &str, body: &str, clients: u64) -> Crowd {
+        Crowd::of(address, path, body, (0..clients).map(|_| true))
+    }
+
+    fn of(
+        address: SocketAddr,
+        path: &str,
+        body: &str,
+        clients: impl Iterator<Item = bool>,
+    ) -> Crowd {
         let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let client = |number: u64| {
+        let client = |(number, close): (usize, bool)| {
             let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
             let (mut client, body) = (Client::new(address, path), body.to_owned());
-            let close = number % 2 == 0;
             std::thread::spawn(move || {
                 let mut lost = Vec::new();
-                let mut pause = number;
+                let mut pause = number as u64;
                 while !stop.load(Ordering::Relaxed) {
                     match client.ask(close) {
                         Ok((200, text)) if text == body => {
@@ -249,13 +278,14 @@ impl Crowd {
                     }
                     // Up to 1.5 s for those that keep their connection, different each time.
                     pause = (pause * 37 + 11) % 1500;
-                    let pause = if close { 3 } else { pause };
-                    std::thread::sleep(Duration::from_millis(pause));
+                    if !close {
+                        std::thread::sleep(Duration::from_millis(pause));
+                    }
                 }
                 lost
             })
         };
-        let clients = (0..clients).map(client).collect();
+        let clients = clients.enumerate().map(client).collect();
         Crowd {
             stop,
             answered,
@@ -278,7 +308,10 @@ impl Crowd {
     #[track_caller]
     pub(crate) fn end(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
-        let lost = self.clients.into_iter().map(|client| client.join().unwrap());
+        let lost = self
+            .clients
+            .into_iter()
+            .map(|client| client.join().unwrap());
         let lost: Vec<_> = lost.flatten().collect();
         let answered = self.answered.load(Ordering::Relaxed);
         let first = &lost[..lost.len().min(5)];

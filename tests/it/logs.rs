@@ -1,5 +1,5 @@
-//! The logs of the real binary: their forms, syslog on sockets of the test's own, and that a log
-//! which cannot be written stops nothing.
+//! The logs of the real binary: their forms, syslog on sockets of the test's own, that a log which
+//! cannot be written stops nothing, and how logs change under a daemon that is asked for pages.
 
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use crate::daemon_support::{Crowd, Daemon, said};
 use crate::servers::wait_until as until;
 use crate::unslow::{LOST, Unslow, run};
 
@@ -158,4 +159,108 @@ fn a_syslog_socket_that_was_replaced_gets_what_is_said_from_then_on() {
     message(|buffer| new.recv(buffer), &[" access - ", "/healthz"]);
     message(|buffer| new.recv(buffer), &[" access - ", "GET /q "]);
     assert_eq!(lost(&unslow, "syslog"), 0);
+}
+
+const PATH: &str = "/q/version.json";
+
+/// All lines of the files in the daemon's folder whose names begin so.
+fn lines(daemon: &Daemon, name: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(daemon.path("")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_str().unwrap().starts_with(name) {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            lines.extend(text.lines().map(str::to_owned));
+        }
+    }
+    lines
+}
+
+#[test]
+fn rotations_and_reloads_under_load_lose_no_line() {
+    let daemon = Daemon::start(
+        "keep_alive = 1s\n[log]\naccess = access.log\n[demo]\ndelay = 0s\n\
+         [stats]\nallow = 127.0.0.1\n",
+    );
+    let (status, body) = daemon.get(PATH);
+    assert_eq!(status, 200, "{body}");
+    let crowd = Crowd::begin(daemon.address, PATH, &body, 16);
+    for round in 0..6 {
+        crowd.wait_for_more(50);
+        let names = ["access.log", "error.log"];
+        for name in names {
+            let old = daemon.path(&format!("{name}.{round}"));
+            std::fs::rename(daemon.path(name), old).unwrap();
+        }
+        if round % 2 == 0 {
+            daemon.signal(Signal::SIGUSR1);
+        } else {
+            let output = daemon.run(&["reopen"]);
+            assert!(output.status.success(), "{}", said(&output));
+        }
+        until("both files are there again", || {
+            names.iter().all(|name| daemon.path(name).exists())
+        });
+        if round % 3 == 1 {
+            // Two generations write from here on, until the older one has retired.
+            let output = daemon.run(&["reload"]);
+            assert!(output.status.success(), "{}", said(&output));
+        }
+    }
+    let answered = crowd.end();
+    let numbers: serde_json::Value = serde_json::from_str(&daemon.get("/stats.json").1).unwrap();
+    assert_eq!(numbers["logs"]["lost"]["error"], 0);
+    let dropped = numbers["logs"]["lost"]["access"].as_u64().unwrap();
+    let output = daemon.run(&["stop"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let request = format!("\"GET {PATH} HTTP/1.1\" 200 ");
+    let mut found = 0;
+    for line in lines(&daemon, "access.log") {
+        let whole = line.starts_with("127.0.0.1 - - [") && line.matches("HTTP/1.1").count() == 1;
+        assert!(whole, "{line}");
+        found += u64::from(line.contains(&request));
+    }
+    assert_eq!(found + dropped, answered + 1);
+    let ended = |line: &String| line.ends_with(": ended");
+    assert_eq!(
+        lines(&daemon, "error.log")
+            .into_iter()
+            .filter(ended)
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_reload_changes_the_logs_or_leaves_them_as_they_are() {
+    let daemon = Daemon::start("[log]\nlevel = warn\n[demo]\ndelay = 0s\n");
+    daemon.configure("[log]\nerror = missing/other.log\nlevel = info\n");
+    let output = daemon.run(&["reload"]);
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("missing/other.log"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        daemon.log().contains("missing/other.log"),
+        "{}",
+        daemon.log()
+    );
+    daemon.configure(
+        "[log]\nerror = other.log\nlevel = info\naccess = access.log\n\
+         access_format = %(m)s %(U)s %(s)s\n[demo]\ndelay = 0s\n",
+    );
+    let output = daemon.run(&["reload"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(daemon.get(PATH).0, 200);
+    let output = daemon.run(&["stop"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(lines(&daemon, "access.log"), [format!("GET {PATH} 200")]);
+    let other = lines(&daemon, "other.log");
+    assert!(
+        other.iter().any(|line| line.ends_with(": ended")),
+        "{other:?}"
+    );
+    assert!(!daemon.log().contains(": ended"), "{}", daemon.log());
 }

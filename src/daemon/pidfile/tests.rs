@@ -30,7 +30,7 @@ fn the_lock_says_that_it_runs_and_the_number_says_who() {
     assert_eq!(holder(&path), Some(77));
     let mode = path.metadata().unwrap().mode();
     assert_eq!(mode & 0o777, 0o644);
-    drop(pidfile);
+    pidfile.hand_on();
     // A process that another test starts just now has a copy of the file until it is another program.
     while state(&path).unwrap() != State::Stale {
         std::thread::yield_now();
@@ -107,10 +107,10 @@ fn a_successor_takes_the_place_and_keeps_its_lock() {
     assert_eq!(holder(&path), Some(2));
     assert_eq!(state(&second).unwrap(), State::Absent);
     // The old one's end takes nothing away from the new one.
-    old.remove();
+    drop(old);
     assert_eq!(holder(&path), Some(2));
     assert_eq!(new.path(), path);
-    new.remove();
+    drop(new);
     assert_eq!(state(&path).unwrap(), State::Absent);
 }
 
@@ -122,7 +122,7 @@ fn an_inherited_lock_outlives_the_one_who_took_it() {
     let mut child = Pidfile::adopt(inherited, &path).unwrap();
     parent.write(1).unwrap();
     child.write(2).unwrap();
-    drop(parent);
+    parent.hand_on();
     assert_eq!(holder(&path), Some(2));
     let stranger = File::open(&path).unwrap();
     assert!(Pidfile::adopt(stranger, &path).is_err(), "not its lock");
