@@ -215,7 +215,7 @@ impl Master {
             last_reload: self.last_reload.clone(),
         }
     }
-    pub(super) fn refused<T>(&self, message: String) -> Result<T, String> {
+    pub(super) fn refused<T>(message: String) -> Result<T, String> {
         tracing::error!("{message}");
         Err(message)
     }

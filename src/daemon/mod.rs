@@ -47,6 +47,10 @@ pub struct Ended {
 
 impl Ended {
     /// Settings or files are not in order.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
     fn settings(error: StartupError) -> Ended {
         Ended {
             code: 6,
@@ -55,6 +59,10 @@ impl Ended {
     }
 
     /// It went wrong while starting or running.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
     fn running(error: StartupError) -> Ended {
         Ended {
             code: 1,

@@ -49,7 +49,7 @@ impl Master {
         let mut message = format!("generation {} serves", self.number());
         if !ignored.is_empty() {
             let names = ignored.join(", ");
-            message.push_str(&format!("; only a restart changes {names}"));
+            message = format!("{message}; only a restart changes {names}");
         }
         Ok(message)
     }

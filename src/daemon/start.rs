@@ -108,23 +108,20 @@ impl Bound {
         let mut inherited = std::mem::take(&mut launch.sockets);
         let path = settings.process.pidfile.as_deref();
         let mut pidfile = None;
-        match &mut launch.arrival {
-            Some(arrival) => {
-                inherited.append(&mut arrival.listeners);
-                pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                    (Role::Detached, Some(file), Some(path)) => {
-                        Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
-                    }
-                    (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
-                    (_, _, None) => None,
-                };
-            }
-            None => {
-                if let Some(path) = path {
-                    pidfile = Some(lock(path)?);
+        if let Some(arrival) = &mut launch.arrival {
+            inherited.append(&mut arrival.listeners);
+            pidfile = match (arrival.role, arrival.pidfile.take(), path) {
+                (Role::Detached, Some(file), Some(path)) => {
+                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
                 }
-                inherited.extend(passed(settings, &inherited)?);
+                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
+                (_, _, None) => None,
+            };
+        } else {
+            if let Some(path) = path {
+                pidfile = Some(lock(path)?);
             }
+            inherited.extend(passed(settings, &inherited)?);
         }
         let door = Door::open(settings).map_err(Ended::settings)?;
         let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;

@@ -75,7 +75,7 @@ impl Master {
         let workers = self.workers().saturating_add_signed(by);
         let workers = workers.clamp(1, MOST_WORKERS);
         if self.serving.is_none() {
-            return self.refused("paused: reload brings the workers back".to_owned());
+            return Master::refused("paused: reload brings the workers back".to_owned());
         }
         if workers == self.workers() {
             return Ok(format!("{workers} workers, as before"));
@@ -94,7 +94,7 @@ impl Master {
                 self.take_over(generation);
                 Ok(())
             }
-            Err(error) => self.refused(error.to_string()),
+            Err(error) => Master::refused(error.to_string()),
         }
     }
 

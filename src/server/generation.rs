@@ -59,6 +59,7 @@ impl Generation {
             StartupError::new(format!("cannot serve: {error}"))
                 .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
         };
+        door.say();
         let settings = app.settings.server.clone();
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
         let connections = Arc::new(AtomicUsize::new(0));
