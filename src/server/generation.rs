@@ -24,6 +24,9 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// How long none may be open before there is none on its way either: the pause is acknowledged
+/// before it holds, and a connection counts only when a worker has taken it up.
+const QUIET: Duration = Duration::from_millis(200);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// How long a quick end may take.
@@ -142,8 +145,12 @@ impl Generation {
     async fn connections_end(&self) {
         let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
         let begun = Instant::now();
-        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
+        let mut quiet = begun;
+        while quiet.elapsed() < QUIET && begun.elapsed() < patience {
             tokio::time::sleep(DRAIN_STEP).await;
+            if self.connections.load(Ordering::Relaxed) > 0 {
+                quiet = Instant::now();
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use unslow::daemon::{identity, pidfile};
 use unslow::settings::Settings;
 
-use crate::daemon_home::{Home, ended};
+use crate::daemon_home::{Home, ended, install};
 use crate::servers::wait_until as until;
 
 /// Runs one of the tests below that only make sense in a process of their own.
@@ -117,8 +117,7 @@ fn a_daemon_of_another_user_serves_reloads_upgrades_and_is_root_s_to_command() {
     std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
     chown(home.path(), Some(uid), Some(gid)).unwrap();
     let binary = home.path().join("unslow");
-    std::fs::copy(env!("CARGO_BIN_EXE_unslow"), &binary).unwrap();
-    std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).unwrap();
+    install(&binary);
     // Only root may use such a port, so an upgrade that binds again would fail.
     let run = |args: &[&str]| {
         Command::new(&binary)

@@ -100,9 +100,8 @@ fn a_socket_that_is_passed_on_is_served_under_its_number_and_under_its_address()
             }
             Err(error) => panic!("{error}"),
         };
-        until("it listens", || socket.exists());
-        // The first request waits until the program serves.
-        assert!(answers(socket.to_str().unwrap()));
+        // It is there a moment before it listens; then the request waits for the program.
+        until("it is served", || answers(socket.to_str().unwrap()));
         assert_eq!(home.holder(), Some(child.id()));
         let output = home.run(&["upgrade"]);
         ended(&output, 0, &["serves"]);
