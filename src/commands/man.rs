@@ -93,9 +93,10 @@ fn commands(definition: &clap::Command) -> Roff {
         arguments.sort_by_key(|argument| !argument.is_positional());
         let mut name: Vec<Inline> = vec![bold(command.get_name())];
         for argument in &arguments {
-            let argument = match argument.is_positional() {
-                true => argument.to_string(),
-                false => format!("[{argument}]"),
+            let argument = if argument.is_positional() {
+                argument.to_string()
+            } else {
+                format!("[{argument}]")
             };
             name.push(roman(format!(" {argument}")));
         }

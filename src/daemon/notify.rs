@@ -181,7 +181,7 @@ mod tests {
     struct Systemd {
         socket: UnixDatagram,
         /// Where its path is, if it has one.
-        folder: Option<tempfile::TempDir>,
+        _folder: Option<tempfile::TempDir>,
     }
 
     impl Systemd {
@@ -189,8 +189,11 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("notify");
             let socket = UnixDatagram::bind(&path).unwrap();
-            let folder = Some(dir);
-            (Systemd { socket, folder }, path.into())
+            let systemd = Systemd {
+                socket,
+                _folder: Some(dir),
+            };
+            (systemd, path.into())
         }
 
         /// The next message; all are sent before it is asked for.
@@ -241,7 +244,7 @@ mod tests {
         let socket = UnixDatagram::bind_addr(&address).unwrap();
         let systemd = Systemd {
             socket,
-            folder: None,
+            _folder: None,
         };
         let notifier = Notifier::new(Some(format!("@{name}").into()), None, None);
         notifier.stopping();
