@@ -154,7 +154,9 @@ mod tests {
             Asked::Stop,
             Asked::Reload,
         ];
-        came.into_iter().for_each(|asked| signals.came(asked));
+        for asked in came {
+            signals.came(asked);
+        }
         let mut waiting = signals.lock();
         let asked = std::iter::from_fn(|| waiting.take()).collect::<Vec<_>>();
         assert_eq!(asked, [Asked::Stop, Asked::Reload, Asked::Scale(1)]);
