@@ -90,6 +90,7 @@ fn a_socket_that_is_passed_on_is_served_under_its_number_and_under_its_address()
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn();
         let mut child = match activate {
             Ok(child) => child,
@@ -166,6 +167,7 @@ fn systemd_is_told_what_happens_in_order_and_by_whom() {
         .env("NOTIFY_SOCKET", &systemd.path)
         .env("WATCHDOG_USEC", "200000")
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let old = child.id();
