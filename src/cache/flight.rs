@@ -206,7 +206,7 @@ impl Flights {
 }
 
 /// Whether the statement itself failed, so that it would do so on every instance.
-pub(super) fn is_of_the_query(error: &RequestError) -> bool {
+fn is_of_the_query(error: &RequestError) -> bool {
     matches!(
         error,
         RequestError::Failed { .. }

@@ -207,7 +207,7 @@ impl AllGenerations {
     }
 
     /// Those of a query that this process has used: of others there is nothing to purge.
-    pub(super) fn known(&self, query: &str) -> Option<Arc<Generations>> {
+    fn known(&self, query: &str) -> Option<Arc<Generations>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(query).cloned()
     }
