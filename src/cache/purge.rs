@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::fill::{Order, dangling, wait};
+use super::boarding::{dangling, wait};
+use super::fill::Order;
 use super::flight::{End, Role};
 use super::generations::Rank;
 use super::key::Digest;

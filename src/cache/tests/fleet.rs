@@ -2,6 +2,7 @@
 //! runtime's and stands still, so nothing here waits in earnest. The `model` tries the orders of
 //! events that nobody thought of.
 
+mod offers;
 mod purges;
 
 use std::collections::VecDeque;

@@ -10,7 +10,7 @@ use super::super::super::super::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Event, Load, Record, is_quick};
 use super::super::steps::{Ending, Part};
-use super::{Finding, MOMENT, show_load};
+use super::{Finding, MOMENT, lost, show_load};
 
 /// What is left of a lease when its holder dies right before it would have renewed it.
 const LEASE_LEFT: Duration = Duration::from_millis(2500 - 800 - 100);
@@ -25,15 +25,6 @@ fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bo
             && record.troubled(purge.by.at, from, to);
         (!only_hard || purge.kind == PurgeKind::Hard)
             && (late || purge.is_between(from - MOMENT, to))
-    })
-}
-
-/// Something in Redis was lost, or its time went on, between two moments.
-fn lost(record: &Record, key: usize, from: Instant, to: Instant, parts: &[Part]) -> bool {
-    record.happened(from - MOMENT, to, |event| match event {
-        Event::Flush | Event::Jump(_) => true,
-        Event::Evict { key: of, part } => of / 2 == key / 2 && parts.contains(&part),
-        _ => false,
     })
 }
 
@@ -117,7 +108,8 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
 pub(super) fn none_without_need(record: &Record) -> Finding {
     // The earliest refresh: half of the shortest TTL.
     let fresh_for = POLICY.ttl / 100 * 44;
-    let parts = [Part::Entry, Part::Generations, Part::Tombstone];
+    // Who has lost the lease stores nothing.
+    let parts = [Part::Entry, Part::Generations, Part::Tombstone, Part::Lease];
     after_each(record, Ending::Well, fresh_for, |one, other, ended| {
         let crashed = record.happened(ended - MOMENT, ended + MOMENT, |event| {
             event == Event::Crash(one.by)
