@@ -79,10 +79,7 @@ impl Inner {
     /// may. Must be called on the engine runtime.
     pub(super) async fn clear(self: &Arc<Self>, flight: &mut Flight, order: &Order) -> Clearance {
         let generations = self.generations.of(order.key.query());
-        let Some(redis) = self
-            .redis_for(&generations)
-            .filter(|_| !order.without_redis)
-        else {
+        let Some(redis) = self.redis.as_ref().filter(|_| !order.without_redis) else {
             return Cleared::without_redis();
         };
         let token = token(redis);
@@ -95,6 +92,9 @@ impl Inner {
         let (mut seen, mut wait) = (needed, LOOK_AGAIN);
         loop {
             let (purges, sequence) = (generations.purges(), next_sequence());
+            if generations.is_pending() {
+                return Cleared::without_redis();
+            }
             let question = Question {
                 seen,
                 token: (leased && Instant::now() < deadline).then_some(&token),

@@ -9,7 +9,8 @@
 //! how one comes to it, `fill` what is done in flight, `clearance` what comes before a load,
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
-//! `recheck` finds out what was missed), `trip` (one lookup's times and its count).
+//! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
+//! and its count).
 
 mod answers;
 mod backplane;
@@ -36,6 +37,7 @@ mod memory;
 mod note;
 mod probe;
 mod purge;
+mod recent;
 mod recheck;
 mod redis;
 mod scripts;

@@ -223,15 +223,10 @@ impl Inner {
     ) {
         let number = number.unwrap_or(u64::MAX);
         // First the flights, then memory: what lands in between looks for its doom.
+        self.generations.of(query).note_purge(digest, kind, number);
         match kind {
-            PurgeKind::Soft => {
-                self.generations.of(query).note_soft_purge();
-                self.flights.expire_entry(digest, number);
-            }
-            PurgeKind::Hard => {
-                self.generations.of(query).note_hard_purge();
-                self.flights.doom_entry(digest, number);
-            }
+            PurgeKind::Soft => self.flights.expire_entry(digest, number),
+            PurgeKind::Hard => self.flights.doom_entry(digest, number),
         }
         if let Some(copy) = self.memory.by_digest(digest)
             && copy.rank.order <= number

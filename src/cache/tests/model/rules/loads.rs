@@ -78,13 +78,12 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let (from, to) = (one.begin, other.begin);
                 let same = one.by == other.by;
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
-                // A purge parts the flights of a process, which may have waited before they load.
-                let waited = if record.troubled(one.by.at, from, to) {
-                    Duration::from_mins(2)
-                } else {
-                    PATIENCE + Duration::from_secs(1)
-                };
-                let parted = purged(record, key, from - waited, to, true);
+                // A purge parts the flights of a process, which may have waited before they load;
+                // it may be told of it as late as trouble ends.
+                let trouble = record.trouble_since(one.by.at, from, to);
+                let waiting = from - PATIENCE - Duration::from_secs(1);
+                let since = trouble.map_or(waiting, |trouble| trouble.min(waiting));
+                let parted = purged(record, key, since, to, true);
                 let excused = parted && same
                     || purged(record, key, from, to, true)
                     || !same
