@@ -78,11 +78,11 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let (from, to) = (one.begin, other.begin);
                 let same = one.by == other.by;
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
-                // A purge parts the flights of a process, which may have waited before they load;
-                // it may be told of it as late as trouble ends.
+                // A purge parts the flights of a process, which may have waited before they load.
+                // While there is trouble it may not have heard of the purge, or stand still.
                 let trouble = record.trouble_since(one.by.at, from, to);
-                let waiting = from - PATIENCE - Duration::from_secs(1);
-                let since = trouble.map_or(waiting, |trouble| trouble.min(waiting));
+                let waiting = PATIENCE + Duration::from_secs(1);
+                let since = trouble.map_or(from, |trouble| trouble.min(from)) - waiting;
                 let parted = purged(record, key, since, to, true);
                 let excused = parted && same
                     || purged(record, key, from, to, true)
