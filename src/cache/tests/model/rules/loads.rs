@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::super::super::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
-use super::super::record::{Event, Load, Record, is_quick};
+use super::super::record::{Event, Load, Record, Refresh, is_quick};
 use super::super::steps::{Ending, Part};
 use super::{Finding, MOMENT, lost, show_load};
 
@@ -42,21 +42,23 @@ fn was_patient(record: &Record, load: &Load) -> bool {
         .requests
         .iter()
         .filter(|request| request.by == load.by && request.key == load.key);
-    // A load that panics leaves the flight to a successor.
-    let panicked = record
-        .loads_of(load.key)
-        .filter_map(|(_, other)| match other.end {
-            Some((when, Ending::Panic)) if other.by == load.by => Some(when),
-            _ => None,
-        });
-    let refreshed = record
+    let refreshes: Vec<_> = record
         .refreshes
         .iter()
-        .filter(|refresh| refresh.by == load.by && refresh.key == load.key);
+        .filter(|refresh| refresh.by == load.by && refresh.key == load.key)
+        .collect();
+    // A load that panics leaves the flight to a successor; a refresh that was asked for waits for
+    // the flight under way before it begins its own.
+    let succeeded = record.loads_of(load.key).filter_map(|(_, other)| {
+        let (when, how) = other.end.filter(|_| other.by == load.by)?;
+        let waits =
+            |refresh: &Refresh| refresh.begin <= when && refresh.end.is_none_or(|end| end >= when);
+        (how == Ending::Panic || refreshes.iter().copied().any(waits)).then_some(when)
+    });
     let asked = asked.map(|request| request.begin);
     let mut begun = asked
-        .chain(refreshed.map(|refresh| refresh.begin))
-        .chain(panicked);
+        .chain(refreshes.iter().map(|refresh| refresh.begin))
+        .chain(succeeded);
     begun.any(|begin| (earliest..=latest).contains(&begin))
 }
 
