@@ -51,6 +51,10 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// The subcommand; [`Command::Run`] when none was named.
     pub command: Command,
+    /// `--reload`: settings and queries are read again when their files change.
+    pub reload: bool,
+    /// `--open`: the browser is shown the first address.
+    pub open: bool,
     /// A sentence for each flag that was given and has no effect here.
     pub without_effect: Vec<String>,
     given: BTreeMap<&'static str, Vec<String>>,
@@ -99,6 +103,8 @@ where
     Ok(Flags {
         config: cli.config,
         command,
+        reload: cli.reload,
+        open: cli.open,
         without_effect: gunicorn::without_effect(&matches)?,
         given,
     })
@@ -195,6 +201,12 @@ struct Cli {
     /// gunicorn's spelling of `check`.
     #[arg(long, hide = true, global = true)]
     check_config: bool,
+    /// Read settings and queries again when their files change
+    #[arg(long, global = true)]
+    reload: bool,
+    /// Show the first address in the browser
+    #[arg(long, global = true)]
+    open: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }

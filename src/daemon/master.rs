@@ -15,6 +15,7 @@ use super::notify::Notifier;
 use super::place::Place;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
+use super::watch::Watch;
 
 use crate::app::App;
 use crate::error::StartupError;
@@ -44,6 +45,7 @@ pub(super) struct Master {
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
     born: Instant,
+    pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
 }
 
@@ -60,6 +62,9 @@ impl Master {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
         let first = Generation::start(1, &app, access_log, entrance, workers).await?;
+        let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
+        let watched = || Watch::begin(file, queries.as_deref());
+        let watch = started.flags.reload.then(watched);
         Ok(Master {
             notifier,
             started,
@@ -74,6 +79,7 @@ impl Master {
             place: None,
             signals,
             born: Instant::now(),
+            watch,
             silent: false,
         })
     }

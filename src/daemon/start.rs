@@ -19,7 +19,7 @@ use super::pidfile::{self, Pidfile};
 use super::place::Place;
 use super::signals::Signals;
 use super::upgrade::Upgrade;
-use super::{Ended, detach, identity, launch, tell};
+use super::{Ended, browser, detach, identity, launch, tell};
 use crate::app::App;
 use crate::environment;
 use crate::error::StartupError;
@@ -225,7 +225,7 @@ fn run(
         Ok((end, master))
     });
     let (end, master) = result?;
-    if end == End::Stopped {
+    if matches!(end, End::Stopped | End::Failed) {
         master.listeners.remove_paths();
     }
     // The next process may begin as soon as the pidfile is free: it needs the addresses.
@@ -237,7 +237,10 @@ fn run(
     }
     tracing::info!("ended");
     logging::finish();
-    Ok(())
+    match end {
+        End::Failed => Err(Ended::system("the workers have ended by themselves")),
+        End::Stopped | End::HandedOver | End::Withdrawn => Ok(()),
+    }
 }
 
 /// Tells whoever waits for it that the process serves.
@@ -253,6 +256,10 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
         .iter()
         .map(|url| format!("unslow {version} serves {url}"))
         .collect();
+    // A successor is shown already.
+    if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
+        browser::show(&urls);
+    }
     match line {
         None => {
             for line in lines {

@@ -108,13 +108,14 @@ impl Master {
     pub(super) async fn look_after(&mut self) -> Option<End> {
         while self.retiring.try_join_next().is_some() {}
         self.upgrade.look_after();
+        self.reload_what_has_changed().await;
         let Some(serving) = &self.serving else {
             self.notifier.feed();
             return None;
         };
         if serving.has_ended() {
             tracing::error!("the workers have ended by themselves");
-            return Some(End::Stopped);
+            return Some(End::Failed);
         }
         let silent = serving.silent(SILENT);
         if silent == 0 {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::door::Door;
 use super::heartbeat::Heartbeats;
@@ -138,7 +139,12 @@ impl Generation {
         if !Defence::Patience.is_off() {
             self.connections_end().await;
         }
-        self.server.stop(true).await;
+        // A worker that is blocked never says that it has ended.
+        let limit = self.settings.graceful_timeout + QUICK;
+        if timeout(limit, self.server.stop(true)).await.is_err() {
+            let generation = self.number;
+            tracing::error!(generation, "workers that do not end are left behind");
+        }
     }
 
     /// Until no connection is open, at the longest for a keep-alive's own end.
@@ -157,6 +163,6 @@ impl Generation {
     /// Ends it now; running requests are cut off.
     pub async fn stop(&self) {
         // Nobody waits for longer: the process ends behind it.
-        let _ = tokio::time::timeout(QUICK, self.server.stop(false)).await;
+        let _ = timeout(QUICK, self.server.stop(false)).await;
     }
 }

@@ -28,15 +28,19 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Says in the log when it is less than was asked for.
+    /// Says in the log when it is less than was asked for; as a warning when it is much less.
     pub(super) fn say(self) {
-        if self.most < self.wanted {
-            tracing::warn!(
-                max_connections = self.wanted,
-                descriptors = self.descriptors,
-                used = self.most,
-                "the limit on descriptors allows fewer connections than [server] max_connections"
-            );
+        let Bound {
+            wanted,
+            descriptors,
+            most,
+        } = self;
+        let what =
+            "the limit on descriptors allows fewer connections than [server] max_connections";
+        if most < wanted / 2 {
+            tracing::warn!(wanted, descriptors, most, "{what}");
+        } else if most < wanted {
+            tracing::info!(wanted, descriptors, most, "{what}");
         }
     }
 }

@@ -41,7 +41,7 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("redis", "namespace") => ["a", "b.c", "d_e-f"],
         ("cache", "memory") => ["0", "1GiB", "128MiB"],
         ("cache", "max_entry") => ["1KiB", "1MiB", "2000"],
-        ("queries" | "server", "dir" | "chdir") => ["q1", "q2", "q3"],
+        ("queries", "dir") | ("server", "chdir") => ["q1", "q2", "q3"],
         ("log", "access" | "error") => ["a.log", "/var/log/b.log", "-"],
         ("log", "access_format") => ["json", "%(h)s \"%(r)s\" 100%% %(s)s", "%({referer}i)s"],
         ("log", "syslog") => ["udp://h1:514", "unix:/dev/log", "udp://[::1]"],
