@@ -38,9 +38,9 @@ impl Bound {
         let what =
             "the limit on descriptors allows fewer connections than [server] max_connections";
         if most < wanted / 2 {
-            tracing::warn!(wanted, descriptors, most, "{what}");
+            tracing::warn!(max_connections = wanted, descriptors, used = most, "{what}");
         } else if most < wanted {
-            tracing::info!(wanted, descriptors, most, "{what}");
+            tracing::info!(max_connections = wanted, descriptors, used = most, "{what}");
         }
     }
 }
