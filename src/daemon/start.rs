@@ -15,7 +15,7 @@ use super::handover::{Line, Role};
 use super::identity::Identity;
 use super::launch::{Launch, Started};
 use super::master::Master;
-use super::pidfile::{self, Pidfile};
+use super::pidfile::{self, NotLocked, Pidfile};
 use super::place::Place;
 use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
@@ -160,7 +160,11 @@ impl Bound {
         let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
         let paths = listeners.paths(|bind| !is_successor || !others.contains(&bind.to_string()));
         if let Some(pidfile) = &mut pidfile {
-            pidfile.write(std::process::id()).map_err(Ended::system)?;
+            let written = pidfile.write(std::process::id());
+            written.map_err(|error| {
+                let what = format!("{} cannot be written: {error}", pidfile.path().display());
+                Ended::running(StartupError::new(what).at("--pid / [server] pidfile"))
+            })?;
         }
         Ok(Bound {
             listeners,
@@ -196,7 +200,10 @@ impl Bound {
 }
 
 pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
-    Pidfile::lock(path).map_err(|error| Ended::running(error.into()))
+    Pidfile::lock(path).map_err(|error| match error {
+        NotLocked::Held { .. } => Ended::running(error.into()),
+        NotLocked::Unusable(error) => Ended::settings(error),
+    })
 }
 
 /// The sockets that `fd://N` names besides those that are known.
