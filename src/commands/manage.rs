@@ -49,7 +49,10 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
     loop {
         let pid = match state(path)? {
             State::Absent | State::Stale => return Ok(()),
-            State::Starting => named(path, daemon.start)?,
+            State::Starting => match named(path, daemon.start)? {
+                Some(pid) => pid,
+                None => return Ok(()),
+            },
             State::Running(pid) => pid,
         };
         let (signal, patience) = if now {
@@ -74,14 +77,15 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
     }
 }
 
-/// The number of a process that has just begun, once it has written that.
-fn named(path: &Path, patience: Duration) -> Result<u32, Failure> {
+/// The number of a process that has just begun, once it has written that; `None` when it does not
+/// come to serve.
+fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
     let begun = Instant::now();
     while begun.elapsed() < patience {
         match state(path)? {
-            State::Running(pid) => return Ok(pid),
+            State::Running(pid) => return Ok(Some(pid)),
             State::Starting => std::thread::sleep(STEP),
-            State::Absent | State::Stale => break,
+            State::Absent | State::Stale => return Ok(None),
         }
     }
     let what = format!("a process that starts holds {}; try again", path.display());

@@ -45,6 +45,7 @@ pub(super) fn run(
         in_background: true,
         listeners: &listeners,
         pidfile: Some(pidfile.file().as_fd()),
+        place: Some(path),
         folder: &started.surroundings.working_folder,
         config: started.flags.config.as_deref(),
         environment: Vec::new(),

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::control::{Answer, LastReload, Phase, Request, Status};
-use super::ending::End;
+use super::ending::{self, End};
 use super::launch::Started;
 use super::notify::Notifier;
 use super::place::Place;
@@ -44,6 +44,8 @@ pub(super) struct Master {
     /// Where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
+    /// What the control socket asks.
+    pub(super) questions: Option<mpsc::Receiver<Question>>,
     born: Instant,
     pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
@@ -78,24 +80,29 @@ impl Master {
             upgrade: Upgrade::None,
             place: None,
             signals,
+            questions: None,
             born: Instant::now(),
             watch,
             silent: false,
         })
     }
 
-    /// Does what is asked for, until the process is to end.
-    pub(super) async fn run(&mut self, mut questions: mpsc::Receiver<Question>) -> End {
+    /// Does what is asked for, until the process is to end; then nobody is heard any more.
+    pub(super) async fn run(&mut self, questions: mpsc::Receiver<Question>) -> End {
+        self.questions = Some(questions);
         let signals = self.signals.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             let end = tokio::select! {
                 asked = signals.next() => self.signalled(asked).await,
-                Some((request, answer)) = questions.recv() => self.asked(request, answer).await,
+                Some((request, answer)) = ending::next(&mut self.questions) => {
+                    self.asked(request, answer).await
+                }
                 step = self.upgrade.next() => self.upgraded(step).await,
                 _ = tick.tick() => self.look_after().await,
             };
             if let Some(end) = end {
+                self.questions = None;
                 return end;
             }
         }
@@ -206,7 +213,7 @@ impl Master {
         });
     }
 
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         Status {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,17 +3,28 @@
 //! then steps down, and the new one, which becomes the daemon when it does.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::control::Answer;
 use super::ending::End;
-use super::handover::{self, Line, Luggage, NewProcess, NotReady, Role};
+use super::handover::{self, Line, Luggage, Role};
 use super::master::Master;
+use super::new_process::{NewProcess, NotReady};
 use super::notify::Notifier;
+use super::pidfile;
+use super::place::Place;
 
 /// Whoever asked for it, when it was not a signal.
 type Asker = Option<oneshot::Sender<Answer>>;
+
+/// How long the end of a process may take that was ended by force.
+const REAPED: Duration = Duration::from_secs(2);
+
+/// How long the new process may take to have the pidfile as its own, and how often that is looked at.
+const TAKEN: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How far an upgrade is; there is one at a time.
 pub(super) enum Upgrade {
@@ -83,7 +94,7 @@ impl Upgrade {
 
     /// This process ends: one that serves beside it takes its place, one that does not yet is
     /// ended.
-    pub(super) fn hand_over(&mut self, notifier: &Notifier) -> End {
+    pub(super) async fn hand_over(&mut self, notifier: &Notifier) -> End {
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Held(mut process) => {
                 if process.has_ended() {
@@ -92,10 +103,12 @@ impl Upgrade {
                 step_down(process, notifier);
                 End::HandedOver
             }
-            Upgrade::Starting { pid, .. } => {
+            Upgrade::Starting { pid, ready, .. } => {
                 let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
                 // It may have ended by itself.
                 let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                // Whoever waits for it sees its end and removes what it leaves behind.
+                let _ = tokio::time::timeout(REAPED, ready).await;
                 End::Stopped
             }
             Upgrade::Young(_) => End::Withdrawn,
@@ -131,10 +144,13 @@ impl Master {
             tracing::error!("no upgrade: {message}");
             return Err((message.to_owned(), asker));
         }
+        let path = self.app.settings.process.pidfile.as_deref();
+        let place = path.map(pidfile::successor);
         let luggage = Luggage {
             in_background: self.started.in_background,
             listeners: &self.listeners,
             pidfile: None,
+            place: place.as_deref(),
             folder: &self.started.surroundings.working_folder,
             config: self.started.flags.config.as_deref(),
             environment: self.notifier.for_successor(),
@@ -194,9 +210,19 @@ impl Master {
             return None;
         }
         step_down(process, &self.notifier);
+        self.wait_until_followed().await;
         self.answer(asker, Ok(format!("process {pid} serves")));
-        self.drain(End::HandedOver).await;
+        self.finish(End::HandedOver).await;
         Some(End::HandedOver)
+    }
+
+    /// Until commands find the new process; not for ever, where it cannot let itself be found.
+    async fn wait_until_followed(&self) {
+        let begun = Instant::now();
+        let found = || self.place.as_ref().is_none_or(Place::is_taken);
+        while !found() && begun.elapsed() < TAKEN {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 

@@ -183,15 +183,36 @@ impl Listeners {
             .map(|one| (&one.bind, one.descriptor(), one.path.is_some()))
     }
 
+    /// The paths of these Unix sockets, for who outlives the listeners.
+    pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
+        let these = self.0.iter().filter(|one| of(&one.bind));
+        Paths(these.filter_map(|one| one.path.clone()).collect())
+    }
+
     /// Removes the paths of Unix sockets, where they are still this one's.
     pub fn remove_paths(&self) {
-        self.0.iter().for_each(Listener::remove_path);
+        self.paths(|_| true).remove();
     }
 
     /// [`Listeners::remove_paths`] for those that `other` does not have.
     pub fn remove_paths_not_in(&self, other: &Listeners) {
-        let gone = |one: &&Listener| other.0.iter().all(|kept| kept.bind != one.bind);
-        self.0.iter().filter(gone).for_each(Listener::remove_path);
+        let gone = |bind: &Bind| other.0.iter().all(|kept| kept.bind != *bind);
+        self.paths(gone).remove();
+    }
+}
+
+/// Paths at which this process listens.
+#[derive(Debug, Clone)]
+pub struct Paths(Vec<(PathBuf, FileId)>);
+
+impl Paths {
+    /// Removes them, unless other files stand there by now.
+    pub fn remove(&self) {
+        let is_ours = |(path, id): &&(PathBuf, FileId)| file_id(path).is_ok_and(|now| now == *id);
+        for (path, _) in self.0.iter().filter(is_ours) {
+            // It may be gone already, which is what was wanted.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -289,15 +310,6 @@ impl Listener {
                     |path| format!("unix:{}", path.display()),
                 )
             }
-        }
-    }
-
-    fn remove_path(&self) {
-        if let Some((path, id)) = &self.path
-            && file_id(path).is_ok_and(|now| now == *id)
-        {
-            // It may be gone already, which is what was wanted.
-            let _ = std::fs::remove_file(path);
         }
     }
 }

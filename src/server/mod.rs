@@ -15,5 +15,5 @@ mod wire;
 
 pub use door::Door;
 pub use generation::Generation;
-pub use listeners::{Inherited, Listeners};
+pub use listeners::{Inherited, Listeners, Paths};
 pub use tls::Pair;

@@ -63,7 +63,17 @@ impl Daemon {
 
     /// The binary with these arguments, in the folder, with an environment of its own.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_of(&self.binary, args)
+    }
+
+    /// As [`Daemon::run`], with the program itself where another one stands in its place.
+    pub(crate) fn run_itself(&self, args: &[&str]) -> Output {
+        let itself = Path::new(env!("CARGO_BIN_EXE_unslow"));
+        self.command_of(itself, args).output().unwrap()
+    }
+
+    fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()
@@ -80,6 +90,47 @@ impl Daemon {
     /// Runs a command to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
+    }
+
+    /// Through a shell that does this first.
+    pub(crate) fn command_after(&self, line: &str, args: &[&str]) -> Command {
+        let script = format!("{line}; exec \"$0\" \"$@\"");
+        let mut command = self.command_of(Path::new("/bin/sh"), &["-c", &script]);
+        command.arg(&self.binary).args(args);
+        command
+    }
+
+    /// Every process whose command line names this folder, as those do that were started by its
+    /// binary's path.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let here = self.folder.path().to_str().unwrap();
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.parse().ok()
+        });
+        let is_here = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(here) && is_alive(*pid)
+        };
+        all.filter(is_here).collect()
+    }
+
+    /// Nothing runs, and nobody finds anything of it: neither pidfile nor socket.
+    #[track_caller]
+    pub(crate) fn has_left_nothing(&self) {
+        wait_until("no process is left", || self.processes().is_empty());
+        assert_eq!(self.leavings(), Vec::<String>::new());
+    }
+
+    /// The names of pidfiles and sockets in the folder.
+    pub(crate) fn leavings(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut found: Vec<_> = names
+            .filter(|name| name.contains(".pid") || name.ends_with(".sock"))
+            .collect();
+        found.sort();
+        found
     }
 
     /// The number in the pidfile; `None` while there is none.
@@ -122,11 +173,18 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let Some(pid) = self.noted() else { return };
-        let pid = Pid::from_raw(pid);
-        let _ = kill(pid, Signal::SIGKILL);
-        // It is nobody's child here; its end is that there is no such process.
-        wait_until("the daemon is gone", || !is_alive(pid.as_raw()));
+        // More than one during an upgrade. They are nobody's children here: their end is that there
+        // are no such processes.
+        wait_until("the daemon is gone", || {
+            let left = self.processes();
+            for pid in &left {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            left.is_empty()
+        });
+        if std::thread::panicking() {
+            eprintln!("--- error.log ---\n{}", self.log());
+        }
     }
 }
 
@@ -142,7 +200,10 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 /// Puts a program at a path in one step, as an installation does.
 pub(crate) fn install(program: &Path, at: &Path) {
     let beside = at.with_extension("new");
-    fs::copy(program, &beside).unwrap();
+    // By another process: while this one writes to a file, whatever it starts for another test holds
+    // that file open too, and a file that is open for writing cannot be run.
+    let copied = Command::new("cp").arg(program).arg(&beside).status();
+    assert!(copied.unwrap().success());
     fs::rename(beside, at).unwrap();
 }
 
@@ -200,7 +261,7 @@ impl Client {
         let stream = self.open.as_mut().expect("opened above");
         let connection = if close { "close" } else { "keep-alive" };
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\n\r\n",
+            "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n",
             self.path
         );
         stream.get_mut().write_all(request.as_bytes())?;
