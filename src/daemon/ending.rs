@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::master::Master;
+use crate::server::Listeners;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -47,7 +48,8 @@ impl Master {
             tokio::time::sleep(self.app.settings.server.drain_delay).await;
         }
         if let Some(generation) = self.serving.take() {
-            self.retire(generation);
+            self.watchdog.looks_at(None);
+            self.retire(generation, Listeners::default());
         }
         while self.retiring.join_next().await.is_some() {}
     }

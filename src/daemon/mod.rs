@@ -4,7 +4,7 @@
 //!
 //! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
-//! `upgrade` (USR2), `workers` (the generations) and `ending`. `handover` is the one way to another process, `adopt` how descriptors
+//! `upgrade` (USR2), `workers` (the generations), `watchdog` and `ending`. `handover` is the one way to another process, `adopt` how descriptors
 //! arrive there. Around them: `pidfile`, `control` and `place` (how commands find it), `identity`
 //! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told), `unit` (the
 //! files it is set up by).
@@ -26,6 +26,7 @@ mod signals;
 mod start;
 pub mod unit;
 mod upgrade;
+mod watchdog;
 mod workers;
 
 use std::fmt::Display;

@@ -78,6 +78,7 @@ impl Signals {
     }
 
     fn came(&self, asked: Asked) {
+        tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
             match asked {

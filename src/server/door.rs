@@ -16,6 +16,7 @@ pub struct Door {
     pair: Option<Pair>,
     most: usize,
     process: Arc<AtomicUsize>,
+    notes: Vec<String>,
 }
 
 impl Door {
@@ -26,13 +27,13 @@ impl Door {
     /// A pair that cannot be used, or too few descriptors to serve at all.
     pub fn open(settings: &Settings) -> Result<Door, StartupError> {
         let pair = settings.tls.as_ref().map(Pair::load).transpose()?;
-        if let Some(note) = pair.as_ref().and_then(Pair::note) {
-            tracing::warn!("{note}");
-        }
+        let (most, fewer) = limits::connections(settings)?;
+        let odd = pair.as_ref().and_then(Pair::note).map(str::to_owned);
         Ok(Door {
             pair,
-            most: limits::connections(settings)?,
+            most,
             process: Arc::default(),
+            notes: odd.into_iter().chain(fewer).collect(),
         })
     }
 
@@ -46,6 +47,12 @@ impl Door {
             process: Arc::clone(&self.process),
             ..Door::open(settings)?
         })
+    }
+
+    /// What is odd about it and keeps nobody from serving, for the log, which may not be open yet
+    /// when this is found out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What TLS is spoken with.
@@ -110,6 +117,7 @@ mod tests {
             pair: None,
             most: 2,
             process: Arc::default(),
+            notes: Vec::new(),
         };
         let (old, new) = (Arc::default(), Arc::default());
         let counted = first.counting(&old);

@@ -26,6 +26,9 @@ use crate::web::Site;
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+/// How much longer than their graceful timeout workers may need to end. One that is blocked never
+/// does.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// How long a quick end may take.
 const QUICK: Duration = Duration::from_secs(2);
 
@@ -102,9 +105,9 @@ impl Generation {
         self.workers
     }
 
-    /// The workers that have not been heard of for so long.
-    pub fn silent(&self, patience: Duration) -> usize {
-        self.heartbeats.silent(Instant::now(), patience)
+    /// How its workers are.
+    pub fn heartbeats(&self) -> &Arc<Heartbeats> {
+        &self.heartbeats
     }
 
     /// Whether its workers have ended without having been asked to.
@@ -119,22 +122,36 @@ impl Generation {
 
     /// Ends it without losing a request: every response closes its connection, no more are
     /// accepted, and the workers end when the last one has, or those that are idle have had their
-    /// keep-alive. Requests that still run then have the graceful timeout.
+    /// keep-alive. Requests that still run then have the graceful timeout. `gone` are listeners that
+    /// nobody serves any more: they are closed as soon as it accepts no more from them.
     ///
     /// A worker that is stopped drops idle connections and those queued to it, and with them
     /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
     /// would go on without accepting.
-    pub async fn retire(self) {
+    pub async fn retire(self, gone: Listeners) {
         if !Defence::Parting.is_off() {
             self.site.part();
         }
         if !Defence::Pause.is_off() {
             self.server.pause().await;
         }
+        if !gone.is_empty() {
+            // The pause is acknowledged a moment before it is one.
+            tokio::time::sleep(DRAIN_STEP).await;
+            gone.close();
+        }
         if !Defence::Patience.is_off() {
             self.connections_end().await;
         }
-        self.server.stop(true).await;
+        let patience = self.settings.graceful_timeout + STOP_MARGIN;
+        let stopped = tokio::time::timeout(patience, self.server.stop(true)).await;
+        if stopped.is_err() {
+            let generation = self.number;
+            tracing::error!(
+                generation,
+                "workers do not end: their threads are left behind"
+            );
+        }
     }
 
     /// Until no connection is open, at the longest for a keep-alive's own end.

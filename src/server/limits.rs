@@ -21,11 +21,11 @@ const LEAST: u64 = 16;
 
 /// Raises the limit on descriptors as far as this process may, and gives the number of
 /// connections that may be open at once: `max_connections`, or what the limit leaves beside the
-/// pools. Says in the log when it is less than was asked for.
+/// pools, with a note for the log when that is less than was asked for.
 ///
 /// # Errors
 /// The limit leaves too few to serve at all.
-pub(super) fn connections(settings: &Settings) -> Result<usize, StartupError> {
+pub(super) fn connections(settings: &Settings) -> Result<(usize, Option<String>), StartupError> {
     let limit = raised();
     let wanted = settings.server.max_connections;
     let most = within(limit, wanted, taken(settings)).ok_or_else(|| {
@@ -39,15 +39,13 @@ pub(super) fn connections(settings: &Settings) -> Result<usize, StartupError> {
              [database] pool_size or [server] workers"
         ))
     })?;
-    if most < wanted {
-        tracing::warn!(
-            max_connections = wanted,
-            descriptors = limit,
-            used = most,
-            "the limit on descriptors allows fewer connections than [server] max_connections"
-        );
-    }
-    Ok(most)
+    let note = (most < wanted).then(|| {
+        format!(
+            "the limit on descriptors ({limit}) allows {most} connections at once, fewer than \
+             [server] max_connections={wanted}"
+        )
+    });
+    Ok((most, note))
 }
 
 /// What one worker may have of so many connections. All workers together stay within them, as

@@ -59,7 +59,7 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod soak_fleet;
-mod systemd;
 mod soak_slow_clients;
+mod systemd;
 mod tls;
 mod unslow;
