@@ -106,6 +106,21 @@ impl Daemon {
         wait_until(&format!("{times} × {text:?} in the log"), found);
     }
 
+    /// What `reload` prints; it must succeed.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> String {
+        let output = self.run(&["reload"]);
+        assert!(output.status.success(), "{}\n{}", said(&output), self.log());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The text of `/stats.json`, read.
+    pub(crate) fn stats(&self) -> serde_json::Value {
+        let (status, body) = self.get("/stats.json");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
     /// What `status --json` says.
     pub(crate) fn status(&self) -> serde_json::Value {
         let output = self.run(&["status", "--json"]);
@@ -200,7 +215,7 @@ impl Client {
         let stream = self.open.as_mut().expect("opened above");
         let connection = if close { "close" } else { "keep-alive" };
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\n\r\n",
+            "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n",
             self.path
         );
         stream.get_mut().write_all(request.as_bytes())?;
