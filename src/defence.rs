@@ -27,11 +27,17 @@ pub enum Defence {
     Prober,
     /// A copy past its TTL is served while a refresh runs, or because loading fails.
     Stale,
+    /// Workers that are to end say so to their clients with each response.
+    Parting,
+    /// Workers that are to end accept no more before they do.
+    Pause,
+    /// Workers that are to end wait for their connections.
+    Patience,
 }
 
 impl Defence {
     /// Every one, with its name.
-    pub const ALL: [(Defence, &str); 10] = [
+    pub const ALL: [(Defence, &str); 13] = [
         (Defence::Lease, "lease"),
         (Defence::Fence, "fence"),
         (Defence::Breaker, "breaker"),
@@ -42,6 +48,9 @@ impl Defence {
         (Defence::Gate, "gate"),
         (Defence::Prober, "prober"),
         (Defence::Stale, "stale"),
+        (Defence::Parting, "parting"),
+        (Defence::Pause, "pause"),
+        (Defence::Patience, "patience"),
     ];
 
     /// Whether a test has switched it off.

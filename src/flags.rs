@@ -2,11 +2,18 @@
 //! the command line are read; what a setting's value means belongs to `settings`, whose table
 //! hands its flags in, so that a new one needs no edit here.
 
+mod gunicorn;
+mod signals;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub use signals::SIGNALS;
 
 /// How one setting is spelled on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +51,12 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// The subcommand; [`Command::Run`] when none was named.
     pub command: Command,
+    /// `--reload`: settings and queries are read again when their files change.
+    pub reload: bool,
+    /// `--open`: the browser is shown the first address.
+    pub open: bool,
+    /// A sentence for each flag that was given and has no effect here.
+    pub without_effect: Vec<String>,
     given: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -67,7 +80,7 @@ where
     T: Into<OsString> + Clone,
 {
     let settings: Vec<_> = settings.collect();
-    let matches = command(&settings).try_get_matches_from(arguments)?;
+    let matches = definition(&settings).try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches)?;
     let given = settings
         .iter()
@@ -76,30 +89,57 @@ where
             Some((flag.long, values.cloned().collect()))
         })
         .collect();
-    let command = match cli.command {
-        None | Some(Command::Run) if cli.check_config => Command::Check { online: false },
-        command => command.unwrap_or(Command::Run),
+    let detached = matches.get_flag(DAEMON);
+    let command = match cli.command.unwrap_or(Command::Run) {
+        Command::Run | Command::Start if cli.check_config => Command::Check { online: false },
+        Command::Run if detached => Command::Start,
+        command @ (Command::Run | Command::Start | Command::Check { .. }) => command,
+        command if !detached => command,
+        _ => {
+            let why = "-D goes with `run` alone, which it makes a `start`\n";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
+        }
     };
     Ok(Flags {
         config: cli.config,
         command,
+        reload: cli.reload,
+        open: cli.open,
+        without_effect: gunicorn::without_effect(&matches)?,
         given,
     })
 }
 
-/// The whole definition, for help and for tests.
-fn command(settings: &[Listed]) -> clap::Command {
-    let mut command = Cli::command();
+const DAEMON: &str = "daemon";
+
+fn daemon() -> Arg {
+    Arg::new(DAEMON)
+        .long(DAEMON)
+        .short('D')
+        .help("Serve in the background; returns once it serves")
+        .action(ArgAction::SetTrue)
+        .global(true)
+}
+
+/// The whole definition of the command line, for help, manual and completions. `settings` are the
+/// flags of the settings table.
+pub fn definition(settings: &[Listed]) -> clap::Command {
+    let mut command = Cli::command().arg(daemon()).args(gunicorn::arguments());
     for listed in settings {
         command = command.arg(argument(listed));
     }
-    // Every subcommand takes every setting, but only the help of `run` lists them all.
+    // Every subcommand takes every setting, but only the help of what serves lists them all.
     let names: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
-    for name in names.iter().filter(|name| *name != "run") {
+    for name in &names {
+        let serves = ["run", "start"].contains(&name.as_str());
         command = command.mut_subcommand(name, |mut sub| {
+            if serves {
+                return sub.after_help(signals::text());
+            }
+            sub = sub.arg(daemon().hide(true));
             for listed in settings {
                 sub = sub.arg(argument(listed).hide(true));
             }
@@ -147,10 +187,13 @@ const ABOUT: &str = "Puts slow SQL behind a cache.
 With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from app.ini, \
 the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.";
 
+/// Where a beginner starts, below the help.
+const FIRST_STEPS: &str = "Start with `unslow init`, then `unslow check --online`.";
+
 /// The command line without the settings.
 #[derive(Debug, Parser)]
 #[command(name = "unslow", version, about = ABOUT, max_term_width = 100)]
-#[command(after_help = "Start with `unslow init`, then `unslow check --online`.")]
+#[command(after_help = format!("{}\n\n{FIRST_STEPS}", signals::text()))]
 struct Cli {
     /// Settings file [default: app.ini in the working directory, if there]
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -158,6 +201,12 @@ struct Cli {
     /// gunicorn's spelling of `check`.
     #[arg(long, hide = true, global = true)]
     check_config: bool,
+    /// Read settings and queries again when their files change
+    #[arg(long, global = true)]
+    reload: bool,
+    /// Show the first address in the browser
+    #[arg(long, global = true)]
+    open: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -167,6 +216,47 @@ struct Cli {
 pub enum Command {
     /// Serve, in the foreground (this is what happens without a command)
     Run,
+    /// Serve in the background: `run -D`
+    Start,
+    /// End the server that runs in the background, once its requests have ended
+    Stop {
+        /// Do not wait for running requests
+        #[arg(long)]
+        now: bool,
+    },
+    /// Replace the running server, once the settings are checked; start it where none runs
+    Restart,
+    /// Have the server read its settings and queries again
+    Reload,
+    /// Replace the running program by the one now in its file
+    Upgrade {
+        /// Let the old one run on beside the new one, until one of them is stopped
+        #[arg(long)]
+        hold: bool,
+    },
+    /// Have the server open its log files again
+    Reopen,
+    /// Change the number of workers
+    Scale {
+        /// +N or -N
+        #[arg(value_name = "+N|-N", value_parser = change, allow_negative_numbers = true)]
+        by: i32,
+    },
+    /// Say whether the server runs, and how; exit code 0: it does, 3: not, 1: it died, 4: unknown
+    Status {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a service and a socket file for systemd
+    SystemdUnit,
+    /// Print what completes commands in a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Check the settings and every query file
     Check {
         /// Also ask the database about each query, and try Redis
@@ -238,6 +328,14 @@ pub enum Format {
     Ndjson,
     /// Aligned text
     Table,
+}
+
+fn change(text: &str) -> Result<i32, String> {
+    let signed = text.starts_with(['+', '-']);
+    match text.parse() {
+        Ok(by @ (-512..=-1 | 1..=512)) if signed => Ok(by),
+        _ => Err("write +N or -N, up to 512".to_owned()),
+    }
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | [`flags`], [`settings`] | the command line; every setting once, merged from ini, environment and flags |
 //! | [`commands`] | one file per subcommand that is not the server itself |
-//! | [`server`] | listeners, workers, the graceful end |
+//! | [`daemon`] | the process: how it starts, detaches, reloads, hands over and ends |
+//! | [`server`] | listeners, generations of workers |
 //! | [`web`] | the route table, and how requests and answers become HTTP |
 //! | [`view`] | pages as pure functions from data to markup |
 //! | [`app`] | from a query and its arguments to an answer: the only place that sees database and cache |
@@ -18,8 +19,7 @@
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
-//! Imports run one way: `main → {flags, settings, logging, server, commands}`,
-//! `server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
+//! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
 //! (`tests/it/house.rs`) keeps it so.
 //!
 //! # The life of a request
@@ -39,7 +39,8 @@
 //!
 //! # To add …
 //!
-//! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`;
+//! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`; one
+//!   in `settings/restart.rs` where a reload cannot change it;
 //! * a query to the demo: a file in `sql/queries`;
 //! * a header to query files: `query/header.rs`;
 //! * a route: `web/mod.rs`, and a file beside it;
@@ -49,6 +50,7 @@
 pub mod app;
 pub mod cache;
 pub mod commands;
+pub mod daemon;
 pub mod db;
 pub mod defence;
 pub mod environment;

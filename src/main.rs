@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use unslow::{commands, environment, flags, settings};
+use unslow::{commands, daemon, environment, flags, settings};
 
 /// musl's own allocator takes one lock for all threads.
 #[cfg(target_env = "musl")]
@@ -11,9 +11,10 @@ use unslow::{commands, environment, flags, settings};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let launch = daemon::Launch::take();
     environment::forget(&commands::DRIVER_ENVIRONMENT);
     match flags::parse(std::env::args_os(), settings::flags()) {
-        Ok(flags) => commands::run(&flags),
+        Ok(flags) => commands::run(&flags, launch),
         Err(help_or_error) => commands::usage(&help_or_error),
     }
 }

@@ -9,9 +9,14 @@ mod draft;
 mod files;
 mod ini;
 mod layers;
+mod log;
 mod network;
 mod origin;
+mod pidfile;
+mod process;
+mod restart;
 mod table;
+mod tls;
 mod types;
 mod units;
 mod url;
@@ -32,8 +37,12 @@ use crate::error::StartupError;
 use crate::flags::{self, Flags};
 
 pub use files::authorities;
+pub use log::{AccessFormat, Facility, Log, LogTarget, Part, SyslogTarget};
 pub use network::Network;
 pub use origin::{Origin, Source};
+pub use pidfile::{PidfilePlace, pidfile_place};
+pub use process::Process;
+pub use restart::{keep_restart_only, restart_only};
 pub use table::{flags, readme_table};
 pub use types::*;
 pub use units::{LONGEST_DURATION, duration_text, parse_duration};
@@ -259,7 +268,8 @@ fn refused(section: &str, key: &str, origin: &Origin, fault: &Fault) -> StartupE
 }
 
 /// Brings the parts together and checks what concerns several settings.
-fn finish(draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
+fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
+    let tls = std::mem::replace(&mut draft.tls, tls::Parts::BLANK).finish(shown)?;
     let parts = || {
         shown.iter().filter(|one| {
             one.section == "postgres"
@@ -281,7 +291,7 @@ fn finish(draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         .find(|one| one.section == "postgres" && one.key == "url");
     let url_given = url.is_some_and(|url| url.text.is_some());
     let first = parts().find(|one| url_given || !one.origin.in_url);
-    draft.finish(first.is_some()).map_err(|missing| {
+    draft.finish(first.is_some(), tls).map_err(|missing| {
         let place = first.map(|one| format!("{}: [postgres] {}", one.origin, one.key));
         let row = table::find("postgres", missing);
         let flag = row

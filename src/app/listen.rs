@@ -9,9 +9,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
-use crate::cache::Cache;
+use super::App;
 use crate::db::{Database, Listener};
 use crate::error::RequestError;
 use crate::query::{Catalog, DatabaseKind};
@@ -25,7 +25,7 @@ const BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(32);
 
 /// Which queries a message concerns.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags(BTreeMap<String, BTreeSet<Arc<str>>>);
 
 impl Tags {
@@ -118,21 +118,43 @@ impl Listening {
     }
 }
 
+/// The task that follows, and what it knows. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Follower {
+    listening: Arc<Listening>,
+    tags: Tags,
+    _task: JoinSet<()>,
+}
+
+impl Follower {
+    pub(super) fn listening(&self) -> Arc<Listening> {
+        Arc::clone(&self.listening)
+    }
+}
+
 /// Begins to follow on the engine runtime, where the database sends messages and some query wants
-/// them.
-pub(super) fn start(
-    db: &Arc<Database>,
-    catalog: &Catalog,
-    cache: &Cache,
-    engine: &Handle,
-) -> Option<Arc<Listening>> {
-    let tags = Tags::of(catalog);
-    if db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
+/// them; or goes on with the follower of the App before, where that does the same: a new one would
+/// have to take everything for missed.
+pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
+    let tags = Tags::of(&app.catalog);
+    if app.db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
         return None;
     }
+    let same = before
+        .filter(|before| Arc::ptr_eq(&before.db, &app.db) && before.cache.is(&app.cache))
+        .and_then(|before| before.follower.as_ref())
+        .filter(|follower| follower.tags == tags);
+    if let Some(same) = same {
+        return Some(Arc::clone(same));
+    }
     let listening = Arc::new(Listening::default());
-    let (db, cache, state) = (Arc::clone(db), cache.clone(), Arc::clone(&listening));
-    engine.spawn(async move {
+    let (db, cache, state) = (
+        Arc::clone(&app.db),
+        app.cache.clone(),
+        Arc::clone(&listening),
+    );
+    let wanted = tags.clone();
+    let following = async move {
         let expire = |query: Arc<str>, heard_ago: Duration| {
             let cache = cache.clone();
             async move {
@@ -141,9 +163,15 @@ pub(super) fn start(
                 cache.expire_for_news(&query, heard_ago).await;
             }
         };
-        follow(&db, &tags, &state, expire).await;
-    });
-    Some(listening)
+        follow(&db, &wanted, &state, expire).await;
+    };
+    let mut task = JoinSet::new();
+    task.spawn_on(following, app.engine.handle());
+    Some(Arc::new(Follower {
+        listening,
+        tags,
+        _task: task,
+    }))
 }
 
 /// Hears messages for ever and calls `expire` with the name of each query that one concerns and

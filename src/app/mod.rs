@@ -1,35 +1,43 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
 //! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
-//! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when.
+//! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when. What follows
+//! an App under other settings is made in `renew`.
 
 mod engine;
 pub mod format;
 pub mod listen;
 mod purge;
 mod reload;
+mod renew;
 mod schedule;
 mod warm;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
-use crate::settings::{DatabaseTarget, Settings};
+use crate::settings::{self, DatabaseTarget, Settings};
 use crate::stats::Stats;
 
 pub use engine::Engine;
+use listen::Follower;
 use reload::Schedules;
+use renew::Authorities;
 
 /// How much longer than its load's own deadline a request waits for it: letting the crowd loose
 /// on the database just as the answer arrives would be the worst moment.
 const PATIENCE_MARGIN: Duration = Duration::from_secs(3);
 
-/// Everything that outlives a generation of workers.
+/// Everything that answers take: with other settings, [`App::renew`] makes the next one over the
+/// same engine runtime, counters and memory tier. What it does by itself ends when it is dropped;
+/// loads that it began go on and are stored.
 #[derive(Debug)]
 pub struct App {
     /// The named queries.
@@ -40,7 +48,7 @@ pub struct App {
     pub cache: Cache,
     /// Every counter.
     pub stats: Arc<Stats>,
-    /// What was configured.
+    /// What was configured; of what only a restart changes, what is in force.
     pub settings: Settings,
     /// When this process began to serve.
     pub started: Instant,
@@ -48,8 +56,23 @@ pub struct App {
     pub listening: Option<Arc<listen::Listening>>,
     keys: Vec<Keys>,
     schedules: Arc<Schedules>,
+    follower: Option<Arc<Follower>>,
+    authorities: Authorities,
+    /// What it does by itself, on the engine runtime.
+    tasks: JoinSet<()>,
     // The last field, so that it is dropped last: the others have tasks on it.
-    engine: Engine,
+    engine: Arc<Engine>,
+}
+
+/// What an App is made of, before it begins to do anything.
+struct Parts {
+    catalog: Catalog,
+    db: Arc<Database>,
+    cache: Cache,
+    stats: Arc<Stats>,
+    settings: Settings,
+    authorities: Authorities,
+    engine: Arc<Engine>,
 }
 
 /// What the keys of one query are made from.
@@ -68,52 +91,72 @@ impl App {
     /// A query file that is not acceptable, a home query that does not exist, settings that the
     /// drivers do not take, or a system that gives no threads.
     pub fn open(settings: Settings) -> Result<App, StartupError> {
-        let engine = Engine::start()?;
+        let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
+        let authorities = Authorities::of(&settings);
         let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
         require_home(&catalog, &settings.server.home)?;
         let db = Arc::new(Database::open(&settings)?);
-        let stats = Arc::new(Stats::new(catalog.iter().map(|query| query.name.as_str())));
+        let stats = Arc::new(Stats::new(names(&catalog)));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
-        let keys = catalog
-            .iter()
-            .map(|query| {
-                // The bound on rows changes the answer as much as the statement does.
-                let max_rows = Limits::of(query, &settings.limits).max_rows;
-                let statement = &query.statement(db.kind()).sql;
-                let base = KeyBase::new(
-                    settings.redis.as_ref().map_or("", |redis| &redis.namespace),
-                    &query.name,
-                    &format!("{statement}\nlimit {max_rows}"),
-                    db.identity(),
-                );
-                let plain = base.key(Arguments(Vec::new()).canonical());
-                Keys { base, plain }
-            })
-            .collect();
         drop(context);
-        let greeted = Arc::clone(&db);
-        engine.handle().spawn(async move { greeted.greet().await });
-        engine
-            .handle()
-            .spawn(forgive_when_back(db.recoveries(), cache.clone()));
-        let listening = listen::start(&db, &catalog, &cache, engine.handle());
-        let handle = engine.handle().clone();
-        let mut app = App {
+        let parts = Parts {
             catalog,
             db,
             cache,
             stats,
             settings,
-            started: Instant::now(),
-            listening,
-            keys,
-            schedules: Arc::default(),
+            authorities,
             engine,
         };
-        app.schedules = reload::start(&app, &handle);
-        Ok(app)
+        Ok(App::begin(parts, None))
+    }
+
+    /// Begins what it does by itself; what goes on from the one before, it takes over.
+    fn begin(parts: Parts, before: Option<&App>) -> App {
+        let Parts {
+            catalog,
+            db,
+            cache,
+            stats,
+            settings,
+            authorities,
+            engine,
+        } = parts;
+        let keys = catalog.iter().map(|query| Keys::of(query, &db, &settings));
+        let mut app = App {
+            keys: keys.collect(),
+            catalog,
+            db,
+            cache,
+            stats,
+            settings,
+            authorities,
+            started: before.map_or_else(Instant::now, |before| before.started),
+            listening: None,
+            schedules: Arc::default(),
+            follower: None,
+            tasks: JoinSet::new(),
+            engine,
+        };
+        app.cache.is_measured_by(&app.stats);
+        if before.is_none() {
+            let db = Arc::clone(&app.db);
+            let greeting = async move { db.greet().await };
+            app.tasks.spawn_on(greeting, app.engine.handle());
+        }
+        let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
+        app.tasks.spawn_on(forgiving, app.engine.handle());
+        app.follower = listen::start(&app, before);
+        app.listening = app.follower.as_ref().map(|follower| follower.listening());
+        app.schedules = reload::start(&mut app, before);
+        app
+    }
+
+    /// The runtime that outlives every generation of workers.
+    pub fn engine(&self) -> &Handle {
+        self.engine.handle()
     }
 
     /// The query of that name.
@@ -180,6 +223,28 @@ impl App {
             stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
         }
     }
+}
+
+impl Keys {
+    fn of(query: &Query, db: &Database, settings: &Settings) -> Keys {
+        // Where there is no Redis yet, as if there were one with the usual namespace: copies are
+        // found again when a reload brings it.
+        let namespace = settings
+            .redis
+            .as_ref()
+            .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
+        // The bound on rows changes the answer as much as the statement does.
+        let max_rows = Limits::of(query, &settings.limits).max_rows;
+        let statement = &query.statement(db.kind()).sql;
+        let sql = format!("{statement}\nlimit {max_rows}");
+        let base = KeyBase::new(namespace, &query.name, &sql, db.identity());
+        let plain = base.key(Arguments(Vec::new()).canonical());
+        Keys { base, plain }
+    }
+}
+
+fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    catalog.iter().map(|query| query.name.as_str())
 }
 
 /// What failed while the database was away is tried again as soon as it is back.

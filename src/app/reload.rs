@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::schedule::{Newcomer, Schedule};
 use super::warm::warm;
 use super::{App, load};
@@ -31,9 +29,10 @@ impl std::fmt::Debug for Schedules {
     }
 }
 
-/// Begins what the catalog asks for: the warm-up, one query at a time, and the schedules, which a
-/// warm query joins at once and any other with its first reader.
-pub(super) fn start(app: &App, engine: &Handle) -> Arc<Schedules> {
+/// Begins what the catalog asks for, as tasks of the App: the warm-up, one query at a time, and
+/// the schedules, which a warm query joins at once and any other with its first reader; those of
+/// the App before go on for the keys they knew.
+pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
     let settings = &app.settings;
     // What no tier keeps would be loaded for nobody.
     let is_kept = settings.cache.memory > 0 || settings.redis.is_some();
@@ -42,36 +41,57 @@ pub(super) fn start(app: &App, engine: &Handle) -> Arc<Schedules> {
         (wanted && is_kept && query.policy.cached).then(|| Arc::new(Reload::of(app, query)))
     };
     let reloads: Vec<_> = app.catalog.iter().map(of).collect();
-    let schedule = |reload: &Option<Arc<Reload>>| {
+    let (tasks, engine) = (&mut app.tasks, app.engine.handle());
+    let mut schedule = |reload: &Option<Arc<Reload>>| {
         let reload = Arc::clone(reload.as_ref()?);
         let interval = reload.query.policy.refresh?;
-        let (schedule, turns) = Schedule::new(&reload.query.name, interval);
-        engine.spawn(turns.run(move |arguments, max_age| {
+        let known = before.and_then(|before| before.schedule_of(&reload.query));
+        let (schedule, turns) = Schedule::after(known, &reload.query.name, interval);
+        let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
             async move { reload.run(&arguments, max_age).await }
-        }));
+        });
+        tasks.spawn_on(turns, engine);
         Some(schedule)
     };
-    let schedules = Arc::new(Schedules(reloads.iter().map(schedule).collect()));
+    let schedules = Arc::new(Schedules(reloads.iter().map(&mut schedule).collect()));
     let cold: Vec<_> = reloads
         .into_iter()
         .flatten()
         .filter(|reload| reload.query.policy.warm)
         .collect();
     if !cold.is_empty() {
-        engine.spawn(warm_up(cold, Arc::clone(&schedules)));
+        let warming = warm_up(cold, Arc::clone(&schedules), before.is_some());
+        tasks.spawn_on(warming, engine);
     }
     schedules
 }
 
-async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>) {
+impl App {
+    /// The schedule it has for a query of that name, if the parameters are the same.
+    fn schedule_of(&self, query: &Query) -> Option<&Schedule> {
+        let own = self.catalog.get(&query.name)?;
+        let schedule = self.schedules.0.get(own.index)?.as_ref();
+        schedule.filter(|_| own.params == query.params)
+    }
+}
+
+/// Loads what is not fresh; on `renewal`, only what there is no copy of at all: those that there
+/// are have their readers, who see to them.
+async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: bool) {
     for reload in cold {
         // A query without defaults for all its parameters cannot be warm.
         let Ok(arguments) = reload.query.arguments(&[]) else {
             continue;
         };
-        // A copy of less than this age is fresh, whatever jitter has taken from its TTL.
-        let max_age = reload.policy.ttl / 10 * 9;
+        let policy = &reload.policy;
+        let max_age = if renewal {
+            let window = policy.stale_while_revalidate.max(policy.stale_if_error);
+            policy.ttl.saturating_add(window)
+        } else {
+            // A copy of less than this age is fresh, whatever jitter has taken from its TTL.
+            policy.ttl / 10 * 9
+        };
         let name = &reload.query.name;
         let age = warm(name, || reload.run(&arguments, max_age)).await;
         if let Some(newcomer) = schedules.read(&reload.query, &arguments) {

@@ -80,23 +80,40 @@ pub(super) struct Newcomer<'a> {
 }
 
 impl Schedule {
-    /// A schedule without keys, and what has to be run for it.
-    pub(super) fn new(query: &str, interval: Duration) -> (Schedule, Turns) {
+    /// A schedule, and what has to be run for it. It has the keys of the one before it, which go
+    /// on being read by way of both; each has a turn soon, in which the age of its copy tells when
+    /// the next is.
+    pub(super) fn after(
+        before: Option<&Schedule>,
+        query: &str,
+        interval: Duration,
+    ) -> (Schedule, Turns) {
+        let before = before.map(|before| &before.keys);
+        let read = before.map(|keys| keys.reading().clone());
         let keys = Arc::new(Keys {
             query: query.to_owned(),
             interval,
-            read: RwLock::default(),
-            began: Instant::now(),
+            read: RwLock::new(read.unwrap_or_default()),
+            began: before.map_or_else(Instant::now, |keys| keys.began),
             random: RandomState::new(),
         });
         let (news, received) = unbounded_channel();
-        let turns = Turns {
+        let mut turns = Turns {
             keys: Arc::clone(&keys),
             news: received,
             due: BTreeMap::new(),
             number: 0,
             failing: 0,
         };
+        let soon = Instant::now() + interval / PAUSE;
+        for (arguments, last_read) in keys.reading().iter() {
+            turns.put(Turn {
+                arguments: Arc::clone(arguments),
+                last_read: Arc::clone(last_read),
+                at: soon,
+                failures: 0,
+            });
+        }
         (Schedule { keys, news }, turns)
     }
 

@@ -6,7 +6,7 @@
 //! query, and the entry's digest or `*` for all. One of a kind that is not known is skipped, so
 //! that versions can run side by side.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -49,16 +49,14 @@ enum Kind {
     Done,
 }
 
-/// Listens as long as the cache is there. To be run as a task of the engine runtime.
-pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
+/// Listens for ever, for what these parts share with others. To be run as a task of the engine
+/// runtime, which ends with the cache.
+pub(super) async fn listen(redis: Arc<RedisTier>, cache: Inner) {
     let mut retry = RETRY;
     loop {
         if let Ok(subscription) = redis.subscribe().await {
             retry = RETRY;
-            hear(subscription, &redis, &inner).await;
-        }
-        if inner.upgrade().is_none() {
-            return;
+            hear(subscription, &redis, &cache).await;
         }
         // Up to a quarter longer, so that a fleet does not come back in one moment.
         sleep(retry + chance::up_to(retry / 4)).await;
@@ -67,10 +65,8 @@ pub(super) async fn listen(redis: Arc<RedisTier>, inner: Weak<Inner>) {
 }
 
 /// Until the connection ends.
-async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<Inner>) {
-    let Some(cache) = inner.upgrade() else { return };
+async fn hear(mut subscription: Subscription, redis: &RedisTier, cache: &Inner) {
     cache.trust.connected(cache.clock.now());
-    drop(cache);
     let mut probe = Instant::now();
     loop {
         if probe <= Instant::now() {
@@ -78,7 +74,6 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<In
             probe = Instant::now() + PROBE;
         }
         let heard = timeout(SILENCE, subscription.next()).await;
-        let Some(cache) = inner.upgrade() else { return };
         match heard {
             Ok(Some(message)) => {
                 redis.stats.tiers().fleet(Fleet::Messages);
@@ -88,12 +83,8 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, inner: &Weak<In
             }
             Ok(None) => return cache.trust.disconnected(),
             Err(_) => {
-                drop(cache);
                 if !subscription.is_alive().await {
-                    if let Some(cache) = inner.upgrade() {
-                        cache.trust.disconnected();
-                    }
-                    return;
+                    return cache.trust.disconnected();
                 }
             }
         }

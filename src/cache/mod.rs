@@ -10,7 +10,7 @@
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
 //! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
-//! and its count).
+//! and its count), `renew` (the same copies over another Redis).
 
 mod answers;
 mod backplane;
@@ -40,6 +40,7 @@ mod purge;
 mod recent;
 mod recheck;
 mod redis;
+mod renew;
 mod scripts;
 #[cfg(test)]
 mod tests;
@@ -47,9 +48,10 @@ mod trip;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
@@ -58,6 +60,7 @@ pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
 pub use probe::probe;
 pub use purge::{PurgeKind, Reach, Refreshed, Scope};
+pub use renew::answers;
 
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
@@ -68,9 +71,9 @@ use fill::Order;
 use flight::{Flights, Role};
 use generations::AllGenerations;
 use memory::Memory;
-use purge::Pending;
 use recheck::{Glance, Trust};
 use redis::RedisTier;
+use renew::{Tiers, Unheard};
 use trip::Trip;
 
 /// Both tiers and the flights. Cheap to clone; the clones are one cache.
@@ -79,19 +82,25 @@ pub struct Cache {
     inner: Arc<Inner>,
 }
 
+/// One Redis with what is known of it, over what all caches of the process share: the memory tier,
+/// the flights, and what is known of purges.
 struct Inner {
     memory: Arc<Memory>,
     redis: Option<Arc<RedisTier>>,
+    /// Those of all caches of the process.
+    tiers: Arc<Tiers>,
     flights: Arc<Flights>,
-    generations: AllGenerations,
-    trust: Trust,
+    generations: Arc<AllGenerations>,
+    trust: Arc<Trust>,
     /// Purges that Redis has not heard of.
-    pending: Mutex<Vec<Pending>>,
+    pending: Unheard,
     stats: Arc<Stats>,
     /// In bytes of body, head and canonical parameters.
     max_entry: usize,
     engine: Handle,
     clock: Clock,
+    /// What hears the messages of the other instances; it ends with this.
+    listening: JoinSet<()>,
 }
 
 /// Redis holds no longer values.
@@ -136,30 +145,35 @@ impl Cache {
         stats: &Arc<Stats>,
         clock: Clock,
     ) -> Cache {
-        let inner = Arc::new(Inner {
+        let generations = Arc::default();
+        let cache = Cache::begin(Inner {
             redis: redis.map(Arc::new),
+            tiers: Arc::default(),
             memory: Memory::new(cache.memory, clock.clone(), Arc::clone(stats)),
             flights: Flights::new(clock.clone()),
-            generations: AllGenerations::default(),
-            trust: Trust::new(clock.now()),
-            pending: Mutex::default(),
+            pending: Unheard::new(&generations, Vec::new()),
+            generations,
+            trust: Arc::new(Trust::new(clock.now())),
             stats: Arc::clone(stats),
             max_entry: max_entry(cache),
             engine,
             clock,
+            listening: JoinSet::new(),
         });
-        let measured = Arc::downgrade(&inner);
-        stats.measure(move || {
-            measured
-                .upgrade()
-                .map_or_else(Gauges::default, |c| c.gauges())
-        });
+        cache.is_measured_by(stats);
+        cache
+    }
+
+    /// Begins to connect and to listen.
+    fn begin(mut inner: Inner) -> Cache {
         if let Some(redis) = &inner.redis {
-            let (warmed, listening) = (Arc::clone(redis), Arc::clone(redis));
+            inner.tiers.add(redis);
+            let (warmed, heard) = (Arc::clone(redis), Arc::clone(redis));
             inner.engine.spawn(async move { warmed.warm().await });
-            let heard = Arc::downgrade(&inner);
-            inner.engine.spawn(backplane::listen(listening, heard));
+            let listening = backplane::listen(heard, inner.without_redis());
+            inner.listening.spawn_on(listening, &inner.engine);
         }
+        let inner = Arc::new(inner);
         Cache { inner }
     }
 

@@ -86,7 +86,7 @@ async fn ask<T: FromRedisValue>(
 }
 
 /// An error in words that cannot hold the password: a server may echo what it was sent.
-fn told(error: &redis::RedisError) -> String {
+pub(super) fn told(error: &redis::RedisError) -> String {
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => "no answer in time".to_owned(),
         ErrorKind::Io => error.to_string(),

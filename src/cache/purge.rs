@@ -2,7 +2,7 @@
 //! whole query; and the load that somebody asks for.
 
 use std::future::Future;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -64,7 +64,7 @@ pub enum Refreshed {
 /// A purge that Redis has not heard of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    query: String,
+    pub(super) query: String,
     entry: Option<(Key, Duration)>,
     kind: PurgeKind,
 }
@@ -96,15 +96,18 @@ impl Cache {
             PurgeKind::Soft => Fleet::Expired,
             PurgeKind::Hard => Fleet::Purged,
         });
-        let Some(redis) = &inner.redis else {
-            inner.purge_here(scope, kind, None);
-            return Reach::Fleet;
-        };
         let (query, entry) = match scope {
             Scope::Query(query) => (query, None),
             Scope::Entry { key, life } => (key.query(), Some((key, life))),
         };
-        let number = redis.purge(query, entry, kind, within).await;
+        let others = inner.tell_others(query, entry, kind, within);
+        let Some(redis) = &inner.redis else {
+            others.await;
+            inner.purge_here(scope, kind, None);
+            return Reach::Fleet;
+        };
+        let told = redis.purge(query, entry, kind, within);
+        let (number, ()) = tokio::join!(told, others);
         inner.purge_here(scope, kind, number);
         if number.is_some() {
             return Reach::Fleet;
@@ -238,7 +241,7 @@ impl Inner {
     /// Keeps a purge for when Redis is back; until then nothing in Redis is used for its query.
     fn remember(self: &Arc<Self>, purge: Pending) {
         let generations = self.generations.of(&purge.query);
-        let mut pending = self.pending();
+        let mut pending = self.pending.lock();
         if pending.contains(&purge) {
             return;
         }
@@ -247,17 +250,22 @@ impl Inner {
         let is_first = pending.len() == 1;
         drop(pending);
         if is_first {
-            let inner = Arc::downgrade(self);
-            self.engine.spawn(async move {
-                loop {
-                    sleep(RETRY).await;
-                    let Some(inner) = inner.upgrade() else { return };
-                    if inner.apply_pending().await {
-                        return;
-                    }
-                }
-            });
+            self.go_on_applying();
         }
+    }
+
+    /// Tries to apply what is pending until it is, or the cache is gone.
+    pub(super) fn go_on_applying(self: &Arc<Self>) {
+        let inner = Arc::downgrade(self);
+        self.engine.spawn(async move {
+            loop {
+                sleep(RETRY).await;
+                let Some(inner) = inner.upgrade() else { return };
+                if inner.apply_pending().await {
+                    return;
+                }
+            }
+        });
     }
 
     /// Tells Redis of the purges that it has not heard of; whether it has now heard of all.
@@ -266,7 +274,7 @@ impl Inner {
             return true;
         };
         loop {
-            let first = self.pending().first().cloned();
+            let first = self.pending.lock().first().cloned();
             let Some(purge) = first else { return true };
             let none = Duration::ZERO;
             let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
@@ -279,7 +287,7 @@ impl Inner {
             };
             // What was read meanwhile may be older than the purge.
             self.purge_here(scope, purge.kind, Some(number));
-            let mut pending = self.pending();
+            let mut pending = self.pending.lock();
             pending.retain(|other| *other != purge);
             self.generations.of(&purge.query).end_pending();
             let none_left = pending.is_empty();
@@ -292,10 +300,6 @@ impl Inner {
                 return true;
             }
         }
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The newest usable copy, here or in Redis.

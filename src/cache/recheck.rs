@@ -38,6 +38,15 @@ impl Trust {
         }
     }
 
+    /// For another Redis, with which no copy has been compared so far.
+    pub(super) fn of_another(&self, now: Instant) -> Trust {
+        Trust {
+            origin: self.origin,
+            connected: AtomicBool::new(false),
+            mistrusted: AtomicU64::new(self.time(now)),
+        }
+    }
+
     /// Messages come in from now on; what was said before is lost.
     pub(super) fn connected(&self, now: Instant) {
         self.mistrusted.store(self.time(now), Ordering::SeqCst);

@@ -66,16 +66,21 @@ fn settings_of(policy: Policy, memory: u64) -> settings::Cache {
     }
 }
 
-/// A cache whose Redis is the fake one that the line leads to, by the runtime's clock. Must be called
-/// on a tokio runtime.
-fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) -> Cache {
-    let redis = settings::Redis {
+/// Those of a Redis that no address leads to.
+fn settings_of_redis() -> settings::Redis {
+    settings::Redis {
         url: settings::Secret::new(String::new()),
         password: None,
         ca_file: None,
         namespace: "unslow".to_owned(),
         timeout: Duration::from_millis(250),
-    };
+    }
+}
+
+/// A cache whose Redis is the fake one that the line leads to, by the runtime's clock. Must be called
+/// on a tokio runtime.
+fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) -> Cache {
+    let redis = settings_of_redis();
     let (settings, engine) = (settings_of(policy, memory), Handle::current());
     let (clock, counted) = (Clock::of_runtime(), Arc::clone(stats));
     let (wire, bound) = (Wire::Fake(line.clone()), max_entry(&settings));

@@ -8,6 +8,7 @@ use crate::cache::probe;
 use crate::db::Database;
 use crate::error::RequestError;
 use crate::query::{Catalog, Query};
+use crate::server::Pair;
 use crate::settings::{Loaded, Settings};
 
 pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
@@ -17,8 +18,14 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         None => "no settings file".to_owned(),
     };
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
-    let catalog = catalog(settings)?;
-    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    let (catalog, pair) = files(settings)?;
+    if let (Some(tls), Some(pair)) = (&settings.tls, pair) {
+        if let Some(note) = pair.note() {
+            say(&format!("note: {note}"));
+        }
+        let cert = tls.cert.display().to_string();
+        lines.push(vec!["tls".to_owned(), "OK".to_owned(), cert]);
+    }
     for note in catalog.notes() {
         say(&format!("note: {note}"));
     }
@@ -37,6 +44,15 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     }
     let noun = if failed == 1 { "check" } else { "checks" };
     Err(Failure::Running(format!("{failed} {noun} failed")))
+}
+
+/// The files that these settings name, if all of them are in order: queries, certificate and key.
+pub(super) fn files(settings: &Settings) -> Result<(Catalog, Option<Pair>), Failure> {
+    let pair = settings.tls.as_ref().map(Pair::load).transpose();
+    let pair = pair.map_err(Failure::Settings)?;
+    let catalog = catalog(settings)?;
+    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    Ok((catalog, pair))
 }
 
 /// Asks the database about every query, and tries Redis. Gives the number of failures; only

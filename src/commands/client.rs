@@ -54,7 +54,7 @@ impl Client {
     pub(super) fn new(settings: &Settings, url: Option<&str>) -> Result<Client, Failure> {
         let (place, prefix) = match url {
             Some(url) => named(url)?,
-            None => (configured(&settings.server.bind)?, String::new()),
+            None => (configured(settings)?, String::new()),
         };
         let token = settings.admin_token.clone();
         if token
@@ -171,13 +171,26 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
 }
 
 /// Where the server of these settings is found from this machine.
-fn configured(binds: &[Bind]) -> Result<Place, Failure> {
+fn configured(settings: &Settings) -> Result<Place, Failure> {
+    let binds = &settings.server.bind;
+    let unix = binds.iter().find(|bind| matches!(bind, Bind::Unix(_)));
+    if settings.tls.is_some() && unix.is_none() {
+        let why = "the server of these settings speaks TLS, and this command does not\n  \
+                   add an address unix:PATH to [server] bind, which stays plain";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let unknown = || {
         let why = "the settings do not say at which port it serves\n  name it: --url";
         Failure::Usage(format!("{why} http://HOST:PORT"))
     };
-    match binds.first().ok_or_else(unknown)? {
+    let encrypted = settings.tls.is_some();
+    match unix
+        .filter(|_| encrypted)
+        .or(binds.first())
+        .ok_or_else(unknown)?
+    {
         Bind::Unix(path) => Ok(Place::Unix(path.clone())),
+        Bind::Fd(_) => Err(unknown()),
         Bind::Tcp(address) if address.port() == 0 => Err(unknown()),
         Bind::Tcp(address) => Ok(Place::Tcp(reachable(*address).to_string())),
     }

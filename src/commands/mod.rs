@@ -6,11 +6,15 @@ mod check;
 mod client;
 mod init;
 mod install;
+mod man;
+mod manage;
+mod place;
 mod print_config;
 mod purge;
 mod queries;
 mod query;
-mod serve;
+mod status;
+mod unit;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,6 +22,8 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
+use crate::daemon::control::Request;
+use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::flags::{Command, Flags};
@@ -37,6 +43,16 @@ enum Failure {
     Settings(StartupError),
     /// It went wrong while running; exit code 1.
     Running(String),
+    /// The daemon that it is about does not run; exit code 7.
+    NotRunning(String),
+    /// Whoever asks may not; exit code 4.
+    NoPrivilege(String),
+    /// Whether the daemon runs cannot be told; exit code 4.
+    Unknown(String),
+    /// The output says it already, and this is the exit code.
+    Silent(u8),
+    /// The server did not come to serve, or could not go on.
+    Ended(Ended),
     /// Whoever read the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
@@ -47,15 +63,24 @@ impl Failure {
             Failure::NobodyReads => 0,
             Failure::Running(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::NoPrivilege(_) | Failure::Unknown(_) => 4,
             Failure::Settings(_) => 6,
+            Failure::NotRunning(_) => 7,
+            Failure::Silent(code) => *code,
+            Failure::Ended(ended) => ended.code,
         }
     }
 
     fn message(&self) -> Option<String> {
         match self {
-            Failure::NobodyReads => None,
-            Failure::Running(text) | Failure::Usage(text) => Some(text.clone()),
+            Failure::NobodyReads | Failure::Silent(_) => None,
+            Failure::Running(text)
+            | Failure::Usage(text)
+            | Failure::NotRunning(text)
+            | Failure::NoPrivilege(text)
+            | Failure::Unknown(text) => Some(text.clone()),
             Failure::Settings(error) => Some(error.to_string()),
+            Failure::Ended(ended) => Some(ended.message.clone()),
         }
     }
 }
@@ -71,6 +96,12 @@ impl From<RequestError> for Failure {
     }
 }
 
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        Failure::Ended(ended)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -82,8 +113,9 @@ impl From<io::Error> for Failure {
 
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the
 /// exit code.
-pub fn run(flags: &Flags) -> ExitCode {
-    let Err(failure) = dispatch(flags) else {
+pub fn run(flags: &Flags, launch: Result<Launch, StartupError>) -> ExitCode {
+    let launched = launch.map_err(Failure::Settings);
+    let Err(failure) = launched.and_then(|launch| dispatch(flags, launch)) else {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = failure.message() {
@@ -99,20 +131,43 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(flags: &Flags) -> Result<(), Failure> {
+fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+    // Whatever its arguments say: somebody waits for it to serve.
+    if launch.is_awaited() {
+        return Ok(daemon::serve(flags, launch)?);
+    }
+    if matches!(
+        flags.command,
+        Command::Run | Command::Start | Command::Check { .. }
+    ) {
+        for sentence in &flags.without_effect {
+            say(&format!("unslow: {sentence}"));
+        }
+    }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
-        command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
+        Command::Man => man::page(),
+        Command::Completions { shell } => man::completions(*shell),
+        Command::Status { json } => status::run(flags, *json),
+        Command::Stop { now } => manage::stop(flags, *now),
+        Command::Restart => manage::restart(flags, launch),
+        Command::Reload => manage::change(flags, Request::Reload),
+        Command::Upgrade { hold } => manage::change(flags, Request::Upgrade { hold: *hold }),
+        Command::Reopen => manage::change(flags, Request::Reopen),
+        Command::Scale { by } => manage::change(flags, Request::Scale { by: *by }),
+        Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
+        command => with_settings(command, &settings::load(flags).map_err(Failure::Settings)?),
     }
 }
 
-fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
+fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match command {
-        Command::PrintConfig => print_config::run(&loaded),
+        Command::PrintConfig => print_config::run(loaded),
         Command::Queries => queries::run(settings),
-        Command::Check { online } => check::run(&loaded, *online),
+        Command::Check { online } => check::run(loaded, *online),
         Command::Install => install::run(settings),
+        Command::SystemdUnit => unit::run(loaded),
         Command::Query {
             name,
             params,
@@ -124,7 +179,7 @@ fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
-        _ => serve::run(loaded.settings),
+        _ => unreachable!("the rest is done without settings"),
     }
 }
 
@@ -168,6 +223,9 @@ mod tests {
         let error = || StartupError::new("x");
         for (failure, code) in [
             (Failure::Settings(error()), 6),
+            (Failure::NotRunning("x".into()), 7),
+            (Failure::NoPrivilege("x".into()), 4),
+            (Failure::Unknown("x".into()), 4),
             (RequestError::BadParameter("x".into()).into(), 2),
             (RequestError::UnknownQuery("x".into()).into(), 2),
             (RequestError::Unavailable { detail: "x".into() }.into(), 1),

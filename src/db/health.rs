@@ -104,6 +104,11 @@ impl HealthCell {
         Some(RequestError::Unavailable { detail })
     }
 
+    /// Asks once; what that tells is not remembered.
+    pub(super) fn ask(&self) -> BoxFuture<'static, Contact> {
+        self.0.ask()
+    }
+
     /// A number that grows each time the database is back.
     pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
         self.0.recoveries.subscribe()

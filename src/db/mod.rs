@@ -14,6 +14,7 @@ mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
 mod prober;
+mod renew;
 mod sqlite;
 mod sqlite_connect;
 mod sqlite_function;

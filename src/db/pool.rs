@@ -4,11 +4,11 @@
 //! then says only that it took too long), and a connection that is dropped in the middle of its
 //! work is closed and not drained.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 
 use super::gate::Pass;
 
@@ -35,7 +35,16 @@ pub(super) struct Pool<C> {
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Idle<C>>>,
     max: usize,
-    swept: AtomicBool,
+    /// Closes what is idle for too long; there is one from the first connection on.
+    sweeper: OnceLock<AbortHandle>,
+}
+
+impl<C> Drop for Pool<C> {
+    fn drop(&mut self) {
+        if let Some(sweeper) = self.sweeper.get() {
+            sweeper.abort();
+        }
+    }
 }
 
 struct Idle<C> {
@@ -77,7 +86,7 @@ impl<C: Send + 'static> Pool<C> {
             slots: Arc::new(Semaphore::new(max)),
             idle: Mutex::new(Vec::new()),
             max,
-            swept: AtomicBool::new(false),
+            sweeper: OnceLock::new(),
         })
     }
 
@@ -120,20 +129,20 @@ impl<C: Send + 'static> Pool<C> {
 
     /// Starts the task that closes what is idle for too long, once, with the first connection.
     fn sweep(self: &Arc<Self>) {
-        if self.swept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let pool = Arc::downgrade(self);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(SWEEP).await;
-                let Some(pool) = pool.upgrade() else { return };
-                let old: Vec<_> = pool
-                    .lock()
-                    .extract_if(.., |entry| Self::expired(entry))
-                    .collect();
-                drop(old);
-            }
+        self.sweeper.get_or_init(|| {
+            let pool = Arc::downgrade(self);
+            let sweeping = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(SWEEP).await;
+                    let Some(pool) = pool.upgrade() else { return };
+                    let old: Vec<_> = pool
+                        .lock()
+                        .extract_if(.., |entry| Self::expired(entry))
+                        .collect();
+                    drop(old);
+                }
+            });
+            sweeping.abort_handle()
         });
     }
 }

@@ -152,6 +152,93 @@ fn a_purge_is_hard_unless_one_other_thing_is_asked_for() {
 }
 
 #[test]
+fn d_makes_a_start_of_a_run_and_of_nothing_else() {
+    for line in [
+        "unslow -D",
+        "unslow run --daemon",
+        "unslow start -D",
+        "unslow start",
+    ] {
+        assert_eq!(read(line).unwrap().command, Command::Start, "{line}");
+    }
+    let check = Command::Check { online: false };
+    assert_eq!(read("unslow --check-config -D").unwrap().command, check);
+    for line in ["unslow stop -D", "unslow -D status"] {
+        assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn workers_are_scaled_by_a_number_with_a_sign() {
+    for (text, by) in [("+1", 1), ("-2", -2), ("+512", 512)] {
+        let flags = read(&format!("unslow scale {text}")).unwrap();
+        assert_eq!(flags.command, Command::Scale { by }, "{text}");
+    }
+    for text in ["3", "+0", "-0", "+513", "--", "+x", "-w"] {
+        assert_eq!(
+            read(&format!("unslow scale {text}"))
+                .unwrap_err()
+                .exit_code(),
+            2,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_gunicorn_has_and_we_need_not_is_taken_and_said_to_have_no_effect() {
+    let flags = read("unslow --preload -k gevent --threads 4 --initgroups --reuse-port").unwrap();
+    let said = flags.without_effect;
+    for name in ["--preload", "--worker-class", "--threads", "--reuse-port"] {
+        assert_eq!(
+            said.iter().filter(|line| line.starts_with(name)).count(),
+            1,
+            "{name}: {said:?}"
+        );
+    }
+    assert_eq!(said.len(), 4, "what is so anyway needs no word: {said:?}");
+    let twice = read("unslow run --max-requests 5 --max-requests 6 --preload --preload").unwrap();
+    assert_eq!(twice.without_effect.len(), 2);
+    assert!(read("unslow").unwrap().without_effect.is_empty());
+}
+
+#[test]
+fn the_proxy_protocol_is_refused_with_what_to_do_instead() {
+    for line in ["unslow --proxy-protocol", "unslow --proxy-protocol v2 run"] {
+        let error = read(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(
+            error.to_string().contains("--forwarded-allow-ips"),
+            "{error}"
+        );
+    }
+    assert!(
+        read("unslow --proxy-protocol off")
+            .unwrap()
+            .without_effect
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_help_of_what_serves_has_the_signals() {
+    for line in ["unslow --help", "unslow run --help", "unslow start --help"] {
+        let help = read(line).unwrap_err().to_string();
+        for word in ["TERM ", "USR2", "WINCH", "--daemon"] {
+            assert!(help.contains(word), "{line}: {help}");
+        }
+    }
+    assert!(
+        !read("unslow stop --help")
+            .unwrap_err()
+            .to_string()
+            .contains("--daemon")
+    );
+}
+
+#[test]
 fn the_definition_is_sound() {
-    command(&settings().collect::<Vec<_>>()).debug_assert();
+    definition(&settings().collect::<Vec<_>>()).debug_assert();
+    let real: Vec<_> = crate::settings::flags().collect();
+    definition(&real).debug_assert();
 }

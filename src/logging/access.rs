@@ -1,24 +1,35 @@
-//! The access log: one line for each request, written by a thread of its own.
+//! The access log: one line for each request, written by a thread of its own. How a line looks is
+//! in the files beside.
 
-use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+mod format;
+mod identifiers;
+
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{now, open, timestamp};
+use super::line::now;
+use super::out::Out;
+use super::shared::{SHARED, Shared};
+use super::syslog::Severity;
 use crate::error::StartupError;
 use crate::outcome::Outcome;
-use crate::settings::{AccessFormat, Log, LogTarget};
+use crate::settings::{AccessFormat, Log};
+
+/// The headers of a request or of its answer.
+pub trait Headers {
+    /// The first header of this name, which is in lower case; `None` also where it is no text.
+    fn header(&self, name: &str) -> Option<&str>;
+}
 
 /// One request, as the access log tells it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct AccessRecord<'a> {
     /// Who asked; `None` on a Unix socket.
     pub client: Option<IpAddr>,
@@ -44,45 +55,56 @@ pub struct AccessRecord<'a> {
     pub request_id: &'a str,
     /// How a query was answered; `None` for what is not a query.
     pub outcome: Option<Outcome>,
+    /// The request's headers, for lines that show some; those that carry secrets never are.
+    pub request_headers: &'a dyn Headers,
+    /// The answer's headers, as those of the request.
+    pub response_headers: &'a dyn Headers,
 }
 
 /// How many lines may wait for the disk. More are dropped and counted.
 const WAITING: usize = 8192;
 
-/// The access log. Lines go through a bounded queue to a thread that writes them, so a slow disk
-/// delays no request. Dropping it writes what waits.
+/// How many bytes of lines are written at once, a line more or less.
+const BATCH: usize = 64 << 10;
+
+/// The access log of one generation of workers. Lines go through a bounded queue to a thread that
+/// writes them, so a slow disk delays no request. Several may write to one file. Dropping it
+/// writes what waits.
 #[derive(Debug)]
 pub struct AccessLog {
     format: AccessFormat,
     /// `None` once it is being dropped.
     queue: Option<SyncSender<String>>,
     writer: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
+    shared: &'static Shared,
 }
 
 impl AccessLog {
     /// Opens the log; `None` where the settings want none.
     pub fn open(log: &Log) -> Result<Option<AccessLog>, StartupError> {
-        let out: Box<dyn Write + Send> = match &log.access {
-            None => return Ok(None),
-            Some(LogTarget::Stdout) => Box::new(io::stdout()),
-            Some(LogTarget::Stderr) => Box::new(io::stderr()),
-            Some(LogTarget::File(path)) => Box::new(open(path, "[log] access")?),
+        AccessLog::open_in(log, &SHARED)
+    }
+
+    fn open_in(log: &Log, shared: &'static Shared) -> Result<Option<AccessLog>, StartupError> {
+        let Some(target) = &log.access else {
+            return Ok(None);
         };
-        AccessLog::to(out, log.access_format, WAITING).map(Some)
+        let out = Out::open(target, "[log] access")?;
+        AccessLog::to(out, log.access_format.clone(), WAITING, shared).map(Some)
     }
 
     fn to(
-        out: Box<dyn Write + Send>,
+        out: Out,
         format: AccessFormat,
         waiting: usize,
+        shared: &'static Shared,
     ) -> Result<AccessLog, StartupError> {
         let (queue, lines) = sync_channel(waiting);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
+        let out = Arc::new(out);
+        shared.remember(&out);
         let writer = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_lines(&lines, out, &counter))
+            .spawn(move || write_lines(&lines, &out, shared))
             .map_err(|error| {
                 StartupError::new(format!("no thread for the access log: {error}"))
                     .at("[log] access")
@@ -92,29 +114,19 @@ impl AccessLog {
             format,
             queue: Some(queue),
             writer: Some(writer),
-            dropped,
+            shared,
         })
     }
 
     /// Puts one line into the queue; never waits. When the queue is full the line is dropped and
     /// counted.
     pub fn write(&self, record: &AccessRecord<'_>) {
-        let line = match self.format {
-            AccessFormat::Combined => combined(record, now()),
-            AccessFormat::Json => json(record, now()),
-        };
-        let sent = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send(line).is_ok());
+        let line = line(&self.format, record, now());
+        let queue = self.queue.as_ref();
+        let sent = queue.is_some_and(|queue| queue.try_send(line).is_ok());
         if !sent {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.access_lost.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Lines that were not written, because the queue was full or writing failed.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -128,131 +140,60 @@ impl Drop for AccessLog {
     }
 }
 
-/// Writes lines until the log is dropped, and flushes whenever none waits.
-fn write_lines(lines: &Receiver<String>, out: Box<dyn Write + Send>, dropped: &AtomicU64) {
-    let mut out = BufWriter::new(out);
-    let mut failing = false;
-    loop {
-        let line = match lines.try_recv() {
-            Ok(line) => line,
-            Err(TryRecvError::Disconnected) => break,
-            Err(TryRecvError::Empty) => {
-                report(out.flush(), &mut failing);
-                let Ok(line) = lines.recv() else { break };
-                line
-            }
-        };
-        let written = out.write_all(line.as_bytes());
-        if written.is_err() {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        report(written, &mut failing);
-    }
-    report(out.flush(), &mut failing);
-}
-
-/// Says once that writing fails, and once that it works again.
-fn report(written: io::Result<()>, failing: &mut bool) {
-    match written {
-        Err(error) if !*failing => {
-            *failing = true;
-            tracing::error!("the access log cannot be written: {error}");
-        }
-        Ok(()) if *failing => {
-            *failing = false;
-            tracing::info!("the access log can be written again");
-        }
-        _ => {}
-    }
-}
-
-/// Apache's combined format, with duration in seconds, request id and outcome at the end.
-fn combined(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
-    let date = time::macros::format_description!(
-        "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000"
-    );
-    let mut line = String::with_capacity(256);
-    match record.client {
-        Some(client) => drop(write!(line, "{}", client.to_canonical())),
-        None => line.push('-'),
-    }
-    line.push_str(" - - [");
-    line.push_str(&time.format(date).unwrap_or_default());
-    line.push_str("] \"");
-    escape(&mut line, record.method);
-    line.push(' ');
-    escape(&mut line, record.path);
-    line.push_str(if record.has_query { "?… " } else { " " });
-    escape(&mut line, record.version);
-    // Writing to a string cannot fail.
-    let _ = write!(line, "\" {} {} \"", record.status, record.bytes);
-    let (referer, has_query) = without_query(record.referer.unwrap_or("-"));
-    escape(&mut line, referer);
-    line.push_str(if has_query { "?…\" \"" } else { "\" \"" });
-    escape(&mut line, record.user_agent.unwrap_or("-"));
-    let _ = write!(line, "\" {:.6} ", record.duration.as_secs_f64());
-    escape(&mut line, record.request_id);
-    line.push(' ');
-    line.push_str(record.outcome.map_or("-", Outcome::name));
+/// The line of a record, with its end.
+fn line(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+    let mut line = match format {
+        AccessFormat::Combined => format::combined(record, time),
+        AccessFormat::Json => format::json(record, time),
+        AccessFormat::Parts(parts) => identifiers::line(parts, record, time),
+    };
     line.push('\n');
     line
 }
 
-/// Apache's way: quotes and backslashes get a backslash, what is not printable ASCII is `\xHH`.
-fn escape(line: &mut String, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => line.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => line.push(char::from(byte)),
-            _ => drop(write!(line, "\\x{byte:02x}")),
+/// Writes lines until the log is dropped: those that wait, in one go.
+fn write_lines(lines: &Receiver<String>, out: &Out, shared: &Shared) {
+    let mut trouble = Trouble::default();
+    let mut batch = Vec::new();
+    while let Ok(first) = lines.recv() {
+        batch.clear();
+        let mut next = Some(first);
+        while let Some(line) = next {
+            batch.extend_from_slice(line.as_bytes());
+            shared.tell_syslog(Severity::INFO, "access", line.trim_end_matches('\n'));
+            next = (batch.len() < BATCH)
+                .then(|| lines.try_recv().ok())
+                .flatten();
         }
+        let written = out.write(&batch);
+        if let Err(unwritten) = &written {
+            let lost = &shared.access_lost;
+            lost.fetch_add(unwritten.lines, Ordering::Relaxed);
+        }
+        trouble.see(written.err().map(|unwritten| unwritten.error).as_ref());
     }
 }
 
-fn without_query(url: &str) -> (&str, bool) {
-    url.split_once('?')
-        .map_or((url, false), |(before, _)| (before, true))
+/// Says in the error log that the access log cannot be written, and that it can again, once each.
+#[derive(Debug, Default)]
+struct Trouble {
+    failing: bool,
 }
 
-#[derive(Serialize)]
-struct JsonRecord<'a> {
-    time: String,
-    client: Option<IpAddr>,
-    method: &'a str,
-    path: String,
-    version: &'a str,
-    status: u16,
-    bytes: u64,
-    duration_seconds: f64,
-    referer: Option<String>,
-    user_agent: Option<&'a str>,
-    request_id: &'a str,
-    outcome: Option<&'static str>,
-}
-
-fn json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
-    let mark = |(text, has_query): (&str, bool)| {
-        if has_query {
-            format!("{text}?…")
-        } else {
-            text.to_owned()
+impl Trouble {
+    fn see(&mut self, error: Option<&io::Error>) {
+        match error {
+            Some(error) if !self.failing => {
+                self.failing = true;
+                tracing::error!("the access log cannot be written: {error}");
+            }
+            None if self.failing => {
+                self.failing = false;
+                tracing::info!("the access log can be written again");
+            }
+            _ => {}
         }
-    };
-    let line = serde_json::to_string(&JsonRecord {
-        time: timestamp(time),
-        client: record.client.map(|client| client.to_canonical()),
-        method: record.method,
-        path: mark((record.path, record.has_query)),
-        version: record.version,
-        status: record.status,
-        bytes: record.bytes,
-        duration_seconds: record.duration.as_secs_f64(),
-        referer: record.referer.map(|referer| mark(without_query(referer))),
-        user_agent: record.user_agent,
-        request_id: record.request_id,
-        outcome: record.outcome.map(Outcome::name),
-    });
-    line.unwrap_or_default() + "\n"
+    }
 }
 
 #[cfg(test)]

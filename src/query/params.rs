@@ -14,7 +14,7 @@ const LONGEST: usize = 8 * 1024;
 const LISTED: usize = 20;
 
 /// One declared parameter of a query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Param {
     /// As in the SQL, without the colon.
     pub name: String,

@@ -14,7 +14,7 @@ pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
     Ok(binds)
 }
 
-const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT or unix:PATH";
+const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT, unix:PATH or fd://N";
 
 /// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
 fn bind(given: Given<'_>) -> Read<Bind> {
@@ -25,6 +25,14 @@ fn bind(given: Given<'_>) -> Read<Bind> {
             return Err(fault("has no path"));
         }
         return Ok(Bind::Unix(given.base.join(path)));
+    }
+    if let Some(number) = given.text.strip_prefix("fd://") {
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        return match number.parse() {
+            Ok(number @ 3..) if digits => Ok(Bind::Fd(number)),
+            Ok(0..=2) if digits => Err(fault("is one of the standard streams")),
+            _ => Err(fault("has no number of a descriptor")),
+        };
     }
     let text = given.text.strip_prefix("tcp://").unwrap_or(given.text);
     if text.contains('/') {
@@ -126,7 +134,11 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(binds(given("127.0.0.1:1, [::1]:2,")).unwrap().len(), 2);
+        assert_eq!(bind(given("fd://3")).unwrap(), Bind::Fd(3));
+        assert_eq!(
+            binds(given("127.0.0.1:1, [::1]:2,fd://4")).unwrap().len(),
+            3
+        );
     }
 
     #[test]
@@ -139,6 +151,11 @@ mod tests {
             ("[::1", "HOST:PORT"),
             ("[::1]80", "HOST:PORT"),
             ("unix:", "HOST:PORT"),
+            ("fd://", "fd://N"),
+            ("fd://2", "fd://N"),
+            ("fd://+3", "fd://N"),
+            ("fd://-3", "fd://N"),
+            ("fd://99999999999", "fd://N"),
             ("http://127.0.0.1:80", "HOST:PORT"),
             ("", "HOST:PORT"),
             (",", "HOST:PORT"),

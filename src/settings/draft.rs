@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Log, LogTarget, Network, Postgres, Redis,
-    Secret, Server, Settings, SslMode, url,
+    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Facility, Log, LogTarget, Network,
+    Postgres, Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
@@ -14,6 +14,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) server: Server,
+    pub(super) process: Process,
+    pub(super) tls: tls::Parts,
     pub(super) sqlite: Option<PathBuf>,
     pub(super) postgres: PostgresParts,
     pub(super) limits: DatabaseLimits,
@@ -67,6 +69,8 @@ impl Draft {
                 home: String::new(),
                 show_host: false,
             },
+            process: Process::blank(),
+            tls: tls::Parts::BLANK,
             sqlite: None,
             postgres: PostgresParts {
                 host: None,
@@ -104,6 +108,8 @@ impl Draft {
                 access_format: AccessFormat::Combined,
                 error: LogTarget::Stderr,
                 level: tracing::Level::ERROR,
+                syslog: None,
+                syslog_facility: Facility(0),
             },
             stats_allow: Vec::new(),
             admin_token: None,
@@ -112,7 +118,7 @@ impl Draft {
 
     /// Brings the parts together. `postgres` says that something was set which only PostgreSQL
     /// has. The error is the key of `[postgres]` that is missing.
-    pub(super) fn finish(self, postgres: bool) -> Result<Settings, &'static str> {
+    pub(super) fn finish(self, postgres: bool, tls: Option<Tls>) -> Result<Settings, &'static str> {
         let database = match (self.sqlite, postgres) {
             (Some(file), _) => DatabaseTarget::SqliteFile(file),
             (None, true) => DatabaseTarget::Postgres(self.postgres.finish()?),
@@ -120,6 +126,8 @@ impl Draft {
         };
         Ok(Settings {
             server: self.server,
+            process: self.process,
+            tls,
             database,
             limits: self.limits,
             redis: self.redis.finish(),

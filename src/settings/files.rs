@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Secret;
 use super::values::{Fault, Given, Read};
-use super::{LogTarget, Secret};
 use crate::error::StartupError;
 
 pub(super) fn path(given: Given<'_>) -> PathBuf {
@@ -60,15 +60,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
         format!("cannot be read ({}: {error})", path.display()),
         remedy,
     )
-}
-
-/// A file, or `-` for the stream that this log has.
-pub(super) fn log_target(given: Given<'_>, stream: LogTarget) -> LogTarget {
-    if given.text == "-" {
-        stream
-    } else {
-        LogTarget::File(path(given))
-    }
 }
 
 /// The line that begins a certificate in PEM form.

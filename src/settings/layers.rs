@@ -163,7 +163,7 @@ fn flag_layer(flags: &Flags) -> Texts {
             layer.add(
                 row.section,
                 row.key,
-                values.join(","),
+                row.joined(values),
                 Source::Flag(format!("--{long}")),
             );
         }

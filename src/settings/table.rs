@@ -5,7 +5,10 @@
 //! To add a setting, add its row (and its lines in `assets/app.ini`, which a test asks for).
 
 mod data;
+mod logs;
+mod process;
 mod serving;
+mod tls;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -24,6 +27,8 @@ pub(super) struct Setting {
     pub(super) secrecy: Secrecy,
     /// One line, without a full stop, for `--help` and the README.
     pub(super) help: &'static str,
+    /// Whether several values of its flag are put on lines, because they may hold commas.
+    pub(super) one_a_line: bool,
     /// Turns the text into the value, and puts that where it belongs.
     pub(super) read: fn(&mut Draft, Given<'_>) -> Result<(), Fault>,
 }
@@ -77,6 +82,7 @@ const fn setting(
         default,
         secrecy,
         help,
+        one_a_line: false,
         read,
     }
 }
@@ -111,6 +117,23 @@ impl Setting {
     const fn secrecy(mut self, secrecy: Secrecy) -> Self {
         self.secrecy = secrecy;
         self
+    }
+
+    const fn one_a_line(mut self) -> Self {
+        self.one_a_line = true;
+        self
+    }
+
+    /// The text of several values of its flag.
+    pub(super) fn joined(&self, values: &[String]) -> String {
+        if !self.one_a_line {
+            return values.join(",");
+        }
+        let mut lines = values.join("\n");
+        if lines.contains(',') {
+            lines.push('\n');
+        }
+        lines
     }
 
     /// `UNSLOW_SECTION_KEY`
@@ -154,8 +177,9 @@ fn put<T>(place: &mut Option<T>, value: Result<T, Fault>) -> Result<(), Fault> {
 }
 
 /// Each section: its name, an older name of it, and its heading in the help.
-const SECTIONS: [(&str, Option<&str>, &str); 10] = [
+const SECTIONS: [(&str, Option<&str>, &str); 11] = [
     ("server", None, "Server"),
+    ("tls", None, "Server"),
     ("postgres", Some("postgresql"), "Database"),
     ("database", None, "Database"),
     ("redis", None, "Cache"),
@@ -173,6 +197,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
         data::ROWS
             .iter()
             .chain(&serving::ROWS)
+            .chain(&process::ROWS)
+            .chain(&tls::ROWS)
+            .chain(&logs::ROWS)
             .filter(move |row| row.section == name)
     })
 }

@@ -4,6 +4,7 @@
 mod every;
 mod faults;
 mod places;
+mod tls;
 
 use std::path::Path;
 

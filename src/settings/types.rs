@@ -5,13 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Network;
+use super::{Log, Network, Process};
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[server]`
     pub server: Server,
+    /// The rest of `[server]`: what concerns the process.
+    pub process: Process,
+    /// `[tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// `[postgres]`; the embedded SQLite demo where nothing is said.
     pub database: DatabaseTarget,
     /// `[database]`
@@ -69,6 +73,20 @@ pub struct Server {
     pub show_host: bool,
 }
 
+/// `[tls]`
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file of the certificate and its chain, absolute; not read yet.
+    pub cert: PathBuf,
+    /// PEM file of its private key, absolute; not read yet.
+    pub key: PathBuf,
+    /// Where to listen in plain HTTP, to send visitors on.
+    pub redirect_bind: Vec<Bind>,
+}
+
+/// The most worker threads; more only cost memory.
+pub const MOST_WORKERS: usize = 512;
+
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
@@ -76,6 +94,8 @@ pub enum Bind {
     Tcp(SocketAddr),
     /// `unix:PATH`, absolute.
     Unix(PathBuf),
+    /// `fd://N`: a listener that whoever started us had open already; 3 or more.
+    Fd(i32),
 }
 
 impl fmt::Display for Bind {
@@ -83,12 +103,13 @@ impl fmt::Display for Bind {
         match self {
             Bind::Tcp(address) => write!(f, "{address}"),
             Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+            Bind::Fd(number) => write!(f, "fd://{number}"),
         }
     }
 }
 
 /// Which database the queries run on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseTarget {
     /// The SQLite in the binary, with generated demo data.
     Demo,
@@ -99,7 +120,7 @@ pub enum DatabaseTarget {
 }
 
 /// `[postgres]`, whether it was given in parts or as a URL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postgres {
     /// A host name, an address without brackets, or the absolute folder of a Unix socket.
     pub host: String,
@@ -133,7 +154,7 @@ pub enum SslMode {
 }
 
 /// `[database]`: what every query is held to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseLimits {
     /// Connections at once; at least one.
     pub pool_size: u32,
@@ -146,7 +167,7 @@ pub struct DatabaseLimits {
 }
 
 /// `[redis]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// A URL that the redis crate reads (`redis`, `rediss` or `redis+unix`), without a password
     /// where `password` has it.
@@ -161,8 +182,13 @@ pub struct Redis {
     pub timeout: Duration,
 }
 
+impl Redis {
+    /// The `namespace` where nothing is said.
+    pub const NAMESPACE: &str = "unslow";
+}
+
 /// `[cache]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     /// How long an answer is fresh; never zero.
     pub ttl: Duration,
@@ -174,39 +200,6 @@ pub struct Cache {
     pub memory: u64,
     /// Largest answer that is stored, in bytes.
     pub max_entry: u64,
-}
-
-/// `[log]`
-#[derive(Debug, Clone)]
-pub struct Log {
-    /// Where the access log goes; `None`: nowhere.
-    pub access: Option<LogTarget>,
-    /// How its lines look.
-    pub access_format: AccessFormat,
-    /// Where everything else goes.
-    pub error: LogTarget,
-    /// The least important level that is written.
-    pub level: tracing::Level,
-}
-
-/// Where a log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// A file of this absolute path, which is appended to.
-    File(PathBuf),
-}
-
-/// How the lines of the access log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessFormat {
-    /// Apache's combined format, with duration and request id at the end.
-    Combined,
-    /// One JSON object a line.
-    Json,
 }
 
 /// A value that Debug and Display print as `***`.

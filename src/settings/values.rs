@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::network::Network;
 use super::units;
-use super::{AccessFormat, Secret, SslMode};
+use super::{Secret, SslMode};
 
 /// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
 /// be left out where it is a secret.
@@ -200,7 +200,7 @@ pub(super) fn networks(given: Given<'_>) -> Read<Vec<Network>> {
 }
 
 /// One of a few words.
-fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
+pub(super) fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
     let found = words
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(given.text));
@@ -222,32 +222,6 @@ pub(super) fn sslmode(given: Given<'_>) -> Read<SslMode> {
             ("require", SslMode::Require),
             ("verify-ca", SslMode::VerifyCa),
             ("verify-full", SslMode::VerifyFull),
-        ],
-    )
-}
-
-pub(super) fn level(given: Given<'_>) -> Read<tracing::Level> {
-    use tracing::Level;
-    word(
-        given,
-        &[
-            ("error", Level::ERROR),
-            ("warn", Level::WARN),
-            ("info", Level::INFO),
-            ("debug", Level::DEBUG),
-            ("trace", Level::TRACE),
-            // gunicorn's word for it.
-            ("warning", Level::WARN),
-        ],
-    )
-}
-
-pub(super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
-    word(
-        given,
-        &[
-            ("combined", AccessFormat::Combined),
-            ("json", AccessFormat::Json),
         ],
     )
 }

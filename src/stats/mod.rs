@@ -3,13 +3,14 @@
 //! database down.
 
 mod counter;
+mod ledger;
 mod snapshot;
 mod tiers;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use counter::{COUNTERS, Counter};
 pub use snapshot::{MemorySnapshot, Numbers, QuerySnapshot, RedisSnapshot, Snapshot};
@@ -17,12 +18,13 @@ pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use counter::Cells;
+use ledger::Ledger;
 
-/// All counters of this process. They outlive reloads of everything else.
+/// All counters of this process, by the places of one catalog. They outlive reloads of everything
+/// else: [`Stats::renewed`] has them by the places of the next.
 pub struct Stats {
-    started: Instant,
     queries: Vec<Arc<QueryStats>>,
-    tiers: TierStats,
+    ledger: Arc<Ledger>,
     gauges: Mutex<Option<Box<dyn Fn() -> Gauges + Send>>>,
 }
 
@@ -72,10 +74,20 @@ pub struct QueryStats {
 impl Stats {
     /// One set of counters per query, in the catalog's order.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Stats {
+        Stats::over(Arc::default(), names)
+    }
+
+    /// The same counters for another catalog: those of a query that stays go on, and those of one
+    /// that is gone stay in the totals. What is measured has to be given anew.
+    #[must_use]
+    pub fn renewed<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
+        Stats::over(Arc::clone(&self.ledger), names)
+    }
+
+    fn over<'a>(ledger: Arc<Ledger>, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats {
-            started: Instant::now(),
-            queries: names.map(|name| Arc::new(QueryStats::new(name))).collect(),
-            tiers: TierStats::default(),
+            queries: ledger.open(names),
+            ledger,
             gauges: Mutex::new(None),
         }
     }
@@ -91,7 +103,7 @@ impl Stats {
 
     /// The counters of the tiers.
     pub fn tiers(&self) -> &TierStats {
-        &self.tiers
+        &self.ledger.tiers
     }
 
     /// Where a snapshot reads what is measured; the latest one given counts.
@@ -109,11 +121,12 @@ impl Stats {
             .as_ref()
             .map(|read| read())
             .unwrap_or_default();
-        let queries: Vec<_> = self.queries.iter().map(|query| query.snapshot()).collect();
-        let tiers = self.tiers.numbers();
+        let mut queries: Vec<_> = self.queries.iter().map(|query| query.snapshot()).collect();
+        queries.extend(self.ledger.others(&self.queries));
+        let tiers = self.ledger.tiers.numbers();
         Snapshot {
             schema: 1,
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            uptime_seconds: self.ledger.started.elapsed().as_secs_f64(),
             total: Numbers {
                 last_load_seconds: None,
                 ..Numbers::total(queries.iter().map(|query| &query.numbers))
@@ -217,9 +230,16 @@ impl QueryStats {
         stored.checked_sub(1).map(Duration::from_micros)
     }
 
+    /// Whether anything has happened to it.
+    fn has_counted(&self) -> bool {
+        let any = |(counter, ..): &(Counter, &str, &str)| self.cells.sum(*counter) > 0;
+        COUNTERS.iter().any(any) || self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     fn snapshot(&self) -> QuerySnapshot {
         QuerySnapshot {
             query: self.name.clone(),
+            removed: false,
             numbers: Numbers {
                 loads_in_flight: self.in_flight.load(Ordering::Relaxed),
                 ..Numbers::read(&self.cells, self.last_load().map(|d| d.as_secs_f64()))

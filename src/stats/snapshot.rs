@@ -16,7 +16,8 @@ pub struct Snapshot {
     pub uptime_seconds: f64,
     /// All queries together.
     pub total: Numbers,
-    /// Each query, in the catalog's order.
+    /// Each query, in the catalog's order; then those that are not in it any more and have
+    /// numbers.
     pub queries: Vec<QuerySnapshot>,
     /// The memory tier.
     pub memory: MemorySnapshot,
@@ -32,6 +33,9 @@ pub struct Snapshot {
 pub struct QuerySnapshot {
     /// Its name.
     pub query: String,
+    /// It is not in the catalog any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,

@@ -122,3 +122,52 @@ fn the_snapshot_as_json_has_its_schema_and_every_counter_from_the_start() {
     assert_eq!(json["redis"]["errors"]["timeout"], 0);
     assert_eq!(json["redis"]["rejected"]["other_key"], 0);
 }
+
+fn hit(stats: &Stats, place: usize) {
+    let outcome = Outcome::Hit(Tier::Memory);
+    stats
+        .query(place)
+        .request(outcome, Duration::ZERO, Duration::ZERO);
+}
+
+fn rows(snapshot: &Snapshot) -> Vec<(&str, bool, u64)> {
+    let row = |query: &'_ QuerySnapshot| (query.removed, query.numbers.requests);
+    let queries = snapshot.queries.iter();
+    queries
+        .map(|query| (query.query.as_str(), row(query).0, row(query).1))
+        .collect()
+}
+
+#[test]
+fn counters_follow_the_names_of_queries_from_one_catalog_to_the_next() {
+    let first = Stats::new(["gone", "idle", "stays"].into_iter());
+    (0..3).for_each(|_| hit(&first, 0));
+    (0..5).for_each(|_| hit(&first, 2));
+    first.tiers().redis_read();
+    let second = first.renewed(["new", "stays"].into_iter());
+    hit(&second, 0);
+    hit(&second, 1);
+    // What the old one still answers counts as well.
+    hit(&first, 0);
+    hit(&first, 2);
+    let snapshot = second.snapshot();
+    let expected = [("new", false, 1), ("stays", false, 7), ("gone", true, 4)];
+    assert_eq!(rows(&snapshot), expected);
+    assert_eq!(snapshot.total.requests, 12);
+    assert!(snapshot.uptime_seconds >= first.snapshot().uptime_seconds - 1.0);
+    assert_eq!(first.snapshot().total.requests, 12);
+    let third = second.renewed(["gone"].into_iter());
+    assert_eq!(rows(&third.snapshot())[0], ("gone", false, 4));
+    assert_eq!(third.snapshot().total.requests, 12);
+}
+
+#[test]
+fn a_catalog_that_was_given_up_leaves_no_rows_behind() {
+    let stats = Stats::new(["stays"].into_iter());
+    for number in 0..100 {
+        drop(stats.renewed([format!("q{number}").as_str()].into_iter()));
+    }
+    assert_eq!(rows(&stats.snapshot()), [("stays", false, 0)]);
+    assert!(stats.ledger.open(std::iter::empty()).is_empty());
+    assert_eq!(stats.ledger.len(), 1);
+}

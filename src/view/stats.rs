@@ -36,6 +36,8 @@ pub struct StatsPage<'a> {
 pub struct StatsRow<'a> {
     /// The query's name.
     pub query: &'a str,
+    /// A reload has removed it, so there is no page of it.
+    pub removed: bool,
     /// Its counters.
     pub numbers: &'a Numbers,
     /// How long its last load took; `None` before the first.
@@ -182,7 +184,10 @@ fn queries(page: &StatsPage<'_>) -> Markup {
                 tbody {
                     @for row in &rows {
                         tr {
-                            th scope="row" { a href={ "/q/" (row.query) } { (row.query) } }
+                            th scope="row" {
+                                @if row.removed { (row.query) " (removed)" }
+                                @else { a href={ "/q/" (row.query) } { (row.query) } }
+                            }
                             (numbers(row.numbers, row.last_load))
                         }
                     }

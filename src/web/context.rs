@@ -10,13 +10,14 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::connection::Manner;
+use super::forwarded;
 use super::line::Line;
 use super::negotiate::{self, Encoding, Format};
 use crate::settings::Network;
 
 /// Carries the request's id in both directions.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The longest id that is taken over from a client.
 const LONGEST_ID: usize = 64;
@@ -29,8 +30,10 @@ pub(super) struct Context {
     pub(super) id: HeaderValue,
     /// When the request's head had been read.
     pub(super) started: Instant,
-    /// Who sent it, seen through trusted proxies; `None` for a unix socket.
+    /// Who sent it, seen through trusted proxies; `None` where nobody knows.
     pub(super) client: Option<IpAddr>,
+    /// Whether it came inside TLS of our own.
+    pub(super) encrypted: bool,
     /// The form in which it wants to hear of an error.
     pub(super) format: Format,
     /// The encoding it likes best.
@@ -40,12 +43,12 @@ pub(super) struct Context {
 
 impl Context {
     /// Reads the context off a request's head.
-    pub(super) fn of(head: &RequestHead, trusted: &[Network]) -> Context {
-        let peer = head.peer_addr.map(|address| address.ip());
+    pub(super) fn of(head: &RequestHead, trusted: &[Network], manner: Manner) -> Context {
         Context {
             id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
-            client: peer.map(|peer| client(peer, &head.headers, trusted)),
+            client: forwarded::client(head, trusted),
+            encrypted: manner == Manner::Tls,
             format: negotiate::format(head.uri.path(), &head.headers),
             encoding: Encoding::accepted(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
@@ -102,26 +105,6 @@ fn fresh_id() -> HeaderValue {
     Line::new().hexadecimal(number).value()
 }
 
-/// The nearest address in the chain of proxies that is not itself a trusted proxy. Only what a
-/// trusted peer appended is believed, so it is read from the right.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut nearest = peer;
-    let mut hops = headers
-        .get_all(X_FORWARDED_FOR)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect::<Vec<_>>();
-    while is_trusted(nearest) {
-        let Some(hop) = hops.pop() else { break };
-        let Ok(address) = hop.trim().parse() else {
-            break;
-        };
-        nearest = address;
-    }
-    nearest
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
@@ -129,51 +112,11 @@ mod tests {
     use super::*;
     use actix_web::test::TestRequest;
 
-    fn network(text: &str) -> Network {
-        Network::parse(text).unwrap()
-    }
-
-    fn client_of(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
-        let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
-        for value in forwarded {
-            request = request.append_header((X_FORWARDED_FOR, *value));
-        }
-        let trusted: Vec<_> = trusted.iter().map(|text| network(text)).collect();
-        let context = Context::of(request.to_request().head(), &trusted);
-        context.client.unwrap().to_string()
-    }
-
-    #[test]
-    fn a_forwarded_address_is_believed_from_trusted_proxies_only() {
-        assert_eq!(
-            client_of("192.0.2.1", &["198.51.100.7"], &["127.0.0.1"]),
-            "192.0.2.1"
-        );
-        assert_eq!(
-            client_of("127.0.0.1", &["198.51.100.7"], &["127.0.0.1"]),
-            "198.51.100.7"
-        );
-        assert_eq!(client_of("127.0.0.1", &[], &["127.0.0.1"]), "127.0.0.1");
-    }
-
-    #[test]
-    fn a_forwarded_chain_is_read_from_the_right_up_to_the_first_stranger() {
-        let chain = ["6.6.6.6, 198.51.100.7", "10.0.0.9"];
-        assert_eq!(
-            client_of("127.0.0.1", &chain, &["127.0.0.1", "10.0.0.0/8"]),
-            "198.51.100.7"
-        );
-        assert_eq!(
-            client_of("127.0.0.1", &["6.6.6.6, nonsense"], &["127.0.0.1"]),
-            "127.0.0.1"
-        );
-    }
-
     #[test]
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         let id = |value: &str| {
             let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
-            Context::of(request.to_request().head(), &[])
+            Context::of(request.to_request().head(), &[], Manner::Plain)
                 .id()
                 .to_owned()
         };
@@ -189,7 +132,7 @@ mod tests {
     fn if_none_match_compares_weakly_and_member_by_member() {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
-            Context::of(request.to_request().head(), &[]).has("\"abc-json\"")
+            Context::of(request.to_request().head(), &[], Manner::Plain).has("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
             assert!(has(value), "{value}");

@@ -1,10 +1,13 @@
 //! What stands around every route: limits on the request's head, the request's id, the time
 //! limit, a panic turned into a 500, the headers that every response has, the access log.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
@@ -16,10 +19,11 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::Site;
+use super::connection::{Connection, Manner};
 use super::context::{Context, X_REQUEST_ID};
-use super::errors;
+use super::{errors, forwarded};
 use crate::error::RequestError;
-use crate::logging::{AccessLog, AccessRecord};
+use crate::logging::{AccessLog, AccessRecord, Headers};
 use crate::outcome::Outcome;
 use crate::settings::Server;
 
@@ -28,6 +32,10 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+
+/// From now on browsers come by https only, also when somebody writes http. Said where TLS is our
+/// own business: behind a proxy that ends it, whether all of the site can do this is known there.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The middleware around the route table.
 pub async fn around(
@@ -39,7 +47,10 @@ pub async fn around(
         .expect("the server gives every application its site")
         .clone();
     let server = &site.app.settings.server;
-    let context = Context::of(request.head(), &server.forwarded_allow_ips);
+    let manner = request
+        .conn_data::<Rc<Connection>>()
+        .map_or(Manner::Plain, |connection| connection.manner());
+    let context = Context::of(request.head(), &server.forwarded_allow_ips, manner);
     let unread = request
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
@@ -52,6 +63,7 @@ pub async fn around(
     };
     let (request, mut response) = response.into_parts();
     finish(&site, &context, request.head(), &mut response);
+    response = in_pieces(response);
     if let Some(unread) = unread {
         response = response.map_body(|_, body| {
             BoxBody::new(Holding {
@@ -72,13 +84,56 @@ pub(super) fn finish(
     response: &mut HttpResponse,
 ) {
     common_headers(response.headers_mut(), context);
-    if site.is_draining() {
+    if site.app.settings.tls.is_some() {
+        let trusted = &site.app.settings.server.forwarded_allow_ips;
+        if context.encrypted || forwarded::https(head, trusted) {
+            let headers = response.headers_mut();
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR);
+        }
+    }
+    if site.is_parting() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
     }
     if let Some(log) = &site.access_log {
         log_access(log, head, response, context);
+    }
+}
+
+/// How much of a body is handed over at once. The connection copies what it is handed, so that a
+/// client which does not read costs this much memory and not the whole body.
+const PIECE: usize = 64 << 10;
+
+/// The same response, with a large body in pieces.
+pub(super) fn in_pieces(response: HttpResponse) -> HttpResponse {
+    let is_large = matches!(response.body().size(), BodySize::Sized(size) if size > PIECE as u64);
+    if !is_large {
+        return response;
+    }
+    response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(bytes) => BoxBody::new(Pieces(bytes)),
+        Err(body) => body,
+    })
+}
+
+/// What is left of a body that goes out piece by piece.
+struct Pieces(Bytes);
+
+impl MessageBody for Pieces {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let piece = PIECE.min(self.0.len());
+        let next = (piece > 0).then(|| Ok(self.0.split_to(piece)));
+        Poll::Ready(next)
     }
 }
 
@@ -127,6 +182,14 @@ pub(super) async fn bounded(
         Err(_elapsed) => RequestError::Timeout { limit },
     };
     errors::respond(site, context, &error)
+}
+
+/// The most time for a request's body; the rest of `request_timeout` is for the work.
+const BODY: Duration = Duration::from_secs(30);
+
+/// How long a handler waits for its request's body.
+pub(super) fn body_timeout(server: &Server) -> Duration {
+    BODY.min(server.request_timeout / 2)
 }
 
 /// Refuses a request whose head or announced body is over a limit.
@@ -212,7 +275,18 @@ fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, cont
         user_agent: text(header::USER_AGENT),
         request_id: context.id(),
         outcome: response.extensions().get::<Outcome>().copied(),
+        request_headers: &Shown(&head.headers),
+        response_headers: &Shown(response.headers()),
     });
+}
+
+/// Headers, as the access log looks them up.
+struct Shown<'a>(&'a HeaderMap);
+
+impl Headers for Shown<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().ok()
+    }
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@
 mod access;
 mod assets;
 mod body;
+mod connection;
 mod context;
 mod data;
 mod encoding;
 mod errors;
+mod forwarded;
 mod guard;
 mod health;
 mod line;
 mod negotiate;
 mod pages;
 mod purge;
+mod redirect;
 mod shortcut;
 mod stats;
 
@@ -30,6 +33,7 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
+pub use connection::{Connection, Manner};
 pub use guard::around;
 pub use shortcut::Shortcut;
 
@@ -43,6 +47,8 @@ pub struct Site {
     assets: Assets,
     access: AccessRule,
     access_log: Option<AccessLog>,
+    /// Every response closes its connection.
+    parting: AtomicBool,
     draining: AtomicBool,
 }
 
@@ -54,6 +60,7 @@ impl Site {
             access: AccessRule::new(&app.settings),
             app,
             access_log,
+            parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }
     }
@@ -62,6 +69,12 @@ impl Site {
     /// balancers and keep-alive clients go elsewhere before the listeners close.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.part();
+    }
+
+    /// From now on every response closes its connection: others serve what comes next.
+    pub fn part(&self) {
+        self.parting.store(true, Ordering::Relaxed);
     }
 
     /// What stands around every page. The version is for those who may see `/stats` alone.
@@ -82,6 +95,10 @@ impl Site {
         if matches!(reply.outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
             self.app.stats.query(query.index).served(bytes as u64);
         }
+    }
+
+    fn is_parting(&self) -> bool {
+        self.parting.load(Ordering::Relaxed)
     }
 
     fn is_draining(&self) -> bool {

@@ -20,6 +20,7 @@ use super::{Site, access, body, errors, guard, pages};
 use crate::cache::{PurgeKind, Reach};
 use crate::error::RequestError;
 use crate::query::Query;
+use crate::settings::duration_text;
 
 const METHODS: &str = "POST, OPTIONS";
 
@@ -235,7 +236,16 @@ async fn given(
     }
     let limit = site.app.settings.server.limit_request_body;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let form = match body.to_bytes_limited(limit).await {
+    let time = guard::body_timeout(&site.app.settings.server);
+    let read = tokio::time::timeout(time, body.to_bytes_limited(limit)).await;
+    let Ok(read) = read else {
+        let message = format!(
+            "the request's body did not come within {}",
+            duration_text(time)
+        );
+        return Err(rejected(408, &message));
+    };
+    let form = match read {
         Ok(Ok(form)) => form,
         Ok(Err(_)) => return Err(rejected(400, "the request's body is cut off")),
         Err(_) => return Err(rejected(413, "the request's body is too long")),

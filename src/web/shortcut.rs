@@ -5,6 +5,7 @@
 //! ways lead to the same handlers, limits and headers.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{self, Poll};
 
 use actix_http::Request;
@@ -13,7 +14,9 @@ use actix_web::dev::{AppConfig, RequestHead, Response, Service, ServiceFactory, 
 use actix_web::http::{Method, header};
 use actix_web::{Error, web};
 
+use super::connection::{Connection, Manner};
 use super::context::Context;
+use super::redirect::Redirect;
 use super::{Site, errors, guard, pages};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, Error>>>>;
@@ -73,21 +76,43 @@ where
     }
 
     fn call(&self, request: Request) -> Answer {
-        if Plain::of(request.head()).is_some() {
-            Box::pin(answer(self.site.clone(), request))
+        let connection = request.conn_data::<Rc<Connection>>();
+        let work = connection.map(Connection::work);
+        let manner = connection.map_or(Manner::Plain, |connection| connection.manner());
+        let head = request.head();
+        let trusted = &self.site.app.settings.server.forwarded_allow_ips;
+        let redirect = Redirect::of(head, manner, trusted);
+        if redirect.is_some() || Plain::of(head).is_some() {
+            let answer = answer(self.site.clone(), request, manner, redirect);
+            Box::pin(async move {
+                let answer = answer.await;
+                drop(work);
+                answer
+            })
         } else {
             let answer = self.table.call(request);
-            Box::pin(async move { answer.await.map(Response::from) })
+            Box::pin(async move {
+                let answer = answer.await.map(Response::from);
+                drop(work);
+                answer
+            })
         }
     }
 }
 
-async fn answer(site: web::Data<Site>, request: Request) -> Result<Response<BoxBody>, Error> {
+async fn answer(
+    site: web::Data<Site>,
+    request: Request,
+    manner: Manner,
+    redirect: Option<Redirect>,
+) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
-    let context = Context::of(head, &server.forwarded_allow_ips);
+    let context = Context::of(head, &server.forwarded_allow_ips, manner);
     let query_string = head.uri.query().unwrap_or_default();
-    let mut response = if let Err(error) = guard::within_limits(head, server) {
+    let mut response = if let Some(redirect) = redirect {
+        redirect.answer(&site, &context, head)
+    } else if let Err(error) = guard::within_limits(head, server) {
         errors::respond(&site, &context, &error)
     } else if let Some(Plain::Query(name)) = Plain::of(head) {
         let handler = pages::query(&site, &context, name, query_string);
@@ -97,7 +122,7 @@ async fn answer(site: web::Data<Site>, request: Request) -> Result<Response<BoxB
         guard::bounded(&site, &context, handler).await
     };
     guard::finish(&site, &context, head, &mut response);
-    Ok(response.into())
+    Ok(guard::in_pieces(response).into())
 }
 
 /// What a plain request asks for.

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::context::Context;
 use super::negotiate::Format;
 use super::{Site, body, errors};
+use crate::logging::{self, Lost};
+use crate::stats::Snapshot;
 use crate::view;
 
 /// `GET /stats`: a page, or JSON where `Accept` asks for it.
@@ -24,6 +27,7 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     let snapshot = site.app.stats.snapshot();
     let rows = snapshot.queries.iter().map(|query| view::StatsRow {
         query: &query.query,
+        removed: query.removed,
         numbers: &query.numbers,
         last_load: query.numbers.last_load_seconds.map(Duration::from_secs_f64),
     });
@@ -52,13 +56,32 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
     body::page(StatusCode::OK, view::stats(&frame, &page), &context)
 }
 
+/// What `/stats.json` shows: the counters, and beside them what the process counts for itself.
+#[derive(Serialize)]
+struct Everything {
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    logs: Logs,
+}
+
+#[derive(Serialize)]
+struct Logs {
+    lost: Lost,
+}
+
 /// `GET /stats.json`
 pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     if let Err(error) = site.access.check(&request, &context).await {
         return errors::respond(&site, &context, &error);
     }
-    match serde_json::to_string(&site.app.stats.snapshot()) {
+    let everything = Everything {
+        snapshot: site.app.stats.snapshot(),
+        logs: Logs {
+            lost: logging::lost(),
+        },
+    };
+    match serde_json::to_string(&everything) {
         Ok(json) => body::unkept(StatusCode::OK, Format::Json, json.into(), &context),
         Err(error) => {
             let error = crate::error::RequestError::Internal {

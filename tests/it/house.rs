@@ -16,22 +16,18 @@ const SHARED: &[&str] = &["settings", "error", "outcome", "defence"];
 const DIRECTIONS: &[(&str, &[&str])] = &[
     (
         "main",
-        &[
-            "flags",
-            "settings",
-            "daemon",
-            "logging",
-            "server",
-            "commands",
-            "environment",
-        ],
+        &["flags", "settings", "daemon", "commands", "environment"],
     ),
     ("lib", &[]),
     (
         "commands",
         &[
-            "app", "db", "cache", "query", "settings", "flags", "logging", "server",
+            "app", "db", "cache", "query", "settings", "flags", "logging", "daemon", "server",
         ],
+    ),
+    (
+        "daemon",
+        &["server", "app", "flags", "logging", "environment"],
     ),
     ("server", &["web", "app", "logging"]),
     (

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) const LOST: Duration = Duration::from_secs(30);
 /// A running server. Killed when dropped.
 pub(crate) struct Unslow {
     child: Child,
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or `https://…`
     pub(crate) url: String,
     folder: TempDir,
 }
@@ -100,6 +100,24 @@ impl Unslow {
         files: &[(&str, &str)],
         env: &[(&str, &str)],
     ) -> Unslow {
+        Unslow::start_as(command(args), files, env)
+    }
+
+    /// As [`start`](Self::start) with at most so many descriptors, whatever it does about it.
+    pub(crate) fn start_within(descriptors: u32, args: &[&str]) -> Unslow {
+        let program = command(args);
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &script]).arg(program.get_program());
+        shell
+            .args(program.get_args())
+            .env_clear()
+            .stdin(Stdio::null());
+        Unslow::start_as(shell, &[], &[])
+    }
+
+    /// Starts what `command` starts, with more arguments.
+    fn start_as(mut command: Command, files: &[(&str, &str)], env: &[(&str, &str)]) -> Unslow {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             let path = folder.path().join(name);
@@ -107,7 +125,7 @@ impl Unslow {
             std::fs::write(path, content).unwrap();
         }
         let log = File::create(folder.path().join("stderr")).unwrap();
-        let mut child = command(args)
+        let mut child = command
             .args(["--bind", "127.0.0.1:0", "--workers", "2"])
             .envs(env.iter().copied())
             .current_dir(folder.path())
@@ -115,16 +133,18 @@ impl Unslow {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).unwrap();
-        let url = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"));
-        let Some(url) = url.map(str::to_owned) else {
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        // Each address has a line of its own; unix sockets come too.
+        let said = stdout.lines().map_while(Result::ok).find_map(|line| {
+            let mut words = line.split_whitespace();
+            words
+                .find(|word| word.starts_with("http"))
+                .map(str::to_owned)
+        });
+        let Some(url) = said else {
             let _ = child.wait();
             let log = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
-            panic!("it did not say where it serves: {line:?}\n{log}");
+            panic!("it did not say where it serves:\n{log}");
         };
         Unslow { child, url, folder }
     }
@@ -149,7 +169,7 @@ impl Unslow {
 
     /// Sends a request on a connection of its own; its answer is read later.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Asked {
-        let host = self.url.trim_start_matches("http://");
+        let host = self.address();
         let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         if !headers
             .iter()
@@ -176,9 +196,14 @@ impl Unslow {
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        let stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(LOST)).unwrap();
         stream
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> &str {
+        self.url.split_once("://").unwrap().1
     }
 
     /// The counters of one query from `/stats.json`.
@@ -225,7 +250,8 @@ impl Drop for Unslow {
     }
 }
 
-fn parse(received: &[u8]) -> Answer {
+/// Reads an answer that has come to its end.
+pub(crate) fn parse(received: &[u8]) -> Answer {
     let end = received
         .windows(4)
         .position(|window| window == b"\r\n\r\n")

@@ -72,7 +72,24 @@ impl Fleet {
 
 /// One instance's schedule, running.
 fn instance(fleet: &Arc<Fleet>, interval: Duration) -> (Schedule, JoinHandle<()>) {
-    let (schedule, turns) = Schedule::new("q", interval);
+    after(None, fleet, interval)
+}
+
+/// The one that follows it.
+fn renewed(
+    fleet: &Arc<Fleet>,
+    before: &Schedule,
+    interval: Duration,
+) -> (Schedule, JoinHandle<()>) {
+    after(Some(before), fleet, interval)
+}
+
+fn after(
+    before: Option<&Schedule>,
+    fleet: &Arc<Fleet>,
+    interval: Duration,
+) -> (Schedule, JoinHandle<()>) {
+    let (schedule, turns) = Schedule::after(before, "q", interval);
     let fleet = Arc::clone(fleet);
     let task = tokio::spawn(turns.run(move |key, max_age| {
         let fleet = Arc::clone(&fleet);
@@ -268,4 +285,29 @@ async fn a_schedule_that_is_dropped_ends_its_task() {
     drop(schedule);
     task.await.unwrap();
     assert_eq!(fleet.loads(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_goes_on_for_the_keys_of_the_one_before_and_by_the_age_of_their_copies() {
+    let fleet = Arc::new(Fleet::default());
+    let (before, task) = instance(&fleet, HOUR);
+    read(&before, 1, HOUR);
+    sleep(MINUTE).await;
+    assert_eq!(fleet.loads(), 1);
+    let began = Instant::now();
+    let (mut latest, mut latest_task) = (before, task);
+    // Often enough that no turn would ever come if each began anew.
+    for _ in 0..9 {
+        let (schedule, next) = renewed(&fleet, &latest, HOUR);
+        drop(std::mem::replace(&mut latest, schedule));
+        std::mem::replace(&mut latest_task, next).await.unwrap();
+        sleep(10 * MINUTE).await;
+        assert!(latest.read(&key(1)).is_none(), "still scheduled");
+    }
+    let times = fleet.loads.lock().unwrap().clone();
+    assert_eq!(times.len(), 2, "once in these 90 minutes");
+    let after = times[1] - began;
+    assert!(after > 50 * MINUTE && after < 70 * MINUTE, "{after:?}");
+    sleep(10 * HOUR).await;
+    assert_eq!(latest.keys.reading().len(), 0, "nobody reads it any more");
 }

@@ -4,6 +4,7 @@
 
 mod offers;
 mod purges;
+mod renewals;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

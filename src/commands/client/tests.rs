@@ -59,6 +59,18 @@ fn the_server_of_the_settings_is_asked_on_this_machine() {
 }
 
 #[test]
+fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
+    let of = |bind: &str| {
+        let flags = ["--bind", bind, "--tls-cert=c", "--tls-key=k"];
+        let settings = Settings::from_flags(&flags).unwrap();
+        Client::new(&settings, None).map(|client| client.server())
+    };
+    assert_eq!(of(":443,unix:/run/u.sock").unwrap(), "unix:/run/u.sock");
+    let failure = of(":443").unwrap_err();
+    assert!(failure.message().unwrap().contains("unix:PATH"));
+}
+
+#[test]
 fn a_request_is_for_one_answer_and_carries_the_form() {
     let mut client = client("http://host:1/under");
     client.token = Some(Secret::new("s3cret".to_owned()));

@@ -1,12 +1,27 @@
-//! Tests of the access log.
+//! Tests of the access log: its queue and its file; its lines are in `lines`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::mpsc::{Sender, channel};
-
-use time::macros::datetime;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use super::*;
+use crate::logging::shared;
 use crate::outcome::Tier;
+use crate::settings::{Facility, LogTarget};
+
+mod lines;
+
+/// Headers by name.
+struct Pairs(&'static [(&'static str, &'static str)]);
+
+impl Headers for Pairs {
+    fn header(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| *value)
+    }
+}
 
 fn record() -> AccessRecord<'static> {
     AccessRecord {
@@ -17,86 +32,49 @@ fn record() -> AccessRecord<'static> {
         version: "HTTP/1.1",
         status: 200,
         bytes: 754,
-        duration: Duration::from_micros(1250),
+        duration: Duration::from_micros(1_001_250),
         referer: Some("https://example.com/a?token=hunter2"),
         user_agent: Some("curl/8 \"quoted\""),
         request_id: "abc-1",
         outcome: Some(Outcome::Hit(Tier::Memory)),
+        request_headers: &Pairs(&[
+            ("accept", "text/csv"),
+            ("authorization", "Basic YWRhOmh1bnRlcjI="),
+            ("cookie", "session=hunter2"),
+            ("x-api-key", "hunter2"),
+            ("x-original-url", "/a?password=hunter2"),
+        ]),
+        response_headers: &Pairs(&[("age", "3"), ("set-cookie", "session=hunter2")]),
     }
 }
 
-#[test]
-fn a_combined_line_has_its_fields_and_no_query_strings() {
-    assert_eq!(
-        combined(&record(), datetime!(2026-01-02 03:04:05 UTC)),
-        "192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] \"GET /q/top.json?… HTTP/1.1\" 200 754 \
-         \"https://example.com/a?…\" \"curl/8 \\\"quoted\\\"\" 0.001250 abc-1 hit\n"
-    );
-    let bare = AccessRecord {
-        client: None,
-        has_query: false,
-        referer: None,
-        user_agent: None,
-        outcome: None,
-        ..record()
-    };
-    let line = combined(&bare, datetime!(2026-01-02 03:04:05 UTC));
-    assert!(
-        line.starts_with("- - - [") && line.ends_with("\"-\" \"-\" 0.001250 abc-1 -\n"),
-        "{line}"
-    );
-}
-
-#[test]
-fn a_json_line_is_one_object_with_the_same_fields() {
-    let line = json(&record(), datetime!(2026-01-02 03:04:05 UTC));
-    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(value["time"], "2026-01-02T03:04:05.000Z");
-    assert_eq!(value["client"], "192.0.2.7");
-    assert_eq!(value["path"], "/q/top.json?…");
-    assert_eq!(value["referer"], "https://example.com/a?…");
-    assert_eq!(value["outcome"], "hit");
-    assert_eq!(value["duration_seconds"], 0.001_25);
-    assert!(!line.contains("hunter2"));
-}
-
-#[test]
-fn nothing_from_outside_can_add_a_line_to_the_access_log() {
-    let evil = "a\r\nb\u{1b}[31m\u{85}\u{2028}\"\\";
-    let record = AccessRecord {
-        method: evil,
-        path: evil,
-        version: evil,
-        referer: Some(evil),
-        user_agent: Some(evil),
-        request_id: evil,
-        ..record()
-    };
-    for line in [combined(&record, now()), json(&record, now())] {
-        assert_eq!(line.matches(['\n', '\r', '\u{1b}']).count(), 1, "{line:?}");
-        assert!(line.ends_with('\n'));
+fn log(path: &Path) -> Log {
+    Log {
+        access: Some(LogTarget::File(path.to_owned())),
+        access_format: AccessFormat::Json,
+        error: LogTarget::Stderr,
+        level: tracing::Level::INFO,
+        syslog: None,
+        syslog_facility: Facility::DAEMON,
     }
-    let line = combined(&record, now());
-    assert!(line.contains(r"a\x0d\x0ab\x1b[31m\xc2\x85"), "{line}");
+}
+
+fn shared() -> &'static Shared {
+    Box::leak(Box::new(Shared::new()))
 }
 
 #[test]
 fn every_line_is_written_by_the_time_the_log_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("access.log");
-    let log = Log {
-        access: Some(LogTarget::File(path.clone())),
-        access_format: AccessFormat::Json,
-        error: LogTarget::Stderr,
-        level: tracing::Level::INFO,
-    };
+    let shared = shared();
     for _ in 0..2 {
-        let access = AccessLog::open(&log).unwrap().unwrap();
+        let access = AccessLog::open_in(&log(&path), shared).unwrap().unwrap();
         for _ in 0..500 {
             access.write(&record());
         }
-        assert_eq!(access.dropped(), 0);
     }
+    assert_eq!(shared.lost().access, 0);
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(
         text.lines().count(),
@@ -105,70 +83,137 @@ fn every_line_is_written_by_the_time_the_log_is_dropped() {
     );
 }
 
-/// A disk that says when it is asked to write, and does not until it may.
-struct Stuck {
-    asked: Sender<()>,
-    may: Receiver<()>,
-}
-
-impl Write for Stuck {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.asked.send(()).ok();
-        self.may.recv().ok();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A log on a pipe, which nobody has to read.
+fn piped(waiting: usize) -> (AccessLog, std::io::PipeReader, &'static Shared) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let out = Out::of(File::from(OwnedFd::from(writer)), "[log] access");
+    let shared = shared();
+    let log = AccessLog::to(out, AccessFormat::Json, waiting, shared).unwrap();
+    (log, reader, shared)
 }
 
 #[test]
 fn a_stuck_disk_costs_lines_and_not_time() {
-    let (asked, was_asked) = channel();
-    let (let_go, may) = channel();
-    let log = AccessLog::to(Box::new(Stuck { asked, may }), AccessFormat::Json, 4).unwrap();
-    log.write(&record());
-    // From here on the writer stands still, and four lines fit into the queue.
-    was_asked.recv().unwrap();
+    let (log, mut reader, shared) = piped(4);
+    // Once the pipe is full the writer stands still, and then the queue gets full.
+    let mut asked: u64 = 0;
+    while shared.lost().access == 0 {
+        log.write(&record());
+        asked += 1;
+    }
     for _ in 0..10 {
         log.write(&record());
+        asked += 1;
     }
-    assert_eq!(log.dropped(), 6);
-    drop(let_go);
-}
-
-/// A disk that is full.
-struct Full;
-
-impl Write for Full {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::StorageFull.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    });
+    drop(log);
+    let text = reading.join().unwrap();
+    let lost = shared.lost().access;
+    assert_eq!(text.lines().count() as u64 + lost, asked);
+    assert!(text.lines().all(|line| line.ends_with('}')));
 }
 
 #[test]
-fn a_full_disk_ends_nothing() {
-    let log = AccessLog::to(Box::new(Full), AccessFormat::Json, 4).unwrap();
-    log.write(&record());
+fn lines_to_a_full_disk_and_to_a_closed_stream_are_counted() {
+    let shared = shared();
+    let log = log(Path::new("/dev/full"));
+    let log = AccessLog::open_in(&log, shared).unwrap().unwrap();
+    (0..300).for_each(|_| log.write(&record()));
     drop(log);
+    assert_eq!(shared.lost().access, 300);
+    let (log, reader, shared) = piped(1000);
+    drop(reader);
+    (0..300).for_each(|_| log.write(&record()));
+    drop(log);
+    assert_eq!(shared.lost().access, 300);
 }
 
 #[test]
 fn a_log_that_cannot_be_opened_says_which() {
-    let log = Log {
-        access: Some(LogTarget::File("/nowhere/access.log".into())),
-        access_format: AccessFormat::Combined,
-        error: LogTarget::Stderr,
-        level: tracing::Level::INFO,
-    };
+    let log = log(Path::new("/nowhere/access.log"));
     let error = AccessLog::open(&log).unwrap_err().to_string();
     assert!(
         error.contains("[log] access") && error.contains("/nowhere/access.log"),
         "{error}"
     );
+}
+
+/// How many lines each of two logs writes while their file is renamed.
+const LINES: u32 = 20_000;
+
+#[test]
+fn two_generations_and_a_rotation_lose_no_line_and_mix_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("access.log");
+    let shared = shared();
+    let target = LogTarget::File(path.clone());
+    let mut old_files = Vec::new();
+    std::thread::scope(|scope| {
+        let writers = ["one", "two"].map(|name| {
+            let out = Out::open(&target, "[log] access").unwrap();
+            // With room for all: what is lost here was lost by renaming.
+            let room = LINES as usize;
+            let log = AccessLog::to(out, AccessFormat::Combined, room, shared).unwrap();
+            scope.spawn(move || {
+                for next in 0..LINES {
+                    log.write(&AccessRecord {
+                        request_id: &format!("{name}-{next}"),
+                        ..record()
+                    });
+                }
+            })
+        });
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        while old_files.is_empty() || writers.iter().any(|writer| !writer.is_finished()) {
+            if length(&path) == 0 {
+                std::thread::yield_now();
+                continue;
+            }
+            let old = dir.path().join(format!("access.log.{}", old_files.len()));
+            std::fs::rename(&path, &old).unwrap();
+            shared::reopen(shared.access_logs().into_iter()).unwrap();
+            old_files.push((length(&old), old));
+        }
+    });
+    for (length, old) in &old_files {
+        let now = std::fs::metadata(old).unwrap().len();
+        assert_eq!(now, *length, "written to after it was left");
+    }
+    assert_eq!(shared.lost().access, 0);
+    let mut found = std::collections::HashSet::new();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines() {
+            assert!(line.starts_with("192.0.2.7 - - ["), "{line}");
+            let id = line.strip_suffix(" hit").unwrap().rsplit(' ').next();
+            assert!(found.insert(id.unwrap().to_owned()), "twice: {line}");
+        }
+    }
+    assert_eq!(found.len(), 2 * LINES as usize);
+}
+
+#[test]
+fn a_log_that_is_gone_is_not_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    let shared = shared();
+    drop(AccessLog::open_in(&log(&one), shared).unwrap());
+    let kept = AccessLog::open_in(&log(&two), shared).unwrap().unwrap();
+    std::fs::remove_file(&one).unwrap();
+    std::fs::remove_file(&two).unwrap();
+    shared::reopen(shared.access_logs().into_iter()).unwrap();
+    assert!(!one.exists() && two.exists());
+    // A failure names the file, and the log goes on in the one it has.
+    let moved = dir.path().join("moved");
+    std::fs::rename(&two, &moved).unwrap();
+    std::fs::create_dir(&two).unwrap();
+    let error = shared::reopen(shared.access_logs().into_iter()).unwrap_err();
+    assert!(error.to_string().contains(two.to_str().unwrap()), "{error}");
+    kept.write(&record());
+    drop(kept);
+    assert_eq!(std::fs::read_to_string(&moved).unwrap().lines().count(), 1);
 }

@@ -2,7 +2,7 @@
 
 use super::{Secrecy, Setting, put, set, setting};
 use crate::settings::values as v;
-use crate::settings::{files, url};
+use crate::settings::{Redis, files, url};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
@@ -127,7 +127,7 @@ pub(super) const ROWS: [Setting; 23] = [
         "Begins every key and channel",
         |d, g| set(&mut d.redis.namespace, v::name(g, "_-.")),
     )
-    .or("unslow"),
+    .or(Redis::NAMESPACE),
     setting(
         "redis",
         "timeout",

@@ -1,19 +1,16 @@
-//! The settings of what faces the visitors: server, queries, logs, and who may do what.
+//! The settings of what faces the visitors: server, queries, and who may do what.
 
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{LogTarget, bind, files};
+use crate::settings::{MOST_WORKERS, bind, files};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// The most worker threads; more only cost memory.
-const MOST_WORKERS: usize = 512;
-
 /// A flag to be completed with `..NO_FLAG`.
-const NO_FLAG: Flag = Flag {
+pub(super) const NO_FLAG: Flag = Flag {
     long: "",
     short: None,
     value: "",
@@ -37,11 +34,11 @@ fn queries_beside_the_ini(ground: &Ground) -> Option<String> {
         .then(|| folder.to_string_lossy().into_owned())
 }
 
-pub(super) const ROWS: [Setting; 24] = [
+pub(super) const ROWS: [Setting; 20] = [
     setting(
         "server",
         "bind",
-        "Addresses to listen on: HOST:PORT, unix:PATH",
+        "Addresses to listen on: HOST:PORT, unix:PATH, fd://N",
         |d, g| set(&mut d.server.bind, bind::binds(g)),
     )
     .full_flag(Flag {
@@ -211,57 +208,6 @@ pub(super) const ROWS: [Setting; 24] = [
         "queries/ beside the ini file, where it exists",
         queries_beside_the_ini,
     ),
-    setting(
-        "log",
-        "access",
-        "Access log: a file, or - for standard output",
-        |d, g| {
-            put(
-                &mut d.log.access,
-                Ok(files::log_target(g, LogTarget::Stdout)),
-            )
-        },
-    )
-    .full_flag(Flag {
-        long: "access-log",
-        value: "FILE",
-        aliases: &["access-logfile"],
-        ..NO_FLAG
-    }),
-    setting(
-        "log",
-        "access_format",
-        "Form of the access log: combined or json",
-        |d, g| set(&mut d.log.access_format, v::access_format(g)),
-    )
-    .flag("access-log-format", "FORM")
-    .or("combined"),
-    setting(
-        "log",
-        "error",
-        "Error log: a file, or - for standard error",
-        |d, g| {
-            set(
-                &mut d.log.error,
-                Ok(files::log_target(g, LogTarget::Stderr)),
-            )
-        },
-    )
-    .full_flag(Flag {
-        long: "error-log",
-        value: "FILE",
-        aliases: &["error-logfile", "log-file"],
-        ..NO_FLAG
-    })
-    .or("-"),
-    setting(
-        "log",
-        "level",
-        "What is logged: error, warn, info, debug or trace",
-        |d, g| set(&mut d.log.level, v::level(g)),
-    )
-    .flag("log-level", "LEVEL")
-    .or("info"),
     setting(
         "admin",
         "token_file",

@@ -7,6 +7,7 @@ use table::Default;
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
     match (section, key) {
         ("server", "bind") => ["127.0.0.1:1", "127.0.0.1:2,[::1]:3", "unix:u.sock"],
+        ("tls", "redirect_bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
         ("server", "workers") => ["1", "3", "512"],
         ("server", "home") => ["top", "a_b-c", "x1"],
         ("server" | "stats", "forwarded_allow_ips" | "allow") => {
@@ -26,8 +27,8 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("postgres", "port") => ["1", "6432", "65535"],
         ("postgres", "database" | "user" | "password") => ["one", "two words", "#;%\"'\\"],
         (
-            "postgres" | "redis" | "admin",
-            "password_file" | "token_file" | "sslrootcert" | "ca_file",
+            "postgres" | "redis" | "admin" | "tls",
+            "cert" | "key" | "password_file" | "token_file" | "sslrootcert" | "ca_file",
         ) => ["s1", "s2", "s3"],
         ("postgres", "sslmode") => ["disable", "verify-ca", "verify-full"],
         ("database", "pool_size" | "max_rows") => ["1", "20", "300"],
@@ -40,9 +41,11 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("redis", "namespace") => ["a", "b.c", "d_e-f"],
         ("cache", "memory") => ["0", "1GiB", "128MiB"],
         ("cache", "max_entry") => ["1KiB", "1MiB", "2000"],
-        ("queries", "dir") => ["q1", "q2", "q3"],
+        ("queries", "dir") | ("server", "chdir") => ["q1", "q2", "q3"],
         ("log", "access" | "error") => ["a.log", "/var/log/b.log", "-"],
-        ("log", "access_format") => ["json", "combined", "json"],
+        ("log", "access_format") => ["json", "%(h)s \"%(r)s\" 100%% %(s)s", "%({referer}i)s"],
+        ("log", "syslog") => ["udp://h1:514", "unix:/dev/log", "udp://[::1]"],
+        ("log", "syslog_facility") => ["local0", "user", "local7"],
         ("log", "level") => ["error", "warn", "trace"],
         (
             "server" | "database" | "redis" | "cache" | "demo",
@@ -55,8 +58,13 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
             | "ttl"
             | "stale_while_revalidate"
             | "stale_if_error"
-            | "delay",
+            | "delay"
+            | "start_timeout",
         ) => ["1s", "1m30s", "200ms"],
+        ("server", "pidfile") => ["a.pid", "/run/b.pid", "c.pid"],
+        ("server", "user" | "group" | "socket_group") => ["www-data", "1000", "a.b_c"],
+        ("server", "umask" | "socket_mode") => ["022", "7", "0600"],
+        ("server", "env") => ["A=1", "A=1, B=2", "C=3"],
         _ => panic!("[{section}] {key} has no samples: add three valid values of it here"),
     }
 }
@@ -71,6 +79,11 @@ fn context(section: &str, key: &str) -> String {
             .map(|(part, text)| [part, "=", text, "\n"].concat())
             .collect::<Vec<_>>()
             .concat(),
+        "tls" => ["cert", "key"]
+            .iter()
+            .filter(|part| **part != key)
+            .map(|part| [part, "=x\n"].concat())
+            .collect(),
         "redis" if key != "url" => "url=redis://r\n".to_owned(),
         _ => String::new(),
     }

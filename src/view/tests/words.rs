@@ -138,6 +138,11 @@ fn statistics_begin_with_words_and_the_worst_comes_first() {
 }
 
 #[test]
+fn a_query_that_a_reload_removed_keeps_its_row_and_has_no_link() {
+    has("stats", &["<th scope=\"row\">gone (removed)</th>"]);
+}
+
+#[test]
 fn the_query_the_database_spent_most_time_on_comes_first() {
     let text = page("stats");
     let at = |words: &str| text.find(words).expect("the row");

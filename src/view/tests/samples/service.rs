@@ -22,8 +22,13 @@ impl World<'_> {
         };
         let row = |query, numbers, last_load| StatsRow {
             query,
+            removed: false,
             numbers,
             last_load,
+        };
+        let gone = StatsRow {
+            removed: true,
+            ..row("gone", &quiet, None)
         };
         let last = Some(Duration::from_micros(5_021_480));
         let page = StatsPage {
@@ -31,7 +36,11 @@ impl World<'_> {
             generated_at: OffsetDateTime::from_unix_timestamp(1_795_417_200).unwrap(),
             uptime: Duration::from_secs(187_245),
             total: &good,
-            queries: vec![row(&self.name, &quiet, None), row("version", &good, last)],
+            queries: vec![
+                row(&self.name, &quiet, None),
+                row("version", &good, last),
+                gone,
+            ],
             memory: Some(MemoryTier {
                 entries: 1_204,
                 bytes: 18_874_368,

@@ -1,0 +1,135 @@
+//! The App that follows another under other settings: what both share, what is made anew, and what
+//! has to be proved before the one before may go. Who serves with which is not known here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::task::JoinError;
+
+use super::{App, Parts, database_kind, names, require_home};
+use crate::cache::{self, Cache};
+use crate::db::Database;
+use crate::error::StartupError;
+use crate::query::Catalog;
+use crate::settings::{self, DatabaseTarget, Settings};
+use crate::stats::Stats;
+
+const REMEDY: &str = "until it can be reached, everything stays as it was before the reload";
+
+impl App {
+    /// The App for other settings, over the same engine runtime, counters and memory tier; the
+    /// catalog is read anew. This one serves on, unchanged, until it is dropped; loads are shared
+    /// by both. What only a restart changes ([`settings::restart_only`]) stays as it is.
+    ///
+    /// Database and Redis go on with their connections where nothing about them has changed. New
+    /// ones must answer, which takes them a few seconds at most. Cancel-safe: nothing has begun
+    /// until it returns.
+    ///
+    /// # Errors
+    /// As those of [`App::open`]; and a changed database or Redis that does not answer.
+    pub async fn renew(&self, mut settings: Settings) -> Result<App, StartupError> {
+        settings::keep_restart_only(&self.settings, &mut settings);
+        let authorities = Authorities::of(&settings);
+        let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
+        require_home(&catalog, &settings.server.home)?;
+        let db = self.database_for(&settings, &authorities).await?;
+        let stats = Arc::new(self.stats.renewed(names(&catalog)));
+        let cache = self.cache_for(&settings, &authorities, &stats).await?;
+        let parts = Parts {
+            catalog,
+            db,
+            cache,
+            stats,
+            settings,
+            authorities,
+            engine: Arc::clone(&self.engine),
+        };
+        Ok(App::begin(parts, Some(self)))
+    }
+
+    async fn database_for(
+        &self,
+        settings: &Settings,
+        authorities: &Authorities,
+    ) -> Result<Arc<Database>, StartupError> {
+        let same = Database::is_same(&self.settings, settings)
+            && self.authorities.database == authorities.database;
+        if same {
+            return Ok(Arc::clone(&self.db));
+        }
+        let db = {
+            let _context = self.engine.handle().enter();
+            Arc::new(Database::open(settings)?)
+        };
+        let asked = Arc::clone(&db);
+        let answer = self
+            .engine
+            .handle()
+            .spawn(async move { asked.answers().await });
+        let problem = match answer.await {
+            Ok(Ok(())) => return Ok(db),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let place = match settings.database {
+            DatabaseTarget::Postgres(_) => "[postgres]",
+            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => "[postgres] url",
+        };
+        Err(unreachable("database", &problem, place))
+    }
+
+    async fn cache_for(
+        &self,
+        settings: &Settings,
+        authorities: &Authorities,
+        stats: &Arc<Stats>,
+    ) -> Result<Cache, StartupError> {
+        let same_redis =
+            self.settings.redis == settings.redis && self.authorities.redis == authorities.redis;
+        if same_redis && self.settings.cache.max_entry == settings.cache.max_entry {
+            return Ok(self.cache.clone());
+        }
+        if let Some(redis) = settings.redis.clone().filter(|_| !same_redis) {
+            let asked = async move { cache::answers(&redis).await };
+            let answer = self.engine.handle().spawn(asked).await;
+            answer
+                .unwrap_or_else(|error: JoinError| Err(error.to_string()))
+                .map_err(|problem| unreachable("Redis", &problem, "[redis] url"))?;
+        }
+        self.cache
+            .renewed(&settings.cache, settings.redis.as_ref(), stats)
+    }
+}
+
+fn unreachable(what: &str, problem: &str, place: &str) -> StartupError {
+    StartupError::new(format!("the new {what} does not answer: {problem}"))
+        .at(place)
+        .remedy(REMEDY)
+}
+
+/// The certificates that the settings name, as they were read: under the same name there may be
+/// others now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Authorities {
+    database: Option<Vec<u8>>,
+    redis: Option<Vec<u8>>,
+}
+
+impl Authorities {
+    pub(super) fn of(settings: &Settings) -> Authorities {
+        // What cannot be read is found out, and said, by who uses it.
+        let read = |file: &Path| std::fs::read(file).ok();
+        let database = match &settings.database {
+            DatabaseTarget::Postgres(target) => target.sslrootcert.as_deref(),
+            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => None,
+        };
+        let redis = settings.redis.as_ref().and_then(|it| it.ca_file.as_deref());
+        Authorities {
+            database: database.and_then(read),
+            redis: redis.and_then(read),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

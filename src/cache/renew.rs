@@ -1,0 +1,201 @@
+//! The same copies, flights and purges over another Redis: what a reload does where settings of
+//! Redis have changed. Each Redis has a cache of its own, so that requests that began before go on
+//! with theirs, and a reload that comes to nothing has changed nothing.
+//!
+//! Order numbers and generations of both are microseconds of their servers' clocks, which are
+//! taken to agree: that is what lets a purge in one concern a copy that was numbered by the other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use deadpool_redis::redis::{self, AsyncConnectionConfig, Client};
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::connect::connection_info;
+use super::generations::AllGenerations;
+use super::probe::told;
+use super::purge::{Pending, PurgeKind};
+use super::redis::RedisTier;
+use super::{Cache, Inner, Key, max_entry};
+use crate::error::StartupError;
+use crate::settings;
+use crate::stats::{Gauges, Stats};
+
+/// How long a Redis that is to be used from now on may take to let us in, and to answer.
+const ANSWER: Duration = Duration::from_secs(1);
+
+impl Cache {
+    /// The same memory tier, flights and purges under other settings: with another Redis, or none,
+    /// or another bound on entries. The bound on memory stays. This cache goes on as it is.
+    ///
+    /// Copies in memory stay, and each is compared with the new Redis before its next use; purges
+    /// that the Redis so far has not heard of wait for the new one. Connects in the background.
+    ///
+    /// # Errors
+    /// Settings of Redis that the driver does not take.
+    pub fn renewed(
+        &self,
+        cache: &settings::Cache,
+        redis: Option<&settings::Redis>,
+        stats: &Arc<Stats>,
+    ) -> Result<Cache, StartupError> {
+        let (before, max_entry) = (&self.inner, max_entry(cache));
+        let _context = before.engine.enter();
+        let (stats_of, clock) = (Arc::clone(stats), before.clock.clone());
+        let open = |redis| RedisTier::open(redis, max_entry, &before.engine, stats_of, clock);
+        let redis = redis.map(open).transpose()?;
+        Ok(self.over_another(redis, max_entry, stats))
+    }
+
+    pub(super) fn over_another(
+        &self,
+        redis: Option<RedisTier>,
+        max_entry: usize,
+        stats: &Arc<Stats>,
+    ) -> Cache {
+        let before = &self.inner;
+        let purges = before.pending.lock().clone();
+        let cache = Cache::begin(Inner {
+            redis: redis.map(Arc::new),
+            trust: Arc::new(before.trust.of_another(before.clock.now())),
+            pending: Unheard::new(&before.generations, purges),
+            stats: Arc::clone(stats),
+            max_entry,
+            ..before.without_redis()
+        });
+        if !cache.inner.pending.lock().is_empty() {
+            cache.inner.go_on_applying();
+        }
+        cache
+    }
+
+    /// From now on these counters read from this cache how full the memory tier is and how Redis
+    /// is.
+    pub fn is_measured_by(&self, stats: &Stats) {
+        let measured = Arc::downgrade(&self.inner);
+        stats.measure(move || {
+            measured
+                .upgrade()
+                .map_or_else(Gauges::default, |cache| cache.gauges())
+        });
+    }
+
+    /// Whether both are one cache, with one Redis.
+    pub fn is(&self, other: &Cache) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl Inner {
+    /// Tells the other Redis of a purge while there are two, because what it still gives to one
+    /// cache would get into the memory of both. One that does not answer gives nothing either.
+    pub(super) async fn tell_others(
+        &self,
+        query: &str,
+        entry: Option<(&Key, Duration)>,
+        kind: PurgeKind,
+        within: Duration,
+    ) {
+        let others = self.tiers.but(self.redis.as_ref());
+        join_all(
+            others
+                .iter()
+                .map(|tier| tier.purge(query, entry, kind, within)),
+        )
+        .await;
+    }
+
+    /// What it shares with others, by itself.
+    pub(super) fn without_redis(&self) -> Inner {
+        Inner {
+            memory: Arc::clone(&self.memory),
+            redis: None,
+            tiers: Arc::clone(&self.tiers),
+            flights: Arc::clone(&self.flights),
+            generations: Arc::clone(&self.generations),
+            trust: Arc::clone(&self.trust),
+            pending: Unheard::new(&self.generations, Vec::new()),
+            stats: Arc::clone(&self.stats),
+            max_entry: self.max_entry,
+            engine: self.engine.clone(),
+            clock: self.clock.clone(),
+            listening: JoinSet::new(),
+        }
+    }
+}
+
+/// The Redis tiers that are in use in this process: one, but for while a reload changes it.
+#[derive(Default)]
+pub(super) struct Tiers(Mutex<Vec<Weak<RedisTier>>>);
+
+impl Tiers {
+    pub(super) fn add(&self, tier: &Arc<RedisTier>) {
+        let mut tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tiers.retain(|tier| tier.strong_count() > 0);
+        tiers.push(Arc::downgrade(tier));
+    }
+
+    fn but(&self, own: Option<&Arc<RedisTier>>) -> Vec<Arc<RedisTier>> {
+        let tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = tiers.iter().filter_map(Weak::upgrade);
+        others
+            .filter(|tier| own.is_none_or(|own| !Arc::ptr_eq(own, tier)))
+            .collect()
+    }
+}
+
+/// Purges that the Redis of one cache has not heard of. While there are any of a query, nothing in
+/// Redis is used for it; with the cache, that ends.
+pub(super) struct Unheard {
+    purges: Mutex<Vec<Pending>>,
+    generations: Arc<AllGenerations>,
+}
+
+impl Unheard {
+    pub(super) fn new(generations: &Arc<AllGenerations>, purges: Vec<Pending>) -> Unheard {
+        for purge in &purges {
+            generations.of(&purge.query).begin_pending();
+        }
+        Unheard {
+            purges: Mutex::new(purges),
+            generations: Arc::clone(generations),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Pending>> {
+        self.purges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        for purge in self.lock().iter() {
+            self.generations.of(&purge.query).end_pending();
+        }
+    }
+}
+
+/// Whether the Redis of these settings lets us in and answers, within two seconds. The message
+/// says why it does not, without the password. Must run on a tokio runtime.
+pub async fn answers(settings: &settings::Redis) -> Result<(), String> {
+    let info = connection_info(settings).map_err(|error| error.to_string())?;
+    let client = Client::open(info).map_err(|error| told(&error))?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(ANSWER))
+        .set_response_timeout(Some(ANSWER));
+    let asked = async {
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        redis::cmd("PING")
+            .query_async::<redis::Value>(&mut connection)
+            .await
+    };
+    match timeout(2 * ANSWER, asked).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(told(&error)),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}

@@ -1,0 +1,140 @@
+//! The commands that change a running daemon: `stop`, `restart`, `reload`, `upgrade`, `reopen`,
+//! `scale`. They ask it over its control socket and print what it says; only to end it is it sent
+//! a signal, and only as long as it holds its pidfile.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::place::{Daemon, SHORT, state};
+use super::{Failure, check, print, say};
+use crate::daemon::control::Request;
+use crate::daemon::pidfile::{self, State};
+use crate::daemon::{self as server, Launch};
+use crate::flags::{Command, Flags};
+use crate::settings;
+
+/// How often the pidfile of a process that ends is looked at.
+const STEP: Duration = Duration::from_millis(20);
+
+/// How long an end may take that does not wait for requests; also what the system takes to end a
+/// process by force.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// Ends the daemon, and returns when it has ended. One that does not run is ended already.
+pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
+    let mut daemon = Daemon::find(flags)?;
+    let path = daemon.pidfile.clone();
+    // A successor that is on its way would take the place of the one that ends.
+    let mut ended = Vec::new();
+    end(&pidfile::successor(&path), now, &daemon, &mut ended)?;
+    if daemon.state()? != State::Absent {
+        end(&path, now, &daemon, &mut ended)?;
+    }
+    if ended.is_empty() {
+        return print(format!("{}\n", daemon.not_running()).as_bytes());
+    }
+    for pid in ended {
+        print(format!("stopped (pid {pid})\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
+/// already, under another path, and are not told twice: the second time they would not wait.
+fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<(), Failure> {
+    loop {
+        let pid = match state(path)? {
+            State::Absent | State::Stale => return Ok(()),
+            State::Starting => named(path, daemon.start)?,
+            State::Running(pid) => pid,
+        };
+        let (signal, patience) = if now {
+            (Signal::SIGINT, QUICK)
+        } else {
+            (Signal::SIGTERM, daemon.end)
+        };
+        if !ended.contains(&pid) {
+            send(pid, signal)?;
+            ended.push(pid);
+        }
+        if !has_gone(path, pid, patience)? {
+            say(&format!(
+                "unslow: pid {pid} has not ended within {}: it is ended by force",
+                settings::duration_text(patience)
+            ));
+            send(pid, Signal::SIGKILL)?;
+            if !has_gone(path, pid, QUICK)? {
+                return Err(Failure::Running(format!("pid {pid} does not end")));
+            }
+        }
+    }
+}
+
+/// The number of a process that has just begun, once it has written that.
+fn named(path: &Path, patience: Duration) -> Result<u32, Failure> {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        match state(path)? {
+            State::Running(pid) => return Ok(pid),
+            State::Starting => std::thread::sleep(STEP),
+            State::Absent | State::Stale => break,
+        }
+    }
+    let what = format!("a process that starts holds {}; try again", path.display());
+    Err(Failure::Running(what))
+}
+
+/// Whether the process lets go of its pidfile within this time.
+fn has_gone(path: &Path, pid: u32, patience: Duration) -> Result<bool, Failure> {
+    let begun = Instant::now();
+    while state(path)? == State::Running(pid) {
+        if begun.elapsed() > patience {
+            return Ok(false);
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(true)
+}
+
+/// Sends a signal to a process that holds a pidfile.
+fn send(pid: u32, signal: Signal) -> Result<(), Failure> {
+    match kill(Pid::from_raw(pid.cast_signed()), signal) {
+        // It has ended meanwhile, which is what was wanted.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(Errno::EPERM) => Err(Failure::NoPrivilege(format!(
+            "pid {pid} runs as another user: only that one and root may end it"
+        ))),
+        Err(error) => Err(Failure::Running(format!("no signal to pid {pid}: {error}"))),
+    }
+}
+
+/// Puts a new process in the place of the running one, which serves until then; or starts one. The
+/// settings are checked first: with bad ones nothing changes.
+pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+    let loaded = settings::load(flags).map_err(Failure::Settings)?;
+    check::files(&loaded.settings)?;
+    let mut daemon = Daemon::find(flags)?;
+    match daemon.state()? {
+        State::Absent | State::Stale => {
+            let mut start = flags.clone();
+            start.command = Command::Start;
+            Ok(server::serve(&start, launch)?)
+        }
+        State::Starting | State::Running(_) => change(flags, Request::Upgrade { hold: false }),
+    }
+}
+
+/// Asks the daemon to change something, and prints what it says of that.
+pub(super) fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
+    let mut daemon = Daemon::find(flags)?;
+    let patience = match request {
+        Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,
+        _ => SHORT,
+    };
+    let answer = daemon.ask(request, patience)?;
+    print(format!("{}\n", answer.message).as_bytes())
+}

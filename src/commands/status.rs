@@ -1,0 +1,186 @@
+//! `unslow status`: whether the daemon runs, and what it says of itself. The exit codes are those
+//! of the Linux Standard Base: 0 it runs, 1 it died and left its pidfile, 3 it does not run, 4 that
+//! cannot be told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::place::{Daemon, SHORT};
+use super::{Failure, print};
+use crate::app::format::{aligned, printable};
+use crate::daemon::control::{Phase, Request, Status};
+use crate::daemon::pidfile::State;
+use crate::flags::Flags;
+use crate::settings::duration_text;
+
+pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
+    let unknown = |failure: Failure| Failure::Unknown(failure.message().unwrap_or_default());
+    let mut daemon = Daemon::find(flags).map_err(unknown)?;
+    let state = daemon.state().map_err(unknown)?;
+    let said = match state {
+        State::Running(_) => Some(status(&mut daemon)),
+        _ => None,
+    };
+    let pidfile = daemon.pidfile.display().to_string();
+    let text = if json {
+        format!("{:#}\n", document(state, said.as_ref(), &pidfile))
+    } else {
+        lines(state, said.as_ref(), &pidfile)
+    };
+    print(text.as_bytes())?;
+    match state {
+        State::Running(_) | State::Starting => Ok(()),
+        State::Stale => Err(Failure::Silent(1)),
+        State::Absent => Err(Failure::Silent(3)),
+    }
+}
+
+/// What the daemon says of itself, or why it says nothing.
+fn status(daemon: &mut Daemon) -> Result<Status, String> {
+    match daemon.ask(Request::Status, SHORT) {
+        Ok(answer) => answer
+            .status
+            .ok_or_else(|| "it answers without saying how it is".to_owned()),
+        Err(failure) => Err(failure.message().unwrap_or_default()),
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Absent => "stopped",
+        State::Stale => "dead",
+        State::Starting => "starting",
+        State::Running(_) => "running",
+    }
+}
+
+fn document(state: State, said: Option<&Result<Status, String>>, pidfile: &str) -> Value {
+    let mut document = json!({ "state": word(state), "pidfile": pidfile });
+    if let State::Running(pid) = state {
+        document["pid"] = pid.into();
+    }
+    match said {
+        Some(Ok(status)) => {
+            // Its own word for what it does says more than that it runs.
+            if let Ok(Value::Object(members)) = serde_json::to_value(status) {
+                for (name, value) in members {
+                    document[name] = value;
+                }
+            }
+        }
+        Some(Err(why)) => document["error"] = why.as_str().into(),
+        None => {}
+    }
+    document
+}
+
+fn lines(state: State, said: Option<&Result<Status, String>>, pidfile: &str) -> String {
+    let first = match (state, said) {
+        (State::Running(_), Some(Ok(status))) => phase(status.state).to_owned(),
+        (State::Stale, _) => "dead: it has ended without removing its pidfile".to_owned(),
+        _ => word(state).to_owned(),
+    };
+    let mut lines = vec![("state", first)];
+    if let State::Running(pid) = state {
+        lines.push(("pid", pid.to_string()));
+    }
+    lines.push(("pidfile", pidfile.to_owned()));
+    match said {
+        Some(Ok(status)) => lines.extend(details(status)),
+        Some(Err(why)) => lines.push(("no details", printable(why))),
+        None => {}
+    }
+    let lines: Vec<_> = lines
+        .into_iter()
+        .map(|(name, text)| vec![name.to_owned(), text])
+        .collect();
+    aligned(&lines, false)
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Serving => "serving",
+        Phase::Paused => "paused: it serves nobody until HUP",
+        Phase::Draining => "draining: it ends once its requests have",
+    }
+}
+
+fn details(status: &Status) -> Vec<(&'static str, String)> {
+    let uptime = duration_text(Duration::from_secs(status.uptime_seconds));
+    let mut lines = vec![
+        ("version", printable(&status.version)),
+        ("uptime", uptime),
+        ("workers", status.workers.to_string()),
+        ("generation", status.generation.to_string()),
+        ("listens", printable(&status.listeners.join(", "))),
+    ];
+    if let Some(reload) = &status.last_reload {
+        let how = if reload.ok { "done" } else { "refused" };
+        let text = format!("{how} at {}: {}", reload.at, reload.message);
+        lines.push(("last reload", printable(&text)));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::control::LastReload;
+
+    fn status() -> Status {
+        Status {
+            pid: 77,
+            version: "0.1.0".to_owned(),
+            state: Phase::Serving,
+            generation: 3,
+            workers: 2,
+            uptime_seconds: 3661,
+            listeners: vec!["http://127.0.0.1:8000".to_owned()],
+            last_reload: Some(LastReload {
+                ok: false,
+                at: "2026-01-01T00:00:00Z".to_owned(),
+                message: "app.ini:3: \u{1b}[1m".to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_running_daemon_is_described_in_lines() {
+        let said = Ok(status());
+        let text = lines(State::Running(77), Some(&said), "/run/u.pid");
+        for words in [
+            "serving",
+            "77",
+            "/run/u.pid",
+            "1h1m1s",
+            "http://127.0.0.1:8000",
+            "refused",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains('\u{1b}'), "what it says goes to a terminal");
+    }
+
+    #[test]
+    fn a_document_has_what_the_lines_have() {
+        let said = Ok(status());
+        let document = document(State::Running(77), Some(&said), "/run/u.pid");
+        assert_eq!(document["state"], "serving");
+        assert_eq!(document["pid"], 77);
+        assert_eq!(document["generation"], 3);
+        assert_eq!(document["last_reload"]["ok"], false);
+    }
+
+    #[test]
+    fn one_that_does_not_answer_runs_all_the_same() {
+        let said = Err("it has not answered within 10s".to_owned());
+        let document = document(State::Running(77), Some(&said), "p");
+        assert_eq!(document["state"], "running");
+        assert_eq!(document["error"], "it has not answered within 10s");
+        let text = lines(State::Running(77), Some(&said), "p");
+        assert!(text.contains("not answered"), "{text}");
+        assert!(lines(State::Stale, None, "p").contains("dead"));
+        assert!(lines(State::Absent, None, "p").contains("stopped"));
+    }
+}

@@ -1,0 +1,24 @@
+//! `unslow systemd-unit`: the unit files for this program with these settings.
+
+use nix::unistd::{User, geteuid};
+
+use super::{Failure, print};
+use crate::daemon::unit::{Place, files};
+use crate::settings::Loaded;
+
+pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::Running(format!("where this program is cannot be told: {error}"))
+    })?;
+    let config = loaded.file.as_ref().map(std::path::absolute).transpose();
+    let config = config.map_err(|error| Failure::Running(error.to_string()))?;
+    // Whoever writes a unit for a program of their own wants it to run as them.
+    let user = Some(geteuid()).filter(|uid| !uid.is_root());
+    let user = user.and_then(|uid| User::from_uid(uid).ok().flatten());
+    let place = Place {
+        program,
+        config,
+        user: user.map(|user| user.name),
+    };
+    print(files(&loaded.settings, &place).as_bytes())
+}

@@ -1,0 +1,70 @@
+//! The end that asks. It blocks: a command of the command line has nothing else to do.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{Answer, LONGEST, Request};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens there.
+    #[error("it does not run")]
+    NotRunning,
+    /// It runs as somebody else.
+    #[error("only root and the user that unslow runs as may ask it")]
+    NotAllowed,
+    /// It did not answer in time; what was asked for may still happen.
+    #[error("it has not answered within {}", crate::settings::duration_text(*.0))]
+    Late(Duration),
+    /// The connection broke, or what came is no answer.
+    #[error("it gave no answer: {0}")]
+    Broken(String),
+}
+
+/// Asks the daemon at a control socket, and waits for its answer.
+///
+/// # Errors
+/// There is no answer within `patience`. A daemon that refuses answers with `ok: false`.
+pub fn ask(path: &Path, request: &Request, patience: Duration) -> Result<Answer, AskError> {
+    let broken = |error: io::Error| AskError::Broken(error.to_string());
+    let asked = Instant::now();
+    let mut stream = UnixStream::connect(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
+        io::ErrorKind::PermissionDenied => AskError::NotAllowed,
+        _ => broken(error),
+    })?;
+    let mut line = serde_json::to_string(request).map_err(|e| AskError::Broken(e.to_string()))?;
+    line.push('\n');
+    // Whoever does not answer may not read either.
+    stream.set_write_timeout(Some(patience)).map_err(broken)?;
+    stream.write_all(line.as_bytes()).map_err(broken)?;
+    let mut received = Vec::new();
+    let mut reader = BufReader::new(stream.take(LONGEST));
+    while !received.ends_with(b"\n") {
+        let left = patience.saturating_sub(asked.elapsed());
+        if left.is_zero() {
+            return Err(AskError::Late(patience));
+        }
+        let stream = reader.get_ref().get_ref();
+        stream.set_read_timeout(Some(left)).map_err(broken)?;
+        match reader.read_until(b'\n', &mut received) {
+            Ok(_) => break,
+            // Both mean that the time is over, and both may come early.
+            Err(error)
+                if [
+                    io::ErrorKind::WouldBlock,
+                    io::ErrorKind::TimedOut,
+                    io::ErrorKind::Interrupted,
+                ]
+                .contains(&error.kind()) => {}
+            Err(error) => return Err(broken(error)),
+        }
+    }
+    if received.is_empty() {
+        return Err(AskError::Broken("it closed the connection".to_owned()));
+    }
+    serde_json::from_slice(&received).map_err(|error| AskError::Broken(error.to_string()))
+}

@@ -1,0 +1,188 @@
+//! The end that is asked.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::{Answer, LONGEST, Request};
+
+/// How long a client may take to send its line, and to read ours.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections at once; further ones wait to be accepted.
+const AT_ONCE: u16 = 16;
+
+/// What waits after a connection that could not be accepted, as when descriptors have run out.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A request, and where its answer goes. An answer that nobody waits for any more is no error.
+type Command = (Request, oneshot::Sender<Answer>);
+
+/// The socket on which commands are taken. Dropped, it removes its file, if that still is its own.
+#[derive(Debug)]
+pub struct Control {
+    listener: std::os::unix::net::UnixListener,
+    place: Mover,
+}
+
+/// Moves a control socket to another path while it is served.
+#[derive(Debug, Clone)]
+pub struct Mover(Arc<Mutex<Place>>);
+
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    /// Device and inode.
+    file: (u64, u64),
+}
+
+impl Control {
+    /// Listens at `path`, for this user and root alone. It takes the place of a socket that
+    /// nobody listens at any more. Needs no runtime.
+    ///
+    /// # Errors
+    /// Somebody listens there (`AddrInUse`), something else is there (`AlreadyExists`), or the
+    /// folder does not allow it.
+    pub fn bind(path: &Path) -> io::Result<Control> {
+        match path.symlink_metadata() {
+            Ok(there) if !there.file_type().is_socket() => {
+                let why = format!("{} is there and is no socket", path.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+            }
+            Ok(_) if is_served(path) => return Err(io::ErrorKind::AddrInUse.into()),
+            Ok(_) => std::fs::remove_file(path)?,
+            Err(_) => {}
+        }
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let file = identity(path)?;
+        let path = path.to_owned();
+        let place = Mover(Arc::new(Mutex::new(Place { path, file })));
+        Ok(Control { listener, place })
+    }
+
+    /// What moves it while [`serve`](Self::serve) runs.
+    pub fn mover(&self) -> Mover {
+        self.place.clone()
+    }
+
+    /// Takes commands until the future is dropped, or nobody receives them any more and the answers
+    /// that are due are written; then the socket's file is removed. Each request is sent on, and what comes back is the answer: where
+    /// the sender is dropped instead, the client is told that the daemon ends.
+    ///
+    /// # Errors
+    /// The runtime does not take the socket.
+    pub async fn serve(self, commands: mpsc::Sender<Command>) -> io::Result<()> {
+        let listener = UnixListener::from_std(self.listener.try_clone()?)?;
+        let places = Arc::new(Semaphore::new(AT_ONCE.into()));
+        let answering = Arc::new(Semaphore::new(AT_ONCE.into()));
+        loop {
+            let place = Arc::clone(&places).acquire_owned();
+            let stream = tokio::select! {
+                () = commands.closed() => {
+                    // Whoever has asked gets an answer; who has not asked yet is not waited for.
+                    let all = answering.acquire_many(AT_ONCE.into());
+                    drop(tokio::time::timeout(PATIENCE, all).await);
+                    return Ok(());
+                }
+                accepted = async { (place.await, listener.accept().await) } => accepted,
+            };
+            match stream {
+                (Ok(place), Ok((stream, _))) => {
+                    let (commands, answering) = (commands.clone(), Arc::clone(&answering));
+                    tokio::spawn(async move {
+                        if let Err(error) = converse(stream, &commands, &answering).await {
+                            tracing::debug!("control socket: {error}");
+                        }
+                        drop(place);
+                    });
+                }
+                (_, Err(error)) => {
+                    tracing::warn!("control socket: {error}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                (Err(_), _) => unreachable!("the semaphore is never closed"),
+            }
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let place = self.place.lock();
+        if identity(&place.path).is_ok_and(|there| there == place.file) {
+            // It may be gone already, which is what was wanted.
+            drop(std::fs::remove_file(&place.path));
+        }
+    }
+}
+
+impl Mover {
+    /// Puts the socket in the place of another one, whose owner steps down.
+    pub fn rename(&self, to: &Path) -> io::Result<()> {
+        let mut place = self.lock();
+        std::fs::rename(&place.path, to)?;
+        to.clone_into(&mut place.path);
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Place> {
+        // A path is never half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_served(path: &Path) -> bool {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => true,
+        // Of another user's socket nobody can tell.
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let meta = path.symlink_metadata()?;
+    Ok((meta.dev(), meta.ino()))
+}
+
+async fn converse(
+    mut stream: UnixStream,
+    commands: &mpsc::Sender<Command>,
+    answering: &Semaphore,
+) -> io::Result<()> {
+    let asked = read(&mut stream).await?;
+    let _due = answering.acquire().await;
+    let answer = match asked {
+        Ok(request) => {
+            let (sender, receiver) = oneshot::channel();
+            // Where it fails, the sender in it is dropped, and the receiver says so.
+            drop(commands.send((request, sender)).await);
+            receiver
+                .await
+                .unwrap_or_else(|_| Answer::refused("the daemon ends"))
+        }
+        Err(why) => Answer::refused(why),
+    };
+    let mut line = serde_json::to_string(&answer).map_err(io::Error::other)?;
+    line.push('\n');
+    tokio::time::timeout(PATIENCE, stream.write_all(line.as_bytes())).await?
+}
+
+/// The request, or what is to be said to whoever sent none.
+async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
+    let asks = stream.peer_cred()?.uid();
+    if asks != 0 && asks != nix::unistd::geteuid().as_raw() {
+        return Ok(Err(super::AskError::NotAllowed.to_string()));
+    }
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(stream.take(LONGEST));
+    tokio::time::timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await??;
+    Ok(serde_json::from_slice(&line).map_err(|error| format!("this is no command: {error}")))
+}

@@ -1,0 +1,79 @@
+//! HUP: the settings are read again, and a new generation of workers serves what they say now, on
+//! the same sockets, with the same counters and the same memory tier. Everything is tried before
+//! anything is changed: whatever is wrong, the old generation goes on.
+
+use std::sync::Arc;
+
+use super::master::Master;
+use super::workers::Entrance;
+use crate::error::StartupError;
+use crate::logging;
+use crate::settings::{self, Settings};
+
+impl Master {
+    /// Reads the settings again and lets a new generation serve them. What has changed in a few
+    /// words, or why nothing has; both are in the log by then.
+    pub(super) async fn reload(&mut self) -> Result<String, String> {
+        self.notifier.reloading();
+        self.make_room().await;
+        let result = self.try_reload().await;
+        // Also after a failure: the process serves, as before.
+        self.notifier.ready(&self.state());
+        let result = result.map_err(|error| error.to_string());
+        match &result {
+            Ok(message) => tracing::info!("reloaded: {message}"),
+            Err(message) => {
+                tracing::error!("not reloaded, the old settings stay in force: {message}");
+            }
+        }
+        self.note_reload(&result);
+        result
+    }
+
+    /// With `--reload`: a reload for each change of settings file and query files.
+    pub(super) async fn reload_what_has_changed(&mut self) {
+        let queries = self.app.settings.queries_dir.as_deref();
+        let file = self.started.flags.config.as_deref();
+        let watch = self.watch.as_mut();
+        if watch.is_some_and(|watch| watch.has_changed(file, queries)) {
+            // It has said in the log what came of it.
+            drop(self.reload().await);
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<String, StartupError> {
+        let settings = self.started.settings()?;
+        let ignored = settings::restart_only(&self.app.settings, &settings);
+        let door = self.door.renew(&settings)?;
+        let listeners = self.listeners.renew(&settings)?;
+        match self.renew(settings, (&listeners, &door)).await {
+            Ok(()) => {
+                self.door = door;
+                self.listeners.remove_paths_not_in(&listeners);
+                self.listeners = listeners;
+            }
+            Err(error) => {
+                listeners.remove_paths_not_in(&self.listeners);
+                return Err(error);
+            }
+        }
+        let mut message = format!("generation {} serves", self.number());
+        if !ignored.is_empty() {
+            let names = ignored.join(", ");
+            message = format!("{message}; only a restart changes {names}");
+        }
+        Ok(message)
+    }
+
+    /// A new application and a generation that serves it.
+    async fn renew(&mut self, settings: Settings, on: Entrance<'_>) -> Result<(), StartupError> {
+        let logs = logging::prepare(&settings.log)?;
+        let workers = settings.server.workers;
+        let app = Arc::new(self.app.renew(settings).await?);
+        let generation = self.next_generation(&app, on, workers).await?;
+        logging::apply(logs);
+        self.app = app;
+        self.take_over(generation);
+        Ok(())
+    }
+}

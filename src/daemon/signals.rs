@@ -1,0 +1,175 @@
+//! What operators ask for by signal. Signals that come while something else is done are kept: the
+//! same one asks once, TTIN and TTOU add up. What each of them does is the daemon's.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// What a signal asks for; what comes first here is done first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asked {
+    /// INT, QUIT: end now.
+    Quit,
+    /// TERM: end without losing a request.
+    Stop,
+    /// HUP: read the settings again.
+    Reload,
+    /// USR1: open the logs again.
+    Reopen,
+    /// USR2: replace the binary.
+    Upgrade,
+    /// TTIN, TTOU: so many workers more or less.
+    Scale(i32),
+    /// WINCH: end the workers, keep the sockets.
+    Pause,
+}
+
+/// Signals that have come and were not yet asked for.
+#[derive(Debug, Default)]
+struct Waiting {
+    once: BTreeSet<Asked>,
+    scale: i32,
+}
+
+/// Hears signals from its making on, as long as the runtime lives that it was made with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signals(Arc<(Mutex<Waiting>, Notify)>);
+
+impl Signals {
+    /// Begins to hear them, on `runtime`; in place when this returns.
+    ///
+    /// # Errors
+    /// The system does not give signals.
+    pub(super) fn hear(runtime: &Handle) -> io::Result<Signals> {
+        let _context = runtime.enter();
+        let signals = Signals::default();
+        let mut kinds = vec![
+            (SignalKind::interrupt(), Asked::Quit),
+            (SignalKind::quit(), Asked::Quit),
+            (SignalKind::terminate(), Asked::Stop),
+            (SignalKind::user_defined1(), Asked::Reopen),
+            (SignalKind::user_defined2(), Asked::Upgrade),
+            (SignalKind::from_raw(nix::libc::SIGTTIN), Asked::Scale(1)),
+            (SignalKind::from_raw(nix::libc::SIGTTOU), Asked::Scale(-1)),
+            (SignalKind::window_change(), Asked::Pause),
+        ];
+        // `nohup` means that it is to be ignored.
+        if !hangup_is_ignored() {
+            kinds.push((SignalKind::hangup(), Asked::Reload));
+        }
+        for (kind, asked) in kinds {
+            let mut coming = signal(kind)?;
+            let signals = signals.clone();
+            runtime.spawn(async move {
+                while coming.recv().await.is_some() {
+                    signals.came(asked);
+                }
+            });
+        }
+        Ok(signals)
+    }
+
+    fn came(&self, asked: Asked) {
+        {
+            let mut waiting = self.lock();
+            if let Asked::Scale(by) = asked {
+                waiting.scale = waiting.scale.saturating_add(by);
+            } else {
+                waiting.once.insert(asked);
+            }
+        }
+        self.0.1.notify_waiters();
+    }
+
+    /// What is asked for next; what ends the process comes first. Cancel-safe.
+    pub(super) async fn next(&self) -> Asked {
+        self.when(Waiting::take).await
+    }
+
+    /// Until the process is asked to end, which [`Signals::next`] still tells afterwards.
+    /// Cancel-safe.
+    pub(super) async fn end(&self) {
+        let ends = |asked: &Asked| matches!(asked, Asked::Quit | Asked::Stop);
+        self.when(|waiting| waiting.once.iter().any(ends).then_some(()))
+            .await;
+    }
+
+    async fn when<T>(&self, ready: impl Fn(&mut Waiting) -> Option<T>) -> T {
+        loop {
+            let news = self.0.1.notified();
+            tokio::pin!(news);
+            // Before looking, so that nothing comes unnoticed in between.
+            news.as_mut().enable();
+            if let Some(found) = ready(&mut self.lock()) {
+                return found;
+            }
+            news.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn take(&mut self) -> Option<Asked> {
+        self.once.pop_first().or_else(|| {
+            let by = std::mem::take(&mut self.scale);
+            (by != 0).then_some(Asked::Scale(by))
+        })
+    }
+}
+
+/// Whether whoever started the process wants it to outlive a hang-up. Where it cannot be read, it
+/// is heard.
+fn hangup_is_ignored() -> bool {
+    let ignored = || {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    ignored().is_some_and(|mask| mask & 1 << (nix::libc::SIGHUP - 1) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_signal_asks_once_scaling_adds_up_and_the_end_comes_first() {
+        let signals = Signals::default();
+        let came = [
+            Asked::Scale(1),
+            Asked::Reload,
+            Asked::Scale(1),
+            Asked::Reload,
+            Asked::Scale(-1),
+            Asked::Stop,
+            Asked::Reload,
+        ];
+        for asked in came {
+            signals.came(asked);
+        }
+        let mut waiting = signals.lock();
+        let asked = std::iter::from_fn(|| waiting.take()).collect::<Vec<_>>();
+        assert_eq!(asked, [Asked::Stop, Asked::Reload, Asked::Scale(1)]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_and_the_end_is_told_twice() {
+        let signals = Signals::default();
+        let heard = signals.clone();
+        let waiting = tokio::spawn(async move { heard.end().await });
+        tokio::task::yield_now().await;
+        signals.came(Asked::Stop);
+        assert!(waiting.await.is_ok());
+        assert_eq!(signals.next().await, Asked::Stop);
+    }
+}

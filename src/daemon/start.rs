@@ -1,0 +1,291 @@
+//! How a process comes to serve, in the order that its errors and its privileges ask for; and what
+//! it leaves behind at the end.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::sys::stat::Mode;
+use tokio::sync::mpsc;
+
+use super::control::Control;
+use super::ending::End;
+use super::handover::{Line, Role};
+use super::identity::Identity;
+use super::launch::{Launch, Started};
+use super::master::Master;
+use super::pidfile::{self, Pidfile};
+use super::place::Place;
+use super::signals::Signals;
+use super::upgrade::Upgrade;
+use super::{Ended, browser, detach, identity, launch, tell};
+use crate::app::App;
+use crate::environment;
+use crate::error::StartupError;
+use crate::flags::Flags;
+use crate::logging::{self, AccessLog};
+use crate::server::{Door, Inherited, Listeners};
+use crate::settings::{Bind, Settings};
+
+/// Questions of the control socket that may wait.
+const QUESTIONS: usize = 16;
+
+/// Serves until it is asked to end: in the foreground, in the background, or as the next process of
+/// an upgrade. Prints each address once it can be used.
+///
+/// # Errors
+/// Why it did not come to serve, or could not go on.
+pub fn serve(flags: &Flags, launch: Launch) -> Result<(), Ended> {
+    let line = launch.arrival.as_ref().map(|arrival| arrival.line.clone());
+    let result = begin(flags, launch);
+    if let (Err(ended), Some(line)) = (&result, line) {
+        line.fail(ended.code, &ended.message);
+    }
+    result
+}
+
+fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
+    let (started, settings) = Started::new(flags, &launch).map_err(Ended::settings)?;
+    environment::set(&settings.process.env);
+    nix::sys::stat::umask(Mode::from_bits_truncate(settings.process.umask));
+    if started.in_background && launch.arrival.is_none() {
+        return detach::run(&started, &settings, &mut launch);
+    }
+    let role = launch.arrival.as_ref().map(|arrival| arrival.role);
+    if role == Some(Role::Detached) {
+        // A new session has no terminal that could hang up.
+        nix::unistd::setsid().map_err(Ended::system)?;
+    }
+    let identity = identity::wanted(&settings.process).map_err(Ended::settings)?;
+    let bound = Bound::new(&settings, &mut launch)?;
+    let control = bound.control(identity.as_ref())?;
+    if let Some(folder) = &settings.process.chdir {
+        std::env::set_current_dir(folder).map_err(|error| {
+            let what = format!("{} cannot be entered: {error}", folder.display());
+            Ended::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+        })?;
+    }
+    if let Some(identity) = &identity {
+        identity::drop_to(identity).map_err(Ended::settings)?;
+    }
+    logging::init(&settings.log).map_err(Ended::settings)?;
+    if let Some(arrival) = &launch.arrival {
+        arrival.line.tell_of_panics();
+    }
+    doubt(&settings);
+    run(started, settings, launch, bound, control)
+}
+
+/// Says what will not be possible later.
+fn doubt(settings: &Settings) {
+    let pidfile = settings.process.pidfile.as_deref().and_then(Path::parent);
+    for folder in identity::unwritable(pidfile) {
+        tracing::warn!(
+            "{} is not writable for the user that unslow runs as: an upgrade will not be possible",
+            folder.display()
+        );
+    }
+    let logs = settings.log.files().filter_map(|(_, file)| file.parent());
+    for folder in identity::unwritable(logs) {
+        tracing::warn!(
+            "{} is not writable for the user that unslow runs as: a log that is moved away cannot \
+             be opened again there",
+            folder.display()
+        );
+    }
+}
+
+/// What a process has taken before it lets go of its privileges.
+struct Bound {
+    listeners: Listeners,
+    door: Door,
+    pidfile: Option<Pidfile>,
+}
+
+impl Bound {
+    fn new(settings: &Settings, launch: &mut Launch) -> Result<Bound, Ended> {
+        let mut inherited = std::mem::take(&mut launch.sockets);
+        let path = settings.process.pidfile.as_deref();
+        let mut pidfile = None;
+        if let Some(arrival) = &mut launch.arrival {
+            inherited.append(&mut arrival.listeners);
+            pidfile = match (arrival.role, arrival.pidfile.take(), path) {
+                (Role::Detached, Some(file), Some(path)) => {
+                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
+                }
+                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
+                (_, _, None) => None,
+            };
+        } else {
+            if let Some(path) = path {
+                pidfile = Some(lock(path)?);
+            }
+            inherited.extend(passed(settings, &inherited)?);
+        }
+        let door = Door::open(settings).map_err(Ended::settings)?;
+        let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
+        if let Some(pidfile) = &mut pidfile {
+            pidfile.write(std::process::id()).map_err(Ended::system)?;
+        }
+        Ok(Bound {
+            listeners,
+            door,
+            pidfile,
+        })
+    }
+
+    fn control(&self, identity: Option<&Identity>) -> Result<Option<Control>, Ended> {
+        let Some(pidfile) = &self.pidfile else {
+            return Ok(None);
+        };
+        let path = pidfile::control_socket(pidfile.path());
+        let bind = || {
+            let control = Control::bind(&path)?;
+            if let Some(identity) = identity {
+                // Whom the process becomes is who may ask it and remove it.
+                let (user, group) = identity.ids();
+                std::os::unix::fs::chown(&path, Some(user), Some(group))?;
+            }
+            Ok(control)
+        };
+        let failed = |error: io::Error| {
+            let what = format!(
+                "the control socket {} cannot be made: {error}",
+                path.display()
+            );
+            Ended::settings(StartupError::new(what).at("--pid / [server] pidfile"))
+        };
+        bind().map(Some).map_err(failed)
+    }
+}
+
+pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
+    Pidfile::lock(path).map_err(|error| Ended::running(error.into()))
+}
+
+/// The sockets that `fd://N` names besides those that are known.
+pub(super) fn passed(settings: &Settings, known: &[Inherited]) -> Result<Vec<Inherited>, Ended> {
+    let named = settings.server.bind.iter().filter_map(|bind| match bind {
+        Bind::Fd(number) => Some((*number, bind.to_string())),
+        _ => None,
+    });
+    named
+        .filter(|(_, name)| known.iter().all(|one| one.name != *name))
+        .map(|(number, _)| launch::socket(number).map_err(Ended::settings))
+        .collect()
+}
+
+/// From an open application to its end.
+fn run(
+    started: Started,
+    settings: Settings,
+    launch: Launch,
+    bound: Bound,
+    control: Option<Control>,
+) -> Result<(), Ended> {
+    let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
+    let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
+    let signals = Signals::hear(app.engine()).map_err(Ended::system)?;
+    let Bound {
+        listeners,
+        door,
+        pidfile,
+    } = bound;
+    let (asking, questions) = mpsc::channel(QUESTIONS);
+    let mut place = None;
+    let mut conversing = None;
+    if let (Some(pidfile), Some(control)) = (pidfile, control) {
+        place = Some(Place::new(pidfile, control.mover()));
+        conversing = Some(app.engine().spawn(control.serve(asking)));
+    }
+    for note in app.catalog.notes() {
+        tracing::warn!("{note}");
+    }
+    let notifier = launch.notifier;
+    let line = launch.arrival.map(|arrival| (arrival.role, arrival.line));
+    let system = actix_web::rt::System::new();
+    let result = system.block_on(async {
+        let begun = Master::begin(
+            started,
+            notifier,
+            app,
+            access_log,
+            (listeners, door),
+            signals,
+        );
+        let mut master = begun.await.map_err(Ended::running)?;
+        master.place = place;
+        announce(&mut master, line).map_err(Ended::system)?;
+        let end = master.run(questions).await;
+        // The last answer is on its way.
+        if let Some(conversing) = conversing {
+            drop(conversing.await);
+        }
+        Ok((end, master))
+    });
+    let (end, master) = result?;
+    if matches!(end, End::Stopped | End::Failed) {
+        master.listeners.remove_paths();
+    }
+    // The next process may begin as soon as the pidfile is free: it needs the addresses.
+    drop((master.listeners, system));
+    if let Some(place) = master.place
+        && end == End::HandedOver
+    {
+        place.hand_on();
+    }
+    tracing::info!("ended");
+    logging::finish();
+    match end {
+        End::Failed => Err(Ended::system("the workers have ended by themselves")),
+        End::Stopped | End::HandedOver | End::Withdrawn => Ok(()),
+    }
+}
+
+/// Tells whoever waits for it that the process serves.
+fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
+    let urls = master.urls();
+    tracing::info!(
+        queries = master.app.catalog.iter().count(),
+        at = urls.join(" "),
+        "started"
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lines: Vec<_> = urls
+        .iter()
+        .map(|url| format!("unslow {version} serves {url}"))
+        .collect();
+    // A successor is shown already.
+    if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
+        browser::show(&urls);
+    }
+    match line {
+        None => {
+            for line in lines {
+                tell(&line);
+            }
+            master.notifier.ready(&master.state());
+        }
+        Some((Role::Detached, line)) => {
+            let logs = master.app.settings.log.files();
+            lines.extend(logs.map(|(setting, file)| format!("{setting}: {}", file.display())));
+            line.ready(lines);
+            leave_the_terminal()?;
+        }
+        Some((Role::Successor, line)) => {
+            line.ready(lines);
+            master.upgrade = Upgrade::young(line);
+        }
+    }
+    Ok(())
+}
+
+/// Standard streams that lead nowhere, so that whoever waits for their end waits no longer.
+fn leave_the_terminal() -> io::Result<()> {
+    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&nowhere)?;
+    nix::unistd::dup2_stdout(&nowhere)?;
+    nix::unistd::dup2_stderr(&nowhere)?;
+    Ok(())
+}

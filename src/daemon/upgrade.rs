@@ -1,0 +1,211 @@
+//! USR2: another process of the same program, from whatever the binary is by now, takes the place
+//! of this one. Here are both ends: the old process, which goes on until the new one serves and
+//! then steps down, and the new one, which becomes the daemon when it does.
+
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::control::Answer;
+use super::ending::End;
+use super::handover::{self, Line, Luggage, NewProcess, NotReady, Role};
+use super::master::Master;
+use super::notify::Notifier;
+
+/// Whoever asked for it, when it was not a signal.
+type Asker = Option<oneshot::Sender<Answer>>;
+
+/// How far an upgrade is; there is one at a time.
+pub(super) enum Upgrade {
+    /// There is none.
+    None,
+    /// The new process starts.
+    Starting {
+        pid: u32,
+        ready: oneshot::Receiver<Result<NewProcess, NotReady>>,
+        hold: bool,
+        asker: Asker,
+    },
+    /// The new process serves beside this one, until one of them is ended.
+    Held(NewProcess),
+    /// This is the new process; the old one has not stepped down yet.
+    Young(oneshot::Receiver<()>),
+}
+
+/// What has happened.
+pub(super) enum Step {
+    /// The new process serves, or does not come.
+    Started(Result<NewProcess, NotReady>),
+    /// The old process has stepped down.
+    Alone,
+}
+
+impl Upgrade {
+    /// The state of a process that was started by an upgrade.
+    pub(super) fn young(line: Line) -> Upgrade {
+        let (told, alone) = oneshot::channel();
+        in_background(move || {
+            line.step_up();
+            // A process that ends needs not know.
+            let _ = told.send(());
+        });
+        Upgrade::Young(alone)
+    }
+
+    /// What happens next; never, while there is nothing to wait for. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Step {
+        match self {
+            Upgrade::Starting { ready, .. } => {
+                let no_thread = || NotReady {
+                    code: 1,
+                    message: "no thread waits for the new process".to_owned(),
+                };
+                Step::Started(ready.await.unwrap_or_else(|_| Err(no_thread())))
+            }
+            Upgrade::Young(alone) => {
+                // Either way nobody is before this process any more.
+                let _ = alone.await;
+                Step::Alone
+            }
+            Upgrade::None | Upgrade::Held(_) => std::future::pending().await,
+        }
+    }
+
+    /// Notices the end of a process that serves beside this one.
+    pub(super) fn look_after(&mut self) {
+        if let Upgrade::Held(process) = self
+            && process.has_ended()
+        {
+            tracing::warn!("the new process has ended; this one goes on alone");
+            *self = Upgrade::None;
+        }
+    }
+
+    /// This process ends: one that serves beside it takes its place, one that does not yet is
+    /// ended.
+    pub(super) fn hand_over(&mut self, notifier: &Notifier) -> End {
+        match std::mem::replace(self, Upgrade::None) {
+            Upgrade::Held(mut process) => {
+                if process.has_ended() {
+                    return End::Stopped;
+                }
+                step_down(process, notifier);
+                End::HandedOver
+            }
+            Upgrade::Starting { pid, .. } => {
+                let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+                // It may have ended by itself.
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                End::Stopped
+            }
+            Upgrade::Young(_) => End::Withdrawn,
+            Upgrade::None => End::Stopped,
+        }
+    }
+}
+
+/// The supervisor is told first, while it still listens to this process.
+fn step_down(process: NewProcess, notifier: &Notifier) {
+    tracing::info!(pid = process.pid(), "stepping down for the new process");
+    notifier.main_pid(process.pid());
+    process.step_down();
+}
+
+impl Master {
+    /// Starts the new process; what comes of it is told later.
+    pub(super) fn begin_upgrade(
+        &mut self,
+        hold: bool,
+        asker: Asker,
+    ) -> Result<(), (String, Asker)> {
+        let refused = match &self.upgrade {
+            Upgrade::None if std::process::id() == 1 => {
+                Some("process 1 cannot be replaced: its container would end; restart that")
+            }
+            Upgrade::None => None,
+            Upgrade::Starting { .. } => Some("an upgrade is under way"),
+            Upgrade::Held(_) => Some("the process of the last upgrade is still held"),
+            Upgrade::Young(_) => Some("the process before this one has not stepped down yet"),
+        };
+        if let Some(message) = refused {
+            tracing::error!("no upgrade: {message}");
+            return Err((message.to_owned(), asker));
+        }
+        let luggage = Luggage {
+            in_background: self.started.in_background,
+            listeners: &self.listeners,
+            pidfile: None,
+            folder: &self.started.surroundings.working_folder,
+            config: self.started.flags.config.as_deref(),
+            environment: self.notifier.for_successor(),
+        };
+        let binary = &self.started.binary;
+        let process = match handover::start(binary, Role::Successor, luggage) {
+            Ok(process) => process,
+            Err(error) => {
+                let message = format!("{} cannot be started: {error}", binary.display());
+                tracing::error!("no upgrade: {message}");
+                return Err((message, asker));
+            }
+        };
+        let pid = process.pid();
+        tracing::info!(pid, "the new process starts");
+        let limit = self.app.settings.process.start_timeout;
+        let (told, ready) = oneshot::channel();
+        in_background(move || {
+            let mut process = process;
+            let result = process.wait_ready(limit);
+            // Where nobody waits for it any more it is dropped here, and ended by that.
+            let _ = told.send(result.map(|_| process));
+        });
+        self.upgrade = Upgrade::Starting {
+            pid,
+            ready,
+            hold,
+            asker,
+        };
+        Ok(())
+    }
+
+    /// Goes on with an upgrade; the end of this process, if it is that.
+    pub(super) async fn upgraded(&mut self, step: Step) -> Option<End> {
+        let before = std::mem::replace(&mut self.upgrade, Upgrade::None);
+        let (Step::Started(result), Upgrade::Starting { hold, asker, .. }) = (step, before) else {
+            self.become_the_daemon();
+            return None;
+        };
+        let process = match result {
+            Ok(process) => process,
+            Err(NotReady { message, .. }) => {
+                tracing::error!("no upgrade, this process goes on: {message}");
+                self.answer(asker, Err(message));
+                return None;
+            }
+        };
+        let pid = process.pid();
+        if hold {
+            let message = format!(
+                "process {pid} serves beside this one, {}",
+                std::process::id()
+            );
+            tracing::info!("{message}");
+            self.upgrade = Upgrade::Held(process);
+            self.answer(asker, Ok(message));
+            return None;
+        }
+        step_down(process, &self.notifier);
+        self.answer(asker, Ok(format!("process {pid} serves")));
+        self.drain(End::HandedOver).await;
+        Some(End::HandedOver)
+    }
+}
+
+/// Something that blocks and may do so for long: a thread that nobody has to wait for.
+fn in_background(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = thread::Builder::new()
+        .name("hand-over".to_owned())
+        .spawn(work)
+    {
+        tracing::error!("no thread for the hand-over: {error}");
+    }
+}

@@ -1,0 +1,131 @@
+//! The generations of workers, as the master has them: one serves, others are ending, and a new one
+//! serves before the one before it begins to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ending::End;
+use super::master::Master;
+use crate::app::App;
+use crate::error::StartupError;
+use crate::logging::AccessLog;
+use crate::server::{Door, Generation, Listeners};
+use crate::settings::MOST_WORKERS;
+
+/// How many generations may be alive at once: one serves, the others end.
+const MOST_GENERATIONS: usize = 3;
+/// A worker that has not been heard of for so long is blocked.
+const SILENT: Duration = Duration::from_secs(10);
+
+/// How clients get in.
+pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
+
+impl Master {
+    /// Makes a new generation the one that serves, and retires the one before.
+    pub(super) fn take_over(&mut self, generation: Generation) {
+        self.number = generation.number();
+        if let Some(old) = self.serving.replace(generation) {
+            self.retire(old);
+        }
+        self.silent = false;
+    }
+
+    /// A generation of so many workers that serves beside the one there is.
+    pub(super) async fn next_generation(
+        &self,
+        app: &Arc<App>,
+        entrance: Entrance<'_>,
+        workers: usize,
+    ) -> Result<Generation, StartupError> {
+        let access_log = AccessLog::open(&app.settings.log)?;
+        let number = self.number + 1;
+        Generation::start(number, app, access_log, entrance, workers).await
+    }
+
+    /// Waits until there may be one generation more; not longer than until the process is to end.
+    pub(super) async fn make_room(&mut self) {
+        let signals = self.signals.clone();
+        while self.retiring.len() > MOST_GENERATIONS - 2 {
+            tokio::select! {
+                _ = self.retiring.join_next() => {}
+                () = signals.end() => return,
+            }
+        }
+        while self.retiring.try_join_next().is_some() {}
+    }
+
+    pub(super) fn retire(&mut self, generation: Generation) {
+        let number = generation.number();
+        tracing::info!(generation = number, "retiring");
+        self.retiring.spawn_local(async move {
+            generation.retire().await;
+            tracing::info!(generation = number, "retired");
+        });
+    }
+
+    fn workers(&self) -> usize {
+        let configured = self.app.settings.server.workers;
+        self.serving
+            .as_ref()
+            .map_or(configured, Generation::workers)
+    }
+
+    pub(super) async fn scale(&mut self, by: i32) -> Result<String, String> {
+        let by = isize::try_from(by).unwrap_or(0);
+        let workers = self.workers().saturating_add_signed(by);
+        let workers = workers.clamp(1, MOST_WORKERS);
+        if self.serving.is_none() {
+            return Master::refused("paused: reload brings the workers back".to_owned());
+        }
+        if workers == self.workers() {
+            return Ok(format!("{workers} workers, as before"));
+        }
+        self.replace_generation(workers).await?;
+        tracing::info!(workers, "scaled");
+        Ok(format!("{workers} workers"))
+    }
+
+    /// The same application in new workers.
+    async fn replace_generation(&mut self, workers: usize) -> Result<(), String> {
+        self.make_room().await;
+        let started = self.next_generation(&self.app, (&self.listeners, &self.door), workers);
+        match started.await {
+            Ok(generation) => {
+                self.take_over(generation);
+                Ok(())
+            }
+            Err(error) => Master::refused(error.to_string()),
+        }
+    }
+
+    pub(super) fn pause(&mut self) {
+        if let Some(generation) = self.serving.take() {
+            tracing::info!("WINCH: the workers end, the sockets stay; HUP brings them back");
+            self.retire(generation);
+        }
+    }
+
+    pub(super) async fn look_after(&mut self) -> Option<End> {
+        while self.retiring.try_join_next().is_some() {}
+        self.upgrade.look_after();
+        self.reload_what_has_changed().await;
+        let Some(serving) = &self.serving else {
+            self.notifier.feed();
+            return None;
+        };
+        if serving.has_ended() {
+            tracing::error!("the workers have ended by themselves");
+            return Some(End::Failed);
+        }
+        let silent = serving.silent(SILENT);
+        if silent == 0 {
+            self.notifier.feed();
+        } else if !std::mem::replace(&mut self.silent, true) {
+            // Its requests may be lost; those to come are not.
+            tracing::error!(silent, "workers do not answer: a new generation takes over");
+            let workers = self.workers();
+            drop(self.replace_generation(workers).await);
+        }
+        None
+    }
+}

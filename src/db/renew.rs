@@ -1,0 +1,84 @@
+//! Other settings while the program runs: whether the database goes on under them, and whether
+//! one that is to be used from now on answers.
+
+use super::Database;
+use super::health::Contact;
+use crate::error::RequestError;
+use crate::settings::{DatabaseTarget, Settings};
+
+impl Database {
+    /// Whether the database of one set of settings is that of the other too, with all that is
+    /// fixed when it is opened. What each run is given anew ([`super::Limits`]) is no matter.
+    pub fn is_same(before: &Settings, after: &Settings) -> bool {
+        let fixed = |settings: &Settings| match settings.database {
+            DatabaseTarget::Postgres(_) => None,
+            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => {
+                Some((settings.limits.max_result, settings.demo_delay))
+            }
+        };
+        before.database == after.database
+            && before.limits.pool_size == after.limits.pool_size
+            && fixed(before) == fixed(after)
+    }
+
+    /// Whether a load could begin now; takes about two seconds at most. What comes of it is
+    /// remembered only if it is good news. Must be called on the engine runtime. Dropping the
+    /// future abandons it.
+    ///
+    /// # Errors
+    /// The database is away, does not let us in, or takes no more connections.
+    pub async fn answers(&self) -> Result<(), RequestError> {
+        let contact = self.health_cell().ask().await;
+        let detail = match contact {
+            Contact::Answered => {
+                self.health_cell().tell(contact);
+                return Ok(());
+            }
+            Contact::Full(cause) | Contact::Away(cause) | Contact::Doubtful(cause) => cause,
+            Contact::Nothing => "it does not answer in time".into(),
+        };
+        Err(RequestError::Unavailable { detail })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn is_same(before: &[&str], after: &[&str]) -> bool {
+        let settings = |flags: &[&str]| Settings::from_flags(flags).unwrap();
+        Database::is_same(&settings(before), &settings(after))
+    }
+
+    #[test]
+    fn a_database_goes_on_unless_something_it_was_opened_with_has_changed() {
+        const URL: [&str; 2] = ["--database-url", "postgres://a@localhost/b"];
+        let with = |flags: &[&'static str]| [&URL, flags].concat();
+        for same in [&[][..], &["--ttl", "1s"], &["--statement-timeout", "1s"]] {
+            assert!(is_same(&[], same), "{same:?}");
+            assert!(is_same(&URL, &with(same)), "{same:?}");
+        }
+        for other in [
+            &["--pool-size", "3"][..],
+            &["--database-url", "sqlite:Cargo.toml"],
+        ] {
+            assert!(!is_same(&[], other), "{other:?}");
+        }
+        for other in [
+            ["--pool-size", "3"],
+            ["--db-sslmode", "require"],
+            ["--db-host", "elsewhere"],
+        ] {
+            assert!(!is_same(&URL, &with(&other)), "{other:?}");
+        }
+        let with_delay = ["--demo-delay", "1s"];
+        assert!(!is_same(&[], &with_delay));
+        assert!(is_same(&URL, &with(&with_delay)));
+        assert!(!is_same(
+            &URL,
+            &["--database-url", "postgres://a:secret@localhost/b"]
+        ));
+    }
+}

@@ -1,0 +1,83 @@
+//! Lines in gunicorn's way: what each part of such a format prints for a request. Which parts
+//! there are is for the settings to say.
+
+use std::fmt::{Display, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use time::OffsetDateTime;
+
+use super::{AccessRecord, Headers, format};
+use crate::settings::Part;
+
+/// Words in the name of a header whose value is nobody's business.
+const SECRETS: [&str; 7] = [
+    "auth", "cookie", "token", "secret", "passw", "api-key", "apikey",
+];
+
+/// A line of these parts, without its end.
+pub(super) fn line(parts: &[Part], record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+    let mut line = String::with_capacity(256);
+    for part in parts {
+        append(&mut line, part, record, time);
+    }
+    line
+}
+
+fn append(line: &mut String, part: &Part, record: &AccessRecord<'_>, time: OffsetDateTime) {
+    let duration = record.duration;
+    match part {
+        Part::Text(text) => line.push_str(text),
+        Part::Client => format::client(line, record.client),
+        Part::User => match user(record.request_headers) {
+            Some(user) => format::escape(line, &user),
+            None => line.push('-'),
+        },
+        Part::Time => format::date(line, time),
+        Part::RequestLine => format::request_line(line, record),
+        Part::Method => format::escape(line, record.method),
+        Part::Path => format::escape(line, record.path),
+        Part::Query if record.has_query => line.push_str(format::QUERY),
+        Part::Query => {}
+        Part::Target => format::target(line, record),
+        Part::Protocol => format::escape(line, record.version),
+        Part::Status => number(line, record.status),
+        Part::BytesOrDash if record.bytes == 0 => line.push('-'),
+        Part::Bytes | Part::BytesOrDash => number(line, record.bytes),
+        Part::Referer => format::url(line, record.referer.unwrap_or("-")),
+        Part::UserAgent => format::escape(line, record.user_agent.unwrap_or("-")),
+        Part::Seconds => number(line, duration.as_secs()),
+        Part::Milliseconds => number(line, duration.as_millis()),
+        Part::Microseconds => number(line, duration.as_micros()),
+        Part::DecimalSeconds => number(line, format_args!("{:.6}", duration.as_secs_f64())),
+        Part::Process => number(line, format_args!("<{}>", std::process::id())),
+        Part::RequestHeader(name) => header(line, record.request_headers, name),
+        Part::ResponseHeader(name) => header(line, record.response_headers, name),
+    }
+}
+
+fn number(line: &mut String, number: impl Display) {
+    // Writing to a string cannot fail.
+    let _ = write!(line, "{number}");
+}
+
+/// The value; `-` where there is none, `***` where it is a secret. It may be an address.
+fn header(line: &mut String, headers: &dyn Headers, name: &str) {
+    match headers.header(name) {
+        None => line.push('-'),
+        Some(_) if SECRETS.iter().any(|word| name.contains(word)) => line.push_str("***"),
+        Some(value) => format::url(line, value),
+    }
+}
+
+/// The user of `Authorization: Basic`.
+fn user(headers: &dyn Headers) -> Option<String> {
+    let (scheme, credentials) = headers.header("authorization")?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim()).ok()?;
+    let at = decoded.iter().position(|byte| *byte == b':')?;
+    let user = std::str::from_utf8(&decoded[..at]).ok()?;
+    (!user.is_empty()).then(|| user.to_owned())
+}

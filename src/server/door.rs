@@ -1,0 +1,142 @@
+//! The way in, which all generations of workers share: the pair that TLS is spoken with, and how
+//! many connections there may be. The process has only so many descriptors, however many of its
+//! generations are still ending.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
+
+use super::limits::{self, Bound};
+use super::tls::Pair;
+use crate::error::StartupError;
+use crate::settings::Settings;
+
+/// How clients get in under one state of the settings.
+#[derive(Debug, Clone)]
+pub struct Door {
+    pair: Option<Pair>,
+    bound: Bound,
+    process: Arc<AtomicUsize>,
+    said: Arc<Once>,
+}
+
+impl Door {
+    /// Reads the TLS pair, raises the limit on descriptors and finds out how many connections it
+    /// allows. To be called while the process still has the right to read the key.
+    ///
+    /// # Errors
+    /// A pair that cannot be used, or too few descriptors to serve at all.
+    pub fn open(settings: &Settings) -> Result<Door, StartupError> {
+        let pair = settings.tls.as_ref().map(Pair::load).transpose()?;
+        Ok(Door {
+            pair,
+            bound: limits::connections(settings)?,
+            process: Arc::default(),
+            said: Arc::new(Once::new()),
+        })
+    }
+
+    /// The same for other settings, or for files that have changed. Connections that are open
+    /// already count towards its bound too.
+    ///
+    /// # Errors
+    /// As [`Door::open`]; `self` goes on as it was.
+    pub fn renew(&self, settings: &Settings) -> Result<Door, StartupError> {
+        Ok(Door {
+            process: Arc::clone(&self.process),
+            ..Door::open(settings)?
+        })
+    }
+
+    /// Says once in the log what is odd about it. Not when it is opened: the log is open later.
+    pub(super) fn say(&self) {
+        self.said.call_once(|| {
+            if let Some(note) = self.pair.as_ref().and_then(Pair::note) {
+                tracing::warn!("{note}");
+            }
+            self.bound.say();
+        });
+    }
+
+    /// What TLS is spoken with.
+    pub(super) fn pair(&self) -> Option<&Pair> {
+        self.pair.as_ref()
+    }
+
+    /// Connections at once, in the whole process.
+    pub(super) fn most(&self) -> usize {
+        self.bound.most
+    }
+
+    /// For the connections of one generation, which are also counted in `generation`.
+    pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> Counted {
+        Counted {
+            counts: [Arc::clone(&self.process), Arc::clone(generation)],
+            most: self.bound.most,
+        }
+    }
+}
+
+/// The door as one generation's connections find it.
+#[derive(Debug, Clone)]
+pub(super) struct Counted {
+    /// The process and the generation.
+    counts: [Arc<AtomicUsize>; 2],
+    most: usize,
+}
+
+impl Counted {
+    /// Lets a connection in and counts it until the value is dropped; `None` where the process
+    /// has as many as it may have.
+    pub(super) fn enter(&self) -> Option<Visitor> {
+        let [before, _] = self
+            .counts
+            .each_ref()
+            .map(|count| count.fetch_add(1, Ordering::Relaxed));
+        let visitor = Visitor(self.counts.clone());
+        (before < self.most).then_some(visitor)
+    }
+}
+
+/// A connection that is in.
+#[derive(Debug)]
+pub(super) struct Visitor([Arc<AtomicUsize>; 2]);
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        for count in &self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_count_their_own_and_share_one_bound() {
+        let first = Door {
+            pair: None,
+            bound: Bound::of(2),
+            process: Arc::default(),
+            said: Arc::new(Once::new()),
+        };
+        let (old, new) = (Arc::default(), Arc::default());
+        let counted = first.counting(&old);
+        let (one, two) = (counted.enter(), counted.enter());
+        assert!(one.is_some() && two.is_some() && counted.enter().is_none());
+        let second = Door {
+            bound: Bound::of(3),
+            ..first.clone()
+        };
+        let counted = second.counting(&new);
+        let three = counted.enter();
+        assert!(three.is_some() && counted.enter().is_none());
+        let open = || [&old, &new].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(open(), [2, 1]);
+        drop(one);
+        assert!(counted.enter().is_some(), "somebody has left");
+        drop((two, three));
+        assert_eq!(open(), [0, 0]);
+    }
+}

@@ -1,0 +1,161 @@
+//! One generation of workers: the threads that serve one state of the settings, from the moment
+//! when all of them accept connections to the one when the last connection has ended. What outlives
+//! a generation (cache, pools, loads) is the application's.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::web;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::door::Door;
+use super::heartbeat::Heartbeats;
+use super::http::Http;
+use super::listeners::Listeners;
+use crate::app::App;
+use crate::defence::Defence;
+use crate::error::StartupError;
+use crate::logging::AccessLog;
+use crate::settings::Server as ServerSettings;
+use crate::web::Site;
+
+/// How often the end of the open connections is looked for while draining.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// How much longer than its keep-alive a connection may need to end.
+const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+/// How long a quick end may take.
+const QUICK: Duration = Duration::from_secs(2);
+
+/// Workers that serve. Dropped without an end, they go on until the process ends.
+#[derive(Debug)]
+pub struct Generation {
+    number: u64,
+    workers: usize,
+    site: web::Data<Site>,
+    settings: ServerSettings,
+    server: ServerHandle,
+    connections: Arc<AtomicUsize>,
+    heartbeats: Arc<Heartbeats>,
+    ended: JoinHandle<io::Result<()>>,
+}
+
+impl Generation {
+    /// Starts so many workers on all listeners, and returns when all of them serve. Must be called
+    /// in an actix system.
+    ///
+    /// # Errors
+    /// The system gives no threads or descriptors; nothing of it is left then.
+    pub async fn start(
+        number: u64,
+        app: &Arc<App>,
+        access_log: Option<AccessLog>,
+        (listeners, door): (&Listeners, &Door),
+        workers: usize,
+    ) -> Result<Generation, StartupError> {
+        let failed = |error: io::Error| {
+            StartupError::new(format!("cannot serve: {error}"))
+                .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
+        };
+        door.say();
+        let settings = app.settings.server.clone();
+        let site = web::Data::new(Site::new(Arc::clone(app), access_log));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let heartbeats = Arc::new(Heartbeats::default());
+        let counted = (door, &connections);
+        let mut http = Http::new(&settings, workers, site.clone(), &heartbeats, counted);
+        for (socket, manner) in listeners.served().map_err(failed)? {
+            http = http.listen(socket, manner).map_err(failed)?;
+        }
+        let server = http.run();
+        let handle = server.handle();
+        let mut ended = actix_web::rt::spawn(server);
+        // The server obeys its first command when every worker has made its services.
+        tokio::select! {
+            () = handle.resume() => {}
+            result = &mut ended => {
+                let result = result.unwrap_or_else(|error| Err(io::Error::other(error)));
+                let silent = io::Error::other("the workers ended as soon as they had started");
+                return Err(failed(result.err().unwrap_or(silent)));
+            }
+        }
+        Ok(Generation {
+            number,
+            workers,
+            site,
+            settings,
+            server: handle,
+            connections,
+            heartbeats,
+            ended,
+        })
+    }
+
+    /// Which one it is, counted from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How many threads it has.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The workers that have not been heard of for so long.
+    pub fn silent(&self, patience: Duration) -> usize {
+        self.heartbeats.silent(Instant::now(), patience)
+    }
+
+    /// Whether its workers have ended without having been asked to.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_finished()
+    }
+
+    /// From now on `/readyz` says 503, so that balancers go elsewhere.
+    pub fn say_not_ready(&self) {
+        self.site.drain();
+    }
+
+    /// Ends it without losing a request: every response closes its connection, no more are
+    /// accepted, and the workers end when the last one has, or those that are idle have had their
+    /// keep-alive. Requests that still run then have the graceful timeout.
+    ///
+    /// A worker that is stopped drops idle connections and those queued to it, and with them
+    /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
+    /// would go on without accepting.
+    pub async fn retire(self) {
+        if !Defence::Parting.is_off() {
+            self.site.part();
+        }
+        if !Defence::Pause.is_off() {
+            self.server.pause().await;
+        }
+        if !Defence::Patience.is_off() {
+            self.connections_end().await;
+        }
+        // A worker that is blocked never says that it has ended.
+        let limit = self.settings.graceful_timeout + QUICK;
+        if timeout(limit, self.server.stop(true)).await.is_err() {
+            let generation = self.number;
+            tracing::error!(generation, "workers that do not end are left behind");
+        }
+    }
+
+    /// Until no connection is open, at the longest for a keep-alive's own end.
+    async fn connections_end(&self) {
+        let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
+        let begun = Instant::now();
+        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+    }
+
+    /// Ends it now; running requests are cut off.
+    pub async fn stop(&self) {
+        // Nobody waits for longer: the process ends behind it.
+        let _ = timeout(QUICK, self.server.stop(false)).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! The heartbeats of worker threads: each tells once a second that it still gets to its tasks. What
+//! is done about one that falls silent is the daemon's.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often a worker tells.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// When each worker of a generation was last heard of.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
+
+thread_local! {
+    /// The heart of this thread: a worker makes its services once per listener, and beats once.
+    static BEATING: RefCell<Weak<Mutex<Instant>>> = const { RefCell::new(Weak::new()) };
+}
+
+impl Heartbeats {
+    /// Begins the heartbeat of the worker thread that calls it, until its runtime ends.
+    pub(super) fn join(&self) {
+        BEATING.with_borrow_mut(|beating| {
+            if beating.strong_count() > 0 {
+                return;
+            }
+            let heart = Arc::new(Mutex::new(Instant::now()));
+            *beating = Arc::downgrade(&heart);
+            actix_web::rt::spawn(beat(Arc::downgrade(&heart)));
+            self.lock().push(heart);
+        });
+    }
+
+    /// How many have not been heard of for so long before `now`.
+    pub(super) fn silent(&self, now: Instant, patience: Duration) -> usize {
+        let is_silent =
+            |heart: &&Arc<Mutex<Instant>>| now.saturating_duration_since(read(heart)) > patience;
+        self.lock().iter().filter(is_silent).count()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Mutex<Instant>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn beat(heart: Weak<Mutex<Instant>>) {
+    while let Some(heart) = heart.upgrade() {
+        *heart.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        drop(heart);
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+fn read(heart: &Mutex<Instant>) -> Instant {
+    *heart.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_beats_is_not_silent_and_one_that_is_blocked_is() {
+        let hearts = Heartbeats::default();
+        actix_web::rt::System::new().block_on(async {
+            hearts.join();
+            hearts.join();
+            assert_eq!(hearts.lock().len(), 1, "one heart for each thread");
+            let heart = Arc::clone(&hearts.lock()[0]);
+            let first = read(&heart);
+            while read(&heart) == first {
+                tokio::time::sleep(BEAT / 10).await;
+            }
+        });
+        let last = read(&hearts.lock()[0]);
+        assert_eq!(hearts.silent(last + BEAT, 2 * BEAT), 0);
+        assert_eq!(hearts.silent(last + 3 * BEAT, 2 * BEAT), 1);
+    }
+}

@@ -1,0 +1,192 @@
+//! HTTP on the connections of one generation: what each listener's connections go through, from
+//! the accepted socket, with TLS where it is asked for, to the route table. Who listens where,
+//! and when it ends, is not decided here.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::{TcpStream, UnixStream};
+use actix_web::{App as Routes, middleware, web};
+use rustls::ServerConfig;
+use socket2::SockRef;
+use tokio_rustls::TlsAcceptor;
+
+use super::door::{Counted, Door};
+use super::heartbeat::Heartbeats;
+use super::limits;
+use super::listeners::Listening;
+use super::tls::Pair;
+use super::wire::{Patience, Socket, Timed, Wire};
+use crate::settings::Server as ServerSettings;
+use crate::web::{Connection, Manner, Shortcut, Site, around, routes};
+
+/// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
+/// shorter anyway.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// How much the system takes of a response that it cannot send yet. It would take megabytes from
+/// each of the clients that do not read, until no connection has memory left.
+const UNSENT: u32 = 64 << 10;
+
+/// How long a connection is still read after a response that its request's body outlives.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A server in the making: the workers of one generation.
+pub(super) struct Http {
+    builder: ServerBuilder,
+    factory: Factory,
+}
+
+/// What becomes of an accepted socket.
+#[derive(Clone)]
+struct Arrival {
+    door: Counted,
+    tls: Option<Arc<ServerConfig>>,
+    patience: Patience,
+}
+
+impl Http {
+    /// A server without listeners, whose connections are counted in `connections`.
+    pub(super) fn new(
+        settings: &ServerSettings,
+        workers: usize,
+        site: web::Data<Site>,
+        heartbeats: &Arc<Heartbeats>,
+        (door, connections): (&Door, &Arc<AtomicUsize>),
+    ) -> Http {
+        let builder = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(limits::per_worker(door.most(), workers))
+            .shutdown_timeout(settings.graceful_timeout.as_secs())
+            .disable_signals();
+        let arrival = Arrival {
+            door: door.counting(connections),
+            tls: door.pair().map(Pair::config),
+            patience: Patience {
+                head: settings.request_timeout.min(HEAD),
+                stall: settings.request_timeout,
+            },
+        };
+        let factory = Factory {
+            arrival,
+            site,
+            heartbeats: Arc::clone(heartbeats),
+            keep_alive: settings.keep_alive,
+            ending: builder.graceful_shutdown_signal(),
+        };
+        Http { builder, factory }
+    }
+
+    /// Serves what comes in at this socket.
+    pub(super) fn listen(mut self, socket: Listening, manner: Manner) -> io::Result<Http> {
+        let factory = self.factory.clone();
+        self.builder = match socket {
+            Listening::Tcp(socket) => self
+                .builder
+                .listen("tcp", socket, move || factory.make(manner, tcp))?,
+            Listening::Unix(socket) => self
+                .builder
+                .listen_uds("unix", socket, move || factory.make(manner, unix))?,
+        };
+        Ok(self)
+    }
+
+    /// Starts the workers.
+    pub(super) fn run(self) -> Server {
+        self.builder.run()
+    }
+}
+
+fn tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
+    let peer = stream.peer_addr().ok();
+    // Without the first, the end of a long body waits for the client to acknowledge what came
+    // before. A connection that refuses either is gone already.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+    (Socket::Tcp(stream), peer)
+}
+
+fn unix(stream: UnixStream) -> (Socket, Option<SocketAddr>) {
+    (Socket::Unix(stream), None)
+}
+
+/// Makes the service of one listener, once for each worker.
+#[derive(Clone)]
+struct Factory {
+    arrival: Arrival,
+    site: web::Data<Site>,
+    heartbeats: Arc<Heartbeats>,
+    keep_alive: Duration,
+    ending: GracefulShutdownSignal,
+}
+
+impl Factory {
+    fn make<S: 'static>(
+        &self,
+        manner: Manner,
+        open: fn(S) -> (Socket, Option<SocketAddr>),
+    ) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError: Debug>
+    + use<S> {
+        self.heartbeats.join();
+        let (arrival, ending) = (self.arrival.clone(), self.ending.clone());
+        let table = Routes::new()
+            .app_data(self.site.clone())
+            .wrap(middleware::from_fn(around))
+            .configure(routes);
+        let application = Shortcut::before(self.site.clone(), table.into_factory())
+            .map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let signal = ending.clone();
+                async move { signal.notified().await }
+            })
+            .keep_alive(self.keep_alive)
+            .client_request_timeout(arrival.patience.head)
+            .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|wire: &Wire, extensions| {
+                extensions.insert(wire.connection().clone());
+            })
+            .h1(map_config(application, |()| AppConfig::default()));
+        fn_service(move |stream: S| {
+            let arrival = arrival.clone();
+            async move { arrival.accept(open(stream), manner).await }
+        })
+        .and_then(http)
+    }
+}
+
+impl Arrival {
+    async fn accept(
+        self,
+        (socket, peer): (Socket, Option<SocketAddr>),
+        manner: Manner,
+    ) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
+        let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
+        let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
+        let timed = Timed::new(socket, Connection::new(manner), self.patience, visitor);
+        let wire = match self.tls.filter(|_| manner == Manner::Tls) {
+            None => Wire::Plain(timed),
+            Some(config) => {
+                let handshake = TlsAcceptor::from(config).accept(timed);
+                let stream = tokio::time::timeout(self.patience.head, handshake)
+                    .await
+                    .map_err(|_| DispatchError::SlowRequestTimeout)??;
+                let wire = Wire::Tls(Box::new(stream));
+                wire.connection().forget();
+                wire
+            }
+        };
+        Ok((wire, peer))
+    }
+}

@@ -1,0 +1,324 @@
+//! The sockets that are listened on: bound all or none, kept across generations of workers, and
+//! removed at the end. Who serves them is `generation`'s; where they are inherited from is not
+//! known here.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use socket2::Socket;
+
+use super::sockets::{admit, tcp, unix};
+use crate::error::StartupError;
+use crate::settings::{Bind, Settings};
+use crate::web::Manner;
+
+/// Where HTTP and HTTPS are when nobody says.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
+/// All addresses, bound: all or none. Dropping it closes the sockets and leaves their paths.
+#[derive(Debug)]
+pub struct Listeners(Vec<Listener>);
+
+/// A bound address.
+#[derive(Debug)]
+struct Listener {
+    bind: Bind,
+    socket: Listening,
+    role: Role,
+    /// The path that is to be removed at the end, unless another file stands there by then.
+    path: Option<(PathBuf, FileId)>,
+}
+
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// HTTP; over TCP inside TLS, where there is a pair for it.
+    Main { tls: bool },
+    /// Plain HTTP, to send visitors on.
+    Redirect,
+}
+
+/// All addresses of the settings.
+fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
+    let tls = settings.tls.as_ref();
+    let main = Role::Main { tls: tls.is_some() };
+    let redirects = tls.into_iter().flat_map(|tls| &tls.redirect_bind);
+    let binds = settings.server.bind.iter().map(move |bind| (bind, main));
+    binds.chain(redirects.map(|bind| (bind, Role::Redirect)))
+}
+
+/// A listening socket of either family.
+#[derive(Debug)]
+pub(super) enum Listening {
+    /// `HOST:PORT`
+    Tcp(TcpListener),
+    /// `unix:PATH`
+    Unix(UnixListener),
+}
+
+/// A listening socket that another process has bound.
+#[derive(Debug)]
+pub struct Inherited {
+    /// What it is called in the settings, as a [`Bind`] displays itself.
+    pub name: String,
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Whether a path that it stands at is to be removed at the end.
+    pub owned: bool,
+}
+
+/// Device and inode: the same file as long as it exists.
+type FileId = (u64, u64);
+
+impl Listeners {
+    /// Binds every address of the settings, or takes the socket that was inherited under its name.
+    /// Sockets that no setting names any more are closed.
+    ///
+    /// # Errors
+    /// An address that cannot be bound; those that were, are released.
+    pub fn open(
+        settings: &Settings,
+        mut inherited: Vec<Inherited>,
+    ) -> Result<Listeners, StartupError> {
+        let mut listeners = Listeners(Vec::new());
+        for (bind, role) in wanted(settings) {
+            let name = bind.to_string();
+            let taken = inherited.iter().position(|one| one.name == name);
+            let opened = match taken.map(|at| inherited.swap_remove(at)) {
+                Some(inherited) => Listener::adopt(bind, role, inherited),
+                None => Listener::bind(bind, role, settings),
+            };
+            match opened {
+                Ok(listener) => listeners.0.push(listener),
+                Err(error) => {
+                    listeners.remove_paths();
+                    return Err(not_bound(bind, role, &error));
+                }
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// The listeners for other settings: those that stay are the same sockets, those that are new
+    /// are bound. Nothing of `self` is changed; [`Listeners::remove_paths_not_in`] ends what is no
+    /// longer wanted.
+    ///
+    /// # Errors
+    /// As [`Listeners::open`].
+    pub fn renew(&self, settings: &Settings) -> Result<Listeners, StartupError> {
+        let mut renewed = Listeners(Vec::new());
+        let mut fresh = Listeners(Vec::new());
+        for (bind, role) in wanted(settings) {
+            let known = self.0.iter().find(|listener| listener.bind == *bind);
+            let opened = match known {
+                Some(listener) => listener.try_clone().map(|kept| Listener { role, ..kept }),
+                None => Listener::bind(bind, role, settings),
+            };
+            let kept = opened.and_then(|listener| {
+                if known.is_none() {
+                    fresh.0.push(listener.try_clone()?);
+                }
+                Ok(listener)
+            });
+            match kept {
+                Ok(listener) => renewed.0.push(listener),
+                Err(error) => {
+                    fresh.remove_paths();
+                    return Err(not_bound(bind, role, &error));
+                }
+            }
+        }
+        Ok(renewed)
+    }
+
+    /// The same sockets once more, with the manner in which each is served.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub(super) fn served(&self) -> io::Result<Vec<(Listening, Manner)>> {
+        let to = self
+            .0
+            .iter()
+            .filter(|one| one.is_tls())
+            .find_map(Listener::port);
+        let served = |one: &Listener| {
+            let manner = match one.role {
+                Role::Main { .. } if one.is_tls() => Manner::Tls,
+                Role::Main { .. } => Manner::Plain,
+                Role::Redirect => Manner::Redirect {
+                    from: one.port().unwrap_or(HTTP),
+                    to: to.unwrap_or(HTTPS),
+                },
+            };
+            Ok((one.try_clone()?.socket, manner))
+        };
+        self.0.iter().map(served).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where clients find them, without those that only send them on.
+    pub fn urls(&self) -> Vec<String> {
+        let main = self.0.iter().filter(|one| one.role != Role::Redirect);
+        main.map(Listener::url).collect()
+    }
+
+    /// Each socket with the name of its setting and whether its path is to be removed at the end.
+    pub fn sockets(&self) -> impl Iterator<Item = (&Bind, BorrowedFd<'_>, bool)> {
+        self.0
+            .iter()
+            .map(|one| (&one.bind, one.descriptor(), one.path.is_some()))
+    }
+
+    /// Removes the paths of Unix sockets, where they are still this one's.
+    pub fn remove_paths(&self) {
+        self.0.iter().for_each(Listener::remove_path);
+    }
+
+    /// [`Listeners::remove_paths`] for those that `other` does not have.
+    pub fn remove_paths_not_in(&self, other: &Listeners) {
+        let gone = |one: &&Listener| other.0.iter().all(|kept| kept.bind != one.bind);
+        self.0.iter().filter(gone).for_each(Listener::remove_path);
+    }
+}
+
+impl Listener {
+    fn bind(bind: &Bind, role: Role, settings: &Settings) -> io::Result<Listener> {
+        let (socket, path) = match bind {
+            Bind::Tcp(address) => (
+                Listening::Tcp(tcp(*address, settings.server.backlog)?),
+                None,
+            ),
+            Bind::Unix(path) => {
+                let socket = Listening::Unix(unix(path)?);
+                let process = &settings.process;
+                admit(path, process.socket_mode, process.socket_group.as_deref())?;
+                (socket, Some((path.clone(), file_id(path)?)))
+            }
+            Bind::Fd(number) => {
+                let none = format!("nobody passed on a socket as descriptor {number}");
+                return Err(io::Error::other(none));
+            }
+        };
+        Ok(Listener {
+            bind: bind.clone(),
+            socket,
+            role,
+            path,
+        })
+    }
+
+    fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
+        let socket = Socket::from(inherited.socket);
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let path = match address.as_pathname() {
+            Some(path) if inherited.owned => Some((path.to_owned(), file_id(path)?)),
+            _ => None,
+        };
+        let socket = if address.is_unix() {
+            Listening::Unix(socket.into())
+        } else {
+            Listening::Tcp(socket.into())
+        };
+        Ok(Listener {
+            bind: bind.clone(),
+            socket,
+            role,
+            path,
+        })
+    }
+
+    fn try_clone(&self) -> io::Result<Listener> {
+        let socket = match &self.socket {
+            Listening::Tcp(socket) => Listening::Tcp(socket.try_clone()?),
+            Listening::Unix(socket) => Listening::Unix(socket.try_clone()?),
+        };
+        Ok(Listener {
+            bind: self.bind.clone(),
+            socket,
+            role: self.role,
+            path: self.path.clone(),
+        })
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Listening::Tcp(socket) => socket.as_fd(),
+            Listening::Unix(socket) => socket.as_fd(),
+        }
+    }
+
+    /// Whether TLS is spoken here.
+    fn is_tls(&self) -> bool {
+        self.role == Role::Main { tls: true } && matches!(self.socket, Listening::Tcp(_))
+    }
+
+    fn port(&self) -> Option<u16> {
+        match &self.socket {
+            Listening::Tcp(socket) => socket.local_addr().ok().map(|address| address.port()),
+            Listening::Unix(_) => None,
+        }
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.is_tls() { "https" } else { "http" };
+        match &self.socket {
+            Listening::Tcp(socket) => match socket.local_addr() {
+                Ok(address) => format!("{scheme}://{address}"),
+                Err(error) => format!("an address that cannot be read ({error})"),
+            },
+            Listening::Unix(socket) => {
+                let address = socket.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                path.map_or_else(
+                    || self.bind.to_string(),
+                    |path| format!("unix:{}", path.display()),
+                )
+            }
+        }
+    }
+
+    fn remove_path(&self) {
+        if let Some((path, id)) = &self.path
+            && file_id(path).is_ok_and(|now| now == *id)
+        {
+            // It may be gone already, which is what was wanted.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "is it running already? Choose another address or port",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 and other people's folders need the right to use them"
+        }
+        _ => "give an address of this machine: HOST:PORT or unix:PATH",
+    };
+    StartupError::new(format!("cannot listen on {bind}: {error}"))
+        .at(match role {
+            Role::Main { .. } => "--bind / [server] bind",
+            Role::Redirect => "--redirect-bind / [tls] redirect_bind",
+        })
+        .remedy(remedy)
+}

@@ -1,0 +1,293 @@
+//! `[log] access_format`: a word, or a line with gunicorn's identifiers, which is taken apart here
+//! once. What an identifier prints for a request is for `logging`.
+
+use super::super::values::{Fault, Given, Read};
+
+/// How the lines of the access log look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// Apache's combined format, with duration, request id and outcome at the end.
+    Combined,
+    /// One JSON object a line.
+    Json,
+    /// These parts, one after the other.
+    Parts(Vec<Part>),
+}
+
+/// A part of a line of the access log, with gunicorn's name for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// What stands between identifiers; `%(l)s` is a `-`.
+    Text(String),
+    /// `h`: who asked.
+    Client,
+    /// `u`: the user of `Authorization: Basic`.
+    User,
+    /// `t`: the time in brackets, as in the combined format.
+    Time,
+    /// `r`: method, target and protocol.
+    RequestLine,
+    /// `m`
+    Method,
+    /// `U`: the path without the query string.
+    Path,
+    /// `q`: whether there was a query string.
+    Query,
+    /// The path with the mark of a query string.
+    Target,
+    /// `H`
+    Protocol,
+    /// `s`
+    Status,
+    /// `B`: bytes of the body.
+    Bytes,
+    /// `b`: the same, `-` for none.
+    BytesOrDash,
+    /// `f`
+    Referer,
+    /// `a`
+    UserAgent,
+    /// `T`: how long it took, in whole seconds.
+    Seconds,
+    /// `M`: in milliseconds.
+    Milliseconds,
+    /// `D`: in microseconds.
+    Microseconds,
+    /// `L`: in seconds with six decimals.
+    DecimalSeconds,
+    /// `p`: the process id in angle brackets.
+    Process,
+    /// `{NAME}i`, in lower case.
+    RequestHeader(String),
+    /// `{NAME}o`, in lower case.
+    ResponseHeader(String),
+}
+
+const FORMS: &str = "write combined, json, or a line with gunicorn's identifiers, such as \
+                     %(h)s %(t)s \"%(r)s\" %(s)s %(b)s %(L)s";
+
+fn identifiers() -> [(&'static str, Part); 19] {
+    [
+        ("h", Part::Client),
+        ("l", Part::Text("-".to_owned())),
+        ("u", Part::User),
+        ("t", Part::Time),
+        ("r", Part::RequestLine),
+        ("m", Part::Method),
+        ("U", Part::Path),
+        ("q", Part::Query),
+        ("H", Part::Protocol),
+        ("s", Part::Status),
+        ("B", Part::Bytes),
+        ("b", Part::BytesOrDash),
+        ("f", Part::Referer),
+        ("a", Part::UserAgent),
+        ("T", Part::Seconds),
+        ("D", Part::Microseconds),
+        ("M", Part::Milliseconds),
+        ("L", Part::DecimalSeconds),
+        ("p", Part::Process),
+    ]
+}
+
+/// What a WSGI server calls the parts of a request, besides `HTTP_NAME` for a header.
+fn variables() -> [(&'static str, Part); 9] {
+    [
+        ("REMOTE_ADDR", Part::Client),
+        ("REMOTE_USER", Part::User),
+        ("REQUEST_METHOD", Part::Method),
+        ("PATH_INFO", Part::Path),
+        ("QUERY_STRING", Part::Query),
+        ("RAW_URI", Part::Target),
+        ("REQUEST_URI", Part::Target),
+        ("SERVER_PROTOCOL", Part::Protocol),
+        ("SCRIPT_NAME", Part::Text(String::new())),
+    ]
+}
+
+/// The part of this name.
+fn find(known: impl IntoIterator<Item = (&'static str, Part)>, name: &str) -> Option<Part> {
+    let found = known.into_iter().find(|(known, _)| *known == name);
+    found.map(|(_, part)| part)
+}
+
+/// A word, or a line that holds a `%(`.
+pub(in super::super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
+    match given.text {
+        text if text.contains("%(") => parts(text).map(AccessFormat::Parts),
+        text if text.eq_ignore_ascii_case("combined") => Ok(AccessFormat::Combined),
+        text if text.eq_ignore_ascii_case("json") => Ok(AccessFormat::Json),
+        _ => Err(Fault::new("is no format that is known here", FORMS)),
+    }
+}
+
+fn parts(text: &str) -> Read<Vec<Part>> {
+    if text.contains(char::is_control) {
+        return Err(Fault::new("holds a control character", FORMS));
+    }
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        literal.push_str(before);
+        if let Some(more) = after.strip_prefix('%') {
+            literal.push('%');
+            rest = more;
+            continue;
+        }
+        let (name, more) = after
+            .strip_prefix('(')
+            .and_then(|named| named.split_once(")s"))
+            .filter(|(name, _)| !name.contains([')', '%']))
+            .ok_or_else(|| {
+                let why = "has a % that begins no identifier";
+                Fault::new(
+                    why,
+                    "write %(NAME)s for an identifier, %% for a percent sign",
+                )
+            })?;
+        match identifier(name).ok_or_else(|| unknown(name))? {
+            Part::Text(text) => literal.push_str(&text),
+            part => {
+                if !literal.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut literal)));
+                }
+                parts.push(part);
+            }
+        }
+        rest = more;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Text(literal));
+    }
+    Ok(parts)
+}
+
+fn identifier(name: &str) -> Option<Part> {
+    let Some((inner, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) else {
+        return find(identifiers(), name);
+    };
+    match kind {
+        "i" => header(inner).map(Part::RequestHeader),
+        "o" => header(inner).map(Part::ResponseHeader),
+        "e" => variable(&inner.to_ascii_uppercase()),
+        _ => None,
+    }
+}
+
+fn variable(name: &str) -> Option<Part> {
+    let from_header = || {
+        let name = match name {
+            "CONTENT_TYPE" | "CONTENT_LENGTH" => name,
+            _ => name.strip_prefix("HTTP_")?,
+        };
+        header(&name.replace('_', "-")).map(Part::RequestHeader)
+    };
+    find(variables(), name).or_else(from_header)
+}
+
+/// A header's name in lower case, where it can be one.
+fn header(name: &str) -> Option<String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
+    (!name.is_empty() && name.bytes().all(token)).then(|| name.to_ascii_lowercase())
+}
+
+fn unknown(name: &str) -> Fault {
+    let known = identifiers().map(|(name, _)| name);
+    let variables = variables().map(|(name, _)| name);
+    Fault::new(
+        format!("has the identifier %({name})s, which is not known"),
+        format!(
+            "the known ones are {} {{HEADER}}i {{HEADER}}o, and {{VARIABLE}}e for HTTP_HEADER, \
+             CONTENT_TYPE, CONTENT_LENGTH, {}",
+            known.join(" "),
+            variables.join(", ")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::settings::values::given;
+
+    fn text(text: &str) -> Part {
+        Part::Text(text.to_owned())
+    }
+
+    #[test]
+    fn a_line_of_identifiers_is_taken_apart() {
+        assert_eq!(
+            parts("%(h)s %(l)s 100%% \"%(r)s\"%(s)s").unwrap(),
+            [
+                Part::Client,
+                text(" - 100% \""),
+                Part::RequestLine,
+                text("\""),
+                Part::Status,
+            ]
+        );
+        let agent = || Part::RequestHeader("user-agent".to_owned());
+        for (line, part) in [
+            ("%({User-Agent}i)s", agent()),
+            ("%({HTTP_USER_AGENT}e)s", agent()),
+            ("%({http_user_agent}e)s", agent()),
+            ("%({raw_uri}e)s", Part::Target),
+            (
+                "%({X-Request-Id}o)s",
+                Part::ResponseHeader("x-request-id".to_owned()),
+            ),
+            (
+                "%({CONTENT_LENGTH}e)s",
+                Part::RequestHeader("content-length".to_owned()),
+            ),
+        ] {
+            assert_eq!(parts(line).unwrap(), [part], "{line}");
+        }
+    }
+
+    #[test]
+    fn every_identifier_of_gunicorn_is_known() {
+        for name in [
+            "h", "l", "u", "t", "r", "m", "U", "q", "H", "s", "B", "b", "f", "a", "T", "D", "M",
+            "L", "p",
+        ] {
+            assert!(identifier(name).is_some(), "{name}");
+        }
+        assert_eq!(parts("%(l)s").unwrap(), [text("-")]);
+        assert_eq!(parts("a%({SCRIPT_NAME}e)sb").unwrap(), [text("ab")]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_what_is() {
+        for name in [
+            "z",
+            "hh",
+            "",
+            "{}i",
+            "{a b}i",
+            "{x}z",
+            "{DATABASE_URL}e",
+            "{HTTP_}e",
+        ] {
+            let fault = parts(&format!("%(h)s %({name})s")).unwrap_err();
+            let shown = format!("%({name})s");
+            assert!(fault.why.contains(&shown), "{name}: {fault:?}");
+            assert!(
+                fault.remedy.contains(" h l u t r m U ") && fault.remedy.contains("{HEADER}i"),
+                "{fault:?}"
+            );
+        }
+        for line in ["%(h)s %", "%(h)d", "%(h", "%(h)10s", "%h %(s)s", "%(a%(b)s"] {
+            let fault = parts(line).unwrap_err();
+            assert!(fault.remedy.contains("%%"), "{line}: {fault:?}");
+        }
+        assert!(parts("%(h)s\n%(s)s").is_err());
+        for word in ["common", "", "h", "%h"] {
+            let fault = access_format(given(word)).unwrap_err();
+            assert!(fault.remedy.contains("combined, json"), "{fault:?}");
+        }
+    }
+}

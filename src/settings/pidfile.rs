@@ -1,0 +1,95 @@
+//! Where the pidfile is, read without the rest: who wants to know how the daemon is, or to end it,
+//! must be able to while the settings are not in order.
+
+use std::path::{Path, PathBuf};
+
+use super::{Surroundings, config_file};
+use crate::flags::Flags;
+
+/// What settings that cannot be used say about the pidfile, as far as they can be understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PidfilePlace {
+    /// `[server] pidfile`, absolute, if any layer names it.
+    pub named: Option<PathBuf>,
+    /// The folder of the ini file, or the working directory where there is none.
+    pub folder: PathBuf,
+}
+
+/// The pidfile that flag, environment or ini file names, the first of these that does. Nothing
+/// else in them is looked at.
+pub fn pidfile_place(flags: &Flags, surroundings: &Surroundings) -> PidfilePlace {
+    let working = surroundings.working_folder.as_path();
+    let ini = config_file(flags, working).map(|file| working.join(file));
+    let folder = ini.as_deref().and_then(Path::parent).unwrap_or(working);
+    let flag = flags.values("pid").and_then(|values| values.last());
+    let variable = surroundings
+        .environment
+        .iter()
+        .find(|(name, _)| name == "UNSLOW_SERVER_PIDFILE");
+    let in_ini = || {
+        let text = std::fs::read(ini.as_ref()?).ok()?;
+        named_in(&String::from_utf8_lossy(&text))
+    };
+    let named = flag
+        .or(variable.map(|(_, value)| value))
+        .map(|text| (text.clone(), working))
+        .or_else(|| Some((in_ini()?, folder)))
+        .filter(|(text, _)| !text.is_empty());
+    PidfilePlace {
+        named: named.map(|(text, base)| base.join(text)),
+        folder: folder.to_owned(),
+    }
+}
+
+/// The value of `pidfile` in `[server]`.
+fn named_in(ini: &str) -> Option<String> {
+    let lines = ini.lines().map(str::trim);
+    let server = lines
+        .skip_while(|line| *line != "[server]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let mut pairs = server.filter_map(|line| line.split_once(['=', ':']));
+    let (_, value) = pairs.find(|(key, _)| key.trim() == "pidfile")?;
+    Some(value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// What is found beside this ini file, with these arguments and this variable.
+    fn found(ini: Option<&str>, arguments: &[&str], variable: Option<&str>) -> (String, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        if let Some(text) = ini {
+            std::fs::write(dir.path().join("app.ini"), text).unwrap();
+        }
+        let words = [&["unslow"], arguments].concat();
+        let flags = crate::flags::parse(words, super::super::flags()).unwrap();
+        let variable = variable.map(|value| ("UNSLOW_SERVER_PIDFILE".into(), value.into()));
+        let surroundings = Surroundings {
+            working_folder: dir.path().to_owned(),
+            environment: variable.into_iter().collect(),
+        };
+        let place = pidfile_place(&flags, &surroundings);
+        let named = place.named.unwrap_or_default();
+        let named = named.strip_prefix(dir.path()).unwrap_or(&named);
+        (named.display().to_string(), place.folder == dir.path())
+    }
+
+    #[test]
+    fn it_is_found_in_settings_that_are_not_in_order() {
+        let broken = "[cache]\nttl=oops\npidfile=no\n[server\n[server]\n workers = x\n\
+                      pidfile = run/a.pid\n[nonsense]\npidfile=no\n";
+        let is = |text: &str| (text.to_owned(), true);
+        assert_eq!(found(Some(broken), &[], None), is("run/a.pid"));
+        assert_eq!(
+            found(Some(broken), &[], Some("/run/b.pid")),
+            is("/run/b.pid")
+        );
+        let flag = ["status", "--pid", "c.pid"];
+        assert_eq!(found(Some(broken), &flag, Some("/run/b.pid")), is("c.pid"));
+        assert_eq!(found(Some("[server]\n#pidfile = x\n"), &[], None), is(""));
+        assert_eq!(found(None, &[], None), is(""));
+    }
+}

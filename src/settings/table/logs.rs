@@ -1,0 +1,80 @@
+//! The settings of the logs.
+
+use super::serving::NO_FLAG;
+use super::{Setting, put, set, setting};
+use crate::flags::Flag;
+use crate::settings::{LogTarget, log};
+
+pub(super) const ROWS: [Setting; 6] = [
+    setting(
+        "log",
+        "access",
+        "Access log: a file, or - for standard output",
+        |d, g| put(&mut d.log.access, Ok(log::target(g, LogTarget::Stdout))),
+    )
+    .full_flag(Flag {
+        long: "access-log",
+        value: "FILE",
+        aliases: &["access-logfile"],
+        ..NO_FLAG
+    }),
+    setting(
+        "log",
+        "access_format",
+        "Form of the access log: combined, json, or gunicorn's identifiers",
+        |d, g| set(&mut d.log.access_format, log::access_format(g)),
+    )
+    .full_flag(Flag {
+        long: "access-log-format",
+        value: "FORM",
+        aliases: &["access-logformat"],
+        ..NO_FLAG
+    })
+    .or("combined"),
+    setting(
+        "log",
+        "error",
+        "Error log: a file, or - for standard error",
+        |d, g| set(&mut d.log.error, Ok(log::target(g, LogTarget::Stderr))),
+    )
+    .full_flag(Flag {
+        long: "error-log",
+        value: "FILE",
+        aliases: &["error-logfile", "log-file"],
+        ..NO_FLAG
+    })
+    .or("-"),
+    setting(
+        "log",
+        "level",
+        "What is logged: error, warn, info, debug or trace",
+        |d, g| set(&mut d.log.level, log::level(g)),
+    )
+    .flag("log-level", "LEVEL")
+    .or("info"),
+    setting(
+        "log",
+        "syslog",
+        "syslog that gets both logs too: udp://HOST:PORT or unix:PATH",
+        |d, g| put(&mut d.log.syslog, log::syslog(g)),
+    )
+    .full_flag(Flag {
+        long: "syslog",
+        value: "ADDR",
+        aliases: &["log-syslog-to"],
+        ..NO_FLAG
+    }),
+    setting(
+        "log",
+        "syslog_facility",
+        "What syslog is told that unslow is: daemon, user, local0 to local7, …",
+        |d, g| set(&mut d.log.syslog_facility, log::facility(g)),
+    )
+    .full_flag(Flag {
+        long: "syslog-facility",
+        value: "NAME",
+        aliases: &["log-syslog-facility"],
+        ..NO_FLAG
+    })
+    .or("daemon"),
+];

@@ -1,0 +1,47 @@
+//! The settings of TLS: the pair, and the plain addresses that send visitors on to it.
+
+use super::{Setting, put, set, setting};
+use crate::flags::Flag;
+use crate::settings::{bind, files};
+
+pub(super) const ROWS: [Setting; 3] = [
+    setting(
+        "tls",
+        "cert",
+        "PEM file of the server's certificate and its chain; turns TLS on",
+        |d, g| put(&mut d.tls.cert, Ok(files::path(g))),
+    )
+    .full_flag(Flag {
+        long: "tls-cert",
+        short: None,
+        value: "FILE",
+        aliases: &["certfile"],
+        repeatable: false,
+    }),
+    setting(
+        "tls",
+        "key",
+        "PEM file of the certificate's private key",
+        |d, g| put(&mut d.tls.key, Ok(files::path(g))),
+    )
+    .full_flag(Flag {
+        long: "tls-key",
+        short: None,
+        value: "FILE",
+        aliases: &["keyfile"],
+        repeatable: false,
+    }),
+    setting(
+        "tls",
+        "redirect_bind",
+        "Plain addresses that send visitors on to https",
+        |d, g| set(&mut d.tls.redirect_bind, bind::binds(g)),
+    )
+    .full_flag(Flag {
+        long: "redirect-bind",
+        short: None,
+        value: "ADDR",
+        aliases: &[],
+        repeatable: true,
+    }),
+];

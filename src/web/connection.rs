@@ -1,0 +1,108 @@
+//! What the requests on one connection have in common: how it is spoken on, and whether one of
+//! them is being worked on. The server makes one of these for each connection and leaves it with
+//! the connection's requests; the socket itself is the server's.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// How a listener's connections are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// In plain HTTP.
+    Plain,
+    /// Inside TLS of our own.
+    Tls,
+    /// In plain HTTP, and every visitor is sent on to https.
+    Redirect {
+        /// The port that is listened on.
+        from: u16,
+        /// The port that speaks TLS.
+        to: u16,
+    },
+}
+
+/// One connection, in the extensions of its requests as an `Rc`.
+#[derive(Debug)]
+pub struct Connection {
+    manner: Manner,
+    at_work: Cell<u32>,
+    since: Cell<Option<Instant>>,
+}
+
+impl Connection {
+    /// A connection that has just been made.
+    pub fn new(manner: Manner) -> Rc<Connection> {
+        Rc::new(Connection {
+            manner,
+            at_work: Cell::new(0),
+            since: Cell::new(None),
+        })
+    }
+
+    /// How it is served.
+    pub fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// Notes that bytes came in. They are part of a head, unless a request is being worked on.
+    pub fn received(&self) {
+        if self.at_work.get() == 0 && self.since.get().is_none() {
+            self.since.set(Some(Instant::now()));
+        }
+    }
+
+    /// Forgets what came in: it was no part of a request, but of a TLS handshake.
+    pub fn forget(&self) {
+        self.since.set(None);
+    }
+
+    /// Since when a head is being read that is not complete; `None` where none is.
+    pub fn reading_since(&self) -> Option<Instant> {
+        self.since.get()
+    }
+
+    /// A complete head has come: its request is worked on until the value is dropped.
+    pub(super) fn work(connection: &Rc<Connection>) -> Work {
+        connection.since.set(None);
+        connection.at_work.set(connection.at_work.get() + 1);
+        Work(Rc::clone(connection))
+    }
+}
+
+/// A request that is being worked on.
+#[derive(Debug)]
+pub(super) struct Work(Rc<Connection>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.at_work.set(self.0.at_work.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_is_a_head_unless_a_request_is_worked_on() {
+        let connection = Connection::new(Manner::Plain);
+        assert_eq!(connection.reading_since(), None);
+        connection.received();
+        let since = connection.reading_since();
+        assert!(since.is_some());
+        connection.received();
+        assert_eq!(
+            connection.reading_since(),
+            since,
+            "it began with its first byte"
+        );
+        let work = Connection::work(&connection);
+        assert_eq!(connection.reading_since(), None);
+        connection.received();
+        assert_eq!(connection.reading_since(), None, "that is its body");
+        drop(work);
+        connection.received();
+        assert!(connection.reading_since().is_some());
+    }
+}
