@@ -25,9 +25,8 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
-/// How long none may be open before there is none on its way either: the pause is acknowledged
-/// before it holds, and a connection counts only when a worker has taken it up.
-const QUIET: Duration = Duration::from_millis(200);
+/// How long a connection may be on its way from the accept loop to the worker that serves it.
+const SETTLING: Duration = Duration::from_millis(500);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// How much longer than their graceful timeout workers may need to end. One that is blocked never
@@ -139,11 +138,12 @@ impl Generation {
         if !Defence::Pause.is_off() {
             self.server.pause().await;
         }
-        if !gone.is_empty() {
-            // The pause is acknowledged a moment before it is one.
-            tokio::time::sleep(DRAIN_STEP).await;
-            gone.close();
+        if !Defence::Patience.is_off() {
+            // The pause is acknowledged a moment before it is one, and what was accepted until then
+            // is counted a moment after that.
+            tokio::time::sleep(SETTLING).await;
         }
+        gone.close();
         if !Defence::Patience.is_off() {
             self.connections_end().await;
         }
@@ -162,12 +162,8 @@ impl Generation {
     async fn connections_end(&self) {
         let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
         let begun = Instant::now();
-        let mut quiet = begun;
-        while quiet.elapsed() < QUIET && begun.elapsed() < patience {
+        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
             tokio::time::sleep(DRAIN_STEP).await;
-            if self.connections.load(Ordering::Relaxed) > 0 {
-                quiet = Instant::now();
-            }
         }
     }
 

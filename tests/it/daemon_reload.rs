@@ -77,7 +77,7 @@ fn addresses_come_and_go_and_a_removed_one_refuses_at_once() {
         TcpStream::connect(&added).is_err()
     });
     assert!(answers(&daemon.address.to_string()));
-    assert_eq!(daemon.log().matches("generation=2 retired").count(), 0);
+    assert_eq!(daemon.log().matches("retired generation=2").count(), 0);
     // Both can be had again while those who served them before are still ending.
     write(&daemon, &more, ini);
     daemon.reload();
