@@ -33,6 +33,10 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     if daemon.state()? != State::Absent {
         ended.extend(end(&path, now, &daemon)?);
     }
+    if let Some(pid) = daemon.hidden() {
+        end_hidden(now, &mut daemon)?;
+        ended.push(pid);
+    }
     if ended.is_empty() {
         return print(format!("{}\n", daemon.not_running()).as_bytes());
     }
@@ -72,6 +76,21 @@ fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
         }
         ended.push(pid);
     }
+}
+
+/// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
+/// stands behind is not sent a signal.
+fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
+    daemon.ask(&Request::Stop { now }, SHORT)?;
+    let begun = Instant::now();
+    let patience = if now { QUICK } else { daemon.end };
+    while let Some(pid) = daemon.hidden() {
+        if begun.elapsed() > patience {
+            return Err(Failure::Running(format!("pid {pid} does not end")));
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
 }
 
 /// The number of a process that has just begun, once it has written that; `None` when it does not
