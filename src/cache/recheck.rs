@@ -150,6 +150,8 @@ impl Inner {
         copy: Option<&Arc<Entry>>,
     ) -> Glance {
         let generations = self.generations.of(key.query());
+        // Before Redis is asked at all: it may never hear of a purge that comes from now on.
+        let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(redis) = self.redis_for(&generations) else {
             return Glance::default();
         };
@@ -168,7 +170,6 @@ impl Inner {
                 };
             }
         }
-        let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(look) = redis.read(key, &generations, sequence).await else {
             return Glance::unanswered();
         };
@@ -190,8 +191,8 @@ impl Inner {
         }
     }
 
-    /// Keeps an entry that Redis gave, unless a hard purge came while it was on its way, of which
-    /// there had been `purges` before.
+    /// Keeps an entry that Redis gave, unless a hard purge of it came while it was on its way; there
+    /// had been `purges` before.
     pub(super) fn keep_found(
         &self,
         entry: Entry,
@@ -206,15 +207,13 @@ impl Inner {
         entry.set_stored();
         self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
-        let noted = generations.purges();
-        if noted.hard != purges.hard {
-            entry.purge(PurgeKind::Hard);
+        let meanwhile = generations.purged_since(purges, &entry);
+        if let Some(kind) = meanwhile {
+            entry.purge(kind);
+        }
+        if meanwhile == Some(PurgeKind::Hard) {
             self.memory.remove(&entry);
             return None;
-        }
-        // Of this entry or of another: the next use finds out.
-        if noted.soft != purges.soft {
-            mistrust(&entry);
         }
         Some((entry, Tier::Redis))
     }

@@ -29,9 +29,10 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let path = daemon.pidfile.clone();
     // A successor that is on its way would take the place of the one that ends.
-    let mut ended = end(&pidfile::successor(&path), now, &daemon)?;
+    let mut ended = Vec::new();
+    end(&pidfile::successor(&path), now, &daemon, &mut ended)?;
     if daemon.state()? != State::Absent {
-        ended.extend(end(&path, now, &daemon)?);
+        end(&path, now, &daemon, &mut ended)?;
     }
     if let Some(pid) = daemon.hidden() {
         end_hidden(now, &mut daemon)?;
@@ -46,15 +47,15 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends every process that holds this pidfile, one after the other. Gives their numbers.
-fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
-    let mut ended = Vec::new();
+/// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
+/// already, under another path, and are not told twice: the second time they would not wait.
+fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<(), Failure> {
     loop {
         let pid = match state(path)? {
-            State::Absent | State::Stale => return Ok(ended),
+            State::Absent | State::Stale => return Ok(()),
             State::Starting => match named(path, daemon.start)? {
                 Some(pid) => pid,
-                None => return Ok(ended),
+                None => return Ok(()),
             },
             State::Running(pid) => pid,
         };
@@ -63,7 +64,10 @@ fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
         } else {
             (Signal::SIGTERM, daemon.end)
         };
-        send(pid, signal)?;
+        if !ended.contains(&pid) {
+            send(pid, signal)?;
+            ended.push(pid);
+        }
         if !has_gone(path, pid, patience)? {
             say(&format!(
                 "unslow: pid {pid} has not ended within {}: it is ended by force",
@@ -74,7 +78,6 @@ fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
                 return Err(Failure::Running(format!("pid {pid} does not end")));
             }
         }
-        ended.push(pid);
     }
 }
 
@@ -144,12 +147,12 @@ pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
             start.command = Command::Start;
             Ok(server::serve(&start, launch)?)
         }
-        State::Starting | State::Running(_) => change(flags, &Request::Upgrade { hold: false }),
+        State::Starting | State::Running(_) => change(flags, Request::Upgrade { hold: false }),
     }
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-pub(super) fn change(flags: &Flags, request: &Request) -> Result<(), Failure> {
+pub(super) fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let patience = match request {
         Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,

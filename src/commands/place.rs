@@ -89,9 +89,9 @@ impl Daemon {
     ///
     /// # Errors
     /// It does not run, takes no commands from this user, or could not do it.
-    pub(super) fn ask(&mut self, request: &Request, patience: Duration) -> Result<Answer, Failure> {
+    pub(super) fn ask(&mut self, request: Request, patience: Duration) -> Result<Answer, Failure> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let error = match ask(&socket, request, patience) {
+        let error = match ask(&socket, &request, patience) {
             Ok(answer) if answer.ok => return Ok(answer),
             Ok(answer) => return Err(Failure::Running(answer.message)),
             Err(error) => error,

@@ -16,6 +16,8 @@ const IMPATIENT: Duration = Duration::from_secs(2);
 pub(super) enum End {
     /// Nobody serves any more.
     Stopped,
+    /// Nobody serves any more, which nobody has asked for.
+    Failed,
     /// The new process of an upgrade serves on the same sockets.
     HandedOver,
     /// This was the new process of an upgrade, and the old one goes on.

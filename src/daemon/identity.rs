@@ -45,12 +45,11 @@ pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
-    let (uid, named) = match user {
-        Some(text) => self::user(text)?,
-        None => {
-            let uid = geteuid();
-            (uid, User::from_uid(uid).ok().flatten())
-        }
+    let (uid, named) = if let Some(text) = user {
+        self::user(text)?
+    } else {
+        let uid = geteuid();
+        (uid, User::from_uid(uid).ok().flatten())
     };
     let gid = match (group, &named) {
         (Some(text), _) => self::group(text)?,

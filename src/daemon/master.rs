@@ -15,6 +15,7 @@ use super::notify::Notifier;
 use super::place::Place;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
+use super::watch::Watch;
 
 use crate::app::App;
 use crate::error::StartupError;
@@ -46,6 +47,7 @@ pub(super) struct Master {
     /// What the control socket asks.
     pub(super) questions: Option<mpsc::Receiver<Question>>,
     born: Instant,
+    pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
 }
 
@@ -62,6 +64,9 @@ impl Master {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
         let first = Generation::start(1, &app, access_log, entrance, workers).await?;
+        let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
+        let watched = || Watch::begin(file, queries.as_deref());
+        let watch = started.flags.reload.then(watched);
         Ok(Master {
             notifier,
             started,
@@ -77,6 +82,7 @@ impl Master {
             signals,
             questions: None,
             born: Instant::now(),
+            watch,
             silent: false,
         })
     }
@@ -222,7 +228,7 @@ impl Master {
             last_reload: self.last_reload.clone(),
         }
     }
-    pub(super) fn refused<T>(&self, message: String) -> Result<T, String> {
+    pub(super) fn refused<T>(message: String) -> Result<T, String> {
         tracing::error!("{message}");
         Err(message)
     }

@@ -19,7 +19,7 @@ use super::pidfile::{self, NotLocked, Pidfile};
 use super::place::Place;
 use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
-use super::{Ended, detach, identity, launch, tell};
+use super::{Ended, browser, detach, identity, launch, tell};
 use crate::app::App;
 use crate::environment;
 use crate::error::StartupError;
@@ -136,23 +136,20 @@ impl Bound {
         let path = settings.process.pidfile.as_deref();
         let role = launch.arrival.as_ref().map(|arrival| arrival.role);
         let mut pidfile = None;
-        match &mut launch.arrival {
-            Some(arrival) => {
-                inherited.append(&mut arrival.listeners);
-                pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                    (Role::Detached, Some(file), Some(path)) => {
-                        Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
-                    }
-                    (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
-                    (_, _, None) => None,
-                };
-            }
-            None => {
-                if let Some(path) = path {
-                    pidfile = Some(lock(path)?);
+        if let Some(arrival) = &mut launch.arrival {
+            inherited.append(&mut arrival.listeners);
+            pidfile = match (arrival.role, arrival.pidfile.take(), path) {
+                (Role::Detached, Some(file), Some(path)) => {
+                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
                 }
-                inherited.extend(passed(settings, &inherited)?);
+                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
+                (_, _, None) => None,
+            };
+        } else {
+            if let Some(path) = path {
+                pidfile = Some(lock(path)?);
             }
+            inherited.extend(passed(settings, &inherited)?);
         }
         let is_successor = role == Some(Role::Successor);
         let others: Vec<_> = inherited.iter().map(|one| one.name.clone()).collect();
@@ -268,7 +265,7 @@ fn run(
         Ok((end, master))
     });
     let (end, master) = result?;
-    if end == End::Stopped {
+    if matches!(end, End::Stopped | End::Failed) {
         master.listeners.remove_paths();
     }
     // The next process may begin as soon as the pidfile is free: it needs the addresses.
@@ -280,7 +277,10 @@ fn run(
     }
     tracing::info!("ended");
     logging::finish();
-    Ok(())
+    match end {
+        End::Failed => Err(Ended::system("the workers have ended by themselves")),
+        End::Stopped | End::HandedOver | End::Withdrawn => Ok(()),
+    }
 }
 
 /// Tells whoever waits for it that the process serves.
@@ -296,6 +296,10 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
         .iter()
         .map(|url| format!("unslow {version} serves {url}"))
         .collect();
+    // A successor is shown already.
+    if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
+        browser::show(&urls);
+    }
     match line {
         None => {
             for line in lines {

@@ -186,12 +186,9 @@ impl Master {
     /// Goes on with an upgrade; the end of this process, if it is that.
     pub(super) async fn upgraded(&mut self, step: Step) -> Option<End> {
         let before = std::mem::replace(&mut self.upgrade, Upgrade::None);
-        let (result, hold, asker) = match (step, before) {
-            (Step::Started(result), Upgrade::Starting { hold, asker, .. }) => (result, hold, asker),
-            _ => {
-                self.become_the_daemon();
-                return None;
-            }
+        let (Step::Started(result), Upgrade::Starting { hold, asker, .. }) = (step, before) else {
+            self.become_the_daemon();
+            return None;
         };
         let process = match result {
             Ok(process) => process,

@@ -2,10 +2,10 @@
 //! many connections there may be. The process has only so many descriptors, however many of its
 //! generations are still ending.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 
-use super::limits;
+use super::limits::{self, Bound};
 use super::tls::Pair;
 use crate::error::StartupError;
 use crate::settings::Settings;
@@ -14,8 +14,9 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub struct Door {
     pair: Option<Pair>,
-    most: usize,
+    bound: Bound,
     process: Arc<AtomicUsize>,
+    said: Arc<Once>,
 }
 
 impl Door {
@@ -26,13 +27,11 @@ impl Door {
     /// A pair that cannot be used, or too few descriptors to serve at all.
     pub fn open(settings: &Settings) -> Result<Door, StartupError> {
         let pair = settings.tls.as_ref().map(Pair::load).transpose()?;
-        if let Some(note) = pair.as_ref().and_then(Pair::note) {
-            tracing::warn!("{note}");
-        }
         Ok(Door {
             pair,
-            most: limits::connections(settings)?,
+            bound: limits::connections(settings)?,
             process: Arc::default(),
+            said: Arc::new(Once::new()),
         })
     }
 
@@ -48,6 +47,16 @@ impl Door {
         })
     }
 
+    /// Says once in the log what is odd about it. Not when it is opened: the log is open later.
+    pub(super) fn say(&self) {
+        self.said.call_once(|| {
+            if let Some(note) = self.pair.as_ref().and_then(Pair::note) {
+                tracing::warn!("{note}");
+            }
+            self.bound.say();
+        });
+    }
+
     /// What TLS is spoken with.
     pub(super) fn pair(&self) -> Option<&Pair> {
         self.pair.as_ref()
@@ -55,14 +64,14 @@ impl Door {
 
     /// Connections at once, in the whole process.
     pub(super) fn most(&self) -> usize {
-        self.most
+        self.bound.most
     }
 
     /// For the connections of one generation, which are also counted in `generation`.
     pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> Counted {
         Counted {
             counts: [Arc::clone(&self.process), Arc::clone(generation)],
-            most: self.most,
+            most: self.bound.most,
         }
     }
 }
@@ -108,15 +117,16 @@ mod tests {
     fn generations_count_their_own_and_share_one_bound() {
         let first = Door {
             pair: None,
-            most: 2,
+            bound: Bound::of(2),
             process: Arc::default(),
+            said: Arc::new(Once::new()),
         };
         let (old, new) = (Arc::default(), Arc::default());
         let counted = first.counting(&old);
         let (one, two) = (counted.enter(), counted.enter());
         assert!(one.is_some() && two.is_some() && counted.enter().is_none());
         let second = Door {
-            most: 3,
+            bound: Bound::of(3),
             ..first.clone()
         };
         let counted = second.counting(&new);

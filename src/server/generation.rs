@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::door::Door;
 use super::heartbeat::Heartbeats;
@@ -24,6 +25,9 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// How long none may be open before there is none on its way either: the pause is acknowledged
+/// before it holds, and a connection counts only when a worker has taken it up.
+const QUIET: Duration = Duration::from_millis(200);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// How long a quick end may take.
@@ -59,6 +63,7 @@ impl Generation {
             StartupError::new(format!("cannot serve: {error}"))
                 .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
         };
+        door.say();
         let settings = app.settings.server.clone();
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -134,21 +139,30 @@ impl Generation {
         if !Defence::Patience.is_off() {
             self.connections_end().await;
         }
-        self.server.stop(true).await;
+        // A worker that is blocked never says that it has ended.
+        let limit = self.settings.graceful_timeout + QUICK;
+        if timeout(limit, self.server.stop(true)).await.is_err() {
+            let generation = self.number;
+            tracing::error!(generation, "workers that do not end are left behind");
+        }
     }
 
     /// Until no connection is open, at the longest for a keep-alive's own end.
     async fn connections_end(&self) {
         let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
         let begun = Instant::now();
-        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
+        let mut quiet = begun;
+        while quiet.elapsed() < QUIET && begun.elapsed() < patience {
             tokio::time::sleep(DRAIN_STEP).await;
+            if self.connections.load(Ordering::Relaxed) > 0 {
+                quiet = Instant::now();
+            }
         }
     }
 
     /// Ends it now; running requests are cut off.
     pub async fn stop(&self) {
         // Nobody waits for longer: the process ends behind it.
-        let _ = tokio::time::timeout(QUICK, self.server.stop(false)).await;
+        let _ = timeout(QUICK, self.server.stop(false)).await;
     }
 }

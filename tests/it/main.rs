@@ -50,6 +50,7 @@ mod listen;
 mod logs;
 mod odd_requests;
 mod pidfile;
+mod printed;
 mod process;
 mod proxy;
 mod purge;
