@@ -84,7 +84,7 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
 /// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
 /// stands behind is not sent a signal.
 fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
-    daemon.ask(&Request::Stop { now }, SHORT)?;
+    daemon.ask(Request::Stop { now }, SHORT)?;
     let begun = Instant::now();
     let patience = if now { QUICK } else { daemon.end };
     while let Some(pid) = daemon.hidden() {

@@ -50,7 +50,7 @@ impl Daemon {
         let names = fs::read_dir(self.path("")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut found: Vec<_> = names
-            .filter(|name| name.contains(".pid") || name.ends_with(".sock"))
+            .filter(|name| [".pid", ".sock"].iter().any(|part| name.contains(part)))
             .collect();
         found.sort();
         found
