@@ -34,6 +34,10 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     if daemon.state()? != State::Absent {
         end(&path, now, &daemon, &mut ended)?;
     }
+    if let Some(pid) = daemon.hidden() {
+        end_hidden(now, &mut daemon)?;
+        ended.push(pid);
+    }
     if ended.is_empty() {
         return print(format!("{}\n", daemon.not_running()).as_bytes());
     }
@@ -75,6 +79,21 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
             }
         }
     }
+}
+
+/// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
+/// stands behind is not sent a signal.
+fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
+    daemon.ask(Request::Stop { now }, SHORT)?;
+    let begun = Instant::now();
+    let patience = if now { QUICK } else { daemon.end };
+    while let Some(pid) = daemon.hidden() {
+        if begun.elapsed() > patience {
+            return Err(Failure::Running(format!("pid {pid} does not end")));
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
 }
 
 /// The number of a process that has just begun, once it has written that; `None` when it does not

@@ -65,7 +65,7 @@ pub(super) fn run(
                 message: not.message,
             })?;
             let pid = process.pid();
-            process.step_down();
+            process.let_go();
             Ok((pid, lines))
         });
     let (pid, lines) = match serving {

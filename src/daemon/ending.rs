@@ -34,7 +34,7 @@ impl Master {
             self.notifier.stopping();
         }
         self.finish(end).await;
-        end
+        self.really(end).await
     }
 
     /// Lets the requests that there are come to their ends; at once when it is asked to end again.
@@ -74,7 +74,15 @@ impl Master {
             self.notifier.stopping();
         }
         self.cut_off().await;
-        end
+        self.really(end).await
+    }
+
+    /// How it ends after all.
+    async fn really(&mut self, end: End) -> End {
+        match end {
+            End::Withdrawn => self.withdraw().await,
+            end => end,
+        }
     }
 
     async fn cut_off(&mut self) {
@@ -105,7 +113,7 @@ async fn say_draining(questions: Option<mpsc::Receiver<Question>>, status: Statu
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The next question; none, for ever, where nobody can ask. Cancel-safe.

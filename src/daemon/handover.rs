@@ -148,7 +148,7 @@ impl Line {
     }
 
     /// Tells the old process that this one serves. Who detached hears no answer and is done with the
-    /// line; a successor waits for it with [`Line::step_up`].
+    /// line; a successor waits for it with [`step_up`].
     ///
     /// # Errors
     /// Nobody hears it any more.
@@ -162,14 +162,6 @@ impl Line {
         // An old process that has gone needs no word.
         drop(self.say(&Word::Failed { code, message }));
         self.close();
-    }
-
-    /// Waits until the old process steps down or has ended; blocks for as long as that takes.
-    pub(super) fn step_up(&self) {
-        if let Some(stream) = self.take() {
-            // The word and the end of the line mean the same.
-            let _ = BufReader::new(stream).read_line(&mut String::new());
-        }
     }
 
     fn say(&self, word: &Word) -> io::Result<()> {
@@ -186,13 +178,23 @@ impl Line {
         drop(self.take());
     }
 
-    fn take(&self) -> Option<UnixStream> {
+    /// The line itself, for [`step_up`]; nothing more is said.
+    pub(super) fn take(&self) -> Option<UnixStream> {
         self.lock().take()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<UnixStream>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until the old process steps down, which gives `true`, or nothing can be heard of it any
+/// more. Blocks for as long as that takes.
+pub(super) fn step_up(line: UnixStream) -> bool {
+    let mut word = String::new();
+    // What cannot be read is not that word.
+    let _ = BufReader::new(line).read_line(&mut word);
+    word.trim_end() == STEP_UP
 }
 
 /// Starts the program again, with the same arguments.

@@ -184,13 +184,18 @@ impl Master {
     /// Goes on as the daemon, after the process whose place this one takes has stepped down.
     pub(super) fn become_the_daemon(&mut self) {
         tracing::info!("the old process has stepped down");
+        self.take_the_place();
+        self.notifier.ready(&self.state());
+    }
+
+    /// Takes pidfile and control socket from the process that has stepped down.
+    pub(super) fn take_the_place(&mut self) {
         let path = self.app.settings.process.pidfile.as_deref();
         if let (Some(place), Some(path)) = (&mut self.place, path)
             && let Err(error) = place.take_over(path)
         {
             tracing::error!("{error}");
         }
-        self.notifier.ready(&self.state());
     }
 
     /// Where it serves.

@@ -119,11 +119,19 @@ impl NewProcess {
         }
     }
 
-    /// Leaves everything to it.
-    pub(super) fn step_down(mut self) {
+    /// Leaves everything to it, or gives it back where it does not hear that: it has ended, or is
+    /// just about to.
+    pub(super) fn step_down(self) -> Result<(), NewProcess> {
         let mut line = self.line.get_ref();
-        // The end of the line says the same.
-        let _ = line.write_all(format!("{STEP_UP}\n").as_bytes());
+        if line.write_all(format!("{STEP_UP}\n").as_bytes()).is_err() {
+            return Err(self);
+        }
+        self.let_go();
+        Ok(())
+    }
+
+    /// Lets it go its way.
+    pub(super) fn let_go(mut self) {
         self.child = None;
         self.place = None;
     }

@@ -245,7 +245,7 @@ fn run(
     let notifier = launch.notifier;
     let line = launch.arrival.map(|arrival| (arrival.role, arrival.line));
     let system = actix_web::rt::System::new();
-    let result = system.block_on(async {
+    let served = async move {
         let begun = Master::begin(
             started,
             notifier,
@@ -258,11 +258,15 @@ fn run(
         master.place = place;
         announce(&mut master, line).map_err(Ended::system)?;
         let end = master.run(questions).await;
-        // The last answer is on its way.
+        Ok((end, master))
+    };
+    let result = system.block_on(async {
+        let served = served.await;
+        // The last answer is on its way, or nobody is left to answer: either ends the socket.
         if let Some(conversing) = conversing {
             drop(conversing.await);
         }
-        Ok((end, master))
+        served
     });
     let (end, master) = result?;
     if matches!(end, End::Stopped | End::Failed) {
@@ -321,7 +325,7 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
             if master.started.in_background {
                 leave_the_terminal()?;
             }
-            master.upgrade = Upgrade::young(line);
+            master.upgrade = Upgrade::young(&line);
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 //! of this one. Here are both ends: the old process, which goes on until the new one serves and
 //! then steps down, and the new one, which becomes the daemon when it does.
 
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,7 +42,12 @@ pub(super) enum Upgrade {
     /// The new process serves beside this one, until one of them is ended.
     Held(NewProcess),
     /// This is the new process; the old one has not stepped down yet.
-    Young(oneshot::Receiver<()>),
+    Young {
+        /// Whether it has, or has ended.
+        stepped: oneshot::Receiver<bool>,
+        /// Over which it would say so.
+        line: Option<UnixStream>,
+    },
 }
 
 /// What has happened.
@@ -53,14 +60,15 @@ pub(super) enum Step {
 
 impl Upgrade {
     /// The state of a process that was started by an upgrade.
-    pub(super) fn young(line: Line) -> Upgrade {
-        let (told, alone) = oneshot::channel();
+    pub(super) fn young(line: &Line) -> Upgrade {
+        let (told, stepped) = oneshot::channel();
+        let heard = line.take();
+        let line = heard.as_ref().and_then(|line| line.try_clone().ok());
         in_background(move || {
-            line.step_up();
             // A process that ends needs not know.
-            let _ = told.send(());
+            let _ = told.send(heard.is_some_and(handover::step_up));
         });
-        Upgrade::Young(alone)
+        Upgrade::Young { stepped, line }
     }
 
     /// What happens next; never, while there is nothing to wait for. Cancel-safe.
@@ -73,9 +81,9 @@ impl Upgrade {
                 };
                 Step::Started(ready.await.unwrap_or_else(|_| Err(no_thread())))
             }
-            Upgrade::Young(alone) => {
+            Upgrade::Young { stepped, .. } => {
                 // Either way nobody is before this process any more.
-                let _ = alone.await;
+                let _ = stepped.await;
                 Step::Alone
             }
             Upgrade::None | Upgrade::Held(_) => std::future::pending().await,
@@ -95,12 +103,14 @@ impl Upgrade {
     /// This process ends: one that serves beside it takes its place, one that does not yet is
     /// ended.
     pub(super) async fn hand_over(&mut self, notifier: &Notifier) -> End {
+        if let Upgrade::Young { .. } = self {
+            return End::Withdrawn;
+        }
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Held(mut process) => {
-                if process.has_ended() {
+                if process.has_ended() || !step_down(process, notifier) {
                     return End::Stopped;
                 }
-                step_down(process, notifier);
                 End::HandedOver
             }
             Upgrade::Starting { pid, ready, .. } => {
@@ -111,17 +121,34 @@ impl Upgrade {
                 let _ = tokio::time::timeout(REAPED, ready).await;
                 End::Stopped
             }
-            Upgrade::Young(_) => End::Withdrawn,
-            Upgrade::None => End::Stopped,
+            Upgrade::Young { .. } | Upgrade::None => End::Stopped,
+        }
+    }
+
+    /// Whether the old process has stepped down for this one, which is about to end. From now on it
+    /// cannot any more, and notices that when it tries.
+    async fn was_left_alone(&mut self) -> bool {
+        match std::mem::replace(self, Upgrade::None) {
+            Upgrade::Young {
+                stepped,
+                line: Some(line),
+            } => line.shutdown(Shutdown::Both).is_ok() && stepped.await.unwrap_or(false),
+            _ => false,
         }
     }
 }
 
-/// The supervisor is told first, while it still listens to this process.
-fn step_down(process: NewProcess, notifier: &Notifier) {
+/// Leaves everything to the new process; `false` where that has ended meanwhile. The supervisor is
+/// told first, while it still listens to this process.
+fn step_down(process: NewProcess, notifier: &Notifier) -> bool {
     tracing::info!(pid = process.pid(), "stepping down for the new process");
     notifier.main_pid(process.pid());
-    process.step_down();
+    let result = process.step_down();
+    if result.is_err() {
+        tracing::error!("the new process has ended");
+        notifier.main_pid(std::process::id());
+    }
+    result.is_ok()
 }
 
 impl Master {
@@ -138,7 +165,7 @@ impl Master {
             Upgrade::None => None,
             Upgrade::Starting { .. } => Some("an upgrade is under way"),
             Upgrade::Held(_) => Some("the process of the last upgrade is still held"),
-            Upgrade::Young(_) => Some("the process before this one has not stepped down yet"),
+            Upgrade::Young { .. } => Some("the process before this one has not stepped down yet"),
         };
         if let Some(message) = refused {
             tracing::error!("no upgrade: {message}");
@@ -209,11 +236,27 @@ impl Master {
             self.answer(asker, Ok(message));
             return None;
         }
-        step_down(process, &self.notifier);
+        if !step_down(process, &self.notifier) {
+            let message = "the new process has ended as soon as it was ready";
+            tracing::error!("no upgrade, this process goes on: {message}");
+            self.answer(asker, Err(message.to_owned()));
+            return None;
+        }
         self.wait_until_followed().await;
         self.answer(asker, Ok(format!("process {pid} serves")));
         self.finish(End::HandedOver).await;
         Some(End::HandedOver)
+    }
+
+    /// The end of a process that withdraws before the old one has stepped down for it; if that
+    /// happened all the same, nobody is left to go on.
+    pub(super) async fn withdraw(&mut self) -> End {
+        if !self.upgrade.was_left_alone().await {
+            return End::Withdrawn;
+        }
+        self.take_the_place();
+        self.notifier.stopping();
+        End::Stopped
     }
 
     /// Until commands find the new process; not for ever, where it cannot let itself be found.

@@ -120,21 +120,33 @@ fn a_draining_daemon_says_that_it_drains_and_takes_no_orders() {
     daemon.has_left_nothing();
 }
 
+fn is_loading(daemon: &Daemon) -> bool {
+    let (_, stats) = daemon.get("/stats.json");
+    let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
+    let queries = stats["queries"].as_array().unwrap();
+    queries.iter().any(|query| query["loads_in_flight"] == 1)
+}
+
 #[test]
-fn stop_lets_a_running_request_end_and_stop_now_does_not() {
+fn stop_lets_a_running_request_end() {
+    let daemon = Daemon::start("[demo]\ndelay = 2s\n");
+    let mut client = Client::new(daemon.address, "/q/version.json");
+    let client = std::thread::spawn(move || client.ask(false));
+    until("it loads", || is_loading(&daemon));
+    ended(&daemon.run(&["stop"]), 0, &["stopped"]);
+    assert_eq!(client.join().unwrap().unwrap().0, 200);
+    daemon.has_left_nothing();
+}
+
+#[test]
+fn stop_now_does_not_wait_for_one_not_even_while_it_drains() {
     let patient = "request_timeout = 1h\n[database]\nstatement_timeout = 1h\n";
     let daemon = Daemon::start(&format!("{patient}[demo]\ndelay = 1h\n"));
     let mut client = TcpStream::connect(daemon.address).unwrap();
     client
         .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: x\r\n\r\n")
         .unwrap();
-    let is_loading = || {
-        let (_, stats) = daemon.get("/stats.json");
-        let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
-        let queries = stats["queries"].as_array().unwrap();
-        queries.iter().any(|query| query["loads_in_flight"] == 1)
-    };
-    until("it loads", is_loading);
+    until("it loads", || is_loading(&daemon));
     let pid = daemon.pid();
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     until("it drains", || daemon.status()["state"] == "draining");

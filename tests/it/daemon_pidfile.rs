@@ -66,12 +66,20 @@ fn a_daemon_whose_pidfile_was_removed_is_in_nobody_s_way_and_nobody_in_its() {
     assert_eq!(daemon.leavings(), ["unslow.pid.ctl"]);
     assert_eq!(daemon.get("/healthz").0, 200);
     ended(&daemon.run(&["reload"]), 0, &["generation 2"]);
-    // An upgrade makes it whole again.
-    ended(&daemon.run(&["upgrade"]), 0, &["serves"]);
+    let number = pid.to_string();
+    ended(&daemon.run(&["status"]), 0, &["serving", &number]);
+    // The next process makes a pidfile again.
+    ended(&daemon.run(&["restart"]), 0, &["serves"]);
     until("the old one has ended", || !is_alive(pid));
     assert_eq!(daemon.processes(), [daemon.pid()]);
-    ended(&daemon.run(&["stop"]), 0, &["stopped"]);
-    daemon.has_left_nothing();
+    for stop in [&["stop"][..], &["stop", "--now"]] {
+        fs::remove_file(daemon.path("unslow.pid")).unwrap();
+        let pid = daemon.status()["pid"].as_i64().unwrap();
+        ended(&daemon.run(stop), 0, &["stopped", &format!("pid {pid}")]);
+        daemon.has_left_nothing();
+        ended(&daemon.run(stop), 0, &["does not run"]);
+        ended(&daemon.run(&["start"]), 0, &[]);
+    }
 }
 
 #[test]

@@ -318,3 +318,29 @@ fn in_the_foreground_too_it_is_another_process_that_goes_on() {
     assert_eq!(daemon.processes(), [new]);
     assert_eq!(daemon.get("/healthz").0, 200);
 }
+
+#[test]
+fn a_new_process_that_panics_at_its_start_says_so_to_the_old_one() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: it takes root to become a user who may have no further thread");
+        return;
+    }
+    let who = 3_900_000_003;
+    let daemon = Daemon::prepare(&format!("user = {who}\ngroup = {who}\n{QUICK}"));
+    std::os::unix::fs::chown(daemon.path(""), Some(who), Some(who)).unwrap();
+    install(&daemon.binary, &daemon.path("itself"));
+    ended(&daemon.run(&["start"]), 0, &[]);
+    let pid = daemon.pid();
+    // The program itself, where it gets no threads: its runtime panics.
+    let itself = daemon.path("itself");
+    let limit = "ulimit -u 1 2>&- || ulimit -p 1";
+    let script = format!("#!/bin/sh\n{limit}\nexec {} \"$@\"\n", itself.display());
+    install_text(&daemon, &script);
+    ended(&daemon.run_itself(&["upgrade"]), 1, &["panicked", "thread"]);
+    daemon.wait_for_log("this process goes on: panicked", 1);
+    assert_eq!(daemon.processes(), [pid]);
+    assert_eq!(daemon.leavings(), ["unslow.pid", "unslow.pid.ctl"]);
+    assert_eq!(daemon.get("/healthz").0, 200);
+    install_itself(&daemon);
+    ended(&daemon.run(&["upgrade"]), 0, &["serves"]);
+}

@@ -13,6 +13,7 @@ mod crowds;
 mod daemon_commands;
 mod daemon_home;
 mod daemon_identity;
+mod daemon_leavings;
 mod daemon_load;
 mod daemon_pidfile;
 mod daemon_refusals;
