@@ -172,7 +172,7 @@ impl Systemd {
 fn systemd_is_told_what_happens_in_order_and_by_whom() {
     let home = Home::new();
     let systemd = Systemd::new(home.path());
-    let mut child = home
+    let child = home
         .command(&["run", "--bind", "127.0.0.1:0", "--keep-alive", "1s"])
         .env("NOTIFY_SOCKET", &systemd.path)
         .env("WATCHDOG_USEC", "200000")
