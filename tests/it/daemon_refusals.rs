@@ -30,8 +30,8 @@ fn refused(daemon: &Daemon, words: &[&str]) {
     }
     assert_eq!(daemon.get("/q/version.json"), body);
     let log = daemon.log()[logged..].to_owned();
-    let stats = daemon.stats()["daemon"].clone();
-    assert_eq!(stats["generation"], before["generation"]);
+    let shown = daemon.stats()["daemon"].clone();
+    assert_eq!(shown["generation"], before["generation"]);
     let (_, page) = daemon.get("/stats");
     // As text that a browser would show.
     let page = page.replace("&quot;", "\"").replace("&amp;", "&");
@@ -39,7 +39,7 @@ fn refused(daemon: &Daemon, words: &[&str]) {
         log.contains("not reloaded") && page.contains("not reloaded"),
         "{log}{page}"
     );
-    for reload in [&status["last_reload"], &stats["last_reload"]] {
+    for reload in [&status["last_reload"], &shown["last_reload"]] {
         assert_eq!(reload["ok"], false, "{reload}");
         for word in words {
             assert!(
