@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::control::{Answer, Phase, Request, Status};
 use super::master::{Master, Question};
+use crate::server::Listeners;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -65,7 +66,8 @@ impl Master {
             tokio::time::sleep(self.app.settings.server.drain_delay).await;
         }
         if let Some(generation) = self.serving.take() {
-            self.retire(generation);
+            self.watchdog.looks_at(None);
+            self.retire(generation, Listeners::default());
         }
         while self.retiring.join_next().await.is_some() {}
     }

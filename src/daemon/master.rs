@@ -2,6 +2,7 @@
 //! workers. It hears signals and the control socket, does one thing after the other, and knows how
 //! the process ends. Serving itself goes on in the workers, loads on the engine runtime.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,13 @@ use super::place::Place;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
 use super::watch::Watch;
-
+use super::watchdog::Watchdog;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::{self, AccessLog};
 use crate::server::{Door, Generation, Listeners};
 
-/// How often it looks after workers, watchdog and successor.
+/// How often it looks after workers and successor.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A question of the control socket, and where its answer goes.
@@ -38,9 +39,9 @@ pub(super) struct Master {
     pub(super) serving: Option<Generation>,
     pub(super) retiring: JoinSet<()>,
     pub(super) number: u64,
-    last_reload: Option<LastReload>,
     pub(super) upgrade: Upgrade,
-    pub(super) notifier: Notifier,
+    pub(super) notifier: Rc<Notifier>,
+    pub(super) watchdog: Watchdog,
     /// Where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
@@ -67,8 +68,13 @@ impl Master {
         let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
         let watched = || Watch::begin(file, queries.as_deref());
         let watch = started.flags.reload.then(watched);
+        app.standing.serves(1);
+        let notifier = Rc::new(notifier);
+        let watchdog = Watchdog::begin(Rc::clone(&notifier));
+        watchdog.looks_at(Some(first.heartbeats()));
         Ok(Master {
             notifier,
+            watchdog,
             started,
             app,
             listeners,
@@ -76,7 +82,6 @@ impl Master {
             serving: Some(first),
             retiring: JoinSet::new(),
             number: 1,
-            last_reload: None,
             upgrade: Upgrade::None,
             place: None,
             signals,
@@ -211,7 +216,7 @@ impl Master {
     /// Keeps for the status what came of a reload.
     pub(super) fn note_reload(&mut self, result: &Result<String, String>) {
         let (Ok(message) | Err(message)) = result;
-        self.last_reload = Some(LastReload {
+        self.app.standing.reloaded(LastReload {
             ok: result.is_ok(),
             at: logging::timestamp_now(),
             message: message.clone(),
@@ -230,7 +235,7 @@ impl Master {
             workers: self.serving.as_ref().map_or(0, Generation::workers),
             uptime_seconds: self.born.elapsed().as_secs(),
             listeners: self.urls(),
-            last_reload: self.last_reload.clone(),
+            last_reload: self.app.standing.now().last_reload,
         }
     }
     pub(super) fn refused<T>(message: String) -> Result<T, String> {

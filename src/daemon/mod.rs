@@ -4,9 +4,9 @@
 //!
 //! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
-//! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`) and `ending`. `handover` is
-//! the one way to another process, `new_process` that one as long as it is watched, `adopt` how
-//! descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands find it),
+//! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`), `watchdog` and `ending`.
+//! `handover` is the one way to another process, `new_process` that one as long as it is watched,
+//! `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands find it),
 //! `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is
 //! told), `unit` (the files it is set up by), `browser` (`--open`).
 
@@ -30,6 +30,7 @@ mod start;
 pub mod unit;
 mod upgrade;
 mod watch;
+mod watchdog;
 mod workers;
 
 use std::fmt::Display;

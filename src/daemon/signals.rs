@@ -75,6 +75,7 @@ impl Signals {
     }
 
     fn came(&self, asked: Asked) {
+        tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
             if let Asked::Scale(by) = asked {

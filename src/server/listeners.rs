@@ -3,13 +3,13 @@
 //! known here.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 
 use super::sockets::{admit, tcp, unix};
 use crate::error::StartupError;
@@ -21,7 +21,7 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
 /// All addresses, bound: all or none. Dropping it closes the sockets and leaves their paths.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listeners(Vec<Listener>);
 
 /// A bound address.
@@ -105,8 +105,7 @@ impl Listeners {
     }
 
     /// The listeners for other settings: those that stay are the same sockets, those that are new
-    /// are bound. Nothing of `self` is changed; [`Listeners::remove_paths_not_in`] ends what is no
-    /// longer wanted.
+    /// are bound. Nothing of `self` is changed; [`Listeners::not_in`] has what is no longer wanted.
     ///
     /// # Errors
     /// As [`Listeners::open`].
@@ -194,10 +193,22 @@ impl Listeners {
         self.paths(|_| true).remove();
     }
 
-    /// [`Listeners::remove_paths`] for those that `other` does not have.
-    pub fn remove_paths_not_in(&self, other: &Listeners) {
-        let gone = |bind: &Bind| other.0.iter().all(|kept| kept.bind != *bind);
-        self.paths(gone).remove();
+    /// Those that `other` does not have.
+    #[must_use]
+    pub fn not_in(self, other: &Listeners) -> Listeners {
+        let gone = |one: &Listener| other.0.iter().all(|kept| kept.bind != one.bind);
+        Listeners(self.0.into_iter().filter(gone).collect())
+    }
+
+    /// Has nobody connect here any more, whoever else still holds these sockets. Those that
+    /// somebody else has bound stay as they are.
+    pub fn close(self) {
+        for one in self.0 {
+            if !matches!(one.bind, Bind::Fd(_)) {
+                // It may be closed already, which is what was wanted.
+                let _ = SockRef::from(&one.descriptor()).shutdown(Shutdown::Read);
+            }
+        }
     }
 }
 

@@ -15,5 +15,6 @@ mod wire;
 
 pub use door::Door;
 pub use generation::Generation;
+pub use heartbeat::Heartbeats;
 pub use listeners::{Inherited, Listeners, Paths};
 pub use tls::Pair;

@@ -111,6 +111,21 @@ impl Daemon {
         wait_until(&format!("{times} × {text:?} in the log"), found);
     }
 
+    /// What `reload` prints; it must succeed.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> String {
+        let output = self.run(&["reload"]);
+        assert!(output.status.success(), "{}\n{}", said(&output), self.log());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The text of `/stats.json`, read.
+    pub(crate) fn stats(&self) -> serde_json::Value {
+        let (status, body) = self.get("/stats.json");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
     /// What `status --json` says.
     pub(crate) fn status(&self) -> serde_json::Value {
         let output = self.run(&["status", "--json"]);
