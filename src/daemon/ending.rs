@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::master::Master;
-use crate::server::Listeners;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -49,7 +48,7 @@ impl Master {
         }
         if let Some(generation) = self.serving.take() {
             self.watchdog.looks_at(None);
-            self.retire(generation, Listeners::default());
+            self.retire(generation).await;
         }
         while self.retiring.join_next().await.is_some() {}
     }
