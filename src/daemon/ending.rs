@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::control::{Answer, Phase, Request, Status};
 use super::master::{Master, Question};
-use crate::server::Listeners;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -67,7 +66,7 @@ impl Master {
         }
         if let Some(generation) = self.serving.take() {
             self.watchdog.looks_at(None);
-            self.retire(generation, Listeners::default());
+            self.retire(generation).await;
         }
         while self.retiring.join_next().await.is_some() {}
     }
