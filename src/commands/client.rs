@@ -5,7 +5,6 @@ mod answer;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,10 +93,7 @@ impl Client {
                 converse(stream, &request, &mut received)
             }
             Place::Unix(path) => {
-                let stream = UnixStream::connect(path).map_err(failed)?;
-                stream
-                    .set_read_timeout(Some(self.patience))
-                    .map_err(failed)?;
+                let stream = connect_unix(path, self.patience).map_err(failed)?;
                 converse(stream, &request, &mut received)
             }
         }
@@ -213,6 +209,20 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// A socket whose other end may take so long to answer.
+#[cfg(unix)]
+fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Read + Write> {
+    let stream = std::os::unix::net::UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(patience))?;
+    Ok(stream)
+}
+
+#[cfg(not(unix))]
+fn connect_unix(_: &Path, _: Duration) -> io::Result<TcpStream> {
+    let why = "unix sockets need a unix system";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }
 
 fn converse(

@@ -15,5 +15,6 @@ mod wire;
 
 pub use door::Door;
 pub use generation::Generation;
-pub use listeners::{Inherited, Listeners};
+pub use listeners::Listeners;
+pub use sockets::system::Inherited;
 pub use tls::Pair;
