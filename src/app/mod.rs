@@ -10,6 +10,7 @@ mod purge;
 mod reload;
 mod renew;
 mod schedule;
+mod standing;
 mod warm;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use engine::Engine;
 use listen::Follower;
 use reload::Schedules;
 use renew::Authorities;
+pub use standing::{LastReload, Stand, Standing};
 
 /// How much longer than its load's own deadline a request waits for it: letting the crowd loose
 /// on the database just as the answer arrives would be the worst moment.
@@ -52,6 +54,8 @@ pub struct App {
     pub settings: Settings,
     /// When this process began to serve.
     pub started: Instant,
+    /// Which generation serves, and how the last reload went: the same for all Apps of a process.
+    pub standing: Arc<Standing>,
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<listen::Listening>>,
     keys: Vec<Keys>,
@@ -134,6 +138,7 @@ impl App {
             settings,
             authorities,
             started: before.map_or_else(Instant::now, |before| before.started),
+            standing: before.map_or_else(Arc::default, |before| Arc::clone(&before.standing)),
             listening: None,
             schedules: Arc::default(),
             follower: None,

@@ -155,15 +155,16 @@ impl Inner {
         let Some(redis) = self.redis_for(&generations) else {
             return Glance::default();
         };
+        let comparing = Comparing(copy);
         if let Some(copy) = copy {
             let asked = self.clock.now();
             let Some(front) = redis.front(key).await else {
-                self.trust.compare_soon(copy, self.clock.now());
+                comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
                 return Glance::unanswered();
             };
             learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
-                self.compare(copy, &front, asked);
+                comparing.ends(|copy| self.compare(copy, &front, asked));
                 return Glance {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
                     ..Glance::default()
@@ -171,8 +172,10 @@ impl Inner {
             }
         }
         let Some(look) = redis.read(key, &generations, sequence).await else {
+            comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
             return Glance::unanswered();
         };
+        comparing.ends(|_| ());
         learn(&generations, &look, None);
         let entry = match look.found {
             Some(Ok(entry)) => entry,
@@ -257,6 +260,26 @@ impl Inner {
             copy.purge(PurgeKind::Soft);
         }
         self.trust.compared(copy, asked);
+    }
+}
+
+/// A comparison under way, which others do not make meanwhile. When who makes it leaves, the next use
+/// of the copy has to.
+struct Comparing<'a>(Option<&'a Arc<Entry>>);
+
+impl Comparing<'_> {
+    fn ends(mut self, how: impl FnOnce(&Entry)) {
+        if let Some(copy) = self.0.take() {
+            how(copy);
+        }
+    }
+}
+
+impl Drop for Comparing<'_> {
+    fn drop(&mut self) {
+        if let Some(copy) = self.0 {
+            mistrust(copy);
+        }
     }
 }
 

@@ -49,6 +49,10 @@ fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     if daemon.state()? != State::Absent {
         end(&path, now, &daemon, &mut ended)?;
     }
+    if let Some(pid) = daemon.hidden() {
+        end_hidden(now, &mut daemon)?;
+        ended.push(pid);
+    }
     if ended.is_empty() {
         return print(format!("{}\n", daemon.not_running()).as_bytes());
     }
@@ -64,7 +68,10 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
     loop {
         let pid = match state(path)? {
             State::Absent | State::Stale => return Ok(()),
-            State::Starting => named(path, daemon.start)?,
+            State::Starting => match named(path, daemon.start)? {
+                Some(pid) => pid,
+                None => return Ok(()),
+            },
             State::Running(pid) => pid,
         };
         let (signal, patience) = if now {
@@ -89,14 +96,30 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
     }
 }
 
-/// The number of a process that has just begun, once it has written that.
-fn named(path: &Path, patience: Duration) -> Result<u32, Failure> {
+/// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
+/// stands behind is not sent a signal.
+fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
+    daemon.ask(Request::Stop { now }, SHORT)?;
+    let begun = Instant::now();
+    let patience = if now { QUICK } else { daemon.end };
+    while let Some(pid) = daemon.hidden() {
+        if begun.elapsed() > patience {
+            return Err(Failure::Running(format!("pid {pid} does not end")));
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
+}
+
+/// The number of a process that has just begun, once it has written that; `None` when it does not
+/// come to serve.
+fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
     let begun = Instant::now();
     while begun.elapsed() < patience {
         match state(path)? {
-            State::Running(pid) => return Ok(pid),
+            State::Running(pid) => return Ok(Some(pid)),
             State::Starting => std::thread::sleep(STEP),
-            State::Absent | State::Stale => break,
+            State::Absent | State::Stale => return Ok(None),
         }
     }
     let what = format!("a process that starts holds {}; try again", path.display());

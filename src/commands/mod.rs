@@ -139,9 +139,9 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
-    // Whatever its arguments say: somebody waits for it to serve.
+    // Whatever its arguments say: somebody waits for it to serve, and says why it does not.
     if launch.is_awaited() {
-        return Ok(daemon::serve(flags, launch)?);
+        return daemon::serve(flags, launch).map_err(|ended| Failure::Silent(ended.code));
     }
     if matches!(
         flags.command,

@@ -63,16 +63,26 @@ impl Daemon {
         }
     }
 
-    /// What its pidfile says.
+    /// What its pidfile says; where nobody holds that, what its control socket does.
     ///
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.
     pub(super) fn state(&mut self) -> Result<State, Failure> {
-        let state = state(&self.pidfile)?;
+        let state = match state(&self.pidfile)? {
+            state @ (State::Absent | State::Stale) => self.hidden().map_or(state, State::Running),
+            state => state,
+        };
         match (state, self.trouble.take()) {
             (State::Absent, Some(trouble)) => Err(Failure::Settings(trouble)),
             (state, _) => Ok(state),
         }
+    }
+
+    /// The number of a process that runs although nobody holds the pidfile: somebody has removed it.
+    pub(super) fn hidden(&self) -> Option<u32> {
+        let socket = pidfile::control_socket(&self.pidfile);
+        let answer = ask(&socket, &Request::Status, SHORT).ok()?;
+        Some(answer.status?.pid)
     }
 
     /// Asks it to do something, and gives its answer if it did.

@@ -7,6 +7,7 @@ mod server;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::app::LastReload;
 pub use client::{AskError, ask};
 pub use server::{Control, Mover};
 
@@ -110,17 +111,6 @@ pub enum Phase {
     Paused,
     /// It ends once its requests have.
     Draining,
-}
-
-/// How a reload went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastReload {
-    /// Whether the new settings are in force.
-    pub ok: bool,
-    /// When, as RFC 3339.
-    pub at: String,
-    /// What was said of it.
-    pub message: String,
 }
 
 #[cfg(test)]

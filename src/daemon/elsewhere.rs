@@ -77,7 +77,7 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
     logging::init(&settings.log).map_err(Ended::settings)?;
     let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
     let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
-    for note in app.catalog.notes() {
+    for note in door.notes().iter().chain(app.catalog.notes()) {
         tracing::warn!("{note}");
     }
     let system = actix_web::rt::System::new();
@@ -135,7 +135,7 @@ async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
     generation.say_not_ready();
     let drain = async {
         tokio::time::sleep(app.settings.server.drain_delay).await;
-        generation.retire().await;
+        generation.retire(Listeners::default()).await;
     };
     tokio::select! {
         () = drain => {}

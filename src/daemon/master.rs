@@ -2,6 +2,7 @@
 //! workers. It hears signals and the control socket, does one thing after the other, and knows how
 //! the process ends. Serving itself goes on in the workers, loads on the engine runtime.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,20 +10,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::control::{Answer, LastReload, Phase, Request, Status};
-use super::ending::End;
+use super::ending::{self, End};
 use super::launch::Started;
 use super::notify::Notifier;
 use super::place::Place;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
 use super::watch::Watch;
-
+use super::watchdog::Watchdog;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::{self, AccessLog};
 use crate::server::{Door, Generation, Listeners};
 
-/// How often it looks after workers, watchdog and successor.
+/// How often it looks after workers and successor.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A question of the control socket, and where its answer goes.
@@ -38,12 +39,14 @@ pub(super) struct Master {
     pub(super) serving: Option<Generation>,
     pub(super) retiring: JoinSet<()>,
     pub(super) number: u64,
-    last_reload: Option<LastReload>,
     pub(super) upgrade: Upgrade,
-    pub(super) notifier: Notifier,
+    pub(super) notifier: Rc<Notifier>,
+    pub(super) watchdog: Watchdog,
     /// Where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
+    /// What the control socket asks.
+    pub(super) questions: Option<mpsc::Receiver<Question>>,
     born: Instant,
     pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
@@ -65,8 +68,13 @@ impl Master {
         let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
         let watched = || Watch::begin(file, queries.as_deref());
         let watch = started.flags.reload.then(watched);
+        app.standing.serves(1);
+        let notifier = Rc::new(notifier);
+        let watchdog = Watchdog::begin(Rc::clone(&notifier));
+        watchdog.looks_at(Some(first.heartbeats()));
         Ok(Master {
             notifier,
+            watchdog,
             started,
             app,
             listeners,
@@ -74,28 +82,32 @@ impl Master {
             serving: Some(first),
             retiring: JoinSet::new(),
             number: 1,
-            last_reload: None,
             upgrade: Upgrade::None,
             place: None,
             signals,
+            questions: None,
             born: Instant::now(),
             watch,
             silent: false,
         })
     }
 
-    /// Does what is asked for, until the process is to end.
-    pub(super) async fn run(&mut self, mut questions: mpsc::Receiver<Question>) -> End {
+    /// Does what is asked for, until the process is to end; then nobody is heard any more.
+    pub(super) async fn run(&mut self, questions: mpsc::Receiver<Question>) -> End {
+        self.questions = Some(questions);
         let signals = self.signals.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             let end = tokio::select! {
                 asked = signals.next() => self.signalled(asked).await,
-                Some((request, answer)) = questions.recv() => self.asked(request, answer).await,
+                Some((request, answer)) = ending::next(&mut self.questions) => {
+                    self.asked(request, answer).await
+                }
                 step = self.upgrade.next() => self.upgraded(step).await,
                 _ = tick.tick() => self.look_after().await,
             };
             if let Some(end) = end {
+                self.questions = None;
                 return end;
             }
         }
@@ -172,13 +184,18 @@ impl Master {
     /// Goes on as the daemon, after the process whose place this one takes has stepped down.
     pub(super) fn become_the_daemon(&mut self) {
         tracing::info!("the old process has stepped down");
+        self.take_the_place();
+        self.notifier.ready(&self.state());
+    }
+
+    /// Takes pidfile and control socket from the process that has stepped down.
+    pub(super) fn take_the_place(&mut self) {
         let path = self.app.settings.process.pidfile.as_deref();
         if let (Some(place), Some(path)) = (&mut self.place, path)
             && let Err(error) = place.take_over(path)
         {
             tracing::error!("{error}");
         }
-        self.notifier.ready(&self.state());
     }
 
     /// Where it serves.
@@ -199,14 +216,14 @@ impl Master {
     /// Keeps for the status what came of a reload.
     pub(super) fn note_reload(&mut self, result: &Result<String, String>) {
         let (Ok(message) | Err(message)) = result;
-        self.last_reload = Some(LastReload {
+        self.app.standing.reloaded(LastReload {
             ok: result.is_ok(),
             at: logging::timestamp_now(),
             message: message.clone(),
         });
     }
 
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         Status {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -218,7 +235,7 @@ impl Master {
             workers: self.serving.as_ref().map_or(0, Generation::workers),
             uptime_seconds: self.born.elapsed().as_secs(),
             listeners: self.urls(),
-            last_reload: self.last_reload.clone(),
+            last_reload: self.app.standing.now().last_reload,
         }
     }
     pub(super) fn refused<T>(message: String) -> Result<T, String> {

@@ -4,12 +4,12 @@
 //!
 //! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
-//! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`) and `ending`. `handover` is
-//! the one way to another process, `adopt` how descriptors arrive there. Around them: `pidfile`,
-//! `control` and `place` (how commands find it), `identity` (whom it runs as), `inherited` and
-//! `notify` (what systemd passes on, and what it is told), `unit` (the files it is set up by),
-//! `browser` (`--open`), `ended` (why it does not serve). `elsewhere` stands for all of it where there
-//! is no unix system.
+//! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`), `watchdog` and `ending`.
+//! `handover` is the one way to another process, `new_process` that one as long as it is watched,
+//! `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands
+//! find it), `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and
+//! what it is told), `unit` (the files it is set up by), `browser` (`--open`), `ended` (why it does
+//! not serve). `elsewhere` stands for all of it where there is no unix system.
 
 mod adopt;
 mod browser;
@@ -22,6 +22,7 @@ pub mod identity;
 pub mod inherited;
 mod launch;
 mod master;
+mod new_process;
 pub mod notify;
 pub mod pidfile;
 mod place;
@@ -31,6 +32,7 @@ mod start;
 pub mod unit;
 mod upgrade;
 mod watch;
+mod watchdog;
 mod workers;
 
 use ended::tell;

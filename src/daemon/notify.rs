@@ -47,6 +47,12 @@ impl Notifier {
         Notifier::new(None, None, None)
     }
 
+    /// One that tells a socket of a test's, and is to be fed within so many microseconds.
+    #[cfg(test)]
+    pub(super) fn to(socket: &OsStr, watchdog: &str) -> Notifier {
+        Notifier::new(Some(socket.to_owned()), Some(OsStr::new(watchdog)), None)
+    }
+
     fn new(socket: Option<OsString>, watchdog: Option<&OsStr>, pid: Option<&OsStr>) -> Notifier {
         let number = |text: &OsStr| text.to_str()?.parse::<u64>().ok();
         let other = pid.is_some_and(|pid| number(pid) != Some(std::process::id().into()));

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::master::Master;
 use super::workers::Entrance;
+use crate::app::App;
 use crate::error::StartupError;
 use crate::logging;
+use crate::server::{Door, Generation};
 use crate::settings::{self, Settings};
 
 impl Master {
@@ -45,18 +47,23 @@ impl Master {
         let settings = self.started.settings()?;
         let ignored = settings::restart_only(&self.app.settings, &settings);
         let door = self.door.renew(&settings)?;
+        let logs = logging::prepare(&settings.log)?;
         let listeners = self.listeners.renew(&settings)?;
-        match self.renew(settings, (&listeners, &door)).await {
-            Ok(()) => {
-                self.door = door;
-                self.listeners.remove_paths_not_in(&listeners);
-                self.listeners = listeners;
-            }
+        let (app, generation) = match self.renew(settings, (&listeners, &door)).await {
+            Ok(renewed) => renewed,
             Err(error) => {
-                listeners.remove_paths_not_in(&self.listeners);
+                listeners.not_in(&self.listeners).remove_paths();
                 return Err(error);
             }
-        }
+        };
+        logging::apply(logs);
+        self.app = app;
+        self.say_what_is_odd(&door);
+        self.door = door;
+        let before = std::mem::replace(&mut self.listeners, listeners);
+        let gone = before.not_in(&self.listeners);
+        gone.remove_paths();
+        self.take_over(generation, gone);
         let mut message = format!("generation {} serves", self.number());
         if !ignored.is_empty() {
             let names = ignored.join(", ");
@@ -65,15 +72,33 @@ impl Master {
         Ok(message)
     }
 
-    /// A new application and a generation that serves it.
-    async fn renew(&mut self, settings: Settings, on: Entrance<'_>) -> Result<(), StartupError> {
-        let logs = logging::prepare(&settings.log)?;
+    /// A new application and a generation that serves it. What it waits for is not worth waiting
+    /// for once the process is to end.
+    async fn renew(
+        &self,
+        settings: Settings,
+        on: Entrance<'_>,
+    ) -> Result<(Arc<App>, Generation), StartupError> {
         let workers = settings.server.workers;
-        let app = Arc::new(self.app.renew(settings).await?);
+        let app = tokio::select! {
+            app = self.app.renew(settings) => Arc::new(app?),
+            () = self.signals.end() => {
+                return Err(StartupError::new("the process is asked to end"));
+            }
+        };
         let generation = self.next_generation(&app, on, workers).await?;
-        logging::apply(logs);
-        self.app = app;
-        self.take_over(generation);
-        Ok(())
+        Ok((app, generation))
+    }
+
+    /// Of the catalog as at the start; of the door what was not said before.
+    fn say_what_is_odd(&self, door: &Door) {
+        for note in self.app.catalog.notes() {
+            tracing::warn!("{note}");
+        }
+        if door.notes() != self.door.notes() {
+            for note in door.notes() {
+                tracing::warn!("{note}");
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -74,6 +75,7 @@ impl Signals {
     }
 
     fn came(&self, asked: Asked) {
+        tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
             if let Asked::Scale(by) = asked {
@@ -114,6 +116,16 @@ impl Signals {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Has writes beyond the limit on the size of files (`ulimit -f`) fail instead of ending the
+/// process: a log that is full is no reason to stop serving. To be called before threads are
+/// started, which inherit it.
+///
+/// # Errors
+/// The system does not give signals.
+pub(super) fn outlive_file_size_limit() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGXFSZ).thread_block()?)
 }
 
 impl Waiting {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ending::End;
 use super::master::Master;
+use super::upgrade::Upgrade;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
@@ -15,17 +16,27 @@ use crate::settings::MOST_WORKERS;
 /// How many generations may be alive at once: one serves, the others end.
 const MOST_GENERATIONS: usize = 3;
 /// A worker that has not been heard of for so long is blocked.
-const SILENT: Duration = Duration::from_secs(10);
+pub(super) const SILENT: Duration = Duration::from_secs(10);
 
 /// How clients get in.
 pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
 
 impl Master {
-    /// Makes a new generation the one that serves, and retires the one before.
-    pub(super) fn take_over(&mut self, generation: Generation) {
+    /// Makes a new generation the one that serves, and retires the one before, with the listeners
+    /// that only that one had.
+    pub(super) fn take_over(&mut self, generation: Generation, gone: Listeners) {
         self.number = generation.number();
-        if let Some(old) = self.serving.replace(generation) {
-            self.retire(old);
+        self.app.standing.serves(self.number);
+        self.watchdog.looks_at(Some(generation.heartbeats()));
+        // Another process that serves on the same sockets would not be found there either.
+        let gone = if matches!(self.upgrade, Upgrade::None) {
+            gone
+        } else {
+            Listeners::default()
+        };
+        match self.serving.replace(generation) {
+            Some(old) => self.retire(old, gone),
+            None => gone.close(),
         }
         self.silent = false;
     }
@@ -54,11 +65,11 @@ impl Master {
         while self.retiring.try_join_next().is_some() {}
     }
 
-    pub(super) fn retire(&mut self, generation: Generation) {
+    pub(super) fn retire(&mut self, generation: Generation, gone: Listeners) {
         let number = generation.number();
         tracing::info!(generation = number, "retiring");
         self.retiring.spawn_local(async move {
-            generation.retire().await;
+            generation.retire(gone).await;
             tracing::info!(generation = number, "retired");
         });
     }
@@ -91,7 +102,7 @@ impl Master {
         let started = self.next_generation(&self.app, (&self.listeners, &self.door), workers);
         match started.await {
             Ok(generation) => {
-                self.take_over(generation);
+                self.take_over(generation, Listeners::default());
                 Ok(())
             }
             Err(error) => Master::refused(error.to_string()),
@@ -101,26 +112,24 @@ impl Master {
     pub(super) fn pause(&mut self) {
         if let Some(generation) = self.serving.take() {
             tracing::info!("WINCH: the workers end, the sockets stay; HUP brings them back");
-            self.retire(generation);
+            self.watchdog.looks_at(None);
+            self.retire(generation, Listeners::default());
         }
     }
 
+    /// Whether all is as it should be; what is not, is mended.
     pub(super) async fn look_after(&mut self) -> Option<End> {
         while self.retiring.try_join_next().is_some() {}
         self.upgrade.look_after();
         self.reload_what_has_changed().await;
-        let Some(serving) = &self.serving else {
-            self.notifier.feed();
-            return None;
-        };
+        let serving = self.serving.as_ref()?;
         if serving.has_ended() {
             tracing::error!("the workers have ended by themselves");
             return Some(End::Failed);
         }
-        let silent = serving.silent(SILENT);
-        if silent == 0 {
-            self.notifier.feed();
-        } else if !std::mem::replace(&mut self.silent, true) {
+        let silent = serving.heartbeats().silent(SILENT);
+        // Once: where that does not help either, the watchdog is left to see to it.
+        if silent > 0 && !std::mem::replace(&mut self.silent, true) {
             // Its requests may be lost; those to come are not.
             tracing::error!(silent, "workers do not answer: a new generation takes over");
             let workers = self.workers();

@@ -2,10 +2,10 @@
 //! many connections there may be. The process has only so many descriptors, however many of its
 //! generations are still ending.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
 
-use super::limits::{self, Bound};
+use super::limits;
 use super::tls::Pair;
 use crate::error::StartupError;
 use crate::settings::Settings;
@@ -14,9 +14,9 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub struct Door {
     pair: Option<Pair>,
-    bound: Bound,
+    most: usize,
     process: Arc<AtomicUsize>,
-    said: Arc<Once>,
+    notes: Vec<String>,
 }
 
 impl Door {
@@ -27,11 +27,13 @@ impl Door {
     /// A pair that cannot be used, or too few descriptors to serve at all.
     pub fn open(settings: &Settings) -> Result<Door, StartupError> {
         let pair = settings.tls.as_ref().map(Pair::load).transpose()?;
+        let (most, fewer) = limits::connections(settings)?;
+        let odd = pair.as_ref().and_then(Pair::note).map(str::to_owned);
         Ok(Door {
             pair,
-            bound: limits::connections(settings)?,
+            most,
             process: Arc::default(),
-            said: Arc::new(Once::new()),
+            notes: odd.into_iter().chain(fewer).collect(),
         })
     }
 
@@ -47,14 +49,10 @@ impl Door {
         })
     }
 
-    /// Says once in the log what is odd about it. Not when it is opened: the log is open later.
-    pub(super) fn say(&self) {
-        self.said.call_once(|| {
-            if let Some(note) = self.pair.as_ref().and_then(Pair::note) {
-                tracing::warn!("{note}");
-            }
-            self.bound.say();
-        });
+    /// What is odd about it and keeps nobody from serving, for the log, which may not be open yet
+    /// when this is found out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What TLS is spoken with.
@@ -64,14 +62,14 @@ impl Door {
 
     /// Connections at once, in the whole process.
     pub(super) fn most(&self) -> usize {
-        self.bound.most
+        self.most
     }
 
     /// For the connections of one generation, which are also counted in `generation`.
     pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> Counted {
         Counted {
             counts: [Arc::clone(&self.process), Arc::clone(generation)],
-            most: self.bound.most,
+            most: self.most,
         }
     }
 }
@@ -117,16 +115,16 @@ mod tests {
     fn generations_count_their_own_and_share_one_bound() {
         let first = Door {
             pair: None,
-            bound: Bound::of(2),
+            most: 2,
             process: Arc::default(),
-            said: Arc::new(Once::new()),
+            notes: Vec::new(),
         };
         let (old, new) = (Arc::default(), Arc::default());
         let counted = first.counting(&old);
         let (one, two) = (counted.enter(), counted.enter());
         assert!(one.is_some() && two.is_some() && counted.enter().is_none());
         let second = Door {
-            bound: Bound::of(3),
+            most: 3,
             ..first.clone()
         };
         let counted = second.counting(&new);

@@ -25,11 +25,13 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
-/// How long none may be open before there is none on its way either: the pause is acknowledged
-/// before it holds, and a connection counts only when a worker has taken it up.
-const QUIET: Duration = Duration::from_millis(200);
+/// How long a connection may be on its way from the accept loop to the worker that serves it.
+const SETTLING: Duration = Duration::from_millis(500);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+/// How much longer than their graceful timeout workers may need to end. One that is blocked never
+/// does.
+const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// How long a quick end may take.
 const QUICK: Duration = Duration::from_secs(2);
 
@@ -63,7 +65,6 @@ impl Generation {
             StartupError::new(format!("cannot serve: {error}"))
                 .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
         };
-        door.say();
         let settings = app.settings.server.clone();
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -107,9 +108,9 @@ impl Generation {
         self.workers
     }
 
-    /// The workers that have not been heard of for so long.
-    pub fn silent(&self, patience: Duration) -> usize {
-        self.heartbeats.silent(Instant::now(), patience)
+    /// How its workers are.
+    pub fn heartbeats(&self) -> &Arc<Heartbeats> {
+        &self.heartbeats
     }
 
     /// Whether its workers have ended without having been asked to.
@@ -124,12 +125,13 @@ impl Generation {
 
     /// Ends it without losing a request: every response closes its connection, no more are
     /// accepted, and the workers end when the last one has, or those that are idle have had their
-    /// keep-alive. Requests that still run then have the graceful timeout.
+    /// keep-alive. Requests that still run then have the graceful timeout. `gone` are listeners that
+    /// nobody serves any more: they are closed as soon as it accepts no more from them.
     ///
     /// A worker that is stopped drops idle connections and those queued to it, and with them
     /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
     /// would go on without accepting.
-    pub async fn retire(self) {
+    pub async fn retire(self, gone: Listeners) {
         if !Defence::Parting.is_off() {
             self.site.part();
         }
@@ -137,13 +139,22 @@ impl Generation {
             self.server.pause().await;
         }
         if !Defence::Patience.is_off() {
+            // The pause is acknowledged a moment before it is one, and what was accepted until then
+            // is counted a moment after that.
+            tokio::time::sleep(SETTLING).await;
+        }
+        gone.close();
+        if !Defence::Patience.is_off() {
             self.connections_end().await;
         }
-        // A worker that is blocked never says that it has ended.
-        let limit = self.settings.graceful_timeout + QUICK;
-        if timeout(limit, self.server.stop(true)).await.is_err() {
+        let patience = self.settings.graceful_timeout + STOP_MARGIN;
+        let stopped = tokio::time::timeout(patience, self.server.stop(true)).await;
+        if stopped.is_err() {
             let generation = self.number;
-            tracing::error!(generation, "workers that do not end are left behind");
+            tracing::error!(
+                generation,
+                "workers do not end: their threads are left behind"
+            );
         }
     }
 
@@ -151,12 +162,8 @@ impl Generation {
     async fn connections_end(&self) {
         let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
         let begun = Instant::now();
-        let mut quiet = begun;
-        while quiet.elapsed() < QUIET && begun.elapsed() < patience {
+        while self.connections.load(Ordering::Relaxed) > 0 && begun.elapsed() < patience {
             tokio::time::sleep(DRAIN_STEP).await;
-            if self.connections.load(Ordering::Relaxed) > 0 {
-                quiet = Instant::now();
-            }
         }
     }
 

@@ -10,7 +10,7 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// When each worker of a generation was last heard of.
 #[derive(Debug, Default)]
-pub(super) struct Heartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
+pub struct Heartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
 
 thread_local! {
     /// The heart of this thread: a worker makes its services once per listener, and beats once.
@@ -31,11 +31,23 @@ impl Heartbeats {
         });
     }
 
-    /// How many have not been heard of for so long before `now`.
-    pub(super) fn silent(&self, now: Instant, patience: Duration) -> usize {
+    /// How many have not been heard of for so long.
+    pub fn silent(&self, patience: Duration) -> usize {
+        self.silent_at(Instant::now(), patience)
+    }
+
+    fn silent_at(&self, now: Instant, patience: Duration) -> usize {
         let is_silent =
             |heart: &&Arc<Mutex<Instant>>| now.saturating_duration_since(read(heart)) > patience;
         self.lock().iter().filter(is_silent).count()
+    }
+
+    /// One more, which was last heard of so long ago and never again.
+    #[cfg(test)]
+    pub(crate) fn join_silent(&self, since: Duration) {
+        let last = Instant::now().checked_sub(since);
+        let last = last.expect("the machine has run for longer");
+        self.lock().push(Arc::new(Mutex::new(last)));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Mutex<Instant>>>> {
@@ -73,7 +85,7 @@ mod tests {
             }
         });
         let last = read(&hearts.lock()[0]);
-        assert_eq!(hearts.silent(last + BEAT, 2 * BEAT), 0);
-        assert_eq!(hearts.silent(last + 3 * BEAT, 2 * BEAT), 1);
+        assert_eq!(hearts.silent_at(last + BEAT, 2 * BEAT), 0);
+        assert_eq!(hearts.silent_at(last + 3 * BEAT, 2 * BEAT), 1);
     }
 }

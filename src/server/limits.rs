@@ -17,38 +17,13 @@ const REDIS: u64 = 8;
 /// With fewer connections than this there is no serving.
 const LEAST: u64 = 16;
 
-/// How many connections may be open at once, and why.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bound {
-    wanted: usize,
-    descriptors: u64,
-    pub(super) most: usize,
-}
-
-impl Bound {
-    /// Says in the log when it is less than was asked for; as a warning when it is much less.
-    pub(super) fn say(self) {
-        let Bound {
-            wanted,
-            descriptors,
-            most,
-        } = self;
-        let what =
-            "the limit on descriptors allows fewer connections than [server] max_connections";
-        if most < wanted / 2 {
-            tracing::warn!(wanted, descriptors, most, "{what}");
-        } else if most < wanted {
-            tracing::info!(wanted, descriptors, most, "{what}");
-        }
-    }
-}
-
 /// Raises the limit on descriptors as far as this process may, and gives the number of
-/// connections: `max_connections`, or what the limit leaves beside the pools.
+/// connections that may be open at once: `max_connections`, or what the limit leaves beside the
+/// pools, with a note for the log when that is less than was asked for.
 ///
 /// # Errors
 /// The limit leaves too few to serve at all.
-pub(super) fn connections(settings: &Settings) -> Result<Bound, StartupError> {
+pub(super) fn connections(settings: &Settings) -> Result<(usize, Option<String>), StartupError> {
     let limit = raised();
     let wanted = settings.server.max_connections;
     let most = within(limit, wanted, taken(settings)).ok_or_else(|| {
@@ -62,11 +37,13 @@ pub(super) fn connections(settings: &Settings) -> Result<Bound, StartupError> {
              [database] pool_size or [server] workers"
         ))
     })?;
-    Ok(Bound {
-        wanted,
-        descriptors: limit,
-        most,
-    })
+    let note = (most < wanted / 10 * 9).then(|| {
+        format!(
+            "the limit on descriptors ({limit}) allows {most} connections at once, fewer than \
+             [server] max_connections={wanted}"
+        )
+    });
+    Ok((most, note))
 }
 
 /// What one worker may have of so many connections. All workers together stay within them, as
@@ -121,16 +98,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
     use super::*;
-
-    impl Bound {
-        pub(in crate::server) fn of(most: usize) -> Bound {
-            Bound {
-                wanted: most,
-                descriptors: u64::MAX,
-                most,
-            }
-        }
-    }
 
     #[test]
     fn connections_leave_room_for_all_else() {

@@ -14,7 +14,7 @@ const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
 /// All addresses, bound: all or none. Dropping it closes the sockets and leaves their paths.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listeners(Vec<Listener>);
 
 /// A bound address.
@@ -74,8 +74,7 @@ impl Listeners {
     }
 
     /// The listeners for other settings: those that stay are the same sockets, those that are new
-    /// are bound. Nothing of `self` is changed; [`Listeners::remove_paths_not_in`] ends what is no
-    /// longer wanted.
+    /// are bound. Nothing of `self` is changed; [`Listeners::not_in`] has what is no longer wanted.
     ///
     /// # Errors
     /// As [`Listeners::open`].
@@ -153,15 +152,43 @@ impl Listeners {
             .map(|one| (&one.bind, one.socket.descriptor(), one.standing.is_some()))
     }
 
-    /// Removes the paths of Unix sockets, where they are still this one's.
-    pub fn remove_paths(&self) {
-        self.0.iter().for_each(Listener::remove_path);
+    /// The paths of these Unix sockets, for who outlives the listeners.
+    pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
+        let these = self.0.iter().filter(|one| of(&one.bind));
+        Paths(these.filter_map(|one| one.standing.clone()).collect())
     }
 
-    /// [`Listeners::remove_paths`] for those that `other` does not have.
-    pub fn remove_paths_not_in(&self, other: &Listeners) {
-        let gone = |one: &&Listener| other.0.iter().all(|kept| kept.bind != one.bind);
-        self.0.iter().filter(gone).for_each(Listener::remove_path);
+    /// Removes the paths of Unix sockets, where they are still this one's.
+    pub fn remove_paths(&self) {
+        self.paths(|_| true).remove();
+    }
+
+    /// Those that `other` does not have.
+    #[must_use]
+    pub fn not_in(self, other: &Listeners) -> Listeners {
+        let gone = |one: &Listener| other.0.iter().all(|kept| kept.bind != one.bind);
+        Listeners(self.0.into_iter().filter(gone).collect())
+    }
+
+    /// Has nobody connect here any more, whoever else still holds these sockets. Those that
+    /// somebody else has bound stay as they are.
+    pub fn close(self) {
+        for one in self.0 {
+            if !matches!(one.bind, Bind::Fd(_)) {
+                one.socket.close();
+            }
+        }
+    }
+}
+
+/// Paths at which this process listens.
+#[derive(Debug, Clone)]
+pub struct Paths(Vec<Standing>);
+
+impl Paths {
+    /// Removes them, unless other files stand there by now.
+    pub fn remove(&self) {
+        self.0.iter().for_each(Standing::remove);
     }
 }
 
@@ -197,12 +224,6 @@ impl Listener {
     fn url(&self) -> String {
         let scheme = if self.is_tls() { "https" } else { "http" };
         self.socket.url(scheme, &self.bind)
-    }
-
-    fn remove_path(&self) {
-        if let Some(standing) = &self.standing {
-            standing.remove();
-        }
     }
 }
 

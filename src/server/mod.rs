@@ -15,6 +15,7 @@ mod wire;
 
 pub use door::Door;
 pub use generation::Generation;
-pub use listeners::Listeners;
+pub use heartbeat::Heartbeats;
+pub use listeners::{Listeners, Paths};
 pub use sockets::system::Inherited;
 pub use tls::Pair;

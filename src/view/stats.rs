@@ -29,6 +29,17 @@ pub struct StatsPage<'a> {
     pub redis: Option<RedisTier<'a>>,
     /// How the database was when last asked; `None` before that.
     pub database_up: Option<bool>,
+    /// The last reload, where the settings of before are in force since.
+    pub not_reloaded: Option<NotReloaded<'a>>,
+}
+
+/// A reload that changed nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NotReloaded<'a> {
+    /// When it was tried, as RFC 3339.
+    pub at: &'a str,
+    /// Why it changed nothing, in lines.
+    pub message: &'a str,
 }
 
 /// One query's numbers.
@@ -77,6 +88,7 @@ pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
             }
         }
         (instance(page))
+        @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) }
         (verdicts(page))
         (tiles(page.total))
         (queries(page))
@@ -98,6 +110,16 @@ fn instance(page: &StatsPage<'_>) -> Markup {
                 "as of "
                 time datetime={ (date.to_string()) "T" (clock) "Z" } { (date.to_string()) " " (clock) " UTC" }
             }
+        }
+    }
+}
+
+fn not_reloaded(reload: &NotReloaded<'_>) -> Markup {
+    html! {
+        section.alert.refusal role="status" {
+            h2.words { "The settings were not reloaded" }
+            p { "Those of before stay in force. Tried at " time datetime=(reload.at) { (reload.at) } ":" }
+            p.reason { (reload.message) }
         }
     }
 }

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::context::Context;
 use super::negotiate::Format;
 use super::{Site, body, errors};
+use crate::app::Stand;
 use crate::logging::{self, Lost};
 use crate::stats::Snapshot;
 use crate::view;
@@ -31,6 +32,8 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         numbers: &query.numbers,
         last_load: query.numbers.last_load_seconds.map(Duration::from_secs_f64),
     });
+    let stand = site.app.standing.now();
+    let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
     let page = view::StatsPage {
         instance: None,
         generated_at: OffsetDateTime::now_utc(),
@@ -48,6 +51,10 @@ pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpRes
             last_error: redis.last_error,
         }),
         database_up: site.app.db.health().up,
+        not_reloaded: last.map(|reload| view::NotReloaded {
+            at: &reload.at,
+            message: &reload.message,
+        }),
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
@@ -62,6 +69,7 @@ struct Everything {
     #[serde(flatten)]
     snapshot: Snapshot,
     logs: Logs,
+    daemon: Stand,
 }
 
 #[derive(Serialize)]
@@ -80,6 +88,7 @@ pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpRes
         logs: Logs {
             lost: logging::lost(),
         },
+        daemon: site.app.standing.now(),
     };
     match serde_json::to_string(&everything) {
         Ok(json) => body::unkept(StatusCode::OK, Format::Json, json.into(), &context),

@@ -63,7 +63,12 @@ impl Daemon {
 
     /// The binary with these arguments, in the folder, with an environment of its own.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_of(&self.binary, args)
+    }
+
+    /// Another program with these arguments, as [`Daemon::command`].
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()
@@ -106,6 +111,21 @@ impl Daemon {
         wait_until(&format!("{times} × {text:?} in the log"), found);
     }
 
+    /// What `reload` prints; it must succeed.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> String {
+        let output = self.run(&["reload"]);
+        assert!(output.status.success(), "{}\n{}", said(&output), self.log());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The text of `/stats.json`, read.
+    pub(crate) fn stats(&self) -> serde_json::Value {
+        let (status, body) = self.get("/stats.json");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
     /// What `status --json` says.
     pub(crate) fn status(&self) -> serde_json::Value {
         let output = self.run(&["status", "--json"]);
@@ -122,11 +142,18 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let Some(pid) = self.noted() else { return };
-        let pid = Pid::from_raw(pid);
-        let _ = kill(pid, Signal::SIGKILL);
-        // It is nobody's child here; its end is that there is no such process.
-        wait_until("the daemon is gone", || !is_alive(pid.as_raw()));
+        // More than one during an upgrade. They are nobody's children here: their end is that there
+        // are no such processes.
+        wait_until("the daemon is gone", || {
+            let left = self.processes();
+            for pid in &left {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            left.is_empty()
+        });
+        if std::thread::panicking() {
+            eprintln!("--- error.log ---\n{}", self.log());
+        }
     }
 }
 
@@ -142,7 +169,10 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 /// Puts a program at a path in one step, as an installation does.
 pub(crate) fn install(program: &Path, at: &Path) {
     let beside = at.with_extension("new");
-    fs::copy(program, &beside).unwrap();
+    // By another process: while this one writes to a file, whatever it starts for another test holds
+    // that file open too, and a file that is open for writing cannot be run.
+    let copied = Command::new("cp").arg(program).arg(&beside).status();
+    assert!(copied.unwrap().success());
     fs::rename(beside, at).unwrap();
 }
 
@@ -200,7 +230,7 @@ impl Client {
         let stream = self.open.as_mut().expect("opened above");
         let connection = if close { "close" } else { "keep-alive" };
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: test\r\nConnection: {connection}\r\n\r\n",
+            "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: {connection}\r\n\r\n",
             self.path
         );
         stream.get_mut().write_all(request.as_bytes())?;

@@ -125,14 +125,14 @@ impl Drop for Ended {
 }
 
 /// systemd's end of the notifications: it sees who sends what.
-struct Systemd {
+pub(crate) struct Systemd {
     socket: UnixDatagram,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl Systemd {
-    fn new(home: &Home) -> Systemd {
-        let path = home.path().join("notify");
+    pub(crate) fn new(folder: &Path) -> Systemd {
+        let path = folder.join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         setsockopt(&socket, sockopt::PassCred, &true).unwrap();
@@ -140,7 +140,7 @@ impl Systemd {
     }
 
     /// The next message and its sender, with watchdog messages left out.
-    fn next(&self) -> (u32, String) {
+    pub(crate) fn next(&self) -> (u32, String) {
         loop {
             let (pid, text) = self.any();
             if text != "WATCHDOG=1\n" {
@@ -149,7 +149,8 @@ impl Systemd {
         }
     }
 
-    fn any(&self) -> (u32, String) {
+    /// The next message and its sender.
+    pub(crate) fn any(&self) -> (u32, String) {
         let mut buffer = [0; 4096];
         let mut space = nix::cmsg_space!(nix::libc::ucred);
         let mut parts = [IoSliceMut::new(&mut buffer)];
@@ -170,7 +171,7 @@ impl Systemd {
 #[test]
 fn systemd_is_told_what_happens_in_order_and_by_whom() {
     let home = Home::new();
-    let systemd = Systemd::new(&home);
+    let systemd = Systemd::new(home.path());
     let child = home
         .command(&["run", "--bind", "127.0.0.1:0", "--keep-alive", "1s"])
         .env("NOTIFY_SOCKET", &systemd.path)
@@ -219,7 +220,7 @@ fn systemd_is_told_what_happens_in_order_and_by_whom() {
 #[test]
 fn d_is_refused_where_systemd_waits_for_the_process() {
     let home = Home::new();
-    let systemd = Systemd::new(&home);
+    let systemd = Systemd::new(home.path());
     let output = home
         .command(&["start", "--bind", "127.0.0.1:0"])
         .env("NOTIFY_SOCKET", &systemd.path)

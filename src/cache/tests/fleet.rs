@@ -184,6 +184,18 @@ async fn an_emptied_redis_is_no_mass_miss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_comparison_whose_client_leaves_is_made_by_the_next() {
+    let (server, _source, fleet) = fleet(1).await;
+    fleet[0].body().await;
+    pass(SECOND).await;
+    server.evict(&fleet[0].key.redis_names().entry);
+    pass(5 * SECOND).await;
+    assert!(fleet[0].get().now_or_never().is_none(), "it asks Redis");
+    let reply = fleet[0].get().await.unwrap();
+    assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_asked_for_refresh_loads_what_is_there_now() {
     let (_server, source, fleet) = fleet(2).await;
     let early = fleet[0].early();

@@ -65,6 +65,11 @@ impl Listening {
         socket.try_clone().map(Listening::Tcp)
     }
 
+    /// Has nobody connect here any more: nobody else can hold this socket.
+    pub(in crate::server) fn close(self) {
+        drop(self);
+    }
+
     pub(in crate::server) fn port(&self) -> Option<u16> {
         let Listening::Tcp(socket) = self;
         super::tcp_port(socket)

@@ -3,7 +3,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -127,6 +127,12 @@ impl Listening {
             Listening::Tcp(socket) => Listening::Tcp(socket.try_clone()?),
             Listening::Unix(socket) => Listening::Unix(socket.try_clone()?),
         })
+    }
+
+    /// Has nobody connect here any more, whoever else still holds this socket.
+    pub(in crate::server) fn close(self) {
+        // It may be closed already, which is what was wanted.
+        let _ = SockRef::from(&self.descriptor()).shutdown(Shutdown::Read);
     }
 
     pub(in crate::server) fn descriptor(&self) -> BorrowedFd<'_> {

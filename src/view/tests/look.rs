@@ -78,11 +78,14 @@ fn text_has_a_contrast_of_at_least_4_5_in_both_themes() {
         }
         // The ground of errors, and that of the row under the pointer.
         let alert = mix(of("accent"), 0.09, of("panel"));
+        let red = mix(of("red"), 0.09, of("panel"));
         let row = mix(of("track"), 0.45, of("panel"));
         for (text, ground) in [
             ("alert", alert),
             ("ink", alert),
             ("quiet", alert),
+            ("red", red),
+            ("ink", red),
             ("ink", row),
             ("quiet", row),
             ("link", row),

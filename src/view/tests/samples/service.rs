@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::super::super::{ErrorPage, Frame, MemoryTier, RedisTier, StatsPage, StatsRow};
+use super::super::super::{
+    ErrorPage, Frame, MemoryTier, NotReloaded, RedisTier, StatsPage, StatsRow,
+};
 use super::super::super::{error, stats};
 use super::{Pages, World};
 use crate::stats::Numbers;
@@ -14,6 +16,7 @@ impl World<'_> {
         let text = self.text;
         let (instance, breaker, class) =
             (text("web-1:4711"), text("open for 12 s"), text("timeout"));
+        let refusal = text("app.ini:7: [cache] ttl: \"ten\" is no duration\n  write 10s, 5m or 2h");
         let (good, quiet) = (numbers(1), Numbers::default());
         let bad = Numbers {
             load_errors: 30,
@@ -52,6 +55,7 @@ impl World<'_> {
                 last_error: None,
             }),
             database_up: Some(true),
+            not_reloaded: None,
         };
         pages.push(("stats".to_owned(), stats(&frame, &page)));
         let worse = StatsPage {
@@ -63,6 +67,10 @@ impl World<'_> {
                 last_error: Some(&class),
             }),
             database_up: Some(false),
+            not_reloaded: Some(NotReloaded {
+                at: "2026-11-23T05:06:40.123Z",
+                message: &refusal,
+            }),
             ..page
         };
         pages.push(("stats-worse".to_owned(), stats(&frame, &worse)));
@@ -74,6 +82,7 @@ impl World<'_> {
             memory: None,
             redis: None,
             database_up: None,
+            not_reloaded: None,
             ..worse
         };
         pages.push(("stats-new".to_owned(), stats(&frame, &new)));
