@@ -54,7 +54,7 @@ fn refused(daemon: &Daemon, words: &[&str]) {
             "{word}: {log}{page}"
         );
     }
-    for text in [log, page, stats.to_string(), status.to_string()] {
+    for text in [log, page, shown.to_string(), status.to_string()] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
 }
