@@ -3,6 +3,7 @@
 //! hands its flags in, so that a new one needs no edit here.
 
 mod gunicorn;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub use signals::SIGNALS;
 
 /// How one setting is spelled on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,10 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     /// The subcommand; [`Command::Run`] when none was named.
     pub command: Command,
+    /// `--reload`: settings and queries are read again when their files change.
+    pub reload: bool,
+    /// `--open`: the browser is shown the first address.
+    pub open: bool,
     /// A sentence for each flag that was given and has no effect here.
     pub without_effect: Vec<String>,
     given: BTreeMap<&'static str, Vec<String>>,
@@ -96,6 +103,8 @@ where
     Ok(Flags {
         config: cli.config,
         command,
+        reload: cli.reload,
+        open: cli.open,
         without_effect: gunicorn::without_effect(&matches)?,
         given,
     })
@@ -128,7 +137,7 @@ pub fn definition(settings: &[Listed]) -> clap::Command {
         let serves = ["run", "start"].contains(&name.as_str());
         command = command.mut_subcommand(name, |mut sub| {
             if serves {
-                return sub.after_help(SIGNALS);
+                return sub.after_help(signals::text());
             }
             sub = sub.arg(daemon().hide(true));
             for listed in settings {
@@ -178,20 +187,13 @@ const ABOUT: &str = "Puts slow SQL behind a cache.
 With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from app.ini, \
 the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.";
 
-/// What a running server does on signals; neighbours differ.
-const SIGNALS: &str = "Signals:
-  TERM       finish what runs, then end (--drain-delay, --graceful-timeout)
-  INT, QUIT  end at once
-  HUP        read settings and queries again; on any error go on as before
-  USR1       open the log files again, after they were moved
-  USR2       replace the program by the one now in its file, without losing a request
-  TTIN, TTOU one worker more, one less
-  WINCH      with -D: serve no more, but keep the addresses; HUP serves again";
+/// Where a beginner starts, below the help.
+const FIRST_STEPS: &str = "Start with `unslow init`, then `unslow check --online`.";
 
 /// The command line without the settings.
 #[derive(Debug, Parser)]
 #[command(name = "unslow", version, about = ABOUT, max_term_width = 100)]
-#[command(after_help = format!("{SIGNALS}\n\nStart with `unslow init`, then `unslow check --online`."))]
+#[command(after_help = format!("{}\n\n{FIRST_STEPS}", signals::text()))]
 struct Cli {
     /// Settings file [default: app.ini in the working directory, if there]
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -199,6 +201,12 @@ struct Cli {
     /// gunicorn's spelling of `check`.
     #[arg(long, hide = true, global = true)]
     check_config: bool,
+    /// Read settings and queries again when their files change
+    #[arg(long, global = true)]
+    reload: bool,
+    /// Show the first address in the browser
+    #[arg(long, global = true)]
+    open: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use super::{App, load};
-use crate::cache::{Key, Lookup, PurgeKind, Reach, Refreshed, Scope};
+use super::App;
+use super::reload::Reload;
+use crate::cache::{Key, PurgeKind, Reach, Refreshed, Scope};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -67,22 +68,9 @@ impl App {
         if !query.policy.cached {
             return Ok(None);
         }
-        let limits = Limits::of(query, &self.settings.limits);
-        let (policy, patience) = (self.policy(query), self.patience(limits));
-        let key = self.key(query, &arguments);
-        let stats = Arc::clone(self.stats.query(query.index));
-        let (cache, db, run) = (self.cache.clone(), Arc::clone(&self.db), Arc::clone(query));
-        let task = self.engine.handle().spawn(async move {
-            let lookup = Lookup {
-                key: &key,
-                policy,
-                patience,
-                stats: &stats,
-            };
-            let load = move || async move { load(&db, &run, &arguments, limits).await };
-            cache.refresh(lookup, Duration::ZERO, load).await
-        });
-        ended(task).await?.map(Some)
+        let reload = Reload::of(self, query);
+        let task = async move { reload.run(&arguments, Duration::ZERO).await };
+        ended(self.engine.handle().spawn(task)).await?.map(Some)
     }
 
     fn key(&self, query: &Query, arguments: &Arguments) -> Key {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::schedule::{Newcomer, Schedule};
 use super::warm::warm;
-use super::{App, PATIENCE_MARGIN, load};
+use super::{App, load};
 use crate::cache::{Cache, KeyBase, Lookup, Policy, Refreshed};
 use crate::db::{Database, Limits};
 use crate::error::RequestError;
@@ -101,31 +101,34 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
 }
 
 /// What it takes to load a query.
-struct Reload {
+pub(super) struct Reload {
     cache: Cache,
     db: Arc<Database>,
     query: Arc<Query>,
     key_base: KeyBase,
     policy: Policy,
     limits: Limits,
+    patience: Duration,
     stats: Arc<QueryStats>,
 }
 
 impl Reload {
-    fn of(app: &App, query: &Arc<Query>) -> Reload {
+    pub(super) fn of(app: &App, query: &Arc<Query>) -> Reload {
+        let limits = Limits::of(query, &app.settings.limits);
         Reload {
             cache: app.cache.clone(),
             db: Arc::clone(&app.db),
             query: Arc::clone(query),
             key_base: app.keys[query.index].base.clone(),
             policy: app.policy(query),
-            limits: Limits::of(query, &app.settings.limits),
+            limits,
+            patience: app.patience(limits),
             stats: Arc::clone(app.stats.query(query.index)),
         }
     }
 
-    /// Loads one key, unless memory or Redis has a copy of less than that age.
-    async fn run(
+    /// Loads one key, unless memory or Redis has a copy of less than that age; zero: in any case.
+    pub(super) async fn run(
         &self,
         arguments: &Arguments,
         max_age: Duration,
@@ -133,7 +136,7 @@ impl Reload {
         let lookup = Lookup {
             key: &self.key_base.key(arguments.canonical()),
             policy: self.policy,
-            patience: self.db.deadline(self.limits.timeout) + PATIENCE_MARGIN,
+            patience: self.patience,
             stats: &self.stats,
         };
         let (db, query, limits) = (Arc::clone(&self.db), Arc::clone(&self.query), self.limits);

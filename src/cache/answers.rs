@@ -40,8 +40,9 @@ pub(super) enum Verdict {
     Found(Option<Box<Entry>>, u64),
     /// It is not to be loaded for so long, for what these words say.
     Noted(String, Duration),
-    /// Another instance loads it.
-    Busy,
+    /// Another instance loads it; the order number of the entry that stands there meanwhile, 0:
+    /// none.
+    Busy { standing: u64 },
     /// Load it, under this order number; with the words of a note whose time is over.
     Load { order: u64, note: Option<String> },
 }

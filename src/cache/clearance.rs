@@ -79,19 +79,22 @@ impl Inner {
     /// may. Must be called on the engine runtime.
     pub(super) async fn clear(self: &Arc<Self>, flight: &mut Flight, order: &Order) -> Clearance {
         let generations = self.generations.of(order.key.query());
-        let Some(redis) = self
-            .redis_for(&generations)
-            .filter(|_| !order.without_redis)
-        else {
+        let Some(redis) = self.redis.as_ref().filter(|_| !order.without_redis) else {
             return Cleared::without_redis();
         };
         let token = token(redis);
         let is_quick = order.expected.is_some_and(|load| load < QUICK);
         let leased = !is_quick && !Defence::Lease.is_off();
         let deadline = Instant::now() + order.patience;
-        let (mut seen, mut wait) = (order.base.order, LOOK_AGAIN);
+        // A fresh entry above the one number makes the load needless; what is not above the other
+        // need not be sent.
+        let mut needed = order.base.order;
+        let (mut seen, mut wait) = (needed, LOOK_AGAIN);
         loop {
             let (purges, sequence) = (generations.purges(), next_sequence());
+            if generations.is_pending() {
+                return Cleared::without_redis();
+            }
             let question = Question {
                 seen,
                 token: (leased && Instant::now() < deadline).then_some(&token),
@@ -111,13 +114,13 @@ impl Inner {
                         apply(&entry, prepared.tombstone);
                         self.keep_found(*entry, &order.policy, &generations, purges)
                     });
-                    let now = self.clock.now();
-                    if let Some((entry, _)) = kept
-                        && entry.life(&order.policy, now) == Life::Fresh
-                    {
-                        return Clearance::Found(entry);
+                    if let Some((entry, _)) = kept {
+                        let life = entry.life(&order.policy, self.clock.now());
+                        if number > needed && life == Life::Fresh {
+                            return Clearance::Found(entry);
+                        }
+                        flight.offer(&entry);
                     }
-                    // Of no use, so the next answer need not bring it.
                     seen = number;
                 }
                 Verdict::Noted(words, left) => match note::read(&words) {
@@ -138,9 +141,11 @@ impl Inner {
                     }
                     return Cleared::under(redis, order, &prepared.stored, number, question.token);
                 }
-                Verdict::Busy => {
-                    if seen == u64::MAX {
-                        seen = prepared.stored.last;
+                Verdict::Busy { standing } => {
+                    // What another instance has begun by now is no answer to who asked for a load;
+                    // the others who wait may have it.
+                    if needed == u64::MAX {
+                        (needed, seen) = (prepared.stored.last, standing);
                     }
                     redis.stats.tiers().fleet(Fleet::LeaseWaits);
                     let _ = timeout(jittered(wait), flight.nudged()).await;

@@ -65,12 +65,8 @@ impl RedisTier {
         self.stats.tiers().fleet(Fleet::Rechecks);
         let stored = parse_stored(&stored);
         let tombstone = parse_tombstone(&tombstone, stored.as_ref());
-        let front = match &value {
-            Value::BulkString(bytes) => envelope::front(bytes),
-            _ => None,
-        };
-        let found =
-            front.filter(|(hard, order)| is_valid(*hard, *order, stored.as_ref(), tombstone));
+        let found = front(&value)
+            .filter(|(hard, order)| is_valid(*hard, *order, stored.as_ref(), tombstone));
         Some(Look {
             stored,
             tombstone,

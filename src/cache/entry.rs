@@ -245,10 +245,14 @@ impl Entry {
     }
 
     /// Whether it is of a later load than `other`: by the numbers of Redis where both have one of
-    /// the same generation. A Redis that came back empty may draw lower ones than before.
+    /// the same generation. A Redis that came back empty may draw lower ones than before; but of two
+    /// with numbers, one that a purge has made stale began before one that it does not concern.
     pub(super) fn is_newer_than(&self, other: &Entry, now: Instant) -> bool {
         let (mine, others) = (self.rank, other.rank);
-        if mine.order == 0 || others.order == 0 || mine.hard != others.hard {
+        let are_numbered = mine.order > 0 && others.order > 0;
+        if are_numbered && mine.hard != others.hard && self.is_expired() != other.is_expired() {
+            other.is_expired()
+        } else if !are_numbered || mine.hard != others.hard {
             self.age(now) < other.age(now)
         } else {
             mine.order > others.order

@@ -7,31 +7,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
-use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::clearance::{Clearance, Cleared};
 use super::entry::{Life, Origin};
-use super::flight::{Backoff, End, Flight, Role, Waiter};
+use super::flight::{Backoff, End, Flight};
 use super::generations::Rank;
 use super::lease::Lease;
 use super::purge::PurgeKind;
 use super::recheck::{Glance, learn, mistrust};
-use super::trip::Trip;
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
-use crate::defence::Tied;
 use crate::error::RequestError;
-use crate::outcome::{BypassReason, Outcome, Tier};
+use crate::outcome::Tier;
 use crate::stats::{QueryStats, Refused};
-
-/// How many flights a caller boards, each of which was left dangling by the one before.
-const SUCCESSORS: usize = 3;
 
 /// A lookup as the task keeps it.
 pub(super) struct Order {
     pub(super) key: Key,
     pub(super) policy: Policy,
     pub(super) patience: Duration,
-    stats: Arc<QueryStats>,
+    pub(super) stats: Arc<QueryStats>,
     /// The copy that is to be replaced: only one of a later load makes this load needless.
     pub(super) base: Rank,
     /// How long the load will take, if that is known.
@@ -73,51 +67,6 @@ impl Order {
 }
 
 impl Inner {
-    /// An entry by way of the key's flight: the caller's own, or the one it joins. Waits no longer
-    /// than the lookup's patience. Cancel-safe: the load goes on and is stored.
-    pub(super) async fn board<F, Fut>(
-        self: &Arc<Self>,
-        trip: &Trip<'_>,
-        order: Order,
-        load: F,
-    ) -> Result<(Arc<Entry>, Outcome), RequestError>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
-    {
-        let lookup = &trip.lookup;
-        let deadline = Deadline::now() + lookup.patience;
-        for _ in 0..SUCCESSORS {
-            match self.flights.board(lookup.key) {
-                Role::Lead(flight) => {
-                    let waiter = flight.waiter();
-                    let load = self.take_off(flight, order, load);
-                    let _tied = Tied::unless_detached(load);
-                    return match wait(waiter, deadline, lookup).await? {
-                        End::Done(entry, None) | End::TooLarge(entry) => Ok((entry, Outcome::Miss)),
-                        End::Done(entry, Some(tier)) => Ok((entry, Outcome::Hit(tier))),
-                        End::Failed(error) => Err(error),
-                        End::Dangling => Err(dangling()),
-                    };
-                }
-                Role::Follow(waiter) => match wait(waiter, deadline, lookup).await? {
-                    End::Done(entry, None) | End::TooLarge(entry) => {
-                        return Ok((entry, Outcome::Coalesced));
-                    }
-                    End::Done(entry, Some(tier)) => return Ok((entry, Outcome::Hit(tier))),
-                    End::Failed(error) => return Err(error),
-                    End::Dangling => {}
-                },
-                Role::Failed(error) => return Err(error),
-                Role::TooLarge => {
-                    let entry = self.load_apart(lookup, load).await?;
-                    return Ok((entry, Outcome::Bypass(BypassReason::TooLarge)));
-                }
-            }
-        }
-        Err(dangling())
-    }
-
     /// Begins a flight's work and returns at once.
     pub(super) fn take_off<F, Fut>(
         self: &Arc<Self>,
@@ -234,33 +183,7 @@ impl Inner {
             .await;
     }
 
-    /// Runs the load on the engine runtime, past tiers and flights. Cancel-safe: it goes on
-    /// without the caller, and nobody gets it.
-    pub(super) async fn load_apart<F, Fut>(
-        self: &Arc<Self>,
-        lookup: &Lookup<'_>,
-        load: F,
-    ) -> Result<Arc<Entry>, RequestError>
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
-    {
-        let (inner, order) = (Arc::clone(self), Order::of(lookup, None));
-        let task = self.engine.spawn(async move {
-            let origin = Origin {
-                generations: inner.generations.of(order.key.query()),
-                rank: Rank::unnumbered(),
-            };
-            inner.load(&order.key, origin, &order.stats, load).await
-        });
-        match tokio::time::timeout(lookup.patience, task).await {
-            Ok(Ok(loaded)) => loaded.map(Arc::new),
-            Ok(Err(_)) => Err(dangling()),
-            Err(_) => Err(impatient(lookup)),
-        }
-    }
-
-    async fn load<F, Fut>(
+    pub(super) async fn load<F, Fut>(
         &self,
         key: &Key,
         origin: Origin,
@@ -310,27 +233,5 @@ impl LoadCount<'_> {
 impl Drop for LoadCount<'_> {
     fn drop(&mut self) {
         self.stats.load_ends(self.ok, self.elapsed());
-    }
-}
-
-pub(super) async fn wait(
-    waiter: Waiter,
-    deadline: Deadline,
-    lookup: &Lookup<'_>,
-) -> Result<End, RequestError> {
-    timeout_at(deadline, waiter.end())
-        .await
-        .map_err(|_| impatient(lookup))
-}
-
-fn impatient(lookup: &Lookup<'_>) -> RequestError {
-    RequestError::Timeout {
-        limit: lookup.patience,
-    }
-}
-
-pub(super) fn dangling() -> RequestError {
-    RequestError::Internal {
-        detail: "the load ended without a result (it panicked, or the program is ending)".into(),
     }
 }

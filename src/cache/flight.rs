@@ -1,8 +1,9 @@
 //! Flights: one load per key in this process, for which the others wait. This file knows who
-//! leads, who waits and how a flight ended; what is listed meanwhile and remembered afterwards is
-//! on the `board`, what is done in flight is `fill`'s.
+//! leads and how a flight ends; what a `waiter` hears is in its file, what is listed meanwhile and
+//! remembered afterwards is on the `board`, what is done in flight is `fill`'s.
 
 mod board;
+mod waiter;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,25 +12,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use board::{Board, Listed, Memo, Remembered, Signals};
+use waiter::News;
+pub(super) use waiter::{End, Waiter, Word};
 
 use super::key::Digest;
+use super::purge::PurgeKind;
 use super::{Clock, Entry, Key, chance};
 use crate::defence::Defence;
 use crate::error::RequestError;
-use crate::outcome::Tier;
-
-/// How a flight ended; every waiter gets the same.
-#[derive(Debug, Clone)]
-pub(super) enum End {
-    /// There is a fresh entry: loaded, or found in a tier after all.
-    Done(Arc<Entry>, Option<Tier>),
-    /// Loading failed.
-    Failed(RequestError),
-    /// Loaded, and too large to store.
-    TooLarge(Arc<Entry>),
-    /// The task panicked or was dropped: nobody knows.
-    Dangling,
-}
 
 /// What a caller is to do about a key.
 pub(super) enum Role {
@@ -51,6 +41,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const JITTER: u32 = 4;
 /// How long a key is taken for too large to store.
 pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
+
 /// All flights of this process.
 pub(super) struct Flights {
     board: Mutex<Board>,
@@ -65,7 +56,7 @@ pub(super) struct Flight {
     number: u64,
     /// How often in a row this key's load has failed before.
     failures: u32,
-    end: watch::Sender<Option<End>>,
+    news: watch::Sender<News>,
     signals: Arc<Signals>,
 }
 
@@ -77,10 +68,6 @@ pub(super) struct Backoff {
     /// How often it has failed in a row.
     pub(super) failures: u32,
 }
-
-/// Waits for a flight's end. Woken, not polled; dropping it changes nothing for the others.
-#[derive(Clone)]
-pub(super) struct Waiter(watch::Receiver<Option<End>>);
 
 impl Flights {
     pub(super) fn new(clock: Clock) -> Arc<Flights> {
@@ -129,14 +116,15 @@ impl Flights {
             }) => failures,
             _ => 0,
         };
-        let (end, waiter) = watch::channel(None);
+        let news = watch::Sender::default();
+        let waiter = Waiter::of(&news);
         let number = board.next;
         board.next += 1;
         let signals = Arc::<Signals>::default();
         let listed = Listed {
             number,
             key: key.clone(),
-            waiter: Waiter(waiter),
+            waiter,
             signals: Arc::clone(&signals),
         };
         board.flying.insert(*key.digest(), listed);
@@ -145,7 +133,7 @@ impl Flights {
             key: key.clone(),
             number,
             failures,
-            end,
+            news,
             signals,
         }
     }
@@ -206,7 +194,7 @@ impl Flights {
 }
 
 /// Whether the statement itself failed, so that it would do so on every instance.
-pub(super) fn is_of_the_query(error: &RequestError) -> bool {
+fn is_of_the_query(error: &RequestError) -> bool {
     matches!(
         error,
         RequestError::Failed { .. }
@@ -220,7 +208,18 @@ pub(super) fn is_of_the_query(error: &RequestError) -> bool {
 impl Flight {
     /// Whom the leader waits with.
     pub(super) fn waiter(&self) -> Waiter {
-        Waiter(self.end.subscribe())
+        Waiter::of(&self.news)
+    }
+
+    /// Shows a copy to all who wait and to who boards from now on: those who can do with it need
+    /// not wait for the end.
+    pub(super) fn offer(&self, copy: &Arc<Entry>) {
+        let offer = Arc::clone(copy);
+        self.news.send_modify(|news| news.offer = Some(offer));
+        // Without a memory tier, a purge finds it here alone: before this, or from now on.
+        if self.is_expired(copy.rank.order) {
+            copy.purge(PurgeKind::Soft);
+        }
     }
 
     /// Tells the end to all who wait. The flight stays on the board until it is dropped, and who
@@ -238,14 +237,18 @@ impl Flight {
             End::TooLarge(_) => {
                 self.leave(TOO_LARGE_FOR, Memo::TooLarge);
                 between();
-                self.end.send_replace(Some(end));
+                self.tell(end);
                 None
             }
             End::Done(..) | End::Dangling => {
-                self.end.send_replace(Some(end));
+                self.tell(end);
                 None
             }
         }
+    }
+
+    fn tell(&self, end: End) {
+        self.news.send_modify(|news| news.end = Some(end));
     }
 
     /// Lands with an error that is to be remembered for so long.
@@ -255,7 +258,7 @@ impl Flight {
             Memo::Failed(Arc::new(error.clone()), backoff.failures),
         );
         between();
-        self.end.send_replace(Some(End::Failed(error)));
+        self.tell(End::Failed(error));
     }
 
     /// The load has failed so many times in a row elsewhere, which counts as here.
@@ -302,23 +305,13 @@ impl Drop for Flight {
         // First off the board, so that who is woken finds it free.
         self.flights.lock().take_off(&self.key, self.number);
         between();
-        self.end.send_if_modified(|end| {
-            let dangling = end.is_none();
+        self.news.send_if_modified(|news| {
+            let dangling = news.end.is_none();
             if dangling {
-                *end = Some(End::Dangling);
+                news.end = Some(End::Dangling);
             }
             dangling
         });
-    }
-}
-
-impl Waiter {
-    /// The flight's end.
-    pub(super) async fn end(mut self) -> End {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(end) => end.clone().unwrap_or(End::Dangling),
-            Err(_) => End::Dangling,
-        }
     }
 }
 

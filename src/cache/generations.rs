@@ -6,6 +6,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::Entry;
+use super::key::Digest;
+use super::purge::PurgeKind;
+use super::recent::Recent;
+
 /// Where a load stands among the purges of its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rank {
@@ -58,10 +63,10 @@ pub(super) struct Stored {
 pub(super) struct Generations {
     hard: Line,
     soft: Line,
-    /// Hard purges of any kind: a copy that was on its way meanwhile is not kept.
-    hard_purges: AtomicU64,
-    /// Soft purges of single entries: a copy that was on its way meanwhile is compared once more.
-    soft_purges: AtomicU64,
+    /// Hard purges of any kind: a copy of theirs that was on its way meanwhile is not kept.
+    hard_purges: Recent,
+    /// Soft purges of single entries: a copy of theirs that was on its way meanwhile is stale.
+    soft_purges: Recent,
     /// Purges that Redis has not heard of yet.
     pending: AtomicUsize,
 }
@@ -113,7 +118,7 @@ impl Generations {
             Some(number) => self.hard.raise(number),
             None => self.hard.raise_all(),
         }
-        self.note_hard_purge();
+        self.hard_purges.note(None, number.unwrap_or(u64::MAX));
     }
 
     /// A soft purge of the whole query; without a number when Redis was not reached.
@@ -131,7 +136,7 @@ impl Generations {
             // Somebody had put numbers of the future there, or Redis has lost its numbers and its
             // time: against such, every load to come would be old.
             self.hard.raise_all();
-            self.note_hard_purge();
+            self.hard_purges.note(None, u64::MAX);
             self.hard.forget();
             self.soft.forget();
         }
@@ -151,22 +156,31 @@ impl Generations {
         self.soft.is_after(rank)
     }
 
-    /// There has been a hard purge, if only of one entry.
-    pub(super) fn note_hard_purge(&self) {
-        self.hard_purges.fetch_add(1, Ordering::SeqCst);
+    /// There has been a purge of one entry.
+    pub(super) fn note_purge(&self, digest: &Digest, kind: PurgeKind, number: u64) {
+        let purges = match kind {
+            PurgeKind::Soft => &self.soft_purges,
+            PurgeKind::Hard => &self.hard_purges,
+        };
+        purges.note(Some(*digest), number);
     }
 
-    /// There has been a soft purge of one entry.
-    pub(super) fn note_soft_purge(&self) {
-        self.soft_purges.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// How many purges there have been: who has seen the same numbers before and after something
-    /// was on its way knows that there was none meanwhile.
+    /// How many purges there have been, …
     pub(super) fn purges(&self) -> Purges {
         Purges {
-            hard: self.hard_purges.load(Ordering::SeqCst),
-            soft: self.soft_purges.load(Ordering::SeqCst),
+            hard: self.hard_purges.count(),
+            soft: self.soft_purges.count(),
+        }
+    }
+
+    /// … and what those since then do to a copy that was on its way meanwhile.
+    pub(super) fn purged_since(&self, purges: Purges, copy: &Entry) -> Option<PurgeKind> {
+        if self.hard_purges.has_hit(copy, purges.hard) {
+            Some(PurgeKind::Hard)
+        } else if self.soft_purges.has_hit(copy, purges.soft) {
+            Some(PurgeKind::Soft)
+        } else {
+            None
         }
     }
 
@@ -187,10 +201,10 @@ impl Generations {
 }
 
 /// How many hard purges there have been, and soft ones of single entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Purges {
-    pub(super) hard: u64,
-    pub(super) soft: u64,
+    hard: u64,
+    soft: u64,
 }
 
 /// The generations of all queries that were asked for.
@@ -207,7 +221,7 @@ impl AllGenerations {
     }
 
     /// Those of a query that this process has used: of others there is nothing to purge.
-    pub(super) fn known(&self, query: &str) -> Option<Arc<Generations>> {
+    fn known(&self, query: &str) -> Option<Arc<Generations>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(query).cloned()
     }

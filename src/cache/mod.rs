@@ -4,15 +4,17 @@
 //! [`Cache::get_or_load`] is the one way to a value. Around it: `lookup` (what is asked and
 //! answered), `key` (what an entry is found by), `entry` (how old it is and what was made of it),
 //! `memory` and `redis` (the tiers; `commands` is what Redis is asked, with the scripts in
-//! `scripts`, `answers` what it says, `envelope` the stored form, `link` the connections, `connect` how they are made,
-//! `breaker` who may use them), `flight` (one load per key here; `fill` is what is done in
-//! flight, `clearance` what comes before a load, `lease` one load per key in the fleet, `note`
-//! what the fleet knows of a failure), `purge` and `generations` (what makes copies old before
-//! their time; `backplane` tells the other instances, `recheck` finds out what was missed), `trip`
-//! (one lookup's times and its count), `renew` (the same copies over another Redis).
+//! `scripts`, `answers` what it says, `envelope` the stored form, `link` the connections, `connect`
+//! how they are made, `breaker` who may use them), `flight` (one load per key here; `boarding` is
+//! how one comes to it, `fill` what is done in flight, `clearance` what comes before a load,
+//! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
+//! `generations` (what makes copies old before their time; `backplane` tells the other instances,
+//! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
+//! and its count), `renew` (the same copies over another Redis).
 
 mod answers;
 mod backplane;
+mod boarding;
 mod breaker;
 mod chance;
 mod clearance;
@@ -35,6 +37,7 @@ mod memory;
 mod note;
 mod probe;
 mod purge;
+mod recent;
 mod recheck;
 mod redis;
 mod renew;

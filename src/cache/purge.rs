@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::fill::{Order, dangling, wait};
+use super::boarding::{dangling, wait};
+use super::fill::Order;
 use super::flight::{End, Role};
 use super::generations::Rank;
 use super::key::Digest;
@@ -225,15 +226,10 @@ impl Inner {
     ) {
         let number = number.unwrap_or(u64::MAX);
         // First the flights, then memory: what lands in between looks for its doom.
+        self.generations.of(query).note_purge(digest, kind, number);
         match kind {
-            PurgeKind::Soft => {
-                self.generations.of(query).note_soft_purge();
-                self.flights.expire_entry(digest, number);
-            }
-            PurgeKind::Hard => {
-                self.generations.of(query).note_hard_purge();
-                self.flights.doom_entry(digest, number);
-            }
+            PurgeKind::Soft => self.flights.expire_entry(digest, number),
+            PurgeKind::Hard => self.flights.doom_entry(digest, number),
         }
         if let Some(copy) = self.memory.by_digest(digest)
             && copy.rank.order <= number

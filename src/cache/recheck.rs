@@ -150,28 +150,32 @@ impl Inner {
         copy: Option<&Arc<Entry>>,
     ) -> Glance {
         let generations = self.generations.of(key.query());
+        // Before Redis is asked at all: it may never hear of a purge that comes from now on.
+        let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(redis) = self.redis_for(&generations) else {
             return Glance::default();
         };
+        let comparing = Comparing(copy);
         if let Some(copy) = copy {
             let asked = self.clock.now();
             let Some(front) = redis.front(key).await else {
-                self.trust.compare_soon(copy, self.clock.now());
+                comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
                 return Glance::unanswered();
             };
             learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
-                self.compare(copy, &front, asked);
+                comparing.ends(|copy| self.compare(copy, &front, asked));
                 return Glance {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
                     ..Glance::default()
                 };
             }
         }
-        let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(look) = redis.read(key, &generations, sequence).await else {
+            comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
             return Glance::unanswered();
         };
+        comparing.ends(|_| ());
         learn(&generations, &look, None);
         let entry = match look.found {
             Some(Ok(entry)) => entry,
@@ -190,8 +194,8 @@ impl Inner {
         }
     }
 
-    /// Keeps an entry that Redis gave, unless a hard purge came while it was on its way, of which
-    /// there had been `purges` before.
+    /// Keeps an entry that Redis gave, unless a hard purge of it came while it was on its way; there
+    /// had been `purges` before.
     pub(super) fn keep_found(
         &self,
         entry: Entry,
@@ -206,15 +210,13 @@ impl Inner {
         entry.set_stored();
         self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
-        let noted = generations.purges();
-        if noted.hard != purges.hard {
-            entry.purge(PurgeKind::Hard);
+        let meanwhile = generations.purged_since(purges, &entry);
+        if let Some(kind) = meanwhile {
+            entry.purge(kind);
+        }
+        if meanwhile == Some(PurgeKind::Hard) {
             self.memory.remove(&entry);
             return None;
-        }
-        // Of this entry or of another: the next use finds out.
-        if noted.soft != purges.soft {
-            mistrust(&entry);
         }
         Some((entry, Tier::Redis))
     }
@@ -258,6 +260,26 @@ impl Inner {
             copy.purge(PurgeKind::Soft);
         }
         self.trust.compared(copy, asked);
+    }
+}
+
+/// A comparison under way, which others do not make meanwhile. When who makes it leaves, the next use
+/// of the copy has to.
+struct Comparing<'a>(Option<&'a Arc<Entry>>);
+
+impl Comparing<'_> {
+    fn ends(mut self, how: impl FnOnce(&Entry)) {
+        if let Some(copy) = self.0.take() {
+            how(copy);
+        }
+    }
+}
+
+impl Drop for Comparing<'_> {
+    fn drop(&mut self) {
+        if let Some(copy) = self.0 {
+            mistrust(copy);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::entry::Origin;
 use super::generations::Rank;
+use super::redis::Wire;
 use super::*;
 use crate::stats::Numbers;
 
@@ -54,6 +55,48 @@ pub(super) fn loaded(body: &str) -> Loaded {
     }
 }
 
+/// The settings of a cache with so many bytes of memory.
+fn settings_of(policy: Policy, memory: u64) -> settings::Cache {
+    settings::Cache {
+        ttl: policy.ttl,
+        stale_while_revalidate: policy.stale_while_revalidate,
+        stale_if_error: policy.stale_if_error,
+        memory,
+        max_entry: MAX_ENTRY,
+    }
+}
+
+/// Those of a Redis that no address leads to.
+fn settings_of_redis() -> settings::Redis {
+    settings::Redis {
+        url: settings::Secret::new(String::new()),
+        password: None,
+        ca_file: None,
+        namespace: "unslow".to_owned(),
+        timeout: Duration::from_millis(250),
+    }
+}
+
+/// A cache whose Redis is the fake one that the line leads to, by the runtime's clock. Must be called
+/// on a tokio runtime.
+fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) -> Cache {
+    let redis = settings_of_redis();
+    let (settings, engine) = (settings_of(policy, memory), Handle::current());
+    let (clock, counted) = (Clock::of_runtime(), Arc::clone(stats));
+    let (wire, bound) = (Wire::Fake(line.clone()), max_entry(&settings));
+    let tier = RedisTier::over(wire, &redis, bound, &engine, counted, clock.clone());
+    Cache::over(&settings, Some(tier), engine, stats, clock)
+}
+
+fn lookup<'a>(key: &'a Key, stats: &'a Stats) -> Lookup<'a> {
+    Lookup {
+        key,
+        policy: POLICY,
+        patience: 30 * SECOND,
+        stats: stats.query(0),
+    }
+}
+
 /// A cache and the database it loads from, which answers when it is let.
 struct Bench {
     cache: Cache,
@@ -78,14 +121,7 @@ impl Bench {
 
     fn with_memory(memory: u64) -> Bench {
         let (clock, stats) = (Clock::by_hand(), Arc::new(Stats::new(["q"].into_iter())));
-        let settings = settings::Cache {
-            ttl: POLICY.ttl,
-            stale_while_revalidate: POLICY.stale_while_revalidate,
-            stale_if_error: POLICY.stale_if_error,
-            memory,
-            max_entry: MAX_ENTRY,
-        };
-        let engine = Handle::current();
+        let (settings, engine) = (settings_of(POLICY, memory), Handle::current());
         let cache = Cache::with_clock(&settings, None, engine, Arc::clone(&stats), clock.clone());
         Bench {
             cache: cache.unwrap(),
@@ -100,12 +136,7 @@ impl Bench {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            key: &self.key,
-            policy: POLICY,
-            patience: 30 * SECOND,
-            stats: self.stats.query(0),
-        }
+        lookup(&self.key, &self.stats)
     }
 
     /// A load that waits at the gate and then ends so.

@@ -1,11 +1,9 @@
 //! `unslow man` and `unslow completions`: both are made from the definitions that the help is made
 //! from, so that they cannot differ from the program.
 
-use std::io;
-
 use clap_complete::Shell;
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::{Failure, print};
 use crate::{flags, settings};
@@ -27,26 +25,104 @@ const EXIT: [(&str, &str); 7] = [
     ("7", "It does not run; with stop that is a 0."),
 ];
 
+const FILES: [(&str, &str); 4] = [
+    (
+        "app.ini",
+        "The settings, in the working directory; `unslow init` writes one that explains itself.",
+    ),
+    ("queries/*.sql", "The queries, beside it."),
+    (
+        "unslow.pid",
+        "Who runs. Its lock counts, not its number. In $RUNTIME_DIRECTORY, else in \
+         $XDG_RUNTIME_DIR/unslow, else beside the settings.",
+    ),
+    (
+        "unslow.pid.ctl",
+        "The socket on which the daemon takes commands: a line of JSON asks, a line answers.",
+    ),
+];
+
 pub(super) fn page() -> Result<(), Failure> {
     let listed: Vec<_> = settings::flags().collect();
+    let mut definition = flags::definition(&listed);
+    definition.build();
+    let man = Man::new(definition.clone()).manual("User Commands");
     let mut page = Vec::new();
-    let exit = exit_codes();
-    render(flags::definition(&listed), &mut page)?;
-    exit.to_writer(&mut page)?;
+    man.render_title(&mut page)?;
+    head(&definition).to_writer(&mut page)?;
+    commands(&definition).to_writer(&mut page)?;
+    man.render_options_section(&mut page)?;
+    for (title, entries) in [
+        ("SIGNALS", &flags::SIGNALS[..]),
+        ("EXIT STATUS", &EXIT),
+        ("FILES", &FILES),
+    ] {
+        section(title, entries).to_writer(&mut page)?;
+    }
     print(&page)
 }
 
-fn render(definition: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
-    Man::new(definition).manual("User Commands").render(page)
+/// What it is, and how it is called.
+fn head(definition: &clap::Command) -> Roff {
+    let about = definition.get_about().map(ToString::to_string);
+    let about = about.unwrap_or_default();
+    let mut paragraphs = about.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let mut head = Roff::default();
+    head.control("SH", ["NAME"]);
+    head.text([roman(format!("unslow - {}", first.trim_end_matches('.')))]);
+    head.control("SH", ["SYNOPSIS"]);
+    head.text([bold("unslow"), roman(" [COMMAND] [OPTIONS]")]);
+    head.control("SH", ["DESCRIPTION"]);
+    for paragraph in paragraphs {
+        head.text([roman(paragraph)]);
+    }
+    head
 }
 
-fn exit_codes() -> Roff {
+/// Each command, with what it takes besides the settings.
+fn commands(definition: &clap::Command) -> Roff {
     let mut section = Roff::default();
-    section.control("SH", ["EXIT STATUS"]);
-    for (code, meaning) in EXIT {
+    section.control("SH", ["COMMANDS"]);
+    let named = definition.get_subcommands();
+    for command in named.filter(|command| command.get_name() != "help") {
+        let own = |argument: &&clap::Arg| {
+            !argument.is_hide_set() && !argument.is_global_set() && argument.get_id() != "help"
+        };
+        let mut arguments: Vec<_> = command.get_arguments().filter(own).collect();
+        arguments.sort_by_key(|argument| !argument.is_positional());
+        let mut name: Vec<Inline> = vec![bold(command.get_name())];
+        for argument in &arguments {
+            let argument = if argument.is_positional() {
+                argument.to_string()
+            } else {
+                format!("[{argument}]")
+            };
+            name.push(roman(format!(" {argument}")));
+        }
         section.control("TP", []);
-        section.text([bold(code)]);
-        section.text([roman(meaning)]);
+        section.text(name);
+        let about = command.get_about().map(ToString::to_string);
+        section.text([roman(about.unwrap_or_default() + ".")]);
+        for argument in arguments {
+            let help = argument.get_help().map(ToString::to_string);
+            section.control("RS", []);
+            section.control("TP", []);
+            section.text([bold(argument.to_string())]);
+            section.text([roman(help.unwrap_or_default())]);
+            section.control("RE", []);
+        }
+    }
+    section
+}
+
+fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
+    let mut section = Roff::default();
+    section.control("SH", [title]);
+    for (name, meaning) in entries {
+        section.control("TP", []);
+        section.text([bold(*name)]);
+        section.text([roman(*meaning)]);
     }
     section
 }

@@ -29,9 +29,14 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let path = daemon.pidfile.clone();
     // A successor that is on its way would take the place of the one that ends.
-    let mut ended = end(&pidfile::successor(&path), now, &daemon)?;
+    let mut ended = Vec::new();
+    end(&pidfile::successor(&path), now, &daemon, &mut ended)?;
     if daemon.state()? != State::Absent {
-        ended.extend(end(&path, now, &daemon)?);
+        end(&path, now, &daemon, &mut ended)?;
+    }
+    if let Some(pid) = daemon.hidden() {
+        end_hidden(now, &mut daemon)?;
+        ended.push(pid);
     }
     if ended.is_empty() {
         return print(format!("{}\n", daemon.not_running()).as_bytes());
@@ -42,13 +47,16 @@ pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends every process that holds this pidfile, one after the other. Gives their numbers.
-fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
-    let mut ended = Vec::new();
+/// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
+/// already, under another path, and are not told twice: the second time they would not wait.
+fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<(), Failure> {
     loop {
         let pid = match state(path)? {
-            State::Absent | State::Stale => return Ok(ended),
-            State::Starting => named(path, daemon.start)?,
+            State::Absent | State::Stale => return Ok(()),
+            State::Starting => match named(path, daemon.start)? {
+                Some(pid) => pid,
+                None => return Ok(()),
+            },
             State::Running(pid) => pid,
         };
         let (signal, patience) = if now {
@@ -56,7 +64,10 @@ fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
         } else {
             (Signal::SIGTERM, daemon.end)
         };
-        send(pid, signal)?;
+        if !ended.contains(&pid) {
+            send(pid, signal)?;
+            ended.push(pid);
+        }
         if !has_gone(path, pid, patience)? {
             say(&format!(
                 "unslow: pid {pid} has not ended within {}: it is ended by force",
@@ -67,18 +78,33 @@ fn end(path: &Path, now: bool, daemon: &Daemon) -> Result<Vec<u32>, Failure> {
                 return Err(Failure::Running(format!("pid {pid} does not end")));
             }
         }
-        ended.push(pid);
     }
 }
 
-/// The number of a process that has just begun, once it has written that.
-fn named(path: &Path, patience: Duration) -> Result<u32, Failure> {
+/// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
+/// stands behind is not sent a signal.
+fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
+    daemon.ask(Request::Stop { now }, SHORT)?;
+    let begun = Instant::now();
+    let patience = if now { QUICK } else { daemon.end };
+    while let Some(pid) = daemon.hidden() {
+        if begun.elapsed() > patience {
+            return Err(Failure::Running(format!("pid {pid} does not end")));
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(())
+}
+
+/// The number of a process that has just begun, once it has written that; `None` when it does not
+/// come to serve.
+fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
     let begun = Instant::now();
     while begun.elapsed() < patience {
         match state(path)? {
-            State::Running(pid) => return Ok(pid),
+            State::Running(pid) => return Ok(Some(pid)),
             State::Starting => std::thread::sleep(STEP),
-            State::Absent | State::Stale => break,
+            State::Absent | State::Stale => return Ok(None),
         }
     }
     let what = format!("a process that starts holds {}; try again", path.display());
@@ -121,12 +147,12 @@ pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
             start.command = Command::Start;
             Ok(server::serve(&start, launch)?)
         }
-        State::Starting | State::Running(_) => change(flags, &Request::Upgrade { hold: false }),
+        State::Starting | State::Running(_) => change(flags, Request::Upgrade { hold: false }),
     }
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-pub(super) fn change(flags: &Flags, request: &Request) -> Result<(), Failure> {
+pub(super) fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let patience = match request {
         Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,

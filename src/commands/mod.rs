@@ -132,9 +132,9 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
-    // Whatever its arguments say: somebody waits for it to serve.
+    // Whatever its arguments say: somebody waits for it to serve, and says why it does not.
     if launch.is_awaited() {
-        return Ok(daemon::serve(flags, launch)?);
+        return daemon::serve(flags, launch).map_err(|ended| Failure::Silent(ended.code));
     }
     if matches!(
         flags.command,
@@ -151,23 +151,23 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         Command::Status { json } => status::run(flags, *json),
         Command::Stop { now } => manage::stop(flags, *now),
         Command::Restart => manage::restart(flags, launch),
-        Command::Reload => manage::change(flags, &Request::Reload),
-        Command::Upgrade { hold } => manage::change(flags, &Request::Upgrade { hold: *hold }),
-        Command::Reopen => manage::change(flags, &Request::Reopen),
-        Command::Scale { by } => manage::change(flags, &Request::Scale { by: *by }),
+        Command::Reload => manage::change(flags, Request::Reload),
+        Command::Upgrade { hold } => manage::change(flags, Request::Upgrade { hold: *hold }),
+        Command::Reopen => manage::change(flags, Request::Reopen),
+        Command::Scale { by } => manage::change(flags, Request::Scale { by: *by }),
         Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
-        command => with_settings(command, settings::load(flags).map_err(Failure::Settings)?),
+        command => with_settings(command, &settings::load(flags).map_err(Failure::Settings)?),
     }
 }
 
-fn with_settings(command: &Command, loaded: Loaded) -> Result<(), Failure> {
+fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
     let settings = &loaded.settings;
     match command {
-        Command::PrintConfig => print_config::run(&loaded),
+        Command::PrintConfig => print_config::run(loaded),
         Command::Queries => queries::run(settings),
-        Command::Check { online } => check::run(&loaded, *online),
+        Command::Check { online } => check::run(loaded, *online),
         Command::Install => install::run(settings),
-        Command::SystemdUnit => unit::run(&loaded),
+        Command::SystemdUnit => unit::run(loaded),
         Command::Query {
             name,
             params,

@@ -63,25 +63,35 @@ impl Daemon {
         }
     }
 
-    /// What its pidfile says.
+    /// What its pidfile says; where nobody holds that, what its control socket does.
     ///
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.
     pub(super) fn state(&mut self) -> Result<State, Failure> {
-        let state = state(&self.pidfile)?;
+        let state = match state(&self.pidfile)? {
+            state @ (State::Absent | State::Stale) => self.hidden().map_or(state, State::Running),
+            state => state,
+        };
         match (state, self.trouble.take()) {
             (State::Absent, Some(trouble)) => Err(Failure::Settings(trouble)),
             (state, _) => Ok(state),
         }
     }
 
+    /// The number of a process that runs although nobody holds the pidfile: somebody has removed it.
+    pub(super) fn hidden(&self) -> Option<u32> {
+        let socket = pidfile::control_socket(&self.pidfile);
+        let answer = ask(&socket, &Request::Status, SHORT).ok()?;
+        Some(answer.status?.pid)
+    }
+
     /// Asks it to do something, and gives its answer if it did.
     ///
     /// # Errors
     /// It does not run, takes no commands from this user, or could not do it.
-    pub(super) fn ask(&mut self, request: &Request, patience: Duration) -> Result<Answer, Failure> {
+    pub(super) fn ask(&mut self, request: Request, patience: Duration) -> Result<Answer, Failure> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let error = match ask(&socket, request, patience) {
+        let error = match ask(&socket, &request, patience) {
             Ok(answer) if answer.ok => return Ok(answer),
             Ok(answer) => return Err(Failure::Running(answer.message)),
             Err(error) => error,

@@ -38,7 +38,7 @@ pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
 
 /// What the daemon says of itself, or why it says nothing.
 fn status(daemon: &mut Daemon) -> Result<Status, String> {
-    match daemon.ask(&Request::Status, SHORT) {
+    match daemon.ask(Request::Status, SHORT) {
         Ok(answer) => answer
             .status
             .ok_or_else(|| "it answers without saying how it is".to_owned()),

@@ -45,6 +45,7 @@ pub(super) fn run(
         in_background: true,
         listeners: &listeners,
         pidfile: Some(pidfile.file().as_fd()),
+        place: Some(path),
         folder: &started.surroundings.working_folder,
         config: started.flags.config.as_deref(),
         environment: Vec::new(),
@@ -64,7 +65,7 @@ pub(super) fn run(
                 message: not.message,
             })?;
             let pid = process.pid();
-            process.step_down();
+            process.let_go();
             Ok((pid, lines))
         });
     let (pid, lines) = match serving {

@@ -1,9 +1,12 @@
 //! How the process ends: all at once, or when the last request has been answered; and who serves
 //! then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::master::Master;
+use tokio::sync::mpsc;
+
+use super::control::{Answer, Phase, Request, Status};
+use super::master::{Master, Question};
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -13,6 +16,8 @@ const IMPATIENT: Duration = Duration::from_secs(2);
 pub(super) enum End {
     /// Nobody serves any more.
     Stopped,
+    /// Nobody serves any more, which nobody has asked for.
+    Failed,
     /// The new process of an upgrade serves on the same sockets.
     HandedOver,
     /// This was the new process of an upgrade, and the old one goes on.
@@ -23,23 +28,32 @@ impl Master {
     /// Ends without losing a request; a second request to end makes it quick.
     pub(super) async fn end(&mut self) -> End {
         tracing::info!("draining");
-        let end = self.upgrade.hand_over(&self.notifier);
+        let end = self.upgrade.hand_over(&self.notifier).await;
         if end == End::Stopped {
             self.notifier.stopping();
         }
-        let signals = self.signals.clone();
+        self.finish(end).await;
+        self.really(end).await
+    }
+
+    /// Lets the requests that there are come to their ends; at once when it is asked to end again.
+    pub(super) async fn finish(&mut self, end: End) {
+        let status = Status {
+            state: Phase::Draining,
+            ..self.status()
+        };
+        let (signals, questions) = (self.signals.clone(), self.questions.take());
         tokio::select! {
-            () = self.drain(end) => {}
-            () = signals.end() => {
-                tracing::info!("asked again: ending now");
-                let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
-            }
+            () = self.drain(end) => return,
+            () = signals.end() => {}
+            () = say_draining(questions, status) => {}
         }
-        end
+        tracing::info!("asked again: ending now");
+        let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
     }
 
     /// Retires all generations and waits for their ends.
-    pub(super) async fn drain(&mut self, end: End) {
+    async fn drain(&mut self, end: End) {
         if let Some(generation) = &self.serving
             && end == End::Stopped
         {
@@ -54,12 +68,20 @@ impl Master {
     }
 
     pub(super) async fn end_now(&mut self) -> End {
-        let end = self.upgrade.hand_over(&self.notifier);
+        let end = self.upgrade.hand_over(&self.notifier).await;
         if end == End::Stopped {
             self.notifier.stopping();
         }
         self.cut_off().await;
-        end
+        self.really(end).await
+    }
+
+    /// How it ends after all.
+    async fn really(&mut self, end: End) -> End {
+        match end {
+            End::Withdrawn => self.withdraw().await,
+            end => end,
+        }
     }
 
     async fn cut_off(&mut self) {
@@ -67,5 +89,36 @@ impl Master {
         if let Some(generation) = &self.serving {
             generation.stop().await;
         }
+    }
+}
+
+/// Answers who asks meanwhile, until somebody asks that it ends now.
+async fn say_draining(questions: Option<mpsc::Receiver<Question>>, status: Status) {
+    let begun = Instant::now();
+    let mut questions = questions;
+    while let Some((request, answer)) = next(&mut questions).await {
+        let said = match request {
+            Request::Status => Answer::done(""),
+            Request::Stop { .. } => Answer::done("ending"),
+            _ => Answer::refused("it ends once its requests have: nothing can be changed any more"),
+        };
+        let uptime_seconds = status.uptime_seconds + begun.elapsed().as_secs();
+        // One that has left needs no answer.
+        drop(answer.send(said.with(Status {
+            uptime_seconds,
+            ..status.clone()
+        })));
+        if request == (Request::Stop { now: true }) {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The next question; none, for ever, where nobody can ask. Cancel-safe.
+pub(super) async fn next(questions: &mut Option<mpsc::Receiver<Question>>) -> Option<Question> {
+    match questions {
+        Some(questions) => questions.recv().await,
+        None => None,
     }
 }

@@ -5,17 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::adopt;
+use super::new_process::NewProcess;
 use crate::server::{Inherited, Listeners};
 
 /// Where the new process finds what it is given. Not a setting: main takes it away before they are
@@ -23,7 +23,7 @@ use crate::server::{Inherited, Listeners};
 pub(super) const VARIABLE: &str = "UNSLOW_HANDOVER";
 
 /// The word with which the old process steps down.
-const STEP_UP: &str = "step up";
+pub(super) const STEP_UP: &str = "step up";
 
 /// What the new process is to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,8 @@ pub(super) struct Luggage<'a> {
     pub(super) listeners: &'a Listeners,
     /// The open pidfile, whose lock goes with it.
     pub(super) pidfile: Option<BorrowedFd<'a>>,
+    /// Where its pidfile is going to be.
+    pub(super) place: Option<&'a Path>,
     /// What relative paths start from.
     pub(super) folder: &'a Path,
     /// The settings file, absolute.
@@ -116,7 +118,7 @@ pub(super) struct Line(Arc<Mutex<Option<UnixStream>>>);
 
 /// What the new process says, once.
 #[derive(Debug, Serialize, Deserialize)]
-enum Word {
+pub(super) enum Word {
     /// It serves.
     Ready {
         /// What an operator wants to know of it.
@@ -145,37 +147,39 @@ impl Line {
         }));
     }
 
-    /// Tells the old process that this one serves. Who detached hears no answer; a successor waits
-    /// for it with [`Line::step_up`].
-    pub(super) fn ready(&self, lines: Vec<String>) {
-        self.say(&Word::Ready { lines });
+    /// Tells the old process that this one serves. Who detached hears no answer and is done with the
+    /// line; a successor waits for it with [`step_up`].
+    ///
+    /// # Errors
+    /// Nobody hears it any more.
+    pub(super) fn ready(&self, lines: Vec<String>) -> io::Result<()> {
+        self.say(&Word::Ready { lines })
     }
 
     /// Tells the old process that this one does not come. Without effect once it is ready.
     pub(super) fn fail(&self, code: u8, message: &str) {
         let message = message.to_owned();
-        self.say(&Word::Failed { code, message });
-        self.take();
+        // An old process that has gone needs no word.
+        drop(self.say(&Word::Failed { code, message }));
+        self.close();
     }
 
-    /// Waits until the old process steps down or has ended; blocks for as long as that takes.
-    pub(super) fn step_up(&self) {
-        if let Some(stream) = self.take() {
-            // The word and the end of the line mean the same.
-            let _ = BufReader::new(stream).read_line(&mut String::new());
-        }
-    }
-
-    fn say(&self, word: &Word) {
+    fn say(&self, word: &Word) -> io::Result<()> {
         let mut text = serde_json::to_string(word).expect("strings and numbers are JSON");
         text.push('\n');
-        if let Some(stream) = &mut *self.lock() {
-            // An old process that has gone needs no word.
-            let _ = stream.write_all(text.as_bytes());
+        match &mut *self.lock() {
+            Some(stream) => stream.write_all(text.as_bytes()),
+            None => Ok(()),
         }
     }
 
-    fn take(&self) -> Option<UnixStream> {
+    /// Nothing more is said.
+    pub(super) fn close(&self) {
+        drop(self.take());
+    }
+
+    /// The line itself, for [`step_up`]; nothing more is said.
+    pub(super) fn take(&self) -> Option<UnixStream> {
         self.lock().take()
     }
 
@@ -184,20 +188,13 @@ impl Line {
     }
 }
 
-/// A process that was started and is not yet on its own. Dropped, it is ended and reaped.
-#[derive(Debug)]
-pub(super) struct NewProcess {
-    child: Option<Child>,
-    line: BufReader<UnixStream>,
-}
-
-/// Why a new process did not come to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotReady {
-    /// The exit code that says so to a script.
-    pub(super) code: u8,
-    /// What went wrong.
-    pub(super) message: String,
+/// Waits until the old process steps down, which gives `true`, or nothing can be heard of it any
+/// more. Blocks for as long as that takes.
+pub(super) fn step_up(line: UnixStream) -> bool {
+    let mut word = String::new();
+    // What cannot be read is not that word.
+    let _ = BufReader::new(line).read_line(&mut word);
+    word.trim_end() == STEP_UP
 }
 
 /// Starts the program again, with the same arguments.
@@ -232,111 +229,17 @@ pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Resu
         config: luggage.config.map(Path::to_owned),
     };
     let text = serde_json::to_string(&baggage).map_err(io::Error::other)?;
-    let child = Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .args(std::env::args_os().skip(1))
         .envs(luggage.environment)
         .env(VARIABLE, text)
         .current_dir("/")
-        .stdin(Stdio::null())
-        .spawn()?;
-    Ok(NewProcess {
-        child: Some(child),
-        line: BufReader::new(ours),
-    })
-}
-
-impl NewProcess {
-    /// Its process id.
-    pub(super) fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
+        .stdin(Stdio::null());
+    if role == Role::Successor && luggage.in_background {
+        // This process has no terminal: what the new one says before it is ready is heard here.
+        command.stderr(Stdio::piped());
     }
-
-    /// Waits until it serves, for so long; what it says of itself. Blocks. One that does not come
-    /// has been ended and reaped when this returns.
-    ///
-    /// # Errors
-    /// It said why it does not come, ended without a word, or was not ready in time.
-    pub(super) fn wait_ready(&mut self, limit: Duration) -> Result<Vec<String>, NotReady> {
-        let heard = self.hear(limit);
-        match heard {
-            Ok(Word::Ready { lines }) => Ok(lines),
-            Ok(Word::Failed { code, message }) => {
-                self.end();
-                Err(NotReady { code, message })
-            }
-            Err(error) => {
-                let status = self.end();
-                let how = match status {
-                    _ if error.kind() == ErrorKind::TimedOut => {
-                        format!("was not ready within {limit:?} (--start-timeout)")
-                    }
-                    Some(status) => format!("ended before it was ready ({status})"),
-                    None => format!("did not say that it is ready ({error})"),
-                };
-                Err(NotReady {
-                    code: 1,
-                    message: format!("the new process {how}"),
-                })
-            }
-        }
-    }
-
-    fn hear(&mut self, limit: Duration) -> io::Result<Word> {
-        let (until, mut text) = (Instant::now() + limit, String::new());
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            self.line.get_ref().set_read_timeout(Some(left))?;
-            match self.line.read_line(&mut text) {
-                Ok(_) if text.ends_with('\n') => {
-                    return serde_json::from_str(&text).map_err(io::Error::other);
-                }
-                Ok(_) => return Err(ErrorKind::UnexpectedEof.into()),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether it has ended.
-    pub(super) fn has_ended(&mut self) -> bool {
-        let child = self.child.as_mut();
-        child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
-    }
-
-    /// Leaves everything to it.
-    pub(super) fn step_down(mut self) {
-        let mut line = self.line.get_ref();
-        // The end of the line says the same.
-        let _ = line.write_all(format!("{STEP_UP}\n").as_bytes());
-        self.child = None;
-    }
-
-    /// Ends it and waits for its end, which may have come by itself. `None` when it had to be ended.
-    fn end(&mut self) -> Option<std::process::ExitStatus> {
-        let mut child = self.child.take()?;
-        // One that closed its line is about to end; one that has not is not to be waited for.
-        let patience = Instant::now() + Duration::from_secs(2);
-        let mut status = child.try_wait().ok().flatten();
-        while status.is_none() && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(10));
-            status = child.try_wait().ok().flatten();
-        }
-        if status.is_none() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        status
-    }
-}
-
-impl Drop for NewProcess {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
+    let child = command.spawn()?;
+    Ok(NewProcess::new(child, ours, luggage.place))
 }

@@ -45,12 +45,11 @@ pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
-    let (uid, named) = match user {
-        Some(text) => self::user(text)?,
-        None => {
-            let uid = geteuid();
-            (uid, User::from_uid(uid).ok().flatten())
-        }
+    let (uid, named) = if let Some(text) = user {
+        self::user(text)?
+    } else {
+        let uid = geteuid();
+        (uid, User::from_uid(uid).ok().flatten())
     };
     let gid = match (group, &named) {
         (Some(text), _) => self::group(text)?,
@@ -131,9 +130,19 @@ pub fn unwritable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBu
         .collect()
 }
 
+/// Those of these files that this process, as who it is now, cannot read: the key that only root may,
+/// for example. Without that a reload or an upgrade will fail.
+pub fn unreadable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+    files
+        .into_iter()
+        .filter(|file| access(file.as_path(), AccessFlags::R_OK).is_err())
+        .cloned()
+        .collect()
+}
+
 /// A user's number, and its entry where it has one.
 fn user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
-    let named = User::from_name(text).map_err(|error| unreadable(error, USER))?;
+    let named = User::from_name(text).map_err(|error| not_known(error, USER))?;
     if let Some(user) = named {
         return Ok((user.uid, Some(user)));
     }
@@ -142,7 +151,7 @@ fn user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
 }
 
 fn group(text: &str) -> Result<Gid, StartupError> {
-    let named = Group::from_name(text).map_err(|error| unreadable(error, GROUP))?;
+    let named = Group::from_name(text).map_err(|error| not_known(error, GROUP))?;
     match named {
         Some(group) => Ok(group.gid),
         None => number(text)
@@ -165,7 +174,7 @@ fn unknown(kind: &str, text: &str, place: &str) -> StartupError {
         ))
 }
 
-fn unreadable(error: nix::Error, place: &str) -> StartupError {
+fn not_known(error: nix::Error, place: &str) -> StartupError {
     StartupError::new(format!("users and groups cannot be read: {error}"))
         .at(place)
         .remedy("let everybody read /etc/passwd and /etc/group, or write numbers")

@@ -61,14 +61,11 @@ fn read(
     if pid.trim().parse() != Ok(own) {
         return Ok(Vec::new());
     }
-    let count = match count.trim().parse::<RawFd>() {
-        Ok(count @ 0..=MOST) => count,
-        _ => {
-            let what = format!("{count:?} is no number of listeners");
-            return Err(StartupError::new(what)
-                .at("environment LISTEN_FDS")
-                .remedy("unset LISTEN_PID, or start it with systemd or systemd-socket-activate"));
-        }
+    let Ok(count @ 0..=MOST) = count.trim().parse::<RawFd>() else {
+        let what = format!("{count:?} is no number of listeners");
+        return Err(StartupError::new(what)
+            .at("environment LISTEN_FDS")
+            .remedy("unset LISTEN_PID, or start it with systemd or systemd-socket-activate"));
     };
     let names = names.map(text).unwrap_or_default();
     let mut names = names.split(':');

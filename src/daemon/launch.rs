@@ -48,10 +48,10 @@ impl Launch {
             }
         };
         Ok(Launch {
+            binary: binary(arrival.is_some()),
             arrival,
             sockets: sockets()?,
             notifier: Notifier::from_environment(),
-            binary: binary(),
         })
     }
 }
@@ -64,7 +64,7 @@ impl Launch {
             arrival: None,
             sockets: Vec::new(),
             notifier: Notifier::none(),
-            binary: binary(),
+            binary: binary(false),
         }
     }
 
@@ -214,8 +214,9 @@ fn is_terminal() -> bool {
 }
 
 /// The path under which this program was called, where that is this program's file: a link that is
-/// set to another version is followed at the next start.
-fn binary() -> PathBuf {
+/// set to another version is followed at the next start. Another process of this program has started
+/// it by the right path, where by now yet another file may stand.
+fn binary(by_this_program: bool) -> PathBuf {
     let current = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("unslow"));
     let called = std::env::args_os().next().unwrap_or_default();
     let called = if called.to_string_lossy().contains('/') {
@@ -224,7 +225,7 @@ fn binary() -> PathBuf {
         in_path(&called)
     };
     called
-        .filter(|path| path.canonicalize().ok() == current.canonicalize().ok())
+        .filter(|path| by_this_program || path.canonicalize().ok() == current.canonicalize().ok())
         .unwrap_or(current)
 }
 

@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::control::{Answer, LastReload, Phase, Request, Status};
-use super::ending::End;
+use super::ending::{self, End};
 use super::launch::Started;
 use super::notify::Notifier;
 use super::place::Place;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
+use super::watch::Watch;
 use super::watchdog::Watchdog;
 use crate::app::App;
 use crate::error::StartupError;
@@ -44,7 +45,10 @@ pub(super) struct Master {
     /// Where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
+    /// What the control socket asks.
+    pub(super) questions: Option<mpsc::Receiver<Question>>,
     born: Instant,
+    pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
 }
 
@@ -61,6 +65,9 @@ impl Master {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
         let first = Generation::start(1, &app, access_log, entrance, workers).await?;
+        let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
+        let watched = || Watch::begin(file, queries.as_deref());
+        let watch = started.flags.reload.then(watched);
         app.standing.serves(1);
         let notifier = Rc::new(notifier);
         let watchdog = Watchdog::begin(Rc::clone(&notifier));
@@ -78,23 +85,29 @@ impl Master {
             upgrade: Upgrade::None,
             place: None,
             signals,
+            questions: None,
             born: Instant::now(),
+            watch,
             silent: false,
         })
     }
 
-    /// Does what is asked for, until the process is to end.
-    pub(super) async fn run(&mut self, mut questions: mpsc::Receiver<Question>) -> End {
+    /// Does what is asked for, until the process is to end; then nobody is heard any more.
+    pub(super) async fn run(&mut self, questions: mpsc::Receiver<Question>) -> End {
+        self.questions = Some(questions);
         let signals = self.signals.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             let end = tokio::select! {
                 asked = signals.next() => self.signalled(asked).await,
-                Some((request, answer)) = questions.recv() => self.asked(request, answer).await,
+                Some((request, answer)) = ending::next(&mut self.questions) => {
+                    self.asked(request, answer).await
+                }
                 step = self.upgrade.next() => self.upgraded(step).await,
                 _ = tick.tick() => self.look_after().await,
             };
             if let Some(end) = end {
+                self.questions = None;
                 return end;
             }
         }
@@ -171,13 +184,18 @@ impl Master {
     /// Goes on as the daemon, after the process whose place this one takes has stepped down.
     pub(super) fn become_the_daemon(&mut self) {
         tracing::info!("the old process has stepped down");
+        self.take_the_place();
+        self.notifier.ready(&self.state());
+    }
+
+    /// Takes pidfile and control socket from the process that has stepped down.
+    pub(super) fn take_the_place(&mut self) {
         let path = self.app.settings.process.pidfile.as_deref();
         if let (Some(place), Some(path)) = (&mut self.place, path)
             && let Err(error) = place.take_over(path)
         {
             tracing::error!("{error}");
         }
-        self.notifier.ready(&self.state());
     }
 
     /// Where it serves.
@@ -205,7 +223,7 @@ impl Master {
         });
     }
 
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         Status {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -220,8 +238,7 @@ impl Master {
             last_reload: self.app.standing.now().last_reload,
         }
     }
-
-    pub(super) fn refused<T>(&self, message: String) -> Result<T, String> {
+    pub(super) fn refused<T>(message: String) -> Result<T, String> {
         tracing::error!("{message}");
         Err(message)
     }

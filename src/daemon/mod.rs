@@ -4,12 +4,14 @@
 //!
 //! `launch` is what a process is given, `start` how it comes to serve, `detach` how that looks from
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
-//! `upgrade` (USR2), `workers` (the generations), `watchdog` and `ending`. `handover` is the one way to another process, `adopt` how descriptors
-//! arrive there. Around them: `pidfile`, `control` and `place` (how commands find it), `identity`
-//! (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is told), `unit` (the
-//! files it is set up by).
+//! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`), `watchdog` and `ending`.
+//! `handover` is the one way to another process, `new_process` that one as long as it is watched,
+//! `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands find it),
+//! `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is
+//! told), `unit` (the files it is set up by), `browser` (`--open`).
 
 mod adopt;
+mod browser;
 pub mod control;
 mod detach;
 mod ending;
@@ -18,6 +20,7 @@ pub mod identity;
 pub mod inherited;
 mod launch;
 mod master;
+mod new_process;
 pub mod notify;
 pub mod pidfile;
 mod place;
@@ -26,6 +29,7 @@ mod signals;
 mod start;
 pub mod unit;
 mod upgrade;
+mod watch;
 mod watchdog;
 mod workers;
 
@@ -48,6 +52,10 @@ pub struct Ended {
 
 impl Ended {
     /// Settings or files are not in order.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
     fn settings(error: StartupError) -> Ended {
         Ended {
             code: 6,
@@ -56,6 +64,10 @@ impl Ended {
     }
 
     /// It went wrong while starting or running.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
     fn running(error: StartupError) -> Ended {
         Ended {
             code: 1,

@@ -186,7 +186,8 @@ mod tests {
     /// The other end of a notifier: what systemd would read.
     struct Systemd {
         socket: UnixDatagram,
-        _dir: Option<tempfile::TempDir>,
+        /// Where its path is, if it has one.
+        _folder: Option<tempfile::TempDir>,
     }
 
     impl Systemd {
@@ -194,8 +195,11 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("notify");
             let socket = UnixDatagram::bind(&path).unwrap();
-            let _dir = Some(dir);
-            (Systemd { socket, _dir }, path.into())
+            let systemd = Systemd {
+                socket,
+                _folder: Some(dir),
+            };
+            (systemd, path.into())
         }
 
         /// The next message; all are sent before it is asked for.
@@ -244,7 +248,10 @@ mod tests {
         let name = format!("unslow-test-{}", std::process::id());
         let address = abstract_name(name.as_bytes()).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
-        let systemd = Systemd { socket, _dir: None };
+        let systemd = Systemd {
+            socket,
+            _folder: None,
+        };
         let notifier = Notifier::new(Some(format!("@{name}").into()), None, None);
         notifier.stopping();
         assert_eq!(systemd.next(), "STOPPING=1\n");

@@ -149,6 +149,11 @@ impl Pidfile {
         Ok(())
     }
 
+    /// Whether its path still leads to this file.
+    pub fn is_there(&self) -> bool {
+        is_at(&self.file, &self.path)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -167,7 +172,7 @@ impl Pidfile {
 
 impl Drop for Pidfile {
     fn drop(&mut self) {
-        if !self.handed_on && is_at(&self.file, &self.path) {
+        if !self.handed_on && self.is_there() {
             // Left behind it is stale, which harms nobody.
             drop(std::fs::remove_file(&self.path));
         }

@@ -1,10 +1,12 @@
 //! Where a process is found by the commands: its pidfile, and the control socket beside it. The new
 //! process of an upgrade has them under names of its own until the old one steps down.
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::control::Mover;
-use super::pidfile::{self, Pidfile};
+use super::pidfile::{self, Pidfile, State};
 use crate::error::StartupError;
 
 /// A pidfile and the control socket beside it.
@@ -25,10 +27,11 @@ impl Place {
     /// The folder does not allow it: commands no longer find this process, which serves all the
     /// same.
     pub(super) fn take_over(&mut self, path: &Path) -> Result<(), StartupError> {
+        // The pidfile last: who finds this process by it finds its control socket too.
         let moved = self
-            .pidfile
-            .rename(path)
-            .and_then(|()| self.control.rename(&pidfile::control_socket(path)));
+            .control
+            .rename(&pidfile::control_socket(path))
+            .and_then(|()| self.pidfile.rename(path));
         moved.map_err(|error| {
             StartupError::new(format!("the pidfile cannot be taken over: {error}"))
                 .at("--pid / [server] pidfile")
@@ -36,9 +39,29 @@ impl Place {
         })
     }
 
+    /// Whether another process has taken it.
+    pub(super) fn is_taken(&self) -> bool {
+        !self.pidfile.is_there()
+    }
+
     /// Leaves the pidfile to the process that goes on. Dropped instead, it is removed; the control
     /// socket removes itself either way.
     pub(super) fn hand_on(self) {
         self.pidfile.hand_on();
+    }
+}
+
+/// Removes what a process that was ended by force has left: its pidfile, unless somebody holds it,
+/// and the control socket beside it, unless somebody listens there.
+pub(super) fn sweep(path: &Path) {
+    let control = pidfile::control_socket(path);
+    // Nothing else than a socket refuses connections.
+    let asked = UnixStream::connect(&control);
+    if asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        drop(std::fs::remove_file(control));
+    }
+    if pidfile::state(path).is_ok_and(|state| state == State::Stale) {
+        // Dropped, it is removed.
+        drop(Pidfile::lock(path));
     }
 }

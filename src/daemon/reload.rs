@@ -32,6 +32,17 @@ impl Master {
         result
     }
 
+    /// With `--reload`: a reload for each change of settings file and query files.
+    pub(super) async fn reload_what_has_changed(&mut self) {
+        let queries = self.app.settings.queries_dir.as_deref();
+        let file = self.started.flags.config.as_deref();
+        let watch = self.watch.as_mut();
+        if watch.is_some_and(|watch| watch.has_changed(file, queries)) {
+            // It has said in the log what came of it.
+            drop(self.reload().await);
+        }
+    }
+
     async fn try_reload(&mut self) -> Result<String, StartupError> {
         let settings = self.started.settings()?;
         let ignored = settings::restart_only(&self.app.settings, &settings);
@@ -56,7 +67,7 @@ impl Master {
         let mut message = format!("generation {} serves", self.number());
         if !ignored.is_empty() {
             let names = ignored.join(", ");
-            message.push_str(&format!("; only a restart changes {names}"));
+            message = format!("{message}; only a restart changes {names}");
         }
         Ok(message)
     }

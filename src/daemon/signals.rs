@@ -1,15 +1,17 @@
 //! What operators ask for by signal. Signals that come while something else is done are kept: the
 //! same one asks once, TTIN and TTOU add up. What each of them does is the daemon's.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-/// What a signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a signal asks for; what comes first here is done first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Asked {
     /// INT, QUIT: end now.
     Quit,
@@ -30,12 +32,7 @@ pub(super) enum Asked {
 /// Signals that have come and were not yet asked for.
 #[derive(Debug, Default)]
 struct Waiting {
-    quit: bool,
-    stop: bool,
-    reload: bool,
-    reopen: bool,
-    upgrade: bool,
-    pause: bool,
+    once: BTreeSet<Asked>,
     scale: i32,
 }
 
@@ -81,14 +78,10 @@ impl Signals {
         tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
-            match asked {
-                Asked::Quit => waiting.quit = true,
-                Asked::Stop => waiting.stop = true,
-                Asked::Reload => waiting.reload = true,
-                Asked::Reopen => waiting.reopen = true,
-                Asked::Upgrade => waiting.upgrade = true,
-                Asked::Pause => waiting.pause = true,
-                Asked::Scale(by) => waiting.scale = waiting.scale.saturating_add(by),
+            if let Asked::Scale(by) = asked {
+                waiting.scale = waiting.scale.saturating_add(by);
+            } else {
+                waiting.once.insert(asked);
             }
         }
         self.0.1.notify_waiters();
@@ -102,7 +95,8 @@ impl Signals {
     /// Until the process is asked to end, which [`Signals::next`] still tells afterwards.
     /// Cancel-safe.
     pub(super) async fn end(&self) {
-        self.when(|waiting| (waiting.quit || waiting.stop).then_some(()))
+        let ends = |asked: &Asked| matches!(asked, Asked::Quit | Asked::Stop);
+        self.when(|waiting| waiting.once.iter().any(ends).then_some(()))
             .await;
     }
 
@@ -124,28 +118,22 @@ impl Signals {
     }
 }
 
+/// Has writes beyond the limit on the size of files (`ulimit -f`) fail instead of ending the
+/// process: a log that is full is no reason to stop serving. To be called before threads are
+/// started, which inherit it.
+///
+/// # Errors
+/// The system does not give signals.
+pub(super) fn outlive_file_size_limit() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGXFSZ).thread_block()?)
+}
+
 impl Waiting {
     fn take(&mut self) -> Option<Asked> {
-        use std::mem::take;
-        let asked = if take(&mut self.quit) {
-            Asked::Quit
-        } else if take(&mut self.stop) {
-            Asked::Stop
-        } else if take(&mut self.reload) {
-            Asked::Reload
-        } else if take(&mut self.reopen) {
-            Asked::Reopen
-        } else if take(&mut self.upgrade) {
-            Asked::Upgrade
-        } else if take(&mut self.pause) {
-            Asked::Pause
-        } else {
-            match take(&mut self.scale) {
-                0 => return None,
-                by => Asked::Scale(by),
-            }
-        };
-        Some(asked)
+        self.once.pop_first().or_else(|| {
+            let by = std::mem::take(&mut self.scale);
+            (by != 0).then_some(Asked::Scale(by))
+        })
     }
 }
 
@@ -178,7 +166,9 @@ mod tests {
             Asked::Stop,
             Asked::Reload,
         ];
-        came.into_iter().for_each(|asked| signals.came(asked));
+        for asked in came {
+            signals.came(asked);
+        }
         let mut waiting = signals.lock();
         let asked = std::iter::from_fn(|| waiting.take()).collect::<Vec<_>>();
         assert_eq!(asked, [Asked::Stop, Asked::Reload, Asked::Scale(1)]);

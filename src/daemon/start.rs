@@ -15,17 +15,17 @@ use super::handover::{Line, Role};
 use super::identity::Identity;
 use super::launch::{Launch, Started};
 use super::master::Master;
-use super::pidfile::{self, Pidfile};
+use super::pidfile::{self, NotLocked, Pidfile};
 use super::place::Place;
-use super::signals::Signals;
+use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
-use super::{Ended, detach, identity, launch, tell};
+use super::{Ended, browser, detach, identity, launch, tell};
 use crate::app::App;
 use crate::environment;
 use crate::error::StartupError;
 use crate::flags::Flags;
 use crate::logging::{self, AccessLog};
-use crate::server::{Door, Inherited, Listeners};
+use crate::server::{Door, Inherited, Listeners, Paths};
 use crate::settings::{Bind, Settings};
 
 /// Questions of the control socket that may wait.
@@ -38,6 +38,7 @@ const QUESTIONS: usize = 16;
 /// Why it did not come to serve, or could not go on.
 pub fn serve(flags: &Flags, launch: Launch) -> Result<(), Ended> {
     let line = launch.arrival.as_ref().map(|arrival| arrival.line.clone());
+    signals::outlive_file_size_limit().map_err(Ended::system)?;
     let result = begin(flags, launch);
     if let (Err(ended), Some(line)) = (&result, line) {
         line.fail(ended.code, &ended.message);
@@ -59,26 +60,50 @@ fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
     }
     let identity = identity::wanted(&settings.process).map_err(Ended::settings)?;
     let bound = Bound::new(&settings, &mut launch)?;
-    let control = bound.control(identity.as_ref())?;
+    let paths = bound.paths.clone();
+    let result = go_on(started, settings, launch, bound, identity.as_ref());
+    if result.is_err() {
+        paths.remove();
+    }
+    result
+}
+
+/// From open sockets to the end.
+fn go_on(
+    started: Started,
+    settings: Settings,
+    launch: Launch,
+    bound: Bound,
+    identity: Option<&Identity>,
+) -> Result<(), Ended> {
+    let control = bound.control(identity)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
             Ended::settings(StartupError::new(what).at("--chdir / [server] chdir"))
         })?;
     }
-    if let Some(identity) = &identity {
+    if let Some(identity) = identity {
         identity::drop_to(identity).map_err(Ended::settings)?;
     }
     logging::init(&settings.log).map_err(Ended::settings)?;
     if let Some(arrival) = &launch.arrival {
         arrival.line.tell_of_panics();
     }
-    doubt(&settings);
+    doubt(&started, &settings);
     run(started, settings, launch, bound, control)
 }
 
 /// Says what will not be possible later.
-fn doubt(settings: &Settings) {
+fn doubt(started: &Started, settings: &Settings) {
+    let tls = settings.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+    for file in identity::unreadable(tls.chain(&started.flags.config)) {
+        tracing::warn!(
+            "{} is not readable for the user that unslow runs as: neither a reload nor an upgrade \
+             will be possible",
+            file.display()
+        );
+    }
     let pidfile = settings.process.pidfile.as_deref().and_then(Path::parent);
     for folder in identity::unwritable(pidfile) {
         tracing::warn!(
@@ -101,40 +126,48 @@ struct Bound {
     listeners: Listeners,
     door: Door,
     pidfile: Option<Pidfile>,
+    /// To be removed where this process does not come to serve, and no other one goes on.
+    paths: Paths,
 }
 
 impl Bound {
     fn new(settings: &Settings, launch: &mut Launch) -> Result<Bound, Ended> {
         let mut inherited = std::mem::take(&mut launch.sockets);
         let path = settings.process.pidfile.as_deref();
+        let role = launch.arrival.as_ref().map(|arrival| arrival.role);
         let mut pidfile = None;
-        match &mut launch.arrival {
-            Some(arrival) => {
-                inherited.append(&mut arrival.listeners);
-                pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                    (Role::Detached, Some(file), Some(path)) => {
-                        Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
-                    }
-                    (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
-                    (_, _, None) => None,
-                };
-            }
-            None => {
-                if let Some(path) = path {
-                    pidfile = Some(lock(path)?);
+        if let Some(arrival) = &mut launch.arrival {
+            inherited.append(&mut arrival.listeners);
+            pidfile = match (arrival.role, arrival.pidfile.take(), path) {
+                (Role::Detached, Some(file), Some(path)) => {
+                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
                 }
-                inherited.extend(passed(settings, &inherited)?);
+                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
+                (_, _, None) => None,
+            };
+        } else {
+            if let Some(path) = path {
+                pidfile = Some(lock(path)?);
             }
+            inherited.extend(passed(settings, &inherited)?);
         }
+        let is_successor = role == Some(Role::Successor);
+        let others: Vec<_> = inherited.iter().map(|one| one.name.clone()).collect();
         let door = Door::open(settings).map_err(Ended::settings)?;
         let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
+        let paths = listeners.paths(|bind| !is_successor || !others.contains(&bind.to_string()));
         if let Some(pidfile) = &mut pidfile {
-            pidfile.write(std::process::id()).map_err(Ended::system)?;
+            let written = pidfile.write(std::process::id());
+            written.map_err(|error| {
+                let what = format!("{} cannot be written: {error}", pidfile.path().display());
+                Ended::running(StartupError::new(what).at("--pid / [server] pidfile"))
+            })?;
         }
         Ok(Bound {
             listeners,
             door,
             pidfile,
+            paths,
         })
     }
 
@@ -164,7 +197,10 @@ impl Bound {
 }
 
 pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
-    Pidfile::lock(path).map_err(|error| Ended::running(error.into()))
+    Pidfile::lock(path).map_err(|error| match error {
+        NotLocked::Held { .. } => Ended::running(error.into()),
+        NotLocked::Unusable(error) => Ended::settings(error),
+    })
 }
 
 /// The sockets that `fd://N` names besides those that are known.
@@ -194,6 +230,7 @@ fn run(
         listeners,
         door,
         pidfile,
+        ..
     } = bound;
     let (asking, questions) = mpsc::channel(QUESTIONS);
     let mut place = None;
@@ -208,7 +245,7 @@ fn run(
     let notifier = launch.notifier;
     let line = launch.arrival.map(|arrival| (arrival.role, arrival.line));
     let system = actix_web::rt::System::new();
-    let result = system.block_on(async {
+    let served = async move {
         let begun = Master::begin(
             started,
             notifier,
@@ -221,14 +258,18 @@ fn run(
         master.place = place;
         announce(&mut master, line).map_err(Ended::system)?;
         let end = master.run(questions).await;
-        // The last answer is on its way.
+        Ok((end, master))
+    };
+    let result = system.block_on(async {
+        let served = served.await;
+        // The last answer is on its way, or nobody is left to answer: either ends the socket.
         if let Some(conversing) = conversing {
             drop(conversing.await);
         }
-        Ok((end, master))
+        served
     });
     let (end, master) = result?;
-    if end == End::Stopped {
+    if matches!(end, End::Stopped | End::Failed) {
         master.listeners.remove_paths();
     }
     // The next process may begin as soon as the pidfile is free: it needs the addresses.
@@ -240,7 +281,10 @@ fn run(
     }
     tracing::info!("ended");
     logging::finish();
-    Ok(())
+    match end {
+        End::Failed => Err(Ended::system("the workers have ended by themselves")),
+        End::Stopped | End::HandedOver | End::Withdrawn => Ok(()),
+    }
 }
 
 /// Tells whoever waits for it that the process serves.
@@ -256,6 +300,10 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
         .iter()
         .map(|url| format!("unslow {version} serves {url}"))
         .collect();
+    // A successor is shown already.
+    if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
+        browser::show(&urls);
+    }
     match line {
         None => {
             for line in lines {
@@ -266,12 +314,18 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
         Some((Role::Detached, line)) => {
             let logs = master.app.settings.log.files();
             lines.extend(logs.map(|(setting, file)| format!("{setting}: {}", file.display())));
-            line.ready(lines);
+            // One that was given up is not to be found serving later.
+            line.ready(lines)?;
+            line.close();
             leave_the_terminal()?;
         }
         Some((Role::Successor, line)) => {
-            line.ready(lines);
-            master.upgrade = Upgrade::young(line);
+            // Where the old process has gone, this one is the daemon.
+            drop(line.ready(lines));
+            if master.started.in_background {
+                leave_the_terminal()?;
+            }
+            master.upgrade = Upgrade::young(&line);
         }
     }
     Ok(())

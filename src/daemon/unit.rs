@@ -93,19 +93,14 @@ fn service(settings: &Settings, place: &Place, sockets: usize) -> String {
 fn who(text: &mut String, settings: &Settings, place: &Place) {
     let process = &settings.process;
     line(text, &format!("UMask={:04o}", process.umask));
-    match process.user.as_ref().or(place.user.as_ref()) {
-        Some(user) => line(text, &format!("User={user}")),
-        None => {
-            line(
-                text,
-                "# A user that systemd makes. It must be able to read the settings and what",
-            );
-            line(
-                text,
-                "# they name; with a user of your own write User= instead.",
-            );
-            line(text, "DynamicUser=yes");
-        }
+    if let Some(user) = process.user.as_ref().or(place.user.as_ref()) {
+        line(text, &format!("User={user}"));
+    } else {
+        text.push_str(
+            "# A user that systemd makes. It must be able to read the settings and what they\n\
+             # name; with a user of your own write User= instead.\n\
+             DynamicUser=yes\n",
+        );
     }
     if let Some(group) = &process.group {
         line(text, &format!("Group={group}"));
@@ -130,6 +125,16 @@ fn hardening(text: &mut String, settings: &Settings, place: &Place) {
     for (name, value) in HARDENING {
         line(text, &format!("{name}={value}"));
     }
+    // What redirects is bound by the service itself.
+    let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
+    if redirects.into_iter().any(is_low) {
+        line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
+        line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
+    } else {
+        line(text, "CapabilityBoundingSet=");
+        // In a world of its own a right would be worth nothing.
+        line(text, "PrivateUsers=yes");
+    }
     let home = if at_home { "read-only" } else { "yes" };
     line(text, &format!("ProtectHome={home}"));
     for folder in written(settings) {
@@ -137,14 +142,12 @@ fn hardening(text: &mut String, settings: &Settings, place: &Place) {
     }
 }
 
-const HARDENING: [(&str, &str); 26] = [
-    ("CapabilityBoundingSet", ""),
+const HARDENING: [(&str, &str); 24] = [
     ("PrivateMounts", "yes"),
     ("NoNewPrivileges", "yes"),
     ("ProtectSystem", "strict"),
     ("PrivateTmp", "yes"),
     ("PrivateDevices", "yes"),
-    ("PrivateUsers", "yes"),
     ("ProtectClock", "yes"),
     ("ProtectControlGroups", "yes"),
     ("ProtectHostname", "yes"),
@@ -165,6 +168,11 @@ const HARDENING: [(&str, &str); 26] = [
     ("SystemCallFilter", "@system-service"),
     ("SystemCallErrorNumber", "EPERM"),
 ];
+
+/// Whether an address needs a right that only root has.
+fn is_low(bind: &Bind) -> bool {
+    matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
+}
 
 /// The folders that it writes to, besides its own below `/run`.
 fn written(settings: &Settings) -> Vec<PathBuf> {

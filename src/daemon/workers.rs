@@ -88,7 +88,7 @@ impl Master {
         let workers = self.workers().saturating_add_signed(by);
         let workers = workers.clamp(1, MOST_WORKERS);
         if self.serving.is_none() {
-            return self.refused("paused: reload brings the workers back".to_owned());
+            return Master::refused("paused: reload brings the workers back".to_owned());
         }
         if workers == self.workers() {
             return Ok(format!("{workers} workers, as before"));
@@ -107,7 +107,7 @@ impl Master {
                 self.take_over(generation, Listeners::default()).await;
                 Ok(())
             }
-            Err(error) => self.refused(error.to_string()),
+            Err(error) => Master::refused(error.to_string()),
         }
     }
 
@@ -123,10 +123,11 @@ impl Master {
     pub(super) async fn look_after(&mut self) -> Option<End> {
         while self.retiring.try_join_next().is_some() {}
         self.upgrade.look_after();
+        self.reload_what_has_changed().await;
         let serving = self.serving.as_ref()?;
         if serving.has_ended() {
             tracing::error!("the workers have ended by themselves");
-            return Some(End::Stopped);
+            return Some(End::Failed);
         }
         let silent = serving.heartbeats().silent(SILENT);
         // Once: where that does not help either, the watchdog is left to see to it.

@@ -237,8 +237,8 @@ impl Database {
     }
 
     /// `unslow install`: creates `slow_version()`, `unslow_watch()` and `unslow_unwatch()`; safe
-    /// to repeat. On SQLite there is nothing to
-    /// do: each of its connections has the function. Must be called on the engine runtime.
+    /// to repeat. On SQLite there is nothing to do: each of its connections has the function. Must
+    /// be called on the engine runtime.
     pub async fn install(&self) -> Result<(), RequestError> {
         match &self.kind {
             Kind::Postgres(database) => database.install().await,

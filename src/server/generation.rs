@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::door::Door;
 use super::heartbeat::Heartbeats;
@@ -175,6 +176,6 @@ impl Generation {
     /// Ends it now; running requests are cut off.
     pub async fn stop(&self) {
         // Nobody waits for longer: the process ends behind it.
-        let _ = tokio::time::timeout(QUICK, self.server.stop(false)).await;
+        let _ = timeout(QUICK, self.server.stop(false)).await;
     }
 }

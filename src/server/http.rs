@@ -19,6 +19,7 @@ use actix_web::dev::AppConfig;
 use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::{App as Routes, middleware, web};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio_rustls::TlsAcceptor;
 
 use super::door::{Counted, Door};
@@ -33,6 +34,10 @@ use crate::web::{Connection, Manner, Shortcut, Site, around, routes};
 /// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
 /// shorter anyway.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// How much the system takes of a response that it cannot send yet. It would take megabytes from
+/// each of the clients that do not read, until no connection has memory left.
+const UNSENT: u32 = 64 << 10;
 
 /// How long a connection is still read after a response that its request's body outlives.
 const LINGER: Duration = Duration::from_secs(1);
@@ -105,9 +110,10 @@ impl Http {
 
 fn tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
     let peer = stream.peer_addr().ok();
-    // Without it the end of a long body waits for the client to acknowledge what came before; a
-    // connection that refuses it is gone already.
+    // Without the first, the end of a long body waits for the client to acknowledge what came
+    // before. A connection that refuses either is gone already.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
     (Socket::Tcp(stream), peer)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn connections(settings: &Settings) -> Result<(usize, Option<String>)
              [database] pool_size or [server] workers"
         ))
     })?;
-    let note = (most < wanted).then(|| {
+    let note = (most < wanted / 10 * 9).then(|| {
         format!(
             "the limit on descriptors ({limit}) allows {most} connections at once, fewer than \
              [server] max_connections={wanted}"

@@ -182,9 +182,15 @@ impl Listeners {
             .map(|one| (&one.bind, one.descriptor(), one.path.is_some()))
     }
 
+    /// The paths of these Unix sockets, for who outlives the listeners.
+    pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
+        let these = self.0.iter().filter(|one| of(&one.bind));
+        Paths(these.filter_map(|one| one.path.clone()).collect())
+    }
+
     /// Removes the paths of Unix sockets, where they are still this one's.
     pub fn remove_paths(&self) {
-        self.0.iter().for_each(Listener::remove_path);
+        self.paths(|_| true).remove();
     }
 
     /// Those that `other` does not have.
@@ -202,6 +208,21 @@ impl Listeners {
                 // It may be closed already, which is what was wanted.
                 let _ = SockRef::from(&one.descriptor()).shutdown(Shutdown::Read);
             }
+        }
+    }
+}
+
+/// Paths at which this process listens.
+#[derive(Debug, Clone)]
+pub struct Paths(Vec<(PathBuf, FileId)>);
+
+impl Paths {
+    /// Removes them, unless other files stand there by now.
+    pub fn remove(&self) {
+        let is_ours = |(path, id): &&(PathBuf, FileId)| file_id(path).is_ok_and(|now| now == *id);
+        for (path, _) in self.0.iter().filter(is_ours) {
+            // It may be gone already, which is what was wanted.
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -300,15 +321,6 @@ impl Listener {
                     |path| format!("unix:{}", path.display()),
                 )
             }
-        }
-    }
-
-    fn remove_path(&self) {
-        if let Some((path, id)) = &self.path
-            && file_id(path).is_ok_and(|now| now == *id)
-        {
-            // It may be gone already, which is what was wanted.
-            let _ = std::fs::remove_file(path);
         }
     }
 }

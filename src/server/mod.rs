@@ -16,5 +16,5 @@ mod wire;
 pub use door::Door;
 pub use generation::Generation;
 pub use heartbeat::Heartbeats;
-pub use listeners::{Inherited, Listeners};
+pub use listeners::{Inherited, Listeners, Paths};
 pub use tls::Pair;

@@ -22,7 +22,8 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The longest id that is taken over from a client.
 const LONGEST_ID: usize = 64;
 
-/// What the guard knows of a request; every handler finds it in the request's extensions.
+/// What is known of a request before its handler runs. The shortcut hands it over; a handler of the
+/// route table finds it in the request's extensions, where the guard has left it.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     /// Names this request in its response, in error pages and in the log.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use unslow::daemon::control::{Answer, Control, LastReload, Phase, Request, Status};
 use unslow::daemon::pidfile::{self, Pidfile};
 
-use crate::daemon_home::ended;
+use crate::daemon_home::{ended, install};
 use crate::servers::wait_until as until;
 use crate::unslow::command;
 
@@ -273,8 +273,7 @@ fn who_is_neither_root_nor_its_user_may_look_and_do_nothing() {
     };
     public(place.dir.path());
     let binary = place.dir.path().join("unslow");
-    std::fs::copy(env!("CARGO_BIN_EXE_unslow"), &binary).unwrap();
-    public(&binary);
+    install(&binary);
     let nobody = |args: &[&str]| {
         Command::new(&binary)
             .args(args)

@@ -76,6 +76,17 @@ impl Drop for Home {
     }
 }
 
+/// Puts a copy of the program at this path, for everybody. Another process does it: a file that
+/// this one had open for writing could be open still in one that another test starts just now, and
+/// would be busy.
+pub(crate) fn install(at: &Path) {
+    let copied = Command::new("install")
+        .args(["--mode=755", env!("CARGO_BIN_EXE_unslow")])
+        .arg(at)
+        .status();
+    assert!(copied.unwrap().success());
+}
+
 /// It ended with this code, and said all of these words.
 #[track_caller]
 pub(crate) fn ended(output: &Output, code: i32, words: &[&str]) {

@@ -29,8 +29,8 @@ fn refused(daemon: &Daemon, words: &[&str]) {
     }
     assert_eq!(daemon.get("/q/version.json"), body);
     let log = daemon.log()[logged..].to_owned();
-    let stats = daemon.stats()["daemon"].clone();
-    assert_eq!(stats["generation"], before["generation"]);
+    let shown = daemon.stats()["daemon"].clone();
+    assert_eq!(shown["generation"], before["generation"]);
     let (_, page) = daemon.get("/stats");
     // As text that a browser would show.
     let page = page.replace("&quot;", "\"").replace("&amp;", "&");
@@ -38,7 +38,7 @@ fn refused(daemon: &Daemon, words: &[&str]) {
         log.contains("not reloaded") && page.contains("not reloaded"),
         "{log}{page}"
     );
-    for reload in [&status["last_reload"], &stats["last_reload"]] {
+    for reload in [&status["last_reload"], &shown["last_reload"]] {
         assert_eq!(reload["ok"], false, "{reload}");
         for word in words {
             assert!(
@@ -53,7 +53,7 @@ fn refused(daemon: &Daemon, words: &[&str]) {
             "{word}: {log}{page}"
         );
     }
-    for text in [log, page, stats.to_string(), status.to_string()] {
+    for text in [log, page, shown.to_string(), status.to_string()] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
 }

@@ -1,10 +1,14 @@
-//! Becoming another user, for good and in every thread. It is done in a process of its own, since
+//! Becoming another user, for good and in every thread. It is done in processes of its own, since
 //! there is no way back.
 
-use std::process::{Command, Output};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::process::{Command, Output, Stdio};
 
-use unslow::daemon::identity;
+use unslow::daemon::{identity, pidfile};
 use unslow::settings::Settings;
+
+use crate::daemon_home::{Home, ended, install};
+use crate::servers::wait_until as until;
 
 /// Runs one of the tests below that only make sense in a process of their own.
 fn alone(test: &str) -> Output {
@@ -91,4 +95,59 @@ fn becomes_a_number() {
     identity::drop_to(&number).unwrap();
     assert!(threads("Uid:").iter().all(|ids| *ids == [54_321; 4]));
     assert!(threads("Groups:").iter().all(|ids| *ids == [54_322]));
+}
+
+/// The user and group of a process.
+fn ids_of(pid: u32) -> [String; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    ["Uid:", "Gid:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().replace('\t', " ")
+    })
+}
+
+#[test]
+fn a_daemon_of_another_user_serves_reloads_upgrades_and_is_root_s_to_command() {
+    if !is_root() {
+        return;
+    }
+    let home = Home::new();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    chown(home.path(), Some(uid), Some(gid)).unwrap();
+    let binary = home.path().join("unslow");
+    install(&binary);
+    // Only root may use such a port, so an upgrade that binds again would fail.
+    let run = |args: &[&str]| {
+        Command::new(&binary)
+            .args(args)
+            .args(["--user", "nobody", "--demo-delay", "0s", "--workers", "1"])
+            .args([
+                "--bind",
+                "127.77.0.1:77",
+                "--pid",
+                home.pidfile.to_str().unwrap(),
+            ])
+            .env_clear()
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    ended(&run(&["start"]), 0, &["serves http://127.77.0.1:77"]);
+    let first = home.holder().unwrap();
+    let expected = [[uid; 4], [gid; 4]].map(|ids| ids.map(|id| id.to_string()).join(" "));
+    assert_eq!(ids_of(first), expected);
+    let control = pidfile::control_socket(&home.pidfile).metadata().unwrap();
+    assert_eq!((control.uid(), control.mode() & 0o777), (uid, 0o600));
+    ended(&run(&["reload"]), 0, &["generation 2"]);
+    ended(&run(&["upgrade"]), 0, &["serves"]);
+    until("the new one has the pidfile", || {
+        home.holder().is_some_and(|pid| pid != first)
+    });
+    assert_eq!(ids_of(home.holder().unwrap()), expected);
+    ended(&run(&["status"]), 0, &["serving", "127.77.0.1:77"]);
+    ended(&run(&["stop"]), 0, &["stopped"]);
+    assert!(!home.pidfile.exists(), "its own folder: it can clean up");
 }

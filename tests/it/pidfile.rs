@@ -59,17 +59,17 @@ fn what_is_no_pidfile_is_refused_and_left_as_it_is() {
     let start = || home.run(&["start", "--bind", "127.0.0.1:0"]);
     let words = ["--pid", "[server] pidfile"];
     std::fs::write(&home.pidfile, "[cache]\n").unwrap();
-    ended(&start(), 1, &words);
+    ended(&start(), 6, &words);
     assert_eq!(std::fs::read_to_string(&home.pidfile).unwrap(), "[cache]\n");
     std::fs::remove_file(&home.pidfile).unwrap();
     let other = home.path().join("other");
     std::fs::write(&other, "1").unwrap();
     std::os::unix::fs::symlink(&other, &home.pidfile).unwrap();
-    ended(&start(), 1, &["symbolic link"]);
+    ended(&start(), 6, &["symbolic link"]);
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "1");
     std::fs::remove_file(&home.pidfile).unwrap();
     std::fs::create_dir(&home.pidfile).unwrap();
-    ended(&start(), 1, &words);
+    ended(&start(), 6, &words);
     let nowhere = home.path().join("nowhere/unslow.pid");
     let output = home
         .command(&["start", "--bind", "127.0.0.1:0"])
@@ -77,7 +77,7 @@ fn what_is_no_pidfile_is_refused_and_left_as_it_is() {
         .env("UNSLOW_SERVER_PIDFILE", &nowhere)
         .output()
         .unwrap();
-    ended(&output, 1, &words);
+    ended(&output, 6, &words);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 
@@ -90,27 +90,37 @@ fn a_socket_that_is_passed_on_is_served_under_its_number_and_under_its_address()
             .current_dir(home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn();
         let mut child = match activate {
-            Ok(child) => child,
+            Ok(child) => Ended(child),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 eprintln!("not tested: systemd-socket-activate is not installed");
                 return;
             }
             Err(error) => panic!("{error}"),
         };
-        until("it listens", || socket.exists());
-        // The first request waits until the program serves.
-        assert!(answers(socket.to_str().unwrap()));
-        assert_eq!(home.holder(), Some(child.id()));
+        // It is there a moment before it listens; then the request waits for the program.
+        until("it is served", || answers(socket.to_str().unwrap()));
+        assert_eq!(home.holder(), Some(child.0.id()));
         let output = home.run(&["upgrade"]);
         ended(&output, 0, &["serves"]);
         assert!(answers(socket.to_str().unwrap()));
         until("the old one has ended", || {
-            child.try_wait().unwrap().is_some()
+            child.0.try_wait().unwrap().is_some()
         });
         ended(&home.run(&["stop"]), 0, &["stopped"]);
         assert!(socket.exists(), "it belongs to systemd");
+    }
+}
+
+/// A process that ends with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -162,14 +172,16 @@ impl Systemd {
 fn systemd_is_told_what_happens_in_order_and_by_whom() {
     let home = Home::new();
     let systemd = Systemd::new(home.path());
-    let mut child = home
+    let child = home
         .command(&["run", "--bind", "127.0.0.1:0", "--keep-alive", "1s"])
         .env("NOTIFY_SOCKET", &systemd.path)
         .env("WATCHDOG_USEC", "200000")
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let old = child.id();
+    let mut child = Ended(child);
+    let old = child.0.id();
     let is = |(pid, text): (u32, String), from: u32, begins: &str| {
         assert_eq!(pid, from, "{text}");
         assert!(text.starts_with(begins), "{text:?} is not {begins:?}");
@@ -197,9 +209,9 @@ fn systemd_is_told_what_happens_in_order_and_by_whom() {
     is(systemd.next(), new, "READY=1\n");
     assert_eq!(home.holder(), Some(new));
     until("the old one has ended", || {
-        child.try_wait().unwrap().is_some()
+        child.0.try_wait().unwrap().is_some()
     });
-    assert!(child.wait().unwrap().success());
+    assert!(child.0.wait().unwrap().success());
     // What the old one says last is never that the service stops.
     ended(&home.run(&["stop"]), 0, &["stopped"]);
     is(systemd.next(), new, "STOPPING=1\n");

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::signal::Signal;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -63,6 +64,12 @@ impl Secure {
         let name = ServerName::try_from("localhost").unwrap();
         let client = ClientConnection::new(Arc::new(config), name).unwrap();
         StreamOwned::new(client, self.unslow.connect())
+    }
+
+    /// Whether a client that trusts the CA comes through the handshake.
+    fn is_trusted(&self) -> bool {
+        let mut stream = self.connect(&[&version::TLS13], &[]);
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n").is_ok()
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -233,6 +240,28 @@ fn a_pair_that_does_not_match_is_refused_at_check_and_at_the_start() {
         said.contains("tls") && said.contains("server.pem"),
         "{said}"
     );
+}
+
+#[test]
+fn a_hang_up_swaps_the_pair_and_keeps_the_old_one_where_the_new_is_none() {
+    let mut secure = Secure::start(&[]);
+    assert_eq!(secure.get("/healthz").status, 200);
+    // Copied to where the files of the settings are.
+    let next = folder();
+    let made = Certificates::make(next.path());
+    std::fs::copy(&made.key, &secure.certificates.key).unwrap();
+    secure.unslow.signal(Signal::SIGHUP);
+    until("the reload is refused", || {
+        secure.unslow.log().contains("is not that of")
+    });
+    assert_eq!(secure.get("/healthz").status, 200);
+    std::fs::copy(&made.certificate, &secure.certificates.certificate).unwrap();
+    let old = std::mem::replace(&mut secure.certificates.ca, made.ca);
+    assert!(!secure.is_trusted());
+    secure.unslow.signal(Signal::SIGHUP);
+    until("the new pair is there", || secure.is_trusted());
+    secure.certificates.ca = old;
+    assert!(!secure.is_trusted());
 }
 
 #[test]

@@ -25,7 +25,7 @@ const NOTE_KEPT: Duration = Duration::from_secs(30);
 
 /// What is asked before a load.
 pub(in crate::cache) struct Question<'a> {
-    /// An entry with a higher order number makes the load needless.
+    /// An entry with a higher order number is to be brought instead.
     pub(in crate::cache) seen: u64,
     /// The token of the lease, where one is wanted.
     pub(in crate::cache) token: Option<&'a str>,
@@ -69,7 +69,7 @@ impl RedisTier {
                 });
                 Verdict::Found(found.map(Box::new), order)
             }
-            "busy" => Verdict::Busy,
+            "busy" => Verdict::Busy { standing: order },
             other => {
                 let (_, _, note, left) = (more(), more(), more(), more());
                 let words =

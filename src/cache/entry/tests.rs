@@ -133,3 +133,24 @@ fn a_soft_purge_makes_an_entry_stale_and_a_hard_one_ends_it() {
     entry.purge(PurgeKind::Soft);
     assert_eq!(entry.life(&POLICY, now), Life::Over);
 }
+
+#[test]
+fn of_two_generations_the_younger_is_newer_unless_a_purge_made_it_stale_alone() {
+    let now = Instant::now();
+    let numbered = |hard, order, aged| {
+        let mut entry = entry(0, now, Duration::from_secs(aged));
+        (entry.rank.hard, entry.rank.order) = (hard, order);
+        entry
+    };
+    // A slow load of before Redis was emptied, and a quick one of after.
+    let (slow, quick) = (numbered(1, 5, 0), numbered(7, 8, 1));
+    assert!(slow.is_newer_than(&quick, now) && !quick.is_newer_than(&slow, now));
+    slow.purge(PurgeKind::Soft);
+    assert!(quick.is_newer_than(&slow, now) && !slow.is_newer_than(&quick, now));
+    quick.purge(PurgeKind::Soft);
+    assert!(slow.is_newer_than(&quick, now) && !quick.is_newer_than(&slow, now));
+    // What was loaded without Redis is compared by age alone.
+    let unnumbered = numbered(0, 0, 0);
+    unnumbered.purge(PurgeKind::Soft);
+    assert!(unnumbered.is_newer_than(&numbered(7, 8, 1), now));
+}

@@ -104,6 +104,7 @@ impl Board {
             .chain(self.parted.values());
         for listed in flights.filter(|listed| listed.key.digest() == digest) {
             listed.signals.expired.fetch_max(number, Ordering::SeqCst);
+            listed.waiter.expire_offer(number);
         }
     }
 

@@ -5,6 +5,8 @@ use super::super::tests::{key, loaded, origin};
 use super::board::REMEMBERED;
 use std::time::Instant;
 
+use futures_util::FutureExt;
+
 use super::*;
 
 fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {
@@ -53,6 +55,43 @@ async fn a_dropped_flight_dangles_and_has_one_successor() {
     assert!(matches!(waiter.end().await, End::Dangling));
     let _successor = lead(&flights, "p");
     assert!(matches!(flights.board(&key("p")), Role::Follow(_)));
+}
+
+#[tokio::test]
+async fn who_can_do_with_what_is_offered_gets_it_and_the_others_the_end() {
+    let flights = Flights::new(Clock::by_hand());
+    let flight = lead(&flights, "p");
+    let follow = || match flights.board(&key("p")) {
+        Role::Follow(waiter) => waiter,
+        _ => panic!("no flight to follow"),
+    };
+    let (early, choosy, patient) = (follow(), follow(), follow());
+    assert!(follow().word(|_| true).now_or_never().is_none());
+    let copy = entry();
+    flight.offer(&copy);
+    for waiter in [early, follow()] {
+        let word = waiter.word(|_| true).now_or_never().unwrap();
+        assert!(matches!(word, Word::Offer(offer) if Arc::ptr_eq(&offer, &copy)));
+    }
+    let (mut choosy, mut patient) = (Box::pin(choosy.word(|_| false)), Box::pin(patient.end()));
+    assert!((&mut choosy).now_or_never().is_none());
+    assert!((&mut patient).now_or_never().is_none());
+    flight.land(failed());
+    assert!(matches!(choosy.await, Word::End(End::Failed(_))));
+    assert!(matches!(patient.await, End::Failed(_)));
+}
+
+#[test]
+fn a_soft_purge_makes_what_is_offered_stale_before_and_after_it_is_offered() {
+    let flights = Flights::new(Clock::by_hand());
+    let flight = lead(&flights, "p");
+    let (before, after) = (entry(), entry());
+    flight.offer(&before);
+    assert!(!before.is_expired());
+    flights.expire_entry(key("p").digest(), 5);
+    assert!(before.is_expired());
+    flight.offer(&after);
+    assert!(after.is_expired());
 }
 
 #[tokio::test]

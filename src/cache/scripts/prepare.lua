@@ -1,12 +1,13 @@
--- Before every load, in one round trip: is there a newer entry, or a reason not to load? If not,
--- the number of this load, and the lease.
+-- Before every load, in one round trip: is there another entry, or a reason not to load? If not,
+-- the number of this load, and the lease. Whether an entry makes the load needless is for who asks
+-- to say: also a stale one is of use to those who wait.
 --
 -- KEYS: generations, entry, tombstone, lease, note
--- ARGV: envelope version; the order number of the copy that is to be replaced; last byte to read
---       of the entry; lease token ('': none wanted); life of the lease in ms; '1': whatever the
+-- ARGV: envelope version; the order number of the entry that need not be brought, nor those below
+--       it; last byte to read of the entry; lease token ('': none wanted); life of the lease in ms; '1': whatever the
 --       note says
--- Answer: what to do, hard, soft, made, last, tombstone's hard and soft, order, envelope, its
---         PTTL, the note, microseconds until it is over
+-- Answer: what to do, hard, soft, made, last, tombstone's hard and soft, order (of the entry, or
+--         of this load), envelope, its PTTL, the note, microseconds until it is over
 
 local g = generations(KEYS[1])
 if not g then
@@ -23,7 +24,7 @@ local function answer(verdict, order, more)
 end
 
 local found = order(KEYS[2], g, ARGV[1])
-if found > tonumber(ARGV[2]) and found > math.max(hard, soft, g.soft) then
+if found > tonumber(ARGV[2]) and found > hard then
   local envelope = redis.call('GETRANGE', KEYS[2], 0, ARGV[3])
   return answer('found', found, { envelope, redis.call('PTTL', KEYS[2]) })
 end
@@ -50,7 +51,7 @@ if ARGV[4] ~= '' then
   local life = redis.call('PTTL', KEYS[4])
   if held and held ~= mine and life >= 0 and life <= tonumber(ARGV[5])
     and number(string.match(held, '^(%d+) ')) == g.hard then
-    return answer('busy', 0)
+    return answer('busy', found)
   end
   redis.call('SET', KEYS[4], mine, 'PX', ARGV[5])
 end

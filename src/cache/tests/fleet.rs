@@ -2,6 +2,7 @@
 //! runtime's and stands still, so nothing here waits in earnest. The `model` tries the orders of
 //! events that nobody thought of.
 
+mod offers;
 mod purges;
 mod renewals;
 
@@ -10,8 +11,6 @@ use std::sync::Mutex;
 
 use super::fake::{Line, Server, Way};
 use super::*;
-use crate::cache::redis::{RedisTier, Wire};
-use crate::settings::Secret;
 
 /// What the database holds, and what it has been asked for.
 #[derive(Default)]
@@ -35,32 +34,9 @@ const LIFE: Duration = Duration::from_hours(1);
 
 impl Instance {
     fn new(server: &Server, source: &Arc<Source>, seed: u64) -> Instance {
-        let (clock, stats) = (Clock::of_runtime(), Arc::new(Stats::new(["q"].into_iter())));
-        let settings = settings::Redis {
-            url: Secret::new(String::new()),
-            password: None,
-            ca_file: None,
-            namespace: "unslow".to_owned(),
-            timeout: Duration::from_millis(250),
-        };
-        let cache = settings::Cache {
-            ttl: POLICY.ttl,
-            stale_while_revalidate: POLICY.stale_while_revalidate,
-            stale_if_error: POLICY.stale_if_error,
-            memory: 1 << 20,
-            max_entry: MAX_ENTRY,
-        };
-        let (engine, line) = (Handle::current(), server.line(seed));
-        let tier = RedisTier::over(
-            Wire::Fake(line.clone()),
-            &settings,
-            max_entry(&cache),
-            &engine,
-            Arc::clone(&stats),
-            clock.clone(),
-        );
+        let (line, stats) = (server.line(seed), Arc::new(Stats::new(["q"].into_iter())));
         Instance {
-            cache: Cache::over(&cache, Some(tier), engine, &stats, clock),
+            cache: cache_on(&line, POLICY, 1 << 20, &stats),
             line,
             stats,
             source: Arc::clone(source),
@@ -69,12 +45,7 @@ impl Instance {
     }
 
     fn lookup(&self) -> Lookup<'_> {
-        Lookup {
-            key: &self.key,
-            policy: POLICY,
-            patience: 30 * SECOND,
-            stats: self.stats.query(0),
-        }
+        lookup(&self.key, &self.stats)
     }
 
     /// A load takes what is there as it begins, and a while.
@@ -210,6 +181,18 @@ async fn an_emptied_redis_is_no_mass_miss() {
         assert_eq!(instance.body().await, "new");
     }
     assert_eq!(source.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_whose_client_leaves_is_made_by_the_next() {
+    let (server, _source, fleet) = fleet(1).await;
+    fleet[0].body().await;
+    pass(SECOND).await;
+    server.evict(&fleet[0].key.redis_names().entry);
+    pass(5 * SECOND).await;
+    assert!(fleet[0].get().now_or_never().is_none(), "it asks Redis");
+    let reply = fleet[0].get().await.unwrap();
+    assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
 }
 
 #[tokio::test(start_paused = true)]

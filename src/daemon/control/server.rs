@@ -16,7 +16,7 @@ use super::{Answer, LONGEST, Request};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections at once; further ones wait to be accepted.
-const AT_ONCE: usize = 16;
+const AT_ONCE: u16 = 16;
 
 /// What waits after a connection that could not be accepted, as when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -73,26 +73,32 @@ impl Control {
         self.place.clone()
     }
 
-    /// Takes commands until the future is dropped, or nobody receives them any more; then the
-    /// socket's file is removed. Each request is sent on, and what comes back is the answer: where
+    /// Takes commands until the future is dropped, or nobody receives them any more and the answers
+    /// that are due are written; then the socket's file is removed. Each request is sent on, and what comes back is the answer: where
     /// the sender is dropped instead, the client is told that the daemon ends.
     ///
     /// # Errors
     /// The runtime does not take the socket.
     pub async fn serve(self, commands: mpsc::Sender<Command>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener.try_clone()?)?;
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let places = Arc::new(Semaphore::new(AT_ONCE.into()));
+        let answering = Arc::new(Semaphore::new(AT_ONCE.into()));
         loop {
             let place = Arc::clone(&places).acquire_owned();
             let stream = tokio::select! {
-                () = commands.closed() => return Ok(()),
+                () = commands.closed() => {
+                    // Whoever has asked gets an answer; who has not asked yet is not waited for.
+                    let all = answering.acquire_many(AT_ONCE.into());
+                    drop(tokio::time::timeout(PATIENCE, all).await);
+                    return Ok(());
+                }
                 accepted = async { (place.await, listener.accept().await) } => accepted,
             };
             match stream {
                 (Ok(place), Ok((stream, _))) => {
-                    let commands = commands.clone();
+                    let (commands, answering) = (commands.clone(), Arc::clone(&answering));
                     tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &commands).await {
+                        if let Err(error) = converse(stream, &commands, &answering).await {
                             tracing::debug!("control socket: {error}");
                         }
                         drop(place);
@@ -146,8 +152,14 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((meta.dev(), meta.ino()))
 }
 
-async fn converse(mut stream: UnixStream, commands: &mpsc::Sender<Command>) -> io::Result<()> {
-    let answer = match read(&mut stream).await? {
+async fn converse(
+    mut stream: UnixStream,
+    commands: &mpsc::Sender<Command>,
+    answering: &Semaphore,
+) -> io::Result<()> {
+    let asked = read(&mut stream).await?;
+    let _due = answering.acquire().await;
+    let answer = match asked {
         Ok(request) => {
             let (sender, receiver) = oneshot::channel();
             // Where it fails, the sender in it is dropped, and the receiver says so.

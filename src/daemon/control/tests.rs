@@ -147,6 +147,39 @@ async fn a_daemon_that_ends_says_so_and_takes_its_socket_along() {
     assert!(matches!(error, AskError::NotRunning), "{error}");
 }
 
+#[test]
+fn an_answer_that_is_due_is_written_before_the_end() {
+    let (_dir, path) = place();
+    let control = Control::bind(&path).unwrap();
+    let (sender, mut receiver) = mpsc::channel(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let serving = runtime.spawn(control.serve(sender));
+    // It is connected, asks nothing, and is not waited for.
+    let _silent = UnixStream::connect(&path).unwrap();
+    let mut asking = UnixStream::connect(&path).unwrap();
+    asking.write_all(b"{\"command\":\"reload\"}\n").unwrap();
+    let (_, reply) = receiver.blocking_recv().unwrap();
+    // More than the system keeps for a reader: it is written while somebody reads.
+    let message = "x".repeat(4 << 20);
+    reply.send(Answer::done(message.clone())).unwrap();
+    drop(receiver);
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        asking.read_to_string(&mut text).unwrap();
+        text
+    });
+    runtime.block_on(serving).unwrap().unwrap();
+    // As when the process ends: whatever still runs is cut off.
+    runtime.shutdown_background();
+    let answer: Answer = serde_json::from_str(&reading.join().unwrap()).unwrap();
+    assert_eq!(answer, Answer::done(message));
+    assert!(!path.exists());
+}
+
 #[tokio::test]
 async fn who_does_not_answer_in_time_is_not_waited_for() {
     let (_dir, path) = place();

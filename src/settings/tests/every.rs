@@ -41,7 +41,7 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("redis", "namespace") => ["a", "b.c", "d_e-f"],
         ("cache", "memory") => ["0", "1GiB", "128MiB"],
         ("cache", "max_entry") => ["1KiB", "1MiB", "2000"],
-        ("queries", "dir") => ["q1", "q2", "q3"],
+        ("queries", "dir") | ("server", "chdir") => ["q1", "q2", "q3"],
         ("log", "access" | "error") => ["a.log", "/var/log/b.log", "-"],
         ("log", "access_format") => ["json", "%(h)s \"%(r)s\" 100%% %(s)s", "%({referer}i)s"],
         ("log", "syslog") => ["udp://h1:514", "unix:/dev/log", "udp://[::1]"],
@@ -64,7 +64,6 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("server", "pidfile") => ["a.pid", "/run/b.pid", "c.pid"],
         ("server", "user" | "group" | "socket_group") => ["www-data", "1000", "a.b_c"],
         ("server", "umask" | "socket_mode") => ["022", "7", "0600"],
-        ("server", "chdir") => ["q1", "q2", "q3"],
         ("server", "env") => ["A=1", "A=1, B=2", "C=3"],
         _ => panic!("[{section}] {key} has no samples: add three valid values of it here"),
     }

@@ -1,5 +1,6 @@
 //! What a purge reaches, and when.
 
+use super::super::fake::Mode;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -94,4 +95,33 @@ async fn news_that_every_instance_hears_of_is_one_purge() {
     fleet[0].get().await.unwrap();
     pass(LOAD + SECOND).await;
     assert_eq!(fleet[0].body().await, "newer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_that_redis_refuses_reaches_what_is_on_its_way_from_there() {
+    for (kind, of_one) in [
+        (PurgeKind::Soft, true),
+        (PurgeKind::Soft, false),
+        (PurgeKind::Hard, true),
+        (PurgeKind::Hard, false),
+    ] {
+        let (server, source, fleet) = fleet(2).await;
+        for instance in &fleet {
+            instance.body().await;
+        }
+        // What the other has loaded since is in Redis, and here is an older copy.
+        pass(POLICY.ttl).await;
+        fleet[1].get().await.unwrap();
+        pass(LOAD + SECOND).await;
+        source.set("new");
+        server.set_mode(Mode::Replica);
+        let (_, reach) = tokio::join!(fleet[0].get(), fleet[0].purge_some(of_one, kind));
+        assert_eq!(reach, Reach::Instance);
+        let reply = fleet[0].get().await.unwrap();
+        let is_old = matches!(reply.outcome, Outcome::Hit(_)) || kind == PurgeKind::Hard;
+        assert!(
+            !is_old || body(&reply) == b"new",
+            "{kind:?} of one: {of_one}"
+        );
+    }
 }

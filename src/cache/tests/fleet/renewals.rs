@@ -7,13 +7,7 @@ impl Instance {
     fn renewed(&self, server: Option<&Server>) -> Arc<Instance> {
         let stats = Arc::new(self.stats.renewed(["q"].into_iter()));
         let line = server.unwrap_or(&Server::new()).line(77);
-        let settings = settings::Redis {
-            url: Secret::new(String::new()),
-            password: None,
-            ca_file: None,
-            namespace: "unslow".to_owned(),
-            timeout: Duration::from_millis(250),
-        };
+        let settings = settings_of_redis();
         let max_entry = usize::try_from(MAX_ENTRY).unwrap();
         let (clock, counted) = (self.cache.inner.clock.clone(), Arc::clone(&stats));
         let tier = RedisTier::over(

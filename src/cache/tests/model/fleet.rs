@@ -4,18 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::super::super::redis::{RedisTier, Wire};
-use super::super::super::{Cache, Clock, Key, KeyBase, Policy};
+use super::super::super::{Cache, Key, KeyBase, Policy};
+use super::super::cache_on;
 use super::super::fake::{Line, Mode, Server, Way};
 use super::database::Database;
 use super::record::{Event, Pen, Process, query_of};
 use super::steps::{Case, INSTANCES, KEYS, Part, Step};
-use crate::settings;
 use crate::stats::Stats;
 
 pub(super) const POLICY: Policy = Policy {
@@ -91,29 +89,9 @@ impl Fleet {
         let line = self.server.line(self.case.seed.wrapping_add(place));
         let stats = Arc::new(Stats::new(QUERIES.into_iter()));
         let memory = at + 1 < INSTANCES || self.case.memory;
-        let cache = settings::Cache {
-            ttl: POLICY.ttl,
-            stale_while_revalidate: POLICY.stale_while_revalidate,
-            stale_if_error: POLICY.stale_if_error,
-            memory: if memory { 1 << 20 } else { 0 },
-            max_entry: 10_000,
-        };
-        let redis = settings::Redis {
-            url: settings::Secret::new("redis://127.0.0.1".into()),
-            password: None,
-            ca_file: None,
-            namespace: "unslow".into(),
-            timeout: Duration::from_millis(250),
-        };
-        let (wire, engine, clock) = (
-            Wire::Fake(line.clone()),
-            Handle::current(),
-            Clock::of_runtime(),
-        );
-        let counted = Arc::clone(&stats);
-        let tier = RedisTier::over(wire, &redis, 10_000, &engine, counted, clock.clone());
+        let memory = if memory { 1 << 20 } else { 0 };
         Instance {
-            cache: Cache::over(&cache, Some(tier), engine, &stats, clock),
+            cache: cache_on(&line, POLICY, memory, &stats),
             line,
             stats,
             process,

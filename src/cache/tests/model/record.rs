@@ -152,10 +152,17 @@ impl Record {
 
     /// Whether an instance had trouble, or what followed from it, between two moments.
     pub(super) fn troubled(&self, at: usize, from: Instant, to: Instant) -> bool {
-        self.troubles.iter().any(|trouble| {
+        self.trouble_since(at, from, to).is_some()
+    }
+
+    /// When such trouble began.
+    pub(super) fn trouble_since(&self, at: usize, from: Instant, to: Instant) -> Option<Instant> {
+        let between = |trouble: &&Trouble| {
             let over = trouble.until.is_none_or(|until| until + AFTERMATH >= from);
             trouble.at == at && trouble.from <= to && over
-        })
+        };
+        let troubles = self.troubles.iter().filter(between);
+        troubles.map(|trouble| trouble.from).min()
     }
 
     pub(super) fn any_troubled(&self, from: Instant, to: Instant) -> bool {

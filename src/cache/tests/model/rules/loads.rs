@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::super::super::super::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
-use super::super::record::{Event, Load, Record, is_quick};
+use super::super::record::{Event, Load, Record, Refresh, is_quick};
 use super::super::steps::{Ending, Part};
-use super::{Finding, MOMENT, show_load};
+use super::{Finding, MOMENT, lost, show_load};
 
 /// What is left of a lease when its holder dies right before it would have renewed it.
 const LEASE_LEFT: Duration = Duration::from_millis(2500 - 800 - 100);
@@ -28,15 +28,6 @@ fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bo
     })
 }
 
-/// Something in Redis was lost, or its time went on, between two moments.
-fn lost(record: &Record, key: usize, from: Instant, to: Instant, parts: &[Part]) -> bool {
-    record.happened(from - MOMENT, to, |event| match event {
-        Event::Flush | Event::Jump(_) => true,
-        Event::Evict { key: of, part } => of / 2 == key / 2 && parts.contains(&part),
-        _ => false,
-    })
-}
-
 fn cut_off(record: &Record, [one, other]: [&Load; 2], from: Instant, to: Instant) -> bool {
     [one, other]
         .iter()
@@ -51,21 +42,23 @@ fn was_patient(record: &Record, load: &Load) -> bool {
         .requests
         .iter()
         .filter(|request| request.by == load.by && request.key == load.key);
-    // A load that panics leaves the flight to a successor.
-    let panicked = record
-        .loads_of(load.key)
-        .filter_map(|(_, other)| match other.end {
-            Some((when, Ending::Panic)) if other.by == load.by => Some(when),
-            _ => None,
-        });
-    let refreshed = record
+    let refreshes: Vec<_> = record
         .refreshes
         .iter()
-        .filter(|refresh| refresh.by == load.by && refresh.key == load.key);
+        .filter(|refresh| refresh.by == load.by && refresh.key == load.key)
+        .collect();
+    // A load that panics leaves the flight to a successor; a refresh that was asked for waits for
+    // the flight under way before it begins its own.
+    let succeeded = record.loads_of(load.key).filter_map(|(_, other)| {
+        let (when, how) = other.end.filter(|_| other.by == load.by)?;
+        let waits =
+            |refresh: &Refresh| refresh.begin <= when && refresh.end.is_none_or(|end| end >= when);
+        (how == Ending::Panic || refreshes.iter().copied().any(waits)).then_some(when)
+    });
     let asked = asked.map(|request| request.begin);
     let mut begun = asked
-        .chain(refreshed.map(|refresh| refresh.begin))
-        .chain(panicked);
+        .chain(refreshes.iter().map(|refresh| refresh.begin))
+        .chain(succeeded);
     begun.any(|begin| (earliest..=latest).contains(&begin))
 }
 
@@ -88,12 +81,11 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let same = one.by == other.by;
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
                 // A purge parts the flights of a process, which may have waited before they load.
-                let waited = if record.troubled(one.by.at, from, to) {
-                    Duration::from_mins(2)
-                } else {
-                    PATIENCE + Duration::from_secs(1)
-                };
-                let parted = purged(record, key, from - waited, to, true);
+                // While there is trouble it may not have heard of the purge, or stand still.
+                let trouble = record.trouble_since(one.by.at, from, to);
+                let waiting = PATIENCE + Duration::from_secs(1);
+                let since = trouble.map_or(from, |trouble| trouble.min(from)) - waiting;
+                let parted = purged(record, key, since, to, true);
                 let excused = parted && same
                     || purged(record, key, from, to, true)
                     || !same
@@ -117,7 +109,8 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
 pub(super) fn none_without_need(record: &Record) -> Finding {
     // The earliest refresh: half of the shortest TTL.
     let fresh_for = POLICY.ttl / 100 * 44;
-    let parts = [Part::Entry, Part::Generations, Part::Tombstone];
+    // Who has lost the lease stores nothing.
+    let parts = [Part::Entry, Part::Generations, Part::Tombstone, Part::Lease];
     after_each(record, Ending::Well, fresh_for, |one, other, ended| {
         let crashed = record.happened(ended - MOMENT, ended + MOMENT, |event| {
             event == Event::Crash(one.by)

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fleet::Fleet;
-use super::record::Record;
+use super::record::{Event, Record};
+use super::steps::Part;
 
 /// What a rule found.
 type Finding = Result<(), String>;
@@ -40,6 +41,15 @@ pub(super) fn check(fleet: &Fleet) -> Finding {
     stored::one_lease_at_a_time(&record, fleet)?;
     stored::nothing_of_before_a_purge(&record, fleet)?;
     stored::nothing_older_replaces_newer(&record, fleet)
+}
+
+/// Something in Redis was lost, or its time went on, between two moments.
+fn lost(record: &Record, key: usize, from: Instant, to: Instant, parts: &[Part]) -> bool {
+    record.happened(from - MOMENT, to, |event| match event {
+        Event::Flush | Event::Jump(_) => true,
+        Event::Evict { key: of, part } => of / 2 == key / 2 && parts.contains(&part),
+        _ => false,
+    })
 }
 
 /// A moment as it is shown: since the first thing that happened.

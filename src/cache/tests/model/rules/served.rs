@@ -8,7 +8,7 @@ use super::super::super::super::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Answer, Event, Purge, Record, Request};
 use super::super::steps::{Ending, Part, Purged};
-use super::{Finding, MOMENT, at, show_load};
+use super::{Finding, MOMENT, at, lost, show_load};
 use crate::outcome::{Outcome, StaleReason};
 
 /// Redis rounds to milliseconds, and its answer is on its way.
@@ -248,16 +248,16 @@ pub(super) fn only_the_database_fails_requests(record: &Record) -> Finding {
                 None => load.begin <= *end,
             });
         // Who stands still, or takes over from who did, may be late; so may who waits for a load
-        // that a purge or an asked-for refresh makes useless, and then for the next.
-        let refreshed = record.refreshes.iter().any(|refresh| {
-            let until = refresh.end.is_none_or(|ended| ended >= request.begin);
-            refresh.key == request.key && refresh.begin <= *end && until
-        });
+        // and then for the next, because the first is of no use: by a hard purge, or because its
+        // store is refused when Redis has lost what it was begun under, or its clock has jumped
+        // past the lease.
+        let parts = [Part::Lease, Part::Generations];
+        let purged = record
+            .purges_of(request.key)
+            .any(|purge| purge.kind == PurgeKind::Hard && purge.is_between(since, *end));
         let held_up = *class == "timeout"
-            && (refreshed
-                || record
-                    .purges_of(request.key)
-                    .any(|purge| purge.is_between(since, *end))
+            && (purged
+                || lost(record, request.key, request.begin, *end, &parts)
                 || record.any_troubled(request.begin, *end)
                 || record.happened(request.begin, *end, |event| {
                     matches!(event, Event::Crash(_))

@@ -1,0 +1,140 @@
+//! What who needs a value does about a flight: leads it, waits for it, or loads past it; and how
+//! long that is waited for. What is done in flight is `fill`'s.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::entry::{Life, Origin};
+use super::fill::Order;
+use super::flight::{End, Role, Waiter, Word};
+use super::generations::Rank;
+use super::trip::Trip;
+use super::{Entry, Inner, Loaded, Lookup, REVALIDATING};
+use crate::defence::Tied;
+use crate::error::RequestError;
+use crate::outcome::{BypassReason, Outcome, Tier};
+
+/// How many flights a caller boards, each of which was left dangling by the one before.
+const SUCCESSORS: usize = 3;
+
+/// What a request gets by way of a flight.
+type Came = Result<(Arc<Entry>, Outcome), RequestError>;
+
+impl Inner {
+    /// An entry by way of the key's flight: the caller's own, or the one it joins. Waits no longer
+    /// than the lookup's patience. Cancel-safe: the load goes on and is stored.
+    pub(super) async fn board<F, Fut>(
+        self: &Arc<Self>,
+        trip: &Trip<'_>,
+        order: Order,
+        load: F,
+    ) -> Came
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let lookup = &trip.lookup;
+        let deadline = Deadline::now() + lookup.patience;
+        for _ in 0..SUCCESSORS {
+            match self.flights.board(lookup.key) {
+                Role::Lead(flight) => {
+                    let waiter = flight.waiter();
+                    let load = self.take_off(flight, order, load);
+                    let _tied = Tied::unless_detached(load);
+                    let came = self.hear(waiter, deadline, lookup, Outcome::Miss).await;
+                    return came.unwrap_or_else(|| Err(dangling()));
+                }
+                Role::Follow(waiter) => {
+                    let coalesced = Outcome::Coalesced;
+                    if let Some(came) = self.hear(waiter, deadline, lookup, coalesced).await {
+                        return came;
+                    }
+                }
+                Role::Failed(error) => return Err(error),
+                Role::TooLarge => {
+                    let entry = self.load_apart(lookup, load).await?;
+                    return Ok((entry, Outcome::Bypass(BypassReason::TooLarge)));
+                }
+            }
+        }
+        Err(dangling())
+    }
+
+    /// What a request gets from a flight, also before its end: a copy that is offered meanwhile and
+    /// may be served while the load goes on. A value that was loaded came as `loaded`; `None` when
+    /// the flight has left its waiters without an end.
+    async fn hear(
+        &self,
+        waiter: Waiter,
+        deadline: Deadline,
+        lookup: &Lookup<'_>,
+        loaded: Outcome,
+    ) -> Option<Came> {
+        let life = |copy: &Entry| copy.life(&lookup.policy, self.clock.now());
+        let will_do = |copy: &Entry| matches!(life(copy), Life::Fresh | Life::Due | Life::Stale);
+        let Ok(word) = timeout_at(deadline, waiter.word(will_do)).await else {
+            return Some(Err(impatient(lookup)));
+        };
+        Some(match word {
+            Word::Offer(copy) => {
+                let is_fresh = matches!(life(&copy), Life::Fresh | Life::Due);
+                let hit = Outcome::Hit(Tier::Redis);
+                Ok((copy, if is_fresh { hit } else { REVALIDATING }))
+            }
+            Word::End(End::Done(entry, Some(tier))) => Ok((entry, Outcome::Hit(tier))),
+            Word::End(End::Done(entry, None) | End::TooLarge(entry)) => Ok((entry, loaded)),
+            Word::End(End::Failed(error)) => Err(error),
+            Word::End(End::Dangling) => return None,
+        })
+    }
+
+    /// Runs the load on the engine runtime, past tiers and flights. Cancel-safe: it goes on
+    /// without the caller, and nobody gets it.
+    pub(super) async fn load_apart<F, Fut>(
+        self: &Arc<Self>,
+        lookup: &Lookup<'_>,
+        load: F,
+    ) -> Result<Arc<Entry>, RequestError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let (inner, order) = (Arc::clone(self), Order::of(lookup, None));
+        let task = self.engine.spawn(async move {
+            let origin = Origin {
+                generations: inner.generations.of(order.key.query()),
+                rank: Rank::unnumbered(),
+            };
+            inner.load(&order.key, origin, &order.stats, load).await
+        });
+        match tokio::time::timeout(lookup.patience, task).await {
+            Ok(Ok(loaded)) => loaded.map(Arc::new),
+            Ok(Err(_)) => Err(dangling()),
+            Err(_) => Err(impatient(lookup)),
+        }
+    }
+}
+
+pub(super) async fn wait(
+    waiter: Waiter,
+    deadline: Deadline,
+    lookup: &Lookup<'_>,
+) -> Result<End, RequestError> {
+    timeout_at(deadline, waiter.end())
+        .await
+        .map_err(|_| impatient(lookup))
+}
+
+fn impatient(lookup: &Lookup<'_>) -> RequestError {
+    RequestError::Timeout {
+        limit: lookup.patience,
+    }
+}
+
+pub(super) fn dangling() -> RequestError {
+    RequestError::Internal {
+        detail: "the load ended without a result (it panicked, or the program is ending)".into(),
+    }
+}

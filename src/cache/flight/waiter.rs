@@ -1,0 +1,79 @@
+//! What a flight tells those who wait for it: its end, and before it perhaps a copy that is not what
+//! it flies for. When it tells them is the flight's.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{Entry, PurgeKind};
+use crate::error::RequestError;
+use crate::outcome::Tier;
+
+/// How a flight ended; every waiter gets the same.
+#[derive(Debug, Clone)]
+pub(in crate::cache) enum End {
+    /// There is a fresh entry: loaded, or found in a tier after all.
+    Done(Arc<Entry>, Option<Tier>),
+    /// Loading failed.
+    Failed(RequestError),
+    /// Loaded, and too large to store.
+    TooLarge(Arc<Entry>),
+    /// The task panicked or was dropped: nobody knows.
+    Dangling,
+}
+
+/// What a waiter has got.
+pub(in crate::cache) enum Word {
+    /// The flight's end.
+    End(End),
+    /// A copy that it offers; the flight goes on.
+    Offer(Arc<Entry>),
+}
+
+/// What there is to tell so far.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) offer: Option<Arc<Entry>>,
+    pub(super) end: Option<End>,
+}
+
+/// Waits for a flight. Woken, not polled; dropping it changes nothing for the others.
+#[derive(Clone)]
+pub(in crate::cache) struct Waiter(watch::Receiver<News>);
+
+impl Waiter {
+    pub(super) fn of(news: &watch::Sender<News>) -> Waiter {
+        Waiter(news.subscribe())
+    }
+
+    /// A soft purge concerns what is offered, up to the purge's number.
+    pub(super) fn expire_offer(&self, number: u64) {
+        if let Some(copy) = &self.0.borrow().offer
+            && copy.rank.order <= number
+        {
+            copy.purge(PurgeKind::Soft);
+        }
+    }
+
+    /// The flight's end, whatever it offers before.
+    pub(in crate::cache) async fn end(self) -> End {
+        match self.word(|_| false).await {
+            Word::End(end) => end,
+            Word::Offer(_) => End::Dangling,
+        }
+    }
+
+    /// The flight's end, or a copy it offers that `will_do`, which must be quick: the flight waits
+    /// for it.
+    pub(in crate::cache) async fn word(mut self, will_do: impl Fn(&Entry) -> bool) -> Word {
+        let is_word =
+            |news: &News| news.end.is_some() || news.offer.as_deref().is_some_and(&will_do);
+        match self.0.wait_for(is_word).await.as_deref() {
+            Ok(News { end: Some(end), .. }) => Word::End(end.clone()),
+            Ok(News {
+                offer: Some(copy), ..
+            }) => Word::Offer(Arc::clone(copy)),
+            Ok(_) | Err(_) => Word::End(End::Dangling),
+        }
+    }
+}

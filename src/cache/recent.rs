@@ -1,0 +1,117 @@
+//! The latest purges of a query, for what was on its way while they came: a copy that left Redis
+//! before a purge of its entry must not be kept after it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Entry;
+use super::key::Digest;
+
+/// So many are known one by one; what is on its way while more come is taken to be concerned.
+const KNOWN: usize = 64;
+
+/// The latest purges.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<Log>);
+
+#[derive(Debug, Default)]
+struct Log {
+    /// Of all time.
+    count: u64,
+    known: VecDeque<Purged>,
+}
+
+#[derive(Debug)]
+struct Purged {
+    /// `None`: all entries.
+    digest: Option<Digest>,
+    /// Loads with a higher order number began after it.
+    number: u64,
+}
+
+impl Recent {
+    /// There is a purge, of this entry or of all.
+    pub(super) fn note(&self, digest: Option<Digest>, number: u64) {
+        let mut log = self.lock();
+        log.count += 1;
+        log.known.truncate(KNOWN - 1);
+        log.known.push_front(Purged { digest, number });
+    }
+
+    /// How many there have been.
+    pub(super) fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    /// Whether one that came when there had been so many concerns this copy.
+    pub(super) fn has_hit(&self, copy: &Entry, since: u64) -> bool {
+        let log = self.lock();
+        let count = usize::try_from(log.count - since).unwrap_or(usize::MAX);
+        let concerns = |purge: &Purged| {
+            let its = purge
+                .digest
+                .is_none_or(|digest| digest == *copy.key.digest());
+            its && copy.rank.order <= purge.number
+        };
+        count > log.known.len() || log.known.iter().take(count).any(concerns)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::generations::Rank;
+    use super::super::tests::{key, loaded, origin};
+    use super::*;
+
+    fn copy(order: u64) -> Entry {
+        let mut origin = origin();
+        origin.rank = Rank {
+            order,
+            ..origin.rank
+        };
+        Entry::loaded(
+            &key("p"),
+            origin,
+            loaded("x"),
+            Duration::ZERO,
+            Instant::now(),
+        )
+    }
+
+    #[test]
+    fn a_purge_concerns_its_own_entry_or_all_as_far_as_they_began_before() {
+        for (digest, hit) in [
+            (Some(*key("p").digest()), true),
+            (Some(*key("q").digest()), false),
+            (None, true),
+        ] {
+            let recent = Recent::default();
+            recent.note(None, u64::MAX);
+            let since = recent.count();
+            assert!(!recent.has_hit(&copy(7), since), "what was before is over");
+            recent.note(digest, 7);
+            recent.note(Some(*key("r").digest()), 8);
+            assert_eq!(recent.has_hit(&copy(7), since), hit);
+            assert!(!recent.has_hit(&copy(8), since));
+        }
+    }
+
+    #[test]
+    fn what_was_on_its_way_while_many_came_is_taken_to_be_concerned() {
+        let recent = Recent::default();
+        let since = recent.count();
+        for _ in 0..KNOWN {
+            recent.note(Some(*key("q").digest()), 9);
+        }
+        assert!(!recent.has_hit(&copy(7), since));
+        recent.note(Some(*key("q").digest()), 9);
+        assert!(recent.has_hit(&copy(7), since));
+        assert!(!recent.has_hit(&copy(7), since + 1));
+    }
+}
