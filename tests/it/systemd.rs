@@ -175,7 +175,7 @@ fn systemd_is_told_what_happens_in_order_and_by_whom() {
     let child = home
         .command(&["run", "--bind", "127.0.0.1:0", "--keep-alive", "1s"])
         .env("NOTIFY_SOCKET", &systemd.path)
-        .env("WATCHDOG_USEC", "200000")
+        .env("WATCHDOG_USEC", "2000000")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -1,3 +1,5 @@
+//! A worker that falls silent, and what the master does about it.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
