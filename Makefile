@@ -2,6 +2,8 @@
 # Two commands are enough to begin: `make run` and `make test`.
 
 TARGET := x86_64-unknown-linux-musl
+# A system that is not unix.
+ELSEWHERE := x86_64-pc-windows-gnu
 # rustup's cargo in a shell that has not read its profile; servers that Debian keeps in sbin.
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/sbin:/usr/sbin:/sbin
 CARGO ?= cargo
@@ -13,7 +15,7 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static smoke musl servers chromium components wrk cargo clean help
+        check-static check-elsewhere smoke musl elsewhere servers chromium components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
@@ -63,6 +65,9 @@ lint: components ## Check the format and every lint; a warning is an error
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
 
+check-elsewhere: elsewhere components ## Check that it compiles without a warning where there is no unix system (Windows)
+	$(CARGO) clippy $(LOCKED) --target $(ELSEWHERE) --bin unslow -- -D warnings
+
 doc: cargo ## Build the code's documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --document-private-items
 
@@ -90,6 +95,8 @@ cargo:
 	  { echo "cargo is not here. Install Rust from https://rustup.rs, then run make again." >&2; exit 1; }
 musl: cargo
 	@TARGET=$(TARGET) .ci/install musl
+elsewhere: cargo
+	@TARGET=$(ELSEWHERE) .ci/install elsewhere
 servers: cargo
 	@.ci/install servers
 chromium:

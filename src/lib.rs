@@ -22,6 +22,9 @@
 //! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
 //! (`tests/it/house.rs`) keeps it so.
 //!
+//! What needs a unix system has a small twin called `elsewhere.rs` in its part, chosen where the
+//! module is declared.
+//!
 //! # The life of a request
 //!
 //! 1. `web/guard.rs` reads its id and its sender, holds the limits on its head, and later adds the
@@ -50,6 +53,10 @@
 pub mod app;
 pub mod cache;
 pub mod commands;
+#[cfg(not(unix))]
+#[path = "daemon/elsewhere.rs"]
+pub mod daemon;
+#[cfg(unix)]
 pub mod daemon;
 pub mod db;
 pub mod defence;

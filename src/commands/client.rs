@@ -1,14 +1,17 @@
 //! A client for a running server: one request, one answer, in plain HTTP over TCP or a unix
-//! socket. It speaks HTTP/1.0, in which no answer comes in chunks, and neither TLS nor proxies.
+//! socket. It speaks neither TLS nor to proxies; `answer` reads what comes back.
+
+mod answer;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Failure;
 use crate::settings::{Bind, Secret, Settings};
+
+pub(super) use answer::Answer;
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,13 +40,6 @@ enum Place {
     /// Host and port.
     Tcp(String),
     Unix(PathBuf),
-}
-
-/// An answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
 }
 
 impl Client {
@@ -97,17 +93,13 @@ impl Client {
                 converse(stream, &request, &mut received)
             }
             Place::Unix(path) => {
-                let stream = UnixStream::connect(path).map_err(failed)?;
-                stream
-                    .set_read_timeout(Some(self.patience))
-                    .map_err(failed)?;
+                let stream = connect_unix(path, self.patience).map_err(failed)?;
                 converse(stream, &request, &mut received)
             }
         }
         .map_err(failed)?;
-        parse(&received).ok_or_else(|| {
-            Failure::Running(format!("what answers at {} speaks no HTTP", self.server()))
-        })
+        Answer::read(&received)
+            .map_err(|why| Failure::Running(format!("what comes from {} {why}", self.server())))
     }
 
     fn request(&self, path: &str, form: &str) -> String {
@@ -119,7 +111,7 @@ impl Client {
             format!("Authorization: Bearer {}\r\n", token.reveal())
         });
         format!(
-            "POST {}{path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\
+            "POST {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
              Connection: close\r\n{authorization}\
              Content-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\n\r\n{form}",
@@ -219,6 +211,20 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
+/// A socket whose other end may take so long to answer.
+#[cfg(unix)]
+fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Read + Write> {
+    let stream = std::os::unix::net::UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(patience))?;
+    Ok(stream)
+}
+
+#[cfg(not(unix))]
+fn connect_unix(_: &Path, _: Duration) -> io::Result<TcpStream> {
+    let why = "unix sockets need a unix system";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
+}
+
 fn converse(
     mut stream: impl Read + Write,
     request: &str,
@@ -232,23 +238,6 @@ fn converse(
     } else {
         Ok(())
     }
-}
-
-/// The status and the body; `None` for what is not HTTP.
-fn parse(received: &[u8]) -> Option<Answer> {
-    let end = received
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&received[..end]).ok()?;
-    let (version, rest) = head.split_once(' ')?;
-    if !version.starts_with("HTTP/1.") {
-        return None;
-    }
-    let status = rest.get(..3)?.parse().ok()?;
-    Some(Answer {
-        status,
-        body: received[end + 4..].to_vec(),
-    })
 }
 
 #[cfg(test)]

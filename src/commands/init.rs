@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::{Failure, print};
@@ -32,17 +31,25 @@ fn write(path: &Path, content: &str, mode: u32) -> std::io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-    {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    restrict(&mut options, mode);
+    match options.open(path) {
         Ok(mut file) => file.write_all(content.as_bytes()).map(|()| true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
 }
+
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions, mode: u32) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(mode);
+}
+
+/// Elsewhere the folder says who may read what is in it.
+#[cfg(not(unix))]
+fn restrict(_: &mut OpenOptions, _: u32) {}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
-//! The commands that change a running daemon: `stop`, `restart`, `reload`, `upgrade`, `reopen`,
-//! `scale`. They ask it over its control socket and print what it says; only to end it is it sent
+//! The commands about the daemon, and those that change a running one: `stop`, `restart`, `reload`,
+//! `upgrade`, `reopen`, `scale`. They ask it over its control socket and print what it says; only to end it is it sent
 //! a signal, and only as long as it holds its pidfile.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::place::{Daemon, SHORT, state};
-use super::{Failure, check, print, say};
+use super::{Failure, check, print, say, status, unit};
 use crate::daemon::control::Request;
 use crate::daemon::pidfile::{self, State};
 use crate::daemon::{self as server, Launch};
@@ -24,8 +24,23 @@ const STEP: Duration = Duration::from_millis(20);
 /// process by force.
 const QUICK: Duration = Duration::from_secs(5);
 
+/// Runs the command that the flags name, one of those about a daemon.
+pub(super) fn run(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+    match &flags.command {
+        Command::Status { json } => status::run(flags, *json),
+        Command::Stop { now } => stop(flags, *now),
+        Command::Restart => restart(flags, launch),
+        Command::Reload => change(flags, Request::Reload),
+        Command::Upgrade { hold } => change(flags, Request::Upgrade { hold: *hold }),
+        Command::Reopen => change(flags, Request::Reopen),
+        Command::Scale { by } => change(flags, Request::Scale { by: *by }),
+        Command::SystemdUnit => unit::run(&settings::load(flags).map_err(Failure::Settings)?),
+        _ => unreachable!("the rest is about no daemon"),
+    }
+}
+
 /// Ends the daemon, and returns when it has ended. One that does not run is ended already.
-pub(super) fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
+fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let path = daemon.pidfile.clone();
     // A successor that is on its way would take the place of the one that ends.
@@ -137,7 +152,7 @@ fn send(pid: u32, signal: Signal) -> Result<(), Failure> {
 
 /// Puts a new process in the place of the running one, which serves until then; or starts one. The
 /// settings are checked first: with bad ones nothing changes.
-pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     let loaded = settings::load(flags).map_err(Failure::Settings)?;
     check::files(&loaded.settings)?;
     let mut daemon = Daemon::find(flags)?;
@@ -152,7 +167,7 @@ pub(super) fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-pub(super) fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
+fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
     let mut daemon = Daemon::find(flags)?;
     let patience = match request {
         Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,

@@ -7,13 +7,20 @@ mod client;
 mod init;
 mod install;
 mod man;
+#[cfg(not(unix))]
+#[path = "elsewhere.rs"]
 mod manage;
+#[cfg(unix)]
+mod manage;
+#[cfg(unix)]
 mod place;
 mod print_config;
 mod purge;
 mod queries;
 mod query;
+#[cfg(unix)]
 mod status;
+#[cfg(unix)]
 mod unit;
 
 use std::io::{self, Write};
@@ -22,7 +29,6 @@ use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::app::database_kind;
-use crate::daemon::control::Request;
 use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
@@ -36,6 +42,7 @@ pub use crate::db::DRIVER_ENVIRONMENT;
 
 /// Why a command ended without success.
 #[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "some are said of daemons alone"))]
 enum Failure {
     /// It was asked for something that is not there; exit code 2.
     Usage(String),
@@ -148,13 +155,14 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         Command::Init { dir } => init::run(dir),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
-        Command::Status { json } => status::run(flags, *json),
-        Command::Stop { now } => manage::stop(flags, *now),
-        Command::Restart => manage::restart(flags, launch),
-        Command::Reload => manage::change(flags, Request::Reload),
-        Command::Upgrade { hold } => manage::change(flags, Request::Upgrade { hold: *hold }),
-        Command::Reopen => manage::change(flags, Request::Reopen),
-        Command::Scale { by } => manage::change(flags, Request::Scale { by: *by }),
+        Command::Status { .. }
+        | Command::Stop { .. }
+        | Command::Restart
+        | Command::Reload
+        | Command::Upgrade { .. }
+        | Command::Reopen
+        | Command::Scale { .. }
+        | Command::SystemdUnit => manage::run(flags, launch),
         Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
         command => with_settings(command, &settings::load(flags).map_err(Failure::Settings)?),
     }
@@ -167,7 +175,6 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(loaded, *online),
         Command::Install => install::run(settings),
-        Command::SystemdUnit => unit::run(loaded),
         Command::Query {
             name,
             params,

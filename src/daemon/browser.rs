@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 /// The program that opens an address in the user's browser.
 const OPENER: &str = if cfg!(target_os = "macos") {
     "open"
+} else if cfg!(windows) {
+    "explorer"
 } else {
     "xdg-open"
 };

@@ -6,14 +6,16 @@
 //! the terminal with `-D`; `master` decides what happens then, with `signals`, `reload` (HUP),
 //! `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`), `watchdog` and `ending`.
 //! `handover` is the one way to another process, `new_process` that one as long as it is watched,
-//! `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands find it),
-//! `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and what it is
-//! told), `unit` (the files it is set up by), `browser` (`--open`).
+//! `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and `place` (how commands
+//! find it), `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and
+//! what it is told), `unit` (the files it is set up by), `browser` (`--open`), `ended` (why it does
+//! not serve). `elsewhere` stands for all of it where there is no unix system.
 
 mod adopt;
 mod browser;
 pub mod control;
 mod detach;
+mod ended;
 mod ending;
 mod handover;
 pub mod identity;
@@ -33,55 +35,8 @@ mod watch;
 mod watchdog;
 mod workers;
 
-use std::fmt::Display;
-use std::io::{self, Write};
+use ended::tell;
 
-use crate::error::StartupError;
-
+pub use ended::Ended;
 pub use launch::Launch;
 pub use start::serve;
-
-/// Why a process does not serve, or no longer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The exit code that says so to a script.
-    pub code: u8,
-    /// What went wrong.
-    pub message: String,
-}
-
-impl Ended {
-    /// Settings or files are not in order.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "it is what errors are mapped with"
-    )]
-    fn settings(error: StartupError) -> Ended {
-        Ended {
-            code: 6,
-            message: error.to_string(),
-        }
-    }
-
-    /// It went wrong while starting or running.
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "it is what errors are mapped with"
-    )]
-    fn running(error: StartupError) -> Ended {
-        Ended {
-            code: 1,
-            message: error.to_string(),
-        }
-    }
-
-    /// The system did not give what it was asked for.
-    fn system(error: impl Display) -> Ended {
-        Ended::running(StartupError::new(error.to_string()))
-    }
-}
-
-/// A line for the user, as long as there is one.
-fn tell(line: &str) {
-    drop(writeln!(io::stdout().lock(), "{line}"));
-}

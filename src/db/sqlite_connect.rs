@@ -2,7 +2,7 @@
 //! for, or a file, read-only. Every connection gets `slow_version()`, a watch that ends its
 //! statements, and bounds.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,9 +104,20 @@ impl Source {
         let Place::File(file) = &self.place else {
             return None;
         };
-        let metadata = std::fs::metadata(file).ok()?;
-        Some((metadata.dev(), metadata.ino()))
+        std::fs::metadata(file).ok().as_ref().map(file_id)
     }
+}
+
+#[cfg(unix)]
+fn file_id(metadata: &Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere a file that is open can be neither replaced nor removed.
+#[cfg(not(unix))]
+fn file_id(_: &Metadata) -> FileId {
+    (0, 0)
 }
 
 fn options() -> SqliteConnectOptions {

@@ -16,28 +16,22 @@ use actix_service::{
     IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
 };
 use actix_web::dev::AppConfig;
-use actix_web::rt::net::{TcpStream, UnixStream};
 use actix_web::{App as Routes, middleware, web};
 use rustls::ServerConfig;
-use socket2::SockRef;
 use tokio_rustls::TlsAcceptor;
 
 use super::door::{Counted, Door};
 use super::heartbeat::Heartbeats;
 use super::limits;
-use super::listeners::Listening;
+use super::sockets::system::{self, Listening, Socket};
 use super::tls::Pair;
-use super::wire::{Patience, Socket, Timed, Wire};
+use super::wire::{Patience, Timed, Wire};
 use crate::settings::Server as ServerSettings;
 use crate::web::{Connection, Manner, Shortcut, Site, around, routes};
 
 /// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
 /// shorter anyway.
 const HEAD: Duration = Duration::from_secs(10);
-
-/// How much the system takes of a response that it cannot send yet. It would take megabytes from
-/// each of the clients that do not read, until no connection has memory left.
-const UNSENT: u32 = 64 << 10;
 
 /// How long a connection is still read after a response that its request's body outlives.
 const LINGER: Duration = Duration::from_secs(1);
@@ -92,12 +86,13 @@ impl Http {
     pub(super) fn listen(mut self, socket: Listening, manner: Manner) -> io::Result<Http> {
         let factory = self.factory.clone();
         self.builder = match socket {
-            Listening::Tcp(socket) => self
-                .builder
-                .listen("tcp", socket, move || factory.make(manner, tcp))?,
-            Listening::Unix(socket) => self
-                .builder
-                .listen_uds("unix", socket, move || factory.make(manner, unix))?,
+            Listening::Tcp(socket) => self.builder.listen("tcp", socket, move || {
+                factory.make(manner, system::over_tcp)
+            })?,
+            #[cfg(unix)]
+            Listening::Unix(socket) => self.builder.listen_uds("unix", socket, move || {
+                factory.make(manner, system::over_unix)
+            })?,
         };
         Ok(self)
     }
@@ -106,19 +101,6 @@ impl Http {
     pub(super) fn run(self) -> Server {
         self.builder.run()
     }
-}
-
-fn tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
-    let peer = stream.peer_addr().ok();
-    // Without the first, the end of a long body waits for the client to acknowledge what came
-    // before. A connection that refuses either is gone already.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
-    (Socket::Tcp(stream), peer)
-}
-
-fn unix(stream: UnixStream) -> (Socket, Option<SocketAddr>) {
-    (Socket::Unix(stream), None)
 }
 
 /// Makes the service of one listener, once for each worker.

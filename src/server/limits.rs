@@ -2,8 +2,6 @@
 //! descriptors goes. Descriptors that run out would be missed where it hurts most: by the accept
 //! loop, by pools and by logs.
 
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
-
 use crate::error::StartupError;
 use crate::settings::Settings;
 
@@ -55,16 +53,25 @@ pub(super) fn per_worker(connections: usize, workers: usize) -> usize {
 }
 
 /// The soft limit after it has been raised to the hard one.
-fn raised() -> rlim_t {
+#[cfg(unix)]
+fn raised() -> u64 {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         // Where nobody says, there is no reason to hold back.
-        return rlim_t::MAX;
+        return u64::MAX;
     };
     // Refused where the hard limit is above what the system has at all; the soft one holds then.
     if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
         return hard;
     }
     soft
+}
+
+/// Elsewhere memory is the only limit.
+#[cfg(not(unix))]
+fn raised() -> u64 {
+    u64::MAX
 }
 
 /// What is not for connections.

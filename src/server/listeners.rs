@@ -3,15 +3,8 @@
 //! known here.
 
 use std::io;
-use std::net::{Shutdown, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
 
-use socket2::{SockRef, Socket};
-
-use super::sockets::{admit, tcp, unix};
+use super::sockets::system::{Inherited, Listening, Standing};
 use crate::error::StartupError;
 use crate::settings::{Bind, Settings};
 use crate::web::Manner;
@@ -30,8 +23,7 @@ struct Listener {
     bind: Bind,
     socket: Listening,
     role: Role,
-    /// The path that is to be removed at the end, unless another file stands there by then.
-    path: Option<(PathBuf, FileId)>,
+    standing: Option<Standing>,
 }
 
 /// What is spoken at an address.
@@ -52,29 +44,6 @@ fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
     binds.chain(redirects.map(|bind| (bind, Role::Redirect)))
 }
 
-/// A listening socket of either family.
-#[derive(Debug)]
-pub(super) enum Listening {
-    /// `HOST:PORT`
-    Tcp(TcpListener),
-    /// `unix:PATH`
-    Unix(UnixListener),
-}
-
-/// A listening socket that another process has bound.
-#[derive(Debug)]
-pub struct Inherited {
-    /// What it is called in the settings, as a [`Bind`] displays itself.
-    pub name: String,
-    /// The socket.
-    pub socket: OwnedFd,
-    /// Whether a path that it stands at is to be removed at the end.
-    pub owned: bool,
-}
-
-/// Device and inode: the same file as long as it exists.
-type FileId = (u64, u64);
-
 impl Listeners {
     /// Binds every address of the settings, or takes the socket that was inherited under its name.
     /// Sockets that no setting names any more are closed.
@@ -88,7 +57,7 @@ impl Listeners {
         let mut listeners = Listeners(Vec::new());
         for (bind, role) in wanted(settings) {
             let name = bind.to_string();
-            let taken = inherited.iter().position(|one| one.name == name);
+            let taken = inherited.iter().position(|one| one.name() == name);
             let opened = match taken.map(|at| inherited.swap_remove(at)) {
                 Some(inherited) => Listener::adopt(bind, role, inherited),
                 None => Listener::bind(bind, role, settings),
@@ -144,13 +113,13 @@ impl Listeners {
             .0
             .iter()
             .filter(|one| one.is_tls())
-            .find_map(Listener::port);
+            .find_map(|one| one.socket.port());
         let served = |one: &Listener| {
             let manner = match one.role {
                 Role::Main { .. } if one.is_tls() => Manner::Tls,
                 Role::Main { .. } => Manner::Plain,
                 Role::Redirect => Manner::Redirect {
-                    from: one.port().unwrap_or(HTTP),
+                    from: one.socket.port().unwrap_or(HTTP),
                     to: to.unwrap_or(HTTPS),
                 },
             };
@@ -176,16 +145,17 @@ impl Listeners {
     }
 
     /// Each socket with the name of its setting and whether its path is to be removed at the end.
-    pub fn sockets(&self) -> impl Iterator<Item = (&Bind, BorrowedFd<'_>, bool)> {
+    #[cfg(unix)]
+    pub fn sockets(&self) -> impl Iterator<Item = (&Bind, std::os::fd::BorrowedFd<'_>, bool)> {
         self.0
             .iter()
-            .map(|one| (&one.bind, one.descriptor(), one.path.is_some()))
+            .map(|one| (&one.bind, one.socket.descriptor(), one.standing.is_some()))
     }
 
     /// The paths of these Unix sockets, for who outlives the listeners.
     pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
         let these = self.0.iter().filter(|one| of(&one.bind));
-        Paths(these.filter_map(|one| one.path.clone()).collect())
+        Paths(these.filter_map(|one| one.standing.clone()).collect())
     }
 
     /// Removes the paths of Unix sockets, where they are still this one's.
@@ -205,8 +175,7 @@ impl Listeners {
     pub fn close(self) {
         for one in self.0 {
             if !matches!(one.bind, Bind::Fd(_)) {
-                // It may be closed already, which is what was wanted.
-                let _ = SockRef::from(&one.descriptor()).shutdown(Shutdown::Read);
+                one.socket.close();
             }
         }
     }
@@ -214,120 +183,48 @@ impl Listeners {
 
 /// Paths at which this process listens.
 #[derive(Debug, Clone)]
-pub struct Paths(Vec<(PathBuf, FileId)>);
+pub struct Paths(Vec<Standing>);
 
 impl Paths {
     /// Removes them, unless other files stand there by now.
     pub fn remove(&self) {
-        let is_ours = |(path, id): &&(PathBuf, FileId)| file_id(path).is_ok_and(|now| now == *id);
-        for (path, _) in self.0.iter().filter(is_ours) {
-            // It may be gone already, which is what was wanted.
-            let _ = std::fs::remove_file(path);
-        }
+        self.0.iter().for_each(Standing::remove);
     }
 }
 
 impl Listener {
     fn bind(bind: &Bind, role: Role, settings: &Settings) -> io::Result<Listener> {
-        let (socket, path) = match bind {
-            Bind::Tcp(address) => (
-                Listening::Tcp(tcp(*address, settings.server.backlog)?),
-                None,
-            ),
-            Bind::Unix(path) => {
-                let socket = Listening::Unix(unix(path)?);
-                let process = &settings.process;
-                admit(path, process.socket_mode, process.socket_group.as_deref())?;
-                (socket, Some((path.clone(), file_id(path)?)))
-            }
-            Bind::Fd(number) => {
-                let none = format!("nobody passed on a socket as descriptor {number}");
-                return Err(io::Error::other(none));
-            }
-        };
-        Ok(Listener {
-            bind: bind.clone(),
-            socket,
-            role,
-            path,
-        })
+        Listening::bind(bind, settings).map(|opened| Listener::of(bind, role, opened))
     }
 
     fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
-        let socket = Socket::from(inherited.socket);
-        socket.set_nonblocking(true)?;
-        let address = socket.local_addr()?;
-        let path = match address.as_pathname() {
-            Some(path) if inherited.owned => Some((path.to_owned(), file_id(path)?)),
-            _ => None,
-        };
-        let socket = if address.is_unix() {
-            Listening::Unix(socket.into())
-        } else {
-            Listening::Tcp(socket.into())
-        };
-        Ok(Listener {
+        Listening::adopt(inherited).map(|opened| Listener::of(bind, role, opened))
+    }
+
+    fn of(bind: &Bind, role: Role, opened: (Listening, Option<Standing>)) -> Listener {
+        let (socket, standing) = opened;
+        Listener {
             bind: bind.clone(),
             socket,
             role,
-            path,
-        })
+            standing,
+        }
     }
 
     fn try_clone(&self) -> io::Result<Listener> {
-        let socket = match &self.socket {
-            Listening::Tcp(socket) => Listening::Tcp(socket.try_clone()?),
-            Listening::Unix(socket) => Listening::Unix(socket.try_clone()?),
-        };
-        Ok(Listener {
-            bind: self.bind.clone(),
-            socket,
-            role: self.role,
-            path: self.path.clone(),
-        })
-    }
-
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        match &self.socket {
-            Listening::Tcp(socket) => socket.as_fd(),
-            Listening::Unix(socket) => socket.as_fd(),
-        }
+        let opened = (self.socket.try_clone()?, self.standing.clone());
+        Ok(Listener::of(&self.bind, self.role, opened))
     }
 
     /// Whether TLS is spoken here.
     fn is_tls(&self) -> bool {
-        self.role == Role::Main { tls: true } && matches!(self.socket, Listening::Tcp(_))
-    }
-
-    fn port(&self) -> Option<u16> {
-        match &self.socket {
-            Listening::Tcp(socket) => socket.local_addr().ok().map(|address| address.port()),
-            Listening::Unix(_) => None,
-        }
+        self.role == Role::Main { tls: true } && self.socket.is_tcp()
     }
 
     fn url(&self) -> String {
         let scheme = if self.is_tls() { "https" } else { "http" };
-        match &self.socket {
-            Listening::Tcp(socket) => match socket.local_addr() {
-                Ok(address) => format!("{scheme}://{address}"),
-                Err(error) => format!("an address that cannot be read ({error})"),
-            },
-            Listening::Unix(socket) => {
-                let address = socket.local_addr().ok();
-                let path = address.as_ref().and_then(|address| address.as_pathname());
-                path.map_or_else(
-                    || self.bind.to_string(),
-                    |path| format!("unix:{}", path.display()),
-                )
-            }
-        }
+        self.socket.url(scheme, &self.bind)
     }
-}
-
-fn file_id(path: &Path) -> io::Result<FileId> {
-    let metadata = std::fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
 }
 
 fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
@@ -336,6 +233,7 @@ fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 and other people's folders need the right to use them"
         }
+        io::ErrorKind::Unsupported => "give a HOST:PORT of this machine",
         _ => "give an address of this machine: HOST:PORT or unix:PATH",
     };
     StartupError::new(format!("cannot listen on {bind}: {error}"))

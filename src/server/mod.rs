@@ -16,5 +16,6 @@ mod wire;
 pub use door::Door;
 pub use generation::Generation;
 pub use heartbeat::Heartbeats;
-pub use listeners::{Inherited, Listeners, Paths};
+pub use listeners::{Listeners, Paths};
+pub use sockets::system::Inherited;
 pub use tls::Pair;

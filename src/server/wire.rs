@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use actix_web::rt::net::{TcpStream, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::door::Visitor;
+use super::sockets::system::Socket;
 use crate::web::Connection;
 
 /// How long a client may keep the server waiting.
@@ -23,12 +23,6 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// While there is something to send and it takes none of it.
     pub(super) stall: Duration,
-}
-
-/// What a listener gives.
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 /// A socket that gives up on clients that keep it waiting: reading or writing then fails with
@@ -94,10 +88,7 @@ impl AsyncRead for Timed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let read = match &mut this.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
-            Socket::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
-        };
+        let read = Pin::new(&mut this.socket).poll_read(context, buffer);
         if read.is_ready() {
             this.connection.received();
         } else if let Some(since) = this.connection.reading_since() {
@@ -136,10 +127,7 @@ impl AsyncWrite for Timed {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let wrote = match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write(context, bytes),
-            Socket::Unix(socket) => Pin::new(socket).poll_write(context, bytes),
-        };
+        let wrote = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.written(context, wrote)
     }
 
@@ -148,18 +136,12 @@ impl AsyncWrite for Timed {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wrote = match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_write_vectored(context, parts),
-            Socket::Unix(socket) => Pin::new(socket).poll_write_vectored(context, parts),
-        };
+        let wrote = Pin::new(&mut self.socket).poll_write_vectored(context, parts);
         self.written(context, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Tcp(socket) => socket.is_write_vectored(),
-            Socket::Unix(socket) => socket.is_write_vectored(),
-        }
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -168,10 +150,7 @@ impl AsyncWrite for Timed {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
-            Socket::Unix(socket) => Pin::new(socket).poll_shutdown(context),
-        }
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
 

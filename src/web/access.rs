@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
+use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -57,8 +59,7 @@ impl AccessRule {
         request: &HttpRequest,
         context: &Context,
     ) -> Result<(), RequestError> {
-        let peer = request.peer_addr().map(|address| address.ip());
-        if is_local(peer, request.headers()) || self.is_allowed(context.client) {
+        if is_local(request.head()) || self.is_allowed(context.client) {
             return Ok(());
         }
         match (&self.token, presented(request.headers())) {
@@ -68,9 +69,10 @@ impl AccessRule {
         }
         Err(RequestError::Rejected {
             status: if self.token.is_some() { 401 } else { 403 },
-            message: "this is open to this machine itself, to the addresses in [stats] allow, \
-                      and with the token of [admin] token_file"
-                .to_owned(),
+            message:
+                "this is open to this machine itself (over HTTP/1.1 and past no proxy), to the \
+                      addresses in [stats] allow, and with the token of [admin] token_file"
+                    .to_owned(),
         })
     }
 
@@ -81,13 +83,18 @@ impl AccessRule {
 
 /// A peer on this machine, with no proxy before it, that asked for this machine by a name of its
 /// own: the header check keeps a proxy on the same host out, the `Host` check a page that has
-/// rebound its DNS name to 127.0.0.1.
-fn is_local(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|value| value.to_str().ok());
-    peer.is_some_and(|peer| peer.to_canonical().is_loopback())
-        && !FORWARDING.iter().any(|name| headers.contains_key(*name))
+/// rebound its DNS name to 127.0.0.1. A proxy that says nothing of its visitors and calls this
+/// machine by its own name, as nginx does when nobody tells it otherwise, is known at least by the
+/// HTTP/1.0 that its older versions speak, and that people's own clients no longer do.
+fn is_local(head: &RequestHead) -> bool {
+    let host = head.headers.get(header::HOST);
+    let host = host.and_then(|value| value.to_str().ok());
+    head.peer_addr
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+        && head.version >= Version::HTTP_11
+        && !FORWARDING
+            .iter()
+            .any(|name| head.headers.contains_key(*name))
         && host.is_some_and(is_local_name)
 }
 
@@ -172,8 +179,12 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-    use super::*;
+    use std::net::SocketAddr;
+
     use actix_web::http::header::HeaderName;
+    use actix_web::test::TestRequest;
+
+    use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -186,8 +197,16 @@ mod tests {
         headers
     }
 
+    fn asked(pairs: &[(&str, &str)]) -> TestRequest {
+        let request = TestRequest::default();
+        pairs
+            .iter()
+            .fold(request, |request, pair| request.append_header(*pair))
+    }
+
     fn local(peer: &str, pairs: &[(&str, &str)]) -> bool {
-        is_local(Some(peer.parse().unwrap()), &headers(pairs))
+        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+        is_local(asked(pairs).peer_addr(peer).to_request().head())
     }
 
     #[test]
@@ -219,7 +238,20 @@ mod tests {
         }
         assert!(!local("127.0.0.1", &[]));
         assert!(!local("192.0.2.1", &[("host", "localhost")]));
-        assert!(!is_local(None, &headers(&[("host", "localhost")])));
+        let by_unix_socket = asked(&[("host", "localhost")]).to_request();
+        assert!(!is_local(by_unix_socket.head()));
+    }
+
+    #[test]
+    fn a_proxy_that_hides_its_visitors_is_known_by_its_http() {
+        let by = |version| {
+            let request = asked(&[("host", "127.0.0.1:8000")]).version(version);
+            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+            is_local(request.peer_addr(peer).to_request().head())
+        };
+        assert!(by(Version::HTTP_11));
+        assert!(!by(Version::HTTP_10));
+        assert!(!by(Version::HTTP_09));
     }
 
     #[test]

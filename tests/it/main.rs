@@ -12,6 +12,7 @@ mod control;
 mod crowds;
 mod daemon_clients;
 mod daemon_commands;
+mod daemon_held;
 mod daemon_home;
 mod daemon_identity;
 mod daemon_leavings;

@@ -116,6 +116,27 @@ fn a_unix_socket_is_a_proxy_that_is_believed_and_never_local_itself() {
     }
 }
 
+/// What nginx sends when its configuration says no more than `proxy_pass`.
+#[test]
+fn a_proxy_that_says_nothing_of_its_visitors_opens_nothing_by_http_1_0() {
+    let proxied = Proxied::start(&[]);
+    let host = proxied.unslow.address();
+    let ask = |line: &str, version: &str| {
+        let text = format!(
+            "{line} HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        proxied.unslow.raw(text.as_bytes())
+    };
+    for line in ["GET /stats.json", "GET /stats", "POST /q/version/purge"] {
+        let refused = ask(line, "1.0");
+        assert_eq!(refused.status, 403, "{line}");
+        let said = String::from_utf8_lossy(&refused.body).into_owned();
+        assert!(said.contains("HTTP/1.1"), "{line}: {said}");
+        assert_eq!(ask(line, "1.1").status, 200, "{line}");
+    }
+    assert_eq!(ask("GET /healthz", "1.0").status, 200);
+}
+
 #[test]
 fn the_access_log_names_the_client_that_the_proxy_names() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,142 @@
+//! What a server answers: the status and the body of one HTTP/1.1 response, read from all that came
+//! until the connection ended. Asking is the client's.
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::commands) struct Answer {
+    pub(in crate::commands) status: u16,
+    pub(in crate::commands) body: Vec<u8>,
+}
+
+/// What is wrong with an answer, said of what came.
+const NO_HTTP: &str = "is no HTTP";
+const CUT_OFF: &str = "is not complete: the connection ended before the answer did";
+
+impl Answer {
+    /// Reads everything that came, with the body freed of its chunks.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be said of what came.
+    pub(super) fn read(received: &[u8]) -> Result<Answer, &'static str> {
+        let (head, rest) = split(received, b"\r\n\r\n").ok_or(NO_HTTP)?;
+        let head = std::str::from_utf8(head).map_err(|_| NO_HTTP)?;
+        let mut lines = head.split("\r\n");
+        let line = lines.next().unwrap_or_default();
+        let (version, line) = line.split_once(' ').ok_or(NO_HTTP)?;
+        if !version.starts_with("HTTP/1.") {
+            return Err(NO_HTTP);
+        }
+        let status = line.get(..3).and_then(|status| status.parse().ok());
+        let status = status.ok_or(NO_HTTP)?;
+        if (100..200).contains(&status) {
+            // Only the announcement of the answer, which follows it.
+            return Answer::read(rest);
+        }
+        let (mut length, mut chunked) = (None, false);
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = Some(value.trim().parse::<usize>().map_err(|_| NO_HTTP)?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                chunked = value.trim().eq_ignore_ascii_case("chunked");
+            }
+        }
+        let body = match length {
+            _ if chunked => joined(rest)?,
+            Some(length) => rest.get(..length).ok_or(CUT_OFF)?.to_vec(),
+            None => rest.to_vec(),
+        };
+        Ok(Answer { status, body })
+    }
+}
+
+/// The body that came in chunks. What stands behind the last one is not looked at.
+fn joined(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let mut body = Vec::new();
+    loop {
+        let (size, data) = split(rest, b"\r\n").ok_or(CUT_OFF)?;
+        let size = std::str::from_utf8(size).map_err(|_| NO_HTTP)?;
+        let size = size.split(';').next().unwrap_or_default().trim();
+        let size = usize::from_str_radix(size, 16).map_err(|_| NO_HTTP)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        let (chunk, behind) = data.split_at_checked(size).ok_or(CUT_OFF)?;
+        body.extend_from_slice(chunk);
+        rest = behind.strip_prefix(b"\r\n").ok_or(CUT_OFF)?;
+    }
+}
+
+/// What stands before and behind the first `mark`.
+fn split<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+    let at = text.windows(mark.len()).position(|part| part == mark)?;
+    Some((&text[..at], &text[at + mark.len()..]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use super::*;
+
+    fn read(text: &str) -> Result<(u16, String), &'static str> {
+        let answer = Answer::read(text.as_bytes())?;
+        Ok((answer.status, String::from_utf8(answer.body).unwrap()))
+    }
+
+    #[test]
+    fn an_answer_is_its_status_and_its_body() {
+        for (text, status, body) in [
+            (
+                "HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n{}\r\n\r\n",
+                404,
+                "{}\r\n\r\n",
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nContent-length:  2 \r\n\r\n{}?",
+                200,
+                "{}",
+            ),
+            ("HTTP/1.1 204\r\nContent-Length: 0\r\n\r\n", 204, ""),
+            (
+                "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\na",
+                200,
+                "a",
+            ),
+        ] {
+            assert_eq!(read(text), Ok((status, body.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_joined() {
+        let chunked = |chunks: &str| {
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
+            read(&format!("{head}{chunks}")).map(|(_, body)| body)
+        };
+        let text = "3\r\na\r\n\r\nA;name=\"x\"\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n";
+        assert_eq!(chunked(text), Ok("a\r\n0123456789".to_owned()));
+        for cut in ["", "3", "3\r\nab", "3\r\nabc\r\n", "3\r\nabcd\r\n0\r\n\r\n"] {
+            assert_eq!(chunked(cut), Err(CUT_OFF), "{cut}");
+        }
+        for nonsense in ["x\r\n", "-1\r\n", "\r\n", "fffffffffffffffff\r\n"] {
+            assert_eq!(chunked(nonsense), Err(NO_HTTP), "{nonsense}");
+        }
+        assert_eq!(chunked("ffffffffffffffff\r\na"), Err(CUT_OFF));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_http_is_no_answer() {
+        for nonsense in [
+            "",
+            "HTTP/1.1 200 OK\r\n",
+            "SSH-2.0 x\r\n\r\n",
+            "HTTP/1.1 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\n\r\n",
+        ] {
+            assert_eq!(read(nonsense), Err(NO_HTTP), "{nonsense}");
+        }
+        let short = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab";
+        assert_eq!(read(short), Err(CUT_OFF));
+    }
+}

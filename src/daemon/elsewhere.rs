@@ -1,0 +1,145 @@
+//! The process around the server where there is no unix system: it serves in the foreground until
+//! Ctrl-C. There is nothing to put it into the background, to reload it or to hand over with.
+
+mod browser;
+mod ended;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::environment;
+use crate::error::StartupError;
+use crate::flags::{Command, Flags};
+use crate::logging::{self, AccessLog};
+use crate::server::{Door, Generation, Listeners};
+use crate::settings::{self, Process};
+
+use ended::tell;
+
+pub use ended::Ended;
+
+/// How often it looks after the workers.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How this process was started: by nobody who has passed on anything.
+#[derive(Debug)]
+pub struct Launch;
+
+impl Launch {
+    /// Takes what others have put into the environment for this process alone, which is nothing.
+    ///
+    /// # Errors
+    /// None.
+    pub fn take() -> Result<Launch, StartupError> {
+        Ok(Launch)
+    }
+
+    /// Whether another process of this program waits for this one to serve.
+    pub fn is_awaited(&self) -> bool {
+        false
+    }
+}
+
+/// What is said of anything that cannot be done here; a usage error.
+pub fn needs_unix(what: &str) -> Ended {
+    Ended {
+        code: 2,
+        message: format!(
+            "{what} needs a unix system\n  here unslow serves in the foreground: unslow run"
+        ),
+    }
+}
+
+/// Serves in the foreground until Ctrl-C, which ends it without losing a request; a second one
+/// does not wait. Prints each address once it can be used.
+///
+/// # Errors
+/// Why it did not come to serve, or could not go on.
+pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
+    if flags.command == Command::Start {
+        return Err(needs_unix("running in the background (-D, start)"));
+    }
+    if flags.reload {
+        return Err(needs_unix("--reload"));
+    }
+    let settings = settings::load(flags).map_err(Ended::settings)?.settings;
+    refuse(&settings.process).map_err(Ended::settings)?;
+    environment::set(&settings.process.env);
+    let door = Door::open(&settings).map_err(Ended::settings)?;
+    let listeners = Listeners::open(&settings, Vec::new()).map_err(Ended::running)?;
+    if let Some(folder) = &settings.process.chdir {
+        std::env::set_current_dir(folder).map_err(|error| {
+            let what = format!("{} cannot be entered: {error}", folder.display());
+            Ended::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+        })?;
+    }
+    logging::init(&settings.log).map_err(Ended::settings)?;
+    let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
+    let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
+    for note in door.notes().iter().chain(app.catalog.notes()) {
+        tracing::warn!("{note}");
+    }
+    let system = actix_web::rt::System::new();
+    let end = system.block_on(async {
+        let workers = app.settings.server.workers;
+        let entrance = (&listeners, &door);
+        let started = Generation::start(1, &app, access_log, entrance, workers).await;
+        let generation = started.map_err(Ended::running)?;
+        let urls = listeners.urls();
+        tracing::info!(at = urls.join(" "), "started");
+        for url in &urls {
+            tell(&format!(
+                "unslow {} serves {url}",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        if flags.open {
+            browser::show(&urls);
+        }
+        until_the_end(&app, generation).await
+    });
+    drop((listeners, system));
+    tracing::info!("ended");
+    logging::finish();
+    end
+}
+
+/// Refuses what would silently not be done.
+fn refuse(process: &Process) -> Result<(), StartupError> {
+    for (key, asked) in [
+        ("pidfile", process.pidfile.is_some()),
+        ("user", process.user.is_some()),
+        ("group", process.group.is_some()),
+    ] {
+        if asked {
+            return Err(StartupError::new("this needs a unix system")
+                .at(format!("[server] {key}"))
+                .remedy("leave it away here"));
+        }
+    }
+    Ok(())
+}
+
+async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            asked = tokio::signal::ctrl_c() => break asked.map_err(Ended::system)?,
+            _ = tick.tick() => if generation.has_ended() {
+                return Err(Ended::system("the workers have ended by themselves"));
+            }
+        }
+    }
+    tracing::info!("draining");
+    generation.say_not_ready();
+    let drain = async {
+        tokio::time::sleep(app.settings.server.drain_delay).await;
+        generation.retire(Listeners::default()).await;
+    };
+    tokio::select! {
+        () = drain => {}
+        _ = tokio::signal::ctrl_c() => tracing::info!("asked again: ending now"),
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! How a process says that it does not serve: an exit code for scripts, a message for people.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use crate::error::StartupError;
+
+/// Why a process does not serve, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code that says so to a script.
+    pub code: u8,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl Ended {
+    /// Settings or files are not in order.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
+    pub(super) fn settings(error: StartupError) -> Ended {
+        Ended {
+            code: 6,
+            message: error.to_string(),
+        }
+    }
+
+    /// It went wrong while starting or running.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "it is what errors are mapped with"
+    )]
+    pub(super) fn running(error: StartupError) -> Ended {
+        Ended {
+            code: 1,
+            message: error.to_string(),
+        }
+    }
+
+    /// The system did not give what it was asked for.
+    pub(super) fn system(error: impl Display) -> Ended {
+        Ended::running(StartupError::new(error.to_string()))
+    }
+}
+
+/// A line for the user, as long as there is one.
+pub(super) fn tell(line: &str) {
+    drop(writeln!(io::stdout().lock(), "{line}"));
+}
