@@ -12,6 +12,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use socket2::SockRef;
 
 use crate::environment;
 
@@ -117,9 +118,16 @@ impl Notifier {
         self.watchdog.map(|limit| limit / 2)
     }
 
-    /// It is alive.
+    /// It is alive. Where systemd's queue is full this is not worth waiting for: systemd has enough
+    /// to read.
     pub fn feed(&self) {
-        self.send("WATCHDOG=1\n");
+        if let Some((_, socket)) = &self.socket {
+            let flags = nix::libc::MSG_DONTWAIT;
+            let fed = SockRef::from(socket).send_with_flags(b"WATCHDOG=1\n", flags);
+            if let Err(error) = fed {
+                tracing::debug!("the watchdog is not fed: {error}");
+            }
+        }
     }
 
     /// The environment for a process that is to take this one's place. Without the number of a

@@ -29,6 +29,9 @@ const KEPT: &[Kept] = &[
     kept!("[server] umask", process.umask),
     kept!("[server] chdir", process.chdir),
     kept!("[server] env", process.env),
+    kept!("[server] socket_mode", process.socket_mode),
+    kept!("[server] socket_group", process.socket_group),
+    kept!("[server] backlog", server.backlog),
     kept!("[cache] memory", cache.memory),
 ];
 

@@ -6,12 +6,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
 use nix::sys::signal::Signal;
 
-use crate::daemon_home::answers;
+use crate::daemon_home::{PATIENCE, answers};
 use crate::daemon_signals::hold_reloads_up;
 use crate::daemon_support::{Daemon, is_alive};
 use crate::servers::wait_until;
@@ -51,15 +52,20 @@ fn the_watchdog_is_fed_while_a_reload_waits_and_while_the_last_requests_end() {
     let daemon = Daemon::prepare(INI);
     let systemd = Systemd::new(&daemon.path(""));
     let child = run(&daemon, &systemd, Some("200000"));
+    // As systemd does: a queue that nobody reads takes few messages.
+    let (heard, messages) = mpsc::channel();
+    let path = systemd.path.clone();
+    let reader = std::thread::spawn(move || while heard.send(systemd.any()).is_ok() {});
+    let next = || messages.recv_timeout(PATIENCE).expect("a message comes");
     let held = hold_reloads_up(&daemon);
     daemon.signal(Signal::SIGHUP);
-    let until = |begins: &str| while !systemd.next().1.starts_with(begins) {};
+    let until = |begins: &str| while !next().1.starts_with(begins) {};
     for _ in 0..3 {
         until("RELOADING=1\n");
     }
     let fed = |times: usize| {
         for _ in 0..times {
-            assert_eq!(systemd.any(), (child.id(), "WATCHDOG=1\n".to_owned()));
+            assert_eq!(next(), (child.id(), "WATCHDOG=1\n".to_owned()));
         }
     };
     // Not one of the three is told to have ended meanwhile.
@@ -72,6 +78,11 @@ fn the_watchdog_is_fed_while_a_reload_waits_and_while_the_last_requests_end() {
     fed(5);
     drop(held);
     ends(child);
+    // Wakes who reads, for whom nobody is there any more.
+    drop(messages);
+    let last = UnixDatagram::unbound().unwrap();
+    last.send_to(b"the end", &path).unwrap();
+    reader.join().unwrap();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod cache_support;
 mod cli;
 mod control;
 mod crowds;
+mod daemon_clients;
 mod daemon_commands;
 mod daemon_held;
 mod daemon_home;
