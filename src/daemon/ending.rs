@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::control::{Answer, Phase, Request, Status};
 use super::master::{Master, Question};
-use crate::server::Listeners;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
@@ -43,14 +42,18 @@ impl Master {
             state: Phase::Draining,
             ..self.status()
         };
-        let (signals, questions) = (self.signals.clone(), self.questions.take());
-        tokio::select! {
-            () = self.drain(end) => return,
-            () = signals.end() => {}
-            () = say_draining(questions, status) => {}
+        let (signals, mut questions) = (self.signals.clone(), self.questions.take());
+        let drained = tokio::select! {
+            () = self.drain(end) => true,
+            () = signals.end() => false,
+            () = say_draining(&mut questions, status) => false,
+        };
+        // Until the very end somebody might have to be found by it.
+        self.questions = questions;
+        if !drained {
+            tracing::info!("asked again: ending now");
+            let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
         }
-        tracing::info!("asked again: ending now");
-        let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
     }
 
     /// Retires all generations and waits for their ends.
@@ -63,7 +66,7 @@ impl Master {
         }
         if let Some(generation) = self.serving.take() {
             self.watchdog.looks_at(None);
-            self.retire(generation, Listeners::default());
+            self.retire(generation).await;
         }
         while self.retiring.join_next().await.is_some() {}
     }
@@ -94,10 +97,9 @@ impl Master {
 }
 
 /// Answers who asks meanwhile, until somebody asks that it ends now.
-async fn say_draining(questions: Option<mpsc::Receiver<Question>>, status: Status) {
+async fn say_draining(questions: &mut Option<mpsc::Receiver<Question>>, status: Status) {
     let begun = Instant::now();
-    let mut questions = questions;
-    while let Some((request, answer)) = next(&mut questions).await {
+    while let Some((request, answer)) = next(questions).await {
         let said = match request {
             Request::Status => Answer::done(""),
             Request::Stop { .. } => Answer::done("ending"),

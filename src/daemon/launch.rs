@@ -57,6 +57,17 @@ impl Launch {
 }
 
 impl Launch {
+    /// One to which nobody has passed on anything.
+    #[cfg(test)]
+    pub(super) fn bare() -> Launch {
+        Launch {
+            arrival: None,
+            sockets: Vec::new(),
+            notifier: Notifier::none(),
+            binary: binary(false),
+        }
+    }
+
     /// Whether another process of this program waits for this one to serve.
     pub fn is_awaited(&self) -> bool {
         self.arrival.is_some()

@@ -131,7 +131,7 @@ impl Master {
             Asked::Reopen => drop(reopen()),
             Asked::Upgrade => drop(self.begin_upgrade(false, None)),
             Asked::Scale(by) => drop(self.scale(by).await),
-            Asked::Pause => self.pause(),
+            Asked::Pause => self.pause().await,
         }
         None
     }

@@ -63,7 +63,7 @@ impl Master {
         let before = std::mem::replace(&mut self.listeners, listeners);
         let gone = before.not_in(&self.listeners);
         gone.remove_paths();
-        self.take_over(generation, gone);
+        self.take_over(generation, gone).await;
         let mut message = format!("generation {} serves", self.number());
         if !ignored.is_empty() {
             let names = ignored.join(", ");

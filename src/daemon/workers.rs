@@ -24,7 +24,7 @@ pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
 impl Master {
     /// Makes a new generation the one that serves, and retires the one before, with the listeners
     /// that only that one had.
-    pub(super) fn take_over(&mut self, generation: Generation, gone: Listeners) {
+    pub(super) async fn take_over(&mut self, generation: Generation, gone: Listeners) {
         self.number = generation.number();
         self.app.standing.serves(self.number);
         self.watchdog.looks_at(Some(generation.heartbeats()));
@@ -34,10 +34,10 @@ impl Master {
         } else {
             Listeners::default()
         };
-        match self.serving.replace(generation) {
-            Some(old) => self.retire(old, gone),
-            None => gone.close(),
+        if let Some(old) = self.serving.replace(generation) {
+            self.retire(old).await;
         }
+        gone.close();
         self.silent = false;
     }
 
@@ -65,11 +65,13 @@ impl Master {
         while self.retiring.try_join_next().is_some() {}
     }
 
-    pub(super) fn retire(&mut self, generation: Generation, gone: Listeners) {
+    /// Lets it accept no more, and end by itself.
+    pub(super) async fn retire(&mut self, generation: Generation) {
         let number = generation.number();
         tracing::info!(generation = number, "retiring");
+        generation.close().await;
         self.retiring.spawn_local(async move {
-            generation.retire(gone).await;
+            generation.retire().await;
             tracing::info!(generation = number, "retired");
         });
     }
@@ -102,18 +104,18 @@ impl Master {
         let started = self.next_generation(&self.app, (&self.listeners, &self.door), workers);
         match started.await {
             Ok(generation) => {
-                self.take_over(generation, Listeners::default());
+                self.take_over(generation, Listeners::default()).await;
                 Ok(())
             }
             Err(error) => Master::refused(error.to_string()),
         }
     }
 
-    pub(super) fn pause(&mut self) {
+    pub(super) async fn pause(&mut self) {
         if let Some(generation) = self.serving.take() {
             tracing::info!("WINCH: the workers end, the sockets stay; HUP brings them back");
             self.watchdog.looks_at(None);
-            self.retire(generation, Listeners::default());
+            self.retire(generation).await;
         }
     }
 
@@ -138,3 +140,6 @@ impl Master {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
+/// How long the accept loop may need to hear that it is to pause.
+const PAUSING: Duration = Duration::from_millis(100);
 /// How long a connection may be on its way from the accept loop to the worker that serves it.
 const SETTLING: Duration = Duration::from_millis(500);
 /// How much longer than its keep-alive a connection may need to end.
@@ -123,27 +125,31 @@ impl Generation {
         self.site.drain();
     }
 
-    /// Ends it without losing a request: every response closes its connection, no more are
-    /// accepted, and the workers end when the last one has, or those that are idle have had their
-    /// keep-alive. Requests that still run then have the graceful timeout. `gone` are listeners that
-    /// nobody serves any more: they are closed as soon as it accepts no more from them.
-    ///
-    /// A worker that is stopped drops idle connections and those queued to it, and with them
-    /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
-    /// would go on without accepting.
-    pub async fn retire(self, gone: Listeners) {
+    /// Accepts no more connections, and has every response close its own: from when this returns,
+    /// whoever comes finds another generation, if there is one.
+    pub async fn close(&self) {
         if !Defence::Parting.is_off() {
             self.site.part();
         }
         if !Defence::Pause.is_off() {
             self.server.pause().await;
+            // It is acknowledged a moment before it is one.
+            tokio::time::sleep(PAUSING).await;
         }
+    }
+
+    /// Ends it without losing a request, once it is [closed](Self::close): the workers end when the
+    /// last connection has, or those that are idle have had their keep-alive. Requests that still
+    /// run then have the graceful timeout.
+    ///
+    /// A worker that is stopped drops idle connections and those queued to it, and with them
+    /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
+    /// would go on without accepting.
+    pub async fn retire(self) {
         if !Defence::Patience.is_off() {
-            // The pause is acknowledged a moment before it is one, and what was accepted until then
-            // is counted a moment after that.
+            // What was accepted last is counted a moment later.
             tokio::time::sleep(SETTLING).await;
         }
-        gone.close();
         if !Defence::Patience.is_off() {
             self.connections_end().await;
         }

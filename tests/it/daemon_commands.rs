@@ -120,7 +120,7 @@ fn a_draining_daemon_says_that_it_drains_and_takes_no_orders() {
     daemon.has_left_nothing();
 }
 
-fn is_loading(daemon: &Daemon) -> bool {
+pub(crate) fn is_loading(daemon: &Daemon) -> bool {
     let (_, stats) = daemon.get("/stats.json");
     let stats: serde_json::Value = serde_json::from_str(&stats).unwrap();
     let queries = stats["queries"].as_array().unwrap();

@@ -14,6 +14,7 @@ use nix::unistd::{Group, User};
 use crate::daemon_home::answers;
 use crate::daemon_start::ended;
 use crate::daemon_support::{Daemon, is_alive};
+use crate::daemon_upgrade::followed;
 use crate::servers::certificates::Certificates;
 use crate::servers::wait_until as until;
 
@@ -94,15 +95,6 @@ fn runs_as(pid: i32, (user, group): (u32, u32)) {
 fn owner(path: &Path) -> (u32, u32) {
     let meta = fs::metadata(path).unwrap();
     (meta.uid(), meta.gid())
-}
-
-/// Another process than this one has the pidfile, and this one has ended.
-fn followed(daemon: &Daemon, old: i32) -> i32 {
-    until("another process has the pidfile", || {
-        daemon.noted().is_some_and(|pid| pid != old)
-    });
-    until("the old process has ended", || !is_alive(old));
-    daemon.pid()
 }
 
 #[test]

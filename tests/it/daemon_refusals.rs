@@ -6,8 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use crate::daemon_home::ended;
-use crate::daemon_reload::free_address;
-use crate::daemon_support::{Daemon, said};
+use crate::daemon_support::{Daemon, free_address};
 use crate::servers::certificates::Certificates;
 use crate::servers::wait_until;
 
@@ -151,13 +150,7 @@ fn a_port_below_1024_takes_a_right_that_was_given_up() {
     }
     daemon.configure(&format!("{settings}{GOOD}"));
     fs::set_permissions(daemon.path("app.ini"), fs::Permissions::from_mode(0o644)).unwrap();
-    let output = daemon.run(&["start"]);
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        said(&output),
-        daemon.log()
-    );
+    daemon.begin();
     wait_until("it serves", || daemon.get("/healthz").0 == 200);
     let text = format!(
         "[server]\nbind = {}, 127.9.8.6:81\n{settings}{GOOD}",

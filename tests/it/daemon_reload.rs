@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,16 +14,10 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sqlx::{Connection, PgConnection};
 
 use crate::daemon_home::answers;
-use crate::daemon_support::{Client, Daemon};
+use crate::daemon_support::{Client, Daemon, free_address};
 use crate::servers::certificates::Certificates;
 use crate::servers::{self, Redis, wait_until};
 use crate::unslow::{Answer, LOST, parse};
-
-/// An address that nobody listens on. Clients come from other loopback addresses.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.9.8.6:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 /// Settings whose first line binds these addresses too.
 fn write(daemon: &Daemon, more_binds: &str, ini: &str) {
@@ -95,7 +89,7 @@ fn workers_queries_and_times_are_new_and_counters_and_copies_are_not() {
     write_query(&daemon, "goes", "select 1 as n");
     write_query(&daemon, "changes", "select 1 as n");
     write_query(&daemon, "stays", "select hex(randomblob(16)) as value");
-    assert!(daemon.run(&["start"]).status.success());
+    daemon.begin();
     let (_, stayed) = daemon.get("/q/stays.json");
     for path in ["/q/goes.json", "/q/changes.json"] {
         assert!(daemon.get(path).1.contains("\"n\":1"));
@@ -237,7 +231,7 @@ fn another_certificate_is_served_to_new_connections_and_old_ones_go_on() {
         key.display()
     );
     daemon.configure(&tls);
-    assert!(daemon.run(&["start"]).status.success());
+    daemon.begin();
     let old = secure(daemon.address, &first).unwrap();
     assert!(secure(daemon.address, &second).is_err());
     put(&second);
@@ -269,7 +263,7 @@ async fn a_load_outlives_its_generation_and_connections_outlive_it_too() {
     };
     let daemon = Daemon::prepare(&ini("1h"));
     write_query(&daemon, "gated", GATE);
-    assert!(daemon.run(&["start"]).status.success());
+    daemon.begin();
     let mut holder = PgConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("select pg_advisory_lock(2718)")
         .execute(&mut holder)

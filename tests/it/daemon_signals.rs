@@ -97,7 +97,7 @@ fn scaling_adds_up_while_something_else_is_done_and_ends_at_one_worker() {
 fn logs_that_were_renamed_are_opened_again() {
     let daemon = Daemon::prepare("");
     daemon.configure("[log]\naccess = access.log\n");
-    assert!(daemon.run(&["start"]).status.success());
+    daemon.begin();
     let read = |name: &str| fs::read_to_string(daemon.path(name)).unwrap_or_default();
     daemon.get("/healthz");
     wait_until("the line is there", || {

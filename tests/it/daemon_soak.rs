@@ -57,7 +57,7 @@ fn reload_again_and_again(times: usize, measured: bool) {
     fs::create_dir(daemon.path("queries")).unwrap();
     let query = "-- notify: facts\n-- warm: true\nselect 1 as n";
     fs::write(daemon.path("queries/one.sql"), query).unwrap();
-    assert!(daemon.run(&["start"]).status.success());
+    daemon.begin();
     let pid = daemon.pid();
     let sessions = format!("select count(*) from pg_stat_activity where datname = '{database}'");
     let held = || {

@@ -46,9 +46,15 @@ impl Daemon {
     /// [`Daemon::prepare`], started.
     pub(crate) fn start(ini: &str) -> Daemon {
         let daemon = Daemon::prepare(ini);
-        let output = daemon.run(&["start"]);
-        assert!(output.status.success(), "{}", said(&output));
+        daemon.begin();
         daemon
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub(crate) fn begin(&self) {
+        let output = self.run(&["start"]);
+        assert!(output.status.success(), "{}", said(&output));
     }
 
     /// Writes other settings; `[server]` comes first, so lines before a section belong to it.
@@ -186,8 +192,10 @@ pub(crate) fn said(output: &Output) -> String {
     )
 }
 
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// One that nobody listens on. Clients come from other loopback addresses, so that none of them
+/// takes the port.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.9.8.6:0").unwrap();
     listener.local_addr().unwrap()
 }
 

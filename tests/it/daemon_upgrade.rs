@@ -30,43 +30,17 @@ fn install_text(daemon: &Daemon, text: &str) {
     install(&file, &daemon.binary);
 }
 
-fn send(pid: i32, signal: Signal) {
+pub(crate) fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// Another process than this one has the pidfile, and this one has ended.
-fn followed(daemon: &Daemon, old: i32) -> i32 {
+pub(crate) fn followed(daemon: &Daemon, old: i32) -> i32 {
     until("another process has the pidfile", || {
         daemon.noted().is_some_and(|pid| pid != old)
     });
     until("the old process has ended", || !is_alive(old));
     daemon.pid()
-}
-
-/// Stops it, so that it cannot answer, and waits until all of it stands still.
-fn freeze(pid: i32) {
-    send(pid, Signal::SIGSTOP);
-    until("it stands still", || {
-        let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-        threads.all(|thread| {
-            let stat = fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
-            stat.rsplit(')').next().unwrap().starts_with(" T")
-        })
-    });
-}
-
-/// A held upgrade: both processes.
-fn hold(daemon: &Daemon) -> (i32, i32) {
-    let old = daemon.pid();
-    let output = daemon.run(&["upgrade", "--hold"]);
-    ended(&output, 0, &["serves beside", &old.to_string()]);
-    let text = fs::read_to_string(daemon.path("unslow.pid.2")).unwrap();
-    let new = text.trim().parse().unwrap();
-    assert_eq!(daemon.pid(), old);
-    let mut both = [old, new];
-    both.sort_unstable();
-    assert_eq!(daemon.processes(), both);
-    (old, new)
 }
 
 #[test]
@@ -224,48 +198,6 @@ fn a_new_process_whose_old_one_dies_meanwhile_is_the_daemon() {
     let socket = daemon.path("a.sock");
     assert!(answers(socket.to_str().unwrap()));
     ended(&daemon.run(&["stop"]), 0, &["stopped"]);
-    daemon.has_left_nothing();
-}
-
-#[test]
-fn while_one_is_held_both_serve_and_whoever_stays_is_the_daemon() {
-    let daemon = Daemon::prepare(QUICK);
-    let (address, socket) = (daemon.address.to_string(), daemon.path("a.sock"));
-    let start = ["start", "--bind", &address, "--bind", "unix:a.sock"];
-    ended(&daemon.run(&start), 0, &[]);
-    let (old, new) = hold(&daemon);
-    ended(&daemon.run(&["upgrade"]), 1, &["still held"]);
-    for frozen in [old, new] {
-        freeze(frozen);
-        assert_eq!(daemon.get("/healthz").0, 200);
-        assert!(answers(socket.to_str().unwrap()));
-        send(frozen, Signal::SIGCONT);
-    }
-    // The new one goes by itself …
-    send(new, Signal::SIGTERM);
-    daemon.wait_for_log("this one goes on alone", 1);
-    assert_eq!(daemon.processes(), [old]);
-    let all = ["a.sock", "unslow.pid", "unslow.pid.ctl"];
-    assert_eq!(daemon.leavings(), all);
-    // … or by force …
-    let (old, new) = hold(&daemon);
-    send(new, Signal::SIGKILL);
-    daemon.wait_for_log("this one goes on alone", 2);
-    assert_eq!(daemon.leavings(), all);
-    assert!(answers(socket.to_str().unwrap()));
-    // … or the old one does, and then by force.
-    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-        let (old, new) = hold(&daemon);
-        send(old, signal);
-        assert_eq!(followed(&daemon, old), new);
-        assert_eq!(daemon.status()["pid"], new);
-        assert_eq!(daemon.leavings(), all);
-        assert!(answers(socket.to_str().unwrap()));
-    }
-    assert!(!is_alive(old));
-    let (old, new) = hold(&daemon);
-    let pids = [format!("pid {old}"), format!("pid {new}")];
-    ended(&daemon.run(&["stop"]), 0, &[&pids[0], &pids[1]]);
     daemon.has_left_nothing();
 }
 

@@ -11,6 +11,7 @@ mod cli;
 mod control;
 mod crowds;
 mod daemon_commands;
+mod daemon_held;
 mod daemon_home;
 mod daemon_identity;
 mod daemon_leavings;

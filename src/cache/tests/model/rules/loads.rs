@@ -82,8 +82,8 @@ pub(super) fn one_at_a_time(record: &Record) -> Finding {
                 let taken_over = crashed.is_some_and(|when| when + LEASE_LEFT <= to);
                 // A purge parts the flights of a process, which may have waited before they load.
                 // While there is trouble it may not have heard of the purge, or stand still.
-                let trouble = record.trouble_since(one.by.at, from, to);
                 let waiting = PATIENCE + Duration::from_secs(1);
+                let trouble = record.trouble_since(one.by.at, from - waiting, to);
                 let since = trouble.map_or(from, |trouble| trouble.min(from)) - waiting;
                 let parted = purged(record, key, since, to, true);
                 let excused = parted && same
