@@ -1,3 +1,4 @@
+//! What becomes of workers that no longer answer.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
