@@ -135,7 +135,8 @@ async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
     generation.say_not_ready();
     let drain = async {
         tokio::time::sleep(app.settings.server.drain_delay).await;
-        generation.retire(Listeners::default()).await;
+        generation.close().await;
+        generation.retire().await;
     };
     tokio::select! {
         () = drain => {}
