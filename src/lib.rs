@@ -19,8 +19,9 @@
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
-//! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web → app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test
-//! (`tests/it/house.rs`) keeps it so.
+//! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web →
+//! app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test (`tests/it/house.rs`)
+//! keeps it so.
 //!
 //! What needs a unix system has a small twin called `elsewhere.rs` in its part, chosen where the
 //! module is declared.
@@ -34,8 +35,9 @@
 //!    ([`query::Query::arguments`]).
 //! 3. [`app::App::answer`] asks the cache, with a load to run when the cache has nothing.
 //! 4. [`cache::Cache::get_or_load`] looks in memory, then in Redis, then joins or leads the
-//!    flight for its key; before a load, a lease asks the other instances. A load is a task of the engine runtime ([`app::Engine`]), never part of
-//!    the request: a client that leaves takes nothing with it.
+//!    flight for its key; before a load, a lease asks the other instances. A load is a task of the
+//!    engine runtime ([`app::Engine`]), never part of the request: a client that leaves takes
+//!    nothing with it.
 //! 5. The load is [`db::Database::run`]: one read-only transaction, bounded in time, rows and
 //!    bytes.
 //! 6. `web/data.rs` sends the stored bytes, or `web/pages.rs` a page of [`view`].
