@@ -10,6 +10,7 @@ mod purge;
 mod reload;
 mod renew;
 mod schedule;
+mod snapshot;
 mod standing;
 mod warm;
 

@@ -42,7 +42,7 @@ impl Ledger {
     }
 
     /// The queries that are none of these and have counted something.
-    pub(super) fn others(&self, present: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
+    pub(super) fn others(&self, present: &[Arc<QueryStats>], over: f64) -> Vec<QuerySnapshot> {
         let is_present = |known: &Arc<QueryStats>| present.iter().any(|p| Arc::ptr_eq(p, known));
         let queries = self.lock();
         queries
@@ -50,7 +50,7 @@ impl Ledger {
             .filter(|known| !is_present(known) && known.has_counted())
             .map(|known| QuerySnapshot {
                 removed: true,
-                ..known.snapshot()
+                ..known.snapshot(over)
             })
             .collect()
     }

@@ -3,8 +3,13 @@
 //! database down.
 
 mod counter;
+mod distribution;
+mod fleet;
+mod histogram;
 mod ledger;
+mod numbers;
 mod snapshot;
+mod tally;
 mod tiers;
 
 use std::fmt;
@@ -13,7 +18,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use counter::{COUNTERS, Counter};
-pub use snapshot::{MemorySnapshot, Numbers, QuerySnapshot, RedisSnapshot, Snapshot};
+pub use distribution::Distribution;
+pub use fleet::{InstanceSnapshot, Instances, Report};
+use histogram::Histogram;
+pub use numbers::{Numbers, Percentiles};
+pub use snapshot::{
+    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,
+    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
+};
+pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
@@ -66,6 +79,7 @@ pub struct RedisGauge {
 pub struct QueryStats {
     name: String,
     cells: Cells,
+    times: [Histogram; Timed::ALL.len()],
     in_flight: AtomicU64,
     /// Microseconds + 1; 0 before the first load.
     last_load: AtomicU64,
@@ -111,25 +125,29 @@ impl Stats {
         *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(gauges));
     }
 
-    /// All numbers now. While requests are being counted, two numbers may be from moments that
-    /// lie a little apart; `requests` always is the sum of its outcomes.
-    pub fn snapshot(&self) -> Snapshot {
-        let gauges = self
-            .gauges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(|read| read())
-            .unwrap_or_default();
-        let mut queries: Vec<_> = self.queries.iter().map(|query| query.snapshot()).collect();
-        queries.extend(self.ledger.others(&self.queries));
+    /// All numbers over a window, as far as they are counted or measured in here; whoever knows
+    /// more about the process fills in the rest. While requests are being counted, two numbers may
+    /// be from moments that lie a little apart; `requests` always is the sum of its outcomes.
+    pub fn snapshot(&self, window: Window) -> Snapshot {
+        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let gauges = gauges.as_ref().map(|read| read()).unwrap_or_default();
+        let uptime_seconds = self.ledger.started.elapsed().as_secs_f64();
+        let mut queries: Vec<_> = self
+            .queries
+            .iter()
+            .map(|query| query.snapshot(uptime_seconds))
+            .collect();
+        queries.extend(self.ledger.others(&self.queries, uptime_seconds));
+        let tally = queries.iter().map(|query| &query.tally).sum();
         let tiers = self.ledger.tiers.numbers();
         Snapshot {
-            schema: 1,
-            uptime_seconds: self.ledger.started.elapsed().as_secs_f64(),
+            schema: snapshot::SCHEMA,
+            window,
+            window_seconds: uptime_seconds,
+            uptime_seconds,
             total: Numbers {
-                last_load_seconds: None,
-                ..Numbers::total(queries.iter().map(|query| &query.numbers))
+                loads_in_flight: queries.iter().map(|q| q.numbers.loads_in_flight).sum(),
+                ..Numbers::of(&tally, uptime_seconds)
             },
             queries,
             memory: MemorySnapshot {
@@ -141,16 +159,18 @@ impl Stats {
             fleet: tiers.fleet,
             redis: gauges.redis.map(|redis| RedisSnapshot {
                 up: redis.up,
-                breaker: redis.breaker,
+                breaker: redis.breaker.to_owned(),
                 since_seconds: redis.since.as_secs_f64(),
-                last_error: redis.last_error.map(RedisError::name),
+                last_error: redis.last_error.map(|error| error.name().to_owned()),
                 reads: tiers.reads,
                 writes: tiers.writes,
                 written_bytes: tiers.written_bytes,
                 errors: tiers.errors,
                 rejected: tiers.rejected,
                 refused: tiers.refused,
+                ..RedisSnapshot::default()
             }),
+            ..Snapshot::default()
         }
     }
 }
@@ -168,6 +188,7 @@ impl QueryStats {
         QueryStats {
             name: name.to_owned(),
             cells: Cells::default(),
+            times: Default::default(),
             in_flight: AtomicU64::new(0),
             last_load: AtomicU64::new(0),
         }
@@ -188,6 +209,15 @@ impl QueryStats {
             Outcome::Error => Counter::Error,
         };
         self.cells.add(counter, 1);
+        let timed = match outcome {
+            Outcome::Hit(_) => Timed::Hit,
+            Outcome::Stale(_) => Timed::Stale,
+            Outcome::Coalesced => Timed::Coalesced,
+            Outcome::Miss => Timed::Miss,
+            Outcome::Bypass(_) => Timed::Bypass,
+            Outcome::Error => Timed::Error,
+        };
+        self.times[timed as usize].record(elapsed);
         if matches!(outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
             let saved = micros(load_time.saturating_sub(elapsed));
             if saved > 0 {
@@ -206,6 +236,7 @@ impl QueryStats {
     pub fn load_ends(&self, ok: bool, elapsed: Duration) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.cells.add(Counter::LoadMicros, micros(elapsed));
+        self.times[Timed::Load as usize].record(elapsed);
         if ok {
             self.last_load
                 .store(micros(elapsed).saturating_add(1), Ordering::Relaxed);
@@ -236,14 +267,25 @@ impl QueryStats {
         COUNTERS.iter().any(any) || self.in_flight.load(Ordering::Relaxed) > 0
     }
 
-    fn snapshot(&self) -> QuerySnapshot {
+    fn tally(&self) -> Tally {
+        Tally::of(
+            |counter| self.cells.sum(counter),
+            |timed| self.times[timed as usize].read(),
+        )
+    }
+
+    fn snapshot(&self, over: f64) -> QuerySnapshot {
+        let tally = self.tally();
         QuerySnapshot {
             query: self.name.clone(),
             removed: false,
+            ttl_seconds: None,
             numbers: Numbers {
                 loads_in_flight: self.in_flight.load(Ordering::Relaxed),
-                ..Numbers::read(&self.cells, self.last_load().map(|d| d.as_secs_f64()))
+                last_load_seconds: self.last_load().map(|d| d.as_secs_f64()),
+                ..Numbers::of(&tally, over)
             },
+            tally,
         }
     }
 }

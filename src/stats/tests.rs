@@ -27,7 +27,7 @@ fn requests_are_the_sum_of_the_outcomes() {
             told += 1;
         }
     }
-    let snapshot = stats.snapshot();
+    let snapshot = stats.snapshot(Window::Start);
     for numbers in snapshot
         .queries
         .iter()
@@ -52,7 +52,7 @@ fn ratios_are_none_when_nothing_but_bypasses_was_asked() {
         Duration::ZERO,
         Duration::ZERO,
     );
-    let total = stats.snapshot().total;
+    let total = stats.snapshot(Window::Start).total;
     assert_eq!(
         (total.requests, total.hit_ratio, total.offload),
         (1, None, None)
@@ -77,12 +77,14 @@ fn ratios_and_time_saved_follow_their_definitions() {
         own,
         Duration::from_secs(99),
     );
-    let n = stats.snapshot().total;
+    let n = stats.snapshot(Window::Start).total;
     assert_eq!(n.hit_ratio, Some(3.0 / 5.0));
     assert_eq!(n.offload, Some(1.0 - 1.0 / 5.0));
     assert_eq!(n.time_saved_seconds, 2.0 * 4.999);
     assert_eq!(
-        stats.snapshot().queries[0].numbers.last_load_seconds,
+        stats.snapshot(Window::Start).queries[0]
+            .numbers
+            .last_load_seconds,
         Some(5.0)
     );
 }
@@ -94,7 +96,7 @@ fn a_failed_load_is_a_load_and_does_not_change_the_latest_time() {
     stats.query(0).load_ends(true, Duration::from_secs(5));
     stats.query(0).load_begins();
     stats.query(0).load_ends(false, Duration::from_secs(1));
-    let n = &stats.snapshot().queries[0].numbers;
+    let n = &stats.snapshot(Window::Start).queries[0].numbers;
     assert_eq!((n.loads, n.load_errors, n.load_seconds), (2, 1, 6.0));
     assert_eq!(n.last_load_seconds, Some(5.0));
 }
@@ -112,7 +114,7 @@ fn the_snapshot_as_json_has_its_schema_and_every_counter_from_the_start() {
             ..RedisGauge::default()
         }),
     });
-    let json = serde_json::to_value(stats.snapshot()).unwrap();
+    let json = serde_json::to_value(stats.snapshot(Window::Start)).unwrap();
     assert_eq!(json["schema"], 1);
     assert_eq!(json["queries"][0]["query"], "slow");
     assert_eq!(json["queries"][0]["hit_memory"], 0);
@@ -150,15 +152,15 @@ fn counters_follow_the_names_of_queries_from_one_catalog_to_the_next() {
     // What the old one still answers counts as well.
     hit(&first, 0);
     hit(&first, 2);
-    let snapshot = second.snapshot();
+    let snapshot = second.snapshot(Window::Start);
     let expected = [("new", false, 1), ("stays", false, 7), ("gone", true, 4)];
     assert_eq!(rows(&snapshot), expected);
     assert_eq!(snapshot.total.requests, 12);
-    assert!(snapshot.uptime_seconds >= first.snapshot().uptime_seconds - 1.0);
-    assert_eq!(first.snapshot().total.requests, 12);
+    assert!(snapshot.uptime_seconds >= first.snapshot(Window::Start).uptime_seconds - 1.0);
+    assert_eq!(first.snapshot(Window::Start).total.requests, 12);
     let third = second.renewed(["gone"].into_iter());
-    assert_eq!(rows(&third.snapshot())[0], ("gone", false, 4));
-    assert_eq!(third.snapshot().total.requests, 12);
+    assert_eq!(rows(&third.snapshot(Window::Start))[0], ("gone", false, 4));
+    assert_eq!(third.snapshot(Window::Start).total.requests, 12);
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn a_catalog_that_was_given_up_leaves_no_rows_behind() {
     for number in 0..100 {
         drop(stats.renewed([format!("q{number}").as_str()].into_iter()));
     }
-    assert_eq!(rows(&stats.snapshot()), [("stays", false, 0)]);
+    assert_eq!(rows(&stats.snapshot(Window::Start)), [("stays", false, 0)]);
     assert!(stats.ledger.open(std::iter::empty()).is_empty());
     assert_eq!(stats.ledger.len(), 1);
 }

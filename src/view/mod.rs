@@ -31,7 +31,7 @@ pub use frame::{Assets, Frame};
 pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};
-pub use stats::{MemoryTier, NotReloaded, RedisTier, StatsPage, StatsRow, stats};
+pub use stats::{NotReloaded, StatsPage, StatsSort, stats};
 pub use table::{Cell, Table};
 
 /// What the pages say about a query. Not the query itself: its SQL is never shown, and the TTL

@@ -4,33 +4,51 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::frame::Place;
 use super::{Frame, format, provenance, verdict};
-use crate::stats::Numbers;
+use crate::stats::{MemorySnapshot, Numbers, RedisSnapshot, Snapshot};
 
 /// `GET /stats`
 #[derive(Debug)]
 pub struct StatsPage<'a> {
-    /// Which process this is; `None` where that says nothing.
-    pub instance: Option<&'a str>,
-    /// The moment of the numbers.
-    pub generated_at: OffsetDateTime,
-    /// Since the process started.
-    pub uptime: Duration,
-    /// All queries together.
-    pub total: &'a Numbers,
-    /// Each query, in any order.
-    pub queries: Vec<StatsRow<'a>>,
-    /// The memory tier; `None` where it is turned off.
-    pub memory: Option<MemoryTier>,
-    /// The Redis tier; `None` where there is none.
-    pub redis: Option<RedisTier<'a>>,
-    /// How the database was when last asked; `None` before that.
-    pub database_up: Option<bool>,
+    /// All numbers.
+    pub snapshot: &'a Snapshot,
+    /// What the queries are sorted by.
+    pub sort: StatsSort,
+    /// Every how many seconds a browser without script loads it again; `None`: never.
+    pub refresh: Option<u32>,
     /// The last reload, where the settings of before are in force since.
     pub not_reloaded: Option<NotReloaded<'a>>,
+}
+
+/// What the table of queries may be sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StatsSort {
+    /// The time their loads took together.
+    #[default]
+    LoadTime,
+    /// Their names.
+    Query,
+}
+
+impl StatsSort {
+    /// Every one.
+    pub const ALL: [StatsSort; 2] = [StatsSort::LoadTime, StatsSort::Query];
+
+    /// The name in addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            StatsSort::LoadTime => "load-time",
+            StatsSort::Query => "query",
+        }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<StatsSort> {
+        StatsSort::ALL.into_iter().find(|sort| sort.name() == name)
+    }
 }
 
 /// A reload that changed nothing.
@@ -40,41 +58,6 @@ pub struct NotReloaded<'a> {
     pub at: &'a str,
     /// Why it changed nothing, in lines.
     pub message: &'a str,
-}
-
-/// One query's numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct StatsRow<'a> {
-    /// The query's name.
-    pub query: &'a str,
-    /// A reload has removed it, so there is no page of it.
-    pub removed: bool,
-    /// Its counters.
-    pub numbers: &'a Numbers,
-    /// How long its last load took; `None` before the first.
-    pub last_load: Option<Duration>,
-}
-
-/// What the memory tier holds.
-#[derive(Debug, Clone, Copy)]
-pub struct MemoryTier {
-    /// Entries held.
-    pub entries: u64,
-    /// Bytes held.
-    pub bytes: u64,
-    /// Bytes it may hold.
-    pub max_bytes: u64,
-}
-
-/// How Redis is.
-#[derive(Debug, Clone, Copy)]
-pub struct RedisTier<'a> {
-    /// Whether the latest contact succeeded; `None` before the first.
-    pub up: Option<bool>,
-    /// The breaker's state, in words: `closed`, `open`, `half-open`.
-    pub breaker: &'a str,
-    /// The class of the last error; never its text.
-    pub last_error: Option<&'a str>,
 }
 
 /// The page.
@@ -90,22 +73,28 @@ pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
         (instance(page))
         @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) }
         (verdicts(page))
-        (tiles(page.total))
+        (tiles(&page.snapshot.total))
         (queries(page))
-        div.duo.tiers { (memory(page.memory)) (redis(page.redis.as_ref())) (database(page.database_up)) }
+        div.duo.tiers { (memory(&page.snapshot.memory)) (redis(page.snapshot.redis.as_ref())) (database(page.snapshot.database.up)) }
         (words())
     };
     frame.page("Statistics", Place::Stats, true, &content)
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds, whole ones"
+)]
 fn instance(page: &StatsPage<'_>) -> Markup {
-    let at = page.generated_at.to_offset(UtcOffset::UTC);
+    let at = OffsetDateTime::from_unix_timestamp(page.snapshot.generated_at as i64)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (date, hour, minute, second) = (at.date(), at.hour(), at.minute(), at.second());
     let clock = format!("{hour:02}:{minute:02}:{second:02}");
     html! {
         p.instance {
-            @if let Some(instance) = page.instance { span { "Instance " b { (instance) } } }
-            span { "up " b { (format::span(Duration::from_secs(page.uptime.as_secs()))) } }
+            @if !page.snapshot.instance.name.is_empty() { span { "Instance " b { (page.snapshot.instance.name) } } }
+            span { "up " b { (format::span(Duration::from_secs(page.snapshot.uptime_seconds as u64))) } }
             span {
                 "as of "
                 time datetime={ (date.to_string()) "T" (clock) "Z" } { (date.to_string()) " " (clock) " UTC" }
@@ -188,7 +177,7 @@ const COUNTS: [Column; 10] = [
 
 /// Those on which the database spent most time come first.
 fn queries(page: &StatsPage<'_>) -> Markup {
-    let mut rows = page.queries.clone();
+    let mut rows: Vec<_> = page.snapshot.queries.iter().collect();
     rows.sort_by(|a, b| b.numbers.load_seconds.total_cmp(&a.numbers.load_seconds));
     html! {
         div.scroll role="region" aria-labelledby="per-query" tabindex="0" {
@@ -210,20 +199,21 @@ fn queries(page: &StatsPage<'_>) -> Markup {
                                 @if row.removed { (row.query) " (removed)" }
                                 @else { a href={ "/q/" (row.query) } { (row.query) } }
                             }
-                            (numbers(row.numbers, row.last_load))
+                            (numbers(&row.numbers))
                         }
                     }
                     @if rows.is_empty() { tr.none { td colspan="14" { "No queries" } } }
                 }
                 @if rows.len() > 1 {
-                    tfoot { tr { th scope="row" { "All" } (numbers(page.total, None)) } }
+                    tfoot { tr { th scope="row" { "All" } (numbers(&page.snapshot.total)) } }
                 }
             }
         }
     }
 }
 
-fn numbers(numbers: &Numbers, last_load: Option<Duration>) -> Markup {
+fn numbers(numbers: &Numbers) -> Markup {
+    let last_load = numbers.last_load_seconds.map(Duration::from_secs_f64);
     html! {
         td.num { (format::share(numbers.hit_ratio)) }
         @for (_, count) in COUNTS {
@@ -235,19 +225,19 @@ fn numbers(numbers: &Numbers, last_load: Option<Duration>) -> Markup {
     }
 }
 
-fn memory(tier: Option<MemoryTier>) -> Markup {
+fn memory(tier: &MemorySnapshot) -> Markup {
     html! {
         section.panel {
             h2 { "Memory tier" }
-            @match tier {
-                Some(tier) => {
+            @match tier.max_bytes {
+                0 => p { "Turned off." },
+                _ => {
                     p {
                         b { (format::bytes(tier.bytes)) } " of " (format::bytes(tier.max_bytes)) " in "
                         (if tier.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", format::count(tier.entries)) })
                     }
                     (provenance::bar("left", part(tier.bytes, tier.max_bytes)))
                 },
-                None => p { "Turned off." },
             }
         }
     }
@@ -258,7 +248,7 @@ fn part(part: u64, whole: u64) -> f64 {
     (part as f64 / whole.max(1) as f64).min(1.0)
 }
 
-fn redis(tier: Option<&RedisTier<'_>>) -> Markup {
+fn redis(tier: Option<&RedisSnapshot>) -> Markup {
     html! {
         section.panel {
             h2 { "Redis tier" }
@@ -268,7 +258,7 @@ fn redis(tier: Option<&RedisTier<'_>>) -> Markup {
                         (reachable(tier.up))
                         @if tier.breaker != "closed" { ", breaker " (tier.breaker) }
                     }
-                    @if let Some(class) = tier.last_error { p.quiet { "Last error: " (class) } }
+                    @if let Some(class) = &tier.last_error { p.quiet { "Last error: " (class) } }
                 },
                 None => p { "Not configured: copies live in this process only." },
             }

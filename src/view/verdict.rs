@@ -41,16 +41,22 @@ const BAD_LOAD_ERRORS: f64 = 0.01;
 /// The worst first; never empty.
 pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<(Level, String)> {
     let mut found = Vec::new();
-    if page.database_up == Some(false) {
+    if page.snapshot.database.up == Some(false) {
         found.push((
             Level::Problem,
             "The database cannot be reached. Copies that are still good enough are served."
                 .to_owned(),
         ));
     }
-    if let Some(redis) = page.redis.as_ref().filter(|redis| redis.up == Some(false)) {
+    if let Some(redis) = page
+        .snapshot
+        .redis
+        .as_ref()
+        .filter(|redis| redis.up == Some(false))
+    {
         let class = redis
             .last_error
+            .as_ref()
             .map_or_else(String::new, |class| format!(" ({class})"));
         found.push((
             Level::Problem,
@@ -68,7 +74,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<(Level, String)> {
 
 #[expect(clippy::cast_precision_loss, reason = "a share")]
 fn load_errors(page: &StatsPage<'_>) -> Option<(Level, String)> {
-    let total = page.total;
+    let total = &page.snapshot.total;
     let share = total.load_errors as f64 / total.loads.max(1) as f64;
     (share > BAD_LOAD_ERRORS).then(|| {
         let words = format!(
@@ -85,13 +91,18 @@ fn load_errors(page: &StatsPage<'_>) -> Option<(Level, String)> {
 fn whose(page: &StatsPage<'_>) -> String {
     const NAMED: usize = 3;
     let mut failing: Vec<_> = page
+        .snapshot
         .queries
         .iter()
         .filter(|row| row.numbers.load_errors > 0)
         .collect();
     failing.sort_by_key(|row| std::cmp::Reverse(row.numbers.load_errors));
     let more = failing.len().saturating_sub(NAMED);
-    let names: Vec<_> = failing.iter().take(NAMED).map(|row| row.query).collect();
+    let names: Vec<_> = failing
+        .iter()
+        .take(NAMED)
+        .map(|row| row.query.as_str())
+        .collect();
     match (names.is_empty(), more) {
         (true, _) => String::new(),
         (false, 0) => format!(": {}", names.join(", ")),
@@ -100,12 +111,12 @@ fn whose(page: &StatsPage<'_>) -> String {
 }
 
 fn hit_ratio(page: &StatsPage<'_>) -> Option<(Level, String)> {
-    let ratio = page.total.hit_ratio?;
+    let ratio = page.snapshot.total.hit_ratio?;
     let share = format::share(Some(ratio));
-    if page.total.requests < ENOUGH_REQUESTS {
+    if page.snapshot.total.requests < ENOUGH_REQUESTS {
         let words = format!(
             "The cache answered {share} of {} so far: too few to judge.",
-            format::counted(page.total.requests, "request"),
+            format::counted(page.snapshot.total.requests, "request"),
         );
         return Some((Level::Note, words));
     }

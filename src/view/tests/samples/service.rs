@@ -1,15 +1,11 @@
 //! Statistics and error pages.
 
-use std::time::Duration;
-
-use time::OffsetDateTime;
-
-use super::super::super::{
-    ErrorPage, Frame, MemoryTier, NotReloaded, RedisTier, StatsPage, StatsRow,
-};
+use super::super::super::{ErrorPage, Frame, NotReloaded, StatsPage, StatsSort};
 use super::super::super::{error, stats};
 use super::{Pages, World};
-use crate::stats::Numbers;
+use crate::stats::{
+    DatabaseSnapshot, Instance, MemorySnapshot, Numbers, QuerySnapshot, RedisSnapshot, Snapshot,
+};
 
 impl World<'_> {
     pub(super) fn stats(&self, frame: Frame<'_>, pages: &mut Pages) {
@@ -23,69 +19,60 @@ impl World<'_> {
             hit_ratio: Some(0.41),
             ..numbers(3)
         };
-        let row = |query, numbers, last_load| StatsRow {
-            query,
-            removed: false,
-            numbers,
-            last_load,
+        let row = |query: &str, numbers: &Numbers| QuerySnapshot {
+            query: query.to_owned(),
+            numbers: numbers.clone(),
+            ..QuerySnapshot::default()
         };
-        let gone = StatsRow {
+        let gone = QuerySnapshot {
             removed: true,
-            ..row("gone", &quiet, None)
+            ..row("gone", &quiet)
         };
-        let last = Some(Duration::from_micros(5_021_480));
-        let page = StatsPage {
-            instance: Some(&instance),
-            generated_at: OffsetDateTime::from_unix_timestamp(1_795_417_200).unwrap(),
-            uptime: Duration::from_secs(187_245),
-            total: &good,
-            queries: vec![
-                row(&self.name, &quiet, None),
-                row("version", &good, last),
-                gone,
-            ],
-            memory: Some(MemoryTier {
+        let snapshot = Snapshot {
+            generated_at: 1_795_417_200.0,
+            uptime_seconds: 187_245.0,
+            instance: Instance {
+                name: instance,
+                ..Instance::default()
+            },
+            total: good.clone(),
+            queries: vec![row(&self.name, &quiet), row("version", &good), gone],
+            memory: MemorySnapshot {
                 entries: 1_204,
                 bytes: 18_874_368,
                 max_bytes: 67_108_864,
-            }),
-            redis: Some(RedisTier {
+                ..MemorySnapshot::default()
+            },
+            redis: Some(RedisSnapshot {
                 up: Some(true),
-                breaker: "closed",
-                last_error: None,
+                breaker: "closed".to_owned(),
+                ..RedisSnapshot::default()
             }),
-            database_up: Some(true),
-            not_reloaded: None,
+            database: database(Some(true)),
+            ..Snapshot::default()
         };
-        pages.push(("stats".to_owned(), stats(&frame, &page)));
-        let worse = StatsPage {
-            total: &bad,
-            queries: vec![row(&self.name, &bad, last), row("version", &quiet, None)],
-            redis: Some(RedisTier {
+        let good_page = stats(&frame, &page(&snapshot, None));
+        pages.push(("stats".to_owned(), good_page));
+        let worse = Snapshot {
+            total: bad.clone(),
+            queries: vec![row(&self.name, &bad), row("version", &quiet)],
+            redis: Some(RedisSnapshot {
                 up: Some(false),
-                breaker: &breaker,
-                last_error: Some(&class),
+                breaker,
+                last_error: Some(class),
+                ..RedisSnapshot::default()
             }),
-            database_up: Some(false),
-            not_reloaded: Some(NotReloaded {
-                at: "2026-11-23T05:06:40.123Z",
-                message: &refusal,
-            }),
-            ..page
+            database: database(Some(false)),
+            ..snapshot
         };
-        pages.push(("stats-worse".to_owned(), stats(&frame, &worse)));
-        let new = StatsPage {
-            instance: None,
-            uptime: Duration::ZERO,
-            total: &quiet,
-            queries: Vec::new(),
-            memory: None,
-            redis: None,
-            database_up: None,
-            not_reloaded: None,
-            ..worse
+        let refused = NotReloaded {
+            at: "2026-11-23T05:06:40.123Z",
+            message: &refusal,
         };
-        pages.push(("stats-new".to_owned(), stats(&frame, &new)));
+        let worse_page = stats(&frame, &page(&worse, Some(refused)));
+        pages.push(("stats-worse".to_owned(), worse_page));
+        let new_page = stats(&frame, &page(&Snapshot::default(), None));
+        pages.push(("stats-new".to_owned(), new_page));
     }
 
     pub(super) fn errors(&self, frame: Frame<'_>, pages: &mut Pages) {
@@ -114,6 +101,13 @@ impl World<'_> {
     }
 }
 
+fn database(up: Option<bool>) -> DatabaseSnapshot {
+    DatabaseSnapshot {
+        up,
+        ..DatabaseSnapshot::default()
+    }
+}
+
 fn numbers(factor: u64) -> Numbers {
     Numbers {
         requests: 1_284_310 * factor,
@@ -125,8 +119,18 @@ fn numbers(factor: u64) -> Numbers {
         loads: 24_061 * factor,
         load_errors: 3 * factor,
         load_seconds: 120_713.0,
+        last_load_seconds: Some(5.021_48),
         hit_ratio: Some(0.988),
         time_saved_seconds: 6_371_904.0,
         ..Numbers::default()
+    }
+}
+
+fn page<'a>(snapshot: &'a Snapshot, not_reloaded: Option<NotReloaded<'a>>) -> StatsPage<'a> {
+    StatsPage {
+        snapshot,
+        sort: StatsSort::default(),
+        refresh: None,
+        not_reloaded,
     }
 }
