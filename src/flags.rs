@@ -271,6 +271,18 @@ pub enum Command {
         #[arg(value_name = "DIR", default_value = ".")]
         dir: PathBuf,
     },
+    /// Write what unslow is deployed with: terraform
+    Deploy {
+        /// What with; an unknown one lists them all
+        #[arg(value_name = "KIND")]
+        kind: String,
+        /// Where to: a new or an empty folder, or the one of an earlier run
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Also overwrite files that were edited, and write to a folder that is not empty
+        #[arg(long)]
+        force: bool,
+    },
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
     #[command(
         about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"

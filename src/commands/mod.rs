@@ -4,6 +4,7 @@
 
 mod check;
 mod client;
+mod deploy;
 mod init;
 mod install;
 mod man;
@@ -153,6 +154,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
+        Command::Deploy { kind, dir, force } => deploy::run(kind, dir, *force),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
         Command::Status { .. }

@@ -1,0 +1,301 @@
+//! `unslow deploy KIND DIR`: writes the files of one kind of deployment, which are embedded, so that
+//! they always fit the program. A kind is a folder of `assets/deploy`: a new one needs no edit here.
+//! What may be written over what is decided here; how files are replaced is in `place`, and how
+//! it is known what somebody has edited in `manifest`.
+
+mod manifest;
+mod place;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rust_embed::RustEmbed;
+
+use super::{Failure, print};
+use crate::error::words;
+use manifest::Manifest;
+
+/// What Terraform leaves behind when somebody tries the templates where they stand is not theirs.
+#[derive(RustEmbed)]
+#[folder = "assets/deploy/"]
+#[exclude = "*/.terraform/*"]
+#[exclude = "*.terraform.lock.hcl"]
+#[exclude = "*.tfstate*"]
+#[exclude = "*.tfvars"]
+struct Embedded;
+
+/// The file of each kind that explains it. Its first block of shell commands is what is to be done
+/// next.
+const README: &str = "README.md";
+
+/// One file of a kind.
+struct Template {
+    /// Below the kind's folder, with `/`.
+    path: String,
+    content: Cow<'static, [u8]>,
+}
+
+/// What is done with one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Write,
+    Update,
+    Overwrite,
+    Remove,
+}
+
+impl Step {
+    fn word(self) -> &'static str {
+        match self {
+            Step::Write => "wrote",
+            Step::Update => "updated",
+            Step::Overwrite => "overwrote",
+            Step::Remove => "removed",
+        }
+    }
+}
+
+pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
+    let templates = templates(kind);
+    if templates.is_empty() {
+        let kinds = kinds();
+        let near = words::nearest(kind, kinds.iter().map(String::as_str));
+        let known: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        return Err(Failure::Usage(format!(
+            "there is no kind of deployment named {}{}\n  known: {}",
+            words::shown(kind),
+            words::did_you_mean(near),
+            known.join(", ")
+        )));
+    }
+    let before = owned(kind, dir, &templates, force)?;
+    let steps = plan(dir, &templates, &before, force)?;
+    let after = Manifest::of(kind, &templates);
+    let changes: Vec<place::Change> = steps
+        .iter()
+        .map(|(path, step)| place::Change {
+            path,
+            content: match step {
+                Step::Remove => None,
+                _ => templates
+                    .iter()
+                    .find(|template| template.path == *path)
+                    .map(|template| template.content.as_ref()),
+            },
+        })
+        .collect();
+    let manifest = after.text();
+    place::apply(dir, &changes, &manifest)
+        .map_err(|(path, error)| cannot(&path, "written", &error))?;
+    report(dir, &steps, &templates)
+}
+
+/// Every kind, in the order of the alphabet.
+fn kinds() -> BTreeSet<String> {
+    Embedded::iter()
+        .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
+        .collect()
+}
+
+/// The files of a kind, sorted; none where there is no such kind.
+fn templates(kind: &str) -> Vec<Template> {
+    let prefix = format!("{kind}/");
+    let mut found: Vec<Template> = Embedded::iter()
+        .filter_map(|full| {
+            let path = full.strip_prefix(&prefix)?.to_owned();
+            let content = Embedded::get(&full)?.data;
+            Some(Template { path, content })
+        })
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// What was written to this folder earlier. It is an error where the folder is not ours to write to.
+fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<Manifest, Failure> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Manifest::default()),
+        Err(error) => return Err(cannot(dir, "used as a folder", &error)),
+    };
+    if let Some(manifest) =
+        Manifest::read(dir).map_err(|(path, error)| cannot(&path, "read", &error))?
+    {
+        if manifest.kind != kind {
+            return Err(Failure::Running(format!(
+                "{} holds what `unslow deploy {}` wrote; each kind needs a folder of its own",
+                dir.display(),
+                manifest.kind
+            )));
+        }
+        return Ok(manifest);
+    }
+    // A run that was cut off leaves files of ours and no manifest.
+    let mut foreign = Vec::new();
+    for entry in entries {
+        let name = entry
+            .map_err(|error| cannot(dir, "listed", &error))?
+            .file_name();
+        let ours = templates
+            .iter()
+            .any(|template| name.to_str() == template.path.split('/').next());
+        if !ours {
+            foreign.push(name.to_string_lossy().into_owned());
+        }
+    }
+    foreign.sort();
+    if foreign.is_empty() || force {
+        return Ok(Manifest::default());
+    }
+    Err(Failure::Running(format!(
+        "{} is not empty, and nothing in it was written by `unslow deploy`: {}\n  give a new or an \
+         empty folder; --force writes beside what is there",
+        dir.display(),
+        few(&foreign)
+    )))
+}
+
+/// What has to be done so that the folder holds the templates. Decided for all files before the
+/// first one is touched.
+fn plan(
+    dir: &Path,
+    templates: &[Template],
+    before: &Manifest,
+    force: bool,
+) -> Result<Vec<(String, Step)>, Failure> {
+    let mut steps = Vec::new();
+    let mut edited = Vec::new();
+    for template in templates {
+        let path = &template.path;
+        let content = current(dir, path)?;
+        let step = match &content {
+            Current::Absent => Step::Write,
+            Current::File(bytes) if *bytes == *template.content => continue,
+            Current::File(bytes) if before.wrote(path, bytes) => Step::Update,
+            Current::File(_) | Current::Link if force => Step::Overwrite,
+            Current::File(_) | Current::Link => {
+                edited.push(path.clone());
+                continue;
+            }
+        };
+        steps.push((path.clone(), step));
+    }
+    for path in before.paths() {
+        if templates.iter().any(|template| template.path == path) {
+            continue;
+        }
+        match current(dir, path)? {
+            Current::Absent => {}
+            Current::File(bytes) if force || before.wrote(path, &bytes) => {
+                steps.push((path.to_owned(), Step::Remove));
+            }
+            Current::Link if force => steps.push((path.to_owned(), Step::Remove)),
+            Current::File(_) | Current::Link => edited.push(path.to_owned()),
+        }
+    }
+    if edited.is_empty() {
+        return Ok(steps);
+    }
+    Err(Failure::Running(format!(
+        "in {} these files are not as they were written, so nothing was touched: {}\n  keep what \
+         you changed elsewhere; --force overwrites them",
+        dir.display(),
+        edited.join(", ")
+    )))
+}
+
+/// What stands at a path now.
+enum Current {
+    Absent,
+    File(Vec<u8>),
+    /// Followed, it could lead out of the folder.
+    Link,
+}
+
+fn current(dir: &Path, path: &str) -> Result<Current, Failure> {
+    let mut full = dir.to_owned();
+    let parts: Vec<&str> = path.split('/').collect();
+    for (at, part) in parts.iter().enumerate() {
+        full.push(part);
+        let kind = match fs::symlink_metadata(&full) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Current::Absent),
+            Err(error) => return Err(cannot(&full, "looked at", &error)),
+        };
+        let last = at + 1 == parts.len();
+        if last && kind.is_symlink() {
+            return Ok(Current::Link);
+        }
+        if (last && !kind.is_file()) || (!last && !kind.is_dir()) {
+            let wanted = if last { "file" } else { "folder" };
+            return Err(Failure::Running(format!(
+                "{} is in the way: a {wanted} of this name is to be written",
+                full.display()
+            )));
+        }
+    }
+    match fs::read(&full) {
+        Ok(bytes) => Ok(Current::File(bytes)),
+        Err(error) => Err(cannot(&full, "read", &error)),
+    }
+}
+
+fn cannot(path: &Path, done: &str, error: &io::Error) -> Failure {
+    let text = format!("{} cannot be {done}: {error}", path.display());
+    match error.kind() {
+        ErrorKind::PermissionDenied => Failure::NoPrivilege(text),
+        _ => Failure::Running(text),
+    }
+}
+
+/// A list that stays readable.
+fn few(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown.join(", "),
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn report(dir: &Path, steps: &[(String, Step)], templates: &[Template]) -> Result<(), Failure> {
+    let mut text = String::new();
+    let full = |path: &str| {
+        path.split('/')
+            .fold(PathBuf::from(dir), |full, part| full.join(part))
+    };
+    for (path, step) in steps {
+        text.push_str(&format!("{} {}\n", step.word(), full(path).display()));
+    }
+    let written = steps
+        .iter()
+        .filter(|(_, step)| *step != Step::Remove)
+        .count();
+    match templates.len() - written {
+        0 => {}
+        1 => text.push_str("1 file is as it was\n"),
+        kept => text.push_str(&format!("{kept} files are as they were\n")),
+    }
+    let readme = templates.iter().find(|template| template.path == README);
+    let readme = readme.map(|template| String::from_utf8_lossy(&template.content));
+    if let Some(commands) = readme.as_deref().and_then(first_commands) {
+        text.push_str(&format!("\nNext, in {}:\n\n", dir.display()));
+        for line in commands.lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+        text.push_str(&format!("\n{} says the rest.\n", full(README).display()));
+    }
+    print(text.as_bytes())
+}
+
+/// The first block of shell commands of a text in Markdown.
+fn first_commands(markdown: &str) -> Option<&str> {
+    let (_, rest) = markdown.split_once("```sh\n")?;
+    Some(rest.split_once("```")?.0)
+}
+
+#[cfg(test)]
+mod tests;
