@@ -15,7 +15,7 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere smoke musl elsewhere servers chromium components wrk cargo clean help
+        check-static check-elsewhere check-deploy smoke musl elsewhere servers chromium components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
@@ -78,6 +78,9 @@ deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)
 
 check-static: build ## Check dist/unslow: static, small, quick to start, at home in a bare chroot
 	.ci/check-static dist/unslow
+
+check-deploy: cargo ## Check what `unslow deploy` writes: Terraform's tests, checkov, cloud-init, shellcheck
+	@CARGO="$(CARGO)" .ci/check-deploy
 
 smoke: build ## Start dist/unslow, ask it for its pages, end it
 	.ci/smoke dist/unslow

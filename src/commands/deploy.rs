@@ -59,18 +59,11 @@ impl Step {
 }
 
 pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
-    let templates = templates(kind);
-    if templates.is_empty() {
-        let kinds = kinds();
-        let near = words::nearest(kind, kinds.iter().map(String::as_str));
-        let known: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "there is no kind of deployment named {}{}\n  known: {}",
-            words::shown(kind),
-            words::did_you_mean(near),
-            known.join(", ")
-        )));
+    let kinds = kinds();
+    if !kinds.contains(kind) {
+        return Err(unknown(kind, &kinds));
     }
+    let templates = templates(kind);
     let before = owned(kind, dir, &templates, force)?;
     let steps = plan(dir, &templates, &before, force)?;
     let after = Manifest::of(kind, &templates);
@@ -93,6 +86,16 @@ pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
     report(dir, &steps, &templates)
 }
 
+fn unknown(kind: &str, kinds: &BTreeSet<String>) -> Failure {
+    let names = || kinds.iter().map(String::as_str);
+    Failure::Usage(format!(
+        "there is no kind of deployment named {}{}\n  known: {}",
+        words::shown(kind),
+        words::did_you_mean(words::nearest(kind, names())),
+        names().collect::<Vec<_>>().join(", ")
+    ))
+}
+
 /// Every kind, in the order of the alphabet.
 fn kinds() -> BTreeSet<String> {
     Embedded::iter()
@@ -100,7 +103,7 @@ fn kinds() -> BTreeSet<String> {
         .collect()
 }
 
-/// The files of a kind, sorted; none where there is no such kind.
+/// The files of a kind, sorted.
 fn templates(kind: &str) -> Vec<Template> {
     let prefix = format!("{kind}/");
     let mut found: Vec<Template> = Embedded::iter()

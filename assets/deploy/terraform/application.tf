@@ -147,7 +147,7 @@ resource "aws_autoscaling_group" "app" {
   # /healthz, which depends on neither database nor Redis: were it otherwise, an outage there would
   # have the group end every instance, just when they have copies to serve.
   health_check_type         = "ELB"
-  health_check_grace_period = 360
+  health_check_grace_period = 480
   default_instance_warmup   = 60
   wait_for_capacity_timeout = "15m"
   enabled_metrics           = ["GroupInServiceInstances", "GroupDesiredCapacity", "GroupPendingInstances", "GroupTerminatingInstances"]

@@ -44,6 +44,7 @@ resource "aws_cloudwatch_log_group" "database" {
 resource "aws_db_instance" "this" {
   # checkov:skip=CKV_AWS_118:Performance Insights shows waits by statement; metrics by the second add a role and cost
   # checkov:skip=CKV_AWS_161:The application logs in with a password, which is rotated by password_version
+  # checkov:skip=CKV_AWS_133:One day in the demo, 14 in production; the check cannot read the profile
   # checkov:skip=CKV_AWS_157:Two zones in production; the demo can be made again
   # checkov:skip=CKV_AWS_293:Protected in production; the demo is to be destroyed with one command
   # checkov:skip=CKV_AWS_354:Encrypted with the key that RDS has of its own
@@ -73,9 +74,9 @@ resource "aws_db_instance" "this" {
 
   backup_retention_period   = local.profile.backup_days
   copy_tags_to_snapshot     = true
-  deletion_protection       = local.profile.deletion_protection
-  skip_final_snapshot       = !local.production
-  final_snapshot_identifier = local.production ? "${var.name}-final-${random_id.final_snapshot.hex}" : null
+  deletion_protection       = local.protected
+  skip_final_snapshot       = !local.protected
+  final_snapshot_identifier = local.protected ? "${var.name}-final-${random_id.final_snapshot.hex}" : null
 
   auto_minor_version_upgrade      = true
   apply_immediately               = !local.production

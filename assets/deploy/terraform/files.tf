@@ -7,7 +7,7 @@ resource "aws_s3_bucket" "files" {
   # checkov:skip=CKV_AWS_145:Encrypted with the key that S3 has of its own
   # checkov:skip=CKV2_AWS_62:Nobody needs to be told of a new program; Terraform rolls it out
   bucket_prefix = "${var.name}-files-"
-  force_destroy = !local.production
+  force_destroy = !local.protected
 }
 
 resource "aws_s3_bucket_public_access_block" "files" {
@@ -83,7 +83,6 @@ resource "aws_s3_bucket_policy" "files" {
 
 # One key for all versions: another key would take the earlier program away.
 resource "aws_s3_object" "binary" {
-  # checkov:skip=CKV_AWS_186:Encrypted with the key that S3 has of its own
   bucket      = aws_s3_bucket_versioning.files.bucket
   key         = "unslow"
   source      = pathexpand(var.binary_path)
@@ -92,7 +91,6 @@ resource "aws_s3_object" "binary" {
 
 # One query in a line: its file name, a blank, its text in base64.
 resource "aws_s3_object" "queries" {
-  # checkov:skip=CKV_AWS_186:Encrypted with the key that S3 has of its own
   bucket       = aws_s3_bucket_versioning.files.bucket
   key          = "queries"
   content      = local.queries

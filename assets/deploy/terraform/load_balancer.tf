@@ -15,7 +15,7 @@ resource "aws_lb" "this" {
   desync_mitigation_mode     = "strictest"
   # Shorter than the instances' keep_alive, which stands in templates/app.ini.tftpl.
   idle_timeout               = 60
-  enable_deletion_protection = local.profile.deletion_protection
+  enable_deletion_protection = local.protected
   depends_on                 = [aws_internet_gateway.this]
 }
 

@@ -1,6 +1,7 @@
 # What the profiles mean, and what follows from the variables.
 
 data "aws_availability_zones" "available" {
+  # checkov:skip=CKV_AWS_394:The first ones by name are taken, which a new one comes behind; availability_zones pins them
   state = "available"
 
   # Local and Wavelength Zones have neither RDS nor NAT.
@@ -61,6 +62,7 @@ locals {
   nat           = coalesce(var.nat, local.profile.nat)
   instance_type = coalesce(var.instance_type, local.profile.instance_type[var.architecture])
   instances     = var.instances != null ? var.instances : local.profile.instances
+  protected     = coalesce(var.deletion_protection, local.profile.deletion_protection)
   https         = var.domain != null
   url           = local.https ? "https://${var.domain}" : "http://${aws_lb.this.dns_name}"
 

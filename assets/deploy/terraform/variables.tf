@@ -240,6 +240,12 @@ variable "cache_node_type" {
   }
 }
 
+variable "deletion_protection" {
+  description = "Whether database and load balancer are protected, and a last snapshot kept; false before a terraform destroy of production."
+  type        = bool
+  default     = null
+}
+
 # The application
 
 variable "queries_dir" {

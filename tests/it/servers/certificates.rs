@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::home;
 
@@ -18,6 +18,10 @@ impl Certificates {
     /// Makes them in `folder`.
     pub(crate) fn make(folder: &Path) -> Certificates {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        // Named like the server it would be the server's own certificate to OpenSSL.
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "the tests' authority");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority =
             CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();

@@ -2,12 +2,12 @@
 # What serve.sh and set-up-database.sh share; they source it. It reads the facts that Terraform
 # wrote, and fetches: every file by version and checked by its SHA-256, every secret into a file
 # that only those who need it can read. Safe to repeat.
-# UNSLOW_ROOT is a folder to stand for / and UNSLOW_PAUSE the seconds between tries, in a test.
+# DEPLOY_ROOT is a folder to stand for / and DEPLOY_PAUSE the seconds between tries, in a test.
 
 set -euo pipefail
 
-ROOT=${UNSLOW_ROOT:-}
-PAUSE=${UNSLOW_PAUSE:-5}
+ROOT=${DEPLOY_ROOT:-}
+PAUSE=${DEPLOY_PAUSE:-5}
 ETC=$ROOT/etc/unslow
 PROGRAM=$ROOT/usr/local/bin/unslow
 CA=$ETC/rds-bundle.pem

@@ -100,3 +100,13 @@ run "given_certificate" {
     error_message = "A given certificate is used; the name is made elsewhere."
   }
 }
+
+run "to_be_destroyed" {
+  variables {
+    deletion_protection = false
+  }
+  assert {
+    condition     = !aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot && !aws_lb.this.enable_deletion_protection && aws_s3_bucket.files.force_destroy
+    error_message = "Protection can be taken off without editing a file."
+  }
+}
