@@ -265,33 +265,31 @@ fn few(names: &[String]) -> String {
 }
 
 fn report(dir: &Path, steps: &[(String, Step)], templates: &[Template]) -> Result<(), Failure> {
-    let mut text = String::new();
     let full = |path: &str| {
         path.split('/')
             .fold(PathBuf::from(dir), |full, part| full.join(part))
     };
-    for (path, step) in steps {
-        text.push_str(&format!("{} {}\n", step.word(), full(path).display()));
-    }
+    let mut lines: Vec<String> = steps
+        .iter()
+        .map(|(path, step)| format!("{} {}", step.word(), full(path).display()))
+        .collect();
     let written = steps
         .iter()
         .filter(|(_, step)| *step != Step::Remove)
         .count();
     match templates.len() - written {
         0 => {}
-        1 => text.push_str("1 file is as it was\n"),
-        kept => text.push_str(&format!("{kept} files are as they were\n")),
+        1 => lines.push("1 file is as it was".to_owned()),
+        kept => lines.push(format!("{kept} files are as they were")),
     }
     let readme = templates.iter().find(|template| template.path == README);
     let readme = readme.map(|template| String::from_utf8_lossy(&template.content));
     if let Some(commands) = readme.as_deref().and_then(first_commands) {
-        text.push_str(&format!("\nNext, in {}:\n\n", dir.display()));
-        for line in commands.lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
-        text.push_str(&format!("\n{} says the rest.\n", full(README).display()));
+        lines.push(format!("\nNext, in {}:\n", dir.display()));
+        lines.extend(commands.lines().map(|line| format!("    {line}")));
+        lines.push(format!("\n{} says the rest.", full(README).display()));
     }
-    print(text.as_bytes())
+    print(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 /// The first block of shell commands of a text in Markdown.

@@ -20,7 +20,7 @@ fn machine(server: &Postgres, database: &str) -> Machine {
     machine.fact("DATABASE_SECRET", "arn:database");
     machine.fact("MASTER_SECRET", "arn:master");
     machine.fact("DATABASE_HOST", "localhost");
-    machine.fact("DATABASE_PORT", server.port());
+    machine.fact("DATABASE_PORT", server.port().to_string());
     machine.fact("DATABASE_NAME", database);
     machine.fact("DATABASE_SSLMODE", "verify-full");
     machine.fact("DATABASE_USER", "unslow_a");

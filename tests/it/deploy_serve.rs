@@ -24,7 +24,7 @@ fn machine() -> Machine {
     machine.fact("CA_URL", "https://ca.example/bundle.pem");
     machine.fact("DATABASE_SECRET", "arn:database");
     machine.fact("CACHE_SECRET", "arn:cache");
-    machine.fact("PORT", 8000);
+    machine.fact("PORT", "8000");
     machine.secret("arn:database", "of the database\n");
     machine.secret("arn:cache", "of Redis\n");
     fs::write(machine.root("etc/unslow/app.ini"), settings(&machine)).unwrap();
@@ -158,13 +158,12 @@ fn assert_installed(machine: &Machine) {
     assert!(service.contains("\n[Service]\nType=notify\n") && !service.contains("ListenStream"));
     let socket = read(machine, "etc/systemd/system/unslow.socket");
     assert!(socket.contains("ListenStream=0.0.0.0:8000") && !socket.contains("ExecStart"));
-    let left = fs::read_dir(machine.root("etc/unslow")).unwrap();
-    for entry in left {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            !name.ends_with(".new") && name != "check.said",
-            "{name} is left behind"
-        );
+    for entry in fs::read_dir(machine.root("etc/unslow")).unwrap() {
+        let path = entry.unwrap().path();
+        let temporary = path
+            .extension()
+            .is_some_and(|end| end == "new" || end == "said");
+        assert!(!temporary, "{} is left behind", path.display());
     }
 }
 

@@ -87,9 +87,9 @@ impl Machine {
     }
 
     /// Tells the scripts something.
-    pub(crate) fn fact(&mut self, name: &'static str, value: impl ToString) {
+    pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<String>) {
         self.facts.retain(|(known, _)| *known != name);
-        self.facts.push((name, value.to_string()));
+        self.facts.push((name, value.into()));
     }
 
     /// Puts an object where `aws` finds it, and gives its SHA-256.
@@ -117,12 +117,12 @@ impl Machine {
 
     /// Runs a script to its end, and forgets what earlier ones have asked for.
     pub(crate) fn run(&self, script: &str) -> Output {
-        let facts: String = self
+        let facts: Vec<String> = self
             .facts
             .iter()
-            .map(|(name, value)| format!("{name}='{value}'\n"))
+            .map(|(name, value)| format!("{name}='{value}'"))
             .collect();
-        fs::write(self.root("etc/unslow/deploy.env"), facts).unwrap();
+        fs::write(self.root("etc/unslow/deploy.env"), facts.join("\n")).unwrap();
         fs::write(self.path("store/calls"), "").unwrap();
         Command::new("/bin/bash")
             .arg(self.path("scripts").join(script))
@@ -155,10 +155,9 @@ impl Machine {
 }
 
 pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digits = Sha256::digest(content);
+    let digits = digits.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect::<Vec<_>>().concat()
 }
 
 /// The permissions of a file.
