@@ -2,6 +2,7 @@
 //! the command line are read; what a setting's value means belongs to `settings`, whose table
 //! hands its flags in, so that a new one needs no edit here.
 
+mod deploy;
 mod gunicorn;
 mod signals;
 
@@ -13,6 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use deploy::Deploy;
 pub use signals::SIGNALS;
 
 /// How one setting is spelled on the command line.
@@ -272,17 +274,7 @@ pub enum Command {
         dir: PathBuf,
     },
     /// Write what unslow is deployed with: terraform
-    Deploy {
-        /// What with; an unknown one lists them all
-        #[arg(value_name = "KIND")]
-        kind: String,
-        /// Where to: a new or an empty folder, or the one of an earlier run
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
-        /// Also overwrite files that were edited, and write to a folder that is not empty
-        #[arg(long)]
-        force: bool,
-    },
+    Deploy(Deploy),
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
     #[command(
         about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"

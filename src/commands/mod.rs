@@ -154,7 +154,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     }
     match &flags.command {
         Command::Init { dir } => init::run(dir),
-        Command::Deploy { kind, dir, force } => deploy::run(kind, dir, *force),
+        Command::Deploy(what) => deploy::run(&what.kind, &what.dir, what.force),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
         Command::Status { .. }

@@ -1,0 +1,19 @@
+//! The command line of `unslow deploy`. Which kinds there are is known to `commands`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What `unslow deploy` is asked to write, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Deploy {
+    /// What with; an unknown one lists them all
+    #[arg(value_name = "KIND")]
+    pub kind: String,
+    /// Where to: a new or an empty folder, or the one of an earlier run
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Also overwrite files that were edited, and write to a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+}
