@@ -32,8 +32,8 @@ pub(super) struct Hot {
 impl Hottest {
     /// A key of a query was asked for; `keep` says what is kept of it when it is new.
     pub(super) fn asked(&self, query: u32, key: KeyId<'_>, keep: impl FnOnce() -> Option<Bytes>) {
-        let shard = self.0[thread_number() % SHARDS]
-            .get_or_init(|| Box::new(Mutex::new(Sketch::new())));
+        let shard =
+            self.0[thread_number() % SHARDS].get_or_init(|| Box::new(Mutex::new(Sketch::new())));
         let mut sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
         sketch.add(u128::from_le_bytes(*key.digest), || (query, keep()));
     }

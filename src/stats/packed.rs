@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::counter::COUNTERS;
 use super::distribution::{BUCKETS, Distribution};
 use super::tally::{Counts, Tally, Timed};
 
@@ -49,15 +48,13 @@ impl Packed {
 }
 
 /// The sums of packed tallies, by the number that stands with each.
-pub(super) fn add_up<'a>(
-    packed: impl Iterator<Item = &'a (u32, Packed)>,
-) -> BTreeMap<u32, Tally> {
+pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTreeMap<u32, Tally> {
     let mut by_number: BTreeMap<u32, Vec<&Packed>> = BTreeMap::new();
     for (number, packed) in packed {
         by_number.entry(*number).or_default().push(packed);
     }
     let sum = |all: Vec<&Packed>| {
-        let mut sum = Sum::new();
+        let mut sum = Sum::default();
         all.into_iter().for_each(|packed| sum.add(packed));
         sum.tally()
     };
@@ -67,28 +64,24 @@ pub(super) fn add_up<'a>(
         .collect()
 }
 
+#[derive(Default)]
 struct Sum {
-    counts: [u64; COUNTERS.len()],
-    times: Box<[([u64; BUCKETS], u64); Timed::ALL.len()]>,
+    counts: Counts,
+    /// Buckets and sums; most queries have times of few kinds.
+    times: [Option<Box<([u64; BUCKETS], u64)>>; Timed::ALL.len()],
 }
 
 impl Sum {
-    fn new() -> Sum {
-        Sum {
-            counts: [0; COUNTERS.len()],
-            times: Box::new([([0; BUCKETS], 0); Timed::ALL.len()]),
-        }
-    }
-
     fn add(&mut self, packed: &Packed) {
         let mut bytes = packed.0.iter();
         let mut run = Run::default();
         while let Some(place) = run.take(&mut bytes) {
-            self.counts[place] += take(&mut bytes);
+            self.counts.0[place] += take(&mut bytes);
         }
         let mut run = Run::default();
         while let Some(place) = run.take(&mut bytes) {
-            let (buckets, sum) = &mut self.times[place];
+            let time = self.times[place].get_or_insert_with(|| Box::new(([0; BUCKETS], 0)));
+            let (buckets, sum) = &mut **time;
             *sum = sum.saturating_add(take(&mut bytes));
             let mut run = Run::default();
             while let Some(bucket) = run.take(&mut bytes) {
@@ -99,10 +92,10 @@ impl Sum {
 
     fn tally(&self) -> Tally {
         Tally {
-            counts: Counts(self.counts),
-            times: std::array::from_fn(|place| {
-                let (buckets, sum) = &self.times[place];
-                Distribution::of(buckets.iter().copied(), *sum)
+            counts: self.counts,
+            times: self.times.each_ref().map(|time| match time.as_deref() {
+                Some((buckets, sum)) => Distribution::of(buckets.iter().copied(), *sum),
+                None => Distribution::default(),
             }),
         }
     }
@@ -170,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_as_it_was_and_adds_up() {
         for seed in [1, 300, 1 << 40] {
-            let mut sum = Sum::new();
+            let mut sum = Sum::default();
             sum.add(&Packed::of(&tally(seed)));
             assert_eq!(sum.tally(), tally(seed));
             sum.add(&Packed::of(&tally(7)));
@@ -178,7 +171,7 @@ mod tests {
             both.add(&tally(7));
             assert_eq!(sum.tally(), both);
         }
-        let mut none = Sum::new();
+        let mut none = Sum::default();
         none.add(&Packed::of(&Tally::default()));
         assert_eq!(none.tally(), Tally::default());
     }

@@ -58,9 +58,7 @@ impl QueryStats {
         let (counter, timed) = match outcome {
             Outcome::Hit(Tier::Memory) => (Counter::HitMemory, Timed::Hit),
             Outcome::Hit(Tier::Redis) => (Counter::HitRedis, Timed::Hit),
-            Outcome::Stale(StaleReason::Revalidating) => {
-                (Counter::StaleRevalidating, Timed::Stale)
-            }
+            Outcome::Stale(StaleReason::Revalidating) => (Counter::StaleRevalidating, Timed::Stale),
             Outcome::Stale(StaleReason::LoadError) => (Counter::StaleLoadError, Timed::Stale),
             Outcome::Coalesced => (Counter::Coalesced, Timed::Coalesced),
             Outcome::Miss => (Counter::Miss, Timed::Miss),

@@ -206,7 +206,9 @@ mod tests {
         let (mut sketch, mut truth) = (Sketch::new(), HashMap::<u128, u64>::new());
         let mut random = 1_u64;
         for round in 0..200_000_u64 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let drawn = random >> 33;
             // Half of it is a few keys, the other half never comes again.
             let key = if drawn.is_multiple_of(2) {
@@ -221,7 +223,10 @@ mod tests {
         assert_eq!(found.len(), KEYS);
         for (key, (count, over)) in &found {
             let real = truth[key];
-            assert!(real <= *count && *count <= real + over, "{real} {count} {over}");
+            assert!(
+                real <= *count && *count <= real + over,
+                "{real} {count} {over}"
+            );
         }
         for key in (0..40).filter(|key| key % 2 == 0) {
             assert!(found.contains_key(&key), "{key} comes often");

@@ -164,11 +164,18 @@ fn the_slowest_loads_and_hottest_keys_are_named_without_being_told() {
     let stats = Stats::new(["a", "b"].into_iter());
     let (slow, quick) = (Duration::from_secs(5), Duration::from_secs(1));
     load(stats.query(0), Trigger::Warm, quick, None);
-    load(stats.query(1), Trigger::Request, slow, Some(LoadError::Timeout));
+    load(
+        stats.query(1),
+        Trigger::Request,
+        slow,
+        Some(LoadError::Timeout),
+    );
     (0..3).for_each(|_| stats.query(1).asked(key()));
     let snapshot = stats.snapshot(Window::Minute);
     let shown = snapshot.slowest.iter();
-    let shown: Vec<_> = shown.map(|load| (load.query.as_str(), load.seconds)).collect();
+    let shown: Vec<_> = shown
+        .map(|load| (load.query.as_str(), load.seconds))
+        .collect();
     assert_eq!(shown, [("b", 5.0), ("a", 1.0)]);
     let first = &snapshot.slowest[0];
     assert_eq!(

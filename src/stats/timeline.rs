@@ -138,7 +138,11 @@ impl Timeline {
         let end = steps(ring.end, step);
         let mut points = vec![None; Series::POINTS];
         // A slot stands in the step in which it began; one that took long tells nothing of it.
-        for slot in ring.slots.iter().filter(|slot| slot.to - slot.from < 2 * step) {
+        for slot in ring
+            .slots
+            .iter()
+            .filter(|slot| slot.to - slot.from < 2 * step)
+        {
             let back = usize::try_from(end.saturating_sub(steps(slot.from, step)));
             let place = back.ok().and_then(|back| points.len().checked_sub(back));
             if let Some(point) = place.and_then(|place| points.get_mut(place)) {
@@ -183,7 +187,8 @@ impl Timeline {
         if known.is_none() && tally.is_empty() {
             return None;
         }
-        self.known.insert(query.number(), Known { tally, in_flight });
+        self.known
+            .insert(query.number(), Known { tally, in_flight });
         Some(come)
     }
 
@@ -217,7 +222,9 @@ impl Ring {
 
     fn push(&mut self, now: Duration, come: &BTreeMap<u32, Tally>, slowest: Top) {
         let total: Tally = come.values().sum();
-        let packed = come.iter().map(|(number, tally)| (*number, Packed::of(tally)));
+        let packed = come
+            .iter()
+            .map(|(number, tally)| (*number, Packed::of(tally)));
         self.slots.push_back(Slot {
             from: self.end,
             to: now,
@@ -244,8 +251,12 @@ impl Ring {
 
     fn since(&self, from: Duration) -> (BTreeMap<u32, Tally>, Top) {
         let mut slowest = Top::default();
-        self.within(from).for_each(|slot| slowest.merge(&slot.slowest));
-        (add_up(self.within(from).flat_map(|slot| &slot.queries)), slowest)
+        self.within(from)
+            .for_each(|slot| slowest.merge(&slot.slowest));
+        (
+            add_up(self.within(from).flat_map(|slot| &slot.queries)),
+            slowest,
+        )
     }
 }
 

@@ -124,7 +124,9 @@ impl Fleet {
                 end: None,
             });
             let lookup = lookup(&name, key, &counters);
-            let _ = cache.refresh(lookup, max_age, Trigger::Schedule, load).await;
+            let _ = cache
+                .refresh(lookup, max_age, Trigger::Schedule, load)
+                .await;
             pen.write().refreshes[number].end = Some(Instant::now());
         });
         self.instances[at].clients.push(task);
