@@ -152,6 +152,7 @@ impl App {
             let greeting = async move { db.greet().await };
             app.tasks.spawn_on(greeting, app.engine.handle());
         }
+        snapshot::begin(&mut app);
         let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
         app.tasks.spawn_on(forgiving, app.engine.handle());
         app.follower = listen::start(&app, before);

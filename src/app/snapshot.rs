@@ -1,10 +1,38 @@
 //! All numbers that there are of this process at one moment. The counters are `stats`'; how
 //! database and Redis are is asked of them here, from what they remember, so nothing is waited for.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::time::sleep;
+
 use super::App;
+use crate::query::Query;
 use crate::stats::{DatabaseSnapshot, Instance, PoolSnapshot, Snapshot, Window};
+
+/// Begins to cut time into the slots that windows are made of, and says whose parameters may be
+/// shown.
+pub(super) fn begin(app: &mut App) {
+    let stats = Arc::clone(&app.stats);
+    let slots = async move {
+        loop {
+            sleep(stats.tick()).await;
+        }
+    };
+    app.tasks.spawn_on(slots, app.engine.handle());
+    let shown: HashMap<String, Arc<Query>> = app
+        .catalog
+        .iter()
+        .filter(|query| query.policy.show_params)
+        .map(|query| (query.name.clone(), Arc::clone(query)))
+        .collect();
+    let shows: Vec<bool> = app.catalog.iter().map(|q| q.policy.show_params).collect();
+    app.stats.show_params(
+        |place| shows[place],
+        move |query, canonical| shown.get(query)?.shown_params(canonical),
+    );
+}
 
 impl App {
     /// The numbers over a window. Waits for nothing.

@@ -65,7 +65,7 @@ pub use renew::answers;
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
-use crate::stats::{Gauges, RedisGauge, Stats};
+use crate::stats::{Gauges, RedisGauge, Stats, Trigger};
 use entry::Life;
 use fill::Order;
 use flight::{Flights, Role};
@@ -227,7 +227,8 @@ impl Cache {
                 };
                 if let Some(outcome) = outcome {
                     if let Role::Lead(flight) = role {
-                        let order = Order::of(&lookup, Some(&copy)).after(&glance);
+                        let order = Order::of(&lookup, Some(&copy)).by(Trigger::Refresh);
+                        let order = order.after(&glance);
                         inner.take_off(flight, order, load);
                     }
                     return Ok(trip.answer(copy, outcome));

@@ -89,7 +89,7 @@ pub struct QueryPolicy {
     pub warm: bool,
     /// Reload it that often, while it is read; at least a second.
     pub refresh: Option<Duration>,
-    /// Its parameters may appear on `/stats`. Without effect yet.
+    /// Its parameters may appear on the page `/stats`.
     pub show_params: bool,
 }
 

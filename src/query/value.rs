@@ -201,6 +201,20 @@ impl Arguments {
     }
 }
 
+/// The texts of the values in [`Arguments::canonical`] bytes, `None` for null.
+pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
+    let mut texts = Vec::new();
+    while let Some((tag, rest)) = canonical.split_first() {
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+        let (text, rest) = rest.split_at_checked(length)?;
+        let text = std::str::from_utf8(text).ok()?;
+        texts.push((*tag != Value::Null.tag()).then_some(text));
+        canonical = rest;
+    }
+    Some(texts)
+}
+
 /// Checks that this is a whole number of any size and gives it back.
 fn whole(text: &str) -> Result<&str, &'static str> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);

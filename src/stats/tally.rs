@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::counter::{COUNTERS, Counter};
+use super::counter::{COUNTERS, Counter, Part};
 use super::distribution::Distribution;
 use super::tiers::words;
 
@@ -29,40 +29,35 @@ words! {
 }
 
 /// See the head of this file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    counts: Counts,
-    times: [Distribution; Timed::ALL.len()],
+    pub(super) counts: Counts,
+    pub(super) times: [Distribution; Timed::ALL.len()],
 }
 
+/// One for each counter, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Counts([u64; COUNTERS.len()]);
+pub(super) struct Counts(pub(super) [u64; COUNTERS.len()]);
 
-impl Default for Tally {
+impl Default for Counts {
     /// Nothing.
-    fn default() -> Tally {
-        Tally {
-            counts: Counts([0; COUNTERS.len()]),
-            times: Default::default(),
-        }
+    fn default() -> Counts {
+        Counts([0; COUNTERS.len()])
     }
 }
 
 impl Tally {
-    /// From a count for each counter and a distribution for each timed thing.
-    pub(super) fn of(
-        count: impl Fn(Counter) -> u64,
-        time: impl Fn(Timed) -> Distribution,
-    ) -> Tally {
-        Tally {
-            counts: Counts(COUNTERS.map(|(counter, ..)| count(counter))),
-            times: Timed::ALL.map(time),
-        }
-    }
-
     /// What one counter counted.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counts.0[counter as usize]
+    }
+
+    /// What the counters counted that are parts of this sum.
+    pub fn sum(&self, part: Part) -> u64 {
+        let parts = COUNTERS.iter().zip(self.counts.0);
+        parts
+            .filter(|((counter, ..), _)| counter.part() == part)
+            .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
     /// How long what is timed took.
@@ -72,7 +67,7 @@ impl Tally {
 
     /// Whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
-        self.counts.0.iter().all(|count| *count == 0)
+        self.counts.is_zero()
     }
 
     /// Adds another.
@@ -96,6 +91,12 @@ impl Tally {
             *mine = mine.since(theirs);
         }
         later
+    }
+}
+
+impl Counts {
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
     }
 }
 
