@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub use counter::{COUNTERS, Counter};
 pub use distribution::Distribution;
-pub use fleet::{InstanceSnapshot, Instances, Report};
+pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 use histogram::Histogram;
 pub use numbers::{Numbers, Percentiles};
 pub use snapshot::{
