@@ -153,7 +153,10 @@ fn what_no_instance_writes_is_not_believed() {
         ("/windows/1m/0", (-1).into()),
         ("/windows/1m/1/counts/miss", (1_u64 << 60).into()),
         ("/windows/1m/1/counts/miss", (-1).into()),
-        ("/queries", serde_json::json!({ "No Query": { "counts": {} } })),
+        (
+            "/queries",
+            serde_json::json!({ "No Query": { "counts": {} } }),
+        ),
         ("/queries/a/times/hit/counts", huge),
         (
             "/queries/a/times/hit/counts",
