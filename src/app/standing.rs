@@ -5,10 +5,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub struct Standing(Mutex<Stand>);
+pub struct Standing {
+    stand: Mutex<Stand>,
+    generations: watch::Sender<u64>,
+}
 
 /// How it stands at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -34,6 +38,12 @@ impl Standing {
     /// The generation of that number serves from now on.
     pub fn serves(&self, generation: u64) {
         self.lock().generation = generation;
+        self.generations.send_replace(generation);
+    }
+
+    /// The number of the generation that serves, as it changes.
+    pub(super) fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
     }
 
     /// Keeps what came of a reload.
@@ -47,6 +57,6 @@ impl Standing {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stand> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

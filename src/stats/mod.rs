@@ -40,7 +40,7 @@ use bytes::Bytes;
 
 pub use counter::{COUNTERS, Counter, Family, Part, Unit};
 pub use distribution::Distribution;
-pub use fleet::{InstanceSnapshot, Instances, Report};
+pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
 pub use load::{KeyId, LoadEnd, LoadError, Trigger};
 pub use numbers::{Numbers, Percentiles};

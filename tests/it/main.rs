@@ -44,6 +44,7 @@ mod fleet_faults;
 mod fleet_loads;
 mod fleet_memory;
 mod fleet_purges;
+mod fleet_stats;
 mod fleet_support;
 mod foreign;
 mod formats;
