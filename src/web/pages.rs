@@ -41,7 +41,10 @@ pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> 
         Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
             let provenance = provenance(&reply, context.started.elapsed());
-            let page = outline.fill(provenance.elapsed, Some(&provenance));
+            let pace = site
+                .pace
+                .of(site.app.stats.query(query.index), context.started);
+            let page = outline.fill(provenance.elapsed, Some(&provenance), &pace);
             let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
             with_provenance(site, response, &reply, context)
         }

@@ -2,6 +2,7 @@
 //! form. It renders from memory alone, so it works with Redis and the database down.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -15,6 +16,8 @@ use crate::logging::{self, Lost};
 use crate::stats::{Snapshot, Window};
 use crate::view::{self, StatsSort};
 
+const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
+
 /// Between two reloads that a page without script may ask of its browser, in seconds.
 const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
 
@@ -24,10 +27,13 @@ struct Asked {
     window: Window,
     sort: StatsSort,
     refresh: Option<u32>,
+    /// Only what changes with time, as the page's script asks for it: `part=numbers`. It is a
+    /// parameter and no header, so that whoever debugs it can open the same address.
+    part: bool,
 }
 
 impl Asked {
-    /// Reads `window`, `sort` and `refresh`.
+    /// Reads `window`, `sort`, `refresh` and `part`.
     ///
     /// # Errors
     /// What is unknown or given twice, with what is known.
@@ -45,9 +51,11 @@ impl Asked {
                         .ok_or_else(|| bad(format!("window is one of {}", known())))?;
                 }
                 "sort" => {
-                    let known = || names(StatsSort::ALL.map(StatsSort::name));
-                    asked.sort = StatsSort::named(&value)
-                        .ok_or_else(|| bad(format!("sort is one of {}", known())))?;
+                    let known = || StatsSort::names().collect::<Vec<_>>().join(", ");
+                    asked.sort = StatsSort::named(&value).ok_or_else(|| {
+                        let turned = "with a - before it, the other way round";
+                        bad(format!("sort is one of {}; {turned}", known()))
+                    })?;
                 }
                 "refresh" => {
                     let seconds = value.parse().ok().filter(|s| REFRESH.contains(s));
@@ -58,7 +66,9 @@ impl Asked {
                         ))
                     })?);
                 }
-                _ => return Err(bad("known are window, sort and refresh".to_owned())),
+                "part" if value == view::PART => asked.part = true,
+                "part" => return Err(bad(format!("part is {}", view::PART))),
+                _ => return Err(bad("known are window, sort, refresh and part".to_owned())),
             }
             seen.push(name);
         }
@@ -140,12 +150,21 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
             at: &reload.at,
             message: &reload.message,
         }),
+        evicted: site.evictions.look(snapshot, context.started),
+        script: &site.assets.stats_script,
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
         ..site.frame()
     };
-    body::page(StatusCode::OK, view::stats(&frame, &page), context)
+    let markup = match asked.part {
+        true => view::live(&page),
+        false => view::stats(&frame, &page),
+    };
+    let mut response = body::page(StatusCode::OK, markup, context);
+    let headers = response.headers_mut();
+    headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+    response
 }
 
 /// What `/stats.json` shows: the numbers, and beside them what the process counts for itself.
