@@ -45,7 +45,7 @@ fn each(instances: &Instances) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="fleet" tabindex="0" {
             table.stats {
-                caption #fleet { h2 { "Instances" } "Counts and times of all are added up; ratios are taken from the sums." }
+                caption #fleet { h2 { "Instances" } p { "Counts and times of all are added up; ratios are taken from the sums." } }
                 thead { tr {
                     th scope="col" { "Instance" }
                     th scope="col" { "Version" }

@@ -11,15 +11,15 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="slowest" tabindex="0" {
             table.stats {
-                caption #slowest { h2 { "Slowest loads" } "Times are UTC." }
+                caption #slowest { h2 { "Slowest loads" } p { "Times are UTC." } }
                 thead { tr {
                     th.num scope="col" { "Took" }
                     th scope="col" { "Query" }
                     th scope="col" { "Key" }
-                    @if shows_params { th scope="col" { "Parameters" } }
-                    th scope="col" { "Ended" }
-                    th scope="col" { "Begun by" }
                     th scope="col" { "Result" }
+                    th scope="col" { "Begun by" }
+                    th scope="col" { "Ended" }
+                    @if shows_params { th scope="col" { "Parameters" } }
                 } }
                 tbody {
                     @for load in loads {
@@ -27,15 +27,15 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
                             th.num scope="row" { (format::time(Some(load.seconds))) }
                             td { (load.query) }
                             td { code { (load.key) } }
-                            @if shows_params { td.wrap { (load.params.as_deref().unwrap_or("–")) } }
-                            td { (super::clock(load.at)) }
-                            td { (load.trigger.replace('_', " ")) }
                             td {
                                 @match &load.error {
                                     Some(class) => strong.bad { "failed: " (class.replace('_', " ")) },
                                     None => "ok",
                                 }
                             }
+                            td { (load.trigger.replace('_', " ")) }
+                            td { (super::clock(load.at)) }
+                            @if shows_params { td.wrap { (load.params.as_deref().unwrap_or("–")) } }
                         }
                     }
                     @if loads.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn hottest(keys: &[HotKey]) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="hottest" tabindex="0" {
             table.stats {
-                caption #hottest { h2 { "Hottest keys" } "Since the start, estimated." }
+                caption #hottest { h2 { "Hottest keys" } p { "Since the start, estimated." } }
                 thead { tr {
                     th.num scope="col" { "Requests" }
                     th scope="col" { "Query" }

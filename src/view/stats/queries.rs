@@ -14,7 +14,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
             table.stats.grouped {
                 caption #queries {
                     h2 { "Queries" }
-                    "A heading sorts the table by its column. What the words mean stands at the end of the page."
+                    p { "A heading sorts the table by its column. What the words mean stands at the end of the page." }
                 }
                 thead { (groups()) (headings(page)) }
                 tbody {

@@ -64,20 +64,25 @@ fn path(points: &[Option<f64>], top: f64) -> Path {
     for run in points.split(Option::is_none) {
         #[expect(clippy::cast_precision_loss, reason = "a few points")]
         let x = |n: usize| (at + n) as f64 * step;
-        let mut heights = run.iter().flatten().map(|value| height(*value)).enumerate();
         // Writing to a string does not fail.
-        if let Some((_, first)) = heights.next() {
-            let _ = write!(line, "M{:.1} {first:.1}", x(0));
-            let _ = write!(area, "M{:.1} {HEIGHT}V{first:.1}", x(0));
-            for (n, y) in heights {
-                let _ = write!(line, "L{:.1} {y:.1}", x(n));
-                let _ = write!(area, "L{:.1} {y:.1}", x(n));
+        match run {
+            [] => {}
+            // A point alone is a dash: a line of one point would not be seen.
+            [one] => {
+                let (left, width) = (x(0) - step / 2.0, step);
+                let y = height(one.unwrap_or_default());
+                let _ = write!(line, "M{left:.1} {y:.1}h{width:.1}");
+                let _ = write!(area, "M{left:.1} {HEIGHT}V{y:.1}h{width:.1}V{HEIGHT}Z");
             }
-            if run.len() == 1 {
-                // A line without length is drawn as a dot.
-                line.push_str("h0");
+            run => {
+                let _ = write!(area, "M{:.1} {HEIGHT}", x(0));
+                for (n, point) in run.iter().enumerate() {
+                    let y = height(point.unwrap_or_default());
+                    let _ = write!(line, "{}{:.1} {y:.1}", if n == 0 { 'M' } else { 'L' }, x(n));
+                    let _ = write!(area, "L{:.1} {y:.1}", x(n));
+                }
+                let _ = write!(area, "V{HEIGHT}Z");
             }
-            let _ = write!(area, "V{HEIGHT}Z");
         }
         at += run.len() + 1;
     }
@@ -93,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn gaps_stay_gaps_and_a_single_point_is_a_dot() {
+    fn gaps_stay_gaps_and_a_single_point_is_a_dash() {
         let points = [Some(0.0), Some(1.0), None, Some(0.5), None];
         let text = drawn(&points, Some(1.0));
-        let line = "M0.0 30.0L29.5 2.0M88.5 16.0h0";
+        let line = "M0.0 30.0L29.5 2.0M73.8 16.0h29.5";
         assert!(text.contains(line), "{text}");
-        let area = "M0.0 32V30.0L29.5 2.0V32ZM88.5 32V16.0V32Z";
+        let area = "M0.0 32L0.0 30.0L29.5 2.0V32ZM73.8 32V16.0h29.5V32Z";
         assert!(text.contains(area), "{text}");
     }
 

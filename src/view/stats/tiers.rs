@@ -16,7 +16,12 @@ pub(super) fn tiers(
     database: &DatabaseSnapshot,
 ) -> Markup {
     html! {
-        div.tiers { (memory_panel(memory)) (redis_panel(redis)) (database_panel(database)) }
+        div.tiers {
+            (memory_panel(memory))
+            (database_panel(database))
+            (redis_panel(redis))
+            (server_panel(redis.and_then(|redis| redis.info.as_ref())))
+        }
     }
 }
 
@@ -36,7 +41,7 @@ fn memory_panel(tier: &MemorySnapshot) -> Markup {
                     (provenance::bar("left", part(tier.bytes, tier.max_bytes)))
                     dl.facts {
                         (fact("Entries", format::count(tier.entries)))
-                        (classes("Left", &tier.evictions))
+                        (classes("Entries that left", &tier.evictions))
                     }
                 },
             }
@@ -60,7 +65,6 @@ fn redis_panel(tier: Option<&RedisSnapshot>) -> Markup {
                     (classes("Not taken", &tier.refused))
                     (pool(&tier.pool))
                 }
-                (info(tier.info.as_ref()))
             } @else {
                 p { "Not configured: copies live in this process only." }
             }
@@ -142,7 +146,7 @@ fn pool(pool: &PoolSnapshot) -> Markup {
 }
 
 /// What Redis says of its server, which others use as well.
-fn info(info: Option<&RedisInfo>) -> Markup {
+fn server_panel(info: Option<&RedisInfo>) -> Markup {
     let Some(info) = info else {
         return html! {};
     };
@@ -158,22 +162,24 @@ fn info(info: Option<&RedisInfo>) -> Markup {
         )
     });
     html! {
-        h3 { "Its whole server" }
-        p.note { "Everybody’s numbers, not only ours; said " (format::age(format::seconds(info.age_seconds))) " ago." }
-        @if let Some((used, max)) = info.used_memory.zip(info.maxmemory).filter(|(_, max)| *max > 0) {
-            (provenance::bar("left", part(used, max)))
-        }
-        dl.facts {
-            (fact("Memory", memory(info)))
-            (fact("When full", or_unknown(info.maxmemory_policy.clone())))
-            (fact("Evicted keys", count(info.evicted_keys)))
-            (fact("Expired keys", count(info.expired_keys)))
-            (fact("Reads", or_unknown(reads)))
-            (fact("Clients", count(info.connected_clients)))
-            (fact("Clients turned away", count(info.rejected_connections)))
-            (fact("Role", or_unknown(info.role.clone())))
-            (fact("Version", or_unknown(info.redis_version.clone())))
-            (fact("Up", or_unknown(uptime.map(format::span))))
+        section.panel aria-labelledby="redis-server" {
+            h2 #redis-server { "Redis, the whole server" }
+            p.quiet { "Everybody’s numbers, not only ours. Said " (format::age(format::seconds(info.age_seconds))) " ago." }
+            @if let Some((used, max)) = info.used_memory.zip(info.maxmemory).filter(|(_, max)| *max > 0) {
+                (provenance::bar("left", part(used, max)))
+            }
+            dl.facts {
+                (fact("Memory", memory(info)))
+                (fact("When full", or_unknown(info.maxmemory_policy.clone())))
+                (fact("Evicted keys", count(info.evicted_keys)))
+                (fact("Expired keys", count(info.expired_keys)))
+                (fact("Reads", or_unknown(reads)))
+                (fact("Clients", count(info.connected_clients)))
+                (fact("Clients turned away", count(info.rejected_connections)))
+                (fact("Role", or_unknown(info.role.clone())))
+                (fact("Version", or_unknown(info.redis_version.clone())))
+                (fact("Up", or_unknown(uptime.map(format::span))))
+            }
         }
     }
 }
@@ -221,9 +227,9 @@ mod tests {
 
     #[test]
     fn what_redis_does_not_say_is_not_zero() {
-        let text = plain(&info(Some(&RedisInfo::default())).0);
+        let text = plain(&server_panel(Some(&RedisInfo::default())).0);
         assert_eq!(text.matches("<dd>n/a</dd>").count(), 10, "{text}");
-        assert!(info(None).0.is_empty());
+        assert!(server_panel(None).0.is_empty());
     }
 
     #[test]
