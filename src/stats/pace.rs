@@ -15,11 +15,12 @@ pub struct Pace {
 impl QueryStats {
     /// The pace of this query. It reads some hundred counters: microseconds, not nanoseconds.
     pub fn pace(&self) -> Pace {
-        let mut copy = self.times[Timed::Hit as usize].read();
-        copy.add(&self.times[Timed::Stale as usize].read());
+        let tally = self.tally();
+        let mut copy = tally.time(Timed::Hit).clone();
+        copy.add(tally.time(Timed::Stale));
         Pace {
             copy: Percentiles::of(&copy),
-            load: Percentiles::of(&self.times[Timed::Load as usize].read()),
+            load: Percentiles::of(tally.time(Timed::Load)),
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(redis_memory(page));
     found.extend(evictions(page));
     found.extend(instances(page));
-    found.extend(hit_ratio(page));
+    found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
 }
@@ -259,7 +259,7 @@ fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
     found
 }
 
-fn hit_ratio(page: &StatsPage<'_>) -> Option<Verdict> {
+fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
     let total = &page.snapshot.total;
     let Some(ratio) = total.hit_ratio else {
         let words = match (total.requests, page.snapshot.window) {
@@ -269,7 +269,7 @@ fn hit_ratio(page: &StatsPage<'_>) -> Option<Verdict> {
             (0, Window::Hour) => "Nothing was asked in the last hour.",
             _ => "All requests went past the cache.",
         };
-        return Some((Level::Note, words.to_owned()));
+        return (Level::Note, words.to_owned());
     };
     let share = format::share(Some(ratio));
     if total.requests < ENOUGH_REQUESTS {
@@ -277,15 +277,18 @@ fn hit_ratio(page: &StatsPage<'_>) -> Option<Verdict> {
             "The cache answered {share} of {} so far: too few to judge.",
             format::counted(total.requests, "request"),
         );
-        return Some((Level::Note, words));
+        return (Level::Note, words);
     }
     let words = format!("The cache answers {share} of requests");
-    Some(if ratio < GOOD_HIT_RATIO {
+    if ratio < GOOD_HIT_RATIO {
         (
             Level::Attention,
             format!("{words}. A longer TTL would raise that."),
         )
     } else {
         (Level::Good, format!("{words}."))
-    })
+    }
 }
+
+#[cfg(test)]
+mod tests;

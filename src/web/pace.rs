@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::stats::QueryStats;
 use crate::view::Comparison;
 
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -55,9 +54,9 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// What is known at `now`. Whoever finds it too old reads it anew; the others go on with what
+    /// What is known at `now`. Whoever finds it too old has it read anew; the others go on with what
     /// is there. As long as there is nothing to compare, it is read every time.
-    pub(super) fn of(&self, query: &QueryStats, now: Instant) -> Comparison {
+    pub(super) fn at(&self, now: Instant, read: impl FnOnce() -> Comparison) -> Comparison {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let now = micros(now.saturating_duration_since(self.since));
         let until = self.until.load(Ordering::Relaxed);
@@ -74,8 +73,7 @@ impl Pace {
         if !is_ours && kept.load.is_some() && kept.copy.is_some() {
             return kept;
         }
-        let pace = query.pace();
-        let read = Comparison::new(&pace.copy, &pace.load);
+        let read = read();
         self.load.keep(read.load);
         self.copy.keep(read.copy);
         read
@@ -84,34 +82,38 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
-    use crate::outcome::{Outcome, Tier};
-    use crate::stats::Stats;
 
     #[test]
     fn it_is_read_until_there_is_something_to_compare_and_then_once_a_second() {
-        let stats = Stats::new(["version"].into_iter());
-        let query = stats.query(0);
         let pace = Pace::default();
-        let at = |millis| pace.of(query, pace.since + Duration::from_millis(millis));
-        let copies = |comparison: Comparison| comparison.copy.map_or(0, |(_, count)| count);
-        let hit = || {
-            let (own, load) = (Duration::from_micros(300), Duration::from_secs(5));
-            query.request(Outcome::Hit(Tier::Memory), own, load);
+        let reads = Cell::new(0);
+        let both = Comparison {
+            load: Some((Duration::from_secs(5), 1)),
+            copy: Some((Duration::from_micros(300), 7)),
         };
-        assert_eq!(at(0), Comparison::default());
-        hit();
-        assert_eq!(copies(at(1)), 1);
-        hit();
-        assert_eq!((copies(at(2)), at(2).load), (2, None));
-        query.load_begins();
-        query.load_ends(true, Duration::from_secs(5));
-        assert_eq!(at(3).load.map(|(_, count)| count), Some(1));
-        hit();
-        assert_eq!(copies(at(999)), 2);
-        assert_eq!(copies(at(1_000)), 3);
-        hit();
-        assert_eq!(copies(at(1_999)), 3);
-        assert_eq!(copies(at(2_000)), 4);
+        let half = Comparison { copy: None, ..both };
+        let at = |millis, there: Comparison| {
+            let now = pace.since + Duration::from_millis(millis);
+            pace.at(now, || {
+                reads.set(reads.get() + 1);
+                there
+            })
+        };
+        for (number, millis) in [(1, 0), (2, 1), (3, 999)] {
+            assert_eq!(at(millis, half), half);
+            assert_eq!(reads.get(), number);
+        }
+        assert_eq!(at(1_000, both), both);
+        let later = Comparison {
+            copy: Some((Duration::from_micros(400), 9)),
+            ..both
+        };
+        assert_eq!(at(1_999, later), both);
+        assert_eq!(reads.get(), 4);
+        assert_eq!(at(2_000, later), later);
+        assert_eq!(reads.get(), 5);
     }
 }

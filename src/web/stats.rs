@@ -2,7 +2,6 @@
 //! form. It renders from memory alone, so it works with Redis and the database down.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -15,8 +14,6 @@ use crate::error::RequestError;
 use crate::logging::{self, Lost};
 use crate::stats::{Snapshot, Window};
 use crate::view::{self, StatsSort};
-
-const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// Between two reloads that a page without script may ask of its browser, in seconds.
 const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
@@ -157,14 +154,12 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         version: Some(env!("CARGO_PKG_VERSION")),
         ..site.frame()
     };
-    let markup = match asked.part {
-        true => view::live(&page),
-        false => view::stats(&frame, &page),
+    let markup = if asked.part {
+        view::live(&page)
+    } else {
+        view::stats(&frame, &page)
     };
-    let mut response = body::page(StatusCode::OK, markup, context);
-    let headers = response.headers_mut();
-    headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
-    response
+    body::page(StatusCode::OK, markup, context)
 }
 
 /// What `/stats.json` shows: the numbers, and beside them what the process counts for itself.

@@ -91,7 +91,7 @@ pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
 pub fn live(page: &StatsPage<'_>) -> Markup {
     let snapshot = page.snapshot;
     let found = verdict::verdicts(page);
-    let from = page.address(snapshot.window, page.sort, None);
+    let from = address(snapshot.window, page.sort, None);
     let and = if from.contains('?') { '&' } else { '?' };
     html! {
         div #live data-from={ (from) (and) "part=" (PART) } data-summary=(summary(&found)) data-at=(format::moment(snapshot.generated_at).1) {
@@ -108,30 +108,29 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
     }
 }
 
-impl StatsPage<'_> {
-    /// The address of the page as it would be with these. What is usual is not written.
-    fn address(&self, window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
-        let mut pairs = Vec::new();
-        if window != Window::default() {
-            pairs.push(format!("window={}", window.name()));
-        }
-        if sort != StatsSort::default() {
-            pairs.push(format!("sort={}", sort.name()));
-        }
-        if let Some(seconds) = refresh {
-            pairs.push(format!("refresh={seconds}"));
-        }
-        match pairs.is_empty() {
-            true => "/stats".to_owned(),
-            false => format!("/stats?{}", pairs.join("&")),
-        }
+/// The address of the page as it would be with these. What is usual is not written.
+fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
+    let mut pairs = Vec::new();
+    if window != Window::default() {
+        pairs.push(format!("window={}", window.name()));
+    }
+    if sort != StatsSort::default() {
+        pairs.push(format!("sort={}", sort.name()));
+    }
+    if let Some(seconds) = refresh {
+        pairs.push(format!("refresh={seconds}"));
+    }
+    if pairs.is_empty() {
+        "/stats".to_owned()
+    } else {
+        format!("/stats?{}", pairs.join("&"))
     }
 }
 
 /// What a reader can do about the page. Pausing takes the script, which shows the button.
 fn controls(page: &StatsPage<'_>) -> Markup {
     let (window, sort) = (page.snapshot.window, page.sort);
-    let to = |refresh| page.address(window, sort, refresh);
+    let to = |refresh| address(window, sort, refresh);
     html! {
         div.actions.controls {
             p #state.state role="status" {}
@@ -183,7 +182,7 @@ fn windows(page: &StatsPage<'_>) -> Markup {
     html! {
         nav.windows aria-label="Time that is counted" {
             @for window in Window::ALL {
-                a href=(page.address(window, page.sort, page.refresh)) aria-current=[(window == page.snapshot.window).then_some("true")] {
+                a href=(address(window, page.sort, page.refresh)) aria-current=[(window == page.snapshot.window).then_some("true")] {
                     (match window {
                         Window::Minute => "1 min",
                         Window::FiveMinutes => "5 min",

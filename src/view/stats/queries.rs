@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::StatsPage;
 use super::columns::{COLUMNS, Group};
+use super::{StatsPage, address};
 use crate::stats::{Numbers, QuerySnapshot};
 
 pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
@@ -50,7 +50,7 @@ fn groups() -> Markup {
 fn headings(page: &StatsPage<'_>) -> Markup {
     let heading = |name: &'static str, words: &str| {
         let sort = page.sort.of_click(name);
-        let href = page.address(page.snapshot.window, sort, page.refresh);
+        let href = address(page.snapshot.window, sort, page.refresh);
         html! { a href={ (href) "#queries" } { (words) } }
     };
     html! {
