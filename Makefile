@@ -15,7 +15,7 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere smoke musl elsewhere servers chromium components wrk cargo clean help
+        check-static check-elsewhere smoke musl elsewhere servers chromium axe components wrk cargo clean help
 
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
@@ -34,7 +34,7 @@ test-all: test test-extra ## Run `make test`, then the tests in a real Chromium
 some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep ': test$$' >/dev/null || \
   { echo "There is no ignored test named '$(2)': nothing was tested." >&2; exit 1; }
 
-test-extra: servers chromium ## Run only what test-all adds to test
+test-extra: servers chromium axe ## Run only what test-all adds to test
 	$(call some_tests,,browser)
 	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
 
@@ -101,6 +101,8 @@ servers: cargo
 	@.ci/install servers
 chromium:
 	@.ci/install chromium
+axe: cargo
+	@.ci/install axe
 components: cargo
 	@.ci/install components
 wrk:

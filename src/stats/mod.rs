@@ -20,6 +20,7 @@ mod ledger;
 mod load;
 mod mask;
 mod numbers;
+mod pace;
 mod packed;
 mod query;
 mod sketch;
@@ -44,6 +45,7 @@ pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
 pub use load::{KeyId, LoadEnd, LoadError, Trigger};
 pub use numbers::{Numbers, Percentiles};
+pub use pace::Pace;
 pub use query::QueryStats;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,

@@ -9,11 +9,13 @@ mod context;
 mod data;
 mod encoding;
 mod errors;
+mod eviction;
 mod forwarded;
 mod guard;
 mod health;
 mod line;
 mod negotiate;
+mod pace;
 mod pages;
 mod purge;
 mod redirect;
@@ -47,6 +49,8 @@ pub struct Site {
     assets: Assets,
     access: AccessRule,
     access_log: Option<AccessLog>,
+    pace: pace::Pace,
+    evictions: eviction::Watch,
     /// Every response closes its connection.
     parting: AtomicBool,
     draining: AtomicBool,
@@ -60,6 +64,8 @@ impl Site {
             access: AccessRule::new(&app.settings),
             app,
             access_log,
+            pace: pace::Pace::default(),
+            evictions: eviction::Watch::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }

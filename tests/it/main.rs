@@ -75,6 +75,7 @@ mod slow_clients;
 mod soak;
 mod soak_fleet;
 mod soak_slow_clients;
+mod stats_page;
 mod systemd;
 mod tls;
 mod unslow;
