@@ -8,6 +8,7 @@ mod fleet;
 mod histogram;
 mod ledger;
 mod numbers;
+mod process;
 mod snapshot;
 mod tally;
 mod tiers;
@@ -22,6 +23,7 @@ pub use distribution::Distribution;
 pub use fleet::{InstanceSnapshot, Instances, Report};
 use histogram::Histogram;
 pub use numbers::{Numbers, Percentiles};
+pub use process::Process;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,
     RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,

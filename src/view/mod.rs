@@ -4,10 +4,12 @@
 //! attribute nor a script in the markup, so lengths of bars are SVG attributes.
 //!
 //! One file per page, over the parts they share: `frame` (what stands around every page),
-//! `provenance` (where an answer came from), `table`, `form` with `input`, and `format`.
+//! `provenance` (where an answer came from), `table`, `form` with `input`, and `format`. What is
+//! for machines and terminals, not for browsers, is in `export`.
 
 mod catalog;
 mod error;
+pub mod export;
 mod form;
 pub mod format;
 mod frame;
