@@ -205,3 +205,63 @@ fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok();
     said.and_then(|said| said.parse().ok()).unwrap_or(WIDTH)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::stats::{Stats, Window};
+
+    #[test]
+    fn the_windows_of_the_flag_are_those_of_the_numbers() {
+        assert_eq!(flags::WINDOWS, Window::ALL.map(Window::name));
+    }
+
+    #[test]
+    fn a_page_stands_where_the_last_one_stood_and_no_lower() {
+        let three = "a\nb\nc\n";
+        let whole = "\x1b[Ha\x1b[K\nb\x1b[K\nc\x1b[K\n\x1b[J";
+        assert_eq!(replaced(three, 4), whole);
+        assert_eq!(replaced(three, 24), whole);
+        let cut = "\x1b[Ha\x1b[K\n… and 2 more lines\x1b[K\n\x1b[J";
+        assert_eq!(replaced(three, 3), cut);
+        for height in 0..3 {
+            assert_eq!(replaced(three, height).matches('\n').count(), 1, "{height}");
+        }
+    }
+
+    #[test]
+    fn a_refused_reload_is_said_first_and_steers_no_terminal() {
+        let stats = Stats::new(["q"].into_iter());
+        let mut document = serde_json::to_value(stats.snapshot(Window::Start)).unwrap();
+        let page = |document: &serde_json::Value| {
+            let json = serde_json::to_vec(document).unwrap();
+            table(&json, 80).unwrap()
+        };
+        assert!(!page(&document).contains("not reloaded"));
+        document["daemon"] = serde_json::json!({
+            "generation": 2,
+            "last_reload": { "ok": false, "at": "2026-01-01T00:00:00Z", "message": "no \u{1b}[1m" }
+        });
+        let said = page(&document);
+        let first = "The settings were not reloaded at 2026-01-01T00:00:00Z: no \\u{1b}[1m\n";
+        assert!(said.starts_with(first), "{said}");
+        document["daemon"]["last_reload"]["ok"] = true.into();
+        assert!(!page(&document).contains("not reloaded"));
+        assert!(table(b"<html>", 80).is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_said_in_the_servers_words() {
+        let said = |status, body: &str| {
+            let body = body.as_bytes().to_vec();
+            refusal(&Answer { status, body }, "http://h:1")
+                .message()
+                .unwrap()
+        };
+        let words = said(403, r#"{"ok":false,"error":"no \u001b[1m"}"#);
+        assert_eq!(words, "http://h:1 refuses: no \\u{1b}[1m");
+        assert!(said(502, "<html>").contains("is it unslow"));
+    }
+}

@@ -325,3 +325,6 @@ fn clock(seconds: f64) -> String {
     let (hour, minute, second) = at.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
 }
+
+#[cfg(test)]
+mod tests;
