@@ -22,6 +22,7 @@ mod mask;
 mod numbers;
 mod pace;
 mod packed;
+mod process;
 mod query;
 mod sketch;
 mod slowest;
@@ -46,6 +47,7 @@ pub use gauges::{Gauges, MemoryGauge, RedisGauge};
 pub use load::{KeyId, LoadEnd, LoadError, Trigger};
 pub use numbers::{Numbers, Percentiles};
 pub use pace::Pace;
+pub use process::Process;
 pub use query::QueryStats;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,

@@ -5,10 +5,12 @@
 //!
 //! One file per page, over the parts they share: `frame` (what stands around every page),
 //! `provenance` (where an answer came from), `race` (a load and a copy compared), `table`, `form`
-//! with `input`, and `format`.
+//! with `input`, and `format`. What is for machines and terminals, not for browsers, is in
+//! `export`.
 
 mod catalog;
 mod error;
+pub mod export;
 mod form;
 pub mod format;
 mod frame;

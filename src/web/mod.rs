@@ -14,6 +14,7 @@ mod forwarded;
 mod guard;
 mod health;
 mod line;
+mod metrics;
 mod negotiate;
 mod pace;
 mod pages;
@@ -120,7 +121,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/q/{name}").get(pages::routed_query))
         .configure(purge::routes)
         .service(read_only("/stats").get(stats::page))
-        .service(read_only("/stats.json").get(stats::json))
+        .service(read_only("/stats.{suffix}").get(stats::suffixed))
+        .service(read_only("/metrics").get(metrics::metrics))
         .service(read_only("/healthz").get(health::healthz))
         .service(read_only("/readyz").get(health::readyz))
         .service(read_only("/static/{file}").get(assets::file))
