@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::params::{Allowed, LONGEST, Param, ParamDefault};
-use super::value::{ParamType, Value};
+use super::value::{BOOLEANS, ParamType, Value};
 use super::{number, pattern};
 
 impl Param {
@@ -27,6 +27,23 @@ impl Param {
             schema.insert("default".to_owned(), default);
         }
         Json::Object(schema)
+    }
+
+    /// The JSON Schema of what a form may hold for it: texts that stand for its values. `schema` is
+    /// that of [`Param::schema`], or a reference to it.
+    pub fn field_schema(&self, schema: Json) -> Json {
+        let mut words: Vec<&str> = Vec::new();
+        if self.kind == ParamType::Boolean {
+            let taken = BOOLEANS
+                .iter()
+                .filter(|(_, value)| self.allowed.takes(&Value::Boolean(*value)));
+            words.extend(taken.map(|(word, _)| *word));
+        }
+        words.extend(self.takes_empty().then_some(""));
+        if words.is_empty() {
+            return schema;
+        }
+        json!({ "anyOf": [schema, { "type": "string", "enum": words }] })
     }
 
     /// Whether an empty value that its schema does not take is taken all the same, because it

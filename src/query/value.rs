@@ -210,12 +210,24 @@ fn whole(text: &str) -> Result<&str, &'static str> {
     Ok(text)
 }
 
+/// How the two are written, in whatever case.
+pub(super) const BOOLEANS: [(&str, bool); 8] = [
+    ("true", true),
+    ("1", true),
+    ("yes", true),
+    ("on", true),
+    ("false", false),
+    ("0", false),
+    ("no", false),
+    ("off", false),
+];
+
 fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("is neither true nor false"),
-    }
+    let found = BOOLEANS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    let (_, value) = found.ok_or("is neither true nor false")?;
+    Ok(*value)
 }
 
 fn uuid(text: &str) -> Result<String, &'static str> {

@@ -14,14 +14,15 @@ mod guard;
 mod health;
 mod line;
 mod negotiate;
+mod openapi;
 mod pages;
 mod purge;
 mod redirect;
 mod shortcut;
 mod stats;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
@@ -45,6 +46,7 @@ use assets::Assets;
 pub struct Site {
     app: Arc<App>,
     assets: Assets,
+    openapi: OnceLock<openapi::Document>,
     access: AccessRule,
     access_log: Option<AccessLog>,
     /// Every response closes its connection.
@@ -57,6 +59,7 @@ impl Site {
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
             assets: Assets::new(),
+            openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
             app,
             access_log,
@@ -115,6 +118,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(purge::routes)
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.json").get(stats::json))
+        .service(read_only("/openapi.json").get(openapi::openapi))
         .service(read_only("/healthz").get(health::healthz))
         .service(read_only("/readyz").get(health::readyz))
         .service(read_only("/static/{file}").get(assets::file))

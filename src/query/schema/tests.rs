@@ -115,6 +115,22 @@ fn an_empty_value_is_taken_where_it_counts_as_none() {
     }
 }
 
+#[test]
+fn a_form_holds_texts_that_stand_for_values() {
+    let field = |declaration: &str| param(declaration).field_schema(json!({ "$ref": "#" }));
+    assert_eq!(field("integer"), json!({ "$ref": "#" }));
+    let words =
+        |words: &[&str]| json!({ "anyOf": [{ "$ref": "#" }, { "type": "string", "enum": words }] });
+    assert_eq!(field("integer = 1"), words(&[""]));
+    assert_eq!(field("boolean : true"), words(&["true", "1", "yes", "on"]));
+    let flag = param("boolean = no");
+    let schema = flag.field_schema(flag.schema());
+    for word in schema["anyOf"][1]["enum"].as_array().unwrap() {
+        let word = word.as_str().unwrap();
+        assert!(word.is_empty() || takes(&flag, word), "{word}");
+    }
+}
+
 /// Days around every place at which a digit changes.
 fn days() -> Vec<String> {
     let mut days = Vec::new();
