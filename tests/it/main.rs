@@ -56,6 +56,7 @@ mod life;
 mod listen;
 mod logs;
 mod odd_requests;
+mod openapi;
 mod pidfile;
 mod printed;
 mod process;

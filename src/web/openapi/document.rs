@@ -17,8 +17,32 @@ pub(super) struct About<'a> {
     pub(super) home: &'a str,
     /// How long answers are fresh where a query does not say.
     pub(super) ttl: Duration,
-    /// Whether there is an admin token.
-    pub(super) has_token: bool,
+    /// Who may read the queries.
+    pub(super) readers: Rule,
+    /// Who may see the counters and purge.
+    pub(super) operators: Rule,
+}
+
+/// Who may ask for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everybody.
+    Open,
+    /// Some addresses.
+    Addresses,
+    /// Some addresses, and who brings a token.
+    Token,
+}
+
+impl Rule {
+    /// With what the others are refused.
+    pub(super) fn refusals(self) -> &'static [u16] {
+        match self {
+            Rule::Open => &[],
+            Rule::Addresses => &[403],
+            Rule::Token => &[401],
+        }
+    }
 }
 
 /// The tag of what does not belong to one query; those are named in lower case.
@@ -52,14 +76,12 @@ pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) 
         "components": {
             "parameters": shared.parameters,
             "headers": parts::headers(),
-            "responses": parts::responses(about.has_token),
+            "responses": parts::responses(),
             "schemas": shared.schemas,
             "requestBodies": shared.bodies,
+            "securitySchemes": schemas::security_schemes(about),
         },
     });
-    if about.has_token {
-        document["components"]["securitySchemes"] = schemas::security_schemes();
-    }
     let digest = Sha256::digest(document.to_string().as_bytes());
     let version: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
     document["info"]["version"] = json!(version);

@@ -24,7 +24,7 @@ use super::encoding::{Effort, encode, worthwhile};
 use super::negotiate::{Encoding, Format};
 use super::{Site, body};
 use crate::app::App;
-use document::About;
+use document::{About, Rule};
 
 /// The document as it is served.
 #[derive(Debug)]
@@ -40,7 +40,11 @@ impl Document {
         let about = About {
             home: &app.settings.server.home,
             ttl: app.settings.cache.ttl,
-            has_token: app.settings.admin_token.is_some(),
+            readers: Rule::Open,
+            operators: match app.settings.admin_token {
+                Some(_) => Rule::Token,
+                None => Rule::Addresses,
+            },
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {

@@ -32,7 +32,7 @@ const ERRORS: [(u16, &str); 13] = [
         400,
         "A parameter is unknown, repeated, missing or not what it has to be; the message names it.",
     ),
-    (401, "The admin token is missing or wrong."),
+    (401, "A token is missing or wrong."),
     (
         403,
         "Not for everybody, or a page of another site sent it; the message says which.",
@@ -129,7 +129,7 @@ const MAYBE_OF_DATA: [&str; 7] = [
 ];
 
 /// `components/responses`.
-pub(super) fn responses(has_token: bool) -> Value {
+pub(super) fn responses() -> Value {
     let rows = component("schemas", "Rows");
     let json = content(Format::Json, &rows);
     let (csv, lines) = (
@@ -180,9 +180,6 @@ pub(super) fn responses(has_token: bool) -> Value {
     );
     let error = content(Format::Json, &component("schemas", "Error"));
     for (status, description) in ERRORS {
-        if status == 401 && !has_token {
-            continue;
-        }
         let mut headers = vec!["Cache-Control", "X-Request-Id"];
         headers.extend((status == 401).then_some("WWW-Authenticate"));
         headers.extend((status == 503).then_some("Retry-After"));

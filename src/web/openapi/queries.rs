@@ -29,15 +29,17 @@ pub(super) fn add(
     let mut taken = self::parameters(query);
     taken.push(component("parameters", "If-None-Match"));
     let any = ("200", component("responses", "Any"));
-    let page = json!({ "get": {
+    let errors = [about.readers.refusals(), &[400, 404, 503]].concat();
+    let mut page = json!({
         "operationId": format!("query_{}", query.name),
         "tags": [query.name],
         "summary": query.title,
         "description": description(query, about),
         "parameters": taken,
-        "responses": answers(&[any, not_modified()], Errors::Page, &[400, 404, 503]),
-    } });
-    paths.insert(path.clone(), page);
+        "responses": answers(&[any, not_modified()], Errors::Page, &errors),
+    });
+    schemas::secure(&mut page, about.readers, schemas::READERS);
+    paths.insert(path.clone(), json!({ "get": page }));
     for (format, name, response) in [
         (Format::Json, "JSON", "Json"),
         (Format::Csv, "CSV", "Csv"),
@@ -45,14 +47,15 @@ pub(super) fn add(
     ] {
         let suffix = format.suffix();
         let good = ("200", component("responses", response));
-        let data = json!({ "get": {
+        let mut data = json!({
             "operationId": format!("{suffix}_{}", query.name),
             "tags": [query.name],
             "summary": format!("{}, as {name}", query.title),
             "parameters": taken,
-            "responses": answers(&[good, not_modified()], Errors::Data, &[400, 404, 503]),
-        } });
-        paths.insert(format!("{path}.{suffix}"), data);
+            "responses": answers(&[good, not_modified()], Errors::Data, &errors),
+        });
+        schemas::secure(&mut data, about.readers, schemas::READERS);
+        paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
     }
     for (action, what) in [
         ("refresh", "load again now"),
@@ -137,8 +140,11 @@ fn operation(query: &Query, about: &About<'_>, action: &str, what: &str) -> Valu
         ("200", component("responses", "Done")),
         ("303", component("responses", "ToPage")),
     ];
-    let refused: &[u16] = if about.has_token { &[401, 403] } else { &[403] };
-    let own = [&[400, 404, 408, 411, 415, 503], refused].concat();
+    let own = [
+        about.operators.refusals(),
+        &[400, 403, 404, 408, 411, 415, 503],
+    ]
+    .concat();
     let mut post = json!({
         "operationId": format!("{action}_{}", query.name),
         "tags": [query.name],
@@ -151,9 +157,7 @@ fn operation(query: &Query, about: &About<'_>, action: &str, what: &str) -> Valu
         let form = form_name(query, action != "refresh");
         post["requestBody"] = component("requestBodies", &form);
     }
-    if about.has_token {
-        post["security"] = schemas::security();
-    }
+    schemas::secure(&mut post, about.operators, schemas::OPERATORS);
     post
 }
 

@@ -1,7 +1,9 @@
 //! The JSON that is answered, as schemas; and what else stands under `components` besides
-//! responses.
+//! responses: parameters, tokens.
 
 use serde_json::{Map, Value, json};
+
+use super::document::{About, Rule};
 
 /// `components/schemas`, before those of the queries are added. Members that are not listed may
 /// come.
@@ -132,21 +134,46 @@ pub(super) fn parameters() -> Map<String, Value> {
         .collect()
 }
 
-/// `components/securitySchemes`: two ways to bring the admin token.
-pub(super) fn security_schemes() -> Value {
-    let description = "The token of `[admin] token_file`. Not asked for on the server's own \
-                       machine, and from the addresses in `[stats] allow`.";
-    json!({
-        "token": { "type": "http", "scheme": "bearer", "description": description },
-        "password": {
-            "type": "http",
-            "scheme": "basic",
-            "description": "The same token as the password, under any name.",
-        },
-    })
+/// Two ways to bring a token: by itself, and as a password, for which browsers ask.
+pub(super) type Schemes = [&'static str; 2];
+
+/// Those of the token of `[access] token_file`.
+pub(super) const READERS: Schemes = ["token", "password"];
+/// Those of the token of `[admin] token_file`.
+pub(super) const OPERATORS: Schemes = ["adminToken", "adminPassword"];
+
+/// Says of an operation that it takes a token, where it does.
+pub(super) fn secure(operation: &mut Value, rule: Rule, [token, password]: Schemes) {
+    if rule == Rule::Token {
+        operation["security"] = json!([{ token: [] }, { password: [] }]);
+    }
 }
 
-/// What an operation for operators asks for: either way.
-pub(super) fn security() -> Value {
-    json!([{ "token": [] }, { "password": [] }])
+/// `components/securitySchemes`: what the operations refer to.
+pub(super) fn security_schemes(about: &About<'_>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (rule, [token, password], description) in [
+        (
+            about.readers,
+            READERS,
+            "The token of `[access] token_file`. The addresses in `[access] allow` need none.",
+        ),
+        (
+            about.operators,
+            OPERATORS,
+            "The token of `[admin] token_file`. The server's own machine and the addresses in \
+             `[stats] allow` need none.",
+        ),
+    ] {
+        if rule == Rule::Token {
+            let scheme = |scheme: &str, how: &str| {
+                let description = format!("{description}{how}");
+                json!({ "type": "http", "scheme": scheme, "description": description })
+            };
+            all.insert(token.to_owned(), scheme("bearer", ""));
+            let how = " Here it is the password, under any name.";
+            all.insert(password.to_owned(), scheme("basic", how));
+        }
+    }
+    all
 }

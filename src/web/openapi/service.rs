@@ -13,7 +13,7 @@ use crate::web::negotiate::Format;
 pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<String, Value>) {
     let mut add = |path: &str, get: Value| paths.insert(path.to_owned(), json!({ "get": get }));
     if let Some(query) = home {
-        add("/", home_page(query));
+        add("/", home_page(query, about));
     }
     add("/q", catalog());
     add("/openapi.json", openapi());
@@ -38,7 +38,7 @@ fn operation(id: &str, summary: &str, responses: Value) -> Value {
     json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
 }
 
-fn home_page(query: &Query) -> Value {
+fn home_page(query: &Query, about: &About<'_>) -> Value {
     let page = response(
         "The page.",
         &[
@@ -50,10 +50,12 @@ fn home_page(query: &Query) -> Value {
         ],
         [content(Format::Html, &text())],
     );
-    let responses = answers(&[("200", page)], Errors::Page, &[400, 404, 503]);
+    let errors = [about.readers.refusals(), &[400, 404, 503]].concat();
+    let responses = answers(&[("200", page)], Errors::Page, &errors);
     let summary = format!("The first row of {:?} as a page", query.name);
     let mut get = operation("home", &summary, responses);
     get["parameters"] = json!(queries::parameters(query));
+    schemas::secure(&mut get, about.readers, schemas::READERS);
     get
 }
 
@@ -112,12 +114,10 @@ fn stats(id: &str, summary: &str, has_page: bool, about: &About<'_>) -> Value {
     let mut forms = vec![content(Format::Json, &counters)];
     forms.extend(has_page.then(|| content(Format::Html, &text())));
     let errors = if has_page { Errors::Page } else { Errors::Data };
-    let refused: &[u16] = if about.has_token { &[401, 403] } else { &[403] };
+    let refused = about.operators.refusals();
     let headers = ["Cache-Control", "Vary", "X-Request-Id"];
     let counters = response("The counters.", &headers, forms);
     let mut get = operation(id, summary, answers(&[("200", counters)], errors, refused));
-    if about.has_token {
-        get["security"] = schemas::security();
-    }
+    schemas::secure(&mut get, about.operators, schemas::OPERATORS);
     get
 }
