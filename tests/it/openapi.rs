@@ -82,9 +82,12 @@ fn every_default_and_every_value_of_a_list_is_taken() {
     assert!(tried > 30, "{tried}");
 }
 
-/// How many examples it makes up for each operation, of those that are allowed and of those that
-/// are not; `SCHEMATHESIS_EXAMPLES` says otherwise.
-const EXAMPLES: &str = "15";
+/// What else schemathesis is told, unless the environment says otherwise: how many examples to make
+/// up for each operation, of what is allowed and of what is not, and from where on.
+const OPTIONS: [(&str, &str, &str); 2] = [
+    ("--max-examples", "SCHEMATHESIS_EXAMPLES", "10"),
+    ("--seed", "SCHEMATHESIS_SEED", "1"),
+];
 
 /// A program of the environment that `make` installs.
 fn program(name: &str) -> PathBuf {
@@ -117,14 +120,17 @@ fn finds_nothing(unslow: &Unslow, args: &[&str]) {
     std::fs::write(&file, &document.body).unwrap();
     content("openapi-spec-validator", &[file.to_str().unwrap()]);
 
-    let examples = std::env::var("SCHEMATHESIS_EXAMPLES");
-    let examples = examples.as_deref().unwrap_or(EXAMPLES);
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/openapi/schemathesis.toml");
-    let url = format!("{}/openapi.json", unslow.url);
-    let mut all = vec!["--config-file", config.to_str().unwrap(), "run", &url];
+    let mut all = vec!["--config-file", config.to_str().unwrap(), "run"];
+    // Read from its address, it would leave that out.
+    all.extend([file.to_str().unwrap(), "--url", &unslow.url]);
     all.extend(["--checks", "all", "--mode", "all", "--continue-on-failure"]);
-    all.extend(["--seed", "1", "--generation-database", "none"]);
-    all.extend(["--max-examples", examples, "--no-color"]);
+    all.extend(["--generation-database", "none", "--no-color"]);
+    let options = OPTIONS.map(|(flag, name, usual)| {
+        let value = std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+        [flag.to_owned(), value]
+    });
+    all.extend(options.iter().flatten().map(String::as_str));
     all.extend(args);
     let said = content("schemathesis", &all);
     assert!(said.contains("No issues found"), "{said}");
@@ -147,7 +153,7 @@ fn start(ini: &str, more: &str) -> Unslow {
     let folder = queries();
     let ini = format!(
         "{ini}\n[queries]\ndir={folder}\n[demo]\ndelay=0s\n\
-         [server]\nlimit_request_line=64KiB\nlimit_request_body=1MiB\n{more}"
+         [server]\nlimit_request_line=64KiB\nlimit_request_body=1MiB\n[log]\nlevel=warn\n{more}"
     );
     let files = [("app.ini", ini.as_str()), ("token", TOKEN)];
     Unslow::start_with(&["--config", "app.ini"], &files, &[])
