@@ -128,9 +128,12 @@ impl Range<'_> {
     fn anything(&self, at: usize) -> String {
         let places = self.min.iter().zip(LARGEST).skip(at);
         places
-            .map(|(byte, largest)| match byte.is_ascii_digit() {
-                true => class(b'0', *largest),
-                false => char::from(*byte).to_string(),
+            .map(|(byte, largest)| {
+                if byte.is_ascii_digit() {
+                    class(b'0', *largest)
+                } else {
+                    char::from(*byte).to_string()
+                }
             })
             .collect()
     }

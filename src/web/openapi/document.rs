@@ -83,7 +83,9 @@ pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) 
         },
     });
     let digest = Sha256::digest(document.to_string().as_bytes());
-    let version: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    let version = format!("{:016x}", u64::from_be_bytes(first));
     document["info"]["version"] = json!(version);
     (document, version)
 }

@@ -1,5 +1,5 @@
-//! `GET /openapi.json`: what there is to ask for, in OpenAPI 3.1, for programs that make clients,
-//! forms and tests of it. This file serves the document; `document` puts it together from the
+//! `GET /openapi.json`: what there is to ask for, in `OpenAPI` 3.1, for programs that make
+//! clients, forms and tests of it. This file serves the document; `document` puts it together from the
 //! operations in `queries` and `service`, and what these share is in `parts` and
 //! `schemas`. What a parameter
 //! takes is said by `query`.

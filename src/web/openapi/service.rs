@@ -34,7 +34,7 @@ pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<Strin
 }
 
 /// An operation with what all of these have.
-fn operation(id: &str, summary: &str, responses: Value) -> Value {
+fn operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
 }
 
@@ -53,7 +53,7 @@ fn home_page(query: &Query, about: &About<'_>) -> Value {
     let errors = [about.readers.refusals(), &[400, 404, 503]].concat();
     let responses = answers(&[("200", page)], Errors::Page, &errors);
     let summary = format!("The first row of {:?} as a page", query.name);
-    let mut get = operation("home", &summary, responses);
+    let mut get = operation("home", &summary, &responses);
     get["parameters"] = json!(queries::parameters(query));
     schemas::secure(&mut get, about.readers, schemas::READERS);
     get
@@ -70,7 +70,7 @@ fn catalog() -> Value {
         ],
     );
     let responses = answers(&[("200", catalog)], Errors::Page, &[]);
-    operation("catalog", "The catalog, as a page or as JSON", responses)
+    operation("catalog", "The catalog, as a page or as JSON", &responses)
 }
 
 fn openapi() -> Value {
@@ -83,7 +83,7 @@ fn openapi() -> Value {
     );
     let same = response("It is what the client has.", &headers, []);
     let responses = answers(&[("200", document), ("304", same)], Errors::Data, &[]);
-    let mut get = operation("openapi", "This document", responses);
+    let mut get = operation("openapi", "This document", &responses);
     get["parameters"] = json!([component("parameters", "If-None-Match")]);
     get
 }
@@ -96,7 +96,7 @@ fn health() -> Value {
         [well],
     );
     let responses = answers(&[("200", well)], Errors::Page, &[]);
-    operation("healthz", "Whether the process serves", responses)
+    operation("healthz", "Whether the process serves", &responses)
 }
 
 fn readiness() -> Value {
@@ -106,7 +106,7 @@ fn readiness() -> Value {
     let leaving = response("Send none: it is about to end.", &headers, [state]);
     let responses = answers(&[("200", ready), ("503", leaving)], Errors::Page, &[]);
     let summary = "Whether it takes requests, and how database and Redis were last";
-    operation("readyz", summary, responses)
+    operation("readyz", summary, &responses)
 }
 
 fn stats(id: &str, summary: &str, has_page: bool, about: &About<'_>) -> Value {
@@ -117,7 +117,7 @@ fn stats(id: &str, summary: &str, has_page: bool, about: &About<'_>) -> Value {
     let refused = about.operators.refusals();
     let headers = ["Cache-Control", "Vary", "X-Request-Id"];
     let counters = response("The counters.", &headers, forms);
-    let mut get = operation(id, summary, answers(&[("200", counters)], errors, refused));
+    let mut get = operation(id, summary, &answers(&[("200", counters)], errors, refused));
     schemas::secure(&mut get, about.operators, schemas::OPERATORS);
     get
 }

@@ -68,8 +68,9 @@ fn every_reference_leads_to_a_part_and_every_operation_has_its_own_id() {
                 {
                     twice.push(id.to_string());
                 }
-                for names in members.get("security").and_then(Value::as_array) {
-                    for name in names.iter().flat_map(|one| one.as_object().unwrap().keys()) {
+                let security = members.get("security").and_then(Value::as_array);
+                for one in security.into_iter().flatten() {
+                    for name in one.as_object().unwrap().keys() {
                         let schemes = &document["components"]["securitySchemes"];
                         assert!(schemes.get(name).is_some(), "{name}");
                     }
