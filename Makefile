@@ -36,9 +36,10 @@ some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | 
 
 test-extra: servers chromium schemathesis ## Run only what test-all adds to test
 	$(call some_tests,,browser)
+	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
 	$(call some_tests,,openapi)
 	SCHEMATHESIS="$$(.ci/target-dir)/schemathesis" \
-	  $(CARGO) test $(LOCKED) --test it -- --ignored browser openapi $(ARGS)
+	  $(CARGO) test $(LOCKED) --test it -- --ignored openapi $(ARGS)
 
 model: servers ## Play many drawn cases of the fleet against its rules; each defence off must break one
 	$(CARGO) test $(LOCKED) --features undefended --lib -- --ignored cache::tests::model $(ARGS)
