@@ -14,6 +14,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -30,6 +32,7 @@ use document::{About, Rule};
 #[derive(Debug)]
 pub(super) struct Document {
     json: Bytes,
+    encoded: [OnceLock<Bytes>; 3],
     /// Names the document among all others.
     version: String,
 }
@@ -49,8 +52,22 @@ impl Document {
         let (json, version) = document::document(&app.catalog, &about);
         Document {
             json: json.to_string().into(),
+            encoded: Default::default(),
             version,
         }
+    }
+
+    /// The document in this encoding, made on first use: many queries make it large.
+    fn body(&self, encoding: Encoding) -> Bytes {
+        let slot = match encoding {
+            Encoding::Identity => return self.json.clone(),
+            Encoding::Gzip => 0,
+            Encoding::Brotli => 1,
+            Encoding::Zstd => 2,
+        };
+        self.encoded[slot]
+            .get_or_init(|| encode(&self.json, encoding, Effort::Kept))
+            .clone()
     }
 }
 
@@ -64,11 +81,7 @@ pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> Http
     let mut response = if context.has(&etag) {
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
-        let body = match encoding {
-            Encoding::Identity => document.json.clone(),
-            encoding => encode(&document.json, encoding, Effort::Once),
-        };
-        let mut response = HttpResponse::Ok().body(body);
+        let mut response = HttpResponse::Ok().body(document.body(encoding));
         body::describe(response.headers_mut(), Format::Json, encoding);
         response
     };
