@@ -16,6 +16,7 @@ mod health;
 mod line;
 mod metrics;
 mod negotiate;
+mod openapi;
 mod pace;
 mod pages;
 mod purge;
@@ -23,8 +24,8 @@ mod redirect;
 mod shortcut;
 mod stats;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
@@ -48,6 +49,7 @@ use assets::Assets;
 pub struct Site {
     app: Arc<App>,
     assets: Assets,
+    openapi: OnceLock<openapi::Document>,
     access: AccessRule,
     access_log: Option<AccessLog>,
     pace: pace::Pace,
@@ -62,6 +64,7 @@ impl Site {
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
             assets: Assets::new(),
+            openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
             app,
             access_log,
@@ -123,6 +126,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.{suffix}").get(stats::suffixed))
         .service(read_only("/metrics").get(metrics::metrics))
+        .service(read_only("/openapi.json").get(openapi::openapi))
         .service(read_only("/healthz").get(health::healthz))
         .service(read_only("/readyz").get(health::readyz))
         .service(read_only("/static/{file}").get(assets::file))

@@ -59,6 +59,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod odd_requests;
+mod openapi;
 mod pidfile;
 mod printed;
 mod process;
