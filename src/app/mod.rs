@@ -107,7 +107,7 @@ impl App {
         let context = engine.handle().enter();
         let authorities = Authorities::of(&settings);
         let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
-        require_home(&catalog, &settings.server.home)?;
+        require(&catalog, &settings)?;
         let db = Arc::new(Database::open(&settings)?);
         let stats = Arc::new(Stats::new(names(&catalog)));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
@@ -305,11 +305,14 @@ async fn load(
     })
 }
 
-/// The page at `/` must have its query.
+/// What settings and catalog ask of each other: the page at `/` must have its query, and a query
+/// that is to be protected somebody who may.
 ///
 /// # Errors
-/// There is none of that name.
-pub fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
+/// One of the two is not so.
+pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
+    catalog.require_access(settings.access.is_restricted())?;
+    let home = &settings.server.home;
     if catalog.get(home).is_some() {
         return Ok(());
     }

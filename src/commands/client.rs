@@ -180,12 +180,17 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
 
 /// Where the server of these settings is found from this machine.
 fn configured(settings: &Settings) -> Result<Place, Failure> {
-    let binds = &settings.server.bind;
+    let (binds, setting) = match settings.stats_bind.as_slice() {
+        [] => (settings.server.bind.as_slice(), "[server] bind"),
+        own => (own, "[stats] bind"),
+    };
     let unix = binds.iter().find(|bind| matches!(bind, Bind::Unix(_)));
     if settings.tls.is_some() && unix.is_none() {
-        let why = "the server of these settings speaks TLS, and this command does not\n  \
-                   add an address unix:PATH to [server] bind, which stays plain";
-        return Err(Failure::Usage(why.to_owned()));
+        let why = format!(
+            "the server of these settings speaks TLS, and this command does not\n  \
+             add an address unix:PATH to {setting}, which stays plain"
+        );
+        return Err(Failure::Usage(why));
     }
     let unknown = || {
         let why = "the settings do not say at which port it serves\n  name it: --url";

@@ -95,6 +95,12 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
                 env!("CARGO_PKG_VERSION")
             ));
         }
+        for url in &listeners.stats_urls() {
+            tell(&format!(
+                "unslow {} shows /stats at {url}",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
         if flags.open {
             browser::show(&urls);
         }

@@ -3,7 +3,7 @@
 
 use super::header::{Header, header};
 use super::statement::rewrite;
-use super::{DatabaseKind, Param, ParamDefault, Query};
+use super::{Access, DatabaseKind, Param, ParamDefault, Query};
 use crate::error::StartupError;
 use crate::error::words::shown;
 
@@ -40,6 +40,8 @@ impl Fault {
 pub(super) struct QueryFile {
     pub(super) query: Option<Query>,
     pub(super) notes: Vec<String>,
+    /// Where it says `access: token`.
+    pub(super) protected_at: Option<String>,
 }
 
 /// Reads a file. `file` names it in messages; `stem` is its name without `.sql`.
@@ -69,6 +71,8 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         policy,
         params,
         database,
+        access,
+        access_line,
         notify_line,
         unasked,
         body,
@@ -78,6 +82,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         return Ok(QueryFile {
             query: None,
             notes: Vec::new(),
+            protected_at: None,
         });
     }
     check_warm(&unasked, &params)?;
@@ -112,12 +117,14 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         description,
         params,
         policy,
+        access,
         kind,
         statement,
     };
     Ok(QueryFile {
         query: Some(query),
         notes,
+        protected_at: (access == Access::Token).then(|| format!("{file}:{access_line}")),
     })
 }
 

@@ -50,6 +50,18 @@ impl DatabaseKind {
     }
 }
 
+/// Who may read a query, as its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// It says nothing: whoever `[access]` lets in; without that section, everybody.
+    #[default]
+    AsConfigured,
+    /// Everybody.
+    Open,
+    /// Whoever `[access]` lets in, and there has to be such a section.
+    Token,
+}
+
 /// One named query.
 #[derive(Debug)]
 pub struct Query {
@@ -65,6 +77,8 @@ pub struct Query {
     pub params: Vec<Param>,
     /// What its header says about caching and limits.
     pub policy: QueryPolicy,
+    /// Who may read it.
+    pub access: Access,
     kind: DatabaseKind,
     statement: Statement,
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod assets;
+mod audience;
 mod body;
 mod connection;
 mod context;
@@ -37,7 +38,7 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
-pub use connection::{Connection, Manner};
+pub use connection::{Audience, Connection, Manner, Reception};
 pub use guard::around;
 pub use shortcut::Shortcut;
 
@@ -116,7 +117,7 @@ impl Site {
     }
 }
 
-/// The route table.
+/// The route table. Which of it a listener has is decided in `audience`, by the path.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/").get(pages::routed_home))
@@ -154,6 +155,7 @@ impl ReadOnly {
             async move { guard::bounded(&site, &context, handler).await }
         };
         web::resource(self.0)
+            .guard(audience::guard(self.0))
             .route(web::route().guard(reads).to(bounded))
             .route(web::method(Method::OPTIONS).to(allowed))
             .default_service(web::to(errors::method_not_allowed))

@@ -16,7 +16,7 @@ use url::form_urlencoded::Serializer;
 
 use super::context::Context;
 use super::negotiate::Format;
-use super::{Site, access, body, errors, guard, pages};
+use super::{Site, access, audience, body, errors, guard, pages};
 use crate::cache::{PurgeKind, Reach};
 use crate::error::RequestError;
 use crate::query::Query;
@@ -78,7 +78,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             let answer = answer(action, request, site.clone(), body);
             async move { guard::bounded(&site, &context, answer).await }
         };
-        let resource = web::resource(format!("/q/{{name}}/{}", action.name()))
+        let path = format!("/q/{{name}}/{}", action.name());
+        let resource = web::resource(path.as_str())
+            .guard(audience::guard(&path))
             .route(web::post().to(post))
             .route(web::method(Method::OPTIONS).to(options))
             .default_service(web::to(method_not_allowed));

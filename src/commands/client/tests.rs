@@ -71,6 +71,21 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
 }
 
 #[test]
+fn a_server_with_an_address_for_operators_is_asked_there() {
+    let of = |flags: &[&str]| {
+        let settings = Settings::from_flags(flags).unwrap();
+        Client::new(&settings, None).map(|client| client.server())
+    };
+    let address = of(&["--stats-bind", "127.0.0.1:9,unix:/run/s.sock"]);
+    assert_eq!(address.unwrap(), "http://127.0.0.1:9");
+    let tls = ["--tls-cert=c", "--tls-key=k", "--bind", "unix:/run/u.sock"];
+    let with = |bind| of(&[&tls[..], &["--stats-bind", bind]].concat());
+    assert_eq!(with("unix:/run/s.sock").unwrap(), "unix:/run/s.sock");
+    let failure = with("127.0.0.1:9").unwrap_err();
+    assert!(failure.message().unwrap().contains("[stats] bind"));
+}
+
+#[test]
 fn a_request_is_for_one_answer_and_carries_the_form() {
     let mut client = client("http://host:1/under");
     client.token = Some(Secret::new("s3cret".to_owned()));

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use super::super::Access;
 use super::*;
 
 const KINDS: [DatabaseKind; 2] = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
@@ -164,4 +165,27 @@ fn the_nearest_name_is_offered_for_an_unknown_one() {
     let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
     assert_eq!(catalog.nearest("verison"), Some("version"));
     assert_eq!(catalog.nearest("nothing-like-it"), None);
+}
+
+#[test]
+fn a_query_that_is_to_be_protected_takes_a_setting_that_says_who_may() {
+    let dir = folder(&[
+        ("a.sql", "-- access: open\nselect 1"),
+        ("b.sql", "-- ttl: 1s\n-- access: token\nselect 1"),
+    ]);
+    let catalog = load(&dir).unwrap();
+    assert_eq!(catalog.get("a").unwrap().access, Access::Open);
+    assert_eq!(catalog.get("b").unwrap().access, Access::Token);
+    assert_eq!(catalog.get("version").unwrap().access, Access::AsConfigured);
+    catalog.require_access(true).unwrap();
+    let error = catalog.require_access(false).unwrap_err().to_string();
+    for words in [
+        "b.sql:2: `access: token`",
+        "--access-token-file",
+        "[access] allow",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+    fs::write(dir.path().join("b.sql"), "select 1").unwrap();
+    load(&dir).unwrap().require_access(false).unwrap();
 }
