@@ -81,8 +81,17 @@ impl Client {
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
     pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
+        self.ask(&self.request(path, form))
+    }
+
+    /// Gets what is at a path, as JSON where there is a choice; otherwise like [`post`](Self::post).
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        let head = self.head("GET", path);
+        self.ask(&format!("{head}\r\n"))
+    }
+
+    fn ask(&self, request: &str) -> Result<Answer, Failure> {
         let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
-        let request = self.request(path, form);
         let mut received = Vec::new();
         match &self.place {
             Place::Tcp(authority) => {
@@ -90,11 +99,11 @@ impl Client {
                 stream
                     .set_read_timeout(Some(self.patience))
                     .map_err(failed)?;
-                converse(stream, &request, &mut received)
+                converse(stream, request, &mut received)
             }
             Place::Unix(path) => {
                 let stream = connect_unix(path, self.patience).map_err(failed)?;
-                converse(stream, &request, &mut received)
+                converse(stream, request, &mut received)
             }
         }
         .map_err(failed)?;
@@ -103,6 +112,16 @@ impl Client {
     }
 
     fn request(&self, path: &str, form: &str) -> String {
+        format!(
+            "{}Content-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.head("POST", path),
+            form.len(),
+        )
+    }
+
+    /// The first lines of a request, without the empty one that ends them.
+    fn head(&self, method: &str, path: &str) -> String {
         let host = match &self.place {
             Place::Tcp(authority) => authority,
             Place::Unix(_) => "localhost",
@@ -111,12 +130,9 @@ impl Client {
             format!("Authorization: Bearer {}\r\n", token.reveal())
         });
         format!(
-            "POST {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
-             Connection: close\r\n{authorization}\
-             Content-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{form}",
+            "{method} {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
+             Connection: close\r\n{authorization}",
             self.prefix,
-            form.len(),
         )
     }
 

@@ -18,6 +18,7 @@ mod print_config;
 mod purge;
 mod queries;
 mod query;
+mod stats;
 #[cfg(unix)]
 mod status;
 #[cfg(unix)]
@@ -152,7 +153,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         }
     }
     match &flags.command {
-        Command::Init { dir } => init::run(dir),
+        Command::Init(files) => init::run(files),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
         Command::Status { .. }
@@ -186,6 +187,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
+        Command::Stats(asked) => stats::run(settings, asked),
         _ => unreachable!("the rest is done without settings"),
     }
 }

@@ -8,8 +8,8 @@ use super::value::{Arguments, ParamType, Value, texts};
 use crate::error::RequestError;
 use crate::error::words::{did_you_mean, nearest, shown};
 
-/// The longest value a client may send, in bytes.
-const LONGEST: usize = 8 * 1024;
+/// The longest value a client may send, in characters, as a JSON Schema counts them.
+pub(super) const LONGEST: usize = 8 * 1024;
 
 /// How many values of a list a message names.
 const LISTED: usize = 20;
@@ -100,8 +100,8 @@ impl Param {
     /// or null where null is the default.
     fn value(&self, sent: Option<&str>) -> Result<Value, RequestError> {
         if let Some(text) = sent {
-            if text.len() > LONGEST {
-                return Err(self.refuse(&format!("is longer than {LONGEST} bytes")));
+            if text.chars().nth(LONGEST).is_some() {
+                return Err(self.refuse(&format!("is longer than {LONGEST} characters")));
             }
             if text.contains('\0') {
                 return Err(self.refuse("holds a NUL character"));

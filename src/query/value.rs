@@ -1,6 +1,7 @@
 //! Typed parameter values: how the text of each type is read, its one canonical form, the order
 //! of values, and the bytes that stand for a call in a cache key. It knows no parameters.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -215,21 +216,37 @@ pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
     Some(texts)
 }
 
-/// Checks that this is a whole number of any size and gives it back.
-fn whole(text: &str) -> Result<&str, &'static str> {
+/// The digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for whole
+/// numbers, so they are here.
+fn whole(text: &str) -> Result<Cow<'_, str>, &'static str> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("is not a whole number");
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(text.into());
     }
-    Ok(text)
+    match number::canonical(text) {
+        Ok(number) if !number.contains('.') => Ok(number.into()),
+        _ => Err("is not a whole number"),
+    }
 }
 
+/// How the two are written, in whatever case.
+pub(super) const BOOLEANS: [(&str, bool); 8] = [
+    ("true", true),
+    ("1", true),
+    ("yes", true),
+    ("on", true),
+    ("false", false),
+    ("0", false),
+    ("no", false),
+    ("off", false),
+];
+
 fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("is neither true nor false"),
-    }
+    let found = BOOLEANS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    let (_, value) = found.ok_or("is neither true nor false")?;
+    Ok(*value)
 }
 
 fn uuid(text: &str) -> Result<String, &'static str> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::{MOST, MOST_MEASURED};
+
 /// Buckets for each doubling: each is at most 9 % wide.
 const PER_OCTAVE: u16 = 8;
 /// Doublings from [`LOWEST`] on, up to a quarter of an hour.
@@ -90,6 +92,22 @@ impl Distribution {
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether the buckets are some that there are, in their order, with counts that can be added.
+    pub(super) fn is_sound(&self) -> bool {
+        let total = self
+            .counts
+            .iter()
+            .try_fold(0_u64, |total, (bucket, count)| {
+                let known = usize::from(*bucket) < BUCKETS && *count > 0;
+                total
+                    .checked_add(*count)
+                    .filter(|sum| known && *sum <= MOST)
+            });
+        total.is_some()
+            && self.counts.is_sorted_by(|(a, _), (b, _)| a < b)
+            && self.sum <= MOST_MEASURED
     }
 
     /// All times together.

@@ -20,7 +20,9 @@ mod ledger;
 mod load;
 mod mask;
 mod numbers;
+mod pace;
 mod packed;
+mod process;
 mod query;
 mod sketch;
 mod slowest;
@@ -40,10 +42,12 @@ use bytes::Bytes;
 
 pub use counter::{COUNTERS, Counter, Family, Part, Unit};
 pub use distribution::Distribution;
-pub use fleet::{InstanceSnapshot, Instances, Report};
+pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
 pub use load::{KeyId, LoadEnd, LoadError, Trigger};
 pub use numbers::{Numbers, Percentiles};
+pub use pace::Pace;
+pub use process::Process;
 pub use query::QueryStats;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,

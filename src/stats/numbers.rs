@@ -89,7 +89,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(times: &Distribution) -> Percentiles {
+    pub(super) fn of(times: &Distribution) -> Percentiles {
         let count = times.count();
         Percentiles {
             count,

@@ -28,10 +28,16 @@ words! {
     }
 }
 
+/// No count comes near it, and thousands of them can be added.
+pub(super) const MOST: u64 = 1 << 48;
+/// The same of bytes, and of microseconds of many at once.
+pub(super) const MOST_MEASURED: u64 = 1 << 60;
+
 /// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub(super) counts: Counts,
+    #[serde(with = "by_name", default)]
     pub(super) times: [Distribution; Timed::ALL.len()],
 }
 
@@ -68,6 +74,17 @@ impl Tally {
     /// Whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
         self.counts.is_zero()
+    }
+
+    /// Whether it can be one's own: what others sent is added up only then.
+    pub(super) fn is_sound(&self) -> bool {
+        let counted = COUNTERS.iter().zip(self.counts.0);
+        let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
+            let measured = name.ends_with("_microseconds") || name.ends_with("_bytes");
+            count <= if measured { MOST_MEASURED } else { MOST }
+        };
+        counted.map(is_possible).all(|possible| possible)
+            && self.times.iter().all(Distribution::is_sound)
     }
 
     /// Adds another.
@@ -124,5 +141,30 @@ impl<'de> Deserialize<'de> for Counts {
         Ok(Counts(COUNTERS.map(|(_, name, _)| {
             named.get(name).copied().unwrap_or_default()
         })))
+    }
+}
+
+/// Distributions likewise.
+mod by_name {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Distribution, Timed};
+
+    type Times = [Distribution; Timed::ALL.len()];
+
+    pub(super) fn serialize<S: Serializer>(
+        times: &Times,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let timed = Timed::ALL.iter().zip(times);
+        let timed = timed.filter(|(_, times)| **times != Distribution::default());
+        serializer.collect_map(timed.map(|(timed, times)| (timed.name(), times)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
+        let mut named = BTreeMap::<String, Distribution>::deserialize(from)?;
+        Ok(Timed::ALL.map(|timed| named.remove(timed.name()).unwrap_or_default()))
     }
 }

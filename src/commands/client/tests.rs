@@ -79,4 +79,7 @@ fn a_request_is_for_one_answer_and_carries_the_form() {
     assert!(request.contains("\r\nAuthorization: Bearer s3cret\r\n"));
     assert!(request.ends_with("\r\nContent-Length: 3\r\n\r\nx=1"));
     assert!(!format!("{client:?}").contains("s3cret"));
+    let head = client.head("GET", "/stats.json?window=1m");
+    assert!(head.starts_with("GET /under/stats.json?window=1m HTTP/1.1\r\nHost: host:1\r\n"));
+    assert!(head.ends_with("\r\nAuthorization: Bearer s3cret\r\n"));
 }
