@@ -178,6 +178,24 @@ impl QueryStats {
     }
 }
 
+#[cfg(test)]
+impl QueryStats {
+    /// A whole load that a request began, for tests of what is made of counts.
+    pub(crate) fn loaded(&self, elapsed: Duration, error: Option<super::LoadError>) {
+        let trigger = Trigger::Request;
+        self.load_begins(trigger);
+        self.load_ends(&LoadEnd {
+            key: KeyId {
+                digest: &[7; 16],
+                canonical: &Bytes::new(),
+            },
+            trigger,
+            elapsed,
+            error,
+        });
+    }
+}
+
 /// Its name alone: what is ranked are keys.
 impl fmt::Debug for QueryStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::stats::{
-    DatabaseSnapshot, Instance, InstanceSnapshot, Instances, MemorySnapshot, Numbers, PoolSnapshot,
-    Process, QueryStats, RedisInfo, RedisSnapshot, Snapshot, Stats, Window,
+    DatabaseSnapshot, Instance, InstanceSnapshot, Instances, LoadError, MemorySnapshot, Numbers,
+    PoolSnapshot, Process, QueryStats, RedisInfo, RedisSnapshot, Snapshot, Stats, Window,
 };
 
 /// Every outcome, each another number of times.
@@ -72,9 +72,8 @@ fn count(query: &QueryStats, times: u64) {
             query.request(outcome, took, Duration::from_secs(5));
         }
     }
-    for ok in [true, true, false] {
-        query.load_begins();
-        query.load_ends(ok, Duration::from_millis(900 * times));
+    for error in [None, None, Some(LoadError::Timeout)] {
+        query.loaded(Duration::from_millis(900 * times), error);
     }
     query.served(1000 * times);
     query.compression();

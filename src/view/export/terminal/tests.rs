@@ -9,6 +9,8 @@ fn page(snapshot: &Snapshot, width: usize) -> String {
         snapshot,
         sort: StatsSort::default(),
         refresh: None,
+        evicted: None,
+        script: "",
         not_reloaded: None,
     };
     terminal(&page, width)
