@@ -21,7 +21,7 @@ pub(super) fn begin(app: &mut App) {
         }
     };
     app.tasks.spawn_on(slots, app.engine.handle());
-    let shown: HashMap<String, Arc<Query>> = app
+    let queries: HashMap<String, Arc<Query>> = app
         .catalog
         .iter()
         .filter(|query| query.policy.show_params)
@@ -30,7 +30,7 @@ pub(super) fn begin(app: &mut App) {
     let shows: Vec<bool> = app.catalog.iter().map(|q| q.policy.show_params).collect();
     app.stats.show_params(
         |place| shows[place],
-        move |query, canonical| shown.get(query)?.shown_params(canonical),
+        move |query, canonical| queries.get(query)?.shown_params(canonical),
     );
 }
 

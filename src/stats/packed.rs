@@ -55,7 +55,9 @@ pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTr
     }
     let sum = |all: Vec<&Packed>| {
         let mut sum = Sum::default();
-        all.into_iter().for_each(|packed| sum.add(packed));
+        for packed in all {
+            sum.add(packed);
+        }
         sum.tally()
     };
     by_number
@@ -67,9 +69,12 @@ pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTr
 #[derive(Default)]
 struct Sum {
     counts: Counts,
-    /// Buckets and sums; most queries have times of few kinds.
-    times: [Option<Box<([u64; BUCKETS], u64)>>; Timed::ALL.len()],
+    /// Most queries have times of few kinds.
+    times: [Option<Box<Times>>; Timed::ALL.len()],
 }
+
+/// Buckets, and the sum.
+type Times = ([u64; BUCKETS], u64);
 
 impl Sum {
     fn add(&mut self, packed: &Packed) {

@@ -158,9 +158,9 @@ mod by_name {
         times: &Times,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let timed = Timed::ALL.iter().zip(times);
-        let timed = timed.filter(|(_, times)| **times != Distribution::default());
-        serializer.collect_map(timed.map(|(timed, times)| (timed.name(), times)))
+        let each = Timed::ALL.iter().zip(times);
+        let each = each.filter(|(_, times)| !times.is_empty());
+        serializer.collect_map(each.map(|(what, times)| (what.name(), times)))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {

@@ -116,7 +116,9 @@ impl Timeline {
         let begin = slots.iter().map(|slot| slot.from).min();
         let mut tallies = add_up(slots.iter().flat_map(|slot| &slot.queries));
         let mut slow = slowest.open();
-        slots.iter().for_each(|slot| slow.merge(&slot.slowest));
+        for slot in &slots {
+            slow.merge(&slot.slowest);
+        }
         for query in queries {
             if let Some(come) = self.come(query) {
                 tallies.entry(query.number()).or_default().add(&come);
@@ -141,7 +143,7 @@ impl Timeline {
         for slot in ring
             .slots
             .iter()
-            .filter(|slot| slot.to - slot.from < 2 * step)
+            .filter(|slot| slot.to.saturating_sub(slot.from) < 2 * step)
         {
             let back = usize::try_from(end.saturating_sub(steps(slot.from, step)));
             let place = back.ok().and_then(|back| points.len().checked_sub(back));

@@ -9,6 +9,7 @@ mod cache_redis_faults;
 mod cache_support;
 mod cli;
 mod control;
+mod counters;
 mod crowds;
 mod daemon_clients;
 mod daemon_commands;
