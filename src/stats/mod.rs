@@ -8,6 +8,7 @@ mod fleet;
 mod histogram;
 mod ledger;
 mod numbers;
+mod sent;
 mod snapshot;
 mod tally;
 mod tiers;
