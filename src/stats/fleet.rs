@@ -104,8 +104,8 @@ impl Report {
             && is_shown(&instance.name, 300)
             && is_shown(&instance.version, 64)
             && is_time(self.uptime_seconds)
-            && self.loads_in_flight <= u64::from(u32::MAX)
-            && self.queries_left_out <= u64::from(u32::MAX)
+            && u32::try_from(self.loads_in_flight).is_ok()
+            && u32::try_from(self.queries_left_out).is_ok()
             && self.queries.keys().all(|name| is_query(name))
             && self.queries.values().all(Tally::is_sound)
             && self

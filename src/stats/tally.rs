@@ -84,13 +84,12 @@ impl Tally {
 
     /// Whether it can be one's own: what others sent is added up only then.
     pub(super) fn is_sound(&self) -> bool {
-        let counted = COUNTERS.iter().zip(self.counts.0);
+        let mut counted = COUNTERS.iter().zip(self.counts.0);
         let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
             let measured = name.ends_with("_microseconds") || name.ends_with("_bytes");
             count <= if measured { MOST_MEASURED } else { MOST }
         };
-        counted.map(is_possible).all(|possible| possible)
-            && self.times.iter().all(Distribution::is_sound)
+        counted.all(is_possible) && self.times.iter().all(Distribution::is_sound)
     }
 
     /// Adds another.
@@ -153,9 +152,9 @@ mod times {
         times: &Times,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let timed = Timed::ALL.iter().zip(times);
-        let timed = timed.filter(|(_, times)| **times != Distribution::default());
-        serializer.collect_map(timed.map(|(timed, times)| (timed.name(), times)))
+        let each = Timed::ALL.iter().zip(times);
+        let each = each.filter(|(_, times)| **times != Distribution::default());
+        serializer.collect_map(each.map(|(what, times)| (what.name(), times)))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
