@@ -171,6 +171,8 @@ impl Fleet {
         // Another Redis, or another place in the same one.
         if let Some(before) = writing.to.take().filter(|before| !before.is(cache)) {
             before.withdraw_report(id).await;
+            // The others may be others there.
+            *lock(&self.known) = Known::default();
         }
         cache.redis_state()?;
         writing.to = Some(cache.clone());
@@ -305,3 +307,6 @@ impl fmt::Debug for Source {
         f.debug_struct("Source").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,12 +56,11 @@ impl App {
 
     fn instances(&self, snapshot: &Snapshot) -> Instances {
         let instance = snapshot.instance.clone();
-        let mut own = match snapshot.window {
-            Window::Start => self.source.report_since_start(instance, snapshot),
-            _ => {
-                let start = self.stats.snapshot(Window::Start);
-                self.source.report_since_start(instance, &start)
-            }
+        let since_start = |start| self.source.report_since_start(instance, start);
+        let mut own = if snapshot.window == Window::Start {
+            since_start(snapshot)
+        } else {
+            since_start(&self.stats.snapshot(Window::Start))
         };
         own.covers(snapshot);
         self.fleet.instances(&own, &self.cache, snapshot.window)

@@ -22,7 +22,7 @@ const MOST: usize = 100;
 /// A stored report of more bytes is not read.
 const LONGEST: usize = 1 << 20;
 /// The same of what comes out of it.
-const LONGEST_PLAIN: usize = 4 << 20;
+const LONGEST_PLAIN: usize = 2 << 20;
 /// What all reports of one turn may come to.
 const LONGEST_TOGETHER: usize = 32 << 20;
 /// So many are asked for at once, so that a turn of a large fleet is a few short ones.

@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::numbers::Numbers;
+use super::sent::{by_name, few};
 use super::snapshot::{Instance, Window};
 use super::tally::Tally;
+
+/// So many queries are read of one, and of all together. A catalog has far fewer.
+const MOST_QUERIES: usize = 2000;
 
 /// What an instance tells the others. No key, no parameter and no address is in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,6 +32,7 @@ pub struct Report {
     #[serde(deserialize_with = "known")]
     pub windows: BTreeMap<Window, (f64, Tally)>,
     /// Each query that has counted anything, since the start.
+    #[serde(deserialize_with = "few::<_, _, MOST_QUERIES>")]
     pub queries: BTreeMap<String, Tally>,
     /// How many of them are not here, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
@@ -47,13 +52,14 @@ impl Report {
     /// The layout that is written, and the latest that is read.
     pub const SCHEMA: u32 = 1;
 
-    /// As JSON of at most so many bytes: where it would be more, the queries least asked for are
-    /// left out, and counted.
+    /// As JSON of at most so many bytes: where it would be more, or queries beyond what is read, those
+    /// least asked for are left out, and counted.
     pub fn to_json(&mut self, at_most: usize) -> Vec<u8> {
         self.schema = Report::SCHEMA;
         loop {
             let json = serde_json::to_vec(self).unwrap_or_default();
-            if json.len() <= at_most || self.queries.is_empty() {
+            let few = json.len() <= at_most && self.queries.len() <= MOST_QUERIES;
+            if few || self.queries.is_empty() {
                 return json;
             }
             self.leave_out_half();
@@ -98,8 +104,8 @@ impl Report {
             && is_shown(&instance.name, 300)
             && is_shown(&instance.version, 64)
             && is_time(self.uptime_seconds)
-            && self.loads_in_flight <= u64::from(u32::MAX)
-            && self.queries_left_out <= u64::from(u32::MAX)
+            && u32::try_from(self.loads_in_flight).is_ok()
+            && u32::try_from(self.queries_left_out).is_ok()
             && self.queries.keys().all(|name| is_query(name))
             && self.queries.values().all(Tally::is_sound)
             && self
@@ -111,9 +117,10 @@ impl Report {
 
 /// Windows that only a later version knows are passed over.
 fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Window, (f64, Tally)>, D::Error> {
-    let named = BTreeMap::<String, (f64, Tally)>::deserialize(from)?;
-    let known = |(name, numbers): (String, _)| Some((Window::named(&name)?, numbers));
-    Ok(named.into_iter().filter_map(known).collect())
+    let each: [Option<_>; Window::ALL.len()] = by_name(from, Window::ALL.map(Window::name))?;
+    let each = Window::ALL.into_iter().zip(each);
+    let known = each.filter_map(|(window, numbers)| Some((window, numbers?)));
+    Ok(known.collect())
 }
 
 fn is_shown(text: &str, at_most: usize) -> bool {
@@ -154,6 +161,10 @@ impl Others {
             return;
         }
         for (query, tally) in std::mem::take(&mut report.queries) {
+            if self.queries.len() >= MOST_QUERIES && !self.queries.contains_key(&query) {
+                report.queries_left_out += 1;
+                continue;
+            }
             let sum = self.queries.entry(query).or_default();
             sum.add(&tally, report.uptime_seconds);
         }

@@ -24,6 +24,7 @@ mod pace;
 mod packed;
 mod process;
 mod query;
+mod sent;
 mod sketch;
 mod slowest;
 mod snapshot;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::counter::{COUNTERS, Counter, Part};
 use super::distribution::Distribution;
+use super::sent::by_name;
 use super::tiers::words;
 
 words! {
@@ -37,7 +38,7 @@ pub(super) const MOST_MEASURED: u64 = 1 << 60;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub(super) counts: Counts,
-    #[serde(with = "by_name", default)]
+    #[serde(with = "times", default)]
     pub(super) times: [Distribution; Timed::ALL.len()],
 }
 
@@ -78,13 +79,12 @@ impl Tally {
 
     /// Whether it can be one's own: what others sent is added up only then.
     pub(super) fn is_sound(&self) -> bool {
-        let counted = COUNTERS.iter().zip(self.counts.0);
+        let mut counted = COUNTERS.iter().zip(self.counts.0);
         let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
             let measured = name.ends_with("_microseconds") || name.ends_with("_bytes");
             count <= if measured { MOST_MEASURED } else { MOST }
         };
-        counted.map(is_possible).all(|possible| possible)
-            && self.times.iter().all(Distribution::is_sound)
+        counted.all(is_possible) && self.times.iter().all(Distribution::is_sound)
     }
 
     /// Adds another.
@@ -137,18 +137,13 @@ impl Serialize for Counts {
 /// What has a name that is not known here is passed over.
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
-        let named = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
-        Ok(Counts(COUNTERS.map(|(_, name, _)| {
-            named.get(name).copied().unwrap_or_default()
-        })))
+        by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(Counts)
     }
 }
 
 /// Distributions likewise.
-mod by_name {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serializer};
+mod times {
+    use serde::{Deserializer, Serializer};
 
     use super::{Distribution, Timed};
 
@@ -164,7 +159,6 @@ mod by_name {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
-        let mut named = BTreeMap::<String, Distribution>::deserialize(from)?;
-        Ok(Timed::ALL.map(|timed| named.remove(timed.name()).unwrap_or_default()))
+        super::by_name(from, Timed::ALL.map(Timed::name))
     }
 }

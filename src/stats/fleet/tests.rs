@@ -221,6 +221,30 @@ fn a_report_that_would_be_too_large_leaves_out_the_queries_least_asked_for_and_s
     assert_eq!(together(&came, &[]).each[0].queries_left_out, 75);
 }
 
+#[test]
+fn there_is_a_bound_on_queries_of_one_and_of_all_together() {
+    let tally = report("a", 1, 0, 1.0).queries["a"].clone();
+    let many = |id: &str, from: usize, count: usize| Report {
+        queries: (from..from + count)
+            .map(|n| (format!("q{n}"), tally.clone()))
+            .collect(),
+        ..report(id, 1, 0, 1.0)
+    };
+    let json = serde_json::to_vec(&many("x", 0, MOST_QUERIES + 1)).unwrap();
+    assert_eq!(Report::from_json(&json).err(), Some(Unusable::Foreign));
+    let written = many("x", 0, MOST_QUERIES + 1).to_json(usize::MAX);
+    assert_eq!(Report::from_json(&written).unwrap().queries_left_out, 1001);
+    let mut known = Others::default();
+    known.add(many("x", 0, MOST_QUERIES - 1), 1.0);
+    known.add(many("y", 0, 5), 1.0);
+    known.add(many("z", MOST_QUERIES, 3), 1.0);
+    let all = Instances::of(&report("own", 1, 0, 1.0), &known, 0.0, Window::Start);
+    assert_eq!(all.queries.len(), MOST_QUERIES + 1);
+    assert_eq!(all.queries["q4"].requests, 2);
+    let left_out: Vec<_> = all.each.iter().map(|one| one.queries_left_out).collect();
+    assert_eq!(left_out, [0, 0, 0, 2]);
+}
+
 /// Prints what a report of a busy instance weighs; the bound is what others read at most.
 #[test]
 fn two_hundred_busy_queries_fit_into_what_is_read() {
