@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::end_to_end::{one_off, original};
 use crate::servers::{Redis, postgres};
 use crate::unslow::Unslow;
@@ -76,10 +78,93 @@ fn every_default_and_every_value_of_a_list_is_taken() {
         }
         if parameter["allowEmptyValue"] == true && query == "nulls" {
             let answer = unslow.get(&format!("/q/{query}.json?{name}="));
-            assert_eq!(answer.json()["rows"][0][name], serde_json::Value::Null);
+            assert_eq!(answer.json()["rows"][0][name], Value::Null);
         }
     }
     assert!(tried > 30, "{tried}");
+}
+
+#[test]
+fn each_form_that_it_lists_is_answered_to_those_who_accept_that() {
+    let unslow = Unslow::start(&["--demo-delay", "0s", "--queries", &queries()]);
+    let document = unslow.get("/openapi.json").json();
+    let part = |value: &Value| match value["$ref"].as_str() {
+        Some(pointer) => document
+            .pointer(pointer.trim_start_matches('#'))
+            .unwrap()
+            .clone(),
+        None => value.clone(),
+    };
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let get = &operations["get"];
+        let taken = get["parameters"].as_array().cloned().unwrap_or_default();
+        if get.is_null() || taken.iter().any(|taken| part(taken)["required"] == true) {
+            continue;
+        }
+        let forms = part(&get["responses"]["200"])["content"].clone();
+        for form in forms.as_object().unwrap().keys() {
+            let answer = unslow.get_with(path, &[("Accept", form)]);
+            assert_eq!(answer.status, 200, "{path}");
+            let sent = answer.header("content-type").split(';').next().unwrap();
+            assert_eq!(sent, form, "{path}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 25, "{asked}");
+}
+
+/// What stands there, or what it refers to.
+fn part(document: &Value, value: &Value) -> Value {
+    match value["$ref"].as_str() {
+        Some(pointer) => document
+            .pointer(pointer.trim_start_matches('#'))
+            .unwrap()
+            .clone(),
+        None => value.clone(),
+    }
+}
+
+#[test]
+fn what_schemathesis_cannot_provoke_is_answered_as_it_is_listed() {
+    let broken = "select abs(-9223372036854775807 - 1) as no";
+    let twice = "select 1 as a, 2 as a";
+    let slow = "-- timeout: 500ms\n-- cache: off\nselect slow_version() as v";
+    let files = [
+        ("queries/broken.sql", broken),
+        ("queries/twice.sql", twice),
+        ("queries/slow.sql", slow),
+    ];
+    let args = ["--demo-delay", "20s", "--queries", "queries"];
+    let unslow = Unslow::start_with(&args, &files, &[]);
+    let document = unslow.get("/openapi.json").json();
+    let long = "x".repeat(9000);
+    for (path, header, status) in [
+        ("/q/broken", ("Accept", "*/*"), 503),
+        ("/q/broken.json", ("Accept", "*/*"), 503),
+        ("/q/twice.csv", ("Accept", "*/*"), 500),
+        ("/q/slow.ndjson", ("Accept", "*/*"), 504),
+        ("/q/broken.json", ("X-Long", long.as_str()), 431),
+        ("/healthz", ("Content-Length", "99999"), 413),
+        ("/stats", ("X-Forwarded-For", "192.0.2.7"), 403),
+    ] {
+        let answer = unslow.get_with(path, &[header]);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let listed = &document["paths"][path]["get"]["responses"][status.to_string()];
+        let listed = part(&document, listed);
+        for name in listed["headers"].as_object().unwrap().keys() {
+            answer.header(&name.to_lowercase());
+        }
+        let form = answer.header("content-type").split(';').next().unwrap();
+        assert!(listed["content"].get(form).is_some(), "{path}: {form}");
+        if form == "application/json" {
+            let error = &document["components"]["schemas"]["Error"];
+            for name in error["required"].as_array().unwrap() {
+                let member = &answer.json()[name.as_str().unwrap()];
+                assert!(!member.is_null(), "{path}: {name}");
+            }
+        }
+    }
 }
 
 /// What else schemathesis is told, unless the environment says otherwise: how many examples to make

@@ -19,8 +19,8 @@ pub(super) struct About<'a> {
     pub(super) ttl: Duration,
     /// Who may read the queries.
     pub(super) readers: Rule,
-    /// Who may see the counters and purge.
-    pub(super) operators: Rule,
+    /// Who may see the counters and purge; `None` where that is not to be found beside this document.
+    pub(super) operators: Option<Rule>,
 }
 
 /// Who may ask for something.

@@ -44,10 +44,10 @@ impl Document {
             home: &app.settings.server.home,
             ttl: app.settings.cache.ttl,
             readers: Rule::Open,
-            operators: match app.settings.admin_token {
+            operators: Some(match app.settings.admin_token {
                 Some(_) => Rule::Token,
                 None => Rule::Addresses,
-            },
+            }),
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {

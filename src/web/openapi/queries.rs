@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::About;
+use super::document::{About, Rule};
 use super::parts::{Errors, answers, component};
 use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
@@ -57,12 +57,13 @@ pub(super) fn add(
         schemas::secure(&mut data, about.readers, schemas::READERS);
         paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
     }
+    let Some(rule) = about.operators else { return };
     for (action, what) in [
         ("refresh", "load again now"),
         ("expire", "stale from now on"),
         ("purge", "never serve again what is stored"),
     ] {
-        let post = json!({ "post": operation(query, about, action, what) });
+        let post = json!({ "post": operation(query, rule, action, what) });
         paths.insert(format!("{path}/{action}"), post);
     }
     for whole in [false, true]
@@ -135,16 +136,12 @@ fn parameter(param: &Param, schema: &Value) -> Value {
 
 /// An action on what is stored. Its parameters stand in a form: only a body's schema can say that
 /// all the required ones are needed, or none.
-fn operation(query: &Query, about: &About<'_>, action: &str, what: &str) -> Value {
+fn operation(query: &Query, rule: Rule, action: &str, what: &str) -> Value {
     let good = [
         ("200", component("responses", "Done")),
         ("303", component("responses", "ToPage")),
     ];
-    let own = [
-        about.operators.refusals(),
-        &[400, 403, 404, 408, 411, 415, 503],
-    ]
-    .concat();
+    let own = [rule.refusals(), &[400, 403, 404, 408, 411, 415, 503]].concat();
     let mut post = json!({
         "operationId": format!("{action}_{}", query.name),
         "tags": [query.name],
@@ -157,7 +154,7 @@ fn operation(query: &Query, about: &About<'_>, action: &str, what: &str) -> Valu
         let form = form_name(query, action != "refresh");
         post["requestBody"] = component("requestBodies", &form);
     }
-    schemas::secure(&mut post, about.operators, schemas::OPERATORS);
+    schemas::secure(&mut post, rule, schemas::OPERATORS);
     post
 }
 

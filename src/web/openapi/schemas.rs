@@ -159,7 +159,7 @@ pub(super) fn security_schemes(about: &About<'_>) -> Map<String, Value> {
             "The token of `[access] token_file`. The addresses in `[access] allow` need none.",
         ),
         (
-            about.operators,
+            about.operators.unwrap_or(Rule::Open),
             OPERATORS,
             "The token of `[admin] token_file`. The server's own machine and the addresses in \
              `[stats] allow` need none.",

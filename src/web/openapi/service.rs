@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{About, SERVICE};
+use super::document::{About, Rule, SERVICE};
 use super::parts::{Errors, answers, component, content, response, text};
 use super::{queries, schemas};
 use crate::query::Query;
@@ -19,19 +19,37 @@ pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<Strin
     add("/openapi.json", openapi());
     add("/healthz", health());
     add("/readyz", readiness());
-    for (path, get) in [
-        (
-            "/stats",
-            stats("stats", "The counters, as a page or as JSON", true, about),
-        ),
-        (
-            "/stats.json",
-            stats("stats_json", "The counters, as JSON", false, about),
-        ),
-    ] {
-        add(path, get);
+    if let Some(rule) = about.operators {
+        for (path, id, summary, errors, media_types) in STATS {
+            add(path, stats(id, summary, *errors, media_types, rule));
+        }
     }
 }
+
+/// The counters: path, name, what it is, and in which forms it and its errors come.
+type Stats = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Errors,
+    &'static [&'static str],
+);
+const STATS: &[Stats] = &[
+    (
+        "/stats",
+        "stats",
+        "The counters, as a page or as JSON",
+        Errors::Page,
+        &["text/html", "application/json"],
+    ),
+    (
+        "/stats.json",
+        "stats_json",
+        "The counters, as JSON",
+        Errors::Data,
+        &["application/json"],
+    ),
+];
 
 /// An operation with what all of these have.
 fn operation(id: &str, summary: &str, responses: &Value) -> Value {
@@ -109,15 +127,20 @@ fn readiness() -> Value {
     operation("readyz", summary, &responses)
 }
 
-fn stats(id: &str, summary: &str, has_page: bool, about: &About<'_>) -> Value {
-    let counters = json!({ "type": "object", "required": ["queries", "total"] });
-    let mut forms = vec![content(Format::Json, &counters)];
-    forms.extend(has_page.then(|| content(Format::Html, &text())));
-    let errors = if has_page { Errors::Page } else { Errors::Data };
-    let refused = about.operators.refusals();
+fn stats(id: &str, summary: &str, errors: Errors, media_types: &[&str], rule: Rule) -> Value {
+    let forms = media_types.iter().map(|media_type| {
+        let is_json = *media_type == Format::Json.media_type();
+        let schema = if is_json {
+            json!({ "type": "object" })
+        } else {
+            text()
+        };
+        ((*media_type).to_owned(), json!({ "schema": schema }))
+    });
     let headers = ["Cache-Control", "Vary", "X-Request-Id"];
     let counters = response("The counters.", &headers, forms);
-    let mut get = operation(id, summary, &answers(&[("200", counters)], errors, refused));
-    schemas::secure(&mut get, about.operators, schemas::OPERATORS);
+    let responses = answers(&[("200", counters)], errors, rule.refusals());
+    let mut get = operation(id, summary, &responses);
+    schemas::secure(&mut get, rule, schemas::OPERATORS);
     get
 }
