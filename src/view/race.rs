@@ -91,8 +91,9 @@ pub(super) fn race(comparison: &Comparison, response: Option<Duration>) -> Marku
                     }
                 }
             }
-            @if widened {
-                p.note { "To scale, but a bar too short to be seen is drawn wider than it is." }
+            p.note {
+                "Medians of what is measured inside unslow; the way to the visitor comes on top."
+                @if widened { " To scale, but a bar too short to be seen is drawn wider than it is." }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::stats::instance_name;
 use super::{StatsPage, format};
-use crate::stats::{PoolSnapshot, Window};
+use crate::stats::{Numbers, PoolSnapshot, Window};
 
 /// How a verdict is meant. Always written out, never only a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub(super) type Verdict = (Level, String);
 /// Fewer requests than this say nothing about a ratio.
 const ENOUGH_REQUESTS: u64 = 20;
 const GOOD_HIT_RATIO: f64 = 0.8;
-const BAD_LOAD_ERRORS: f64 = 0.01;
+const BAD_ERRORS: f64 = 0.01;
 /// Of the limit of Redis's memory.
 const FULL: f64 = 0.9;
 
@@ -54,6 +54,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(redis(page));
     found.extend(not_reloaded(page));
     found.extend(load_errors(page));
+    found.extend(request_errors(page));
     found.extend(waiting(page));
     found.extend(redis_memory(page));
     found.extend(evictions(page));
@@ -121,41 +122,51 @@ fn not_reloaded(page: &StatsPage<'_>) -> Option<Verdict> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a share")]
 fn load_errors(page: &StatsPage<'_>) -> Option<Verdict> {
     let total = &page.snapshot.total;
-    let share = total.load_errors as f64 / total.loads.max(1) as f64;
-    (share > BAD_LOAD_ERRORS).then(|| {
-        let words = format!(
-            "{} of {} failed{}.",
-            format::count(total.load_errors),
-            format::counted(total.loads, "load"),
-            whose(page),
-        );
-        (Level::Problem, words)
+    is_bad(total.load_errors, total.loads).then(|| {
+        let failed = format::count(total.load_errors);
+        let loads = format::counted(total.loads, "load");
+        let whose = whose(page, |numbers| numbers.load_errors);
+        (
+            Level::Problem,
+            format!("{failed} of {loads} failed{whose}."),
+        )
     })
 }
 
-/// `: orders, revenue`, those with the most failed loads first.
-fn whose(page: &StatsPage<'_>) -> String {
+/// What visitors noticed, where stale copies did not help.
+fn request_errors(page: &StatsPage<'_>) -> Option<Verdict> {
+    let total = &page.snapshot.total;
+    is_bad(total.error, total.requests).then(|| {
+        let failed = format::count(total.error);
+        let requests = format::counted(total.requests, "request");
+        let whose = whose(page, |numbers| numbers.error);
+        (
+            Level::Problem,
+            format!("{failed} of {requests} got no value{whose}."),
+        )
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn is_bad(errors: u64, of: u64) -> bool {
+    errors as f64 > BAD_ERRORS * of as f64
+}
+
+/// `: orders, revenue`, those with the most errors first.
+fn whose(page: &StatsPage<'_>, errors: fn(&Numbers) -> u64) -> String {
     const NAMED: usize = 3;
-    let mut failing: Vec<_> = page
-        .snapshot
-        .queries
-        .iter()
-        .filter(|row| row.numbers.load_errors > 0)
-        .collect();
-    failing.sort_by_key(|row| std::cmp::Reverse(row.numbers.load_errors));
+    let rows = page.snapshot.queries.iter();
+    let mut failing: Vec<_> = rows.filter(|row| errors(&row.numbers) > 0).collect();
+    failing.sort_by_key(|row| std::cmp::Reverse(errors(&row.numbers)));
     let more = failing.len().saturating_sub(NAMED);
-    let names: Vec<_> = failing
-        .iter()
-        .take(NAMED)
-        .map(|row| row.query.as_str())
-        .collect();
-    match (names.is_empty(), more) {
+    let names = failing.iter().take(NAMED).map(|row| row.query.as_str());
+    let names = names.collect::<Vec<_>>().join(", ");
+    match (failing.is_empty(), more) {
         (true, _) => String::new(),
-        (false, 0) => format!(": {}", names.join(", ")),
-        (false, more) => format!(": {} and {more} more", names.join(", ")),
+        (false, 0) => format!(": {names}"),
+        (false, more) => format!(": {names} and {more} more"),
     }
 }
 

@@ -81,8 +81,23 @@ pub(super) struct Column {
     pub(super) name: &'static str,
     pub(super) heading: &'static str,
     pub(super) group: Group,
-    /// From a row, or from a sum, which has no TTL.
-    pub(super) value: fn(&Numbers, Option<f64>) -> Value,
+    pub(super) value: fn(&Row<'_>) -> Value,
+}
+
+/// What a row of the table is about.
+pub(super) enum Row<'a> {
+    One(&'a QuerySnapshot),
+    /// All of them together.
+    Sum(&'a Numbers),
+}
+
+impl Row<'_> {
+    fn numbers(&self) -> &Numbers {
+        match self {
+            Row::One(query) => &query.numbers,
+            Row::Sum(numbers) => numbers,
+        }
+    }
 }
 
 /// A column whose value is in the numbers alone.
@@ -92,9 +107,9 @@ macro_rules! column {
             name: $name,
             heading: $heading,
             group: Group::$group,
-            value: |numbers, _| {
+            value: |row| {
                 let value: fn(&Numbers) -> _ = $value;
-                Value::$kind(value(numbers))
+                Value::$kind(value(row.numbers()))
             },
         }
     };
@@ -122,7 +137,13 @@ pub(super) const COLUMNS: [Column; 19] = [
         name: "faster",
         heading: "Faster",
         group: Group::Gain,
-        value: |n, _| Value::Factor(n.load.p50_seconds, n.hit.p50_seconds),
+        // The loads of one query beside the copies of another would say nothing.
+        value: |row| match row {
+            Row::One(QuerySnapshot { numbers: n, .. }) => {
+                Value::Factor(n.load.p50_seconds, n.hit.p50_seconds)
+            }
+            Row::Sum(_) => Value::Factor(None, None),
+        },
     },
     column!(Gain, "saved", "Time saved", Time, |n| Some(
         n.time_saved_seconds
@@ -132,7 +153,10 @@ pub(super) const COLUMNS: [Column; 19] = [
         name: "ttl",
         heading: "TTL",
         group: Group::Gain,
-        value: |_, ttl| Value::Span(ttl),
+        value: |row| match row {
+            Row::One(query) => Value::Span(query.ttl_seconds),
+            Row::Sum(_) => Value::Span(None),
+        },
     },
 ];
 
@@ -202,7 +226,7 @@ impl StatsSort {
         match COLUMNS.iter().find(|column| column.name == self.column) {
             None => rows.sort_by(|a, b| turn(by_name(a, b))),
             Some(column) => rows.sort_by(|a, b| {
-                let key = |row: &QuerySnapshot| (column.value)(&row.numbers, row.ttl_seconds).key();
+                let key = |row| (column.value)(&Row::One(row)).key();
                 match (key(a), key(b)) {
                     (Some(x), Some(y)) => turn(y.total_cmp(&x)),
                     (x, y) => y.is_some().cmp(&x.is_some()),

@@ -20,7 +20,7 @@ use super::frame::Place;
 use super::race::{Comparison, race};
 use super::verdict::{self, Level, Verdict};
 use super::{Frame, format};
-use crate::stats::{Snapshot, Window};
+use crate::stats::{Numbers, Snapshot, Tally, Window};
 
 pub use columns::StatsSort;
 pub(super) use fleet::name as instance_name;
@@ -99,7 +99,7 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
             (verdicts(&found))
             div #notices { @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) } }
             (tiles::tiles(snapshot))
-            (race(&Comparison::new(&snapshot.total.hit, &snapshot.total.load), None))
+            (race(&comparison(snapshot), None))
             (queries::queries(page))
             div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
             (tiers::tiers(&snapshot.memory, snapshot.redis.as_ref(), &snapshot.database))
@@ -125,6 +125,19 @@ fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
     } else {
         format!("/stats?{}", pairs.join("&"))
     }
+}
+
+/// Loads and copies of all queries that have both: the loads of a query that is never served from a
+/// copy are not what copies save.
+fn comparison(snapshot: &Snapshot) -> Comparison {
+    let queries = snapshot.queries.iter();
+    let compared = queries.filter(|query| query.numbers.hit.count > 0);
+    let tally: Tally = compared.map(|query| &query.tally).sum();
+    let numbers = Numbers::of(&tally, 0.0);
+    if numbers.hit.count == 0 {
+        return Comparison::new(&snapshot.total.hit, &snapshot.total.load);
+    }
+    Comparison::new(&numbers.hit, &numbers.load)
 }
 
 /// What a reader can do about the page. Pausing takes the script, which shows the button.

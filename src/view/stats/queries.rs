@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::columns::{COLUMNS, Group};
+use super::columns::{COLUMNS, Group, Row};
 use super::{StatsPage, address};
-use crate::stats::{Numbers, QuerySnapshot};
+use crate::stats::QuerySnapshot;
 
 pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
     let mut rows: Vec<_> = page.snapshot.queries.iter().collect();
@@ -22,7 +22,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
                     @if rows.is_empty() { tr.none { td colspan=(COLUMNS.len() + 1) { "No queries" } } }
                 }
                 @if rows.len() > 1 {
-                    tfoot { tr { th scope="row" { "All" } (cells(&page.snapshot.total, None)) } }
+                    tfoot { tr { th scope="row" { "All" } (cells(&Row::Sum(&page.snapshot.total))) } }
                 }
             }
         }
@@ -77,15 +77,15 @@ fn query(row: &QuerySnapshot) -> Markup {
                 @if row.removed { (row.query) " (removed)" }
                 @else { a href={ "/q/" (row.query) } { (row.query) } }
             }
-            (cells(&row.numbers, row.ttl_seconds))
+            (cells(&Row::One(row)))
         }
     }
 }
 
-fn cells(numbers: &Numbers, ttl: Option<f64>) -> Markup {
+fn cells(row: &Row<'_>) -> Markup {
     html! {
         @for (place, column) in COLUMNS.iter().enumerate() {
-            @let value = (column.value)(numbers, ttl);
+            @let value = (column.value)(row);
             td.num.first[begins(place)].zero[value.is_nothing()] { (value.shown()) }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::super::stats::{Evicted, NotReloaded, StatsSort};
 use super::*;
-use crate::stats::{InstanceSnapshot, RedisInfo, RedisSnapshot, Snapshot};
+use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Snapshot};
 
 /// All that is said, one line each.
 fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {
@@ -104,9 +104,20 @@ fn that_nothing_was_asked_is_said_of_the_window() {
 }
 
 #[test]
-fn more_than_one_load_in_a_hundred_that_fails_is_a_problem() {
+fn more_than_one_failure_in_a_hundred_is_a_problem() {
     let words = one(|snapshot| snapshot.total.load_errors = 2);
     assert_eq!(words, "Problem: 2 of 100 loads failed.");
+    let words = one(|snapshot| {
+        snapshot.total.error = 11;
+        let row = |query: &str, error| {
+            let mut row = QuerySnapshot::default();
+            query.clone_into(&mut row.query);
+            row.numbers.error = error;
+            row
+        };
+        snapshot.queries = vec![row("a", 3), row("b", 0), row("c", 8)];
+    });
+    assert_eq!(words, "Problem: 11 of 1,000 requests got no value: c, a.");
 }
 
 #[test]
