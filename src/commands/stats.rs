@@ -186,7 +186,7 @@ fn replaced(text: &str, height: usize) -> String {
         out.extend([line, "\x1b[K\n"]);
     }
     if let Some(more) = more {
-        out.push_str(&format!("… and {more} more lines\x1b[K\n"));
+        out.extend(["… and ", &more.to_string(), " more lines\x1b[K\n"]);
     }
     out + "\x1b[J"
 }

@@ -44,17 +44,17 @@ fn strictly_read(text: &str) -> BTreeMap<String, String> {
     let body = text.strip_suffix("# EOF\n").expect("the end is marked");
     assert!(!body.contains("# EOF") && body.ends_with('\n'));
     let (mut families, mut samples) = (BTreeSet::new(), BTreeMap::new());
-    let (mut family, mut kind) = (String::new(), String::new());
+    let (mut family, mut kind) = ("", "");
     for line in body.lines() {
         let words: Vec<_> = line.splitn(4, ' ').collect();
         match *words {
             ["#", "HELP", name, _] => {
                 assert!(families.insert(name.to_owned()), "{name} twice");
-                family = name.to_owned();
+                family = name;
             }
             ["#", "TYPE", name, word] => {
                 assert_eq!(name, family);
-                kind = word.to_owned();
+                kind = word;
             }
             ["#", "UNIT", name, unit] => {
                 assert_eq!(name, family);
@@ -64,8 +64,8 @@ fn strictly_read(text: &str) -> BTreeMap<String, String> {
                 assert!(!line.starts_with('#') && !line.is_empty(), "{line}");
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let name = series.split('{').next().unwrap();
-                let suffix = name.strip_prefix(&*family).expect("a sample of its family");
-                let allowed: &[&str] = match &*kind {
+                let suffix = name.strip_prefix(family).expect("a sample of its family");
+                let allowed: &[&str] = match kind {
                     "counter" => &["_total", "_created"],
                     "gauge" => &[""],
                     "info" => &["_info"],

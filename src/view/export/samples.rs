@@ -83,7 +83,7 @@ fn count(query: &QueryStats, times: u64) {
 /// What is counted elsewhere.
 fn fill(numbers: &mut Numbers, by: u64) {
     numbers.loads_in_flight = by;
-    numbers.loads_by_trigger = words(&[("miss", 2 * by), ("refresh", by)]);
+    numbers.loads_by_trigger = words(&[("request", 2 * by), ("refresh", by)]);
     numbers.load_errors_by_class = words(&[("failed", 0), ("timeout", by)]);
     numbers.coalesced_saved_seconds = 0.25;
 }

@@ -98,11 +98,16 @@ fn requests(all: &mut Exposition, snapshot: &Snapshot) {
             family.sample(&[("query", query), ("reason", reason)], count);
         }
     }
-    let metrics: [PerQuery; 7] = [
+    let metrics: [PerQuery; 8] = [
         (
             "unslow_coalesced",
             "Requests that waited for another request's load and got its result.",
             |q| value(q.numbers.coalesced),
+        ),
+        (
+            "unslow_misses",
+            "Requests whose own load ran and succeeded.",
+            |q| value(q.numbers.miss),
         ),
         (
             "unslow_bypassed",
@@ -120,7 +125,7 @@ fn requests(all: &mut Exposition, snapshot: &Snapshot) {
             |q| q.numbers.time_saved_seconds,
         ),
         (
-            "unslow_coalesced_saved_seconds",
+            "unslow_coalesced_time_saved_seconds",
             "The same over requests that waited for another request's load.",
             |q| q.numbers.coalesced_saved_seconds,
         ),
