@@ -96,6 +96,7 @@ fn every_number_is_the_same_in_json_csv_and_lines() {
     assert_eq!(line("redis.info.used_memory"), "3145728");
     assert_eq!(line("memory.evictions.size"), "75");
     assert_eq!(line("queries.revenue.loads_by_trigger.request"), "2");
+    assert!(!text.contains("series") && json.get("series").is_some());
     // What somebody wrote stays within its line and steers no terminal.
     assert_eq!(line("instances.each.1.name"), r"web-2:78\u{1b}[1m");
 }
