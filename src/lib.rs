@@ -48,7 +48,9 @@
 //!   in `settings/restart.rs` where a reload cannot change it;
 //! * a query to the demo: a file in `sql/queries`;
 //! * a header to query files: `query/header.rs`;
-//! * a route: `web/mod.rs`, and a file beside it;
+//! * a route: `web/mod.rs`, a file beside it, and what clients should know of it in
+//!   `web/openapi/service.rs`;
+//! * a type of parameters: `query/value.rs`, and how a JSON Schema says it in `query/schema.rs`;
 //! * a counter: `stats/counter.rs`; a metric: `view/export/metrics`; a column: `view/export/csv.rs`;
 //! * a command: `flags.rs`, and a file in `commands`.
 

@@ -1,9 +1,11 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
 //! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
 //! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when. What follows
-//! an App under other settings is made in `renew`.
+//! an App under other settings is made in `renew`. Numbers are put together in `snapshot`, those of
+//! other instances in `fleet`.
 
 mod engine;
+mod fleet;
 pub mod format;
 pub mod listen;
 mod purge;
@@ -29,6 +31,7 @@ use crate::settings::{self, DatabaseTarget, Settings};
 use crate::stats::Stats;
 
 pub use engine::Engine;
+use fleet::{Fleet, Source};
 use listen::Follower;
 use reload::Schedules;
 use renew::Authorities;
@@ -63,6 +66,9 @@ pub struct App {
     schedules: Arc<Schedules>,
     follower: Option<Arc<Follower>>,
     authorities: Authorities,
+    /// The same for all Apps of a process.
+    fleet: Arc<Fleet>,
+    source: Arc<Source>,
     /// What it does by itself, on the engine runtime.
     tasks: JoinSet<()>,
     // The last field, so that it is dropped last: the others have tasks on it.
@@ -130,6 +136,14 @@ impl App {
             engine,
         } = parts;
         let keys = catalog.iter().map(|query| Keys::of(query, &db, &settings));
+        let source = Arc::new(Source {
+            stats: Arc::clone(&stats),
+            db: Arc::clone(&db),
+            cache: cache.clone(),
+        });
+        let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
+        let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
+        fleet.is_fed_by(&source);
         let mut app = App {
             keys: keys.collect(),
             catalog,
@@ -139,7 +153,9 @@ impl App {
             settings,
             authorities,
             started: before.map_or_else(Instant::now, |before| before.started),
-            standing: before.map_or_else(Arc::default, |before| Arc::clone(&before.standing)),
+            standing,
+            fleet,
+            source,
             listening: None,
             schedules: Arc::default(),
             follower: None,
@@ -151,13 +167,20 @@ impl App {
             let db = Arc::clone(&app.db);
             let greeting = async move { db.greet().await };
             app.tasks.spawn_on(greeting, app.engine.handle());
+            app.fleet.begin(app.engine.handle());
         }
+        snapshot::begin(&mut app);
         let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
         app.tasks.spawn_on(forgiving, app.engine.handle());
         app.follower = listen::start(&app, before);
         app.listening = app.follower.as_ref().map(|follower| follower.listening());
         app.schedules = reload::start(&mut app, before);
         app
+    }
+
+    /// Tells the other instances that this one ends, as far as that takes no time worth the name.
+    pub async fn leave(&self) {
+        self.fleet.leave().await;
     }
 
     /// The runtime that outlives every generation of workers.

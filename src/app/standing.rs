@@ -6,10 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// See the head of this file.
 #[derive(Debug)]
-pub struct Standing(Mutex<Stand>);
+pub struct Standing {
+    stand: Mutex<Stand>,
+    generations: watch::Sender<u64>,
+}
 
 /// How it stands at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,10 +48,14 @@ pub struct LastReload {
 impl Default for Standing {
     /// Nobody serves yet; the settings are those of the start, now.
     fn default() -> Standing {
-        Standing(Mutex::new(Stand {
+        let stand = Stand {
             settings_since: now(),
             ..Stand::default()
-        }))
+        };
+        Standing {
+            stand: Mutex::new(stand),
+            generations: watch::Sender::default(),
+        }
     }
 }
 
@@ -55,6 +63,12 @@ impl Standing {
     /// The generation of that number serves from now on.
     pub fn serves(&self, generation: u64) {
         self.lock().generation = generation;
+        self.generations.send_replace(generation);
+    }
+
+    /// The number of the generation that serves, as it changes.
+    pub(super) fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
     }
 
     /// Keeps what came of a reload that ended now.
@@ -75,7 +89,7 @@ impl Standing {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stand> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -107,7 +107,7 @@ impl Inner {
                 generations: inner.generations.of(order.key.query()),
                 rank: Rank::unnumbered(),
             };
-            inner.load(&order.key, origin, &order.stats, load).await
+            inner.load(&order, origin, load).await
         });
         match tokio::time::timeout(lookup.patience, task).await {
             Ok(Ok(loaded)) => loaded.map(Arc::new),

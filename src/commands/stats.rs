@@ -98,6 +98,8 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
         snapshot: &snapshot,
         sort: StatsSort::default(),
         refresh: None,
+        evicted: None,
+        script: "",
         not_reloaded: refused.as_ref().map(|last| NotReloaded {
             at: &last.at,
             message: &last.message,

@@ -86,6 +86,7 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
         let entrance = (&listeners, &door);
         let started = Generation::start(1, &app, access_log, entrance, workers).await;
         let generation = started.map_err(Ended::running)?;
+        app.standing.serves(1);
         let urls = listeners.urls();
         tracing::info!(at = urls.join(" "), "started");
         for url in &urls {
@@ -142,5 +143,6 @@ async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
         () = drain => {}
         _ = tokio::signal::ctrl_c() => tracing::info!("asked again: ending now"),
     }
+    app.leave().await;
     Ok(())
 }

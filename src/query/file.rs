@@ -71,7 +71,6 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         database,
         notify_line,
         unasked,
-        ineffective,
         body,
         body_line,
     } = header(text)?;
@@ -85,10 +84,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
     let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
-    let mut notes: Vec<String> = ineffective
-        .into_iter()
-        .map(|(line, key)| format!("{file}:{line}: `{key}` has no effect yet"))
-        .collect();
+    let mut notes: Vec<String> = Vec::new();
     if let Some(line) = notify_line.filter(|_| kind == DatabaseKind::Sqlite) {
         notes.push(format!(
             "{file}:{line}: `notify` has no effect: SQLite sends no messages"

@@ -1,5 +1,5 @@
-//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys, what
-//! their values are, and which of them have an effect.
+//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys and
+//! what their values are.
 
 use std::time::Duration;
 
@@ -30,9 +30,6 @@ const KEYS: [&str; 16] = [
     "show-params",
 ];
 
-/// Keys that are checked and kept, while nothing acts on them.
-const INEFFECTIVE: [&str; 1] = ["show-params"];
-
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 /// More often, a query had better not be cached.
@@ -54,8 +51,6 @@ pub(super) struct Header {
     pub(super) notify_line: Option<usize>,
     /// Keys that have it loaded without being asked for, each with its line.
     pub(super) unasked: Vec<(usize, &'static str)>,
-    /// Keys without an effect, each with its line.
-    pub(super) ineffective: Vec<(usize, String)>,
     /// The byte where the header is over.
     pub(super) body: usize,
     /// The line of that byte.
@@ -188,9 +183,6 @@ impl Header {
             "access" => entry.access()?,
             "show-params" => policy.show_params = entry.switch()?,
             _ => return Err(entry.fault("is not handled", "report this as a fault of unslow")),
-        }
-        if INEFFECTIVE.contains(&key) {
-            self.ineffective.push((line, key.to_owned()));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Format {
     }
 
     /// The media type without its parameters.
-    fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::Html => "text/html",
             Format::Json => "application/json",

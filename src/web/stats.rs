@@ -24,10 +24,13 @@ struct Asked {
     window: Window,
     sort: StatsSort,
     refresh: Option<u32>,
+    /// Only what changes with time, as the page's script asks for it: `part=numbers`. It is a
+    /// parameter and no header, so that whoever debugs it can open the same address.
+    part: bool,
 }
 
 impl Asked {
-    /// Reads `window`, `sort` and `refresh`.
+    /// Reads `window`, `sort`, `refresh` and `part`.
     ///
     /// # Errors
     /// What is unknown or given twice, with what is known.
@@ -45,9 +48,11 @@ impl Asked {
                         .ok_or_else(|| bad(format!("window is one of {}", known())))?;
                 }
                 "sort" => {
-                    let known = || names(StatsSort::ALL.map(StatsSort::name));
-                    asked.sort = StatsSort::named(&value)
-                        .ok_or_else(|| bad(format!("sort is one of {}", known())))?;
+                    let known = || StatsSort::names().collect::<Vec<_>>().join(", ");
+                    asked.sort = StatsSort::named(&value).ok_or_else(|| {
+                        let turned = "with a - before it, the other way round";
+                        bad(format!("sort is one of {}; {turned}", known()))
+                    })?;
                 }
                 "refresh" => {
                     let seconds = value.parse().ok().filter(|s| REFRESH.contains(s));
@@ -58,7 +63,9 @@ impl Asked {
                         ))
                     })?);
                 }
-                _ => return Err(bad("known are window, sort and refresh".to_owned())),
+                "part" if value == view::PART => asked.part = true,
+                "part" => return Err(bad(format!("part is {}", view::PART))),
+                _ => return Err(bad("known are window, sort, refresh and part".to_owned())),
             }
             seen.push(name);
         }
@@ -159,12 +166,19 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
             at: &reload.at,
             message: &reload.message,
         }),
+        evicted: site.evictions.look(snapshot, context.started),
+        script: &site.assets.stats_script,
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
         ..site.frame()
     };
-    body::page(StatusCode::OK, view::stats(&frame, &page), context)
+    let markup = if asked.part {
+        view::live(&page)
+    } else {
+        view::stats(&frame, &page)
+    };
+    body::page(StatusCode::OK, markup, context)
 }
 
 /// What `/stats.json` and `/stats.txt` show: the numbers, and beside them what the process counts

@@ -67,7 +67,7 @@ fn queries_are_in_order_of_name_and_numbered_by_it() {
 
 #[test]
 fn a_users_file_replaces_the_embedded_one_with_its_notes() {
-    let dir = folder(&[("version.sql", "-- show-params: true\nselect 1")]);
+    let dir = folder(&[("version.sql", "-- param: idle text = x\nselect 1")]);
     let catalog = load(&dir).unwrap();
     let sql = |catalog: &Catalog| {
         let version = catalog.get("version").unwrap();
@@ -75,7 +75,9 @@ fn a_users_file_replaces_the_embedded_one_with_its_notes() {
     };
     assert_eq!(sql(&catalog), "select 1");
     assert_eq!(catalog.notes().len(), 1);
-    assert!(catalog.notes()[0].ends_with("version.sql:1: `show-params` has no effect yet"));
+    assert!(
+        catalog.notes()[0].ends_with("version.sql:1: the SQL does not use the parameter `idle`")
+    );
 
     let dir = folder(&[("version.sql", "-- database: postgres\nselect 1")]);
     let catalog = load(&dir).unwrap();

@@ -42,12 +42,6 @@ fn every_key_is_read() {
         .collect();
     assert_eq!(names, [(9, "since"), (10, "top")]);
     assert_eq!(got.database, Some(DatabaseKind::Postgres));
-    let ineffective: Vec<_> = got
-        .ineffective
-        .iter()
-        .map(|(_, key)| key.as_str())
-        .collect();
-    assert_eq!(ineffective, ["show-params"]);
     assert_eq!(got.unasked, [(12, "warm"), (13, "refresh")]);
     assert_eq!((&text[got.body..], got.body_line), ("select 1\n", 18));
 }
