@@ -242,5 +242,5 @@ fn counters_outlive_reloads_which_are_counted_too() {
     let url = ["stats", "--url", &unslow.url];
     let shown = command(&url).output().unwrap();
     let page = String::from_utf8(shown.stdout).unwrap();
-    assert!(page.contains("not reloaded"), "{page}");
+    assert!(page.contains("Reload      tried at"), "{page}");
 }

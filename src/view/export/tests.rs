@@ -134,12 +134,12 @@ const SAME: [(&str, &str); 21] = [
         "load_errors_by_class/timeout",
         "unslow_load_errors_total{Q,class=\"timeout\"}",
     ),
-    ("loads", "unslow_load_duration_seconds_count{Q}"),
     (
-        "loads",
+        "load/count",
         "unslow_load_duration_seconds_bucket{Q,le=\"+Inf\"}",
     ),
     ("load/count", "unslow_load_duration_seconds_count{Q}"),
+    ("load_seconds", "unslow_load_seconds_total{Q}"),
     ("load_seconds", "unslow_load_duration_seconds_sum{Q}"),
     ("time_saved_seconds", "unslow_time_saved_seconds_total{Q}"),
     (

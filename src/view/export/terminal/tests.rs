@@ -10,6 +10,8 @@ fn page(snapshot: &Snapshot, width: usize) -> String {
         sort: StatsSort::default(),
         refresh: None,
         not_reloaded: None,
+        evicted: None,
+        script: "",
     };
     terminal(&page, width)
 }
