@@ -17,8 +17,7 @@ fn report(id: &str, hits: u64, misses: u64, over: f64) -> Report {
             .request(Outcome::Hit(Tier::Memory), hit, load);
     }
     for _ in 0..misses {
-        stats.query(0).load_begins();
-        stats.query(0).load_ends(true, load);
+        load_took(stats.query(0), load);
         stats.query(0).request(Outcome::Miss, load, Duration::ZERO);
     }
     let tally = stats.snapshot(Window::Start).queries[0].tally.clone();
@@ -233,8 +232,7 @@ fn two_hundred_busy_queries_fit_into_what_is_read() {
         counted.request(Outcome::Hit(Tier::Memory), quick, slow);
         counted.request(Outcome::Coalesced, slow, slow);
         counted.request(Outcome::Miss, slow, Duration::ZERO);
-        counted.load_begins();
-        counted.load_ends(true, slow);
+        load_took(counted, slow);
     }
     let tally = stats.snapshot(Window::Start).queries[0].tally.clone();
     let mut busy = report("a", 1, 0, 1.0);
@@ -247,4 +245,18 @@ fn two_hundred_busy_queries_fit_into_what_is_read() {
     let whole = busy.to_json(usize::MAX);
     println!("200 busy queries: {} bytes", whole.len());
     assert!(whole.len() < 1 << 20);
+}
+
+fn load_took(query: &crate::stats::QueryStats, elapsed: Duration) {
+    let trigger = crate::stats::Trigger::Request;
+    query.load_begins(trigger);
+    query.load_ends(&crate::stats::LoadEnd {
+        key: crate::stats::KeyId {
+            digest: &[0; 16],
+            canonical: &bytes::Bytes::new(),
+        },
+        trigger,
+        elapsed,
+        error: None,
+    });
 }

@@ -103,6 +103,7 @@ pub(super) fn fleet(text: Text<'_>, name: &str) -> Snapshot {
         uptime_seconds: 187_245.4,
         database_up: up,
         numbers: numbers(1),
+        ..InstanceSnapshot::default()
     };
     let sums = [(name, numbers(3)), ("version", numbers(2))];
     Snapshot {
@@ -116,6 +117,7 @@ pub(super) fn fleet(text: Text<'_>, name: &str) -> Snapshot {
             ],
             total: numbers(3),
             queries: sums.map(|(name, n)| (name.to_owned(), n)).into(),
+            ..Instances::default()
         },
         fleet: counts(&[("leases_taken", 5_586), ("lease_waits", 412), ("purges", 0)]),
         ..good(text, name)
