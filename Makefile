@@ -17,6 +17,8 @@ ARGS ?=
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
         check-static check-elsewhere smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
 
+# What /metrics says it was built from; nothing where there is no git.
+build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
 	@install -D -m 755 "$$(.ci/target-dir)/$(TARGET)/release/unslow" dist/unslow

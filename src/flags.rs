@@ -1,9 +1,9 @@
-//! The command line: its help and the flags of the settings; the subcommands are in `command`. It
-//! owns how words on the command line are read; what a setting's value means belongs to `settings`, whose table
+//! The command line: subcommands, their help, and the flags of the settings. It owns how words on
+//! the command line are read; what a setting's value means belongs to `settings`, whose table
 //! hands its flags in, so that a new one needs no edit here.
 
-mod command;
 mod gunicorn;
+mod operating;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -11,9 +11,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-pub use command::{Command, Format, Init, PurgeHow, Stats, WINDOWS};
+pub use operating::{Init, Stats, WINDOWS};
 pub use signals::SIGNALS;
 
 /// How one setting is spelled on the command line.
@@ -210,6 +211,138 @@ struct Cli {
     open: bool,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve, in the foreground (this is what happens without a command)
+    Run,
+    /// Serve in the background: `run -D`
+    Start,
+    /// End the server that runs in the background, once its requests have ended
+    Stop {
+        /// Do not wait for running requests
+        #[arg(long)]
+        now: bool,
+    },
+    /// Replace the running server, once the settings are checked; start it where none runs
+    Restart,
+    /// Have the server read its settings and queries again
+    Reload,
+    /// Replace the running program by the one now in its file
+    Upgrade {
+        /// Let the old one run on beside the new one, until one of them is stopped
+        #[arg(long)]
+        hold: bool,
+    },
+    /// Have the server open its log files again
+    Reopen,
+    /// Change the number of workers
+    Scale {
+        /// +N or -N
+        #[arg(value_name = "+N|-N", value_parser = change, allow_negative_numbers = true)]
+        by: i32,
+    },
+    /// Say whether the server runs, and how; exit code 0: it does, 3: not, 1: it died, 4: unknown
+    Status {
+        /// As one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a service and a socket file for systemd
+    SystemdUnit,
+    /// Print what completes commands in a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Check the settings and every query file
+    Check {
+        /// Also ask the database about each query, and try Redis
+        #[arg(long)]
+        online: bool,
+    },
+    /// Print each setting with its value and where that came from
+    PrintConfig,
+    /// Write app.ini and a sample query, or files for Prometheus and Grafana; never overwrites
+    Init(Init),
+    /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
+    #[command(
+        about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
+    )]
+    Install,
+    /// List the queries
+    Queries,
+    /// Run one query and print its rows
+    Query {
+        /// Its name, as `unslow queries` lists it
+        name: String,
+        /// Its parameters
+        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// How to print [default: table on a terminal, else json]
+        #[arg(long)]
+        format: Option<Format>,
+    },
+    /// Throw away what a running server has stored of a query
+    Purge {
+        /// The query's name
+        #[arg(value_name = "QUERY")]
+        name: String,
+        /// The parameters of the one entry that is meant; all of the query without
+        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        params: Vec<(String, String)>,
+        /// What is done instead of throwing away
+        #[command(flatten)]
+        how: PurgeHow,
+        /// The server: http://HOST:PORT or unix:PATH [default: the first address of --bind]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
+    /// Show the numbers of a running server as a table
+    Stats(Stats),
+}
+
+/// What is done to stored answers: thrown away, unless one of these is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct PurgeHow {
+    /// Make it stale: still served while a new one is loaded, or because loading fails
+    #[arg(long, conflicts_with = "refresh")]
+    pub soft: bool,
+    /// Load one entry again now: that of the parameters, or of the defaults
+    #[arg(long)]
+    pub refresh: bool,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON document, as `/q/NAME.json` gives it
+    Json,
+    /// Comma-separated, with a header line
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+    /// Aligned text
+    Table,
+}
+
+fn change(text: &str) -> Result<i32, String> {
+    let signed = text.starts_with(['+', '-']);
+    match text.parse() {
+        Ok(by @ (-512..=-1 | 1..=512)) if signed => Ok(by),
+        _ => Err("write +N or -N, up to 512".to_owned()),
+    }
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a parameter is written NAME=VALUE".to_owned()),
+    }
 }
 
 #[cfg(test)]

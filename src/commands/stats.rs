@@ -105,12 +105,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
             message: &last.message,
         }),
     };
-    let mut text = export::terminal(&page, width);
-    if let Some(last) = &refused {
-        let (at, why) = (printable(&last.at), printable(&last.message));
-        text = format!("The settings were not reloaded at {at}: {why}\n\n{text}");
-    }
-    Ok(text)
+    Ok(export::terminal(&page, width))
 }
 
 /// Why there are no numbers, in the server's words.
@@ -188,7 +183,7 @@ fn replaced(text: &str, height: usize) -> String {
         out.extend([line, "\x1b[K\n"]);
     }
     if let Some(more) = more {
-        out.push_str(&format!("… and {more} more lines\x1b[K\n"));
+        out.extend(["… and ", &more.to_string(), " more lines\x1b[K\n"]);
     }
     out + "\x1b[J"
 }
@@ -234,23 +229,23 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_reload_is_said_first_and_steers_no_terminal() {
+    fn a_refused_reload_is_said_and_steers_no_terminal() {
         let stats = Stats::new(["q"].into_iter());
         let mut document = serde_json::to_value(stats.snapshot(Window::Start)).unwrap();
         let page = |document: &serde_json::Value| {
             let json = serde_json::to_vec(document).unwrap();
             table(&json, 80).unwrap()
         };
-        assert!(!page(&document).contains("not reloaded"));
+        assert!(!page(&document).contains("Reload "));
         document["daemon"] = serde_json::json!({
             "generation": 2,
             "last_reload": { "ok": false, "at": "2026-01-01T00:00:00Z", "message": "no \u{1b}[1m" }
         });
         let said = page(&document);
-        let first = "The settings were not reloaded at 2026-01-01T00:00:00Z: no \\u{1b}[1m\n";
-        assert!(said.starts_with(first), "{said}");
+        let line = "\nReload      tried at 2026-01-01T00:00:00Z: no \\u{1b}[1m\n";
+        assert!(said.contains(line), "{said}");
         document["daemon"]["last_reload"]["ok"] = true.into();
-        assert!(!page(&document).contains("not reloaded"));
+        assert!(!page(&document).contains("Reload "));
         assert!(table(b"<html>", 80).is_err());
     }
 

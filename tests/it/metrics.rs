@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nix::sys::signal::Signal;
+
 use crate::monitoring;
 use crate::servers::prometheus::promtool;
 use crate::servers::{Prometheus, Redis, wait_until};
-use crate::unslow::Unslow;
+use crate::unslow::{Unslow, command};
 
 const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// As Prometheus 2.42 asks.
@@ -44,17 +46,17 @@ fn strictly_read(text: &str) -> BTreeMap<String, String> {
     let body = text.strip_suffix("# EOF\n").expect("the end is marked");
     assert!(!body.contains("# EOF") && body.ends_with('\n'));
     let (mut families, mut samples) = (BTreeSet::new(), BTreeMap::new());
-    let (mut family, mut kind) = (String::new(), String::new());
+    let (mut family, mut kind) = ("", "");
     for line in body.lines() {
         let words: Vec<_> = line.splitn(4, ' ').collect();
         match *words {
             ["#", "HELP", name, _] => {
                 assert!(families.insert(name.to_owned()), "{name} twice");
-                family = name.to_owned();
+                family = name;
             }
             ["#", "TYPE", name, word] => {
                 assert_eq!(name, family);
-                kind = word.to_owned();
+                kind = word;
             }
             ["#", "UNIT", name, unit] => {
                 assert_eq!(name, family);
@@ -64,8 +66,8 @@ fn strictly_read(text: &str) -> BTreeMap<String, String> {
                 assert!(!line.starts_with('#') && !line.is_empty(), "{line}");
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let name = series.split('{').next().unwrap();
-                let suffix = name.strip_prefix(&*family).expect("a sample of its family");
-                let allowed: &[&str] = match &*kind {
+                let suffix = name.strip_prefix(family).expect("a sample of its family");
+                let allowed: &[&str] = match kind {
                     "counter" => &["_total", "_created"],
                     "gauge" => &[""],
                     "info" => &["_info"],
@@ -191,4 +193,54 @@ fn prometheus_gets_in_with_the_token_and_not_without() {
     let targets = without.api("targets", &[]);
     let error = &targets["data"]["activeTargets"][0]["lastError"];
     assert!(error.as_str().unwrap().contains("401"), "{error}");
+}
+
+#[test]
+fn counters_outlive_reloads_which_are_counted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ini, extra) = (
+        folder.path().join("app.ini"),
+        folder.path().join("queries/extra.sql"),
+    );
+    std::fs::create_dir(folder.path().join("queries")).unwrap();
+    std::fs::write(&ini, "").unwrap();
+    std::fs::write(&extra, "select 1 as one").unwrap();
+    let unslow = Unslow::start(&["--config", ini.to_str().unwrap()]);
+    assert_eq!(unslow.get("/q/extra.json").status, 200);
+    let metric = |name: &str| {
+        let text = unslow.get("/metrics").text();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    let since = "unslow_config_last_reload_success_timestamp_seconds";
+    let started = metric(since).unwrap();
+    assert_eq!(metric("unslow_config_reloads_total"), Some(0.0));
+    assert_eq!(metric("unslow_config_last_reload_successful"), Some(1.0));
+
+    std::fs::remove_file(&extra).unwrap();
+    unslow.signal(Signal::SIGHUP);
+    wait_until("it has reloaded", || {
+        metric("unslow_config_reloads_total") == Some(1.0)
+    });
+    assert_eq!(metric("unslow_config_reload_failures_total"), Some(0.0));
+    assert!(metric(since).unwrap() >= started);
+    wait_until("it serves the new catalog", || {
+        unslow.get("/q/extra.json").status == 404
+    });
+    assert_eq!(metric("unslow_requests_total{query=\"extra\"}"), Some(1.0));
+    let csv = unslow.get("/stats.csv").text();
+    assert!(csv.contains("\r\nremoved,extra,start,"), "{csv}");
+
+    std::fs::write(&ini, "[server]\nno_such_key = 1\n").unwrap();
+    unslow.signal(Signal::SIGHUP);
+    let failed = || metric("unslow_config_reload_failures_total") == Some(1.0);
+    wait_until("it has refused", failed);
+    assert_eq!(metric("unslow_config_reloads_total"), Some(2.0));
+    assert_eq!(metric("unslow_config_last_reload_successful"), Some(0.0));
+    let url = ["stats", "--url", &unslow.url];
+    let shown = command(&url).output().unwrap();
+    let page = String::from_utf8(shown.stdout).unwrap();
+    assert!(page.contains("Reload      tried at"), "{page}");
 }

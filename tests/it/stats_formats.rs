@@ -40,7 +40,7 @@ fn an_unknown_form_window_or_order_is_a_400_that_lists_the_known_ones() {
         ("/stats.html", "/stats.json, /stats.csv, /stats.txt"),
         ("/stats.csv?window=2m", "1m, 5m, 1h, start"),
         ("/stats.txt?sort=color", "sort is one of"),
-        ("/stats?windows=1m", "window, sort and refresh"),
+        ("/stats?windows=1m", "window, sort"),
     ] {
         let answer = unslow.get_with(path, &[("Accept", "application/json")]);
         assert_eq!(answer.status, 400, "{path}");

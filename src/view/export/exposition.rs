@@ -54,7 +54,7 @@ pub(super) struct Exposition {
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     exposition: &'a mut Exposition,
-    name: &'static str,
+    name: String,
     kind: Kind,
 }
 
@@ -70,7 +70,7 @@ impl Exposition {
     }
 
     /// Begins a metric. `name` is without `_total` and `_info`, which come by its kind.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) -> Family<'_> {
         let shown = match (self.dialect, kind) {
             // There the name is that of the samples.
             (Dialect::Text, kind) => format!("{name}{}", suffix(kind)),
@@ -93,7 +93,7 @@ impl Exposition {
         }
         Family {
             exposition: self,
-            name,
+            name: name.to_owned(),
             kind,
         }
     }
@@ -126,7 +126,7 @@ impl Family<'_> {
 
     fn line(&mut self, suffix: &str, labels: Labels<'_>, value: &dyn std::fmt::Display) {
         let out = &mut self.exposition.out;
-        out.push_str(self.name);
+        out.push_str(&self.name);
         out.push_str(suffix);
         for (place, (name, value)) in labels.iter().enumerate() {
             out.push(if place == 0 { '{' } else { ',' });
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_histogram_has_its_edges_its_sum_and_its_count() {
         let times: Distribution =
-            serde_json::from_str(r#"{"counts":[[88,2],[257,1]],"sum":900000001}"#)
+            serde_json::from_str(r#"{"counts":[[88,2],[257,1]],"sum":900000001000}"#)
                 .expect("a distribution");
         let mut exposition = Exposition::new(Dialect::Text);
         let mut family = exposition.family("t_seconds", Kind::Histogram, "Times.");

@@ -9,8 +9,12 @@ use super::plain;
 /// Stands for what is not known.
 const NOTHING: &str = "n/a";
 
+/// What is there for drawings alone, and would be hundreds of lines.
+const DRAWN: &str = "series";
+
 /// A line for each value of a JSON document. Its key is the way to it: `total.requests`,
-/// `redis.info.used_memory`; in the list `queries` by the query's name, in others by place.
+/// `redis.info.used_memory`; in the list `queries` by the query's name, in others by place. The
+/// series for drawings are left out.
 pub fn lines(document: &Value) -> String {
     let mut out = String::new();
     push(&mut out, "", document);
@@ -24,7 +28,7 @@ fn push(out: &mut String, key: &str, value: &Value) {
     };
     let text = match value {
         Value::Object(members) => {
-            for (name, value) in members {
+            for (name, value) in members.iter().filter(|(name, _)| *name != DRAWN) {
                 push(out, &below(name), value);
             }
             return;

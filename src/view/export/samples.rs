@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::stats::{
-    DatabaseSnapshot, Instance, InstanceSnapshot, Instances, LoadError, MemorySnapshot, Numbers,
-    PoolSnapshot, Process, QueryStats, RedisInfo, RedisSnapshot, Snapshot, Stats, Window,
+    DatabaseSnapshot, Instance, InstanceSnapshot, Instances, KeyId, LoadEnd, LoadError,
+    MemorySnapshot, Numbers, PoolSnapshot, Process, QueryStats, RedisInfo, RedisSnapshot, Snapshot,
+    Stats, Trigger, Window,
 };
 
 /// Every outcome, each another number of times.
@@ -28,11 +31,9 @@ pub(super) fn snapshot() -> Snapshot {
     count(stats.query(1), 20);
     let gone = stats.renewed(["revenue"].into_iter());
     let mut snapshot = gone.snapshot(Window::Start);
-    for (place, query) in snapshot.queries.iter_mut().enumerate() {
+    for query in &mut snapshot.queries {
         query.ttl_seconds = (!query.removed).then_some(10.5);
-        fill(&mut query.numbers, place as u64 + 1);
     }
-    fill(&mut snapshot.total, 3);
     Snapshot {
         instance: Instance {
             id: "i1".to_owned(),
@@ -72,19 +73,27 @@ fn count(query: &QueryStats, times: u64) {
             query.request(outcome, took, Duration::from_secs(5));
         }
     }
-    for error in [None, None, Some(LoadError::Timeout)] {
-        query.loaded(Duration::from_millis(900 * times), error);
+    let canonical = Bytes::new();
+    let key = KeyId {
+        digest: &[7; 16],
+        canonical: &canonical,
+    };
+    for (trigger, error) in [
+        (Trigger::Request, None),
+        (Trigger::Request, Some(LoadError::Timeout)),
+        (Trigger::Refresh, None),
+    ] {
+        query.load_begins(trigger);
+        query.load_ends(&LoadEnd {
+            key,
+            trigger,
+            elapsed: Duration::from_millis(900 * times),
+            error,
+        });
     }
+    query.load_begins(Trigger::Warm);
     query.served(1000 * times);
     query.compression();
-}
-
-/// What is counted elsewhere.
-fn fill(numbers: &mut Numbers, by: u64) {
-    numbers.loads_in_flight = by;
-    numbers.loads_by_trigger = words(&[("miss", 2 * by), ("refresh", by)]);
-    numbers.load_errors_by_class = words(&[("failed", 0), ("timeout", by)]);
-    numbers.coalesced_saved_seconds = 0.25;
 }
 
 fn words(all: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use unslow::stats::{Process, RedisInfo, RedisSnapshot, Snapshot, Stats, Window};
+use unslow::stats::{DatabaseSnapshot, Process, RedisInfo, RedisSnapshot, Snapshot, Stats, Window};
 use unslow::view::export::{Dialect, Metrics, Reloads, metrics};
 
 use crate::servers::prometheus::promtool;
@@ -93,11 +93,14 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     let mut snapshot = stats.snapshot(Window::Start);
     for query in &mut snapshot.queries {
         let word = |word: &str| [(word.to_owned(), 0)].into();
-        query.numbers.loads_by_trigger = word("miss");
+        query.numbers.loads_by_trigger = word("request");
         query.numbers.load_errors_by_class = word("failed");
     }
-    snapshot.database.breaker = "closed".to_owned();
-    snapshot.database.up = Some(true);
+    snapshot.database = DatabaseSnapshot {
+        breaker: "closed".to_owned(),
+        up: Some(true),
+        ..DatabaseSnapshot::default()
+    };
     let zero = Some(0);
     snapshot.redis = Some(RedisSnapshot {
         up: Some(true),

@@ -1,4 +1,4 @@
-//! Which metrics and labels an expression names: as much of `PromQL` as dashboard and rules use.
+//! Which metrics and labels an expression names: as much of PromQL as dashboard and rules use.
 
 use std::collections::BTreeSet;
 

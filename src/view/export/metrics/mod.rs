@@ -8,10 +8,8 @@
 mod program;
 mod tiers;
 
-use std::collections::BTreeMap;
-
 use super::exposition::{Dialect, Exposition, Kind};
-use crate::stats::{Distribution, Process, QuerySnapshot, Snapshot, Timed};
+use crate::stats::{self, Counter, Distribution, Process, QuerySnapshot, Snapshot, Timed, Unit};
 
 /// What the metrics are made of.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +40,7 @@ pub struct Reloads {
 /// All metrics.
 pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
     let mut all = Exposition::new(dialect);
-    requests(&mut all, of.snapshot);
-    loads(&mut all, of.snapshot);
+    counters(&mut all, of.snapshot);
     times(&mut all, of.snapshot);
     tiers::memory(&mut all, of.snapshot);
     tiers::pools(&mut all, of.snapshot);
@@ -57,8 +54,32 @@ pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
     all.finish()
 }
 
-/// A metric with one value for each query.
-type PerQuery = (&'static str, &'static str, fn(&QuerySnapshot) -> f64);
+/// What is counted of each query: the families of `stats`, with the name and the help they have
+/// there.
+fn counters(all: &mut Exposition, snapshot: &Snapshot) {
+    for family in stats::Family::ALL {
+        let name = family.name().trim_end_matches("_total");
+        let mut metric = all.family(&format!("unslow_{name}"), Kind::Counter, family.help());
+        // Several counters may share a label's value, and then are one series.
+        let mut series: Vec<(&str, Vec<Counter>)> = Vec::new();
+        for (counter, label) in family.counters() {
+            match series.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, counters)) => counters.push(counter),
+                None => series.push((label, vec![counter])),
+            }
+        }
+        for QuerySnapshot { query, tally, .. } in &snapshot.queries {
+            for (label, counters) in &series {
+                let sum = counters.iter().map(|counter| tally.count(*counter)).sum();
+                let labels = [("query", query.as_str())].into_iter();
+                let labels = labels.chain(family.label().map(|name| (name, *label)));
+                metric.sample(&labels.collect::<Vec<_>>(), in_unit(family.unit(), sum));
+            }
+        }
+    }
+    all.family("unslow_loads_in_flight", Kind::Gauge, "Loads that run now.")
+        .sample(&[], snapshot.total.loads_in_flight);
+}
 
 /// A count as a metric's value.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
@@ -66,102 +87,11 @@ fn value(count: u64) -> f64 {
     count as f64
 }
 
-fn per_query(all: &mut Exposition, snapshot: &Snapshot, metrics: &[PerQuery]) {
-    for (name, help, of) in metrics {
-        let mut family = all.family(name, Kind::Counter, help);
-        for query in &snapshot.queries {
-            family.sample(&[("query", &query.query)], of(query));
-        }
+fn in_unit(unit: Unit, count: u64) -> f64 {
+    match unit {
+        Unit::Count | Unit::Bytes => value(count),
+        Unit::Microseconds => value(count) / 1e6,
     }
-}
-
-fn requests(all: &mut Exposition, snapshot: &Snapshot) {
-    let help = "Requests that were answered, however.";
-    let metrics: [PerQuery; 1] = [("unslow_requests", help, |q| value(q.numbers.requests))];
-    per_query(all, snapshot, &metrics);
-    let help = "Requests answered with a fresh copy, by where that was found.";
-    let mut family = all.family("unslow_hits", Kind::Counter, help);
-    for QuerySnapshot { query, numbers, .. } in &snapshot.queries {
-        let tiers = [("memory", numbers.hit_memory), ("redis", numbers.hit_redis)];
-        for (tier, count) in tiers {
-            family.sample(&[("query", query), ("tier", tier)], count);
-        }
-    }
-    let help = "Requests answered with a copy past its TTL, by why.";
-    let mut family = all.family("unslow_stale_served", Kind::Counter, help);
-    for QuerySnapshot { query, numbers, .. } in &snapshot.queries {
-        let reasons = [
-            ("revalidating", numbers.stale_revalidating),
-            ("load_error", numbers.stale_load_error),
-        ];
-        for (reason, count) in reasons {
-            family.sample(&[("query", query), ("reason", reason)], count);
-        }
-    }
-    let metrics: [PerQuery; 7] = [
-        (
-            "unslow_coalesced",
-            "Requests that waited for another request's load and got its result.",
-            |q| value(q.numbers.coalesced),
-        ),
-        (
-            "unslow_bypassed",
-            "Requests past the cache, on purpose.",
-            |q| value(q.numbers.bypass),
-        ),
-        (
-            "unslow_request_errors",
-            "Requests that got no value.",
-            |q| value(q.numbers.error),
-        ),
-        (
-            "unslow_time_saved_seconds",
-            "Over the served copies: how long their loads took, less the requests' own time.",
-            |q| q.numbers.time_saved_seconds,
-        ),
-        (
-            "unslow_coalesced_saved_seconds",
-            "The same over requests that waited for another request's load.",
-            |q| q.numbers.coalesced_saved_seconds,
-        ),
-        (
-            "unslow_served_bytes",
-            "Bytes of bodies served from the cache.",
-            |q| value(q.numbers.served_bytes),
-        ),
-        (
-            "unslow_compressions",
-            "Variants of bodies that were encoded.",
-            |q| value(q.numbers.compressions),
-        ),
-    ];
-    per_query(all, snapshot, &metrics);
-}
-
-fn loads(all: &mut Exposition, snapshot: &Snapshot) {
-    let help = "Statements run on the database, refreshes included, by what began them.";
-    let mut family = all.family("unslow_loads", Kind::Counter, help);
-    for QuerySnapshot { query, numbers, .. } in &snapshot.queries {
-        for (trigger, count) in known(&numbers.loads_by_trigger, numbers.loads) {
-            family.sample(&[("query", query), ("trigger", trigger)], count);
-        }
-    }
-    let help = "Loads that failed, by the class of the error.";
-    let mut family = all.family("unslow_load_errors", Kind::Counter, help);
-    for QuerySnapshot { query, numbers, .. } in &snapshot.queries {
-        for (class, count) in known(&numbers.load_errors_by_class, numbers.load_errors) {
-            family.sample(&[("query", query), ("class", class)], count);
-        }
-    }
-    all.family("unslow_loads_in_flight", Kind::Gauge, "Loads that run now.")
-        .sample(&[], snapshot.total.loads_in_flight);
-}
-
-/// The parts of a count; the whole of it, with no word for it, where none are known.
-fn known(parts: &BTreeMap<String, u64>, whole: u64) -> impl Iterator<Item = (&str, u64)> {
-    let unknown = parts.is_empty().then_some(("", whole));
-    let parts = parts.iter().map(|(word, count)| (word.as_str(), *count));
-    parts.chain(unknown)
 }
 
 fn times(all: &mut Exposition, snapshot: &Snapshot) {

@@ -1,6 +1,8 @@
 //! Columns that stand below each other and fit the width there is: the least important are left
 //! out first, then the first column is cut. What stands in them is not known here.
 
+use std::fmt::Write as _;
+
 /// Between two columns.
 const GAP: usize = 2;
 /// The first column is not cut to less.
@@ -74,7 +76,7 @@ impl Grid {
             if place == 0 {
                 line = format!("{cell:<width$}");
             } else {
-                line.push_str(&format!("{:GAP$}{cell:>width$}", ""));
+                let _ = write!(line, "{:GAP$}{cell:>width$}", "");
             }
         }
         line.truncate(line.trim_end().len());

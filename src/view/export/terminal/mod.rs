@@ -29,6 +29,11 @@ pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
     for (level, words) in verdict::verdicts(page) {
         lines.extend(named(level.word(), &words, width));
     }
+    if let Some(reload) = &page.not_reloaded {
+        let why: Vec<_> = reload.message.lines().map(plain).collect();
+        let words = format!("tried at {}: {}", plain(reload.at), why.join(" "));
+        lines.extend(named("Reload", &words, width));
+    }
     lines.push(String::new());
     for (name, words) in totals(&snapshot.total) {
         lines.extend(named(name, &words, width));
