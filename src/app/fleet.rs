@@ -203,8 +203,10 @@ impl Fleet {
 
 impl Source {
     fn report(&self, instance: Instance) -> Report {
-        let mut report = self.report_since_start(instance, &self.stats.snapshot(Window::Start));
-        for window in Window::ALL {
+        let start = self.stats.snapshot(Window::Start);
+        let mut report = self.report_since_start(instance, &start);
+        report.covers(&start);
+        for window in [Window::Minute, Window::FiveMinutes, Window::Hour] {
             report.covers(&self.stats.snapshot(window));
         }
         report

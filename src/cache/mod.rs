@@ -284,7 +284,8 @@ impl Cache {
         }
     }
 
-    /// The connections to Redis. `None` where none is configured.
+    /// The connections to Redis: two, each shared by all who ask, so `used` are those in service and
+    /// nobody waits for a free one. `None` where none is configured.
     pub fn redis_pool(&self) -> Option<PoolSnapshot> {
         self.inner.redis.as_deref().map(RedisTier::pool)
     }

@@ -147,6 +147,9 @@ mod tests {
     fn a_vanished_connection_is_unavailable_and_broken() {
         let error = Error::Io(std::io::Error::from(ErrorKind::UnexpectedEof));
         assert!(breaks_connection(&error) && went_silently(&error));
+        assert_eq!(class(&error), "connect");
+        let late = Error::Io(std::io::Error::from(ErrorKind::TimedOut));
+        assert_eq!(class(&late), "timeout");
         let second = Duration::from_secs(1);
         let end = of_statement("db:5432", &error, "select 1", second, second);
         assert!(matches!(end, RequestError::Unavailable { .. }), "{end}");

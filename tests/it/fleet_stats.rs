@@ -1,8 +1,6 @@
 //! `/stats` over a fleet: three real processes on one Redis see each other, add up, and forget who
 //! died; and what it says when Redis is away, refuses, or holds what no instance wrote.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -15,23 +13,23 @@ const QUERY: (&str, &str) = (
     "-- ttl: 1h\n-- param: n integer = 1\nselect :n as n",
 );
 
-fn start_on(url: &str, more: &str) -> Unslow {
+pub(crate) fn start_on(url: &str, more: &str) -> Unslow {
     let ini = format!("[redis]\nurl={url}\ntimeout=20s\n{more}");
     let files = [("app.ini", &*ini), QUERY];
     Unslow::start_with(&["--config", "app.ini"], &files, &[])
 }
 
-fn start(redis: &Redis) -> Unslow {
+pub(crate) fn start(redis: &Redis) -> Unslow {
     start_on(&redis.url(), "")
 }
 
-fn stats(unslow: &Unslow) -> Value {
+pub(crate) fn stats(unslow: &Unslow) -> Value {
     let answer = unslow.get("/stats.json");
     assert_eq!(answer.status, 200);
     answer.json()
 }
 
-fn instances(unslow: &Unslow) -> Value {
+pub(crate) fn instances(unslow: &Unslow) -> Value {
     stats(unslow)["instances"].clone()
 }
 
@@ -50,7 +48,7 @@ fn until_each_knows(fleet: &[&Unslow], count: usize) {
     }
 }
 
-fn ask(unslow: &Unslow, n: u64, times: usize) {
+pub(crate) fn ask(unslow: &Unslow, n: u64, times: usize) {
     for _ in 0..times {
         assert_eq!(unslow.get(&format!("/q/quick.json?n={n}")).status, 200);
     }
@@ -302,72 +300,6 @@ fn two_namespaces_on_one_redis_do_not_see_each_other() {
     assert_eq!(redis.ask(&["ZCARD", INDEX]).trim(), ":2");
 }
 
-#[test]
-fn redis_says_what_is_on_the_list_and_nothing_else() {
-    let redis = Redis::start();
-    assert_eq!(redis.command("CONFIG SET maxmemory 50000000"), "+OK");
-    let unslow = start(&redis);
-    until("it has been asked", || {
-        stats(&unslow)["redis"]["info"]["redis_version"].is_string()
-    });
-    let said = stats(&unslow);
-    let info = said["redis"]["info"].as_object().unwrap();
-    assert_eq!(info["maxmemory"], 50_000_000);
-    assert_eq!(info["maxmemory_policy"], "noeviction");
-    assert_eq!(info["role"], "master");
-    for field in [
-        "uptime_in_seconds",
-        "connected_clients",
-        "used_memory",
-        "evicted_keys",
-        "expired_keys",
-        "keyspace_hits",
-        "keyspace_misses",
-        "rejected_connections",
-    ] {
-        assert!(info[field].is_u64(), "{field}: {said}");
-    }
-    assert_eq!(info.len(), 13, "{info:?}");
-    until("both connections are in service", || {
-        let pool = stats(&unslow)["redis"]["pool"].clone();
-        (&pool["used"], &pool["max"]) == (&json!(2), &json!(2))
-    });
-}
-
-#[test]
-fn a_user_without_info_and_without_reports_is_no_fault_of_redis() {
-    let redis = Redis::start();
-    for (user, rights) in [
-        ("careful", "+@all -@dangerous -@admin"),
-        ("narrow", "+@all -@dangerous -@admin -zadd"),
-    ] {
-        let rule = format!("ACL SETUSER {user} on >s3cret ~unslow:* &unslow:* {rights}");
-        assert_eq!(redis.command(&rule), "+OK");
-    }
-    let url = |user: &str| format!("redis://{user}:s3cret@127.0.0.1:{}", redis.port());
-    let (careful, narrow) = (start_on(&url("careful"), ""), start_on(&url("narrow"), ""));
-    for unslow in [&careful, &narrow] {
-        until("it was asked", || {
-            stats(unslow)["redis"]["info"].is_object()
-        });
-        let said = stats(unslow);
-        assert_eq!(said["redis"]["info"]["redis_version"], Value::Null);
-        assert_eq!(said["redis"]["breaker"], "closed");
-        ask(unslow, 1, 1);
-        assert_eq!(stats(unslow)["redis"]["up"], true);
-        assert_eq!(stats(unslow)["redis"]["errors"]["auth"], 0);
-    }
-    until("its reports are kept", || {
-        instances(&careful)["alone_because"] == Value::Null
-    });
-    until("its reports are refused", || {
-        instances(&narrow)["alone_because"] == "refused by redis"
-    });
-    assert_eq!(stats(&narrow)["redis"]["breaker"], "closed");
-    assert_eq!(stats(&narrow)["redis"]["errors"]["other"], 0);
-    assert!(narrow.log().contains("does not let this user keep reports"));
-}
-
 /// What a report holds goes to everybody who may read Redis.
 #[test]
 fn a_report_holds_no_key_no_parameter_and_no_address() {
@@ -415,39 +347,4 @@ fn after_a_reload_there_is_one_writer_and_another_redis_has_the_report() {
     let all = instances(&unslow);
     assert_eq!(ids(&all), [id]);
     assert_eq!(all["each"][0]["generation"], 2);
-}
-
-#[test]
-fn loads_that_wait_for_a_connection_are_counted_while_they_do() {
-    let query = (
-        "queries/slow.sql",
-        "-- param: n integer\nselect slow_version() as v, :n as n",
-    );
-    let arguments = [
-        "--config",
-        "app.ini",
-        "--demo-delay",
-        "3s",
-        "--pool-size",
-        "2",
-    ];
-    let unslow = Unslow::start_with(&arguments, &[("app.ini", ""), query], &[]);
-    let asked: Vec<_> = (0..3)
-        .map(|n| unslow.send("GET", &format!("/q/slow.json?n={n}"), &[]))
-        .collect();
-    until("two wait", || {
-        stats(&unslow)["database"]["pool"]["waiting"] == 2
-    });
-    for one in asked {
-        one.answer();
-    }
-    let said = stats(&unslow);
-    let pool = &said["database"]["pool"];
-    assert_eq!((&pool["waiting"], &pool["max"]), (&json!(0), &json!(2)));
-    assert_eq!(pool["timeouts"], 2, "they wait for less than a load takes");
-    assert_eq!(said["database"]["breaker"], "closed");
-    assert!(said["database"]["since_seconds"].as_f64() > Some(0.0));
-    assert!(
-        said["database"]["since_seconds"].as_f64().unwrap() < Duration::from_hours(1).as_secs_f64()
-    );
 }

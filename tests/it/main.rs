@@ -50,6 +50,7 @@ mod fleet_support;
 mod foreign;
 mod formats;
 mod gates;
+mod gauges;
 mod house;
 mod http;
 mod http_refusals;
