@@ -42,9 +42,9 @@ fn main() {
         b.iter(|| view::live(black_box(&page)).into_string());
     });
     let (outline, answer) = (outline(&frame), answer());
-    let comparison = view::Comparison::new(&times(1), &times(20_000));
+    let race = view::Race::new(view::Comparison::new(&times(1), &times(20_000)));
     criterion.bench_function("the page / from its outline", |b| {
-        b.iter(|| outline.fill(answer.elapsed, Some(black_box(&answer)), &comparison));
+        b.iter(|| outline.fill(answer.elapsed, Some(black_box(&answer)), &race));
     });
     criterion.final_summary();
 }

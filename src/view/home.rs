@@ -7,7 +7,7 @@ use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
 use super::frame::Place;
-use super::race::{Comparison, race};
+use super::race::{Comparison, Race};
 use super::{Cell, Failure, Frame, Provenance, QueryInfo, error, format, provenance};
 
 /// `GET /`
@@ -33,7 +33,7 @@ pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
     let whole = outline.fill(
         page.elapsed,
         page.provenance.as_ref(),
-        &Comparison::default(),
+        &Race::new(Comparison::default()),
     );
     PreEscaped(String::from_utf8(whole).expect("pieces of markup, cut between characters"))
 }
@@ -78,19 +78,14 @@ impl Outline {
 
     /// The whole page; without an answer, nothing is compared. Before this process has loaded
     /// anything, what is said of a load is what the copy says of its own.
-    pub fn fill(
-        &self,
-        elapsed: Duration,
-        answer: Option<&Provenance>,
-        comparison: &Comparison,
-    ) -> Vec<u8> {
+    pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>, race: &Race) -> Vec<u8> {
         let compared = |answer: &Provenance| {
-            let own = Some((answer.load_time, 0)).filter(|(load, _)| !load.is_zero());
-            let comparison = Comparison {
-                load: comparison.load.or(own),
-                ..*comparison
-            };
-            race(&comparison, Some(elapsed)).into_string()
+            let known = race.comparison();
+            if known.load.is_some() || answer.load_time.is_zero() {
+                return race.panel(Some(elapsed));
+            }
+            let load = Some((answer.load_time, 0));
+            Race::new(Comparison { load, ..known }).panel(Some(elapsed))
         };
         let filling: [String; GAPS] = [
             format::elapsed(elapsed),
@@ -188,7 +183,7 @@ mod tests {
         assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
         let kept = Outline::from_bytes(Outline::of(&frame, &page).into_bytes());
         assert_eq!(
-            kept.fill(page.elapsed, None, &Comparison::default()),
+            kept.fill(page.elapsed, None, &Race::new(Comparison::default())),
             whole.as_bytes()
         );
     }

@@ -35,7 +35,7 @@ pub use frame::{Assets, Frame};
 pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};
-pub use race::Comparison;
+pub use race::{Comparison, Race};
 pub use stats::{Evicted, NotReloaded, PART, StatsPage, StatsSort, live, stats};
 pub use table::{Cell, Table};
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::format;
 use super::provenance::{SLIVER, bar, share};
@@ -33,6 +33,11 @@ impl Comparison {
         }
     }
 
+    /// Whether there is something to compare.
+    pub fn is_whole(&self) -> bool {
+        self.load.is_some() && self.copy.is_some()
+    }
+
     /// `2,510×`, where a copy was quicker.
     pub(super) fn factor(&self) -> Option<String> {
         format::factor(self.load?.0, self.copy?.0)
@@ -57,44 +62,90 @@ impl Comparison {
     }
 }
 
-/// The panel. `response` is how long this very answer took, where there is one.
-pub(super) fn race(comparison: &Comparison, response: Option<Duration>) -> Markup {
+/// A comparison with its panel, but for what differs from response to response: a page that is made
+/// for each request has it written once for many.
+#[derive(Debug)]
+pub struct Race {
+    comparison: Comparison,
+    longest: Duration,
+    /// Whether a bar is drawn wider than it is.
+    widened: bool,
+    /// The panel up to where a response has its place.
+    begin: String,
+}
+
+impl Race {
+    /// Of this comparison.
+    pub fn new(comparison: Comparison) -> Race {
+        let times = [comparison.load, comparison.copy].into_iter().flatten();
+        let times: Vec<_> = times.map(|(time, _)| time).collect();
+        let longest = times.iter().max().copied().unwrap_or_default();
+        Race {
+            comparison,
+            longest,
+            widened: times.iter().any(|time| share(*time, longest) < SLIVER),
+            begin: begin(&comparison, longest),
+        }
+    }
+
+    /// What is compared.
+    pub fn comparison(&self) -> Comparison {
+        self.comparison
+    }
+
+    /// The panel. `response` is how long this very answer took, where there is one.
+    pub(super) fn panel(&self, response: Option<Duration>) -> String {
+        let longest = response.map_or(self.longest, |time| time.max(self.longest));
+        let own = response.filter(|time| share(*time, longest) < SLIVER);
+        let end = end(response, longest, self.widened || own.is_some()).0;
+        if longest > self.longest {
+            begin(&self.comparison, longest) + &end
+        } else {
+            [self.begin.as_str(), &end].concat()
+        }
+    }
+}
+
+/// The opening tag of the panel's element is written by hand: it is closed in [`end`].
+fn begin(comparison: &Comparison, longest: Duration) -> String {
     let rows = [
         ("A load", "long", comparison.load),
         ("A copy", "short", comparison.copy),
     ];
-    let times = rows
-        .iter()
-        .filter_map(|(_, _, row)| row.map(|(time, _)| time));
-    let longest = times.chain(response).max().unwrap_or_default();
-    let is_widened = |time: Duration| share(time, longest) < SLIVER;
-    let widened = rows
-        .iter()
-        .any(|(_, _, row)| row.is_some_and(|(time, _)| is_widened(time)))
-        || response.is_some_and(is_widened);
+    let shown = html! {
+        h2 #race { (comparison.heading()) }
+        (PreEscaped("<dl>"))
+        @for (name, kind, row) in rows {
+            @if let Some((time, count)) = row {
+                (line(&html! { (name) span.quiet { (of(count)) } }, kind, time, longest))
+            }
+        }
+    };
+    format!(
+        r#"<section class="panel race" aria-labelledby="race">{}"#,
+        shown.0
+    )
+}
+
+fn end(response: Option<Duration>, longest: Duration, widened: bool) -> Markup {
     html! {
-        section.panel.race aria-labelledby="race" {
-            h2 #race { (comparison.heading()) }
-            dl {
-                @for (name, kind, row) in rows {
-                    @if let Some((time, count)) = row {
-                        div {
-                            dt { (name) span.quiet { (of(count)) } }
-                            dd { (bar(kind, share(time, longest))) span.figure { (format::duration(time)) } }
-                        }
-                    }
-                }
-                @if let Some(time) = response {
-                    div {
-                        dt { "This response" }
-                        dd { (bar("short", share(time, longest))) span.figure { (format::duration(time)) } }
-                    }
-                }
-            }
-            p.note {
-                "Medians of what is measured inside unslow; the way to the visitor comes on top."
-                @if widened { " To scale, but a bar too short to be seen is drawn wider than it is." }
-            }
+        @if let Some(time) = response {
+            (line(&html! { "This response" }, "short", time, longest))
+        }
+        (PreEscaped("</dl>"))
+        p.note {
+            "Medians of what is measured inside unslow; the way to the visitor comes on top."
+            @if widened { " To scale, but a bar too short to be seen is drawn wider than it is." }
+        }
+        (PreEscaped("</section>"))
+    }
+}
+
+fn line(name: &Markup, kind: &str, time: Duration, longest: Duration) -> Markup {
+    html! {
+        div {
+            dt { (name) }
+            dd { (bar(kind, share(time, longest))) span.figure { (format::duration(time)) } }
         }
     }
 }
@@ -119,12 +170,13 @@ mod tests {
         }
     }
 
-    fn plain(markup: &Markup) -> String {
-        markup.0.replace('\u{a0}', " ")
+    fn drawn(comparison: &Comparison) -> String {
+        with(comparison, None)
     }
 
-    fn drawn(comparison: &Comparison) -> String {
-        plain(&race(comparison, None))
+    fn with(comparison: &Comparison, response: Option<Duration>) -> String {
+        let panel = Race::new(*comparison).panel(response);
+        panel.replace('\u{a0}', " ")
     }
 
     #[test]
@@ -173,8 +225,11 @@ mod tests {
     #[test]
     fn this_response_stands_beside_them() {
         let compared = comparison(Some(2_000_000), Some(2_000));
-        let text = plain(&race(&compared, Some(Duration::from_secs(4))));
+        let text = with(&compared, Some(Duration::from_secs(4)));
         assert!(text.contains("<dt>This response</dt>"), "{text}");
         assert!(text.contains("class=\"long\" width=\"50.00%\""), "{text}");
+        let text = with(&compared, Some(Duration::from_secs(1)));
+        assert!(text.contains("class=\"long\" width=\"100.00%\""), "{text}");
+        assert!(text.contains("class=\"short\" width=\"50.00%\""), "{text}");
     }
 }

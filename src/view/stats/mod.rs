@@ -14,10 +14,10 @@ mod tiers;
 mod tiles;
 mod words;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::frame::Place;
-use super::race::{Comparison, race};
+use super::race::{Comparison, Race};
 use super::verdict::{self, Level, Verdict};
 use super::{Frame, format};
 use crate::stats::{Numbers, Snapshot, Tally, Window};
@@ -99,7 +99,7 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
             (verdicts(&found))
             div #notices { @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) } }
             (tiles::tiles(snapshot))
-            (race(&comparison(snapshot), None))
+            (PreEscaped(Race::new(comparison(snapshot)).panel(None)))
             (queries::queries(page))
             div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
             (tiers::tiers(&snapshot.memory, snapshot.redis.as_ref(), &snapshot.database))

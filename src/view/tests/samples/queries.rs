@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use maud::PreEscaped;
 
-use super::super::super::{Cell, Comparison, Frame, Home, Outline, QueryInfo, QueryPage, Table};
+use super::super::super::{
+    Cell, Comparison, Frame, Home, Outline, QueryInfo, QueryPage, Race, Table,
+};
 use super::super::super::{catalog, home, query};
 use super::{Pages, World, answer};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
@@ -50,7 +52,7 @@ impl World<'_> {
                 failure: None,
             };
             let outline = Outline::of(&frame, &page);
-            let whole = outline.fill(answer.elapsed, Some(&answer), &pace());
+            let whole = outline.fill(answer.elapsed, Some(&answer), &Race::new(pace()));
             let whole = PreEscaped(String::from_utf8(whole).unwrap());
             pages.push((format!("home-{name}"), whole));
         }
