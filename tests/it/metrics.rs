@@ -144,6 +144,12 @@ fn a_real_prometheus_scrapes_it_and_evaluates_dashboard_and_rules() {
     for expression in monitoring::dashboard_expressions() {
         prometheus.query(&expression);
     }
+    let used = "unslow_redis_memory_used_bytes > 0";
+    wait_until("Redis has been asked how it is", || {
+        prometheus.value(used).is_some()
+    });
+    let missing = monitoring::missing_in(&unslow.get("/metrics").text());
+    assert_eq!(missing, [""; 0]);
     let evaluated = || {
         let rules = prometheus.api("rules", &[]);
         let rules = rules["data"]["groups"][0]["rules"].clone();
