@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::queries::Shared;
 use super::{parts, queries, schemas, service};
-use crate::query::Catalog;
+use crate::query::{Access, Catalog, Query};
 
 /// What of the settings the document depends on.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub(super) struct About<'a> {
     pub(super) home: &'a str,
     /// How long answers are fresh where a query does not say.
     pub(super) ttl: Duration,
-    /// Who may read the queries.
+    /// Who may read the catalog, and the queries that do not say that they are open.
     pub(super) readers: Rule,
     /// Who may see the counters and purge; `None` where that is not to be found beside this document.
     pub(super) operators: Option<Rule>,
@@ -34,13 +34,32 @@ pub(super) enum Rule {
     Token,
 }
 
+impl About<'_> {
+    /// Who may read a query.
+    pub(super) fn readers_of(&self, query: &Query) -> Rule {
+        match query.access {
+            Access::Open => Rule::Open,
+            Access::AsConfigured | Access::Token => self.readers,
+        }
+    }
+}
+
 impl Rule {
+    /// For those who come from elsewhere than the addresses that need no token.
+    pub(super) fn of(has_token: bool) -> Rule {
+        if has_token {
+            Rule::Token
+        } else {
+            Rule::Addresses
+        }
+    }
+
     /// With what the others are refused.
     pub(super) fn refusals(self) -> &'static [u16] {
         match self {
             Rule::Open => &[],
             Rule::Addresses => &[403],
-            Rule::Token => &[401],
+            Rule::Token => &[401, 429],
         }
     }
 }

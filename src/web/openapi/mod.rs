@@ -40,14 +40,19 @@ pub(super) struct Document {
 impl Document {
     /// Describes what this application serves; with another catalog there is another application.
     fn of(app: &App) -> Document {
+        let settings = &app.settings;
+        let is_admin = settings.admin_token.is_some();
+        let is_restricted = settings.access.is_restricted();
+        let is_here = settings.stats_bind.is_empty();
         let about = About {
-            home: &app.settings.server.home,
-            ttl: app.settings.cache.ttl,
-            readers: Rule::Open,
-            operators: Some(match app.settings.admin_token {
-                Some(_) => Rule::Token,
-                None => Rule::Addresses,
-            }),
+            home: &settings.server.home,
+            ttl: settings.cache.ttl,
+            readers: if is_restricted {
+                Rule::of(is_admin || settings.access.token.is_some())
+            } else {
+                Rule::Open
+            },
+            operators: is_here.then(|| Rule::of(is_admin)),
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {

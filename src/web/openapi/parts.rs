@@ -27,7 +27,7 @@ impl Errors {
 }
 
 /// Each error there is, with what it means.
-const ERRORS: [(u16, &str); 13] = [
+const ERRORS: [(u16, &str); 14] = [
     (
         400,
         "A parameter is unknown, repeated, missing or not what it has to be; the message names it.",
@@ -43,6 +43,7 @@ const ERRORS: [(u16, &str); 13] = [
     (413, "The request's body is too long."),
     (414, "The address is too long."),
     (415, "The request's body is not a form."),
+    (429, "Too many wrong tokens came from this address."),
     (431, "There are too many header fields, or one is too long."),
     (500, "A fault of this program, or of the query's file."),
     (
@@ -182,7 +183,7 @@ pub(super) fn responses() -> Value {
     for (status, description) in ERRORS {
         let mut headers = vec!["Cache-Control", "X-Request-Id"];
         headers.extend((status == 401).then_some("WWW-Authenticate"));
-        headers.extend((status == 503).then_some("Retry-After"));
+        headers.extend([429, 503].contains(&status).then_some("Retry-After"));
         let as_data = response(description, &headers, [error.clone()]);
         let as_page = response(description, &headers, [page.clone(), error.clone()]);
         add(&Errors::Data.response(status), as_data);

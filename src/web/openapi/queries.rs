@@ -29,7 +29,8 @@ pub(super) fn add(
     let mut taken = self::parameters(query);
     taken.push(component("parameters", "If-None-Match"));
     let any = ("200", component("responses", "Any"));
-    let errors = [about.readers.refusals(), &[400, 404, 503]].concat();
+    let readers = about.readers_of(query);
+    let errors = [readers.refusals(), &[400, 404, 503]].concat();
     let mut page = json!({
         "operationId": format!("query_{}", query.name),
         "tags": [query.name],
@@ -38,7 +39,7 @@ pub(super) fn add(
         "parameters": taken,
         "responses": answers(&[any, not_modified()], Errors::Page, &errors),
     });
-    schemas::secure(&mut page, about.readers, schemas::READERS);
+    schemas::secure(&mut page, readers, schemas::READERS);
     paths.insert(path.clone(), json!({ "get": page }));
     for (format, name, response) in [
         (Format::Json, "JSON", "Json"),
@@ -54,7 +55,7 @@ pub(super) fn add(
             "parameters": taken,
             "responses": answers(&[good, not_modified()], Errors::Data, &errors),
         });
-        schemas::secure(&mut data, about.readers, schemas::READERS);
+        schemas::secure(&mut data, readers, schemas::READERS);
         paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
     }
     let Some(rule) = about.operators else { return };

@@ -7,6 +7,8 @@ use super::document::{About, Rule, SERVICE};
 use super::parts::{Errors, answers, component, content, response, text};
 use super::{queries, schemas};
 use crate::query::Query;
+use crate::stats::Window;
+use crate::view::StatsSort;
 use crate::web::negotiate::Format;
 
 /// Adds their paths. `home` is the query at `/`.
@@ -15,8 +17,8 @@ pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<Strin
     if let Some(query) = home {
         add("/", home_page(query, about));
     }
-    add("/q", catalog());
-    add("/openapi.json", openapi());
+    add("/q", catalog(about.readers));
+    add("/openapi.json", openapi(about.readers));
     add("/healthz", health());
     add("/readyz", readiness());
     if let Some(rule) = about.operators {
@@ -38,9 +40,9 @@ const STATS: &[Stats] = &[
     (
         "/stats",
         "stats",
-        "The counters, as a page or as JSON",
+        "The counters, as a page or as data",
         Errors::Page,
-        &["text/html", "application/json"],
+        &["text/html", "application/json", "text/csv", "text/plain"],
     ),
     (
         "/stats.json",
@@ -49,7 +51,60 @@ const STATS: &[Stats] = &[
         Errors::Data,
         &["application/json"],
     ),
+    (
+        "/stats.csv",
+        "stats_csv",
+        "The counters, as CSV",
+        Errors::Data,
+        &["text/csv"],
+    ),
+    (
+        "/stats.txt",
+        "stats_txt",
+        "The counters, as `Key: value`",
+        Errors::Page,
+        &["text/plain"],
+    ),
+    (
+        "/metrics",
+        "metrics",
+        "The counters since the start, for Prometheus",
+        Errors::Page,
+        &["text/plain", "application/openmetrics-text"],
+    ),
 ];
+
+/// What the counters may be asked for; `/metrics` may not.
+fn stats_parameters() -> Value {
+    let names: Vec<&str> = StatsSort::names().collect();
+    let turned: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
+    let sorts: Vec<&str> = names
+        .iter()
+        .copied()
+        .chain(turned.iter().map(String::as_str))
+        .collect();
+    let windows = Window::ALL.map(Window::name);
+    json!([
+        {
+            "name": "window",
+            "in": "query",
+            "description": "Over how much time.",
+            "schema": { "type": "string", "enum": windows, "default": Window::default().name() },
+        },
+        {
+            "name": "sort",
+            "in": "query",
+            "description": "By which column the page's table is sorted; with `-`, the other way round.",
+            "schema": { "type": "string", "enum": sorts },
+        },
+        {
+            "name": "refresh",
+            "in": "query",
+            "description": "After how many seconds the page loads itself again.",
+            "schema": { "type": "integer", "minimum": 1, "maximum": 3600 },
+        },
+    ])
+}
 
 /// An operation with what all of these have.
 fn operation(id: &str, summary: &str, responses: &Value) -> Value {
@@ -68,16 +123,17 @@ fn home_page(query: &Query, about: &About<'_>) -> Value {
         ],
         [content(Format::Html, &text())],
     );
-    let errors = [about.readers.refusals(), &[400, 404, 503]].concat();
+    let readers = about.readers_of(query);
+    let errors = [readers.refusals(), &[400, 404, 503]].concat();
     let responses = answers(&[("200", page)], Errors::Page, &errors);
     let summary = format!("The first row of {:?} as a page", query.name);
     let mut get = operation("home", &summary, &responses);
     get["parameters"] = json!(queries::parameters(query));
-    schemas::secure(&mut get, about.readers, schemas::READERS);
+    schemas::secure(&mut get, readers, schemas::READERS);
     get
 }
 
-fn catalog() -> Value {
+fn catalog(readers: Rule) -> Value {
     let queries = component("schemas", "Catalog");
     let catalog = response(
         "Every query with its parameters.",
@@ -87,11 +143,13 @@ fn catalog() -> Value {
             content(Format::Json, &queries),
         ],
     );
-    let responses = answers(&[("200", catalog)], Errors::Page, &[]);
-    operation("catalog", "The catalog, as a page or as JSON", &responses)
+    let responses = answers(&[("200", catalog)], Errors::Page, readers.refusals());
+    let mut get = operation("catalog", "The catalog, as a page or as JSON", &responses);
+    schemas::secure(&mut get, readers, schemas::READERS);
+    get
 }
 
-fn openapi() -> Value {
+fn openapi(readers: Rule) -> Value {
     let headers = ["ETag", "Cache-Control", "Vary", "X-Request-Id"];
     let document = json!({ "type": "object", "required": ["openapi", "info", "paths"] });
     let document = response(
@@ -100,9 +158,11 @@ fn openapi() -> Value {
         [content(Format::Json, &document)],
     );
     let same = response("It is what the client has.", &headers, []);
-    let responses = answers(&[("200", document), ("304", same)], Errors::Data, &[]);
+    let good = [("200", document), ("304", same)];
+    let responses = answers(&good, Errors::Data, readers.refusals());
     let mut get = operation("openapi", "This document", &responses);
     get["parameters"] = json!([component("parameters", "If-None-Match")]);
+    schemas::secure(&mut get, readers, schemas::READERS);
     get
 }
 
@@ -139,8 +199,14 @@ fn stats(id: &str, summary: &str, errors: Errors, media_types: &[&str], rule: Ru
     });
     let headers = ["Cache-Control", "Vary", "X-Request-Id"];
     let counters = response("The counters.", &headers, forms);
-    let responses = answers(&[("200", counters)], errors, rule.refusals());
+    let takes_parameters = id != "metrics";
+    let bad: &[u16] = if takes_parameters { &[400] } else { &[] };
+    let own = [bad, rule.refusals()].concat();
+    let responses = answers(&[("200", counters)], errors, &own);
     let mut get = operation(id, summary, &responses);
+    if takes_parameters {
+        get["parameters"] = stats_parameters();
+    }
     schemas::secure(&mut get, rule, schemas::OPERATORS);
     get
 }

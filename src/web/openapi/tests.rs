@@ -160,8 +160,10 @@ fn who_needs_a_token_is_said_and_who_is_refused_for_what() {
         readers: Rule::Token,
         ..ABOUT
     };
-    let document = of(&[], &about);
-    for path in ["/", "/q/version", "/q/version.json"] {
+    let open = ("open.sql", "-- access: open\nselect 1 as n");
+    let document = of(&[open], &about);
+    assert_eq!(document["paths"]["/q/open"]["get"]["security"], Value::Null);
+    for path in ["/", "/q", "/openapi.json", "/q/version.json"] {
         let page = &document["paths"][path]["get"];
         assert!(page["security"][0].get("token").is_some(), "{page}");
         assert!(page["responses"].get("401").is_some(), "{page}");
