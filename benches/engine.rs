@@ -195,7 +195,7 @@ fn record(criterion: &mut Criterion) {
         record(number % 1_000_000);
     };
     criterion.bench_function("recording a hit of one key in a million", |b| {
-        b.iter(&mut next)
+        b.iter(&mut next);
     });
     let names: Vec<String> = (0..200).map(|number| format!("q{number}")).collect();
     let stats = Stats::new(names.iter().map(String::as_str));
@@ -203,7 +203,7 @@ fn record(criterion: &mut Criterion) {
         (0..100).for_each(|_| {
             stats
                 .query(place)
-                .request(Outcome::Hit(Tier::Memory), own, load)
+                .request(Outcome::Hit(Tier::Memory), own, load);
         });
     }
     criterion.bench_function("a snapshot of 200 queries over an hour", |b| {

@@ -114,6 +114,7 @@ fn snapshot() -> Snapshot {
             each: (0..3).map(instance).collect(),
             total: numbers(3_000_000),
             queries: (0..QUERIES).map(sum).collect::<BTreeMap<_, _>>(),
+            ..Instances::default()
         },
         ..Snapshot::default()
     }
