@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::{RequestError, StartupError};
+use crate::outcome::BypassReason;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
 use crate::settings::{self, DatabaseTarget, Settings};
 use crate::stats::Stats;
@@ -201,7 +202,9 @@ impl App {
         let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
-            self.cache.bypass(lookup, load).await
+            self.cache
+                .bypass(lookup, BypassReason::CacheOff, load)
+                .await
         };
         // What nobody keeps, or what fails, is not worth a schedule.
         if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)

@@ -24,6 +24,8 @@ pub enum Counter {
     BypassCacheOff,
     /// `bypass_too_large`
     BypassTooLarge,
+    /// `bypass_compare`
+    BypassCompare,
     /// `error`
     Error,
     /// `loads`
@@ -41,7 +43,7 @@ pub enum Counter {
 }
 
 /// Every counter with its name and what it counts, in the order of [`Counter`].
-pub const COUNTERS: [(Counter, &str, &str); 15] = [
+pub const COUNTERS: [(Counter, &str, &str); 16] = [
     (
         Counter::HitMemory,
         "hit_memory",
@@ -81,6 +83,11 @@ pub const COUNTERS: [(Counter, &str, &str); 15] = [
         Counter::BypassTooLarge,
         "bypass_too_large",
         "Requests whose answer is known to be too large to store.",
+    ),
+    (
+        Counter::BypassCompare,
+        "bypass_compare",
+        "Requests of a comparison, which asks one tier alone or the database.",
     ),
     (Counter::Error, "error", "Requests that got no value."),
     (

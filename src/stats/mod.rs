@@ -185,6 +185,7 @@ impl QueryStats {
             Outcome::Miss => Counter::Miss,
             Outcome::Bypass(BypassReason::CacheOff) => Counter::BypassCacheOff,
             Outcome::Bypass(BypassReason::TooLarge) => Counter::BypassTooLarge,
+            Outcome::Bypass(BypassReason::Compare) => Counter::BypassCompare,
             Outcome::Error => Counter::Error,
         };
         self.cells.add(counter, 1);

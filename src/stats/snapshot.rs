@@ -135,7 +135,9 @@ impl Numbers {
             stale_load_error: sum(Counter::StaleLoadError),
             coalesced: sum(Counter::Coalesced),
             miss: sum(Counter::Miss),
-            bypass: sum(Counter::BypassCacheOff) + sum(Counter::BypassTooLarge),
+            bypass: sum(Counter::BypassCacheOff)
+                + sum(Counter::BypassTooLarge)
+                + sum(Counter::BypassCompare),
             error: sum(Counter::Error),
             loads: sum(Counter::Loads),
             load_errors: sum(Counter::LoadErrors),

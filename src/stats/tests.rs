@@ -3,7 +3,7 @@
 
 use super::*;
 
-const EVERY_OUTCOME: [Outcome; 9] = [
+const EVERY_OUTCOME: [Outcome; 10] = [
     Outcome::Hit(Tier::Memory),
     Outcome::Hit(Tier::Redis),
     Outcome::Stale(StaleReason::Revalidating),
@@ -12,6 +12,7 @@ const EVERY_OUTCOME: [Outcome; 9] = [
     Outcome::Miss,
     Outcome::Bypass(BypassReason::CacheOff),
     Outcome::Bypass(BypassReason::TooLarge),
+    Outcome::Bypass(BypassReason::Compare),
     Outcome::Error,
 ];
 
