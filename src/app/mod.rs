@@ -3,6 +3,7 @@
 //! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when. What follows
 //! an App under other settings is made in `renew`.
 
+mod compare;
 mod engine;
 pub mod format;
 pub mod listen;
@@ -28,6 +29,7 @@ use crate::query::{Arguments, Catalog, DatabaseKind, Query};
 use crate::settings::{self, DatabaseTarget, Settings};
 use crate::stats::Stats;
 
+pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use listen::Follower;
 use reload::Schedules;
@@ -96,6 +98,19 @@ impl App {
     /// A query file that is not acceptable, a home query that does not exist, settings that the
     /// drivers do not take, or a system that gives no threads.
     pub fn open(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, false)
+    }
+
+    /// The same, for one job: it does nothing by itself, so no query is loaded that nobody asked
+    /// for, and no messages are heard.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_idle(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, true)
+    }
+
+    fn opened(settings: Settings, is_idle: bool) -> Result<App, StartupError> {
         let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
@@ -115,11 +130,15 @@ impl App {
             authorities,
             engine,
         };
-        Ok(App::begin(parts, None))
+        Ok(if is_idle {
+            App::at_rest(parts, None)
+        } else {
+            App::begin(parts, None)
+        })
     }
 
-    /// Begins what it does by itself; what goes on from the one before, it takes over.
-    fn begin(parts: Parts, before: Option<&App>) -> App {
+    /// Before it does anything by itself.
+    fn at_rest(parts: Parts, before: Option<&App>) -> App {
         let Parts {
             catalog,
             db,
@@ -130,7 +149,7 @@ impl App {
             engine,
         } = parts;
         let keys = catalog.iter().map(|query| Keys::of(query, &db, &settings));
-        let mut app = App {
+        let app = App {
             keys: keys.collect(),
             catalog,
             db,
@@ -147,6 +166,12 @@ impl App {
             engine,
         };
         app.cache.is_measured_by(&app.stats);
+        app
+    }
+
+    /// Begins what it does by itself; what goes on from the one before, it takes over.
+    fn begin(parts: Parts, before: Option<&App>) -> App {
+        let mut app = App::at_rest(parts, before);
         if before.is_none() {
             let db = Arc::clone(&app.db);
             let greeting = async move { db.greet().await };
