@@ -2,8 +2,10 @@
 //! answers and errors to responses. It owns no markup (that is `view`) and no caching.
 
 mod access;
+mod action;
 mod assets;
 mod body;
+mod compare;
 mod connection;
 mod context;
 mod data;
@@ -113,6 +115,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/q").get(pages::catalog))
         .service(read_only("/q/{name}").get(pages::routed_query))
         .configure(purge::routes)
+        .configure(compare::routes)
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.json").get(stats::json))
         .service(read_only("/healthz").get(health::healthz))
