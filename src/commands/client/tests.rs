@@ -74,7 +74,7 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
 fn a_request_is_for_one_answer_and_carries_the_form() {
     let mut client = client("http://host:1/under");
     client.token = Some(Secret::new("s3cret".to_owned()));
-    let request = client.request("/q/a/purge", "x=1");
+    let request = client.request("/q/a/purge", "x=1", "close");
     assert!(request.starts_with("POST /under/q/a/purge HTTP/1.1\r\nHost: host:1\r\n"));
     assert!(request.contains("\r\nAuthorization: Bearer s3cret\r\n"));
     assert!(request.ends_with("\r\nContent-Length: 3\r\n\r\nx=1"));
