@@ -44,7 +44,7 @@ impl From<RequestError> for NoAnswer {
 /// by name.
 const VERSION: &str = "unslow-compare-database-version";
 /// How long that may take.
-const QUICK: Duration = Duration::from_secs(2);
+const QUICK: Duration = Duration::from_secs(5);
 
 impl App {
     /// Answers a query by one way alone. A load goes through the same bounds as any other, so that
@@ -153,6 +153,13 @@ mod tests {
         assert_eq!(none(via(Via::Tier(Tier::Redis)).await), NoCopy::Off);
         let total = app.stats.snapshot().total;
         assert_eq!((total.loads, total.miss, total.bypass), (3, 1, 4));
+    }
+
+    #[test]
+    fn an_idle_app_does_nothing_by_itself() {
+        assert!(app(&[]).tasks.is_empty());
+        let settings = Settings::from_flags(&["--demo-delay", "0s"]).unwrap();
+        assert!(!App::open(settings).unwrap().tasks.is_empty());
     }
 
     #[tokio::test]

@@ -67,10 +67,7 @@ impl Provenance {
                 "From the database, not cached",
                 "The answer is larger than what one entry of the cache may hold.",
             ),
-            Outcome::Bypass(BypassReason::Compare) => (
-                "Asked by a comparison",
-                "One tier alone was asked, or the database, to compare them.",
-            ),
+            Outcome::Bypass(BypassReason::Compare) => ("Compared", "One way was asked alone."),
             Outcome::Error => ("No answer", "There is no value to show."),
         }
     }

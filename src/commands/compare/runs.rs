@@ -2,9 +2,12 @@
 //! thread and a connection of its own, so that none waits for another. What comes of it is only
 //! collected here.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -117,14 +120,14 @@ impl Asked {
         drop(tell);
         let mut all = Vec::new();
         loop {
+            if self.interrupt.has_come() {
+                turns.stop();
+                return Err(Failure::Silent(INTERRUPTED));
+            }
             match told.recv_timeout(TICK) {
                 Ok(what) => all.push(what),
                 Err(RecvTimeoutError::Disconnected) => return Ok(all),
                 Err(RecvTimeoutError::Timeout) => self.progress.show(way, turns.done(), count),
-            }
-            if self.interrupt.has_come() {
-                turns.stop();
-                return Err(Failure::Silent(INTERRUPTED));
             }
         }
     }
@@ -239,14 +242,27 @@ impl Interrupt {
     pub(super) fn begin() -> Interrupt {
         let interrupt = Interrupt::default();
         let noted = interrupt.clone();
+        let (tell, told) = channel();
         let watch = move || {
             let Ok(runtime) = runtime() else { return };
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                noted.0.store(true, Ordering::Relaxed);
-            }
+            runtime.block_on(async {
+                let mut pressed = pin!(tokio::signal::ctrl_c());
+                // It is looked for from its first poll on.
+                let polled = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context)));
+                let end = match polled.await {
+                    Poll::Ready(end) => end,
+                    Poll::Pending => {
+                        send(&tell, ());
+                        pressed.await
+                    }
+                };
+                noted.0.store(end.is_ok(), Ordering::Relaxed);
+            });
         };
         // Without a thread for it, Ctrl-C does what it always does.
-        drop(start(watch));
+        if start(watch).is_ok() {
+            let _ = told.recv();
+        }
         interrupt
     }
 
