@@ -265,6 +265,10 @@ fn what_is_asked_wrongly_or_fails_says_why_with_its_exit_code() {
     assert_eq!(unslow.numbers("long")["loads"], 0);
     let tls = one_off(&ini, &["compare", "long", "--url", "https://host"]);
     assert_fails(&tls, 2, &["https://", "unix:PATH"]);
+    // Where an older one has no such address.
+    let under = format!("{}/old", unslow.url);
+    let older = one_off(&ini, &["compare", "long", "--url", &under]);
+    assert_fails(&older, 1, &[&under, "another version"]);
     // Somebody who is not unslow.
     let redis = Redis::start();
     let url = format!("http://127.0.0.1:{}", redis.port());

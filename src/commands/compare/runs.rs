@@ -58,7 +58,13 @@ impl Asked {
         })?;
         let server = self.client.server();
         let Timed { answer, .. } = told.into_iter().next().ok_or_else(gone)??;
-        let said = answer.said().filter(|_| answer.status == 200);
+        let said = answer.said();
+        if answer.status == 404 && said.as_ref().is_some_and(|said| said["queries"].is_null()) {
+            return Err(Failure::Running(format!(
+                "{server} knows of no comparisons: is it an unslow of another version?"
+            )));
+        }
+        let said = said.filter(|_| answer.status == 200);
         said.ok_or_else(|| answer.refusal(&server))
     }
 
