@@ -3,6 +3,7 @@
 //! hands its flags in, so that a new one needs no edit here.
 
 mod gunicorn;
+mod operating;
 mod query;
 mod signals;
 
@@ -14,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use operating::{Init, Stats, WINDOWS};
 pub use query::{Compare, Format, PurgeHow};
 pub use signals::SIGNALS;
 
@@ -270,12 +272,8 @@ pub enum Command {
     },
     /// Print each setting with its value and where that came from
     PrintConfig,
-    /// Write a documented app.ini and a sample query; never overwrites
-    Init {
-        /// Where to
-        #[arg(value_name = "DIR", default_value = ".")]
-        dir: PathBuf,
-    },
+    /// Write app.ini and a sample query, or files for Prometheus and Grafana; never overwrites
+    Init(Init),
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
     #[command(
         about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
@@ -311,6 +309,8 @@ pub enum Command {
     },
     /// Time a query through the database and through each tier; prints a table in Markdown
     Compare(Compare),
+    /// Show the numbers of a running server as a table
+    Stats(Stats),
 }
 
 fn change(text: &str) -> Result<i32, String> {

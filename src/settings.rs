@@ -12,6 +12,7 @@ mod layers;
 mod log;
 mod network;
 mod origin;
+mod origins;
 mod pidfile;
 mod process;
 mod restart;
@@ -291,7 +292,7 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         .find(|one| one.section == "postgres" && one.key == "url");
     let url_given = url.is_some_and(|url| url.text.is_some());
     let first = parts().find(|one| url_given || !one.origin.in_url);
-    draft.finish(first.is_some(), tls).map_err(|missing| {
+    let settings = draft.finish(first.is_some(), tls).map_err(|missing| {
         let place = first.map(|one| format!("{}: [postgres] {}", one.origin, one.key));
         let row = table::find("postgres", missing);
         let flag = row
@@ -303,5 +304,7 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         error
             .at(place.unwrap_or_default())
             .remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
-    })
+    })?;
+    bind::keep_apart(&settings, shown)?;
+    Ok(settings)
 }

@@ -126,6 +126,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::settings::Settings;
+    use crate::stats::Window;
 
     fn app(more: &[&str]) -> App {
         let flags = [&["--demo-delay", "0s"], more].concat();
@@ -151,7 +152,7 @@ mod tests {
         let again = via(memory).await.unwrap();
         assert!(Arc::ptr_eq(&again.entry, &filled.entry), "not replaced");
         assert_eq!(none(via(Via::Tier(Tier::Redis)).await), NoCopy::Off);
-        let total = app.stats.snapshot().total;
+        let total = app.stats.snapshot(Window::Start).total;
         assert_eq!((total.loads, total.miss, total.bypass), (3, 1, 4));
     }
 

@@ -217,7 +217,10 @@ mod tests {
         }
 
         fn evictions(&self, cause: &str) -> u64 {
-            self.stats.snapshot().memory.evictions[cause]
+            self.stats
+                .snapshot(crate::stats::Window::Start)
+                .memory
+                .evictions[cause]
         }
     }
 

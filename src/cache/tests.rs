@@ -187,7 +187,7 @@ impl Bench {
     }
 
     fn numbers(&self) -> Numbers {
-        self.stats.snapshot().total
+        self.stats.snapshot(crate::stats::Window::Start).total
     }
 
     /// Until the background has come to rest: every flight has ended.

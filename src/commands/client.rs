@@ -85,11 +85,20 @@ impl Client {
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
     pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
+        self.ask(&self.request(path, form, "close"))
+    }
+
+    /// Gets what is at a path, as JSON where there is a choice; otherwise like [`post`](Self::post).
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        let head = self.head("GET", path, "close");
+        self.ask(&format!("{head}\r\n"))
+    }
+
+    fn ask(&self, request: &str) -> Result<Answer, Failure> {
         let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
-        let request = self.request(path, form, "close");
         let mut received = Vec::new();
         let stream = self.connect().map_err(failed)?;
-        converse(stream, &request, &mut received).map_err(failed)?;
+        converse(stream, request, &mut received).map_err(failed)?;
         Answer::read(&received).map_err(|why| self.no_answer(why))
     }
 
@@ -133,6 +142,16 @@ impl Client {
     }
 
     fn request(&self, path: &str, form: &str, connection: &str) -> String {
+        format!(
+            "{}Content-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.head("POST", path, connection),
+            form.len(),
+        )
+    }
+
+    /// The first lines of a request, without the empty one that ends them.
+    fn head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
             Place::Tcp(authority) => authority,
             Place::Unix(_) => "localhost",
@@ -141,12 +160,9 @@ impl Client {
             format!("Authorization: Bearer {}\r\n", token.reveal())
         });
         format!(
-            "POST {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
-             Connection: {connection}\r\n{authorization}\
-             Content-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{form}",
+            "{method} {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
+             Connection: {connection}\r\n{authorization}",
             self.prefix,
-            form.len(),
         )
     }
 
@@ -195,12 +211,17 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
 
 /// Where the server of these settings is found from this machine.
 fn configured(settings: &Settings) -> Result<Place, Failure> {
-    let binds = &settings.server.bind;
+    let (binds, setting) = match settings.stats_bind.as_slice() {
+        [] => (settings.server.bind.as_slice(), "[server] bind"),
+        own => (own, "[stats] bind"),
+    };
     let unix = binds.iter().find(|bind| matches!(bind, Bind::Unix(_)));
     if settings.tls.is_some() && unix.is_none() {
-        let why = "the server of these settings speaks TLS, and this command does not\n  \
-                   add an address unix:PATH to [server] bind, which stays plain";
-        return Err(Failure::Usage(why.to_owned()));
+        let why = format!(
+            "the server of these settings speaks TLS, and this command does not\n  \
+             add an address unix:PATH to {setting}, which stays plain"
+        );
+        return Err(Failure::Usage(why));
     }
     let unknown = || {
         let why = "the settings do not say at which port it serves\n  name it: --url";

@@ -19,6 +19,7 @@ mod print_config;
 mod purge;
 mod queries;
 mod query;
+mod stats;
 #[cfg(unix)]
 mod status;
 #[cfg(unix)]
@@ -153,7 +154,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         }
     }
     match &flags.command {
-        Command::Init { dir } => init::run(dir),
+        Command::Init(files) => init::run(files),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
         Command::Status { .. }
@@ -188,6 +189,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
         Command::Compare(wanted) => compare::run(settings, wanted),
+        Command::Stats(asked) => stats::run(settings, asked),
         _ => unreachable!("the rest is done without settings"),
     }
 }

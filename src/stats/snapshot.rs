@@ -1,93 +1,189 @@
-//! All numbers at one moment, as `/stats.json` shows them, and how the derived ones are computed.
-//! Field names are an interface: scripts read them, so they are only added to.
+//! All numbers at one moment, as `/stats.json` shows them. Field names are an interface: scripts
+//! read them, so they are only added to. What follows from counts is computed in `numbers`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::counter::{Cells, Counter};
+use super::fleet::Instances;
+use super::numbers::Numbers;
+use super::tally::Tally;
+pub use super::window::Window;
+
+/// The version of the layout of [`Snapshot`].
+pub(super) const SCHEMA: u32 = 1;
 
 /// All numbers at one moment.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// The version of this layout.
     pub schema: u32,
-    /// Since this process began to count.
+    /// Over which time `total`, `queries`, `slowest` and `instances` count; all else counts since
+    /// the start, or is as it is now.
+    pub window: Window,
+    /// How long that was: less than the window where the process is younger.
+    pub window_seconds: f64,
+    /// Who says so.
+    pub instance: Instance,
+    /// When, in seconds since 1970.
+    pub generated_at: f64,
+    /// Since this process began to count; reloads change nothing about that.
     pub uptime_seconds: f64,
     /// All queries together.
     pub total: Numbers,
     /// Each query, in the catalog's order; then those that are not in it any more and have
     /// numbers.
     pub queries: Vec<QuerySnapshot>,
+    /// How it has been of late, whatever the window; for drawings.
+    pub series: Series,
+    /// The slowest loads of the window, the slowest first.
+    pub slowest: Vec<SlowLoad>,
+    /// The keys asked for most since the start, estimated, the hottest first.
+    pub hottest: Vec<HotKey>,
     /// The memory tier.
     pub memory: MemorySnapshot,
     /// The Redis tier; `None` where none is configured.
     pub redis: Option<RedisSnapshot>,
+    /// The database.
+    pub database: DatabaseSnapshot,
     /// What the instances do about each other's loads and copies, and how often purges were asked
     /// for.
-    pub fleet: BTreeMap<&'static str, u64>,
+    pub fleet: BTreeMap<String, u64>,
+    /// All instances that share this Redis.
+    pub instances: Instances,
+}
+
+/// One running process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Instance {
+    /// Unlike that of any other.
+    pub id: String,
+    /// For people: the machine's name and the process's number.
+    pub name: String,
+    /// This program's version.
+    pub version: String,
+    /// Which set of workers serves, counted from 1; 0: none yet.
+    pub generation: u64,
+    /// When it began to count, in seconds since 1970.
+    pub started_at: u64,
 }
 
 /// One query's numbers.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct QuerySnapshot {
     /// Its name.
     pub query: String,
     /// It is not in the catalog any more.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// How long its copies are fresh, in seconds; `None` where they are not kept.
+    #[serde(default)]
+    pub ttl_seconds: Option<f64>,
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,
+    /// What they were computed from.
+    #[serde(skip)]
+    pub tally: Tally,
 }
 
-/// The numbers of one query, or of all.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Numbers {
-    /// Requests that were answered: the sum of the seven outcomes below.
-    pub requests: u64,
-    /// Fresh copies from memory.
-    pub hit_memory: u64,
-    /// Fresh copies from Redis.
-    pub hit_redis: u64,
-    /// Stale copies, whatever the reason.
-    pub stale: u64,
-    /// Stale copies served while a refresh ran.
-    pub stale_revalidating: u64,
-    /// Stale copies served because loading failed.
-    pub stale_load_error: u64,
-    /// Answers that another request's load brought.
-    pub coalesced: u64,
-    /// Answers that the request's own load brought.
-    pub miss: u64,
-    /// Answers past the cache.
-    pub bypass: u64,
-    /// Requests without an answer.
-    pub error: u64,
-    /// Loads that began, refreshes included.
-    pub loads: u64,
-    /// Loads that run now.
-    pub loads_in_flight: u64,
-    /// Loads that failed.
-    pub load_errors: u64,
-    /// Time spent in loads.
-    pub load_seconds: f64,
-    /// How long the latest load that succeeded took; `None` before the first.
-    pub last_load_seconds: Option<f64>,
-    /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
+/// How it has been: one point for each step of time, the latest last. `None` is a step in which
+/// nothing was counted, because the process was not there yet.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Series {
+    /// How long a step is.
+    pub step_seconds: u32,
+    /// When the latest step ended, in seconds since 1970.
+    pub ends_at: f64,
+    /// At most [`Series::POINTS`].
+    pub points: Vec<Option<Point>>,
+}
+
+impl Series {
+    /// As many points as there are slots.
+    pub const POINTS: usize = 60;
+}
+
+/// One step of a [`Series`], all queries together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// As in [`Numbers`].
     pub hit_ratio: Option<f64>,
-    /// 1 − loads / (requests − bypass); below zero when refreshes outnumber requests.
-    pub offload: Option<f64>,
-    /// Over the served copies: load time stored with them − the request's own time, where positive.
+    /// As in [`Numbers`].
+    pub requests_per_second: f64,
+    /// As in [`Numbers`].
+    pub loads_per_second: f64,
+    /// As in [`Numbers`].
     pub time_saved_seconds: f64,
-    /// Bytes of bodies served from the cache.
-    pub served_bytes: u64,
-    /// Variants that were encoded.
-    pub compressions: u64,
+    /// As in [`Numbers`].
+    pub hit_p95_seconds: Option<f64>,
+    /// As in [`Numbers`].
+    pub load_p95_seconds: Option<f64>,
+}
+
+/// One load among the slowest.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SlowLoad {
+    /// The query's name.
+    pub query: String,
+    /// Tells its key from others, and nothing about it.
+    pub key: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// When it ended, in seconds since 1970.
+    pub at: f64,
+    /// What began it.
+    pub trigger: String,
+    /// The class of its error; `None`: it succeeded.
+    pub error: Option<String>,
+    /// Its parameters, where the query says `show-params`; for pages alone.
+    #[serde(skip)]
+    pub params: Option<String>,
+}
+
+/// One of the keys asked for most.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HotKey {
+    /// The query's name.
+    pub query: String,
+    /// Tells it from others, and nothing about it.
+    pub key: String,
+    /// How often it was asked for, at most.
+    pub requests: u64,
+    /// By how much that may be too high.
+    pub over: u64,
+    /// Its parameters, where the query says `show-params`; for pages alone.
+    #[serde(skip)]
+    pub params: Option<String>,
+}
+
+/// Without its parameters, which are for pages alone.
+impl fmt::Debug for SlowLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlowLoad")
+            .field("query", &self.query)
+            .field("key", &self.key)
+            .field("seconds", &self.seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without its parameters, which are for pages alone.
+impl fmt::Debug for HotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HotKey")
+            .field("query", &self.query)
+            .field("key", &self.key)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The memory tier.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct MemorySnapshot {
     /// Entries held.
     pub entries: u64,
@@ -96,20 +192,21 @@ pub struct MemorySnapshot {
     /// The bound; 0: no memory tier.
     pub max_bytes: u64,
     /// Entries that left, by cause.
-    pub evictions: BTreeMap<&'static str, u64>,
+    pub evictions: BTreeMap<String, u64>,
 }
 
 /// The Redis tier.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RedisSnapshot {
     /// Whether the latest contact succeeded; `None` before the first.
     pub up: Option<bool>,
     /// `closed`, `open` or `half-open`.
-    pub breaker: &'static str,
+    pub breaker: String,
     /// How long it has been `up`, or not.
     pub since_seconds: f64,
     /// The class of the latest failure.
-    pub last_error: Option<&'static str>,
+    pub last_error: Option<String>,
     /// Look-ups that were answered.
     pub reads: u64,
     /// Envelopes that were stored.
@@ -117,83 +214,86 @@ pub struct RedisSnapshot {
     /// Their bytes.
     pub written_bytes: u64,
     /// Failures by class.
-    pub errors: BTreeMap<&'static str, u64>,
+    pub errors: BTreeMap<String, u64>,
     /// Values found that could not be used, by reason.
-    pub rejected: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<String, u64>,
     /// Entries that Redis did not take, by reason.
-    pub refused: BTreeMap<&'static str, u64>,
+    pub refused: BTreeMap<String, u64>,
+    /// Its connections.
+    pub pool: PoolSnapshot,
+    /// What it says of itself; `None` before it was first asked.
+    pub info: Option<RedisInfo>,
 }
 
-impl Numbers {
-    /// One query's numbers from its cells.
-    pub(super) fn read(cells: &Cells, last_load_seconds: Option<f64>) -> Numbers {
-        let sum = |counter| cells.sum(counter);
-        Numbers {
-            hit_memory: sum(Counter::HitMemory),
-            hit_redis: sum(Counter::HitRedis),
-            stale_revalidating: sum(Counter::StaleRevalidating),
-            stale_load_error: sum(Counter::StaleLoadError),
-            coalesced: sum(Counter::Coalesced),
-            miss: sum(Counter::Miss),
-            bypass: sum(Counter::BypassCacheOff)
-                + sum(Counter::BypassTooLarge)
-                + sum(Counter::BypassCompare),
-            error: sum(Counter::Error),
-            loads: sum(Counter::Loads),
-            load_errors: sum(Counter::LoadErrors),
-            load_seconds: seconds(sum(Counter::LoadMicros)),
-            last_load_seconds,
-            time_saved_seconds: seconds(sum(Counter::SavedMicros)),
-            served_bytes: sum(Counter::ServedBytes),
-            compressions: sum(Counter::Compressions),
-            ..Numbers::default()
-        }
-        .derived()
-    }
-
-    /// The sum over queries: counts are added, ratios computed from the sums.
-    pub(super) fn total<'a>(queries: impl Iterator<Item = &'a Numbers>) -> Numbers {
-        let mut total = Numbers::default();
-        for n in queries {
-            total.hit_memory += n.hit_memory;
-            total.hit_redis += n.hit_redis;
-            total.stale_revalidating += n.stale_revalidating;
-            total.stale_load_error += n.stale_load_error;
-            total.coalesced += n.coalesced;
-            total.miss += n.miss;
-            total.bypass += n.bypass;
-            total.error += n.error;
-            total.loads += n.loads;
-            total.loads_in_flight += n.loads_in_flight;
-            total.load_errors += n.load_errors;
-            total.load_seconds += n.load_seconds;
-            total.time_saved_seconds += n.time_saved_seconds;
-            total.served_bytes += n.served_bytes;
-            total.compressions += n.compressions;
-        }
-        total.derived()
-    }
-
-    fn derived(mut self) -> Numbers {
-        self.stale = self.stale_revalidating + self.stale_load_error;
-        let served = self.hit_memory + self.hit_redis + self.stale;
-        let cacheable = served + self.coalesced + self.miss + self.error;
-        self.requests = cacheable + self.bypass;
-        self.hit_ratio = ratio(served, cacheable);
-        self.offload = ratio(self.loads, cacheable).map(|loaded| 1.0 - loaded);
-        self
-    }
+/// What Redis says of itself (`INFO`), of the whole server. A field is `None` where it does not
+/// say, or may not be asked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RedisInfo {
+    /// How long ago it was said.
+    pub age_seconds: f64,
+    /// Its version.
+    pub redis_version: Option<String>,
+    /// How long it has run.
+    pub uptime_in_seconds: Option<u64>,
+    /// `master` or `slave`.
+    pub role: Option<String>,
+    /// Everybody's connections.
+    pub connected_clients: Option<u64>,
+    /// Bytes in use.
+    pub used_memory: Option<u64>,
+    /// The bound in bytes; 0: no limit.
+    pub maxmemory: Option<u64>,
+    /// What it does when that is reached.
+    pub maxmemory_policy: Option<String>,
+    /// Keys that left for want of space.
+    pub evicted_keys: Option<u64>,
+    /// Keys whose time was over.
+    pub expired_keys: Option<u64>,
+    /// Reads that found a key.
+    pub keyspace_hits: Option<u64>,
+    /// Reads that found none.
+    pub keyspace_misses: Option<u64>,
+    /// Clients turned away because there were too many.
+    pub rejected_connections: Option<u64>,
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "shown with a few digits; exact below 2^53"
-)]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
+/// The database.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DatabaseSnapshot {
+    /// `postgres` or `sqlite`.
+    pub kind: String,
+    /// Whether the latest contact succeeded; `None` before the first.
+    pub up: Option<bool>,
+    /// `closed` (loads are tried), `open` (it is away, and a prober asks).
+    pub breaker: String,
+    /// How long it has been `up`, or not.
+    pub since_seconds: f64,
+    /// The class of what keeps it away, or of its latest complaint; never its words.
+    pub last_error: Option<String>,
+    /// Its connections.
+    pub pool: PoolSnapshot,
+    /// Whether its messages are heard; `None` where nothing is to be heard.
+    pub listening: Option<bool>,
 }
 
-#[allow(
+/// Connections of one pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSnapshot {
+    /// At work, or being opened.
+    pub used: u64,
+    /// Open, without work.
+    pub idle: u64,
+    /// The most there may be.
+    pub max: u64,
+    /// Who waits for one.
+    pub waiting: u64,
+    /// How often somebody waited in vain, since the start.
+    pub timeouts: u64,
+}
+
+#[expect(
     clippy::cast_precision_loss,
     reason = "microseconds are exact below 2^53, 285 years"
 )]

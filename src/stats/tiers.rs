@@ -22,6 +22,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// Why an entry left the memory tier.
@@ -177,20 +178,20 @@ impl TierStats {
 
 /// The counters of both tiers at one moment, zeros included.
 pub(super) struct TierNumbers {
-    pub(super) evictions: BTreeMap<&'static str, u64>,
+    pub(super) evictions: BTreeMap<String, u64>,
     pub(super) reads: u64,
     pub(super) writes: u64,
     pub(super) written_bytes: u64,
-    pub(super) errors: BTreeMap<&'static str, u64>,
-    pub(super) rejected: BTreeMap<&'static str, u64>,
-    pub(super) refused: BTreeMap<&'static str, u64>,
-    pub(super) fleet: BTreeMap<&'static str, u64>,
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) rejected: BTreeMap<String, u64>,
+    pub(super) refused: BTreeMap<String, u64>,
+    pub(super) fleet: BTreeMap<String, u64>,
 }
 
-fn named(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u64> {
+fn named(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<String, u64> {
     names
         .iter()
         .zip(cells)
-        .map(|(name, cell)| (*name, cell.load(Ordering::Relaxed)))
+        .map(|(name, cell)| ((*name).to_owned(), cell.load(Ordering::Relaxed)))
         .collect()
 }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
-use super::{Site, access, errors, guard, pages};
+use super::{Site, access, audience, errors, guard, pages};
 use crate::error::RequestError;
 use crate::query::Query;
 use crate::settings::duration_text;
@@ -48,6 +48,7 @@ where
         async move { guard::bounded(&site, &context, answer).await }
     };
     web::resource(path)
+        .guard(audience::guard(path))
         .route(web::post().to(post))
         .route(web::method(Method::OPTIONS).to(options))
         .default_service(web::to(method_not_allowed))

@@ -144,7 +144,7 @@ fn variant(
     encoding: Encoding,
 ) -> Result<Bytes, RequestError> {
     let plain = match format {
-        Format::Json | Format::Html => entry.body.clone(),
+        Format::Json | Format::Html | Format::Text => entry.body.clone(),
         Format::Csv | Format::Ndjson => converted(entry, format)?,
     };
     if encoding == Encoding::Identity {
@@ -175,7 +175,7 @@ pub(super) const OUTLINE: usize = 12;
 /// Where an entry keeps the body in this format and encoding.
 fn slot(format: Format, encoding: Encoding) -> usize {
     let format = match format {
-        Format::Json | Format::Html => 0,
+        Format::Json | Format::Html | Format::Text => 0,
         Format::Csv => 1,
         Format::Ndjson => 2,
     };

@@ -4,6 +4,7 @@
 mod access;
 mod action;
 mod assets;
+mod audience;
 mod body;
 mod compare;
 mod connection;
@@ -11,19 +12,23 @@ mod context;
 mod data;
 mod encoding;
 mod errors;
+mod eviction;
 mod forwarded;
 mod guard;
 mod health;
 mod line;
+mod metrics;
 mod negotiate;
+mod openapi;
+mod pace;
 mod pages;
 mod purge;
 mod redirect;
 mod shortcut;
 mod stats;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
@@ -35,7 +40,7 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
-pub use connection::{Connection, Manner};
+pub use connection::{Audience, Connection, Manner, Reception};
 pub use guard::around;
 pub use shortcut::Shortcut;
 
@@ -47,8 +52,11 @@ use assets::Assets;
 pub struct Site {
     app: Arc<App>,
     assets: Assets,
+    openapi: OnceLock<openapi::Document>,
     access: AccessRule,
     access_log: Option<AccessLog>,
+    pace: pace::Pace,
+    evictions: eviction::Watch,
     /// Every response closes its connection.
     parting: AtomicBool,
     draining: AtomicBool,
@@ -59,9 +67,12 @@ impl Site {
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
             assets: Assets::new(),
+            openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
             app,
             access_log,
+            pace: pace::Pace::default(),
+            evictions: eviction::Watch::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }
@@ -108,7 +119,7 @@ impl Site {
     }
 }
 
-/// The route table.
+/// The route table. Which of it a listener has is decided in `audience`, by the path.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/").get(pages::routed_home))
@@ -117,7 +128,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(purge::routes)
         .configure(compare::routes)
         .service(read_only("/stats").get(stats::page))
-        .service(read_only("/stats.json").get(stats::json))
+        .service(read_only("/stats.{suffix}").get(stats::suffixed))
+        .service(read_only("/metrics").get(metrics::metrics))
+        .service(read_only("/openapi.json").get(openapi::openapi))
         .service(read_only("/healthz").get(health::healthz))
         .service(read_only("/readyz").get(health::readyz))
         .service(read_only("/static/{file}").get(assets::file))
@@ -145,6 +158,7 @@ impl ReadOnly {
             async move { guard::bounded(&site, &context, handler).await }
         };
         web::resource(self.0)
+            .guard(audience::guard(self.0))
             .route(web::route().guard(reads).to(bounded))
             .route(web::method(Method::OPTIONS).to(allowed))
             .default_service(web::to(errors::method_not_allowed))

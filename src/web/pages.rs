@@ -41,7 +41,11 @@ pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> 
         Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
             let provenance = provenance(&reply, context.started.elapsed());
-            let page = outline.fill(provenance.elapsed, Some(&provenance));
+            let comparison = site.pace.at(context.started, || {
+                let pace = site.app.stats.query(query.index).pace();
+                view::Comparison::new(&pace.copy, &pace.load)
+            });
+            let page = outline.fill(provenance.elapsed, Some(&provenance), &comparison);
             let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
             with_provenance(site, response, &reply, context)
         }

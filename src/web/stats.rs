@@ -1,102 +1,198 @@
-//! `/stats` as a page and as JSON, for those whom the access rule lets in. It renders from memory
-//! alone, so it works with Redis and the database down.
-
-use std::time::Duration;
+//! `/stats`, for those whom the access rule lets in: which numbers are asked for, and in which
+//! form. It renders from memory alone, so it works with Redis and the database down.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use time::OffsetDateTime;
+use url::form_urlencoded;
 
 use super::context::Context;
 use super::negotiate::Format;
 use super::{Site, body, errors};
 use crate::app::Stand;
+use crate::error::RequestError;
 use crate::logging::{self, Lost};
-use crate::stats::Snapshot;
-use crate::view;
+use crate::stats::{Process, Snapshot, Window};
+use crate::view::{self, StatsSort, export};
 
-/// `GET /stats`: a page, or JSON where `Accept` asks for it.
+/// Between two reloads that a page without script may ask of its browser, in seconds.
+const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
+
+/// What the address asks for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    window: Window,
+    sort: StatsSort,
+    refresh: Option<u32>,
+    /// Only what changes with time, as the page's script asks for it: `part=numbers`. It is a
+    /// parameter and no header, so that whoever debugs it can open the same address.
+    part: bool,
+}
+
+impl Asked {
+    /// Reads `window`, `sort`, `refresh` and `part`.
+    ///
+    /// # Errors
+    /// What is unknown or given twice, with what is known.
+    fn read(request: &HttpRequest) -> Result<Asked, RequestError> {
+        let mut asked = Asked::default();
+        let mut seen = Vec::new();
+        for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+            if seen.contains(&name) {
+                return Err(bad(format!("{name} is given twice")));
+            }
+            match &*name {
+                "window" => {
+                    let known = || names(Window::ALL.map(Window::name));
+                    asked.window = Window::named(&value)
+                        .ok_or_else(|| bad(format!("window is one of {}", known())))?;
+                }
+                "sort" => {
+                    let known = || StatsSort::names().collect::<Vec<_>>().join(", ");
+                    asked.sort = StatsSort::named(&value).ok_or_else(|| {
+                        let turned = "with a - before it, the other way round";
+                        bad(format!("sort is one of {}; {turned}", known()))
+                    })?;
+                }
+                "refresh" => {
+                    let seconds = value.parse().ok().filter(|s| REFRESH.contains(s));
+                    let (from, to) = (REFRESH.start(), REFRESH.end());
+                    asked.refresh = Some(seconds.ok_or_else(|| {
+                        bad(format!(
+                            "refresh is a number of seconds from {from} to {to}"
+                        ))
+                    })?);
+                }
+                "part" if value == view::PART => asked.part = true,
+                "part" => return Err(bad(format!("part is {}", view::PART))),
+                _ => return Err(bad("known are window, sort, refresh and part".to_owned())),
+            }
+            seen.push(name);
+        }
+        Ok(asked)
+    }
+}
+
+fn bad(message: String) -> RequestError {
+    RequestError::Rejected {
+        status: 400,
+        message,
+    }
+}
+
+fn names<const N: usize>(names: [&'static str; N]) -> String {
+    names.join(", ")
+}
+
+/// `GET /stats`: a page, or another form where `Accept` asks for it.
 pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
-    if context.format != Format::Html {
-        return json(request, site).await;
+    let format = Context::from(&request).format;
+    answer(&request, &site, Some(format)).await
+}
+
+/// `GET /stats.json`, `.csv`, `.txt`
+pub(super) async fn suffixed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let format = Format::of_suffix(&Format::OF_STATS, request.match_info().query("suffix"));
+    answer(&request, &site, format).await
+}
+
+/// An answer in that form; `None` is a form that there is not.
+async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
+    let context = Context::from(request);
+    let answer = async {
+        site.access.check(request, &context).await?;
+        let format = format.ok_or_else(|| {
+            let [_, known @ ..] = Format::OF_STATS.map(|form| format!("/stats.{}", form.suffix()));
+            bad(format!("known are /stats, {}", known.join(", ")))
+        })?;
+        let asked = Asked::read(request)?;
+        render(site, asked, format, &context)
+    };
+    let mut response = match answer.await {
+        Ok(response) => response,
+        Err(error) => errors::respond(site, &context, &error),
+    };
+    body::hide_from_robots(&mut response);
+    response
+}
+
+fn render(
+    site: &Site,
+    asked: Asked,
+    format: Format,
+    context: &Context,
+) -> Result<HttpResponse, RequestError> {
+    let snapshot = site.app.snapshot(asked.window);
+    let text = match format {
+        Format::Html => return Ok(html(site, asked, &snapshot, context)),
+        Format::Csv => export::csv(&snapshot),
+        Format::Text => {
+            let document = serde_json::to_value(everything(site, snapshot));
+            export::lines(&document.map_err(unwritable)?)
+        }
+        Format::Json | Format::Ndjson => {
+            serde_json::to_string(&everything(site, snapshot)).map_err(unwritable)?
+        }
+    };
+    Ok(body::unkept(StatusCode::OK, format, text.into(), context))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unwritable(error: serde_json::Error) -> RequestError {
+    RequestError::Internal {
+        detail: error.to_string().into(),
     }
-    if let Err(error) = site.access.check(&request, &context).await {
-        return errors::respond(&site, &context, &error);
+}
+
+fn everything(site: &Site, snapshot: Snapshot) -> Everything {
+    Everything {
+        snapshot,
+        logs: Logs {
+            lost: logging::lost(),
+        },
+        daemon: site.app.standing.now(),
+        process: Process::now(),
     }
-    let snapshot = site.app.stats.snapshot();
-    let rows = snapshot.queries.iter().map(|query| view::StatsRow {
-        query: &query.query,
-        removed: query.removed,
-        numbers: &query.numbers,
-        last_load: query.numbers.last_load_seconds.map(Duration::from_secs_f64),
-    });
+}
+
+fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> HttpResponse {
     let stand = site.app.standing.now();
     let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
     let page = view::StatsPage {
-        instance: None,
-        generated_at: OffsetDateTime::now_utc(),
-        uptime: Duration::from_secs_f64(snapshot.uptime_seconds),
-        total: &snapshot.total,
-        queries: rows.collect(),
-        memory: (snapshot.memory.max_bytes > 0).then_some(view::MemoryTier {
-            entries: snapshot.memory.entries,
-            bytes: snapshot.memory.bytes,
-            max_bytes: snapshot.memory.max_bytes,
-        }),
-        redis: snapshot.redis.as_ref().map(|redis| view::RedisTier {
-            up: redis.up,
-            breaker: redis.breaker,
-            last_error: redis.last_error,
-        }),
-        database_up: site.app.db.health().up,
+        snapshot,
+        sort: asked.sort,
+        refresh: asked.refresh,
         not_reloaded: last.map(|reload| view::NotReloaded {
             at: &reload.at,
             message: &reload.message,
         }),
+        evicted: site.evictions.look(snapshot, context.started),
+        script: &site.assets.stats_script,
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
         ..site.frame()
     };
-    body::page(StatusCode::OK, view::stats(&frame, &page), &context)
+    let markup = if asked.part {
+        view::live(&page)
+    } else {
+        view::stats(&frame, &page)
+    };
+    body::page(StatusCode::OK, markup, context)
 }
 
-/// What `/stats.json` shows: the counters, and beside them what the process counts for itself.
+/// What `/stats.json` and `/stats.txt` show: the numbers, and beside them what the process counts
+/// for itself.
 #[derive(Serialize)]
 struct Everything {
     #[serde(flatten)]
     snapshot: Snapshot,
     logs: Logs,
     daemon: Stand,
+    process: Process,
 }
 
 #[derive(Serialize)]
 struct Logs {
     lost: Lost,
-}
-
-/// `GET /stats.json`
-pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
-    if let Err(error) = site.access.check(&request, &context).await {
-        return errors::respond(&site, &context, &error);
-    }
-    let everything = Everything {
-        snapshot: site.app.stats.snapshot(),
-        logs: Logs {
-            lost: logging::lost(),
-        },
-        daemon: site.app.standing.now(),
-    };
-    match serde_json::to_string(&everything) {
-        Ok(json) => body::unkept(StatusCode::OK, Format::Json, json.into(), &context),
-        Err(error) => {
-            let error = crate::error::RequestError::Internal {
-                detail: error.to_string().into(),
-            };
-            errors::respond(&site, &context, &error)
-        }
-    }
 }

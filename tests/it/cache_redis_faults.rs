@@ -40,7 +40,7 @@ async fn a_redis_that_stops_costs_its_deadline_until_the_breaker_opens_and_then_
     }
     let seen = one.redis();
     assert!(
-        seen.up == Some(false) && seen.last_error == Some("timeout"),
+        seen.up == Some(false) && seen.last_error.as_deref() == Some("timeout"),
         "{seen:?}"
     );
     // Loads that ended meanwhile may have had a write under way, and it is asked now and then
@@ -140,7 +140,7 @@ async fn a_full_redis_serves_reads_and_its_refused_writes_are_counted() {
     let seen = one.redis();
     assert_eq!(
         (seen.breaker, seen.up, seen.writes),
-        ("closed", Some(true), 1)
+        ("closed".to_owned(), Some(true), 1)
     );
     let reply = Instance::of(&redis).get(&key("p"), "other").await;
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Redis));

@@ -83,7 +83,10 @@ impl Instance {
     }
 
     pub(crate) fn redis(&self) -> RedisSnapshot {
-        self.stats.snapshot().redis.unwrap()
+        self.stats
+            .snapshot(unslow::stats::Window::Start)
+            .redis
+            .unwrap()
     }
 
     pub(crate) fn loads(&self) -> usize {

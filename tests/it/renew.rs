@@ -108,7 +108,7 @@ async fn ask(app: &App, query: &str) -> Reply {
 }
 
 fn loads(app: &App) -> u64 {
-    let total = app.stats.snapshot().total;
+    let total = app.stats.snapshot(unslow::stats::Window::Start).total;
     total.loads - total.load_errors
 }
 
@@ -195,7 +195,13 @@ async fn another_redis_or_none_leaves_the_copies_and_the_old_one_is_left() {
     until("it is stored", || place.redis.entries().len() == 1).await;
     let alone = before.renew(place.without_redis()).await.unwrap();
     drop(before);
-    assert!(alone.stats.snapshot().redis.is_none());
+    assert!(
+        alone
+            .stats
+            .snapshot(unslow::stats::Window::Start)
+            .redis
+            .is_none()
+    );
     assert_eq!(ask(&alone, "one").await.outcome, HIT);
     until("the old one is left", || {
         place.redis.clients() == 1 && place.redis.subscribers() == 0

@@ -57,7 +57,7 @@ async fn outcome(app: &App, query: &str) -> Outcome {
 }
 
 fn loads(app: &App, query: &str) -> u64 {
-    let queries = app.stats.snapshot().queries;
+    let queries = app.stats.snapshot(crate::stats::Window::Start).queries;
     let one = queries.into_iter().find(|one| one.query == query);
     one.unwrap().numbers.loads
 }
@@ -81,7 +81,7 @@ async fn counters_and_memory_are_those_of_the_app_before() {
     assert_eq!(after.started, before.started);
     drop(before);
     assert_eq!(outcome(&after, "one").await, HIT);
-    let snapshot = after.stats.snapshot();
+    let snapshot = after.stats.snapshot(crate::stats::Window::Start);
     assert_eq!((snapshot.total.requests, snapshot.total.loads), (4, 1));
     assert_eq!(snapshot.memory.entries, 1);
 }
@@ -116,7 +116,14 @@ async fn queries_that_were_added_removed_or_changed_are_so_at_once_and_on_the_ne
     assert_eq!(outcome(&before, "gone").await, HIT);
     assert_eq!(outcome(&before, "other").await, HIT);
     assert_eq!((loads(&after, "gone"), loads(&after, "other")), (1, 2));
-    assert_eq!(after.stats.snapshot().total.requests, 6);
+    assert_eq!(
+        after
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .total
+            .requests,
+        6
+    );
 }
 
 #[tokio::test]
@@ -148,7 +155,11 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
     assert!(refused(&[]).await.contains("broken.sql:1"));
     assert_eq!(outcome(&before, "one").await, HIT);
     assert_eq!(
-        before.stats.snapshot().queries.len(),
+        before
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .queries
+            .len(),
         before.catalog.iter().count()
     );
     until("nothing of it is left", || tasks() <= quiet).await;
@@ -184,7 +195,11 @@ async fn what_only_a_restart_changes_stays_as_it_is() {
     let names = settings::restart_only(&before.settings, &settings);
     assert_eq!(names, ["[cache] memory"]);
     let after = before.renew(settings).await.unwrap();
-    let bound = after.stats.snapshot().memory.max_bytes;
+    let bound = after
+        .stats
+        .snapshot(crate::stats::Window::Start)
+        .memory
+        .max_bytes;
     assert_eq!(bound, before.settings.cache.memory);
     assert_eq!(bound, after.settings.cache.memory);
 }
@@ -194,12 +209,25 @@ async fn a_warm_up_after_the_first_loads_only_what_memory_has_no_copy_of() {
     let warm = "-- warm: true\n-- ttl: 1ms\nselect 1 as n";
     let queries = Queries::new(&[("a", warm)]);
     let before = queries.open();
-    until("it is warm", || before.stats.snapshot().memory.entries == 1).await;
+    until("it is warm", || {
+        before
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries
+            == 1
+    })
+    .await;
     queries.write("b", warm);
     let after = before.renew(queries.settings(&[])).await.unwrap();
     // They are looked at in this order.
     until("the other is warm", || {
-        after.stats.snapshot().memory.entries == 2
+        after
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries
+            == 2
     })
     .await;
     assert_eq!((loads(&after, "a"), loads(&after, "b")), (1, 1));
@@ -210,7 +238,14 @@ async fn a_hundred_renewals_leave_nothing_behind() {
     let refreshed = "-- warm: true\n-- refresh: 1h\nselect 1 as n";
     let queries = Queries::new(&[("one", refreshed), ("two", "select 2 as n")]);
     let mut app = queries.open();
-    until("it is warm", || app.stats.snapshot().memory.entries == 1).await;
+    until("it is warm", || {
+        app.stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries
+            == 1
+    })
+    .await;
     let tasks = app.engine.handle().metrics();
     let at_first = tasks.num_alive_tasks();
     for number in 0..100 {
@@ -231,5 +266,11 @@ async fn a_hundred_renewals_leave_nothing_behind() {
     let ended = || tasks.num_alive_tasks() <= at_first + 1;
     until("the tasks have ended", ended).await;
     assert_eq!(loads(&app, "one"), 1);
-    assert_eq!(app.stats.snapshot().total.requests, 101);
+    assert_eq!(
+        app.stats
+            .snapshot(crate::stats::Window::Start)
+            .total
+            .requests,
+        101
+    );
 }

@@ -1,6 +1,7 @@
 //! One tier asked alone: what it gives, and that nothing is changed by it.
 
 use super::*;
+use crate::stats::Window;
 
 /// The body that a tier gives, or why it gives none.
 async fn alone(cache: &Cache, tier: Tier, lookup: Lookup<'_>) -> Result<String, NoCopy> {
@@ -74,7 +75,7 @@ async fn redis_alone_is_read_past_memory_and_what_it_gives_is_not_kept() {
     let absent = alone(&one, Tier::Redis, lookup).await;
     assert_eq!(absent, Err(NoCopy::Absent));
     one.get_or_load(lookup, load).await.unwrap();
-    while stats.snapshot().redis.unwrap().writes == 0 {
+    while stats.snapshot(Window::Start).redis.unwrap().writes == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(alone(&other, Tier::Redis, lookup).await.unwrap(), "rows");

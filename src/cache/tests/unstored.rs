@@ -39,11 +39,25 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     }
     let numbers = bench.numbers();
     assert_eq!((numbers.miss, numbers.coalesced, numbers.bypass), (1, 4, 3));
-    assert_eq!(bench.stats.snapshot().memory.entries, 0);
+    assert_eq!(
+        bench
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries,
+        0
+    );
     bench.clock.advance(60 * SECOND);
     bench.let_load(1);
     assert_eq!(bench.get("small").await.unwrap().outcome, Outcome::Miss);
-    assert_eq!(bench.stats.snapshot().memory.entries, 1);
+    assert_eq!(
+        bench
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries,
+        1
+    );
 }
 
 #[tokio::test]
@@ -80,5 +94,12 @@ async fn a_bypass_loads_every_time_and_stores_nothing() {
         .unwrap_err();
     let numbers = bench.numbers();
     assert_eq!((numbers.bypass, numbers.error, numbers.loads), (2, 1, 3));
-    assert_eq!(bench.stats.snapshot().memory.entries, 0);
+    assert_eq!(
+        bench
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .memory
+            .entries,
+        0
+    );
 }

@@ -28,6 +28,7 @@ impl Own {
     pub(super) fn start(settings: &Settings) -> Result<Own, Failure> {
         let mut own = settings.clone();
         own.server.bind = vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
+        own.stats_bind = Vec::new();
         own.tls = None;
         // Who has the settings may know why a query fails.
         own.server.debug = true;

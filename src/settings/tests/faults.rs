@@ -5,6 +5,46 @@ use super::*;
 /// Ini, environment (`NAME=VALUE` or empty), flag, and what the error must say.
 const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     (
+        "[server]\nbind=127.0.0.1:1, 127.0.0.1:2\n[stats]\nbind=127.0.0.1:3, 127.0.0.1:2\n",
+        "",
+        &[],
+        &["app.ini:4: [stats] bind: 127.0.0.1:2 is listened on for everybody"],
+    ),
+    (
+        "[tls]\ncert=c\nkey=k\nredirect_bind=127.0.0.1:1\n",
+        "",
+        &["--stats-bind=127.0.0.1:1"],
+        &["--stats-bind: [stats] bind: 127.0.0.1:1 is listened on"],
+    ),
+    (
+        "[server]\ncors_origins = https://a.example/\n",
+        "",
+        &[],
+        &[
+            "app.ini:2: [server] cors_origins",
+            "browsers write https://a.example",
+        ],
+    ),
+    (
+        "",
+        "",
+        &["--cors-origin=https://a.example", "--cors-origin=*"],
+        &[
+            "--cors-origin: [server] cors_origins",
+            "\"*\" stands for every site",
+        ],
+    ),
+    (
+        "[access]\ntoken_file = nowhere\n",
+        "",
+        &[],
+        &[
+            "app.ini:2: [access] token_file",
+            "nowhere",
+            "check the path",
+        ],
+    ),
+    (
         "[cache]\n\nttl = 10\n",
         "",
         &[],

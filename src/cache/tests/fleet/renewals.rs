@@ -170,7 +170,14 @@ async fn each_listens_to_its_own_redis_as_long_as_it_lives() {
     neighbour.purge(PurgeKind::Hard).await;
     pass(Duration::from_millis(100)).await;
     assert_eq!(next.body().await, "new");
-    let gauge = |instance: &Instance| instance.stats.snapshot().redis.unwrap().up;
+    let gauge = |instance: &Instance| {
+        instance
+            .stats
+            .snapshot(crate::stats::Window::Start)
+            .redis
+            .unwrap()
+            .up
+    };
     assert_eq!((gauge(&fleet[0]), gauge(&next)), (Some(true), Some(true)));
     drop(next);
     pass(Duration::from_millis(100)).await;

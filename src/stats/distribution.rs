@@ -1,0 +1,302 @@
+//! How many of something took how long: counts over buckets of one ratio, so that a median of
+//! microseconds and one of seconds are equally exact. What is sparse is kept and sent sparse.
+//! Recording into such counts is `histogram`'s.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::tally::{MOST, MOST_MEASURED};
+
+/// Buckets for each doubling: each is at most 9 % wide.
+const PER_OCTAVE: u16 = 8;
+/// Doublings from [`LOWEST`] on, up to a quarter of an hour.
+const OCTAVES: u16 = 32;
+/// The upper edge of the first bucket, in nanoseconds: of it, 512 µs and its doublings are edges.
+const LOWEST: f64 = 250.0;
+/// The first bucket, those of the octaves, and one for whatever took longer.
+pub(super) const BUCKETS: usize = (PER_OCTAVE * OCTAVES) as usize + 2;
+
+/// The edges that histograms for others show, by the number of doublings: 0.512 ms to 33.6 s. They
+/// are edges of buckets, so that no count has to be guessed.
+const SHOWN: std::ops::RangeInclusive<u16> = 11..=27;
+
+/// The eight edges within a doubling: 2^(n/8).
+const EDGES: [f64; PER_OCTAVE as usize] = [
+    1.0,
+    1.090_507_732_665_257_7,
+    1.189_207_115_002_721,
+    1.296_839_554_651_009_6,
+    std::f64::consts::SQRT_2,
+    1.542_210_825_407_940_7,
+    1.681_792_830_507_429,
+    1.834_008_086_409_342_4,
+];
+
+/// A float's digits without its exponent.
+const MANTISSA: u64 = (1 << 52) - 1;
+
+/// In nanoseconds; five hundred years and more are as long.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The bucket a time falls into; each takes in its upper edge. Found in the bits of the number, as
+/// a logarithm would cost a request more than all else that is counted of it.
+pub(super) fn bucket(time: Duration) -> usize {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "buckets are wider than what is lost"
+    )]
+    let ratio = nanos(time) as f64 / LOWEST;
+    if ratio <= 1.0 {
+        return 0;
+    }
+    let bits = ratio.to_bits();
+    // Above one, so neither the sign nor a negative exponent is in the way.
+    let doublings = (bits >> 52) - 1023;
+    let passed = |edge: &&f64| bits & MANTISSA > edge.to_bits() & MANTISSA;
+    let place = usize::from(PER_OCTAVE) * usize::try_from(doublings).unwrap_or(usize::MAX / 16);
+    (place + EDGES.iter().filter(passed).count()).min(BUCKETS - 1)
+}
+
+/// The upper edge of a bucket in seconds.
+fn edge(bucket: u16) -> f64 {
+    let doublings = f64::from(bucket) / f64::from(PER_OCTAVE);
+    LOWEST / 1e9 * doublings.exp2()
+}
+
+/// Counted times. Two of them add up to the one of all their times.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Bucket and count, in the order of buckets, without those that are empty.
+    counts: Vec<(u16, u64)>,
+    /// All times together, in nanoseconds.
+    sum: u64,
+}
+
+impl Distribution {
+    /// From a count for each bucket.
+    pub(super) fn of(counts: impl Iterator<Item = u64>, sum_nanos: u64) -> Distribution {
+        let counts = counts
+            .enumerate()
+            .filter(|(_, count)| *count > 0)
+            .map(|(bucket, count)| (u16::try_from(bucket).unwrap_or(u16::MAX), count))
+            .collect();
+        Distribution {
+            counts,
+            sum: sum_nanos,
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether the buckets are some that there are, in their order, with counts that can be added.
+    pub(super) fn is_sound(&self) -> bool {
+        let total = self
+            .counts
+            .iter()
+            .try_fold(0_u64, |total, (bucket, count)| {
+                let known = usize::from(*bucket) < BUCKETS && *count > 0;
+                total
+                    .checked_add(*count)
+                    .filter(|sum| known && *sum <= MOST)
+            });
+        total.is_some()
+            && self.counts.is_sorted_by(|(a, _), (b, _)| a < b)
+            && self.sum <= MOST_MEASURED
+    }
+
+    /// All times together.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nanoseconds are exact below 2^53, a hundred days; above, to a part in 10^16"
+    )]
+    pub fn sum_seconds(&self) -> f64 {
+        self.sum as f64 / 1e9
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The sum in nanoseconds, and each bucket with its count.
+    pub(super) fn parts(&self) -> (u64, &[(u16, u64)]) {
+        (self.sum, &self.counts)
+    }
+
+    /// The time that a share `q` of them did not pass, by the nearest rank, in seconds, exact to
+    /// half a bucket (4.5 %); `None` where there are none.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let count = self.count();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank within the count"
+        )]
+        let rank = ((q * count as f64).ceil() as u64).max(1);
+        let mut passed = 0;
+        self.counts.iter().find_map(|(bucket, count)| {
+            passed += count;
+            (passed >= rank).then(|| middle(*bucket))
+        })
+    }
+
+    /// For each edge that is shown, from the shortest: the edge in seconds, and how many took no
+    /// longer. Who took longer than the last is in [`Distribution::count`] alone.
+    pub fn shown(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+        SHOWN.map(|doublings| {
+            let bound = doublings * PER_OCTAVE;
+            let up_to = self.counts.iter();
+            let up_to = up_to.take_while(|(bucket, _)| *bucket <= bound);
+            (edge(bound), up_to.map(|(_, count)| count).sum())
+        })
+    }
+
+    /// Adds those of another.
+    pub fn add(&mut self, other: &Distribution) {
+        self.merge(other, u64::saturating_add);
+    }
+
+    /// What has come since an `earlier` state of the same.
+    #[must_use]
+    pub fn since(&self, earlier: &Distribution) -> Distribution {
+        let mut later = self.clone();
+        later.merge(earlier, u64::saturating_sub);
+        later.counts.retain(|(_, count)| *count > 0);
+        later
+    }
+
+    fn merge(&mut self, other: &Distribution, combine: fn(u64, u64) -> u64) {
+        for (bucket, count) in &other.counts {
+            match self
+                .counts
+                .binary_search_by_key(bucket, |(bucket, _)| *bucket)
+            {
+                Ok(at) => self.counts[at].1 = combine(self.counts[at].1, *count),
+                Err(at) => self.counts.insert(at, (*bucket, combine(0, *count))),
+            }
+        }
+        self.sum = combine(self.sum, other.sum);
+    }
+}
+
+/// What stands for all times of a bucket.
+fn middle(bucket: u16) -> f64 {
+    if bucket == 0 {
+        return edge(0);
+    }
+    (edge(bucket - 1) * edge(bucket)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::float_cmp,
+        clippy::cast_precision_loss,
+        reason = "a test may stop at the first surprise"
+    )]
+
+    use super::*;
+
+    fn of(times: &[Duration]) -> Distribution {
+        let mut counts = [0_u64; BUCKETS];
+        let mut sum = 0;
+        for time in times {
+            counts[bucket(*time)] += 1;
+            sum += nanos(*time);
+        }
+        Distribution::of(counts.into_iter(), sum)
+    }
+
+    #[test]
+    fn every_time_lies_in_a_bucket_of_at_most_nine_percent() {
+        let mut time = Duration::from_nanos(260);
+        while time < Duration::from_mins(15) {
+            let found = u16::try_from(bucket(time)).unwrap();
+            let (low, high) = (edge(found - 1), edge(found));
+            let seconds = time.as_secs_f64();
+            assert!(
+                low < seconds * 1.000_001 && seconds <= high * 1.000_001,
+                "{time:?}"
+            );
+            assert!(high / low < 1.0906);
+            time = time * 1013 / 1000;
+        }
+        assert_eq!(bucket(Duration::ZERO), 0);
+        assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn the_bits_of_a_number_give_the_bucket_that_its_logarithm_gives() {
+        let by_logarithm = |time: Duration| {
+            let place = (time.as_secs_f64() * 1e9 / LOWEST).log2() * f64::from(PER_OCTAVE);
+            (place, place.ceil().max(0.0))
+        };
+        let mut time = Duration::from_nanos(1);
+        while time < Duration::from_mins(17) {
+            let (place, expected) = by_logarithm(time);
+            // On an edge a logarithm is off by its last digit.
+            if (place - place.round()).abs() > 1e-9 {
+                assert_eq!(bucket(time) as f64, expected, "{time:?}");
+            }
+            time += Duration::from_nanos(1) + time / 997;
+        }
+        for (doublings, at) in (0..OCTAVES).map(|doublings| (doublings, 250_u64 << doublings)) {
+            let bucket_at = |nanos| bucket(Duration::from_nanos(nanos));
+            let own = usize::from(doublings * PER_OCTAVE);
+            assert_eq!((bucket_at(at), bucket_at(at + 1)), (own, own + 1), "{at}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
+        let all = of(&times);
+        for (q, expected) in [(0.5, 0.050), (0.95, 0.095), (0.99, 0.099), (1.0, 0.1)] {
+            let found = all.quantile(q).unwrap();
+            assert!((found / expected - 1.0).abs() < 0.046, "{q}: {found}");
+        }
+        assert_eq!(of(&[]).quantile(0.5), None);
+        let one = of(&[Duration::from_secs(5)]);
+        assert_eq!(one.quantile(0.01), one.quantile(0.99));
+    }
+
+    #[test]
+    fn what_is_shown_counts_exactly_up_to_each_edge() {
+        let edges = of(&[
+            Duration::from_micros(512),
+            Duration::from_nanos(512_001),
+            Duration::from_micros(1024),
+            Duration::from_hours(1),
+        ]);
+        let shown: Vec<_> = edges.shown().collect();
+        assert_eq!(shown[..2], [(0.000_512, 1), (0.001_024, 3)]);
+        assert_eq!(shown.last().unwrap().1, 3);
+        assert_eq!(edges.count(), 4);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole_and_are_taken_from_it() {
+        let (a, b) = ([1, 5, 700], [5, 90]);
+        let micros = |times: &[u64]| -> Distribution {
+            of(&times
+                .iter()
+                .map(|t| Duration::from_micros(*t))
+                .collect::<Vec<_>>())
+        };
+        let whole = micros(&[1, 5, 700, 5, 90]);
+        let mut sum = micros(&a);
+        sum.add(&micros(&b));
+        assert_eq!(sum, whole);
+        assert_eq!(whole.since(&micros(&a)), micros(&b));
+        let sent = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Distribution>(&sent).unwrap(), whole);
+    }
+}

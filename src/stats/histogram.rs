@@ -1,0 +1,41 @@
+//! Where times are recorded: one counter for each bucket of [`Distribution`], made with the first
+//! time.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::distribution::{BUCKETS, Distribution, bucket, nanos};
+
+/// Times, recorded from any thread without a lock.
+#[derive(Default)]
+pub(super) struct Histogram(OnceLock<Box<Buckets>>);
+
+struct Buckets {
+    counts: [AtomicU64; BUCKETS],
+    sum_nanos: AtomicU64,
+}
+
+impl Histogram {
+    pub(super) fn record(&self, time: Duration) {
+        let buckets = self.0.get_or_init(|| {
+            Box::new(Buckets {
+                counts: [const { AtomicU64::new(0) }; BUCKETS],
+                sum_nanos: AtomicU64::new(0),
+            })
+        });
+        buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
+        buckets.sum_nanos.fetch_add(nanos(time), Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Distribution {
+        let Some(buckets) = self.0.get() else {
+            return Distribution::default();
+        };
+        let counts = buckets.counts.iter();
+        Distribution::of(
+            counts.map(|count| count.load(Ordering::Relaxed)),
+            buckets.sum_nanos.load(Ordering::Relaxed),
+        )
+    }
+}

@@ -1,0 +1,180 @@
+//! The numbers of one query, of all, or of all instances, over one stretch of time: what was
+//! counted, and what follows from it. Each ratio is computed here, from summed counts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Distribution;
+use super::counter::{Counter, Part};
+use super::load::{LoadError, Trigger};
+use super::snapshot::seconds;
+use super::tally::{Tally, Timed};
+
+/// Fewer times than this have no 99th percentile worth the name.
+const ENOUGH_FOR_P99: u64 = 100;
+
+/// See the head of this file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Numbers {
+    /// Requests that were answered: the sum of the seven outcomes below.
+    pub requests: u64,
+    /// Fresh copies from memory.
+    pub hit_memory: u64,
+    /// Fresh copies from Redis.
+    pub hit_redis: u64,
+    /// Stale copies, whatever the reason.
+    pub stale: u64,
+    /// Stale copies served while a refresh ran.
+    pub stale_revalidating: u64,
+    /// Stale copies served because loading failed.
+    pub stale_load_error: u64,
+    /// Answers that another request's load brought.
+    pub coalesced: u64,
+    /// Answers that the request's own load brought.
+    pub miss: u64,
+    /// Answers past the cache.
+    pub bypass: u64,
+    /// Requests without an answer.
+    pub error: u64,
+    /// Loads that began, refreshes included.
+    pub loads: u64,
+    /// Loads that run now.
+    pub loads_in_flight: u64,
+    /// Loads that failed.
+    pub load_errors: u64,
+    /// Loads by what began them.
+    pub loads_by_trigger: BTreeMap<String, u64>,
+    /// Failed loads by the class of their error.
+    pub load_errors_by_class: BTreeMap<String, u64>,
+    /// Time spent in loads.
+    pub load_seconds: f64,
+    /// How long the latest load that succeeded took; `None` before the first.
+    pub last_load_seconds: Option<f64>,
+    /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
+    pub hit_ratio: Option<f64>,
+    /// 1 − loads / (requests − bypass); below zero when refreshes outnumber requests.
+    pub offload: Option<f64>,
+    /// Over the served copies: load time stored with them − the request's own time, where positive.
+    pub time_saved_seconds: f64,
+    /// The same over the answers that another request's load brought.
+    pub coalesced_saved_seconds: f64,
+    /// Bytes of bodies served from the cache.
+    pub served_bytes: u64,
+    /// Variants that were encoded.
+    pub compressions: u64,
+    /// `requests` by the time they came in; `None` where there was none.
+    pub requests_per_second: Option<f64>,
+    /// `loads` likewise.
+    pub loads_per_second: Option<f64>,
+    /// How long requests took that were answered with a copy, fresh or stale.
+    pub hit: Percentiles,
+    /// How long requests took that waited for another request's load.
+    pub coalesced_wait: Percentiles,
+    /// How long loads took.
+    pub load: Percentiles,
+}
+
+/// Percentiles by the nearest rank over buckets at most 9 % wide.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Of how many; the others are `None` where there are none.
+    pub count: u64,
+    /// The median.
+    pub p50_seconds: Option<f64>,
+    /// What one in twenty passes.
+    pub p95_seconds: Option<f64>,
+    /// What one in a hundred passes; `None` also where there are fewer than a hundred.
+    pub p99_seconds: Option<f64>,
+}
+
+impl Percentiles {
+    pub(super) fn of(times: &Distribution) -> Percentiles {
+        let count = times.count();
+        Percentiles {
+            count,
+            p50_seconds: times.quantile(0.5),
+            p95_seconds: times.quantile(0.95),
+            p99_seconds: times.quantile(0.99).filter(|_| count >= ENOUGH_FOR_P99),
+        }
+    }
+}
+
+impl Numbers {
+    /// What follows from what was counted within `over` seconds.
+    pub fn of(tally: &Tally, over: f64) -> Numbers {
+        let count = |counter| tally.count(counter);
+        let [stale, bypass, coalesced, miss, error, loads] = [
+            Part::Stale,
+            Part::Bypass,
+            Part::Coalesced,
+            Part::Miss,
+            Part::Error,
+            Part::Load,
+        ]
+        .map(|part| tally.sum(part));
+        let served = tally.sum(Part::Hit) + stale;
+        let cacheable = served + coalesced + miss + error;
+        let mut hits = tally.time(Timed::Hit).clone();
+        hits.add(tally.time(Timed::Stale));
+        Numbers {
+            requests: cacheable + bypass,
+            hit_memory: count(Counter::HitMemory),
+            hit_redis: count(Counter::HitRedis),
+            stale,
+            stale_revalidating: count(Counter::StaleRevalidating),
+            stale_load_error: count(Counter::StaleLoadError),
+            coalesced,
+            miss,
+            bypass,
+            error,
+            loads,
+            loads_in_flight: 0,
+            load_errors: tally.sum(Part::LoadError),
+            loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
+            load_errors_by_class: named(
+                LoadError::ALL.map(|word| (word.name(), count(word.counter()))),
+            ),
+            load_seconds: seconds(count(Counter::LoadMicros)),
+            last_load_seconds: None,
+            hit_ratio: ratio(served, cacheable),
+            offload: ratio(loads, cacheable).map(|loaded| 1.0 - loaded),
+            time_saved_seconds: seconds(count(Counter::SavedMicros)),
+            coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
+            served_bytes: count(Counter::ServedBytes),
+            compressions: count(Counter::Compressions),
+            requests_per_second: rate(cacheable + bypass, over),
+            loads_per_second: rate(loads, over),
+            hit: Percentiles::of(&hits),
+            coalesced_wait: Percentiles::of(tally.time(Timed::Coalesced)),
+            load: Percentiles::of(tally.time(Timed::Load)),
+        }
+    }
+
+    /// How many times a copy was quicker than a load, by their medians: what the cache is for.
+    /// `None` until both have been seen.
+    pub fn speedup(&self) -> Option<f64> {
+        let (hit, load) = (self.hit.p50_seconds?, self.load.p50_seconds?);
+        Some(load / hit)
+    }
+}
+
+fn named<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counts.map(|(name, count)| (name.to_owned(), count)).into()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "shown with a few digits; exact below 2^53"
+)]
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "shown with a few digits; exact below 2^53"
+)]
+fn rate(count: u64, over: f64) -> Option<f64> {
+    (over > 0.0).then(|| count as f64 / over)
+}

@@ -1,0 +1,164 @@
+//! What was counted of one query in one stretch of time, or of all queries, or of all instances:
+//! plain numbers that can be added, taken from each other, kept and sent. Ratios are computed from
+//! them in `numbers`, never added.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::counter::{COUNTERS, Counter, Part};
+use super::distribution::Distribution;
+use super::sent::by_name;
+use super::tiers::words;
+
+words! {
+    /// What is timed.
+    Timed {
+        /// Requests answered with a fresh copy.
+        Hit => "hit",
+        /// Requests answered with a stale copy.
+        Stale => "stale",
+        /// Requests that waited for another request's load.
+        Coalesced => "coalesced",
+        /// Requests whose own load ran.
+        Miss => "miss",
+        /// Requests past the cache.
+        Bypass => "bypass",
+        /// Requests that got no value.
+        Error => "error",
+        /// Loads, whatever began them and however they ended.
+        Load => "load",
+    }
+}
+
+/// No count comes near it, and thousands of them can be added.
+pub(super) const MOST: u64 = 1 << 48;
+/// The same of bytes, and of microseconds of many at once.
+pub(super) const MOST_MEASURED: u64 = 1 << 60;
+
+/// See the head of this file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub(super) counts: Counts,
+    #[serde(with = "times", default)]
+    pub(super) times: [Distribution; Timed::ALL.len()],
+}
+
+/// One for each counter, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts(pub(super) [u64; COUNTERS.len()]);
+
+impl Default for Counts {
+    /// Nothing.
+    fn default() -> Counts {
+        Counts([0; COUNTERS.len()])
+    }
+}
+
+impl Tally {
+    /// What one counter counted.
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts.0[counter as usize]
+    }
+
+    /// What the counters counted that are parts of this sum.
+    pub fn sum(&self, part: Part) -> u64 {
+        let parts = COUNTERS.iter().zip(self.counts.0);
+        parts
+            .filter(|((counter, ..), _)| counter.part() == part)
+            .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
+    }
+
+    /// How long what is timed took.
+    pub fn time(&self, timed: Timed) -> &Distribution {
+        &self.times[timed as usize]
+    }
+
+    /// Whether nothing has been counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_zero()
+    }
+
+    /// Whether it can be one's own: what others sent is added up only then.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut counted = COUNTERS.iter().zip(self.counts.0);
+        let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
+            let measured = name.ends_with("_microseconds") || name.ends_with("_bytes");
+            count <= if measured { MOST_MEASURED } else { MOST }
+        };
+        counted.all(is_possible) && self.times.iter().all(Distribution::is_sound)
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Tally) {
+        for (mine, theirs) in self.counts.0.iter_mut().zip(other.counts.0) {
+            *mine = mine.saturating_add(theirs);
+        }
+        for (mine, theirs) in self.times.iter_mut().zip(&other.times) {
+            mine.add(theirs);
+        }
+    }
+
+    /// What has come since an `earlier` state of the same.
+    #[must_use]
+    pub fn since(&self, earlier: &Tally) -> Tally {
+        let mut later = self.clone();
+        for (mine, theirs) in later.counts.0.iter_mut().zip(earlier.counts.0) {
+            *mine = mine.saturating_sub(theirs);
+        }
+        for (mine, theirs) in later.times.iter_mut().zip(&earlier.times) {
+            *mine = mine.since(theirs);
+        }
+        later
+    }
+}
+
+impl Counts {
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+}
+
+impl<'a> std::iter::Sum<&'a Tally> for Tally {
+    fn sum<I: Iterator<Item = &'a Tally>>(tallies: I) -> Tally {
+        tallies.fold(Tally::default(), |mut sum, tally| {
+            sum.add(tally);
+            sum
+        })
+    }
+}
+
+/// By name and without zeros, so that instances of different versions understand each other.
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counted = COUNTERS.iter().zip(self.0).filter(|(_, count)| *count > 0);
+        serializer.collect_map(counted.map(|((_, name, _), count)| (*name, count)))
+    }
+}
+
+/// What has a name that is not known here is passed over.
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
+        by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(Counts)
+    }
+}
+
+/// Distributions likewise.
+mod times {
+    use serde::{Deserializer, Serializer};
+
+    use super::{Distribution, Timed};
+
+    type Times = [Distribution; Timed::ALL.len()];
+
+    pub(super) fn serialize<S: Serializer>(
+        times: &Times,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let each = Timed::ALL.iter().zip(times);
+        let each = each.filter(|(_, times)| !times.is_empty());
+        serializer.collect_map(each.map(|(what, times)| (what.name(), times)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
+        super::by_name(from, Timed::ALL.map(Timed::name))
+    }
+}
