@@ -4,6 +4,7 @@
 
 mod gunicorn;
 mod operating;
+mod query;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use operating::{Init, Stats, WINDOWS};
+pub use query::{Compare, Format, PurgeHow};
 pub use signals::SIGNALS;
+
+use query::parameter;
 
 /// How one setting is spelled on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +134,7 @@ pub fn definition(settings: &[Listed]) -> clap::Command {
     for listed in settings {
         command = command.arg(argument(listed));
     }
+    command = command.mut_subcommand("compare", query::without_c);
     // Every subcommand takes every setting, but only the help of what serves lists them all.
     let names: Vec<String> = command
         .get_subcommands()
@@ -302,32 +307,10 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
+    /// Time a query through the database and through each tier; prints a table in Markdown
+    Compare(Compare),
     /// Show the numbers of a running server as a table
     Stats(Stats),
-}
-
-/// What is done to stored answers: thrown away, unless one of these is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
-pub struct PurgeHow {
-    /// Make it stale: still served while a new one is loaded, or because loading fails
-    #[arg(long, conflicts_with = "refresh")]
-    pub soft: bool,
-    /// Load one entry again now: that of the parameters, or of the defaults
-    #[arg(long)]
-    pub refresh: bool,
-}
-
-/// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One JSON document, as `/q/NAME.json` gives it
-    Json,
-    /// Comma-separated, with a header line
-    Csv,
-    /// One JSON object a line
-    Ndjson,
-    /// Aligned text
-    Table,
 }
 
 fn change(text: &str) -> Result<i32, String> {
@@ -335,13 +318,6 @@ fn change(text: &str) -> Result<i32, String> {
     match text.parse() {
         Ok(by @ (-512..=-1 | 1..=512)) if signed => Ok(by),
         _ => Err("write +N or -N, up to 512".to_owned()),
-    }
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a parameter is written NAME=VALUE".to_owned()),
     }
 }
 

@@ -4,9 +4,11 @@
 //! an App under other settings is made in `renew`. Numbers are put together in `snapshot`, those of
 //! other instances in `fleet`.
 
+mod compare;
 mod engine;
 mod fleet;
 pub mod format;
+mod keys;
 pub mod listen;
 mod purge;
 mod reload;
@@ -23,15 +25,18 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
+use crate::cache::{Cache, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::{RequestError, StartupError};
+use crate::outcome::BypassReason;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
-use crate::settings::{self, DatabaseTarget, Settings};
+use crate::settings::{DatabaseTarget, Settings};
 use crate::stats::Stats;
 
+pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use fleet::{Fleet, Source};
+use keys::Keys;
 use listen::Follower;
 use reload::Schedules;
 use renew::Authorities;
@@ -86,14 +91,6 @@ struct Parts {
     engine: Arc<Engine>,
 }
 
-/// What the keys of one query are made from.
-#[derive(Debug)]
-struct Keys {
-    base: KeyBase,
-    /// The only key of a query without parameters.
-    plain: Key,
-}
-
 impl App {
     /// Loads the catalog and prepares database and cache; waits for neither, so that it starts
     /// while they are away, and tries both in the background, so that this is said.
@@ -102,6 +99,19 @@ impl App {
     /// A query file that is not acceptable, a home query that does not exist, settings that the
     /// drivers do not take, or a system that gives no threads.
     pub fn open(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, false)
+    }
+
+    /// The same, for one job: it does nothing by itself, so no query is loaded that nobody asked
+    /// for, and no messages are heard.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_idle(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, true)
+    }
+
+    fn opened(settings: Settings, is_idle: bool) -> Result<App, StartupError> {
         let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
@@ -121,11 +131,15 @@ impl App {
             authorities,
             engine,
         };
-        Ok(App::begin(parts, None))
+        Ok(if is_idle {
+            App::at_rest(parts, None)
+        } else {
+            App::begin(parts, None)
+        })
     }
 
-    /// Begins what it does by itself; what goes on from the one before, it takes over.
-    fn begin(parts: Parts, before: Option<&App>) -> App {
+    /// Before it does anything by itself.
+    fn at_rest(parts: Parts, before: Option<&App>) -> App {
         let Parts {
             catalog,
             db,
@@ -144,7 +158,7 @@ impl App {
         let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
         let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
         fleet.is_fed_by(&source);
-        let mut app = App {
+        let app = App {
             keys: keys.collect(),
             catalog,
             db,
@@ -163,6 +177,12 @@ impl App {
             engine,
         };
         app.cache.is_measured_by(&app.stats);
+        app
+    }
+
+    /// Begins what it does by itself; what goes on from the one before, it takes over.
+    fn begin(parts: Parts, before: Option<&App>) -> App {
+        let mut app = App::at_rest(parts, before);
         if before.is_none() {
             let db = Arc::clone(&app.db);
             let greeting = async move { db.greet().await };
@@ -225,7 +245,9 @@ impl App {
         let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
-            self.cache.bypass(lookup, load).await
+            self.cache
+                .bypass(lookup, BypassReason::CacheOff, load)
+                .await
         };
         // What nobody keeps, or what fails, is not worth a schedule.
         if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
@@ -251,24 +273,6 @@ impl App {
                 .unwrap_or(defaults.stale_while_revalidate),
             stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
         }
-    }
-}
-
-impl Keys {
-    fn of(query: &Query, db: &Database, settings: &Settings) -> Keys {
-        // Where there is no Redis yet, as if there were one with the usual namespace: copies are
-        // found again when a reload brings it.
-        let namespace = settings
-            .redis
-            .as_ref()
-            .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
-        // The bound on rows changes the answer as much as the statement does.
-        let max_rows = Limits::of(query, &settings.limits).max_rows;
-        let statement = &query.statement(db.kind()).sql;
-        let sql = format!("{statement}\nlimit {max_rows}");
-        let base = KeyBase::new(namespace, &query.name, &sql, db.identity());
-        let plain = base.key(Arguments(Vec::new()).canonical());
-        Keys { base, plain }
     }
 }
 

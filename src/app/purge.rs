@@ -74,7 +74,7 @@ impl App {
         ended(self.engine.handle().spawn(task)).await?.map(Some)
     }
 
-    fn key(&self, query: &Query, arguments: &Arguments) -> Key {
+    pub(super) fn key(&self, query: &Query, arguments: &Arguments) -> Key {
         self.keys[query.index].base.key(arguments.canonical())
     }
 }

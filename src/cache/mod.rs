@@ -10,8 +10,9 @@
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
 //! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
-//! and its count), `renew` (the same copies over another Redis). Beside it, for people: `info` (what
-//! Redis says of itself) and `reports` (what the instances keep there of themselves).
+//! and its count), `compare` (one tier alone), `renew` (the same copies over another Redis). Beside
+//! it, for people: `info` (what Redis says of itself) and `reports` (what the instances keep there of
+//! themselves).
 
 mod answers;
 mod backplane;
@@ -21,6 +22,7 @@ mod chance;
 mod clearance;
 mod clock;
 mod commands;
+mod compare;
 mod connect;
 mod entry;
 mod envelope;
@@ -58,6 +60,7 @@ use tokio::task::JoinSet;
 
 pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
+pub use compare::NoCopy;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
@@ -252,20 +255,29 @@ impl Cache {
         }
     }
 
-    /// Runs `load` past both tiers and all flights, as a task of the engine runtime: for queries
-    /// that say `cache: off`. Errors as those of [`Cache::get_or_load`], never a stale copy.
+    /// Runs `load` past both tiers and all flights, as a task of the engine runtime, for this
+    /// reason. Errors as those of [`Cache::get_or_load`], never a stale copy.
     ///
     /// Cancel-safe: the load goes on without the caller, and its result is dropped.
-    pub async fn bypass<F, Fut>(&self, lookup: Lookup<'_>, load: F) -> Result<Reply, RequestError>
+    pub async fn bypass<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        why: BypassReason,
+        load: F,
+    ) -> Result<Reply, RequestError>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let mut trip = Trip::start(&self.inner, lookup);
-        let loaded = self.inner.load_apart(&lookup, load).await;
+        let trigger = match why {
+            BypassReason::Compare => Trigger::Admin,
+            _ => Trigger::Request,
+        };
+        let loaded = self.inner.load_apart(&lookup, trigger, load).await;
         trip.step(|timings| &mut timings.load);
         match loaded {
-            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(BypassReason::CacheOff))),
+            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(why))),
             Err(error) => Err(trip.fail(error)),
         }
     }

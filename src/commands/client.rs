@@ -1,17 +1,21 @@
 //! A client for a running server: one request, one answer, in plain HTTP over TCP or a unix
-//! socket. It speaks neither TLS nor to proxies; `answer` reads what comes back.
+//! socket. It speaks neither TLS nor to proxies; `answer` reads what comes back, `kept` is a
+//! connection for many requests.
 
 mod answer;
+mod kept;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
 use crate::settings::{Bind, Secret, Settings};
 
 pub(super) use answer::Answer;
+pub(super) use kept::{Kept, Timed};
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -81,47 +85,73 @@ impl Client {
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
     pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
-        self.ask(&self.request(path, form))
+        self.ask(&self.request(path, form, "close"))
     }
 
     /// Gets what is at a path, as JSON where there is a choice; otherwise like [`post`](Self::post).
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
-        let head = self.head("GET", path);
+        let head = self.head("GET", path, "close");
         self.ask(&format!("{head}\r\n"))
     }
 
     fn ask(&self, request: &str) -> Result<Answer, Failure> {
         let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
         let mut received = Vec::new();
-        match &self.place {
-            Place::Tcp(authority) => {
-                let stream = connect(authority).map_err(failed)?;
-                stream
-                    .set_read_timeout(Some(self.patience))
-                    .map_err(failed)?;
-                converse(stream, request, &mut received)
-            }
-            Place::Unix(path) => {
-                let stream = connect_unix(path, self.patience).map_err(failed)?;
-                converse(stream, request, &mut received)
-            }
-        }
-        .map_err(failed)?;
-        Answer::read(&received)
-            .map_err(|why| Failure::Running(format!("what comes from {} {why}", self.server())))
+        let stream = self.connect().map_err(failed)?;
+        converse(stream, request, &mut received).map_err(failed)?;
+        Answer::read(&received).map_err(|why| self.no_answer(why))
     }
 
-    fn request(&self, path: &str, form: &str) -> String {
+    /// A connection for many requests.
+    ///
+    /// Fails where there is no server. [`Client::is_absent`] tells this from the rest.
+    pub(super) fn keep(self: &Arc<Self>) -> io::Result<Kept> {
+        Kept::open(self)
+    }
+
+    /// Whether connecting failed because nobody listens there.
+    pub(super) fn is_absent(error: &io::Error) -> bool {
+        let kinds = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+        kinds.contains(&error.kind())
+    }
+
+    /// Whether the server is on this machine: times do not hold a network then.
+    pub(super) fn is_near(&self) -> bool {
+        match &self.place {
+            Place::Unix(_) => true,
+            Place::Tcp(authority) => authority
+                .to_socket_addrs()
+                .is_ok_and(|mut all| all.all(|address| address.ip().is_loopback())),
+        }
+    }
+
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.place {
+            Place::Tcp(authority) => {
+                let stream = connect(authority)?;
+                stream.set_read_timeout(Some(self.patience))?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Place::Unix(path) => Box::new(connect_unix(path, self.patience)?),
+        })
+    }
+
+    fn no_answer(&self, why: &str) -> Failure {
+        Failure::Running(format!("what comes from {} {why}", self.server()))
+    }
+
+    fn request(&self, path: &str, form: &str, connection: &str) -> String {
         format!(
             "{}Content-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\n\r\n{form}",
-            self.head("POST", path),
+            self.head("POST", path, connection),
             form.len(),
         )
     }
 
     /// The first lines of a request, without the empty one that ends them.
-    fn head(&self, method: &str, path: &str) -> String {
+    fn head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
             Place::Tcp(authority) => authority,
             Place::Unix(_) => "localhost",
@@ -131,12 +161,13 @@ impl Client {
         });
         format!(
             "{method} {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
-             Connection: close\r\n{authorization}",
+             Connection: {connection}\r\n{authorization}",
             self.prefix,
         )
     }
 
-    fn unreachable(&self, error: &io::Error) -> String {
+    /// Why the server cannot be talked to, and what to do about it.
+    pub(super) fn unreachable(&self, error: &io::Error) -> String {
         let server = self.server();
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -220,6 +251,11 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// What is spoken over.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 /// To the first of the host's addresses that lets one in.
 fn connect(authority: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
@@ -234,7 +270,7 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
 
 /// A socket whose other end may take so long to answer.
 #[cfg(unix)]
-fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Read + Write> {
+fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Stream + use<>> {
     let stream = std::os::unix::net::UnixStream::connect(path)?;
     stream.set_read_timeout(Some(patience))?;
     Ok(stream)

@@ -4,6 +4,7 @@
 
 mod check;
 mod client;
+mod compare;
 mod init;
 mod install;
 mod man;
@@ -187,6 +188,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
+        Command::Compare(wanted) => compare::run(settings, wanted),
         Command::Stats(asked) => stats::run(settings, asked),
         _ => unreachable!("the rest is done without settings"),
     }

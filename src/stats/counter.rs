@@ -47,6 +47,8 @@ counters! {
         "Requests of queries that are never cached.";
     BypassTooLarge "bypass_too_large", Bypass, Bypassed(""),
         "Requests whose answer is known to be too large to store.";
+    BypassCompare "bypass_compare", Bypass, Bypassed(""),
+        "Requests of a comparison, which asks one tier alone or the database.";
     Error "error", Error, RequestErrors(""),
         "Requests that got no value.";
     LoadsRequest "loads_request", Load, Loads("request"),

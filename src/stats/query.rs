@@ -64,6 +64,7 @@ impl QueryStats {
             Outcome::Miss => (Counter::Miss, Timed::Miss),
             Outcome::Bypass(BypassReason::CacheOff) => (Counter::BypassCacheOff, Timed::Bypass),
             Outcome::Bypass(BypassReason::TooLarge) => (Counter::BypassTooLarge, Timed::Bypass),
+            Outcome::Bypass(BypassReason::Compare) => (Counter::BypassCompare, Timed::Bypass),
             Outcome::Error => (Counter::Error, Timed::Error),
         };
         let own = self.cells.mine();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 
-const EVERY_OUTCOME: [Outcome; 9] = [
+const EVERY_OUTCOME: [Outcome; 10] = [
     Outcome::Hit(Tier::Memory),
     Outcome::Hit(Tier::Redis),
     Outcome::Stale(StaleReason::Revalidating),
@@ -15,6 +15,7 @@ const EVERY_OUTCOME: [Outcome; 9] = [
     Outcome::Miss,
     Outcome::Bypass(BypassReason::CacheOff),
     Outcome::Bypass(BypassReason::TooLarge),
+    Outcome::Bypass(BypassReason::Compare),
     Outcome::Error,
 ];
 

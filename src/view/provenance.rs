@@ -68,6 +68,7 @@ impl Provenance {
                 "From the database, not cached",
                 "The answer is larger than what one entry of the cache may hold.",
             ),
+            Outcome::Bypass(BypassReason::Compare) => ("Compared", "One way was asked alone."),
             Outcome::Error => ("No answer", "There is no value to show."),
         }
     }

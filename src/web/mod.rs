@@ -2,9 +2,11 @@
 //! answers and errors to responses. It owns no markup (that is `view`) and no caching.
 
 mod access;
+mod action;
 mod assets;
 mod audience;
 mod body;
+mod compare;
 mod connection;
 mod context;
 mod data;
@@ -124,6 +126,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(read_only("/q").get(pages::catalog))
         .service(read_only("/q/{name}").get(pages::routed_query))
         .configure(purge::routes)
+        .configure(compare::routes)
         .service(read_only("/stats").get(stats::page))
         .service(read_only("/stats.{suffix}").get(stats::suffixed))
         .service(read_only("/metrics").get(metrics::metrics))

@@ -8,6 +8,8 @@ mod cache_redis_connections;
 mod cache_redis_faults;
 mod cache_support;
 mod cli;
+mod compare;
+mod compare_command;
 mod control;
 mod counters;
 mod crowds;
