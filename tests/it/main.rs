@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod access;
 mod browser;
 mod cache_redis;
 mod cache_redis_connections;
