@@ -7,6 +7,7 @@ mod audience;
 mod body;
 mod connection;
 mod context;
+mod cors;
 mod data;
 mod encoding;
 mod errors;
@@ -40,6 +41,7 @@ pub use shortcut::Shortcut;
 
 use access::AccessRule;
 use assets::Assets;
+use cors::Cors;
 
 /// What every request can reach.
 #[derive(Debug)]
@@ -47,6 +49,7 @@ pub struct Site {
     app: Arc<App>,
     assets: Assets,
     access: AccessRule,
+    cors: Option<Cors>,
     access_log: Option<AccessLog>,
     /// Every response closes its connection.
     parting: AtomicBool,
@@ -59,6 +62,7 @@ impl Site {
         Site {
             assets: Assets::new(),
             access: AccessRule::new(&app.settings),
+            cors: Cors::new(&app.settings),
             app,
             access_log,
             parting: AtomicBool::new(false),

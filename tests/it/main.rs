@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod access;
+mod access_bind;
 mod browser;
 mod cache_redis;
 mod cache_redis_connections;
@@ -10,6 +11,7 @@ mod cache_redis_faults;
 mod cache_support;
 mod cli;
 mod control;
+mod cors;
 mod crowds;
 mod daemon_clients;
 mod daemon_commands;
