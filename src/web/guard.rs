@@ -84,6 +84,9 @@ pub(super) fn finish(
     response: &mut HttpResponse,
 ) {
     common_headers(response.headers_mut(), context);
+    if let Some(cors) = &site.cors {
+        cors.finish(head, response);
+    }
     if site.app.settings.tls.is_some() {
         let trusted = &site.app.settings.server.forwarded_allow_ips;
         if context.encrypted || forwarded::https(head, trusted) {

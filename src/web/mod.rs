@@ -9,6 +9,7 @@ mod body;
 mod compare;
 mod connection;
 mod context;
+mod cors;
 mod data;
 mod encoding;
 mod errors;
@@ -46,6 +47,7 @@ pub use shortcut::Shortcut;
 
 use access::AccessRule;
 use assets::Assets;
+use cors::Cors;
 
 /// What every request can reach.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ pub struct Site {
     assets: Assets,
     openapi: OnceLock<openapi::Document>,
     access: AccessRule,
+    cors: Option<Cors>,
     access_log: Option<AccessLog>,
     pace: pace::Pace,
     evictions: eviction::Watch,
@@ -69,6 +72,7 @@ impl Site {
             assets: Assets::new(),
             openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
+            cors: Cors::new(&app.settings),
             app,
             access_log,
             pace: pace::Pace::default(),

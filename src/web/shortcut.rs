@@ -117,10 +117,10 @@ async fn answer(
     } else if let Err(error) = guard::within_limits(head, server) {
         errors::respond(&site, &context, &error)
     } else if let Some(Plain::Query(name)) = Plain::of(head) {
-        let handler = pages::query(&site, &context, name, query_string);
+        let handler = pages::query(&site, head, &context, name, query_string);
         guard::bounded(&site, &context, handler).await
     } else {
-        let handler = pages::home(&site, &context, query_string);
+        let handler = pages::home(&site, head, &context, query_string);
         guard::bounded(&site, &context, handler).await
     };
     guard::finish(&site, &context, head, &mut response);

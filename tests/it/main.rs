@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod access;
+mod access_bind;
 mod browser;
 mod cache_redis;
 mod cache_redis_connections;
@@ -12,6 +14,7 @@ mod compare;
 mod compare_command;
 mod control;
 mod counters;
+mod cors;
 mod crowds;
 mod daemon_clients;
 mod daemon_commands;

@@ -218,7 +218,12 @@ fn beside_the_sample(text: &str) -> Start {
         "admin-token",
         "access-token",
     ] {
-        start = start.file(name, "secret\n");
+        let secret = if name == "access-token" {
+            "other\n"
+        } else {
+            "secret\n"
+        };
+        start = start.file(name, secret);
     }
     start
 }

@@ -227,3 +227,24 @@ fn a_file_that_is_no_text_is_refused() {
         "{text}"
     );
 }
+
+#[test]
+fn who_reads_and_who_purges_have_tokens_of_their_own() {
+    let start = |reader: &str| {
+        let ini = "[admin]\ntoken_file=a\n[access]\ntoken_file=r\n";
+        Start::with_ini(ini).file("a", "tok3n\n").file("r", reader)
+    };
+    assert_eq!(
+        start("0ther").settings().access.token.unwrap().reveal(),
+        "0ther"
+    );
+    let error = start("tok3n").load().unwrap_err().to_string();
+    assert!(
+        error.starts_with("app.ini:4: [access] token_file: "),
+        "{error}"
+    );
+    assert!(
+        error.contains("admin token") && !error.contains("tok3n"),
+        "{error}"
+    );
+}
