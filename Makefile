@@ -15,8 +15,10 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere check-deploy smoke musl elsewhere servers chromium components wrk cargo clean help
+        check-static check-elsewhere check-deploy smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
 
+# What /metrics says it was built from; nothing where there is no git.
+build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
 	@install -D -m 755 "$$(.ci/target-dir)/$(TARGET)/release/unslow" dist/unslow
@@ -25,18 +27,21 @@ build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 run: cargo ## Build and serve the embedded demo on http://127.0.0.1:8000 (ARGS="…" are passed on)
 	$(CARGO) run $(LOCKED) --release --bin unslow -- $(ARGS)
 
-test: servers ## Run the tests, with real PostgreSQL, Redis and PgBouncer (installed when missing)
+test: servers ## Run the tests, with real PostgreSQL, Redis, PgBouncer and Prometheus (installed when missing)
 	$(CARGO) test $(LOCKED) -- $(ARGS)
 
-test-all: test test-extra ## Run `make test`, then the tests in a real Chromium
+test-all: test test-extra ## Run `make test`, then the tests with a real Chromium and with schemathesis
 
 # A filter that matches nothing would pass: $(call some_tests,CARGO-FLAGS,FILTER) fails then.
 some_tests = @$(CARGO) test $(LOCKED) $(1) --test it -- --ignored --list $(2) | grep ': test$$' >/dev/null || \
   { echo "There is no ignored test named '$(2)': nothing was tested." >&2; exit 1; }
 
-test-extra: servers chromium ## Run only what test-all adds to test
+test-extra: servers chromium axe schemathesis ## Run only what test-all adds to test
 	$(call some_tests,,browser)
 	$(CARGO) test $(LOCKED) --test it -- --ignored browser $(ARGS)
+	$(call some_tests,,openapi)
+	SCHEMATHESIS="$$(.ci/target-dir)/schemathesis" \
+	  $(CARGO) test $(LOCKED) --test it -- --ignored openapi $(ARGS)
 
 model: servers ## Play many drawn cases of the fleet against its rules; each defence off must break one
 	$(CARGO) test $(LOCKED) --features undefended --lib -- --ignored cache::tests::model $(ARGS)
@@ -104,6 +109,8 @@ servers: cargo
 	@.ci/install servers
 chromium:
 	@.ci/install chromium
+axe: cargo
+	@.ci/install axe
 components: cargo
 	@.ci/install components
 wrk:

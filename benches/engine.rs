@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use unslow::cache::{Cache, Clock, Key, KeyBase, Loaded, Lookup, Policy, Reply};
 use unslow::outcome::{Outcome, Tier};
 use unslow::query::{Arguments, Value};
-use unslow::stats::Stats;
+use unslow::stats::{KeyId, Stats, Window};
 use unslow::{settings, view};
 
 /// The system's allocator, counting what this thread asks of it.
@@ -154,6 +154,7 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
     let key = bench.key(0);
     bench.fill(std::slice::from_ref(&key));
     criterion.bench_function("get_or_load, memory hit", |b| b.iter(|| bench.hit(&key)));
+    record(criterion);
     let arguments = Arguments(vec![Value::Text("any".to_owned()), Value::Integer(10)]);
     criterion.bench_function("key of two parameters", |b| {
         b.iter(|| bench.base.key(black_box(&arguments).canonical()));
@@ -168,6 +169,45 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
     };
     criterion.bench_function("the page /", |b| {
         b.iter(|| view::home(&frame, black_box(&home())).into_string());
+    });
+}
+
+/// All that is counted of a hit, of which the bar is 150 ns: with one key, and with so many that each
+/// drives another out of the ranking.
+fn record(criterion: &mut Criterion) {
+    let (own, load) = (Duration::from_nanos(700), Duration::from_secs(5));
+    let stats = Stats::new(["bench"].into_iter());
+    let (query, canonical) = (stats.query(0), Bytes::new());
+    let record = |number: u64| {
+        // As evenly spread as a digest.
+        let digest = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+        query.asked(KeyId {
+            digest: &u128::from(digest).to_le_bytes(),
+            canonical: &canonical,
+        });
+        query.request(Outcome::Hit(Tier::Memory), black_box(own), black_box(load));
+        query.served(1000);
+    };
+    criterion.bench_function("recording a hit", |b| b.iter(|| record(1)));
+    let mut number = 0;
+    let mut next = || {
+        number += 1;
+        record(number % 1_000_000);
+    };
+    criterion.bench_function("recording a hit of one key in a million", |b| {
+        b.iter(&mut next);
+    });
+    let names: Vec<String> = (0..200).map(|number| format!("q{number}")).collect();
+    let stats = Stats::new(names.iter().map(String::as_str));
+    for place in 0..names.len() {
+        (0..100).for_each(|_| {
+            stats
+                .query(place)
+                .request(Outcome::Hit(Tier::Memory), own, load);
+        });
+    }
+    criterion.bench_function("a snapshot of 200 queries over an hour", |b| {
+        b.iter(|| black_box(stats.snapshot(Window::Hour)));
     });
 }
 

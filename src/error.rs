@@ -81,6 +81,15 @@ pub enum RequestError {
         /// What is wrong with the request, in words for the client.
         message: String,
     },
+    /// The client has brought too many wrong tokens; the one that it brings now was not looked at.
+    #[error(
+        "too many wrong tokens came from this address: wait {}",
+        humantime(Duration::from_secs(.wait.as_secs() + 1))
+    )]
+    TooManyGuesses {
+        /// How long the next one is not looked at either.
+        wait: Duration,
+    },
     /// The database would not run the statement because it is not a read (SQLSTATE 25006, 0A000).
     #[error("refused, it is not a read ({sqlstate}): {detail}")]
     Refused {
@@ -159,6 +168,7 @@ impl RequestError {
             RequestError::BadParameter(_) => 400,
             RequestError::UnknownQuery(_) => 404,
             RequestError::Rejected { status, .. } => *status,
+            RequestError::TooManyGuesses { .. } => 429,
             RequestError::Refused { .. }
             | RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
@@ -178,6 +188,7 @@ impl RequestError {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
             | RequestError::Rejected { .. }
+            | RequestError::TooManyGuesses { .. }
             | RequestError::BadQuery { .. }
             | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
@@ -207,6 +218,7 @@ impl RequestError {
             RequestError::Again { wait, cause } if matches!(cause.status(), 503 | 504) => {
                 Some(*wait)
             }
+            RequestError::TooManyGuesses { wait } => Some(*wait),
             _ => (self.status() == 503).then_some(RETRY_AFTER),
         }
     }
@@ -216,7 +228,7 @@ impl RequestError {
         match self {
             RequestError::BadParameter(_) => "bad_parameter",
             RequestError::UnknownQuery(_) => "unknown_query",
-            RequestError::Rejected { .. } => "rejected",
+            RequestError::Rejected { .. } | RequestError::TooManyGuesses { .. } => "rejected",
             RequestError::Refused { .. } => "refused",
             RequestError::BadQuery { .. } => "bad_query",
             RequestError::Failed { .. } => "failed",

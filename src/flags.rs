@@ -4,6 +4,8 @@
 
 mod deploy;
 mod gunicorn;
+mod operating;
+mod query;
 mod signals;
 
 use std::collections::BTreeMap;
@@ -11,11 +13,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use deploy::Deploy;
+pub use operating::{Init, Stats, WINDOWS};
+pub use query::{Compare, Format, PurgeHow};
 pub use signals::SIGNALS;
+
+use query::parameter;
 
 /// How one setting is spelled on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +136,7 @@ pub fn definition(settings: &[Listed]) -> clap::Command {
     for listed in settings {
         command = command.arg(argument(listed));
     }
+    command = command.mut_subcommand("compare", query::without_c);
     // Every subcommand takes every setting, but only the help of what serves lists them all.
     let names: Vec<String> = command
         .get_subcommands()
@@ -267,12 +274,8 @@ pub enum Command {
     },
     /// Print each setting with its value and where that came from
     PrintConfig,
-    /// Write a documented app.ini and a sample query; never overwrites
-    Init {
-        /// Where to
-        #[arg(value_name = "DIR", default_value = ".")]
-        dir: PathBuf,
-    },
+    /// Write app.ini and a sample query, or files for Prometheus and Grafana; never overwrites
+    Init(Init),
     /// Write what unslow is deployed with: terraform
     Deploy(Deploy),
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
@@ -308,30 +311,10 @@ pub enum Command {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-}
-
-/// What is done to stored answers: thrown away, unless one of these is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
-pub struct PurgeHow {
-    /// Make it stale: still served while a new one is loaded, or because loading fails
-    #[arg(long, conflicts_with = "refresh")]
-    pub soft: bool,
-    /// Load one entry again now: that of the parameters, or of the defaults
-    #[arg(long)]
-    pub refresh: bool,
-}
-
-/// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One JSON document, as `/q/NAME.json` gives it
-    Json,
-    /// Comma-separated, with a header line
-    Csv,
-    /// One JSON object a line
-    Ndjson,
-    /// Aligned text
-    Table,
+    /// Time a query through the database and through each tier; prints a table in Markdown
+    Compare(Compare),
+    /// Show the numbers of a running server as a table
+    Stats(Stats),
 }
 
 fn change(text: &str) -> Result<i32, String> {
@@ -339,13 +322,6 @@ fn change(text: &str) -> Result<i32, String> {
     match text.parse() {
         Ok(by @ (-512..=-1 | 1..=512)) if signed => Ok(by),
         _ => Err("write +N or -N, up to 512".to_owned()),
-    }
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a parameter is written NAME=VALUE".to_owned()),
     }
 }
 

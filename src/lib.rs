@@ -10,7 +10,7 @@
 //! | [`daemon`] | the process: how it starts, detaches, reloads, hands over and ends |
 //! | [`server`] | listeners, generations of workers |
 //! | [`web`] | the route table, and how requests and answers become HTTP |
-//! | [`view`] | pages as pure functions from data to markup |
+//! | [`view`] | pages as pure functions from data to markup; the numbers as CSV, text and metrics |
 //! | [`app`] | from a query and its arguments to an answer: the only place that sees database and cache |
 //! | [`query`] | the catalog, the `.sql` file format, typed parameters |
 //! | [`db`] | running a query, read-only and bounded |
@@ -20,8 +20,8 @@
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
 //! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web →
-//! app → {cache, db, query, stats}`, `web → view → {query, stats}`. A test (`tests/it/house.rs`)
-//! keeps it so.
+//! app → {cache, db, query, stats}`, `{commands, web} → view → {query, stats}`. A test
+//! (`tests/it/house.rs`) keeps it so.
 //!
 //! What needs a unix system has a small twin called `elsewhere.rs` in its part, chosen where the
 //! module is declared.
@@ -48,8 +48,10 @@
 //!   in `settings/restart.rs` where a reload cannot change it;
 //! * a query to the demo: a file in `sql/queries`;
 //! * a header to query files: `query/header.rs`;
-//! * a route: `web/mod.rs`, and a file beside it;
-//! * a counter: `stats/counter.rs`;
+//! * a route: `web/mod.rs`, a file beside it, and what clients should know of it in
+//!   `web/openapi/service.rs`;
+//! * a type of parameters: `query/value.rs`, and how a JSON Schema says it in `query/schema.rs`;
+//! * a counter: `stats/counter.rs`; a metric: `view/export/metrics`; a column: `view/export/csv.rs`;
 //! * a command: `flags.rs`, and a file in `commands`.
 
 pub mod app;

@@ -36,6 +36,8 @@ pub enum BypassReason {
     CacheOff,
     /// The answer is larger than `max_entry`: answered, not stored.
     TooLarge,
+    /// It was asked for by a comparison (`unslow compare`), which is nobody's visit.
+    Compare,
 }
 
 /// How one request was answered; every request ends in exactly one.

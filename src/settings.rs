@@ -12,6 +12,7 @@ mod layers;
 mod log;
 mod network;
 mod origin;
+mod origins;
 mod pidfile;
 mod process;
 mod restart;
@@ -291,7 +292,7 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         .find(|one| one.section == "postgres" && one.key == "url");
     let url_given = url.is_some_and(|url| url.text.is_some());
     let first = parts().find(|one| url_given || !one.origin.in_url);
-    draft.finish(first.is_some(), tls).map_err(|missing| {
+    let settings = draft.finish(first.is_some(), tls).map_err(|missing| {
         let place = first.map(|one| format!("{}: [postgres] {}", one.origin, one.key));
         let row = table::find("postgres", missing);
         let flag = row
@@ -303,5 +304,23 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         error
             .at(place.unwrap_or_default())
             .remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
-    })
+    })?;
+    bind::keep_apart(&settings, shown)?;
+    keep_tokens_apart(&settings, shown)?;
+    Ok(settings)
+}
+
+/// Who may read the queries is not to purge them.
+fn keep_tokens_apart(settings: &Settings, shown: &[Shown]) -> Result<(), StartupError> {
+    let reader = settings.access.token.as_ref();
+    if reader.is_none() || reader != settings.admin_token.as_ref() {
+        return Ok(());
+    }
+    let token = |one: &&Shown| one.section == "access" && one.key == "token_file";
+    let place = shown.iter().find(token);
+    let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
+    let what = "the token for queries is the admin token too: whoever may read could also purge";
+    Err(StartupError::new(what)
+        .at(format!("{place}[access] token_file"))
+        .remedy("put another token into its file; the admin token opens queries as well"))
 }

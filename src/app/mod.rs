@@ -1,10 +1,14 @@
 //! The application: the one place that sees both database and cache. It owns the way from a
 //! query and its arguments to a [`Reply`], and the body's form. It knows no HTTP and no markup.
 //! Loads that nobody asks for begin in `reload`; `warm` and `schedule` say when. What follows
-//! an App under other settings is made in `renew`.
+//! an App under other settings is made in `renew`. Numbers are put together in `snapshot`, those of
+//! other instances in `fleet`.
 
+mod compare;
 mod engine;
+mod fleet;
 pub mod format;
+mod keys;
 pub mod listen;
 mod purge;
 mod reload;
@@ -21,14 +25,18 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::cache::{Cache, Key, KeyBase, Loaded, Lookup, Policy, Reply};
+use crate::cache::{Cache, Loaded, Lookup, Policy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::{RequestError, StartupError};
+use crate::outcome::BypassReason;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
-use crate::settings::{self, DatabaseTarget, Settings};
+use crate::settings::{DatabaseTarget, Settings};
 use crate::stats::Stats;
 
+pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
+use fleet::{Fleet, Source};
+use keys::Keys;
 use listen::Follower;
 use reload::Schedules;
 use renew::Authorities;
@@ -63,6 +71,9 @@ pub struct App {
     schedules: Arc<Schedules>,
     follower: Option<Arc<Follower>>,
     authorities: Authorities,
+    /// The same for all Apps of a process.
+    fleet: Arc<Fleet>,
+    source: Arc<Source>,
     /// What it does by itself, on the engine runtime.
     tasks: JoinSet<()>,
     // The last field, so that it is dropped last: the others have tasks on it.
@@ -80,14 +91,6 @@ struct Parts {
     engine: Arc<Engine>,
 }
 
-/// What the keys of one query are made from.
-#[derive(Debug)]
-struct Keys {
-    base: KeyBase,
-    /// The only key of a query without parameters.
-    plain: Key,
-}
-
 impl App {
     /// Loads the catalog and prepares database and cache; waits for neither, so that it starts
     /// while they are away, and tries both in the background, so that this is said.
@@ -96,12 +99,25 @@ impl App {
     /// A query file that is not acceptable, a home query that does not exist, settings that the
     /// drivers do not take, or a system that gives no threads.
     pub fn open(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, false)
+    }
+
+    /// The same, for one job: it does nothing by itself, so no query is loaded that nobody asked
+    /// for, and no messages are heard.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub fn open_idle(settings: Settings) -> Result<App, StartupError> {
+        App::opened(settings, true)
+    }
+
+    fn opened(settings: Settings, is_idle: bool) -> Result<App, StartupError> {
         let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
         let authorities = Authorities::of(&settings);
         let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
-        require_home(&catalog, &settings.server.home)?;
+        require(&catalog, &settings)?;
         let db = Arc::new(Database::open(&settings)?);
         let stats = Arc::new(Stats::new(names(&catalog)));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
@@ -115,11 +131,15 @@ impl App {
             authorities,
             engine,
         };
-        Ok(App::begin(parts, None))
+        Ok(if is_idle {
+            App::at_rest(parts, None)
+        } else {
+            App::begin(parts, None)
+        })
     }
 
-    /// Begins what it does by itself; what goes on from the one before, it takes over.
-    fn begin(parts: Parts, before: Option<&App>) -> App {
+    /// Before it does anything by itself.
+    fn at_rest(parts: Parts, before: Option<&App>) -> App {
         let Parts {
             catalog,
             db,
@@ -130,7 +150,15 @@ impl App {
             engine,
         } = parts;
         let keys = catalog.iter().map(|query| Keys::of(query, &db, &settings));
-        let mut app = App {
+        let source = Arc::new(Source {
+            stats: Arc::clone(&stats),
+            db: Arc::clone(&db),
+            cache: cache.clone(),
+        });
+        let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
+        let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
+        fleet.is_fed_by(&source);
+        let app = App {
             keys: keys.collect(),
             catalog,
             db,
@@ -139,7 +167,9 @@ impl App {
             settings,
             authorities,
             started: before.map_or_else(Instant::now, |before| before.started),
-            standing: before.map_or_else(Arc::default, |before| Arc::clone(&before.standing)),
+            standing,
+            fleet,
+            source,
             listening: None,
             schedules: Arc::default(),
             follower: None,
@@ -147,17 +177,30 @@ impl App {
             engine,
         };
         app.cache.is_measured_by(&app.stats);
+        app
+    }
+
+    /// Begins what it does by itself; what goes on from the one before, it takes over.
+    fn begin(parts: Parts, before: Option<&App>) -> App {
+        let mut app = App::at_rest(parts, before);
         if before.is_none() {
             let db = Arc::clone(&app.db);
             let greeting = async move { db.greet().await };
             app.tasks.spawn_on(greeting, app.engine.handle());
+            app.fleet.begin(app.engine.handle());
         }
+        snapshot::begin(&mut app);
         let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
         app.tasks.spawn_on(forgiving, app.engine.handle());
         app.follower = listen::start(&app, before);
         app.listening = app.follower.as_ref().map(|follower| follower.listening());
         app.schedules = reload::start(&mut app, before);
         app
+    }
+
+    /// Tells the other instances that this one ends, as far as that takes no time worth the name.
+    pub async fn leave(&self) {
+        self.fleet.leave().await;
     }
 
     /// The runtime that outlives every generation of workers.
@@ -202,7 +245,9 @@ impl App {
         let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
-            self.cache.bypass(lookup, load).await
+            self.cache
+                .bypass(lookup, BypassReason::CacheOff, load)
+                .await
         };
         // What nobody keeps, or what fails, is not worth a schedule.
         if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
@@ -228,24 +273,6 @@ impl App {
                 .unwrap_or(defaults.stale_while_revalidate),
             stale_if_error: own.stale_if_error.unwrap_or(defaults.stale_if_error),
         }
-    }
-}
-
-impl Keys {
-    fn of(query: &Query, db: &Database, settings: &Settings) -> Keys {
-        // Where there is no Redis yet, as if there were one with the usual namespace: copies are
-        // found again when a reload brings it.
-        let namespace = settings
-            .redis
-            .as_ref()
-            .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
-        // The bound on rows changes the answer as much as the statement does.
-        let max_rows = Limits::of(query, &settings.limits).max_rows;
-        let statement = &query.statement(db.kind()).sql;
-        let sql = format!("{statement}\nlimit {max_rows}");
-        let base = KeyBase::new(namespace, &query.name, &sql, db.identity());
-        let plain = base.key(Arguments(Vec::new()).canonical());
-        Keys { base, plain }
     }
 }
 
@@ -282,11 +309,14 @@ async fn load(
     })
 }
 
-/// The page at `/` must have its query.
+/// What settings and catalog ask of each other: the page at `/` must have its query, and a query
+/// that is to be protected somebody who may.
 ///
 /// # Errors
-/// There is none of that name.
-pub fn require_home(catalog: &Catalog, home: &str) -> Result<(), StartupError> {
+/// One of the two is not so.
+pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
+    catalog.require_access(settings.access.is_restricted())?;
+    let home = &settings.server.home;
     if catalog.get(home).is_some() {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use crate::cache::{Key, PurgeKind, Reach, Refreshed, Scope};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
+use crate::stats::Trigger;
 
 /// How much longer than all that a copy or a load may last a purge of one entry is remembered.
 const MARGIN: Duration = Duration::from_mins(1);
@@ -69,11 +70,11 @@ impl App {
             return Ok(None);
         }
         let reload = Reload::of(self, query);
-        let task = async move { reload.run(&arguments, Duration::ZERO).await };
+        let task = async move { reload.run(&arguments, Duration::ZERO, Trigger::Admin).await };
         ended(self.engine.handle().spawn(task)).await?.map(Some)
     }
 
-    fn key(&self, query: &Query, arguments: &Arguments) -> Key {
+    pub(super) fn key(&self, query: &Query, arguments: &Arguments) -> Key {
         self.keys[query.index].base.key(arguments.canonical())
     }
 }

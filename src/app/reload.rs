@@ -10,7 +10,7 @@ use crate::cache::{Cache, KeyBase, Lookup, Policy, Refreshed};
 use crate::db::{Database, Limits};
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
-use crate::stats::QueryStats;
+use crate::stats::{QueryStats, Trigger};
 
 /// The schedules of the queries that have one, by their place in the catalog.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
         let (schedule, turns) = Schedule::after(known, &reload.query.name, interval);
         let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
-            async move { reload.run(&arguments, max_age).await }
+            async move { reload.run(&arguments, max_age, Trigger::Schedule).await }
         });
         tasks.spawn_on(turns, engine);
         Some(schedule)
@@ -93,7 +93,7 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
             policy.ttl / 10 * 9
         };
         let name = &reload.query.name;
-        let age = warm(name, || reload.run(&arguments, max_age)).await;
+        let age = warm(name, || reload.run(&arguments, max_age, Trigger::Warm)).await;
         if let Some(newcomer) = schedules.read(&reload.query, &arguments) {
             newcomer.begin(age.unwrap_or_default());
         }
@@ -132,6 +132,7 @@ impl Reload {
         &self,
         arguments: &Arguments,
         max_age: Duration,
+        trigger: Trigger,
     ) -> Result<Refreshed, RequestError> {
         let lookup = Lookup {
             key: &self.key_base.key(arguments.canonical()),
@@ -142,6 +143,6 @@ impl Reload {
         let (db, query, limits) = (Arc::clone(&self.db), Arc::clone(&self.query), self.limits);
         let arguments = arguments.clone();
         let load = move || async move { load(&db, &query, &arguments, limits).await };
-        self.cache.refresh(lookup, max_age, load).await
+        self.cache.refresh(lookup, max_age, trigger, load).await
     }
 }

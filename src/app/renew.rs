@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use super::{App, Parts, database_kind, names, require_home};
+use super::{App, Parts, database_kind, names, require};
 use crate::cache::{self, Cache};
 use crate::db::Database;
 use crate::error::StartupError;
@@ -31,7 +31,7 @@ impl App {
         settings::keep_restart_only(&self.settings, &mut settings);
         let authorities = Authorities::of(&settings);
         let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
-        require_home(&catalog, &settings.server.home)?;
+        require(&catalog, &settings)?;
         let db = self.database_for(&settings, &authorities).await?;
         let stats = Arc::new(self.stats.renewed(names(&catalog)));
         let cache = self.cache_for(&settings, &authorities, &stats).await?;

@@ -1,10 +1,38 @@
 //! All numbers that there are of this process at one moment. The counters are `stats`'; how
 //! database and Redis are is asked of them here, from what they remember, so nothing is waited for.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::time::sleep;
+
 use super::App;
-use crate::stats::{DatabaseSnapshot, Instance, PoolSnapshot, Snapshot, Window};
+use crate::query::Query;
+use crate::stats::{DatabaseSnapshot, Instances, PoolSnapshot, Snapshot, Window};
+
+/// Begins to cut time into the slots that windows are made of, and says whose parameters may be
+/// shown.
+pub(super) fn begin(app: &mut App) {
+    let stats = Arc::clone(&app.stats);
+    let slots = async move {
+        loop {
+            sleep(stats.tick()).await;
+        }
+    };
+    app.tasks.spawn_on(slots, app.engine.handle());
+    let queries: HashMap<String, Arc<Query>> = app
+        .catalog
+        .iter()
+        .filter(|query| query.policy.show_params)
+        .map(|query| (query.name.clone(), Arc::clone(query)))
+        .collect();
+    let shows: Vec<bool> = app.catalog.iter().map(|q| q.policy.show_params).collect();
+    app.stats.show_params(
+        |place| shows[place],
+        move |query, canonical| queries.get(query)?.shown_params(canonical),
+    );
+}
 
 impl App {
     /// The numbers over a window. Waits for nothing.
@@ -16,38 +44,52 @@ impl App {
             query.ttl_seconds = kept.map(|known| self.policy(known).ttl.as_secs_f64());
         }
         snapshot.generated_at = now();
-        snapshot.instance = self.instance();
+        snapshot.instance = self.fleet.instance();
         snapshot.database = self.database();
+        if let Some(redis) = &mut snapshot.redis {
+            redis.pool = self.cache.redis_pool().unwrap_or_default();
+            redis.info = self.cache.redis_info();
+        }
+        snapshot.instances = self.instances(&snapshot);
         snapshot
     }
 
-    fn instance(&self) -> Instance {
-        Instance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            generation: self.standing.now().generation,
-            ..Instance::default()
-        }
+    fn instances(&self, snapshot: &Snapshot) -> Instances {
+        let instance = snapshot.instance.clone();
+        let since_start = |start| self.source.report_since_start(instance, start);
+        let mut own = if snapshot.window == Window::Start {
+            since_start(snapshot)
+        } else {
+            since_start(&self.stats.snapshot(Window::Start))
+        };
+        own.covers(snapshot);
+        self.fleet.instances(&own, &self.cache, snapshot.window)
     }
 
     fn database(&self) -> DatabaseSnapshot {
         let (health, pool) = (self.db.health(), self.db.pool_state());
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        let listening = self.listening.as_ref();
         DatabaseSnapshot {
             kind: self.db.kind().name().to_owned(),
             up: health.up,
+            breaker: if health.refuses { "open" } else { "closed" }.to_owned(),
+            since_seconds: health.since.as_secs_f64(),
+            last_error: health.class.map(str::to_owned),
             pool: PoolSnapshot {
                 used: count(pool.used),
                 idle: count(pool.idle),
                 max: count(pool.max),
-                ..PoolSnapshot::default()
+                waiting: count(pool.waiting),
+                timeouts: pool.timeouts,
             },
-            ..DatabaseSnapshot::default()
+            listening: listening.map(|listening| listening.state().listening),
         }
     }
 }
 
 /// In seconds since 1970.
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs_f64()
 }

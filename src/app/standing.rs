@@ -1,22 +1,37 @@
-//! How the process stands: which generation of workers serves, and what came of the last reload.
-//! The daemon tells it; whoever looks at `/stats` or asks for the status reads it. All Apps of one
+//! How the process stands: which generation of workers serves, and what came of reloads. The
+//! daemon tells it; whoever looks at `/stats` or asks for the status reads it. All Apps of one
 //! process share it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// See the head of this file.
-#[derive(Debug, Default)]
-pub struct Standing(Mutex<Stand>);
+#[derive(Debug)]
+pub struct Standing {
+    stand: Mutex<Stand>,
+    generations: watch::Sender<u64>,
+}
 
 /// How it stands at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stand {
     /// Counted from 1; 0 before the first serves.
     pub generation: u64,
     /// The last reload, if there was one.
     pub last_reload: Option<LastReload>,
+    /// Reloads since the start, however they went.
+    #[serde(default)]
+    pub reloads: u64,
+    /// Those that changed nothing, because something was wrong.
+    #[serde(default)]
+    pub reload_failures: u64,
+    /// Since when the settings are in force, in seconds since 1970: the last reload that went
+    /// well, else the start.
+    #[serde(default)]
+    pub settings_since: u64,
 }
 
 /// How a reload went.
@@ -30,15 +45,42 @@ pub struct LastReload {
     pub message: String,
 }
 
+impl Default for Standing {
+    /// Nobody serves yet; the settings are those of the start, now.
+    fn default() -> Standing {
+        let stand = Stand {
+            settings_since: now(),
+            ..Stand::default()
+        };
+        Standing {
+            stand: Mutex::new(stand),
+            generations: watch::Sender::default(),
+        }
+    }
+}
+
 impl Standing {
     /// The generation of that number serves from now on.
     pub fn serves(&self, generation: u64) {
         self.lock().generation = generation;
+        self.generations.send_replace(generation);
     }
 
-    /// Keeps what came of a reload.
+    /// The number of the generation that serves, as it changes.
+    pub(super) fn generations(&self) -> watch::Receiver<u64> {
+        self.generations.subscribe()
+    }
+
+    /// Keeps what came of a reload that ended now.
     pub fn reloaded(&self, reload: LastReload) {
-        self.lock().last_reload = Some(reload);
+        let mut stand = self.lock();
+        stand.reloads += 1;
+        if reload.ok {
+            stand.settings_since = now();
+        } else {
+            stand.reload_failures += 1;
+        }
+        stand.last_reload = Some(reload);
     }
 
     /// How it stands now.
@@ -47,6 +89,38 @@ impl Standing {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stand> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In seconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reloads_are_counted_and_only_those_that_went_well_put_settings_in_force() {
+        let reload = |ok| LastReload {
+            ok,
+            at: String::new(),
+            message: String::new(),
+        };
+        let standing = Standing::default();
+        assert!(standing.now().settings_since > 0);
+        standing.lock().settings_since = 1;
+        standing.reloaded(reload(false));
+        let stand = standing.now();
+        assert_eq!((stand.reloads, stand.reload_failures), (1, 1));
+        assert_eq!(stand.settings_since, 1);
+        standing.reloaded(reload(true));
+        let stand = standing.now();
+        assert_eq!((stand.reloads, stand.reload_failures), (2, 1));
+        assert!(stand.settings_since > 1);
+        assert!(stand.last_reload.is_some_and(|last| last.ok));
     }
 }

@@ -9,7 +9,8 @@ use deadpool_redis::redis::Value;
 use super::Entry;
 use super::envelope::{self, Reading};
 use super::generations::{NEVER_DRAWN, Stored};
-use crate::stats::Rejected;
+use super::link::reply_class;
+use crate::stats::{RedisError, Rejected};
 
 /// The numbers of the latest purges of one entry alone; 0: none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +46,42 @@ pub(super) enum Verdict {
     Busy { standing: u64 },
     /// Load it, under this order number; with the words of a note whose time is over.
     Load { order: u64, note: Option<String> },
+}
+
+/// What an error reply means. A wrong type is somebody else's value under our name, no failure.
+pub(super) fn failure(value: &Value) -> Option<RedisError> {
+    let Value::ServerError(error) = value else {
+        return None;
+    };
+    match error.code() {
+        "WRONGTYPE" => None,
+        // Of whom it does not know yet, it takes no long command, and does not say NOAUTH to one.
+        "ERR"
+            if error
+                .details()
+                .is_some_and(|said| said.contains("unauthenticated ")) =>
+        {
+            Some(RedisError::Auth)
+        }
+        // How older servers report what went wrong inside a script.
+        "ERR"
+            if error
+                .details()
+                .is_some_and(|said| said.contains("-READONLY ")) =>
+        {
+            Some(RedisError::ReadOnly)
+        }
+        "ERR" if error.details().is_some_and(|said| said.contains("-OOM ")) => {
+            Some(RedisError::OutOfMemory)
+        }
+        code => Some(reply_class(code)),
+    }
+}
+
+/// The same of commands that may be refused: what is left is what Redis suffers from, whoever asks.
+pub(super) fn trouble(value: &Value) -> Option<RedisError> {
+    let refused = matches!(value, Value::ServerError(error) if error.code() == "NOPERM");
+    failure(value).filter(|error| !refused && *error != RedisError::Other)
 }
 
 /// Whether an envelope with these numbers may be used at all.

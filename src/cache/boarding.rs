@@ -15,6 +15,7 @@ use super::{Entry, Inner, Loaded, Lookup, REVALIDATING};
 use crate::defence::Tied;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
+use crate::stats::Trigger;
 
 /// How many flights a caller boards, each of which was left dangling by the one before.
 const SUCCESSORS: usize = 3;
@@ -54,7 +55,7 @@ impl Inner {
                 }
                 Role::Failed(error) => return Err(error),
                 Role::TooLarge => {
-                    let entry = self.load_apart(lookup, load).await?;
+                    let entry = self.load_apart(lookup, Trigger::Request, load).await?;
                     return Ok((entry, Outcome::Bypass(BypassReason::TooLarge)));
                 }
             }
@@ -95,19 +96,20 @@ impl Inner {
     pub(super) async fn load_apart<F, Fut>(
         self: &Arc<Self>,
         lookup: &Lookup<'_>,
+        trigger: Trigger,
         load: F,
     ) -> Result<Arc<Entry>, RequestError>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let (inner, order) = (Arc::clone(self), Order::of(lookup, None));
+        let (inner, order) = (Arc::clone(self), Order::of(lookup, None).by(trigger));
         let task = self.engine.spawn(async move {
             let origin = Origin {
                 generations: inner.generations.of(order.key.query()),
                 rank: Rank::unnumbered(),
             };
-            inner.load(&order.key, origin, &order.stats, load).await
+            inner.load(&order, origin, load).await
         });
         match tokio::time::timeout(lookup.patience, task).await {
             Ok(Ok(loaded)) => loaded.map(Arc::new),

@@ -152,7 +152,7 @@ impl RedisTier {
     }
 }
 
-fn script(text: &str, keys: &[&str]) -> Cmd {
+pub(super) fn script(text: &str, keys: &[&str]) -> Cmd {
     let mut eval = Cmd::new();
     eval.arg("EVAL").arg(text).arg(keys.len()).arg(keys);
     eval

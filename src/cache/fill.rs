@@ -18,7 +18,7 @@ use super::recheck::{Glance, learn, mistrust};
 use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
-use crate::stats::{QueryStats, Refused};
+use crate::stats::{LoadEnd, LoadError, QueryStats, Refused, Trigger};
 
 /// A lookup as the task keeps it.
 pub(super) struct Order {
@@ -26,6 +26,8 @@ pub(super) struct Order {
     pub(super) policy: Policy,
     pub(super) patience: Duration,
     pub(super) stats: Arc<QueryStats>,
+    /// What began it.
+    pub(super) trigger: Trigger,
     /// The copy that is to be replaced: only one of a later load makes this load needless.
     pub(super) base: Rank,
     /// How long the load will take, if that is known.
@@ -48,6 +50,7 @@ impl Order {
             policy: lookup.policy,
             patience: lookup.patience,
             stats: Arc::clone(lookup.stats),
+            trigger: Trigger::Request,
             base: copy.map_or(none, |copy| copy.rank),
             expected: copy
                 .map(|copy| copy.load_time)
@@ -55,6 +58,12 @@ impl Order {
             anyway: false,
             without_redis: false,
         }
+    }
+
+    /// Begun not by a request that waits for it, but so.
+    pub(super) fn by(mut self, trigger: Trigger) -> Order {
+        self.trigger = trigger;
+        self
     }
 
     /// With what the caller has found out from Redis.
@@ -108,7 +117,7 @@ impl Inner {
             generations: self.generations.of(order.key.query()),
             rank,
         };
-        let entry = match self.load(&order.key, origin, &order.stats, load).await {
+        let entry = match self.load(&order, origin, load).await {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 let words = note::words(&error);
@@ -185,28 +194,28 @@ impl Inner {
 
     pub(super) async fn load<F, Fut>(
         &self,
-        key: &Key,
+        order: &Order,
         origin: Origin,
-        stats: &QueryStats,
         load: F,
     ) -> Result<Entry, RequestError>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, RequestError>>,
     {
-        stats.load_begins();
+        order.stats.load_begins(order.trigger);
         let mut count = LoadCount {
             inner: self,
-            stats,
+            order,
             started: self.clock.now(),
-            ok: false,
+            // As long as there is no end: a panic, or the end of the program.
+            error: Some(LoadError::Internal),
         };
-        let loaded = load().await?;
-        count.ok = true;
+        let loaded = load().await;
+        count.error = loaded.as_ref().err().map(LoadError::of);
         let load_time = count.elapsed();
         drop(count);
         let now = self.clock.now();
-        Ok(Entry::loaded(key, origin, loaded, load_time, now))
+        Ok(Entry::loaded(&order.key, origin, loaded?, load_time, now))
     }
 
     /// Whether it is within `max_entry`.
@@ -218,9 +227,9 @@ impl Inner {
 /// Counts a load once, however it ends.
 struct LoadCount<'a> {
     inner: &'a Inner,
-    stats: &'a QueryStats,
+    order: &'a Order,
     started: Instant,
-    ok: bool,
+    error: Option<LoadError>,
 }
 
 impl LoadCount<'_> {
@@ -232,6 +241,11 @@ impl LoadCount<'_> {
 
 impl Drop for LoadCount<'_> {
     fn drop(&mut self) {
-        self.stats.load_ends(self.ok, self.elapsed());
+        self.order.stats.load_ends(&LoadEnd {
+            key: self.order.key.id(),
+            trigger: self.order.trigger,
+            elapsed: self.elapsed(),
+            error: self.error,
+        });
     }
 }

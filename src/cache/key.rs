@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::stats::KeyId;
+
 /// What all keys of one query share, computed once.
 #[derive(Clone)]
 pub struct KeyBase {
@@ -166,6 +168,15 @@ impl Key {
             lease: format!("{entry}:l"),
             note: format!("{entry}:n"),
             entry,
+        }
+    }
+
+    /// What is counted and ranked by.
+    pub(super) fn id(&self) -> KeyId<'_> {
+        let (digest, _) = self.digest.0.split_first_chunk().expect("32 bytes");
+        KeyId {
+            digest,
+            canonical: &self.canonical,
         }
     }
 

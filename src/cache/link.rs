@@ -22,7 +22,7 @@ use super::Clock;
 use super::connect::{bad_url, connection_info};
 use crate::error::StartupError;
 use crate::settings;
-use crate::stats::RedisError;
+use crate::stats::{PoolSnapshot, RedisError};
 
 /// How long making a connection may take. Nobody waits that long for it.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -169,6 +169,20 @@ impl Links {
         }
     }
 
+    /// The connections in service, and who waits for the pool to make one.
+    pub(super) fn pool(&self) -> PoolSnapshot {
+        let lanes = [&self.reads, &self.writes];
+        let used = lanes.iter().filter(|lane| lane.is_in_service()).count();
+        let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        PoolSnapshot {
+            used: count(used),
+            idle: 0,
+            max: count(lanes.len()),
+            waiting: count(self.reads.0.pool.status().waiting),
+            timeouts: 0,
+        }
+    }
+
     /// Takes every connection out of service; the next command makes a new one.
     pub(super) fn drop_all(&self) {
         for lane in [&self.reads, &self.writes] {
@@ -221,6 +235,11 @@ impl Lane {
         {
             *service = None;
         }
+    }
+
+    fn is_in_service(&self) -> bool {
+        let service = self.0.service.read();
+        service.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn replace(&self, service: Option<Service>) {

@@ -10,7 +10,9 @@
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
 //! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
-//! and its count), `renew` (the same copies over another Redis).
+//! and its count), `compare` (one tier alone), `renew` (the same copies over another Redis). Beside
+//! it, for people: `info` (what Redis says of itself) and `reports` (what the instances keep there of
+//! themselves).
 
 mod answers;
 mod backplane;
@@ -20,6 +22,7 @@ mod chance;
 mod clearance;
 mod clock;
 mod commands;
+mod compare;
 mod connect;
 mod entry;
 mod envelope;
@@ -29,6 +32,7 @@ mod flight;
 #[doc(hidden)]
 pub mod fuzzing;
 mod generations;
+mod info;
 mod key;
 mod lease;
 mod link;
@@ -41,6 +45,7 @@ mod recent;
 mod recheck;
 mod redis;
 mod renew;
+mod reports;
 mod scripts;
 #[cfg(test)]
 mod tests;
@@ -55,17 +60,19 @@ use tokio::task::JoinSet;
 
 pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
+pub use compare::NoCopy;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
 pub use probe::probe;
 pub use purge::{PurgeKind, Reach, Refreshed, Scope};
 pub use renew::answers;
+pub use reports::{REPORT_LIFE, Reported, Roll};
 
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
-use crate::stats::{Gauges, RedisGauge, Stats};
+use crate::stats::{Gauges, PoolSnapshot, RedisGauge, RedisInfo, Stats, Trigger};
 use entry::Life;
 use fill::Order;
 use flight::{Flights, Role};
@@ -227,7 +234,8 @@ impl Cache {
                 };
                 if let Some(outcome) = outcome {
                     if let Role::Lead(flight) = role {
-                        let order = Order::of(&lookup, Some(&copy)).after(&glance);
+                        let order = Order::of(&lookup, Some(&copy)).by(Trigger::Refresh);
+                        let order = order.after(&glance);
                         inner.take_off(flight, order, load);
                     }
                     return Ok(trip.answer(copy, outcome));
@@ -247,22 +255,51 @@ impl Cache {
         }
     }
 
-    /// Runs `load` past both tiers and all flights, as a task of the engine runtime: for queries
-    /// that say `cache: off`. Errors as those of [`Cache::get_or_load`], never a stale copy.
+    /// Runs `load` past both tiers and all flights, as a task of the engine runtime, for this
+    /// reason. Errors as those of [`Cache::get_or_load`], never a stale copy.
     ///
     /// Cancel-safe: the load goes on without the caller, and its result is dropped.
-    pub async fn bypass<F, Fut>(&self, lookup: Lookup<'_>, load: F) -> Result<Reply, RequestError>
+    pub async fn bypass<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        why: BypassReason,
+        load: F,
+    ) -> Result<Reply, RequestError>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let mut trip = Trip::start(&self.inner, lookup);
-        let loaded = self.inner.load_apart(&lookup, load).await;
+        let trigger = match why {
+            BypassReason::Compare => Trigger::Admin,
+            _ => Trigger::Request,
+        };
+        let loaded = self.inner.load_apart(&lookup, trigger, load).await;
         trip.step(|timings| &mut timings.load);
         match loaded {
-            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(BypassReason::CacheOff))),
+            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(why))),
             Err(error) => Err(trip.fail(error)),
         }
+    }
+
+    /// What Redis said of itself last; asks nothing. `None` where none is configured, and before it
+    /// was first [asked](Cache::ask_redis_info).
+    pub fn redis_info(&self) -> Option<RedisInfo> {
+        self.inner.redis.as_deref().and_then(RedisTier::info)
+    }
+
+    /// Asks Redis about itself, unless that was done in the last seconds, and remembers what it says.
+    /// Returns within its deadline. Cancel-safe.
+    pub async fn ask_redis_info(&self) {
+        if let Some(redis) = &self.inner.redis {
+            redis.ask_info().await;
+        }
+    }
+
+    /// The connections to Redis: two, each shared by all who ask, so `used` are those in service and
+    /// nobody waits for a free one. `None` where none is configured.
+    pub fn redis_pool(&self) -> Option<PoolSnapshot> {
+        self.inner.redis.as_deref().map(RedisTier::pool)
     }
 
     /// How Redis is, from remembered state; asks nothing. `None` where none is configured.

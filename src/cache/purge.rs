@@ -14,7 +14,7 @@ use super::generations::Rank;
 use super::key::Digest;
 use super::{Cache, Entry, Inner, Key, Loaded, Lookup};
 use crate::error::RequestError;
-use crate::stats::Fleet;
+use crate::stats::{Fleet, Trigger};
 
 /// What a purge concerns.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ impl Cache {
 
     /// Loads the value for a key again, unless a copy was loaded less than `max_age` ago, which
     /// then is in memory, or loading failed a moment ago; zero: in any case. Through the flight and
-    /// the lease, as every load. Counted as a load and not as a request.
+    /// the lease, as every load. Counted as a load that `trigger` began, and not as a request.
     ///
     /// Fails as [`Cache::get_or_load`] does, and never gives a stale copy for an answer.
     /// Cancel-safe: a load it began goes on and is stored.
@@ -130,6 +130,7 @@ impl Cache {
         &self,
         lookup: Lookup<'_>,
         max_age: Duration,
+        trigger: Trigger,
         load: F,
     ) -> Result<Refreshed, RequestError>
     where
@@ -138,7 +139,7 @@ impl Cache {
     {
         let inner = &self.inner;
         let on_demand = max_age.is_zero();
-        let mut order = Order::of(&lookup, None);
+        let mut order = Order::of(&lookup, None).by(trigger);
         order.anyway = on_demand;
         if on_demand {
             // Only what begins from now on is an answer.

@@ -10,13 +10,15 @@ use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
 
 use super::Clock;
+use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
-use super::link::{Lane, Links, Subscription, error_class, reply_class};
+use super::info::InfoCell;
+use super::link::{Lane, Links, Subscription, error_class};
 #[cfg(test)]
 use super::tests::fake::Line;
 use crate::error::StartupError;
 use crate::settings;
-use crate::stats::{RedisError, Stats};
+use crate::stats::{PoolSnapshot, RedisError, Stats};
 
 /// The tier that the fleet shares.
 pub(super) struct RedisTier {
@@ -31,6 +33,8 @@ pub(super) struct RedisTier {
     pub(super) stats: Arc<Stats>,
     pub(super) engine: Handle,
     pub(super) clock: Clock,
+    /// What it says of itself.
+    pub(super) info: InfoCell,
     log: Pace,
     /// How often connections are dropped because they lead to a replica.
     demoted: Pace,
@@ -94,6 +98,7 @@ impl RedisTier {
             origin: uuid::Uuid::new_v4().simple().to_string(),
             stats,
             engine: engine.clone(),
+            info: InfoCell::default(),
             log: Pace::new(LOG_EVERY),
             demoted: Pace::new(DROP_EVERY),
             clock,
@@ -103,6 +108,16 @@ impl RedisTier {
     /// How it is, from remembered state.
     pub(super) fn state(&self) -> RedisState {
         self.breaker.state(self.clock.now())
+    }
+
+    /// Its connections. Each is shared by all who ask, so nobody waits for a free one: `used` are
+    /// those in service, of the `max` that there are lanes.
+    pub(super) fn pool(&self) -> PoolSnapshot {
+        match &self.wire {
+            Wire::Links(links) => links.pool(),
+            #[cfg(test)]
+            Wire::Fake(_) => PoolSnapshot::default(),
+        }
     }
 
     /// Whether commands are sent at the moment.
@@ -161,6 +176,21 @@ impl RedisTier {
     /// The answers to `commands`, where all of them are usable; `None` after any failure, which is
     /// then counted, logged and told to the breaker.
     pub(super) async fn run(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
+        self.judge(way, commands, failure).await
+    }
+
+    /// The same of what nothing depends on: that it is refused says nothing against Redis, and is an
+    /// answer like others.
+    pub(super) async fn ask(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
+        self.judge(way, commands, trouble).await
+    }
+
+    async fn judge(
+        &self,
+        way: Way,
+        commands: &Pipeline,
+        failure: fn(&Value) -> Option<RedisError>,
+    ) -> Option<Vec<Value>> {
         let permit = self.breaker.admit(self.clock.now())?;
         let sent = self.wire.exchange(way, commands);
         let answer = match tokio::time::timeout(self.deadline, sent).await {
@@ -256,36 +286,6 @@ async fn exchange(lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, RedisE
                 repeated = true;
             }
         }
-    }
-}
-
-/// What an error reply means. A wrong type is somebody else's value under our name, no failure.
-fn failure(value: &Value) -> Option<RedisError> {
-    let Value::ServerError(error) = value else {
-        return None;
-    };
-    match error.code() {
-        "WRONGTYPE" => None,
-        // Of whom it does not know yet, it takes no long command, and does not say NOAUTH to one.
-        "ERR"
-            if error
-                .details()
-                .is_some_and(|said| said.contains("unauthenticated ")) =>
-        {
-            Some(RedisError::Auth)
-        }
-        // How older servers report what went wrong inside a script.
-        "ERR"
-            if error
-                .details()
-                .is_some_and(|said| said.contains("-READONLY ")) =>
-        {
-            Some(RedisError::ReadOnly)
-        }
-        "ERR" if error.details().is_some_and(|said| said.contains("-OOM ")) => {
-            Some(RedisError::OutOfMemory)
-        }
-        code => Some(reply_class(code)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The scripts that Redis runs for us, each with what all of them begin with. What they do stands
+//! The scripts that Redis runs for us, each with what those of entries begin with. What they do stands
 //! in the files; who sends them is `commands`.
 
 macro_rules! script {
@@ -12,3 +12,5 @@ pub(super) const STORE: &str = script!("scripts/store.lua");
 pub(super) const RELEASE: &str = script!("scripts/release.lua");
 pub(super) const RENEW: &str = script!("scripts/renew.lua");
 pub(super) const PURGE: &str = script!("scripts/purge.lua");
+/// Of no entry.
+pub(super) const REPORT: &str = include_str!("scripts/report.lua");

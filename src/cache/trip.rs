@@ -63,7 +63,10 @@ impl<'a> Trip<'a> {
             self.step(|timings| &mut timings.memory);
         }
         let elapsed = self.mark.saturating_duration_since(self.start);
-        let Lookup { policy, stats, .. } = self.lookup;
+        let Lookup {
+            key, policy, stats, ..
+        } = self.lookup;
+        stats.asked(key.id());
         stats.request(outcome, elapsed, entry.load_time);
         let (age, ttl) = (entry.age(self.mark), entry.ttl(&policy));
         Reply {
@@ -81,8 +84,9 @@ impl<'a> Trip<'a> {
     /// Ends the trip without one.
     pub(super) fn fail(self, error: RequestError) -> RequestError {
         let elapsed = self.inner.clock.now() - self.start;
-        let none = Duration::ZERO;
-        self.lookup.stats.request(Outcome::Error, elapsed, none);
+        let Lookup { key, stats, .. } = self.lookup;
+        stats.asked(key.id());
+        stats.request(Outcome::Error, elapsed, Duration::ZERO);
         error
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format::aligned;
-use crate::app::require_home;
+use crate::app::require;
 use crate::cache::probe;
 use crate::db::Database;
 use crate::error::RequestError;
@@ -51,7 +51,7 @@ pub(super) fn files(settings: &Settings) -> Result<(Catalog, Option<Pair>), Fail
     let pair = settings.tls.as_ref().map(Pair::load).transpose();
     let pair = pair.map_err(Failure::Settings)?;
     let catalog = catalog(settings)?;
-    require_home(&catalog, &settings.server.home).map_err(Failure::Settings)?;
+    require(&catalog, settings).map_err(Failure::Settings)?;
     Ok((catalog, pair))
 }
 

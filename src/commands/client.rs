@@ -1,17 +1,21 @@
 //! A client for a running server: one request, one answer, in plain HTTP over TCP or a unix
-//! socket. It speaks neither TLS nor to proxies; `answer` reads what comes back.
+//! socket. It speaks neither TLS nor to proxies; `answer` reads what comes back, `kept` is a
+//! connection for many requests.
 
 mod answer;
+mod kept;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
 use crate::settings::{Bind, Secret, Settings};
 
 pub(super) use answer::Answer;
+pub(super) use kept::{Kept, Timed};
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -81,28 +85,73 @@ impl Client {
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
     pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
-        let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
-        let request = self.request(path, form);
-        let mut received = Vec::new();
-        match &self.place {
-            Place::Tcp(authority) => {
-                let stream = connect(authority).map_err(failed)?;
-                stream
-                    .set_read_timeout(Some(self.patience))
-                    .map_err(failed)?;
-                converse(stream, &request, &mut received)
-            }
-            Place::Unix(path) => {
-                let stream = connect_unix(path, self.patience).map_err(failed)?;
-                converse(stream, &request, &mut received)
-            }
-        }
-        .map_err(failed)?;
-        Answer::read(&received)
-            .map_err(|why| Failure::Running(format!("what comes from {} {why}", self.server())))
+        self.ask(&self.request(path, form, "close"))
     }
 
-    fn request(&self, path: &str, form: &str) -> String {
+    /// Gets what is at a path, as JSON where there is a choice; otherwise like [`post`](Self::post).
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        let head = self.head("GET", path, "close");
+        self.ask(&format!("{head}\r\n"))
+    }
+
+    fn ask(&self, request: &str) -> Result<Answer, Failure> {
+        let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
+        let mut received = Vec::new();
+        let stream = self.connect().map_err(failed)?;
+        converse(stream, request, &mut received).map_err(failed)?;
+        Answer::read(&received).map_err(|why| self.no_answer(why))
+    }
+
+    /// A connection for many requests.
+    ///
+    /// Fails where there is no server. [`Client::is_absent`] tells this from the rest.
+    pub(super) fn keep(self: &Arc<Self>) -> io::Result<Kept> {
+        Kept::open(self)
+    }
+
+    /// Whether connecting failed because nobody listens there.
+    pub(super) fn is_absent(error: &io::Error) -> bool {
+        let kinds = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
+        kinds.contains(&error.kind())
+    }
+
+    /// Whether the server is on this machine: times do not hold a network then.
+    pub(super) fn is_near(&self) -> bool {
+        match &self.place {
+            Place::Unix(_) => true,
+            Place::Tcp(authority) => authority
+                .to_socket_addrs()
+                .is_ok_and(|mut all| all.all(|address| address.ip().is_loopback())),
+        }
+    }
+
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match &self.place {
+            Place::Tcp(authority) => {
+                let stream = connect(authority)?;
+                stream.set_read_timeout(Some(self.patience))?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Place::Unix(path) => Box::new(connect_unix(path, self.patience)?),
+        })
+    }
+
+    fn no_answer(&self, why: &str) -> Failure {
+        Failure::Running(format!("what comes from {} {why}", self.server()))
+    }
+
+    fn request(&self, path: &str, form: &str, connection: &str) -> String {
+        format!(
+            "{}Content-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            self.head("POST", path, connection),
+            form.len(),
+        )
+    }
+
+    /// The first lines of a request, without the empty one that ends them.
+    fn head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
             Place::Tcp(authority) => authority,
             Place::Unix(_) => "localhost",
@@ -111,16 +160,14 @@ impl Client {
             format!("Authorization: Bearer {}\r\n", token.reveal())
         });
         format!(
-            "POST {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
-             Connection: close\r\n{authorization}\
-             Content-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{form}",
+            "{method} {}{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\
+             Connection: {connection}\r\n{authorization}",
             self.prefix,
-            form.len(),
         )
     }
 
-    fn unreachable(&self, error: &io::Error) -> String {
+    /// Why the server cannot be talked to, and what to do about it.
+    pub(super) fn unreachable(&self, error: &io::Error) -> String {
         let server = self.server();
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -164,12 +211,17 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
 
 /// Where the server of these settings is found from this machine.
 fn configured(settings: &Settings) -> Result<Place, Failure> {
-    let binds = &settings.server.bind;
+    let (binds, setting) = match settings.stats_bind.as_slice() {
+        [] => (settings.server.bind.as_slice(), "[server] bind"),
+        own => (own, "[stats] bind"),
+    };
     let unix = binds.iter().find(|bind| matches!(bind, Bind::Unix(_)));
     if settings.tls.is_some() && unix.is_none() {
-        let why = "the server of these settings speaks TLS, and this command does not\n  \
-                   add an address unix:PATH to [server] bind, which stays plain";
-        return Err(Failure::Usage(why.to_owned()));
+        let why = format!(
+            "the server of these settings speaks TLS, and this command does not\n  \
+             add an address unix:PATH to {setting}, which stays plain"
+        );
+        return Err(Failure::Usage(why));
     }
     let unknown = || {
         let why = "the settings do not say at which port it serves\n  name it: --url";
@@ -199,6 +251,11 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
+/// What is spoken over.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 /// To the first of the host's addresses that lets one in.
 fn connect(authority: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
@@ -213,7 +270,7 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
 
 /// A socket whose other end may take so long to answer.
 #[cfg(unix)]
-fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Read + Write> {
+fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Stream + use<>> {
     let stream = std::os::unix::net::UnixStream::connect(path)?;
     stream.set_read_timeout(Some(patience))?;
     Ok(stream)

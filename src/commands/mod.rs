@@ -4,6 +4,7 @@
 
 mod check;
 mod client;
+mod compare;
 mod deploy;
 mod init;
 mod install;
@@ -19,6 +20,7 @@ mod print_config;
 mod purge;
 mod queries;
 mod query;
+mod stats;
 #[cfg(unix)]
 mod status;
 #[cfg(unix)]
@@ -153,7 +155,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         }
     }
     match &flags.command {
-        Command::Init { dir } => init::run(dir),
+        Command::Init(files) => init::run(files),
         Command::Deploy(what) => deploy::run(&what.kind, &what.dir, what.force),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
@@ -188,6 +190,8 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
             how,
             url,
         } => purge::run(settings, name, params, *how, url.as_deref()),
+        Command::Compare(wanted) => compare::run(settings, wanted),
+        Command::Stats(asked) => stats::run(settings, asked),
         _ => unreachable!("the rest is done without settings"),
     }
 }

@@ -2,7 +2,6 @@
 //! query. It asks the server and says what that said.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::client::{Answer, Client};
@@ -12,7 +11,7 @@ use crate::flags::PurgeHow;
 use crate::settings::Settings;
 
 /// Which characters of a query's name stand in a path as they are.
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 pub(super) fn run(
     settings: &Settings,
@@ -42,7 +41,7 @@ fn action(how: PurgeHow) -> &'static str {
 
 /// What was done, in a line; or why it was not.
 fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure> {
-    let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
+    let said = answer.said();
     // What comes from elsewhere goes to a terminal.
     let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
     if answer.status == 200 && said.as_ref().is_some_and(|said| said["ok"] == true) {
@@ -60,19 +59,7 @@ fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure>
         };
         return Ok(format!("{name}: {done}\n"));
     }
-    let Some(error) = word("error") else {
-        return Err(Failure::Running(format!(
-            "{server} answers {} and does not say why: is it unslow?",
-            answer.status
-        )));
-    };
-    let has_catalog = said.is_some_and(|said| said["queries"].is_array());
-    Err(match answer.status {
-        400 => Failure::Usage(error),
-        // Another 404 is that of a server which does not know the command.
-        404 if has_catalog => Failure::Usage(error),
-        _ => Failure::Running(error),
-    })
+    Err(answer.refusal(server))
 }
 
 /// How to do the same where TLS is needed.

@@ -86,11 +86,18 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
         let entrance = (&listeners, &door);
         let started = Generation::start(1, &app, access_log, entrance, workers).await;
         let generation = started.map_err(Ended::running)?;
+        app.standing.serves(1);
         let urls = listeners.urls();
         tracing::info!(at = urls.join(" "), "started");
         for url in &urls {
             tell(&format!(
                 "unslow {} serves {url}",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        for url in &listeners.stats_urls() {
+            tell(&format!(
+                "unslow {} shows /stats at {url}",
                 env!("CARGO_PKG_VERSION")
             ));
         }
@@ -142,5 +149,6 @@ async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
         () = drain => {}
         _ = tokio::signal::ctrl_c() => tracing::info!("asked again: ending now"),
     }
+    app.leave().await;
     Ok(())
 }

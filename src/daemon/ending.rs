@@ -54,6 +54,7 @@ impl Master {
             tracing::info!("asked again: ending now");
             let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
         }
+        self.app.leave().await;
     }
 
     /// Retires all generations and waits for their ends.
@@ -77,6 +78,7 @@ impl Master {
             self.notifier.stopping();
         }
         self.cut_off().await;
+        self.app.leave().await;
         self.really(end).await
     }
 

@@ -146,8 +146,8 @@ impl Started {
             let number = socket.name.strip_prefix("fd://")?;
             number.parse().ok().map(Bind::Fd)
         });
-        let named = &loaded.settings.server.bind;
-        started.sockets = numbers.filter(|bind| !named.contains(bind)).collect();
+        let named: Vec<_> = loaded.settings.binds().collect();
+        started.sockets = numbers.filter(|bind| !named.contains(&bind)).collect();
         // It is this file from now on, also where nobody can look into the folder any more.
         if let Some(file) = &loaded.file {
             started.flags.config = Some(started.surroundings.working_folder.join(file));
@@ -174,16 +174,14 @@ impl Started {
                 .find(|one| one.section == "server" && one.key == key);
             shown.is_some_and(|one| one.origin.source == Source::Default)
         };
-        let replaced = is_default("bind") && !self.sockets.is_empty();
         let mut settings = loaded.settings;
-        if replaced {
+        // One that a setting names by now is for that alone.
+        let is_free = |socket: &&Bind| settings.binds().all(|bind| bind != *socket);
+        let free: Vec<_> = self.sockets.iter().filter(is_free).cloned().collect();
+        if is_default("bind") && !free.is_empty() {
             settings.server.bind.clear();
         }
-        for socket in &self.sockets {
-            if !settings.server.bind.contains(socket) {
-                settings.server.bind.push(socket.clone());
-            }
-        }
+        settings.server.bind.extend(free);
         if self.in_background {
             let process = &mut settings.process;
             process.chdir.get_or_insert_with(|| PathBuf::from("/"));

@@ -205,7 +205,7 @@ pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
 
 /// The sockets that `fd://N` names besides those that are known.
 pub(super) fn passed(settings: &Settings, known: &[Inherited]) -> Result<Vec<Inherited>, Ended> {
-    let named = settings.server.bind.iter().filter_map(|bind| match bind {
+    let named = settings.binds().filter_map(|bind| match bind {
         Bind::Fd(number) => Some((*number, bind.to_string())),
         _ => None,
     });
@@ -289,17 +289,19 @@ fn run(
 
 /// Tells whoever waits for it that the process serves.
 fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
-    let urls = master.urls();
+    let (urls, stats) = (master.urls(), master.listeners.stats_urls());
+    let at_stats = (!stats.is_empty()).then(|| stats.join(" "));
     tracing::info!(
         queries = master.app.catalog.iter().count(),
         at = urls.join(" "),
+        stats = at_stats,
         "started"
     );
     let version = env!("CARGO_PKG_VERSION");
-    let mut lines: Vec<_> = urls
-        .iter()
-        .map(|url| format!("unslow {version} serves {url}"))
-        .collect();
+    let serves = |url| format!("unslow {version} serves {url}");
+    let shows = |url| format!("unslow {version} shows /stats at {url}");
+    let mut lines: Vec<_> = urls.iter().map(serves).collect();
+    lines.extend(stats.iter().map(shows));
     // A successor is shown already.
     if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
         browser::show(&urls);

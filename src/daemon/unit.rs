@@ -125,9 +125,9 @@ fn hardening(text: &mut String, settings: &Settings, place: &Place) {
     for (name, value) in HARDENING {
         line(text, &format!("{name}={value}"));
     }
-    // What redirects is bound by the service itself.
+    // What redirects, and what is for operators, is bound by the service itself.
     let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
-    if redirects.into_iter().any(is_low) {
+    if redirects.chain(&settings.stats_bind).any(is_low) {
         line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
         line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
     } else {
@@ -181,7 +181,14 @@ fn written(settings: &Settings) -> Vec<PathBuf> {
         _ => None,
     };
     let logs = [settings.log.access.as_ref(), Some(&settings.log.error)];
-    let mut folders: Vec<PathBuf> = logs.into_iter().flatten().filter_map(log).collect();
+    let own = |bind: &Bind| match bind {
+        Bind::Unix(path) => path.parent().map(Path::to_owned),
+        _ => None,
+    };
+    let logs = logs.into_iter().flatten().filter_map(log);
+    let mut folders: Vec<_> = logs
+        .chain(settings.stats_bind.iter().filter_map(own))
+        .collect();
     folders.sort_unstable();
     folders.dedup();
     folders

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::CHECKOUT;
+use super::queue::Queue;
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::query::Query;
@@ -35,6 +36,7 @@ pub(super) struct Gate {
     /// For a query whose file says nothing.
     share: usize,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
+    queue: Queue,
 }
 
 /// The right to one load. Dropping it gives the right back; the default is held by work that is
@@ -62,6 +64,7 @@ impl Gate {
             all: Room::new(pool.saturating_sub(1)),
             share: pool / 2,
             rooms: Mutex::default(),
+            queue: Queue::default(),
         }
     }
 
@@ -75,8 +78,9 @@ impl Gate {
             return Ok(Pass::default());
         }
         // Its own bound first: who is over it waits there, out of the others' way.
-        let own = self.room(query).enter("of this query", deadline).await?;
-        let all = self.all.enter("on this database", deadline).await?;
+        let (room, queue) = (self.room(query), &self.queue);
+        let own = room.enter("of this query", deadline, queue).await?;
+        let all = self.all.enter("on this database", deadline, queue).await?;
         Ok(Pass {
             _own: Some(own),
             _all: Some(all),
@@ -91,6 +95,11 @@ impl Gate {
     /// The loads of one query.
     pub(super) fn state_of(&self, query: &Query) -> GateState {
         self.room(query).state()
+    }
+
+    /// Who waits, on whichever bound.
+    pub(super) fn waiting(&self) -> &Queue {
+        &self.queue
     }
 
     fn room(&self, query: &Query) -> Arc<Room> {
@@ -138,15 +147,18 @@ impl Room {
         &self,
         whose: &str,
         deadline: Instant,
+        queue: &Queue,
     ) -> Result<OwnedSemaphorePermit, RequestError> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
         self.waited.fetch_add(1, Ordering::Relaxed);
-        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned()).await;
-        place
+        let place = Arc::clone(&self.places).acquire_owned();
+        queue
+            .wait(deadline, place)
+            .await
             .map(|place| place.expect("the semaphore is never closed"))
-            .map_err(|_| self.refuse(whose))
+            .ok_or_else(|| self.refuse(whose))
     }
 
     fn refuse(&self, whose: &str) -> RequestError {
@@ -227,6 +239,7 @@ mod tests {
             while gate.state().waited < 2 {
                 tokio::task::yield_now().await;
             }
+            assert_eq!((gate.waiting().waiting(), gate.waiting().in_vain()), (1, 1));
             drop(held);
         };
         let patient = gate.enter(&b, now + CHECKOUT * 1000);

@@ -2,6 +2,7 @@
 //! and the refusal of loads while it is known to be away. Who asks a database that is away is
 //! `prober`'s business; what an error of a driver tells is the driver's side's.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,41 @@ const FULL_EVERY: Duration = Duration::from_mins(1);
 pub struct Health {
     /// `None` before the first contact.
     pub up: Option<bool>,
+    /// How long it has been so.
+    pub since: Duration,
+    /// Loads are refused, and a prober asks in their place.
+    pub refuses: bool,
     /// Why it is down, or takes no more connections; for logs and pages under `debug`. `None`
     /// while all is well.
     pub last_error: Option<Arc<str>>,
+    /// The same in one word of ours, for everybody: `connect` (nobody is there, or the connection
+    /// broke), `timeout`, `auth`, `full`, `starting`, `tls`, `open` (a file that cannot be opened,
+    /// or is no database) or `other`.
+    pub class: Option<&'static str>,
+}
+
+/// What keeps a database away, or makes it seem so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// As in [`Health::class`].
+    pub(super) class: &'static str,
+    /// For logs; never a password.
+    pub(super) words: Arc<str>,
+}
+
+impl Cause {
+    pub(super) fn new(class: &'static str, words: impl Into<Arc<str>>) -> Cause {
+        Cause {
+            class,
+            words: words.into(),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
 }
 
 /// What a contact with the database tells about it.
@@ -31,11 +64,11 @@ pub(super) enum Contact {
     /// It answered; an error of a statement is an answer too.
     Answered,
     /// It is there and takes no more connections. Those that are open are served.
-    Full(Arc<str>),
+    Full(Cause),
     /// It cannot be reached, or does not let us in.
-    Away(Arc<str>),
+    Away(Cause),
     /// Something broke that may concern one connection alone, as when somebody ended it.
-    Doubtful(Arc<str>),
+    Doubtful(Cause),
     /// Nothing: a slow statement, a fault of ours, all connections at work.
     Nothing,
 }
@@ -72,7 +105,9 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Now {
-    health: Health,
+    up: Option<bool>,
+    since: Option<Instant>,
+    cause: Option<Cause>,
     /// A prober is at work.
     probed: bool,
     said_full: Option<Instant>,
@@ -90,17 +125,22 @@ impl HealthCell {
     }
 
     pub(super) fn get(&self) -> Health {
-        self.0.lock().health.clone()
+        let now = self.0.lock();
+        Health {
+            up: now.up,
+            since: now.since.map(|since| since.elapsed()).unwrap_or_default(),
+            refuses: now.refuses(),
+            last_error: now.cause.as_ref().map(|cause| Arc::clone(&cause.words)),
+            class: now.cause.as_ref().map(|cause| cause.class),
+        }
     }
 
     /// Why a load need not be tried: the database is away, and a prober is at work who will tell
     /// when it is back. With the cause that was found.
     pub(super) fn refusal(&self) -> Option<RequestError> {
         let now = self.0.lock();
-        if now.health.up != Some(false) || !now.probed {
-            return None;
-        }
-        let detail = now.health.last_error.clone()?;
+        let cause = now.cause.as_ref().filter(|_| now.refuses())?;
+        let detail = Arc::clone(&cause.words);
         Some(RequestError::Unavailable { detail })
     }
 
@@ -152,7 +192,7 @@ impl Shared {
             });
             // In one step with what is remembered, so that whoever finds it away from here on
             // starts the next.
-            now.probed = now.health.up == Some(false);
+            now.probed = now.up == Some(false);
             (!now.probed, change)
         };
         self.announce(change);
@@ -192,24 +232,29 @@ impl Shared {
 enum Change {
     Up,
     Back,
-    Down(Arc<str>),
-    Full(Arc<str>),
+    Down(Cause),
+    Full(Cause),
 }
 
 impl Now {
+    fn refuses(&self) -> bool {
+        self.up == Some(false) && self.probed
+    }
+
     /// A cause that changes while the database stays as it is, is remembered and no news.
     fn take_in(&mut self, contact: Contact) -> Option<Change> {
-        let before = self.health.up;
-        let (up, last_error) = match &contact {
+        let before = self.up;
+        let (up, cause) = match &contact {
             Contact::Answered => (true, None),
-            Contact::Full(cause) => (true, Some(Arc::clone(cause))),
-            Contact::Away(cause) => (false, Some(Arc::clone(cause))),
+            Contact::Full(cause) => (true, Some(cause.clone())),
+            Contact::Away(cause) => (false, Some(cause.clone())),
             Contact::Doubtful(_) | Contact::Nothing => return None,
         };
-        self.health = Health {
-            up: Some(up),
-            last_error,
-        };
+        if before != Some(up) {
+            self.since = Some(Instant::now());
+        }
+        self.up = Some(up);
+        self.cause = cause;
         match (before, contact) {
             (Some(false), Contact::Answered | Contact::Full(_)) => Some(Change::Back),
             (None, Contact::Answered) => Some(Change::Up),

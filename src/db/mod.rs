@@ -14,6 +14,7 @@ mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
 mod prober;
+mod queue;
 mod renew;
 mod sqlite;
 mod sqlite_connect;
@@ -175,11 +176,17 @@ impl Database {
         self.gate.state_of(query)
     }
 
-    /// How many connections there are.
+    /// How many connections there are, and who waits for one.
     pub fn pool_state(&self) -> PoolState {
-        match &self.kind {
+        let pool = match &self.kind {
             Kind::Postgres(database) => database.pool_state(),
             Kind::Sqlite(database) => database.pool_state(),
+        };
+        let gate = self.gate.waiting();
+        PoolState {
+            waiting: pool.waiting + gate.waiting(),
+            timeouts: pool.timeouts + gate.in_vain(),
+            ..pool
         }
     }
 

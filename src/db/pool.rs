@@ -5,12 +5,15 @@
 //! work is closed and not drained.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::gate::Pass;
+use super::queue::Queue;
+use crate::error::RequestError;
 
 /// An unused connection is closed after this long.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -28,6 +31,10 @@ pub struct PoolState {
     pub idle: usize,
     /// The most there may be.
     pub max: usize,
+    /// Loads that wait, for a connection or for their turn to ask for one.
+    pub waiting: usize,
+    /// How often one waited in vain, since the database was opened.
+    pub timeouts: u64,
 }
 
 /// The pool. Shared by its slots.
@@ -35,6 +42,7 @@ pub(super) struct Pool<C> {
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Idle<C>>>,
     max: usize,
+    queue: Queue,
     /// Closes what is idle for too long; there is one from the first connection on.
     sweeper: OnceLock<AbortHandle>,
 }
@@ -86,17 +94,40 @@ impl<C: Send + 'static> Pool<C> {
             slots: Arc::new(Semaphore::new(max)),
             idle: Mutex::new(Vec::new()),
             max,
+            queue: Queue::default(),
             sweeper: OnceLock::new(),
         })
     }
 
-    /// Waits, in order of arrival, for one of the slots. The caller sets the limit; giving up
-    /// loses nothing.
-    pub(super) async fn slot(self: &Arc<Self>, pass: Pass) -> Slot<C> {
-        let permit = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("the semaphore lives as long as the pool and is never closed");
+    /// Waits until `deadline`, in order of arrival, for one of the slots. Giving up loses nothing.
+    ///
+    /// # Errors
+    /// None became free: that says nothing about the database.
+    pub(super) async fn slot(
+        self: &Arc<Self>,
+        pass: Pass,
+        deadline: Instant,
+    ) -> Result<Slot<C>, RequestError> {
+        let slots = Arc::clone(&self.slots);
+        let permit = match Arc::clone(&slots).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self
+                .queue
+                .wait(deadline, slots.acquire_owned())
+                .await
+                .ok_or_else(super::busy)?
+                .expect("the semaphore lives as long as the pool and is never closed"),
+        };
+        Ok(self.slot_of(permit, pass))
+    }
+
+    /// A slot for work that is no load, where one is free.
+    pub(super) fn free_slot(self: &Arc<Self>) -> Option<Slot<C>> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        Some(self.slot_of(permit, Pass::default()))
+    }
+
+    fn slot_of(self: &Arc<Self>, permit: OwnedSemaphorePermit, pass: Pass) -> Slot<C> {
         Slot {
             pool: Arc::clone(self),
             _permit: permit,
@@ -115,6 +146,8 @@ impl<C: Send + 'static> Pool<C> {
             used: self.max - self.slots.available_permits().min(self.max),
             idle: self.lock().len(),
             max: self.max,
+            waiting: self.queue.waiting(),
+            timeouts: self.queue.in_vain(),
         }
     }
 
@@ -166,39 +199,51 @@ impl<C: Send + 'static> Slot<C> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use futures_util::FutureExt;
+
     use super::*;
+
+    async fn slot<C: Send + 'static>(pool: &Arc<Pool<C>>) -> Result<Slot<C>, RequestError> {
+        pool.slot(Pass::default(), Instant::now()).await
+    }
 
     #[tokio::test]
     async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
         let pool = Pool::new(2);
-        let slot = pool.slot(Pass::default()).await;
-        assert!(slot.idle().is_none());
-        slot.keep(Pooled::new(7));
-        assert_eq!(
-            pool.state(),
-            PoolState {
-                used: 0,
-                idle: 1,
-                max: 2
-            }
-        );
-        let slot = pool.slot(Pass::default()).await;
-        assert_eq!(slot.idle().map(|c| c.raw), Some(7));
-        slot.keep(Pooled::new(8));
+        let taken = slot(&pool).await.unwrap();
+        assert!(taken.idle().is_none());
+        taken.keep(Pooled::new(7));
+        let expected = PoolState {
+            idle: 1,
+            max: 2,
+            ..PoolState::default()
+        };
+        assert_eq!(pool.state(), expected);
+        let taken = slot(&pool).await.unwrap();
+        assert_eq!(taken.idle().map(|c| c.raw), Some(7));
+        taken.keep(Pooled::new(8));
         pool.clear();
-        assert!(pool.slot(Pass::default()).await.idle().is_none());
+        assert!(slot(&pool).await.unwrap().idle().is_none());
     }
 
     #[tokio::test]
     async fn no_more_slots_than_the_maximum_and_a_dropped_one_comes_back() {
         let pool = Pool::<()>::new(1);
-        let first = pool.slot(Pass::default()).await;
+        let first = slot(&pool).await.unwrap();
         assert_eq!(pool.state().used, 1);
-        let waiting =
-            tokio::time::timeout(Duration::from_millis(1), pool.slot(Pass::default())).await;
-        assert!(waiting.is_err());
+        assert!(pool.free_slot().is_none());
+        assert!(slot(&pool).await.is_err());
+        assert_eq!((pool.state().waiting, pool.state().timeouts), (0, 1));
+        let far = Instant::now() + Duration::from_hours(1);
+        let mut patient = Box::pin(pool.slot(Pass::default(), far));
+        assert!((&mut patient).now_or_never().is_none());
+        assert_eq!(pool.state().waiting, 1);
         drop(first);
-        drop(pool.slot(Pass::default()).await);
-        assert_eq!(pool.state().used, 0);
+        drop(patient.await.unwrap());
+        assert!(pool.free_slot().is_some());
+        let state = pool.state();
+        assert_eq!((state.used, state.waiting, state.timeouts), (0, 0, 1));
     }
 }

@@ -13,11 +13,11 @@ use sqlx::postgres::PgConnection;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::gate::Pass;
-use super::health::{Contact, HealthCell};
+use super::health::{Cause, Contact, HealthCell};
 use super::pool::{PoolState, Slot};
 use super::postgres_bind::bind;
 use super::postgres_connect::{Connector, NoConnection, Transaction};
-use super::postgres_fault::{breaks_connection, of_statement, server_said, went_silently};
+use super::postgres_fault::{breaks_connection, class, of_statement, server_said, went_silently};
 use super::postgres_read::{Stop, Want, Work};
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
@@ -145,7 +145,8 @@ impl Postgres {
             let Ok(end) = timeout_at(started + limits.timeout + GRACE, job).await else {
                 // The server should have ended it by itself. Dropping the transaction cancels.
                 let cause = format!("{}: no answer to a statement", self.connector.place());
-                self.health.tell(Contact::Doubtful(cause.into()));
+                self.health
+                    .tell(Contact::Doubtful(Cause::new("timeout", cause)));
                 return Err(RequestError::Timeout {
                     limit: limits.timeout,
                 });
@@ -206,7 +207,8 @@ impl Postgres {
                 if breaks_connection(&error) {
                     drop(transaction.close());
                     if let RequestError::Unavailable { detail } = &end {
-                        self.health.tell(Contact::Doubtful(Arc::clone(detail)));
+                        let cause = Cause::new(class(&error), Arc::clone(detail));
+                        self.health.tell(Contact::Doubtful(cause));
                     }
                 } else {
                     transaction.end("ROLLBACK").await;

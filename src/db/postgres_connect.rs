@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::CHECKOUT;
 use super::gate::Pass;
-use super::health::Contact;
+use super::health::{Cause, Contact};
 use super::pool::{Pool, PoolState, Pooled, Slot};
-use super::postgres_fault::{breaks_connection, is_full, may_pass, unavailable};
+use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
@@ -85,9 +85,7 @@ impl Connector {
         pass: Pass,
         deadline: Instant,
     ) -> Result<Slot<PgConnection>, RequestError> {
-        timeout_at(deadline, self.pool.slot(pass))
-            .await
-            .map_err(|_| super::busy())
+        self.pool.slot(pass, deadline).await
     }
 
     /// Begins a read-only transaction in which each statement may take `limit`. Connecting and the
@@ -147,14 +145,15 @@ impl Connector {
     }
 
     fn refused(&self, error: &Error) -> NoConnection {
-        let cause = unavailable(&self.place, error);
+        let words = unavailable(&self.place, error);
+        let cause = Cause::new(class(error), Arc::clone(&words));
         NoConnection {
             contact: if is_full(error) {
-                Contact::Full(cause.clone())
+                Contact::Full(cause)
             } else {
-                Contact::Away(cause.clone())
+                Contact::Away(cause)
             },
-            error: RequestError::Unavailable { detail: cause },
+            error: RequestError::Unavailable { detail: words },
         }
     }
 
@@ -163,14 +162,15 @@ impl Connector {
     fn silent(&self, waited: Duration) -> NoConnection {
         let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
         let limit = settings::duration_text(Duration::from_millis(100) * tenths);
-        let cause: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
+        let words: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
+        let cause = Cause::new("timeout", Arc::clone(&words));
         NoConnection {
             contact: if waited < FAIR {
-                Contact::Doubtful(Arc::clone(&cause))
+                Contact::Doubtful(cause)
             } else {
-                Contact::Away(Arc::clone(&cause))
+                Contact::Away(cause)
             },
-            error: RequestError::Unavailable { detail: cause },
+            error: RequestError::Unavailable { detail: words },
         }
     }
 
@@ -178,15 +178,15 @@ impl Connector {
     /// free, else on one of its own.
     pub(super) async fn try_out(&self) -> Contact {
         let deadline = Instant::now() + CHECKOUT;
-        let tried = match self.slot(Pass::default(), Instant::now()).await {
-            Ok(slot) => match self.begin(slot, CHECKOUT, deadline).await {
+        let tried = match self.pool.free_slot() {
+            Some(slot) => match self.begin(slot, CHECKOUT, deadline).await {
                 Ok(transaction) => {
                     transaction.end("COMMIT").await;
                     Ok(())
                 }
                 Err(error) => Err(error),
             },
-            Err(_) => self.try_apart(deadline).await,
+            None => self.try_apart(deadline).await,
         };
         tried.map_or_else(|failure| failure.contact, |()| Contact::Answered)
     }

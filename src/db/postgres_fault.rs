@@ -34,6 +34,26 @@ pub(super) fn is_full(error: &Error) -> bool {
     server_said(error).is_some_and(|said| said.code() == "53300")
 }
 
+/// The same in one word; see [`Health::class`](super::Health).
+pub(super) fn class(error: &Error) -> &'static str {
+    let Some(said) = server_said(error) else {
+        return match error {
+            Error::Io(error) if error.kind() == ErrorKind::TimedOut => "timeout",
+            Error::Io(_) => "connect",
+            Error::Tls(_) => "tls",
+            _ => "other",
+        };
+    };
+    match said.code() {
+        "53300" => "full",
+        "57P03" => "starting",
+        code if code.starts_with("28") => "auth",
+        // The connection's own end, as when the server is shut down.
+        code if code.starts_with("08") || code.starts_with("57P") => "connect",
+        _ => "other",
+    }
+}
+
 /// The cause of an error of connecting, or of the first round trip on a connection.
 pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
     format!("{place}: {}", words(error)).into()
@@ -127,6 +147,9 @@ mod tests {
     fn a_vanished_connection_is_unavailable_and_broken() {
         let error = Error::Io(std::io::Error::from(ErrorKind::UnexpectedEof));
         assert!(breaks_connection(&error) && went_silently(&error));
+        assert_eq!(class(&error), "connect");
+        let late = Error::Io(std::io::Error::from(ErrorKind::TimedOut));
+        assert_eq!(class(&late), "timeout");
         let second = Duration::from_secs(1);
         let end = of_statement("db:5432", &error, "select 1", second, second);
         assert!(matches!(end, RequestError::Unavailable { .. }), "{end}");

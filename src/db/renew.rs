@@ -34,7 +34,7 @@ impl Database {
                 self.health_cell().tell(contact);
                 return Ok(());
             }
-            Contact::Full(cause) | Contact::Away(cause) | Contact::Doubtful(cause) => cause,
+            Contact::Full(cause) | Contact::Away(cause) | Contact::Doubtful(cause) => cause.words,
             Contact::Nothing => "it does not answer in time".into(),
         };
         Err(RequestError::Unavailable { detail })

@@ -8,14 +8,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::Error;
 use sqlx::sqlite::SqliteArguments;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::gate::Pass;
-use super::health::{Contact, HealthCell};
+use super::health::{Cause, Contact, HealthCell};
 use super::pool::{Pool, PoolState, Pooled};
 use super::sqlite_connect::{Connection, Source};
 use super::sqlite_rows::{bind, read};
-use super::{CHECKOUT, GRACE, Limits, Rows, busy};
+use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{DatabaseTarget, Settings};
@@ -112,9 +112,7 @@ impl Sqlite {
         limits: Limits,
         (pass, deadline): (Pass, Instant),
     ) -> Result<Rows, RequestError> {
-        let slot = timeout_at(deadline, self.pool.slot(pass))
-            .await
-            .map_err(|_| busy())?;
+        let slot = self.pool.slot(pass, deadline).await?;
         let idle = slot
             .idle()
             .filter(|connection| self.source.is_current(&connection.raw));
@@ -222,17 +220,17 @@ impl Stop {
             Stop::Request(error) => return Contact::of(Some(error)),
             Stop::Driver(error) => error,
         };
-        let cause = || words(error);
+        let cause = |class| Cause::new(class, words(error));
         if error.as_database_error().is_none() {
-            return Contact::Away(cause());
+            return Contact::Away(cause("open"));
         }
         match primary_code(error) {
             // INTERRUPT: by us. FULL: no room for a sort. (BUSY and LOCKED are answers.)
             9 | 13 => Contact::Nothing,
             // IOERR, CORRUPT: of the whole file, or of what this statement read.
-            10 | 11 => Contact::Doubtful(cause()),
+            10 | 11 => Contact::Doubtful(cause("open")),
             // PERM, CANTOPEN, AUTH, NOTADB
-            3 | 14 | 23 | 26 => Contact::Away(cause()),
+            3 | 14 | 23 | 26 => Contact::Away(cause("open")),
             _ => Contact::Answered,
         }
     }

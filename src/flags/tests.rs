@@ -242,3 +242,32 @@ fn the_definition_is_sound() {
     let real: Vec<_> = crate::settings::flags().collect();
     definition(&real).debug_assert();
 }
+
+#[test]
+fn compare_has_a_c_of_its_own_and_bounds() {
+    let of = |line: &str| match read(line).unwrap() {
+        Flags {
+            config,
+            command: Command::Compare(wanted),
+            ..
+        } => (config, wanted.runs, wanted.clients, wanted.params.len()),
+        other => panic!("{other:?}"),
+    };
+    let file = || Some(PathBuf::from("f"));
+    assert_eq!(of("unslow compare q"), (None, None, 1, 0));
+    assert_eq!(of("unslow compare q a=b -n 5 -c 8"), (None, Some(5), 8, 1));
+    assert_eq!(of("unslow -c f compare q -c 8"), (file(), None, 8, 0));
+    assert_eq!(of("unslow compare --config f q"), (file(), None, 1, 0));
+    let refused = |line: &str| read(line).unwrap_err().to_string();
+    for runs in ["0", "10001", "-1", "many"] {
+        let said = refused(&format!("unslow compare q -n={runs}"));
+        assert!(said.contains("from 1 to 10000"), "{said}");
+    }
+    for clients in ["0", "101", "app.ini"] {
+        let said = refused(&format!("unslow compare q -c {clients}"));
+        assert!(
+            said.contains("from 1 to 100") && said.contains("--config"),
+            "{said}"
+        );
+    }
+}

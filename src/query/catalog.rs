@@ -23,6 +23,7 @@ struct Embedded;
 pub struct Catalog {
     queries: BTreeMap<String, Arc<Query>>,
     notes: Vec<String>,
+    protected_at: Option<String>,
 }
 
 impl Catalog {
@@ -34,10 +35,12 @@ impl Catalog {
     pub fn load(kind: DatabaseKind, dir: Option<&Path>) -> Result<Catalog, StartupError> {
         let mut found: BTreeMap<String, Query> = BTreeMap::new();
         let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut protected: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut add = |stem: &str, file: QueryFile| {
             if let Some(query) = file.query {
                 found.insert(stem.to_owned(), query);
                 notes.insert(stem.to_owned(), file.notes);
+                protected.insert(stem.to_owned(), file.protected_at);
             }
         };
         for name in Embedded::iter() {
@@ -68,6 +71,7 @@ impl Catalog {
         Ok(Catalog {
             queries: queries.collect(),
             notes: notes.into_values().flatten().collect(),
+            protected_at: protected.into_values().flatten().next(),
         })
     }
 
@@ -84,6 +88,21 @@ impl Catalog {
     /// The name that was most likely meant, where none is `name`.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.queries.keys().map(String::as_str))
+    }
+
+    /// Makes sure that what is said to be protected is: `restricted` says whether the settings let
+    /// only some read the queries.
+    ///
+    /// # Errors
+    /// A file says `access: token`, and everybody could read it.
+    pub fn require_access(&self, restricted: bool) -> Result<(), StartupError> {
+        let Some(place) = self.protected_at.as_ref().filter(|_| !restricted) else {
+            return Ok(());
+        };
+        let what = "`access: token`, but no setting says who may: everybody could read this query";
+        Err(StartupError::new(what).at(place).remedy(
+            "set [access] token_file (--access-token-file) or [access] allow (--access-allow)",
+        ))
     }
 
     /// One line, `FILE:LINE: …`, for each thing in the files that has no effect.

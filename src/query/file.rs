@@ -3,7 +3,7 @@
 
 use super::header::{Header, header};
 use super::statement::rewrite;
-use super::{DatabaseKind, Param, ParamDefault, Query};
+use super::{Access, DatabaseKind, Param, ParamDefault, Query};
 use crate::error::StartupError;
 use crate::error::words::shown;
 
@@ -40,6 +40,8 @@ impl Fault {
 pub(super) struct QueryFile {
     pub(super) query: Option<Query>,
     pub(super) notes: Vec<String>,
+    /// Where it says `access: token`.
+    pub(super) protected_at: Option<String>,
 }
 
 /// Reads a file. `file` names it in messages; `stem` is its name without `.sql`.
@@ -69,9 +71,10 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         policy,
         params,
         database,
+        access,
+        access_line,
         notify_line,
         unasked,
-        ineffective,
         body,
         body_line,
     } = header(text)?;
@@ -79,16 +82,14 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         return Ok(QueryFile {
             query: None,
             notes: Vec::new(),
+            protected_at: None,
         });
     }
     check_warm(&unasked, &params)?;
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
     let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
-    let mut notes: Vec<String> = ineffective
-        .into_iter()
-        .map(|(line, key)| format!("{file}:{line}: `{key}` has no effect yet"))
-        .collect();
+    let mut notes: Vec<String> = Vec::new();
     if let Some(line) = notify_line.filter(|_| kind == DatabaseKind::Sqlite) {
         notes.push(format!(
             "{file}:{line}: `notify` has no effect: SQLite sends no messages"
@@ -116,12 +117,14 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         description,
         params,
         policy,
+        access,
         kind,
         statement,
     };
     Ok(QueryFile {
         query: Some(query),
         notes,
+        protected_at: (access == Access::Token).then(|| format!("{file}:{access_line}")),
     })
 }
 

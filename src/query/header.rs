@@ -1,12 +1,12 @@
-//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys, what
-//! their values are, and which of them have an effect.
+//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys and
+//! what their values are.
 
 use std::time::Duration;
 
 use super::declaration;
 use super::file::Fault;
 use super::params::Param;
-use super::{DatabaseKind, QueryPolicy};
+use super::{Access, DatabaseKind, QueryPolicy};
 use crate::error::words::{did_you_mean, nearest, shown};
 use crate::settings::{LONGEST_DURATION, parse_duration};
 
@@ -30,9 +30,6 @@ const KEYS: [&str; 16] = [
     "show-params",
 ];
 
-/// Keys that are checked and kept, while nothing acts on them.
-const INEFFECTIVE: [&str; 1] = ["show-params"];
-
 /// PostgreSQL holds a timeout in 32 bits of milliseconds.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 24);
 /// More often, a query had better not be cached.
@@ -50,12 +47,13 @@ pub(super) struct Header {
     /// Each with its line.
     pub(super) params: Vec<(usize, Param)>,
     pub(super) database: Option<DatabaseKind>,
+    pub(super) access: Access,
+    /// The line of `access`.
+    pub(super) access_line: usize,
     /// The line of `notify`.
     pub(super) notify_line: Option<usize>,
     /// Keys that have it loaded without being asked for, each with its line.
     pub(super) unasked: Vec<(usize, &'static str)>,
-    /// Keys without an effect, each with its line.
-    pub(super) ineffective: Vec<(usize, String)>,
     /// The byte where the header is over.
     pub(super) body: usize,
     /// The line of that byte.
@@ -185,12 +183,12 @@ impl Header {
                 let kinds = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
                 self.database = Some(entry.choice(&kinds.map(|kind| (kind.name(), kind)))?);
             }
-            "access" => entry.access()?,
+            "access" => {
+                self.access = entry.choice(&[("open", Access::Open), ("token", Access::Token)])?;
+                self.access_line = line;
+            }
             "show-params" => policy.show_params = entry.switch()?,
             _ => return Err(entry.fault("is not handled", "report this as a fault of unslow")),
-        }
-        if INEFFECTIVE.contains(&key) {
-            self.ineffective.push((line, key.to_owned()));
         }
         Ok(())
     }
@@ -287,17 +285,6 @@ impl Entry<'_> {
             let problem = format!("cannot be {}{guess}", shown(self.value));
             self.fault(&problem, &format!("it is {}", names.join(" or ")))
         })
-    }
-
-    /// `token` would promise a protection that is not there.
-    fn access(&self) -> Result<(), Fault> {
-        if self.choice(&[("open", true), ("token", false)])? {
-            return Ok(());
-        }
-        Err(self.fault(
-            "cannot be `token` yet: everyone could read this query",
-            "remove the line if everyone may, else keep the file away from this server",
-        ))
     }
 
     fn tags(&self) -> Result<Vec<String>, Fault> {

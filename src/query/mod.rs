@@ -4,7 +4,8 @@
 //! - `file` reads one file: `header` its keys, `declaration` its parameters, `statement` (on the
 //!   tokens of `tokens`) its SQL;
 //! - `params` turns what a client sent into [`Arguments`]; `value`, `number` and `moment` own the
-//!   types and their canonical forms.
+//!   types and their canonical forms;
+//! - `schema` (with `pattern`) says in JSON Schema what a parameter takes.
 //!
 //! Nothing here runs a query or knows a connection.
 
@@ -15,6 +16,8 @@ mod header;
 mod moment;
 mod number;
 mod params;
+mod pattern;
+mod schema;
 mod statement;
 mod tokens;
 mod value;
@@ -47,6 +50,18 @@ impl DatabaseKind {
     }
 }
 
+/// Who may read a query, as its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// It says nothing: whoever `[access]` lets in; without that section, everybody.
+    #[default]
+    AsConfigured,
+    /// Everybody.
+    Open,
+    /// Whoever `[access]` lets in, and there has to be such a section.
+    Token,
+}
+
 /// One named query.
 #[derive(Debug)]
 pub struct Query {
@@ -62,6 +77,8 @@ pub struct Query {
     pub params: Vec<Param>,
     /// What its header says about caching and limits.
     pub policy: QueryPolicy,
+    /// Who may read it.
+    pub access: Access,
     kind: DatabaseKind,
     statement: Statement,
 }
@@ -89,7 +106,7 @@ pub struct QueryPolicy {
     pub warm: bool,
     /// Reload it that often, while it is read; at least a second.
     pub refresh: Option<Duration>,
-    /// Its parameters may appear on `/stats`. Without effect yet.
+    /// Its parameters may appear on the page `/stats`.
     pub show_params: bool,
 }
 

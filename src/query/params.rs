@@ -3,12 +3,13 @@
 
 use std::cmp::Ordering;
 
-use super::value::{Arguments, ParamType, Value};
+use super::Query;
+use super::value::{Arguments, ParamType, Value, texts};
 use crate::error::RequestError;
 use crate::error::words::{did_you_mean, nearest, shown};
 
-/// The longest value a client may send, in bytes.
-const LONGEST: usize = 8 * 1024;
+/// The longest value a client may send, in characters, as a JSON Schema counts them.
+pub(super) const LONGEST: usize = 8 * 1024;
 
 /// How many values of a list a message names.
 const LISTED: usize = 20;
@@ -44,6 +45,19 @@ pub enum Allowed {
     List(Vec<Value>),
     /// From the first to the second, inclusive at both ends.
     Range(Value, Value),
+}
+
+impl Query {
+    /// The parameters of a call, by its [`Arguments::canonical`] bytes, for pages: `since=2026-01-01,
+    /// top=10`, without those that are null. `None` where they may not be shown, or are not those of
+    /// this query.
+    pub fn shown_params(&self, canonical: &[u8]) -> Option<String> {
+        let texts = texts(canonical).filter(|texts| texts.len() == self.params.len())?;
+        let named = self.params.iter().zip(texts);
+        let named = named.filter_map(|(param, text)| Some(format!("{}={}", param.name, text?)));
+        let named: Vec<String> = named.collect();
+        self.policy.show_params.then(|| named.join(", "))
+    }
 }
 
 impl Allowed {
@@ -86,8 +100,8 @@ impl Param {
     /// or null where null is the default.
     fn value(&self, sent: Option<&str>) -> Result<Value, RequestError> {
         if let Some(text) = sent {
-            if text.len() > LONGEST {
-                return Err(self.refuse(&format!("is longer than {LONGEST} bytes")));
+            if text.chars().nth(LONGEST).is_some() {
+                return Err(self.refuse(&format!("is longer than {LONGEST} characters")));
             }
             if text.contains('\0') {
                 return Err(self.refuse("holds a NUL character"));

@@ -1,6 +1,7 @@
 //! Typed parameter values: how the text of each type is read, its one canonical form, the order
 //! of values, and the bytes that stand for a call in a cache key. It knows no parameters.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -201,21 +202,51 @@ impl Arguments {
     }
 }
 
-/// Checks that this is a whole number of any size and gives it back.
-fn whole(text: &str) -> Result<&str, &'static str> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("is not a whole number");
+/// The texts of the values in [`Arguments::canonical`] bytes, `None` for null.
+pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
+    let mut texts = Vec::new();
+    while let Some((tag, rest)) = canonical.split_first() {
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+        let (text, rest) = rest.split_at_checked(length)?;
+        let text = std::str::from_utf8(text).ok()?;
+        texts.push((*tag != Value::Null.tag()).then_some(text));
+        canonical = rest;
     }
-    Ok(text)
+    Some(texts)
 }
 
-fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("is neither true nor false"),
+/// The digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for whole
+/// numbers, so they are here.
+fn whole(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(text.into());
     }
+    match number::canonical(text) {
+        Ok(number) if !number.contains('.') => Ok(number.into()),
+        _ => Err("is not a whole number"),
+    }
+}
+
+/// How the two are written, in whatever case.
+pub(super) const BOOLEANS: [(&str, bool); 8] = [
+    ("true", true),
+    ("1", true),
+    ("yes", true),
+    ("on", true),
+    ("false", false),
+    ("0", false),
+    ("no", false),
+    ("off", false),
+];
+
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    let found = BOOLEANS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    let (_, value) = found.ok_or("is neither true nor false")?;
+    Ok(*value)
 }
 
 fn uuid(text: &str) -> Result<String, &'static str> {

@@ -73,8 +73,8 @@ impl Generation {
         let heartbeats = Arc::new(Heartbeats::default());
         let counted = (door, &connections);
         let mut http = Http::new(&settings, workers, site.clone(), &heartbeats, counted);
-        for (socket, manner) in listeners.served().map_err(failed)? {
-            http = http.listen(socket, manner).map_err(failed)?;
+        for (socket, reception) in listeners.served().map_err(failed)? {
+            http = http.listen(socket, reception).map_err(failed)?;
         }
         let server = http.run();
         let handle = server.handle();

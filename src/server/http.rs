@@ -27,7 +27,7 @@ use super::sockets::system::{self, Listening, Socket};
 use super::tls::Pair;
 use super::wire::{Patience, Timed, Wire};
 use crate::settings::Server as ServerSettings;
-use crate::web::{Connection, Manner, Shortcut, Site, around, routes};
+use crate::web::{Connection, Manner, Reception, Shortcut, Site, around, routes};
 
 /// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
 /// shorter anyway.
@@ -83,15 +83,15 @@ impl Http {
     }
 
     /// Serves what comes in at this socket.
-    pub(super) fn listen(mut self, socket: Listening, manner: Manner) -> io::Result<Http> {
+    pub(super) fn listen(mut self, socket: Listening, reception: Reception) -> io::Result<Http> {
         let factory = self.factory.clone();
         self.builder = match socket {
             Listening::Tcp(socket) => self.builder.listen("tcp", socket, move || {
-                factory.make(manner, system::over_tcp)
+                factory.make(reception, system::over_tcp)
             })?,
             #[cfg(unix)]
             Listening::Unix(socket) => self.builder.listen_uds("unix", socket, move || {
-                factory.make(manner, system::over_unix)
+                factory.make(reception, system::over_unix)
             })?,
         };
         Ok(self)
@@ -116,7 +116,7 @@ struct Factory {
 impl Factory {
     fn make<S: 'static>(
         &self,
-        manner: Manner,
+        reception: Reception,
         open: fn(S) -> (Socket, Option<SocketAddr>),
     ) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError: Debug>
     + use<S> {
@@ -142,7 +142,7 @@ impl Factory {
             .h1(map_config(application, |()| AppConfig::default()));
         fn_service(move |stream: S| {
             let arrival = arrival.clone();
-            async move { arrival.accept(open(stream), manner).await }
+            async move { arrival.accept(open(stream), reception).await }
         })
         .and_then(http)
     }
@@ -152,12 +152,12 @@ impl Arrival {
     async fn accept(
         self,
         (socket, peer): (Socket, Option<SocketAddr>),
-        manner: Manner,
+        reception: Reception,
     ) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
         let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
         let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
-        let timed = Timed::new(socket, Connection::new(manner), self.patience, visitor);
-        let wire = match self.tls.filter(|_| manner == Manner::Tls) {
+        let timed = Timed::new(socket, Connection::new(reception), self.patience, visitor);
+        let wire = match self.tls.filter(|_| reception.manner == Manner::Tls) {
             None => Wire::Plain(timed),
             Some(config) => {
                 let handshake = TlsAcceptor::from(config).accept(timed);

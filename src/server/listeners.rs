@@ -7,7 +7,7 @@ use std::io;
 use super::sockets::system::{Inherited, Listening, Standing};
 use crate::error::StartupError;
 use crate::settings::{Bind, Settings};
-use crate::web::Manner;
+use crate::web::{Audience, Manner, Reception};
 
 /// Where HTTP and HTTPS are when nobody says.
 const HTTP: u16 = 80;
@@ -31,6 +31,8 @@ struct Listener {
 enum Role {
     /// HTTP; over TCP inside TLS, where there is a pair for it.
     Main { tls: bool },
+    /// The same, for operators alone.
+    Stats { tls: bool },
     /// Plain HTTP, to send visitors on.
     Redirect,
 }
@@ -40,8 +42,11 @@ fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
     let tls = settings.tls.as_ref();
     let main = Role::Main { tls: tls.is_some() };
     let redirects = tls.into_iter().flat_map(|tls| &tls.redirect_bind);
+    let stats = Role::Stats { tls: tls.is_some() };
     let binds = settings.server.bind.iter().map(move |bind| (bind, main));
-    binds.chain(redirects.map(|bind| (bind, Role::Redirect)))
+    binds
+        .chain(settings.stats_bind.iter().map(move |bind| (bind, stats)))
+        .chain(redirects.map(|bind| (bind, Role::Redirect)))
 }
 
 impl Listeners {
@@ -104,26 +109,30 @@ impl Listeners {
         Ok(renewed)
     }
 
-    /// The same sockets once more, with the manner in which each is served.
+    /// The same sockets once more, with how and for whom each is served.
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn served(&self) -> io::Result<Vec<(Listening, Manner)>> {
-        let to = self
-            .0
-            .iter()
-            .filter(|one| one.is_tls())
-            .find_map(|one| one.socket.port());
+    pub(super) fn served(&self) -> io::Result<Vec<(Listening, Reception)>> {
+        let mut encrypted = self.main().filter(|one| one.is_tls());
+        let to = encrypted.find_map(|one| one.socket.port());
+        let elsewhere = self.stats().next().is_some();
         let served = |one: &Listener| {
             let manner = match one.role {
-                Role::Main { .. } if one.is_tls() => Manner::Tls,
-                Role::Main { .. } => Manner::Plain,
                 Role::Redirect => Manner::Redirect {
                     from: one.socket.port().unwrap_or(HTTP),
                     to: to.unwrap_or(HTTPS),
                 },
+                _ if one.is_tls() => Manner::Tls,
+                _ => Manner::Plain,
             };
-            Ok((one.try_clone()?.socket, manner))
+            let audience = match one.role {
+                Role::Stats { .. } => Audience::Operators,
+                _ if elsewhere => Audience::Visitors,
+                _ => Audience::Everyone,
+            };
+            let reception = Reception { manner, audience };
+            Ok((one.try_clone()?.socket, reception))
         };
         self.0.iter().map(served).collect()
     }
@@ -138,10 +147,24 @@ impl Listeners {
         self.0.is_empty()
     }
 
-    /// Where clients find them, without those that only send them on.
+    /// Where visitors find them, without those that only send them on.
     pub fn urls(&self) -> Vec<String> {
-        let main = self.0.iter().filter(|one| one.role != Role::Redirect);
-        main.map(Listener::url).collect()
+        self.main().map(Listener::url).collect()
+    }
+
+    /// Where operators alone find `/stats`; empty where it is beside everything else.
+    pub fn stats_urls(&self) -> Vec<String> {
+        self.stats().map(Listener::url).collect()
+    }
+
+    fn main(&self) -> impl Iterator<Item = &Listener> {
+        let is_main = |one: &&Listener| matches!(one.role, Role::Main { .. });
+        self.0.iter().filter(is_main)
+    }
+
+    fn stats(&self) -> impl Iterator<Item = &Listener> {
+        let is_stats = |one: &&Listener| matches!(one.role, Role::Stats { .. });
+        self.0.iter().filter(is_stats)
     }
 
     /// Each socket with the name of its setting and whether its path is to be removed at the end.
@@ -218,7 +241,11 @@ impl Listener {
 
     /// Whether TLS is spoken here.
     fn is_tls(&self) -> bool {
-        self.role == Role::Main { tls: true } && self.socket.is_tcp()
+        let tls = match self.role {
+            Role::Main { tls } | Role::Stats { tls } => tls,
+            Role::Redirect => false,
+        };
+        tls && self.socket.is_tcp()
     }
 
     fn url(&self) -> String {
@@ -239,6 +266,7 @@ fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
     StartupError::new(format!("cannot listen on {bind}: {error}"))
         .at(match role {
             Role::Main { .. } => "--bind / [server] bind",
+            Role::Stats { .. } => "--stats-bind / [stats] bind",
             Role::Redirect => "--redirect-bind / [tls] redirect_bind",
         })
         .remedy(remedy)

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use super::Bind;
 use super::values::{Fault, Given, Read, list};
+use super::{Bind, Settings, Shown};
+use crate::error::StartupError;
 
 /// Addresses with commas between them; at least one.
 pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
@@ -12,6 +13,29 @@ pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
         return Err(Fault::new("names no address", BIND_FORMS));
     }
     Ok(binds)
+}
+
+/// Makes sure that what is for operators alone is not also where everybody comes.
+///
+/// # Errors
+/// An address of `[stats] bind` is also one of another setting.
+pub(super) fn keep_apart(settings: &Settings, shown: &[Shown]) -> Result<(), StartupError> {
+    let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
+    let others = || settings.server.bind.iter().chain(redirects.clone());
+    let both = settings
+        .stats_bind
+        .iter()
+        .find(|bind| others().any(|other| other == *bind));
+    let Some(bind) = both else { return Ok(()) };
+    let place = shown
+        .iter()
+        .find(|one| one.section == "stats" && one.key == "bind");
+    let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
+    Err(
+        StartupError::new(format!("{bind} is listened on for everybody already"))
+            .at(format!("{place}[stats] bind"))
+            .remedy("name an address that is in no other setting, or remove it from there"),
+    )
 }
 
 const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT, unix:PATH or fd://N";

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AccessFormat, Cache, DatabaseLimits, DatabaseTarget, Facility, Log, LogTarget, Network,
-    Postgres, Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
+    Access, AccessFormat, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Facility, Log,
+    LogTarget, Network, Postgres, Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
@@ -25,7 +25,9 @@ pub(super) struct Draft {
     pub(super) demo_delay: Duration,
     pub(super) log: Log,
     pub(super) stats_allow: Vec<Network>,
+    pub(super) stats_bind: Vec<Bind>,
     pub(super) admin_token: Option<Secret>,
+    pub(super) access: Access,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Draft {
                 debug: false,
                 home: String::new(),
                 show_host: false,
+                cors_origins: CorsOrigins::These(Vec::new()),
             },
             process: Process::blank(),
             tls: tls::Parts::BLANK,
@@ -112,7 +115,9 @@ impl Draft {
                 syslog_facility: Facility(0),
             },
             stats_allow: Vec::new(),
+            stats_bind: Vec::new(),
             admin_token: None,
+            access: Access::default(),
         }
     }
 
@@ -136,7 +141,9 @@ impl Draft {
             demo_delay: self.demo_delay,
             log: self.log,
             stats_allow: self.stats_allow,
+            stats_bind: self.stats_bind,
             admin_token: self.admin_token,
+            access: self.access,
         })
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! To add a setting, add its row (and its lines in `assets/app.ini`, which a test asks for).
 
+mod access;
 mod data;
 mod logs;
 mod process;
@@ -177,7 +178,7 @@ fn put<T>(place: &mut Option<T>, value: Result<T, Fault>) -> Result<(), Fault> {
 }
 
 /// Each section: its name, an older name of it, and its heading in the help.
-const SECTIONS: [(&str, Option<&str>, &str); 11] = [
+const SECTIONS: [(&str, Option<&str>, &str); 12] = [
     ("server", None, "Server"),
     ("tls", None, "Server"),
     ("postgres", Some("postgresql"), "Database"),
@@ -188,6 +189,7 @@ const SECTIONS: [(&str, Option<&str>, &str); 11] = [
     ("log", None, "Logs"),
     ("admin", None, "Who may"),
     ("stats", None, "Who may"),
+    ("access", None, "Who may"),
     ("demo", None, "Demo"),
 ];
 
@@ -197,6 +199,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
         data::ROWS
             .iter()
             .chain(&serving::ROWS)
+            .chain(&access::ROWS)
             .chain(&process::ROWS)
             .chain(&tls::ROWS)
             .chain(&logs::ROWS)

@@ -32,8 +32,38 @@ pub struct Settings {
     pub log: Log,
     /// `[stats] allow`: networks besides loopback that may see `/stats` and purge.
     pub stats_allow: Vec<Network>,
+    /// `[stats] bind`: where alone `/stats` and what else is for operators is to be found; empty:
+    /// beside everything else.
+    pub stats_bind: Vec<Bind>,
     /// `[admin] token_file`, read: the admin token.
     pub admin_token: Option<Secret>,
+    /// `[access]`
+    pub access: Access,
+}
+
+impl Settings {
+    /// Every address that is listened on, whatever for.
+    pub fn binds(&self) -> impl Iterator<Item = &Bind> {
+        let redirects = self.tls.iter().flat_map(|tls| &tls.redirect_bind);
+        let main = self.server.bind.iter().chain(&self.stats_bind);
+        main.chain(redirects)
+    }
+}
+
+/// `[access]`: who may read the queries. Blank, everybody may.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// `token_file`, read.
+    pub token: Option<Secret>,
+    /// Networks that need no token.
+    pub allow: Vec<Network>,
+}
+
+impl Access {
+    /// Whether queries are protected, where they do not say otherwise.
+    pub fn is_restricted(&self) -> bool {
+        self.token.is_some() || !self.allow.is_empty()
+    }
 }
 
 /// `[server]`
@@ -71,6 +101,18 @@ pub struct Server {
     pub home: String,
     /// Whether the page at `/` names the database host.
     pub show_host: bool,
+    /// Whose pages may read the data of queries.
+    pub cors_origins: CorsOrigins,
+}
+
+/// `[server] cors_origins`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorsOrigins {
+    /// Pages of every site.
+    Any,
+    /// Pages of these sites: each `scheme://host` or `scheme://host:port`, as browsers write it.
+    /// None: only pages of our own.
+    These(Vec<String>),
 }
 
 /// `[tls]`

@@ -1,156 +1,210 @@
-//! The counters kept per query: each one once, with its name and what it counts, and the sharded
-//! cells they live in. What the numbers mean together is in `snapshot`.
+//! The counters kept per query: each one once, with its name, what it counts, which sum it is a
+//! part of, and the name and label it has where others collect it. Recording into them is `cells`',
+//! what they mean together is in `numbers`.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+/// Makes [`Counter`] and the table of all counters, from one line for each:
+/// `Variant "name", Part, Family("label value"), "What it counts.";`
+macro_rules! counters {
+    ($($variant:ident $name:literal, $part:ident, $family:ident($label:literal), $help:literal;)+) => {
+        /// One counter of a query.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter { $(#[doc = $help] $variant,)+ }
 
-/// One counter of a query.
+        /// Every counter with its name and what it counts, in the order of [`Counter`].
+        pub const COUNTERS: [(Counter, &str, &str); [$($name),+].len()] =
+            [$((Counter::$variant, $name, $help)),+];
+
+        impl Counter {
+            /// Which sum it is a part of.
+            pub fn part(self) -> Part {
+                match self { $(Counter::$variant => Part::$part,)+ }
+            }
+
+            /// The name it has in common with others of its kind, and the value of the label that
+            /// tells them apart; empty where the kind has no label.
+            pub fn family(self) -> (Family, &'static str) {
+                match self { $(Counter::$variant => (Family::$family, $label),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    HitMemory "hit_memory", Hit, Hits("memory"),
+        "Requests answered with a fresh copy from memory.";
+    HitRedis "hit_redis", Hit, Hits("redis"),
+        "Requests answered with a fresh copy from Redis.";
+    StaleRevalidating "stale_revalidating", Stale, StaleServed("revalidating"),
+        "Requests answered with a stale copy while a refresh ran.";
+    StaleLoadError "stale_load_error", Stale, StaleServed("load_error"),
+        "Requests answered with a stale copy because loading failed.";
+    Coalesced "coalesced", Coalesced, Coalesced(""),
+        "Requests that waited for another request's load.";
+    Miss "miss", Miss, Misses(""),
+        "Requests whose own load ran and succeeded.";
+    BypassCacheOff "bypass_cache_off", Bypass, Bypassed(""),
+        "Requests of queries that are never cached.";
+    BypassTooLarge "bypass_too_large", Bypass, Bypassed(""),
+        "Requests whose answer is known to be too large to store.";
+    BypassCompare "bypass_compare", Bypass, Bypassed(""),
+        "Requests of a comparison, which asks one tier alone or the database.";
+    Error "error", Error, RequestErrors(""),
+        "Requests that got no value.";
+    LoadsRequest "loads_request", Load, Loads("request"),
+        "Loads that a request began because it had no copy to answer with.";
+    LoadsRefresh "loads_refresh", Load, Loads("refresh"),
+        "Loads behind a request that was answered with a copy.";
+    LoadsWarm "loads_warm", Load, Loads("warm"),
+        "Loads of the warm-up.";
+    LoadsSchedule "loads_schedule", Load, Loads("schedule"),
+        "Loads of the schedule.";
+    LoadsAdmin "loads_admin", Load, Loads("admin"),
+        "Loads that an operator asked for.";
+    LoadErrorsTimeout "load_errors_timeout", LoadError, LoadErrors("timeout"),
+        "Loads that took longer than their limit.";
+    LoadErrorsUnavailable "load_errors_unavailable", LoadError, LoadErrors("unavailable"),
+        "Loads that did not reach the database.";
+    LoadErrorsRefused "load_errors_refused", LoadError, LoadErrors("refused"),
+        "Loads that the database refused because they are no read.";
+    LoadErrorsFailed "load_errors_failed", LoadError, LoadErrors("failed"),
+        "Loads whose statement the database reported an error for.";
+    LoadErrorsBadQuery "load_errors_bad_query", LoadError, LoadErrors("bad_query"),
+        "Loads of queries that cannot be answered as they are written.";
+    LoadErrorsTooLarge "load_errors_too_large", LoadError, LoadErrors("too_large"),
+        "Loads whose result was larger than the bound.";
+    LoadErrorsInternal "load_errors_internal", LoadError, LoadErrors("internal"),
+        "Loads that a fault of this program, or its end, cut short.";
+    LoadMicros "load_microseconds", Own, LoadSeconds(""),
+        "Time spent in loads.";
+    SavedMicros "time_saved_microseconds", Own, TimeSaved(""),
+        "Load time of the served copies less the requests' own time.";
+    CoalescedSavedMicros "coalesced_saved_microseconds", Own, CoalescedTimeSaved(""),
+        "Load time of what other requests loaded less the time of waiting for it.";
+    ServedBytes "served_bytes", Own, ServedBytes(""),
+        "Bytes of bodies served from the cache.";
+    Compressions "compressions", Own, Compressions(""),
+        "Variants of bodies that were encoded.";
+}
+
+/// Sums that counters are parts of. The first six, the ways in which a request ends, add up to
+/// `requests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Counter {
-    /// `hit_memory`
-    HitMemory,
-    /// `hit_redis`
-    HitRedis,
-    /// `stale_revalidating`
-    StaleRevalidating,
-    /// `stale_load_error`
-    StaleLoadError,
-    /// `coalesced`
+pub enum Part {
+    /// Fresh copies.
+    Hit,
+    /// Stale copies.
+    Stale,
+    /// Another request's load.
     Coalesced,
-    /// `miss`
+    /// The request's own load.
     Miss,
-    /// `bypass_cache_off`
-    BypassCacheOff,
-    /// `bypass_too_large`
-    BypassTooLarge,
-    /// `error`
+    /// The cache deliberately not used.
+    Bypass,
+    /// No value.
     Error,
     /// `loads`
-    Loads,
+    Load,
     /// `load_errors`
-    LoadErrors,
-    /// `load_microseconds`
-    LoadMicros,
-    /// `time_saved_microseconds`
-    SavedMicros,
-    /// `served_bytes`
-    ServedBytes,
-    /// `compressions`
-    Compressions,
+    LoadError,
+    /// A number of its own.
+    Own,
 }
 
-/// Every counter with its name and what it counts, in the order of [`Counter`].
-pub const COUNTERS: [(Counter, &str, &str); 15] = [
-    (
-        Counter::HitMemory,
-        "hit_memory",
-        "Requests answered with a fresh copy from memory.",
-    ),
-    (
-        Counter::HitRedis,
-        "hit_redis",
-        "Requests answered with a fresh copy from Redis.",
-    ),
-    (
-        Counter::StaleRevalidating,
-        "stale_revalidating",
-        "Requests answered with a stale copy while a refresh ran.",
-    ),
-    (
-        Counter::StaleLoadError,
-        "stale_load_error",
-        "Requests answered with a stale copy because loading failed.",
-    ),
-    (
-        Counter::Coalesced,
-        "coalesced",
-        "Requests that waited for another request's load.",
-    ),
-    (
-        Counter::Miss,
-        "miss",
-        "Requests whose own load ran and succeeded.",
-    ),
-    (
-        Counter::BypassCacheOff,
-        "bypass_cache_off",
-        "Requests of queries that are never cached.",
-    ),
-    (
-        Counter::BypassTooLarge,
-        "bypass_too_large",
-        "Requests whose answer is known to be too large to store.",
-    ),
-    (Counter::Error, "error", "Requests that got no value."),
-    (
-        Counter::Loads,
-        "loads",
-        "Statements run on the database, refreshes included.",
-    ),
-    (Counter::LoadErrors, "load_errors", "Loads that failed."),
-    (
-        Counter::LoadMicros,
-        "load_microseconds",
-        "Time spent in loads.",
-    ),
-    (
-        Counter::SavedMicros,
-        "time_saved_microseconds",
-        "Load time of the served copies less the requests' own time.",
-    ),
-    (
-        Counter::ServedBytes,
-        "served_bytes",
-        "Bytes of bodies served from the cache.",
-    ),
-    (
-        Counter::Compressions,
-        "compressions",
-        "Variants of bodies that were encoded.",
-    ),
-];
-
-/// Threads share no cell as long as there are no more of them than shards.
-const SHARDS: usize = 8;
-
-/// All counters of one query. Recording is a relaxed addition to the calling thread's shard.
-#[derive(Debug, Default)]
-pub(super) struct Cells {
-    shards: [Shard; SHARDS],
-}
-
-/// Aligned so that two threads never write to one cache line (nor to a pair that is fetched
-/// together).
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Shard([AtomicU64; COUNTERS.len()]);
-
-impl Cells {
-    pub(super) fn add(&self, counter: Counter, amount: u64) {
-        self.shards[shard()].0[counter as usize].fetch_add(amount, Ordering::Relaxed);
-    }
-
-    pub(super) fn sum(&self, counter: Counter) -> u64 {
-        self.shards
-            .iter()
-            .map(|shard| shard.0[counter as usize].load(Ordering::Relaxed))
-            .fold(0, u64::wrapping_add)
+impl Part {
+    /// Whether it is a part of `requests`.
+    pub fn is_request(self) -> bool {
+        !matches!(self, Part::Load | Part::LoadError | Part::Own)
     }
 }
 
-/// The calling thread's shard: handed out in turn.
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    MINE.with(|mine| {
-        if mine.get() == usize::MAX {
-            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+/// Makes [`Family`], from one line for each: `Variant "name", Unit, "label", "What it counts.";`
+macro_rules! families {
+    ($($variant:ident $name:literal, $unit:ident, $label:literal, $help:literal;)+) => {
+        /// Counters that have one name where others collect them (without prefix), and a label
+        /// that tells them apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Family { $(#[doc = $help] $variant,)+ }
+
+        impl Family {
+            /// Every one, in order.
+            pub const ALL: [Family; [$($name),+].len()] = [$(Family::$variant),+];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self { $(Family::$variant => $name,)+ }
+            }
+
+            /// The label's name; `None` where it has none.
+            pub fn label(self) -> Option<&'static str> {
+                let label = match self { $(Family::$variant => $label,)+ };
+                (!label.is_empty()).then_some(label)
+            }
+
+            /// What its counters count.
+            pub fn help(self) -> &'static str {
+                match self { $(Family::$variant => $help,)+ }
+            }
+
+            /// What its counters are in.
+            pub fn unit(self) -> Unit {
+                match self { $(Family::$variant => Unit::$unit,)+ }
+            }
         }
-        mine.get()
-    })
+    };
+}
+
+families! {
+    Requests "requests_total", Count, "",
+        "Requests that were answered, however they ended.";
+    Hits "hits_total", Count, "tier",
+        "Requests answered with a fresh copy, by the tier it came from.";
+    StaleServed "stale_served_total", Count, "reason",
+        "Requests answered with a stale copy, by the reason.";
+    Coalesced "coalesced_total", Count, "",
+        "Requests that waited for another request's load.";
+    Misses "misses_total", Count, "",
+        "Requests whose own load ran and succeeded.";
+    Bypassed "bypassed_total", Count, "",
+        "Requests past the cache.";
+    RequestErrors "request_errors_total", Count, "",
+        "Requests that got no value.";
+    Loads "loads_total", Count, "trigger",
+        "Statements run on the database, by what began them.";
+    LoadErrors "load_errors_total", Count, "class",
+        "Loads that failed, by the class of the error.";
+    LoadSeconds "load_seconds_total", Microseconds, "",
+        "Time spent in loads.";
+    TimeSaved "time_saved_seconds_total", Microseconds, "",
+        "Load time of the served copies less the requests' own time.";
+    CoalescedTimeSaved "coalesced_time_saved_seconds_total", Microseconds, "",
+        "Load time of what other requests loaded less the time of waiting for it.";
+    ServedBytes "served_bytes_total", Bytes, "",
+        "Bytes of bodies served from the cache.";
+    Compressions "compressions_total", Count, "",
+        "Variants of bodies that were encoded.";
+}
+
+/// What a counter is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Pieces.
+    Count,
+    /// Microseconds; the families that are of them have the name of seconds.
+    Microseconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Family {
+    /// The counters that add up to it, each with the value of its label; several may have the same.
+    pub fn counters(self) -> impl Iterator<Item = (Counter, &'static str)> {
+        let all = COUNTERS.iter().map(|(counter, ..)| *counter);
+        all.filter_map(move |counter| match (self, counter.family()) {
+            (Family::Requests, _) => counter.part().is_request().then_some((counter, "")),
+            (_, (family, value)) => (family == self).then_some((counter, value)),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -170,14 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn threads_add_to_one_sum() {
-        let cells = Cells::default();
-        std::thread::scope(|scope| {
-            for _ in 0..2 * SHARDS {
-                scope.spawn(|| (0..1000).for_each(|_| cells.add(Counter::Miss, 1)));
-            }
-        });
-        assert_eq!(cells.sum(Counter::Miss), 2000 * SHARDS as u64);
-        assert_eq!(cells.sum(Counter::HitMemory), 0);
+    fn every_counter_is_in_one_family_with_a_label_value_where_that_has_a_label() {
+        for (counter, name, _) in COUNTERS {
+            let (family, value) = counter.family();
+            assert_eq!(family.label().is_some(), !value.is_empty(), "{name}");
+            assert!(family.counters().any(|(own, _)| own == counter), "{name}");
+        }
+        for family in Family::ALL {
+            assert!(family.counters().count() > 0, "{}", family.name());
+            assert!(family.name().ends_with("_total") && family.help().ends_with('.'));
+            let of_seconds = family.name().contains("seconds");
+            assert_eq!(of_seconds, family.unit() == Unit::Microseconds);
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::{MOST, MOST_MEASURED};
+
 /// Buckets for each doubling: each is at most 9 % wide.
 const PER_OCTAVE: u16 = 8;
 /// Doublings from [`LOWEST`] on, up to a quarter of an hour.
@@ -19,23 +21,43 @@ pub(super) const BUCKETS: usize = (PER_OCTAVE * OCTAVES) as usize + 2;
 /// are edges of buckets, so that no count has to be guessed.
 const SHOWN: std::ops::RangeInclusive<u16> = 11..=27;
 
-/// The bucket a time falls into; each takes in its upper edge.
+/// The eight edges within a doubling: 2^(n/8).
+const EDGES: [f64; PER_OCTAVE as usize] = [
+    1.0,
+    1.090_507_732_665_257_7,
+    1.189_207_115_002_721,
+    1.296_839_554_651_009_6,
+    std::f64::consts::SQRT_2,
+    1.542_210_825_407_940_7,
+    1.681_792_830_507_429,
+    1.834_008_086_409_342_4,
+];
+
+/// A float's digits without its exponent.
+const MANTISSA: u64 = (1 << 52) - 1;
+
+/// In nanoseconds; five hundred years and more are as long.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The bucket a time falls into; each takes in its upper edge. Found in the bits of the number, as
+/// a logarithm would cost a request more than all else that is counted of it.
 pub(super) fn bucket(time: Duration) -> usize {
     #[expect(
         clippy::cast_precision_loss,
         reason = "buckets are wider than what is lost"
     )]
-    let ratio = time.as_nanos() as f64 / LOWEST;
+    let ratio = nanos(time) as f64 / LOWEST;
     if ratio <= 1.0 {
         return 0;
     }
-    let place = (ratio.log2() * f64::from(PER_OCTAVE)).ceil();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "above zero, and small: a logarithm"
-    )]
-    (place as usize).min(BUCKETS - 1)
+    let bits = ratio.to_bits();
+    // Above one, so neither the sign nor a negative exponent is in the way.
+    let doublings = (bits >> 52) - 1023;
+    let passed = |edge: &&f64| bits & MANTISSA > edge.to_bits() & MANTISSA;
+    let place = usize::from(PER_OCTAVE) * usize::try_from(doublings).unwrap_or(usize::MAX / 16);
+    (place + EDGES.iter().filter(passed).count()).min(BUCKETS - 1)
 }
 
 /// The upper edge of a bucket in seconds.
@@ -49,13 +71,13 @@ fn edge(bucket: u16) -> f64 {
 pub struct Distribution {
     /// Bucket and count, in the order of buckets, without those that are empty.
     counts: Vec<(u16, u64)>,
-    /// All times together, in microseconds.
+    /// All times together, in nanoseconds.
     sum: u64,
 }
 
 impl Distribution {
     /// From a count for each bucket.
-    pub(super) fn of(counts: impl Iterator<Item = u64>, sum_micros: u64) -> Distribution {
+    pub(super) fn of(counts: impl Iterator<Item = u64>, sum_nanos: u64) -> Distribution {
         let counts = counts
             .enumerate()
             .filter(|(_, count)| *count > 0)
@@ -63,7 +85,7 @@ impl Distribution {
             .collect();
         Distribution {
             counts,
-            sum: sum_micros,
+            sum: sum_nanos,
         }
     }
 
@@ -72,9 +94,39 @@ impl Distribution {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
+    /// Whether the buckets are some that there are, in their order, with counts that can be added.
+    pub(super) fn is_sound(&self) -> bool {
+        let total = self
+            .counts
+            .iter()
+            .try_fold(0_u64, |total, (bucket, count)| {
+                let known = usize::from(*bucket) < BUCKETS && *count > 0;
+                total
+                    .checked_add(*count)
+                    .filter(|sum| known && *sum <= MOST)
+            });
+        total.is_some()
+            && self.counts.is_sorted_by(|(a, _), (b, _)| a < b)
+            && self.sum <= MOST_MEASURED
+    }
+
     /// All times together.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "nanoseconds are exact below 2^53, a hundred days; above, to a part in 10^16"
+    )]
     pub fn sum_seconds(&self) -> f64 {
-        super::snapshot::seconds(self.sum)
+        self.sum as f64 / 1e9
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The sum in nanoseconds, and each bucket with its count.
+    pub(super) fn parts(&self) -> (u64, &[(u16, u64)]) {
+        (self.sum, &self.counts)
     }
 
     /// The time that a share `q` of them did not pass, by the nearest rank, in seconds, exact to
@@ -144,7 +196,12 @@ fn middle(bucket: u16) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::float_cmp,
+        clippy::cast_precision_loss,
+        reason = "a test may stop at the first surprise"
+    )]
 
     use super::*;
 
@@ -153,7 +210,7 @@ mod tests {
         let mut sum = 0;
         for time in times {
             counts[bucket(*time)] += 1;
-            sum += u64::try_from(time.as_micros()).unwrap();
+            sum += nanos(*time);
         }
         Distribution::of(counts.into_iter(), sum)
     }
@@ -174,6 +231,28 @@ mod tests {
         }
         assert_eq!(bucket(Duration::ZERO), 0);
         assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn the_bits_of_a_number_give_the_bucket_that_its_logarithm_gives() {
+        let by_logarithm = |time: Duration| {
+            let place = (time.as_secs_f64() * 1e9 / LOWEST).log2() * f64::from(PER_OCTAVE);
+            (place, place.ceil().max(0.0))
+        };
+        let mut time = Duration::from_nanos(1);
+        while time < Duration::from_mins(17) {
+            let (place, expected) = by_logarithm(time);
+            // On an edge a logarithm is off by its last digit.
+            if (place - place.round()).abs() > 1e-9 {
+                assert_eq!(bucket(time) as f64, expected, "{time:?}");
+            }
+            time += Duration::from_nanos(1) + time / 997;
+        }
+        for (doublings, at) in (0..OCTAVES).map(|doublings| (doublings, 250_u64 << doublings)) {
+            let bucket_at = |nanos| bucket(Duration::from_nanos(nanos));
+            let own = usize::from(doublings * PER_OCTAVE);
+            assert_eq!((bucket_at(at), bucket_at(at + 1)), (own, own + 1), "{at}");
+        }
     }
 
     #[test]

@@ -1,15 +1,20 @@
-//! The instances that share a Redis: what each reports of itself, and their sums. Reports are
-//! counts, never ratios, so that they add up. How they travel is the cache's business.
+//! The instances that share a Redis: what each reports of itself, which reports of others are
+//! believed, and their sums. Reports are counts, never ratios, so that they add up. How they travel
+//! is the cache's business, and when the application's.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::numbers::Numbers;
+use super::sent::{by_name, few};
 use super::snapshot::{Instance, Window};
 use super::tally::Tally;
 
-/// What an instance tells the others.
+/// So many queries are read of one, and of all together. A catalog has far fewer.
+const MOST_QUERIES: usize = 2000;
+
+/// What an instance tells the others. No key, no parameter and no address is in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
@@ -24,23 +29,182 @@ pub struct Report {
     /// How its database was.
     pub database_up: Option<bool>,
     /// All queries together, for each window, with the seconds that it covers.
+    #[serde(deserialize_with = "known")]
     pub windows: BTreeMap<Window, (f64, Tally)>,
     /// Each query that has counted anything, since the start.
+    #[serde(deserialize_with = "few::<_, _, MOST_QUERIES>")]
     pub queries: BTreeMap<String, Tally>,
+    /// How many of them are not here, for want of space.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queries_left_out: u64,
+}
+
+/// Why another's report cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is none, or holds what no instance counts.
+    Foreign,
+    /// Its layout is of a later version than this program's.
+    Newer,
+}
+
+impl Report {
+    /// The layout that is written, and the latest that is read.
+    pub const SCHEMA: u32 = 1;
+
+    /// As JSON of at most so many bytes: where it would be more, or queries beyond what is read, those
+    /// least asked for are left out, and counted.
+    pub fn to_json(&mut self, at_most: usize) -> Vec<u8> {
+        self.schema = Report::SCHEMA;
+        loop {
+            let json = serde_json::to_vec(self).unwrap_or_default();
+            let few = json.len() <= at_most && self.queries.len() <= MOST_QUERIES;
+            if few || self.queries.is_empty() {
+                return json;
+            }
+            self.leave_out_half();
+        }
+    }
+
+    fn leave_out_half(&mut self) {
+        let requests = |tally: &Tally| Numbers::of(tally, 0.0).requests;
+        let all = std::mem::take(&mut self.queries);
+        let mut by_requests: Vec<_> = all.into_iter().collect();
+        by_requests.sort_by_key(|(_, tally)| std::cmp::Reverse(requests(tally)));
+        let kept = by_requests.len() / 2;
+        self.queries_left_out += count(by_requests.len() - kept);
+        by_requests.truncate(kept);
+        self.queries = by_requests.into_iter().collect();
+    }
+
+    /// What an instance has written. Anybody can write into Redis: what comes out can be added and
+    /// shown without harm.
+    ///
+    /// # Errors
+    /// See [`Unusable`].
+    pub fn from_json(json: &[u8]) -> Result<Report, Unusable> {
+        #[derive(Deserialize)]
+        struct Layout {
+            schema: u32,
+        }
+        let layout: Layout = serde_json::from_slice(json).map_err(|_| Unusable::Foreign)?;
+        match layout.schema {
+            0 => return Err(Unusable::Foreign),
+            1..=Report::SCHEMA => {}
+            _ => return Err(Unusable::Newer),
+        }
+        let report: Report = serde_json::from_slice(json).map_err(|_| Unusable::Foreign)?;
+        report.is_sound().then_some(report).ok_or(Unusable::Foreign)
+    }
+
+    fn is_sound(&self) -> bool {
+        let instance = &self.instance;
+        let is_time = |seconds: f64| (0.0..1e12).contains(&seconds);
+        is_shown(&instance.id, 64)
+            && is_shown(&instance.name, 300)
+            && is_shown(&instance.version, 64)
+            && is_time(self.uptime_seconds)
+            && u32::try_from(self.loads_in_flight).is_ok()
+            && u32::try_from(self.queries_left_out).is_ok()
+            && self.queries.keys().all(|name| is_query(name))
+            && self.queries.values().all(Tally::is_sound)
+            && self
+                .windows
+                .values()
+                .all(|(over, tally)| is_time(*over) && tally.is_sound())
+    }
+}
+
+/// Windows that only a later version knows are passed over.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Window, (f64, Tally)>, D::Error> {
+    let each: [Option<_>; Window::ALL.len()] = by_name(from, Window::ALL.map(Window::name))?;
+    let each = Window::ALL.into_iter().zip(each);
+    let known = each.filter_map(|(window, numbers)| Some((window, numbers?)));
+    Ok(known.collect())
+}
+
+fn is_shown(text: &str, at_most: usize) -> bool {
+    (1..=at_most).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// The names that a query file may have.
+fn is_query(name: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// What the other instances reported at one moment. Their queries are kept as sums alone.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    each: Vec<(f64, Report)>,
+    queries: BTreeMap<String, Sum>,
+    left_out: u64,
+}
+
+impl Others {
+    /// One that was written so long ago. A second one of the same instance is passed over.
+    pub fn add(&mut self, mut report: Report, age_seconds: f64) {
+        if self
+            .each
+            .iter()
+            .any(|(_, of)| of.instance.id == report.instance.id)
+        {
+            return;
+        }
+        for (query, tally) in std::mem::take(&mut report.queries) {
+            if self.queries.len() >= MOST_QUERIES && !self.queries.contains_key(&query) {
+                report.queries_left_out += 1;
+                continue;
+            }
+            let sum = self.queries.entry(query).or_default();
+            sum.add(&tally, report.uptime_seconds);
+        }
+        self.each.push((age_seconds, report));
+    }
+
+    /// So many could not be used.
+    pub fn leave_out(&mut self, more: u64) {
+        self.left_out += more;
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.each.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
 }
 
 /// All instances, as one of them knows it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Instances {
-    /// Why there is only this one here: `no redis` or `redis away`; `None`: there may be others,
-    /// and all are here.
+    /// Why there is only this one here, in words ([`Instances::NO_REDIS`] and those beside it);
+    /// `None`: there may be others, and all are here.
     pub alone_because: Option<String>,
     /// Each that reported of late, this one first, then by name.
     pub each: Vec<InstanceSnapshot>,
-    /// All of them together, over the window.
+    /// Reports of others that could not be used: too large, of a later version's layout, or not
+    /// written by an instance at all; and what is beyond the number that is read.
+    pub left_out: u64,
+    /// All of them together, over the window. What happened in a second is the sum of what happens
+    /// in a second on each, over its own time: dividing by the longest time would show too little
+    /// whenever one has just begun.
     pub total: Numbers,
-    /// Each query on all of them together, since the start.
+    /// Each query on all of them together, since the start. Which loads run now, and how long the
+    /// latest took, is not told.
     pub queries: BTreeMap<String, Numbers>,
 }
 
@@ -59,6 +223,106 @@ pub struct InstanceSnapshot {
     pub uptime_seconds: f64,
     /// How its database was.
     pub database_up: Option<bool>,
+    /// How many of its queries are not in the sums of queries, for want of space.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queries_left_out: u64,
     /// Its numbers over the window.
     pub numbers: Numbers,
 }
+
+impl Instances {
+    /// No Redis is configured.
+    pub const NO_REDIS: &str = "no redis";
+    /// It does not answer.
+    pub const REDIS_AWAY: &str = "redis away";
+    /// It does not let this user keep reports.
+    pub const REFUSED: &str = "refused by redis";
+    /// Nobody has been asked yet.
+    pub const NOT_ASKED: &str = "not asked yet";
+
+    /// This instance's own report, as it is now, with those that the others wrote `elapsed` seconds
+    /// before the ages in `others` are to be shown.
+    pub fn of(own: &Report, others: &Others, elapsed: f64, window: Window) -> Instances {
+        let mut total = Sum::default();
+        let mut each = Vec::with_capacity(1 + others.len());
+        let mut queries = others.queries.clone();
+        for (query, tally) in &own.queries {
+            let sum = queries.entry(query.clone()).or_default();
+            sum.add(tally, own.uptime_seconds);
+        }
+        let all = others
+            .each
+            .iter()
+            .map(|(age, report)| (age + elapsed, report));
+        for (age, report) in std::iter::once((0.0, own)).chain(all) {
+            let nothing = (0.0, Tally::default());
+            let (over, tally) = report.windows.get(&window).unwrap_or(&nothing);
+            let loads_in_flight = report.loads_in_flight;
+            total.add(tally, *over);
+            total.loads_in_flight += loads_in_flight;
+            each.push(InstanceSnapshot {
+                instance: report.instance.clone(),
+                is_self: each.is_empty(),
+                age_seconds: age,
+                uptime_seconds: report.uptime_seconds,
+                database_up: report.database_up,
+                queries_left_out: report.queries_left_out,
+                numbers: Numbers {
+                    loads_in_flight,
+                    ..Numbers::of(tally, *over)
+                },
+            });
+        }
+        each[1..].sort_by(|a, b| {
+            let name = |it: &InstanceSnapshot| (it.instance.name.clone(), it.instance.id.clone());
+            name(a).cmp(&name(b))
+        });
+        Instances {
+            alone_because: None,
+            each,
+            left_out: others.left_out,
+            total: total.numbers(),
+            queries: queries
+                .into_iter()
+                .map(|(query, sum)| (query, sum.numbers()))
+                .collect(),
+        }
+    }
+}
+
+/// What several instances counted. Counts are added, and so are rates, each by its own time.
+#[derive(Debug, Clone, Default)]
+struct Sum {
+    tally: Tally,
+    loads_in_flight: u64,
+    requests_per_second: Option<f64>,
+    loads_per_second: Option<f64>,
+}
+
+impl Sum {
+    fn add(&mut self, tally: &Tally, over: f64) {
+        self.tally.add(tally);
+        let own = Numbers::of(tally, over);
+        for (sum, rate) in [
+            (&mut self.requests_per_second, own.requests_per_second),
+            (&mut self.loads_per_second, own.loads_per_second),
+        ] {
+            *sum = match (*sum, rate) {
+                (Some(sum), Some(rate)) => Some(sum + rate),
+                (sum, rate) => sum.or(rate),
+            };
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            loads_in_flight: self.loads_in_flight,
+            requests_per_second: self.requests_per_second,
+            loads_per_second: self.loads_per_second,
+            ..Numbers::of(&self.tally, 0.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

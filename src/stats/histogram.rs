@@ -1,39 +1,41 @@
-//! Where times are recorded: one counter for each bucket of [`Distribution`].
+//! Where times are recorded: one counter for each bucket of [`Distribution`], made with the first
+//! time.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::distribution::{BUCKETS, Distribution, bucket};
-use super::micros;
+use super::distribution::{BUCKETS, Distribution, bucket, nanos};
 
 /// Times, recorded from any thread without a lock.
-#[derive(Debug)]
-pub(super) struct Histogram {
-    counts: Box<[AtomicU64]>,
-    sum_micros: AtomicU64,
-}
+#[derive(Default)]
+pub(super) struct Histogram(OnceLock<Box<Buckets>>);
 
-impl Default for Histogram {
-    /// Without any.
-    fn default() -> Histogram {
-        Histogram {
-            counts: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
-            sum_micros: AtomicU64::new(0),
-        }
-    }
+struct Buckets {
+    counts: [AtomicU64; BUCKETS],
+    sum_nanos: AtomicU64,
 }
 
 impl Histogram {
     pub(super) fn record(&self, time: Duration) {
-        self.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
-        self.sum_micros.fetch_add(micros(time), Ordering::Relaxed);
+        let buckets = self.0.get_or_init(|| {
+            Box::new(Buckets {
+                counts: [const { AtomicU64::new(0) }; BUCKETS],
+                sum_nanos: AtomicU64::new(0),
+            })
+        });
+        buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
+        buckets.sum_nanos.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
     pub(super) fn read(&self) -> Distribution {
-        let counts = self
-            .counts
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed));
-        Distribution::of(counts, self.sum_micros.load(Ordering::Relaxed))
+        let Some(buckets) = self.0.get() else {
+            return Distribution::default();
+        };
+        let counts = buckets.counts.iter();
+        Distribution::of(
+            counts.map(|count| count.load(Ordering::Relaxed)),
+            buckets.sum_nanos.load(Ordering::Relaxed),
+        )
     }
 }

@@ -3,27 +3,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
-use super::{QuerySnapshot, QueryStats, TierStats};
+use super::mask::Mask;
+use super::query::Ranks;
+use super::timeline::{Counted, Timeline};
+use super::uptime::Uptime;
+use super::{QueryStats, Series, TierStats, Window};
 
 /// The counters of a process, whatever its catalog.
-#[derive(Debug)]
+#[derive(Default)]
 pub(super) struct Ledger {
-    pub(super) started: Instant,
+    pub(super) uptime: Uptime,
     pub(super) tiers: TierStats,
-    queries: Mutex<BTreeMap<String, Arc<QueryStats>>>,
+    pub(super) ranks: Arc<Ranks>,
+    pub(super) mask: Mask,
+    queries: Mutex<Queries>,
+    timeline: Mutex<Timeline>,
 }
 
-impl Default for Ledger {
-    /// From now on.
-    fn default() -> Ledger {
-        Ledger {
-            started: Instant::now(),
-            tiers: TierStats::default(),
-            queries: Mutex::default(),
-        }
-    }
+#[derive(Default)]
+struct Queries {
+    by_name: BTreeMap<String, Arc<QueryStats>>,
+    /// The number of the next.
+    next: u32,
 }
 
 impl Ledger {
@@ -31,36 +34,64 @@ impl Ledger {
     pub(super) fn open<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Arc<QueryStats>> {
         let mut queries = self.lock();
         // Who is in no catalog and has counted nothing would be kept for ever.
-        queries.retain(|_, known| Arc::strong_count(known) > 1 || known.has_counted());
+        let is_kept = |known: &Arc<QueryStats>| Arc::strong_count(known) > 1 || known.has_counted();
+        queries.by_name.retain(|_, known| is_kept(known));
         let mut of = |name: &str| {
-            let known = queries
-                .entry(name.to_owned())
-                .or_insert_with(|| Arc::new(QueryStats::new(name)));
+            let Queries { by_name, next } = &mut *queries;
+            let known = by_name.entry(name.to_owned()).or_insert_with(|| {
+                *next += 1;
+                Arc::new(QueryStats::new(name, *next, &self.ranks))
+            });
             Arc::clone(known)
         };
         names.map(&mut of).collect()
     }
 
-    /// The queries that are none of these and have counted something.
-    pub(super) fn others(&self, present: &[Arc<QueryStats>], over: f64) -> Vec<QuerySnapshot> {
-        let is_present = |known: &Arc<QueryStats>| present.iter().any(|p| Arc::ptr_eq(p, known));
-        let queries = self.lock();
-        queries
-            .values()
-            .filter(|known| !is_present(known) && known.has_counted())
-            .map(|known| QuerySnapshot {
-                removed: true,
-                ..known.snapshot(over)
-            })
-            .collect()
+    /// Every query that has been counted, or may be.
+    pub(super) fn all(&self) -> Vec<Arc<QueryStats>> {
+        self.lock().by_name.values().cloned().collect()
+    }
+
+    /// Closes the slot under way, if its time is over; gives how long the next has to go.
+    pub(super) fn tick(&self, now: Duration) -> Duration {
+        let mut timeline = self.timeline();
+        if now >= timeline.due() {
+            timeline.tick(now, &self.all(), &self.ranks.slowest);
+        }
+        timeline.due().saturating_sub(now)
+    }
+
+    /// What was counted over a window by these, and how it has been.
+    pub(super) fn counted(
+        &self,
+        window: Window,
+        now: Duration,
+        all: &[Arc<QueryStats>],
+    ) -> (Counted, Series, Duration) {
+        self.tick(now);
+        let timeline = self.timeline();
+        let counted = timeline.window(window, now, all, &self.ranks.slowest);
+        let (series, ended) = timeline.series(window, now);
+        (counted, series, ended)
+    }
+
+    /// Lets go of the parameters of a query.
+    pub(super) fn forget(&self, query: u32) {
+        self.ranks.hottest.forget(query);
+        self.ranks.slowest.forget(query);
+        self.timeline().forget(query);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().by_name.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<QueryStats>>> {
+    pub(super) fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queries> {
         self.queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

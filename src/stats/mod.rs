@@ -1,27 +1,55 @@
-//! Every counter once. No rendering in here, and nothing that waits: recording is a relaxed
-//! addition, and a snapshot is read from memory alone, so `/stats` works with Redis and the
-//! database down.
+//! Every counter once. No rendering in here, and nothing that waits: recording is a few additions
+//! in the thread's own place, and a snapshot is read from memory alone, so `/stats` works with
+//! Redis and the database down.
+//!
+//! `counter` is the table of all counters. They are told by way of `query` (`load` has the words for
+//! loads, `tiers` what is counted of the tiers) and kept in `cells` and `histogram`; `tally` and
+//! `distribution` are what was counted in one stretch of time, which `timeline` cuts into slots
+//! (`packed` is how it keeps them), and `numbers` what follows from it. `slowest` and `hottest` (a
+//! `sketch` for each thread) rank loads and keys, shown as `mask` makes them. `ledger` holds all of
+//! that for the process; `snapshot` is what readers read, `fleet` that of other instances.
 
+mod cells;
 mod counter;
 mod distribution;
 mod fleet;
+mod gauges;
 mod histogram;
+mod hottest;
 mod ledger;
+mod load;
+mod mask;
 mod numbers;
+mod pace;
+mod packed;
+mod process;
+mod query;
+mod sent;
+mod sketch;
+mod slowest;
 mod snapshot;
 mod tally;
 mod tiers;
+mod timeline;
+mod uptime;
+mod window;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use counter::{COUNTERS, Counter};
+use bytes::Bytes;
+
+pub use counter::{COUNTERS, Counter, Family, Part, Unit};
 pub use distribution::Distribution;
-pub use fleet::{InstanceSnapshot, Instances, Report};
-use histogram::Histogram;
+pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
+pub use gauges::{Gauges, MemoryGauge, RedisGauge};
+pub use load::{KeyId, LoadEnd, LoadError, Trigger};
 pub use numbers::{Numbers, Percentiles};
+pub use pace::Pace;
+pub use process::Process;
+pub use query::QueryStats;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,
     RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
@@ -29,9 +57,8 @@ pub use snapshot::{
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 
-use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
-use counter::Cells;
 use ledger::Ledger;
+use timeline::Counted;
 
 /// All counters of this process, by the places of one catalog. They outlive reloads of everything
 /// else: [`Stats::renewed`] has them by the places of the next.
@@ -39,51 +66,11 @@ pub struct Stats {
     queries: Vec<Arc<QueryStats>>,
     ledger: Arc<Ledger>,
     gauges: Mutex<Option<Box<dyn Fn() -> Gauges + Send>>>,
+    spelling: Mutex<Option<Box<Spelling>>>,
 }
 
-/// What is measured when somebody looks, not counted.
-#[derive(Debug, Clone, Default)]
-pub struct Gauges {
-    /// The memory tier.
-    pub memory: MemoryGauge,
-    /// The Redis tier; `None` where none is configured.
-    pub redis: Option<RedisGauge>,
-}
-
-/// How full the memory tier is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MemoryGauge {
-    /// Entries held.
-    pub entries: u64,
-    /// Their weight in bytes.
-    pub bytes: u64,
-    /// The bound in bytes; 0: no memory tier.
-    pub max_bytes: u64,
-}
-
-/// How Redis is, from remembered state.
-#[derive(Debug, Clone, Default)]
-pub struct RedisGauge {
-    /// Whether the latest contact succeeded; `None` before the first.
-    pub up: Option<bool>,
-    /// `closed`, `open` or `half-open`.
-    pub breaker: &'static str,
-    /// How long it has been so.
-    pub since: Duration,
-    /// The latest failure.
-    pub last_error: Option<RedisError>,
-}
-
-/// The counters of one query.
-#[derive(Debug)]
-pub struct QueryStats {
-    name: String,
-    cells: Cells,
-    times: [Histogram; Timed::ALL.len()],
-    in_flight: AtomicU64,
-    /// Microseconds + 1; 0 before the first load.
-    last_load: AtomicU64,
-}
+/// From a query's name and canonical parameters to the text that may be shown.
+type Spelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
 
 impl Stats {
     /// One set of counters per query, in the catalog's order.
@@ -92,7 +79,8 @@ impl Stats {
     }
 
     /// The same counters for another catalog: those of a query that stays go on, and those of one
-    /// that is gone stay in the totals. What is measured has to be given anew.
+    /// that is gone stay in the totals. What is measured, and which parameters are shown, has to
+    /// be given anew.
     #[must_use]
     pub fn renewed<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats::over(Arc::clone(&self.ledger), names)
@@ -102,7 +90,8 @@ impl Stats {
         Stats {
             queries: ledger.open(names),
             ledger,
-            gauges: Mutex::new(None),
+            gauges: Mutex::default(),
+            spelling: Mutex::default(),
         }
     }
 
@@ -125,31 +114,142 @@ impl Stats {
         *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(gauges));
     }
 
+    /// Parameters may be shown of the queries at the places that `shows` names, as `spelling`
+    /// spells them. Of the others, none are kept from now on, and those that were are let go.
+    pub fn show_params(
+        &self,
+        shows: impl Fn(usize) -> bool,
+        spelling: impl Fn(&str, &[u8]) -> Option<String> + Send + 'static,
+    ) {
+        for (place, query) in self.queries.iter().enumerate() {
+            let shows = shows(place);
+            if query.show_params(shows) && !shows {
+                self.ledger.forget(query.number());
+            }
+        }
+        let mut held = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Some(Box::new(spelling));
+    }
+
+    /// Closes the slot of time under way, if it is over; gives how long the next has to go. To be
+    /// called when that is over, so that windows are made of slots of equal length; whoever takes a
+    /// snapshot later than that closes it as well.
+    pub fn tick(&self) -> Duration {
+        self.ledger.tick(self.ledger.uptime.now())
+    }
+
+    /// All queries together over a window, and how many seconds that was.
+    pub fn total(&self, window: Window) -> (f64, Tally) {
+        let (now, all) = (self.ledger.uptime.now(), self.ledger.all());
+        let (counted, ..) = self.ledger.counted(window, now, &all);
+        let total = counted.tallies.values().sum();
+        (counted.covered.as_secs_f64(), total)
+    }
+
     /// All numbers over a window, as far as they are counted or measured in here; whoever knows
     /// more about the process fills in the rest. While requests are being counted, two numbers may
-    /// be from moments that lie a little apart; `requests` always is the sum of its outcomes.
+    /// be from moments that lie a little apart; `requests` always is the sum of its outcomes, and
+    /// the loads by trigger and the load errors by class are theirs.
     pub fn snapshot(&self, window: Window) -> Snapshot {
-        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        let gauges = gauges.as_ref().map(|read| read()).unwrap_or_default();
-        let uptime_seconds = self.ledger.started.elapsed().as_secs_f64();
-        let mut queries: Vec<_> = self
-            .queries
-            .iter()
-            .map(|query| query.snapshot(uptime_seconds))
-            .collect();
-        queries.extend(self.ledger.others(&self.queries, uptime_seconds));
-        let tally = queries.iter().map(|query| &query.tally).sum();
-        let tiers = self.ledger.tiers.numbers();
-        Snapshot {
+        self.snapshot_at(window, self.ledger.uptime.now())
+    }
+
+    fn snapshot_at(&self, window: Window, now: Duration) -> Snapshot {
+        let all = self.ledger.all();
+        let (counted, mut series, ended) = self.ledger.counted(window, now, &all);
+        series.ends_at = wall_clock() - ended.as_secs_f64();
+        let seconds = counted.covered.as_secs_f64();
+        let queries = self.rows(&counted, &all);
+        let total: Tally = queries.iter().map(|query| &query.tally).sum();
+        let names = all.iter().map(|query| (query.number(), query.name()));
+        let names: HashMap<u32, &str> = names.collect();
+        let snapshot = Snapshot {
             schema: snapshot::SCHEMA,
             window,
-            window_seconds: uptime_seconds,
-            uptime_seconds,
+            window_seconds: seconds,
+            uptime_seconds: now.as_secs_f64(),
             total: Numbers {
-                loads_in_flight: queries.iter().map(|q| q.numbers.loads_in_flight).sum(),
-                ..Numbers::of(&tally, uptime_seconds)
+                loads_in_flight: all.iter().map(|query| query.in_flight()).sum(),
+                ..Numbers::of(&total, seconds)
             },
             queries,
+            series,
+            slowest: self.slowest(&counted, &names),
+            hottest: self.hottest(&names),
+            ..Snapshot::default()
+        };
+        self.with_tiers(snapshot)
+    }
+
+    /// Those of the catalog, then those that are in none and have something to say.
+    fn rows(&self, counted: &Counted, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
+        let tally = |query: &QueryStats| counted.tallies.get(&query.number()).cloned();
+        let row = |query: &QueryStats, tally: Tally, removed| QuerySnapshot {
+            query: query.name().to_owned(),
+            removed,
+            ttl_seconds: None,
+            numbers: Numbers {
+                loads_in_flight: query.in_flight(),
+                last_load_seconds: query.last_load().map(|time| time.as_secs_f64()),
+                ..Numbers::of(&tally, counted.covered.as_secs_f64())
+            },
+            tally,
+        };
+        let is_present = |query: &QueryStats| {
+            let mut present = self.queries.iter();
+            present.any(|present| present.number() == query.number())
+        };
+        let present = self.queries.iter();
+        let present = present.map(|query| row(query, tally(query).unwrap_or_default(), false));
+        let gone = all.iter().filter(|query| !is_present(query));
+        let gone = gone.filter_map(|query| {
+            let tally = tally(query).filter(|tally| !tally.is_empty())?;
+            Some(row(query, tally, true))
+        });
+        present.chain(gone).collect()
+    }
+
+    fn slowest(&self, counted: &Counted, names: &HashMap<u32, &str>) -> Vec<SlowLoad> {
+        let loads = counted.slowest.each().iter();
+        let shown = loads.map(|load| SlowLoad {
+            query: name(names, load.query),
+            key: self.ledger.mask.shown(load.digest),
+            seconds: snapshot::seconds(load.took),
+            at: load.at,
+            trigger: load.trigger.name().to_owned(),
+            error: load.error.map(|error| error.name().to_owned()),
+            params: self.spelled(names, load.query, load.canonical.as_ref()),
+        });
+        shown.collect()
+    }
+
+    fn hottest(&self, names: &HashMap<u32, &str>) -> Vec<HotKey> {
+        let keys = self.ledger.ranks.hottest.read().into_iter();
+        let shown = keys.map(|key| HotKey {
+            query: name(names, key.query),
+            key: self.ledger.mask.shown(key.digest),
+            requests: key.requests,
+            over: key.over,
+            params: self.spelled(names, key.query, key.canonical.as_ref()),
+        });
+        shown.collect()
+    }
+
+    fn spelled(
+        &self,
+        names: &HashMap<u32, &str>,
+        query: u32,
+        canonical: Option<&Bytes>,
+    ) -> Option<String> {
+        let spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
+        spelling.as_ref()?(names.get(&query)?, canonical?)
+    }
+
+    fn with_tiers(&self, snapshot: Snapshot) -> Snapshot {
+        let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let gauges = gauges.as_ref().map(|read| read()).unwrap_or_default();
+        let tiers = self.ledger.tiers.numbers();
+        Snapshot {
             memory: MemorySnapshot {
                 entries: gauges.memory.entries,
                 bytes: gauges.memory.bytes,
@@ -170,7 +270,7 @@ impl Stats {
                 refused: tiers.refused,
                 ..RedisSnapshot::default()
             }),
-            ..Snapshot::default()
+            ..snapshot
         }
     }
 }
@@ -183,115 +283,14 @@ impl fmt::Debug for Stats {
     }
 }
 
-impl QueryStats {
-    fn new(name: &str) -> QueryStats {
-        QueryStats {
-            name: name.to_owned(),
-            cells: Cells::default(),
-            times: Default::default(),
-            in_flight: AtomicU64::new(0),
-            last_load: AtomicU64::new(0),
-        }
-    }
-
-    /// One request ended so. `elapsed` is its own time, `load_time` the one stored with the
-    /// served entry (zero without one): their difference is the time saved.
-    pub fn request(&self, outcome: Outcome, elapsed: Duration, load_time: Duration) {
-        let counter = match outcome {
-            Outcome::Hit(Tier::Memory) => Counter::HitMemory,
-            Outcome::Hit(Tier::Redis) => Counter::HitRedis,
-            Outcome::Stale(StaleReason::Revalidating) => Counter::StaleRevalidating,
-            Outcome::Stale(StaleReason::LoadError) => Counter::StaleLoadError,
-            Outcome::Coalesced => Counter::Coalesced,
-            Outcome::Miss => Counter::Miss,
-            Outcome::Bypass(BypassReason::CacheOff) => Counter::BypassCacheOff,
-            Outcome::Bypass(BypassReason::TooLarge) => Counter::BypassTooLarge,
-            Outcome::Error => Counter::Error,
-        };
-        self.cells.add(counter, 1);
-        let timed = match outcome {
-            Outcome::Hit(_) => Timed::Hit,
-            Outcome::Stale(_) => Timed::Stale,
-            Outcome::Coalesced => Timed::Coalesced,
-            Outcome::Miss => Timed::Miss,
-            Outcome::Bypass(_) => Timed::Bypass,
-            Outcome::Error => Timed::Error,
-        };
-        self.times[timed as usize].record(elapsed);
-        if matches!(outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
-            let saved = micros(load_time.saturating_sub(elapsed));
-            if saved > 0 {
-                self.cells.add(Counter::SavedMicros, saved);
-            }
-        }
-    }
-
-    /// One load begins; [`load_ends`](Self::load_ends) tells its end.
-    pub fn load_begins(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.cells.add(Counter::Loads, 1);
-    }
-
-    /// A load that [began](Self::load_begins) ended so, after `elapsed`.
-    pub fn load_ends(&self, ok: bool, elapsed: Duration) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.cells.add(Counter::LoadMicros, micros(elapsed));
-        self.times[Timed::Load as usize].record(elapsed);
-        if ok {
-            self.last_load
-                .store(micros(elapsed).saturating_add(1), Ordering::Relaxed);
-        } else {
-            self.cells.add(Counter::LoadErrors, 1);
-        }
-    }
-
-    /// One variant of a body was encoded.
-    pub fn compression(&self) {
-        self.cells.add(Counter::Compressions, 1);
-    }
-
-    /// Bytes of bodies served from a tier.
-    pub fn served(&self, bytes: u64) {
-        self.cells.add(Counter::ServedBytes, bytes);
-    }
-
-    /// How long the latest load that succeeded took; `None` before the first.
-    pub fn last_load(&self) -> Option<Duration> {
-        let stored = self.last_load.load(Ordering::Relaxed);
-        stored.checked_sub(1).map(Duration::from_micros)
-    }
-
-    /// Whether anything has happened to it.
-    fn has_counted(&self) -> bool {
-        let any = |(counter, ..): &(Counter, &str, &str)| self.cells.sum(*counter) > 0;
-        COUNTERS.iter().any(any) || self.in_flight.load(Ordering::Relaxed) > 0
-    }
-
-    fn tally(&self) -> Tally {
-        Tally::of(
-            |counter| self.cells.sum(counter),
-            |timed| self.times[timed as usize].read(),
-        )
-    }
-
-    fn snapshot(&self, over: f64) -> QuerySnapshot {
-        let tally = self.tally();
-        QuerySnapshot {
-            query: self.name.clone(),
-            removed: false,
-            ttl_seconds: None,
-            numbers: Numbers {
-                loads_in_flight: self.in_flight.load(Ordering::Relaxed),
-                last_load_seconds: self.last_load().map(|d| d.as_secs_f64()),
-                ..Numbers::of(&tally, over)
-            },
-            tally,
-        }
-    }
+fn name(names: &HashMap<u32, &str>, query: u32) -> String {
+    names.get(&query).copied().unwrap_or_default().to_owned()
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+/// In seconds since 1970.
+fn wall_clock() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

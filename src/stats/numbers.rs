@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Distribution;
-use super::counter::Counter;
+use super::counter::{Counter, Part};
+use super::load::{LoadError, Trigger};
 use super::snapshot::seconds;
 use super::tally::{Tally, Timed};
 
@@ -88,7 +89,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(times: &Distribution) -> Percentiles {
+    pub(super) fn of(times: &Distribution) -> Percentiles {
         let count = times.count();
         Percentiles {
             count,
@@ -103,12 +104,17 @@ impl Numbers {
     /// What follows from what was counted within `over` seconds.
     pub fn of(tally: &Tally, over: f64) -> Numbers {
         let count = |counter| tally.count(counter);
-        let stale = count(Counter::StaleRevalidating) + count(Counter::StaleLoadError);
-        let bypass = count(Counter::BypassCacheOff) + count(Counter::BypassTooLarge);
-        let served = count(Counter::HitMemory) + count(Counter::HitRedis) + stale;
-        let others = count(Counter::Coalesced) + count(Counter::Miss) + count(Counter::Error);
-        let cacheable = served + others;
-        let loads = count(Counter::Loads);
+        let [stale, bypass, coalesced, miss, error, loads] = [
+            Part::Stale,
+            Part::Bypass,
+            Part::Coalesced,
+            Part::Miss,
+            Part::Error,
+            Part::Load,
+        ]
+        .map(|part| tally.sum(part));
+        let served = tally.sum(Part::Hit) + stale;
+        let cacheable = served + coalesced + miss + error;
         let mut hits = tally.time(Timed::Hit).clone();
         hits.add(tally.time(Timed::Stale));
         Numbers {
@@ -118,21 +124,23 @@ impl Numbers {
             stale,
             stale_revalidating: count(Counter::StaleRevalidating),
             stale_load_error: count(Counter::StaleLoadError),
-            coalesced: count(Counter::Coalesced),
-            miss: count(Counter::Miss),
+            coalesced,
+            miss,
             bypass,
-            error: count(Counter::Error),
+            error,
             loads,
             loads_in_flight: 0,
-            load_errors: count(Counter::LoadErrors),
-            loads_by_trigger: BTreeMap::new(),
-            load_errors_by_class: BTreeMap::new(),
+            load_errors: tally.sum(Part::LoadError),
+            loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
+            load_errors_by_class: named(
+                LoadError::ALL.map(|word| (word.name(), count(word.counter()))),
+            ),
             load_seconds: seconds(count(Counter::LoadMicros)),
             last_load_seconds: None,
             hit_ratio: ratio(served, cacheable),
             offload: ratio(loads, cacheable).map(|loaded| 1.0 - loaded),
             time_saved_seconds: seconds(count(Counter::SavedMicros)),
-            coalesced_saved_seconds: 0.0,
+            coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
             served_bytes: count(Counter::ServedBytes),
             compressions: count(Counter::Compressions),
             requests_per_second: rate(cacheable + bypass, over),
@@ -149,6 +157,10 @@ impl Numbers {
         let (hit, load) = (self.hit.p50_seconds?, self.load.p50_seconds?);
         Some(load / hit)
     }
+}
+
+fn named<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    counts.map(|(name, count)| (name.to_owned(), count)).into()
 }
 
 #[expect(

@@ -2,60 +2,17 @@
 //! read them, so they are only added to. What follows from counts is computed in `numbers`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::fleet::Instances;
 use super::numbers::Numbers;
 use super::tally::Tally;
+pub use super::window::Window;
 
 /// The version of the layout of [`Snapshot`].
 pub(super) const SCHEMA: u32 = 1;
-
-/// Over which time numbers count.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
-pub enum Window {
-    /// The latest minute.
-    #[serde(rename = "1m")]
-    Minute,
-    /// The latest five.
-    #[serde(rename = "5m")]
-    FiveMinutes,
-    /// The latest hour.
-    #[serde(rename = "1h")]
-    Hour,
-    /// Since the process started.
-    #[default]
-    #[serde(rename = "start")]
-    Start,
-}
-
-impl Window {
-    /// Every one, from the shortest.
-    pub const ALL: [Window; 4] = [
-        Window::Minute,
-        Window::FiveMinutes,
-        Window::Hour,
-        Window::Start,
-    ];
-
-    /// The name in addresses and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Window::Minute => "1m",
-            Window::FiveMinutes => "5m",
-            Window::Hour => "1h",
-            Window::Start => "start",
-        }
-    }
-
-    /// The window of that name.
-    pub fn named(name: &str) -> Option<Window> {
-        Window::ALL.into_iter().find(|window| window.name() == name)
-    }
-}
 
 /// All numbers at one moment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -168,7 +125,7 @@ pub struct Point {
 }
 
 /// One load among the slowest.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlowLoad {
     /// The query's name.
     pub query: String,
@@ -188,7 +145,7 @@ pub struct SlowLoad {
 }
 
 /// One of the keys asked for most.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HotKey {
     /// The query's name.
     pub query: String,
@@ -201,6 +158,28 @@ pub struct HotKey {
     /// Its parameters, where the query says `show-params`; for pages alone.
     #[serde(skip)]
     pub params: Option<String>,
+}
+
+/// Without its parameters, which are for pages alone.
+impl fmt::Debug for SlowLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlowLoad")
+            .field("query", &self.query)
+            .field("key", &self.key)
+            .field("seconds", &self.seconds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without its parameters, which are for pages alone.
+impl fmt::Debug for HotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HotKey")
+            .field("query", &self.query)
+            .field("key", &self.key)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The memory tier.

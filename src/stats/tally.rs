@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::counter::{COUNTERS, Counter};
+use super::counter::{COUNTERS, Counter, Part};
 use super::distribution::Distribution;
+use super::sent::by_name;
 use super::tiers::words;
 
 words! {
@@ -28,41 +29,42 @@ words! {
     }
 }
 
+/// No count comes near it, and thousands of them can be added.
+pub(super) const MOST: u64 = 1 << 48;
+/// The same of bytes, and of microseconds of many at once.
+pub(super) const MOST_MEASURED: u64 = 1 << 60;
+
 /// See the head of this file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    counts: Counts,
-    times: [Distribution; Timed::ALL.len()],
+    pub(super) counts: Counts,
+    #[serde(with = "times", default)]
+    pub(super) times: [Distribution; Timed::ALL.len()],
 }
 
+/// One for each counter, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Counts([u64; COUNTERS.len()]);
+pub(super) struct Counts(pub(super) [u64; COUNTERS.len()]);
 
-impl Default for Tally {
+impl Default for Counts {
     /// Nothing.
-    fn default() -> Tally {
-        Tally {
-            counts: Counts([0; COUNTERS.len()]),
-            times: Default::default(),
-        }
+    fn default() -> Counts {
+        Counts([0; COUNTERS.len()])
     }
 }
 
 impl Tally {
-    /// From a count for each counter and a distribution for each timed thing.
-    pub(super) fn of(
-        count: impl Fn(Counter) -> u64,
-        time: impl Fn(Timed) -> Distribution,
-    ) -> Tally {
-        Tally {
-            counts: Counts(COUNTERS.map(|(counter, ..)| count(counter))),
-            times: Timed::ALL.map(time),
-        }
-    }
-
     /// What one counter counted.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counts.0[counter as usize]
+    }
+
+    /// What the counters counted that are parts of this sum.
+    pub fn sum(&self, part: Part) -> u64 {
+        let parts = COUNTERS.iter().zip(self.counts.0);
+        parts
+            .filter(|((counter, ..), _)| counter.part() == part)
+            .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
     /// How long what is timed took.
@@ -72,7 +74,17 @@ impl Tally {
 
     /// Whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
-        self.counts.0.iter().all(|count| *count == 0)
+        self.counts.is_zero()
+    }
+
+    /// Whether it can be one's own: what others sent is added up only then.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut counted = COUNTERS.iter().zip(self.counts.0);
+        let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
+            let measured = name.ends_with("_microseconds") || name.ends_with("_bytes");
+            count <= if measured { MOST_MEASURED } else { MOST }
+        };
+        counted.all(is_possible) && self.times.iter().all(Distribution::is_sound)
     }
 
     /// Adds another.
@@ -99,6 +111,12 @@ impl Tally {
     }
 }
 
+impl Counts {
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+}
+
 impl<'a> std::iter::Sum<&'a Tally> for Tally {
     fn sum<I: Iterator<Item = &'a Tally>>(tallies: I) -> Tally {
         tallies.fold(Tally::default(), |mut sum, tally| {
@@ -119,9 +137,28 @@ impl Serialize for Counts {
 /// What has a name that is not known here is passed over.
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
-        let named = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
-        Ok(Counts(COUNTERS.map(|(_, name, _)| {
-            named.get(name).copied().unwrap_or_default()
-        })))
+        by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(Counts)
+    }
+}
+
+/// Distributions likewise.
+mod times {
+    use serde::{Deserializer, Serializer};
+
+    use super::{Distribution, Timed};
+
+    type Times = [Distribution; Timed::ALL.len()];
+
+    pub(super) fn serialize<S: Serializer>(
+        times: &Times,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let each = Timed::ALL.iter().zip(times);
+        let each = each.filter(|(_, times)| !times.is_empty());
+        serializer.collect_map(each.map(|(what, times)| (what.name(), times)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
+        super::by_name(from, Timed::ALL.map(Timed::name))
     }
 }

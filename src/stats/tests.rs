@@ -1,9 +1,12 @@
 //! What is counted, and the numbers derived from it.
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
 
-use super::*;
+use std::collections::BTreeMap;
 
-const EVERY_OUTCOME: [Outcome; 9] = [
+use super::*;
+use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+
+const EVERY_OUTCOME: [Outcome; 10] = [
     Outcome::Hit(Tier::Memory),
     Outcome::Hit(Tier::Redis),
     Outcome::Stale(StaleReason::Revalidating),
@@ -12,6 +15,7 @@ const EVERY_OUTCOME: [Outcome; 9] = [
     Outcome::Miss,
     Outcome::Bypass(BypassReason::CacheOff),
     Outcome::Bypass(BypassReason::TooLarge),
+    Outcome::Bypass(BypassReason::Compare),
     Outcome::Error,
 ];
 
@@ -59,19 +63,39 @@ fn ratios_are_none_when_nothing_but_bypasses_was_asked() {
     );
 }
 
+const KEY: [u8; 16] = [7; 16];
+
+fn key() -> KeyId<'static> {
+    static NONE: Bytes = Bytes::new();
+    KeyId {
+        digest: &KEY,
+        canonical: &NONE,
+    }
+}
+
+/// One load from its beginning to its end.
+fn load(query: &QueryStats, trigger: Trigger, elapsed: Duration, error: Option<LoadError>) {
+    query.load_begins(trigger);
+    query.load_ends(&LoadEnd {
+        key: key(),
+        trigger,
+        elapsed,
+        error,
+    });
+}
+
 #[test]
 fn ratios_and_time_saved_follow_their_definitions() {
     let stats = Stats::new(["a"].into_iter());
     let query = stats.query(0);
-    let (own, load) = (Duration::from_millis(1), Duration::from_secs(5));
-    query.load_begins();
-    query.load_ends(true, load);
-    query.request(Outcome::Miss, load, load);
-    query.request(Outcome::Hit(Tier::Memory), own, load);
-    query.request(Outcome::Hit(Tier::Redis), own, load);
+    let (own, took) = (Duration::from_millis(1), Duration::from_secs(5));
+    load(query, Trigger::Request, took, None);
+    query.request(Outcome::Miss, took, took);
+    query.request(Outcome::Hit(Tier::Memory), own, took);
+    query.request(Outcome::Hit(Tier::Redis), own, took);
     // Slower than the load itself: nothing saved, and nothing taken off either.
-    query.request(Outcome::Hit(Tier::Redis), 2 * load, load);
-    query.request(Outcome::Coalesced, own, load);
+    query.request(Outcome::Hit(Tier::Redis), 2 * took, took);
+    query.request(Outcome::Coalesced, 2 * own, took);
     query.request(
         Outcome::Bypass(BypassReason::TooLarge),
         own,
@@ -81,6 +105,7 @@ fn ratios_and_time_saved_follow_their_definitions() {
     assert_eq!(n.hit_ratio, Some(3.0 / 5.0));
     assert_eq!(n.offload, Some(1.0 - 1.0 / 5.0));
     assert_eq!(n.time_saved_seconds, 2.0 * 4.999);
+    assert_eq!(n.coalesced_saved_seconds, 4.998);
     assert_eq!(
         stats.snapshot(Window::Start).queries[0]
             .numbers
@@ -92,13 +117,121 @@ fn ratios_and_time_saved_follow_their_definitions() {
 #[test]
 fn a_failed_load_is_a_load_and_does_not_change_the_latest_time() {
     let stats = Stats::new(["a"].into_iter());
-    stats.query(0).load_begins();
-    stats.query(0).load_ends(true, Duration::from_secs(5));
-    stats.query(0).load_begins();
-    stats.query(0).load_ends(false, Duration::from_secs(1));
+    let (query, second) = (stats.query(0), Duration::from_secs(1));
+    load(query, Trigger::Request, 5 * second, None);
+    load(query, Trigger::Request, second, Some(LoadError::Failed));
     let n = &stats.snapshot(Window::Start).queries[0].numbers;
     assert_eq!((n.loads, n.load_errors, n.load_seconds), (2, 1, 6.0));
     assert_eq!(n.last_load_seconds, Some(5.0));
+}
+
+#[test]
+fn loads_are_those_by_trigger_and_load_errors_those_by_class_with_the_zeros() {
+    let stats = Stats::new(["a"].into_iter());
+    for (times, trigger) in Trigger::ALL.into_iter().enumerate() {
+        for error in LoadError::ALL.into_iter().take(times) {
+            load(stats.query(0), trigger, Duration::ZERO, Some(error));
+        }
+    }
+    let n = stats.snapshot(Window::Start).total;
+    assert_eq!(n.loads, n.loads_by_trigger.values().sum::<u64>());
+    assert_eq!(n.load_errors, n.load_errors_by_class.values().sum::<u64>());
+    let named = |names: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        let names = names.iter();
+        names.map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    };
+    let triggers = [
+        ("request", 0),
+        ("refresh", 1),
+        ("warm", 2),
+        ("schedule", 3),
+        ("admin", 4),
+    ];
+    assert_eq!(n.loads_by_trigger, named(&triggers));
+    let classes = [
+        ("timeout", 4),
+        ("unavailable", 3),
+        ("refused", 2),
+        ("failed", 1),
+        ("bad_query", 0),
+        ("too_large", 0),
+        ("internal", 0),
+    ];
+    assert_eq!(n.load_errors_by_class, named(&classes));
+}
+
+#[test]
+fn the_slowest_loads_and_hottest_keys_are_named_without_being_told() {
+    let stats = Stats::new(["a", "b"].into_iter());
+    let (slow, quick) = (Duration::from_secs(5), Duration::from_secs(1));
+    load(stats.query(0), Trigger::Warm, quick, None);
+    load(
+        stats.query(1),
+        Trigger::Request,
+        slow,
+        Some(LoadError::Timeout),
+    );
+    (0..3).for_each(|_| stats.query(1).asked(key()));
+    let snapshot = stats.snapshot(Window::Minute);
+    let shown = snapshot.slowest.iter();
+    let shown: Vec<_> = shown
+        .map(|load| (load.query.as_str(), load.seconds))
+        .collect();
+    assert_eq!(shown, [("b", 5.0), ("a", 1.0)]);
+    let first = &snapshot.slowest[0];
+    assert_eq!(
+        (first.trigger.as_str(), first.error.as_deref()),
+        ("request", Some("timeout"))
+    );
+    let hot = &snapshot.hottest[0];
+    assert_eq!((hot.query.as_str(), hot.requests, hot.over), ("b", 3, 0));
+    assert_eq!((&hot.key, hot.key.len()), (&first.key, 8));
+    assert_ne!(hot.key, "07070707");
+}
+
+#[test]
+fn parameters_are_kept_where_they_may_be_shown_and_let_go_when_they_may_not() {
+    let canonical = Bytes::from_static(b"secret");
+    let key = KeyId {
+        digest: &KEY,
+        canonical: &canonical,
+    };
+    let ask = |stats: &Stats, place: usize| {
+        let query = stats.query(place);
+        query.asked(key);
+        query.load_begins(Trigger::Request);
+        query.load_ends(&LoadEnd {
+            key,
+            trigger: Trigger::Request,
+            elapsed: Duration::from_secs(1),
+            error: None,
+        });
+    };
+    let shown = |stats: &Stats| -> Vec<Option<String>> {
+        let snapshot = stats.snapshot(Window::Minute);
+        assert!(!format!("{snapshot:?} {stats:?}").contains("secret"));
+        assert!(!serde_json::to_string(&snapshot).unwrap().contains("secret"));
+        let keys = snapshot.hottest.into_iter().map(|key| key.params);
+        let loads = snapshot.slowest.into_iter().map(|load| load.params);
+        keys.chain(loads).collect()
+    };
+    let spelling = |_: &str, canonical: &[u8]| String::from_utf8(canonical.to_vec()).ok();
+    let stats = Stats::new(["a"].into_iter());
+    ask(&stats, 0);
+    stats.show_params(|_| true, spelling);
+    assert_eq!(shown(&stats), [None, None], "it came before");
+    let stats = Stats::new(["a"].into_iter());
+    stats.show_params(|_| true, spelling);
+    ask(&stats, 0);
+    let text = || Some("secret".to_owned());
+    assert_eq!(shown(&stats), [text(), text()]);
+    stats.ledger.tick(Duration::from_secs(1000));
+    let after = stats.renewed(["a"].into_iter());
+    after.show_params(|_| false, spelling);
+    after.show_params(|_| true, spelling);
+    let snapshot = after.snapshot(Window::Start);
+    assert_eq!(snapshot.hottest[0].params, None);
+    assert_eq!(snapshot.slowest[0].params, None);
 }
 
 #[test]

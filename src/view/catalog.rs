@@ -12,7 +12,8 @@ pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
             h1 { "Queries" }
             @if !queries.is_empty() {
                 p.lead {
-                    "Each is a file of SQL, answered as a page, as JSON, CSV or NDJSON, and kept in the cache."
+                    "Each is a file of SQL, answered as a page, as JSON, CSV or NDJSON, and kept in the cache. "
+                    a href="/openapi.json" { "All of it as OpenAPI" } "."
                 }
             }
         }

@@ -3,16 +3,20 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 /// Stands between a number and its unit, so that a line never breaks there.
 const SPACE: char = '\u{a0}';
 
 /// A measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5 s`.
+/// What is shorter than a microsecond is `<1 µs`.
 pub fn duration(time: Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
     // The limits are those where rounding would reach the next unit (`1000 ms`, `60.0 s`).
     match micros {
-        0 => format!("0{SPACE}s"),
+        0 if time.is_zero() => format!("0{SPACE}s"),
+        0 => format!("<1{SPACE}µs"),
         1..100 => format!("{micros}{SPACE}µs"),
         // What most hits take: whole numbers are written several times as fast as fractions.
         100..9_995 => {
@@ -81,6 +85,41 @@ fn long(seconds: f64) -> String {
 /// Seconds from a counter as a duration; what is not a time (negative, NaN, endless) is zero.
 pub fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
+}
+
+/// Seconds from a counter as a measured time; `–` where there is none.
+pub fn time(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| duration(seconds(value)))
+}
+
+/// How many come in a second, to about three figures: `0`, `0.25`, `12.4`, `1,204`.
+pub fn rate(per_second: Option<f64>) -> String {
+    let Some(rate) = per_second.filter(|rate| rate.is_finite() && *rate >= 0.0) else {
+        return "–".to_owned();
+    };
+    match rate {
+        0.0 => "0".to_owned(),
+        r if r < 0.01 => "<0.01".to_owned(),
+        r if r < 9.995 => format!("{r:.2}"),
+        r if r < 99.95 => format!("{r:.1}"),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rounded, positive"
+        )]
+        r => count(r.round() as u64),
+    }
+}
+
+/// A moment given in seconds since 1970, in UTC: the day as `2026-11-23`, the time as `07:00:00`.
+pub fn moment(at: f64) -> (String, String) {
+    #[expect(clippy::cast_possible_truncation, reason = "casting saturates")]
+    let at = OffsetDateTime::from_unix_timestamp(at as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+    (
+        at.date().to_string(),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
 }
 
 /// The form of the original page: `5.02462s`.

@@ -36,6 +36,18 @@ impl Frame<'_> {
     /// A whole document. `title` says where one is; the program's name is added to it. `wide` is
     /// for pages that are mostly a table.
     pub(super) fn page(self, title: &str, place: Place, wide: bool, content: &Markup) -> Markup {
+        self.page_with(&html! {}, title, place, wide, content)
+    }
+
+    /// The same, with more in its head.
+    pub(super) fn page_with(
+        self,
+        head: &Markup,
+        title: &str,
+        place: Place,
+        wide: bool,
+        content: &Markup,
+    ) -> Markup {
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -46,6 +58,7 @@ impl Frame<'_> {
                     title { (title) " · unslow" }
                     link rel="icon" href=(self.assets.favicon) type="image/svg+xml";
                     link rel="stylesheet" href=(self.assets.style);
+                    (head)
                 }
                 body class=[wide.then_some("wide")] {
                     a.skip href="#content" { "Skip to the content" }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
 use super::frame::Place;
+use super::race::{Comparison, Race};
 use super::{Cell, Failure, Frame, Provenance, QueryInfo, error, format, provenance};
 
 /// `GET /`
@@ -28,12 +29,17 @@ pub struct Home<'a> {
 
 /// Each column is a section; one without a value is not drawn.
 pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
-    let whole = Outline::of(frame, page).fill(page.elapsed, page.provenance.as_ref());
+    let outline = Outline::of(frame, page);
+    let whole = outline.fill(
+        page.elapsed,
+        page.provenance.as_ref(),
+        &Race::new(Comparison::default()),
+    );
     PreEscaped(String::from_utf8(whole).expect("pieces of markup, cut between characters"))
 }
 
 /// The page with gaps where it differs from request to request: its elapsed time, the panel of
-/// its provenance, the comparison with the database. All else is the same for every request that
+/// its provenance, the comparison of loads and copies. All else is the same for every request that
 /// one copy answers, so it can be kept with that copy, as bytes.
 #[derive(Debug, Clone)]
 pub struct Outline(Bytes);
@@ -70,12 +76,21 @@ impl Outline {
         self.0
     }
 
-    /// The whole page.
-    pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>) -> Vec<u8> {
+    /// The whole page; without an answer, nothing is compared. Before this process has loaded
+    /// anything, what is said of a load is what the copy says of its own.
+    pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>, race: &Race) -> Vec<u8> {
+        let compared = |answer: &Provenance| {
+            let known = race.comparison();
+            if known.load.is_some() || answer.load_time.is_zero() {
+                return race.panel(Some(elapsed));
+            }
+            let load = Some((answer.load_time, 0));
+            Race::new(Comparison { load, ..known }).panel(Some(elapsed))
+        };
         let filling: [String; GAPS] = [
             format::elapsed(elapsed),
             answer.map_or_else(String::new, |a| provenance::panel(a).into_string()),
-            answer.map_or_else(String::new, |a| provenance::race(a).into_string()),
+            answer.map_or_else(String::new, compared),
         ];
         let length: usize = filling.iter().map(String::len).sum();
         let mut page = Vec::with_capacity(self.0.len() - HEAD + length);
@@ -167,6 +182,9 @@ mod tests {
         assert!(whole.contains("<p>0.00200s</p></section></div></div><p class=\"actions\">"));
         assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
         let kept = Outline::from_bytes(Outline::of(&frame, &page).into_bytes());
-        assert_eq!(kept.fill(page.elapsed, None), whole.as_bytes());
+        assert_eq!(
+            kept.fill(page.elapsed, None, &Race::new(Comparison::default())),
+            whole.as_bytes()
+        );
     }
 }

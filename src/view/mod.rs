@@ -4,10 +4,13 @@
 //! attribute nor a script in the markup, so lengths of bars are SVG attributes.
 //!
 //! One file per page, over the parts they share: `frame` (what stands around every page),
-//! `provenance` (where an answer came from), `table`, `form` with `input`, and `format`.
+//! `provenance` (where an answer came from), `race` (a load and a copy compared), `table`, `form`
+//! with `input`, and `format`. What is for machines and terminals, not for browsers, is in
+//! `export`.
 
 mod catalog;
 mod error;
+pub mod export;
 mod form;
 pub mod format;
 mod frame;
@@ -15,6 +18,7 @@ mod home;
 mod input;
 mod provenance;
 mod query;
+mod race;
 mod stats;
 mod table;
 #[cfg(test)]
@@ -31,7 +35,8 @@ pub use frame::{Assets, Frame};
 pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};
-pub use stats::{NotReloaded, StatsPage, StatsSort, stats};
+pub use race::{Comparison, Race};
+pub use stats::{Evicted, NotReloaded, PART, StatsPage, StatsSort, live, stats};
 pub use table::{Cell, Table};
 
 /// What the pages say about a query. Not the query itself: its SQL is never shown, and the TTL

@@ -1,5 +1,6 @@
-//! Where an answer came from, in words and as bars. It owns the sentences for the outcomes and the
-//! comparison with the database; it boasts only where the cache did make the difference.
+//! Where an answer came from, in words and as bars. It owns the sentences for the outcomes; it
+//! boasts only where the cache did make the difference. What loads and copies take in general is
+//! `race`'s to compare.
 
 use std::time::Duration;
 
@@ -19,9 +20,9 @@ pub struct Provenance {
     pub ttl: Duration,
     /// What is left of it; zero when stale.
     pub ttl_left: Duration,
-    /// How long the database took when it was last asked (the long bar).
+    /// How long the database took when it was last asked.
     pub load_time: Duration,
-    /// How long this response took (the short bar).
+    /// How long this response took.
     pub elapsed: Duration,
     /// Whether the answer is kept for the next request.
     pub stored: bool,
@@ -67,6 +68,7 @@ impl Provenance {
                 "From the database, not cached",
                 "The answer is larger than what one entry of the cache may hold.",
             ),
+            Outcome::Bypass(BypassReason::Compare) => ("Compared", "One way was asked alone."),
             Outcome::Error => ("No answer", "There is no value to show."),
         }
     }
@@ -108,16 +110,6 @@ impl Provenance {
         let copy = matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_));
         format::factor(self.load_time, self.elapsed).filter(|_| copy)
     }
-
-    /// What the two bars show, in words, where `gain` is [`Provenance::gain`].
-    fn comparison(&self, gain: Option<&str>) -> String {
-        match (self.outcome, gain) {
-            (_, Some(factor)) => format!("{factor} faster"),
-            (Outcome::Hit(_) | Outcome::Stale(_), None) => "No faster than the database".to_owned(),
-            (Outcome::Coalesced, None) => "This response waited for the database".to_owned(),
-            _ => "This response ran the query".to_owned(),
-        }
-    }
 }
 
 /// The panel of the home page: source, age, what is left of the TTL.
@@ -146,42 +138,9 @@ pub(super) fn panel(answer: &Provenance) -> Markup {
     }
 }
 
-/// The last database response next to this one.
-pub(super) fn race(answer: &Provenance) -> Markup {
-    let longest = answer.load_time.max(answer.elapsed);
-    let (database, response) = (
-        share(answer.load_time, longest),
-        share(answer.elapsed, longest),
-    );
-    let widened = database < SLIVER || response < SLIVER;
-    let gain = answer.gain();
-    html! {
-        section.panel.race aria-labelledby="race" {
-            h2 id="race" {
-                (answer.comparison(gain.as_deref()))
-                @if gain.is_some() { span { " than the database" } }
-            }
-            dl {
-                div {
-                    dt { "The database, when last asked" }
-                    dd { (bar("long", database)) span.figure { (format::duration(answer.load_time)) } }
-                }
-                div {
-                    dt { "This response" }
-                    dd { (bar("short", response)) span.figure { (format::duration(answer.elapsed)) } }
-                }
-            }
-            @if widened {
-                p.note { "To scale, but the shorter bar is drawn wider than it is, or you would not see it." }
-            }
-        }
-    }
-}
-
-/// The same in one line, above a table.
+/// The same in one line, above a table, with what the database took.
 pub(super) fn line(answer: &Provenance) -> Markup {
     let (source, meaning) = answer.words();
-    let gain = answer.gain();
     html! {
         p.provenance {
             strong.source.(answer.tone()) title=(meaning) { (source) }
@@ -190,15 +149,16 @@ pub(super) fn line(answer: &Provenance) -> Markup {
                 "answered in " b { (format::duration(answer.elapsed)) }
                 ", the database took " (format::duration(answer.load_time))
             }
-            @if gain.is_some() { span.gain { (answer.comparison(gain.as_deref())) } }
+            @if let Some(factor) = answer.gain() { span.gain { (factor) " faster" } }
         }
     }
 }
 
 /// The least share of a bar that can still be seen.
-const SLIVER: f64 = 0.015;
+pub(super) const SLIVER: f64 = 0.015;
 
-fn share(part: Duration, whole: Duration) -> f64 {
+/// How much of `whole` a part is, at most all.
+pub(super) fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
         0.0
     } else {
@@ -256,11 +216,6 @@ mod tests {
         for (outcome, boasts) in outcomes {
             let answer = answer(outcome);
             assert_eq!(
-                plain(&race(&answer)).contains("2,510× faster"),
-                boasts,
-                "{outcome:?}"
-            );
-            assert_eq!(
                 plain(&line(&answer)).contains("2,510× faster"),
                 boasts,
                 "{outcome:?}"
@@ -274,35 +229,8 @@ mod tests {
             load_time: Duration::from_micros(300),
             ..answer(Outcome::Hit(Tier::Redis))
         };
-        let text = plain(&race(&slow));
-        assert!(text.contains("No faster than the database"), "{text}");
-        assert!(
-            text.contains(r#"<rect class="long" width="15.00%""#),
-            "{text}"
-        );
-        assert!(
-            text.contains(r#"<rect class="short" width="100.00%""#),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn the_bars_are_linear_and_a_sliver_that_was_widened_is_owned_up_to() {
-        let mut answer = answer(Outcome::Hit(Tier::Memory));
-        let text = plain(&race(&answer));
-        assert!(
-            text.contains(r#"<rect class="short" width="1.50%""#),
-            "{text}"
-        );
-        assert!(text.contains("drawn wider than it is"), "{text}");
-
-        answer.elapsed = Duration::from_millis(2_510);
-        let text = plain(&race(&answer));
-        assert!(
-            text.contains(r#"<rect class="short" width="50.00%""#),
-            "{text}"
-        );
-        assert!(!text.contains("drawn wider than it is"), "{text}");
+        let text = plain(&line(&slow));
+        assert!(!text.contains("faster"), "{text}");
     }
 
     #[test]

@@ -1,329 +1,170 @@
-//! Who may see `/stats` and purge: the one rule of all that is for operators. Loopback without a
-//! proxy before it, the addresses in `[stats] allow`, or whoever brings the admin token. For
-//! actions there is [`own_origin`] besides: a browser has all these rights too, and sends what any
-//! page tells it to.
+//! Who may do what. Two rules, for whom the settings say:
+//!
+//! - for operators, who see `/stats` and purge ([`AccessRule::check`]): loopback without a proxy
+//!   before it, the addresses in `[stats] allow`, or whoever brings the admin token. For actions
+//!   there is [`own_origin`] besides: a browser has all these rights too, and sends what any page
+//!   tells it to;
+//! - for who reads queries ([`AccessRule::may_read`]): everybody, unless `[access]` names a token
+//!   or addresses.
+//!
+//! `token` knows what a token is, `attempts` how often one may be guessed, `origin` where requests
+//! come from.
+
+mod attempts;
+mod origin;
+mod token;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::RequestHead;
-use actix_web::http::Version;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 use super::context::Context;
 use crate::error::RequestError;
+use crate::query::{Access, Query};
 use crate::settings::{Network, Settings};
+use attempts::Attempts;
+use token::Digest;
+
+pub(super) use origin::own_origin;
 
 /// How long the answer to a wrong token is held back, so that guessing is slow.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 
-/// Headers that a proxy adds: whoever sends one is not simply on this machine.
-const FORWARDING: [&str; 6] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "via",
-];
-
-/// The rule, with what the settings say.
+/// The rules, with what the settings say.
 #[derive(Debug)]
 pub(super) struct AccessRule {
-    allow: Vec<Network>,
-    /// Only the token's digest is kept: equal length makes the comparison's time constant.
-    token: Option<[u8; 32]>,
+    operators: Vec<Network>,
+    admin: Option<Digest>,
+    /// Whether queries are protected that do not say otherwise.
+    restricted: bool,
+    readers: Vec<Network>,
+    reader: Option<Digest>,
+    attempts: Attempts,
+    /// The proxies whose word on their clients is believed.
+    proxies: Vec<Network>,
+}
+
+/// How somebody came to read a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// As everybody may.
+    Open,
+    /// By a token or an address: what is answered is for this client alone.
+    Personal,
 }
 
 impl AccessRule {
     pub(super) fn new(settings: &Settings) -> AccessRule {
         AccessRule {
-            allow: settings.stats_allow.clone(),
-            token: settings
-                .admin_token
-                .as_ref()
-                .map(|token| digest(token.reveal())),
+            operators: settings.stats_allow.clone(),
+            admin: settings.admin_token.as_ref().map(Digest::of),
+            restricted: settings.access.is_restricted(),
+            readers: settings.access.allow.clone(),
+            reader: settings.access.token.as_ref().map(Digest::of),
+            attempts: Attempts::new(),
+            proxies: settings.server.forwarded_allow_ips.clone(),
         }
     }
 
-    /// Lets the request pass, or says which setting would.
+    /// Lets the request do what is for operators, or says which setting would. The answer to a
+    /// wrong token takes a second.
     ///
     /// # Errors
-    /// 401 where a token could be given (a browser asks for it then), 403 where none is set.
+    /// 401 where a token could be given (a browser asks for it then), 403 where none is set, 429
+    /// where too many wrong ones were.
     pub(super) async fn check(
         &self,
         request: &HttpRequest,
         context: &Context,
     ) -> Result<(), RequestError> {
-        if is_local(request.head()) || self.is_allowed(context.client) {
+        let head = request.head();
+        if origin::is_local(head) || holds(&self.operators, context.client) {
             return Ok(());
         }
-        match (&self.token, presented(request.headers())) {
-            (Some(token), Some(presented)) if same(token, &digest(&presented)) => return Ok(()),
-            (Some(_), Some(_)) => actix_web::rt::time::sleep(WRONG_TOKEN_DELAY).await,
-            _ => {}
-        }
-        Err(RequestError::Rejected {
-            status: if self.token.is_some() { 401 } else { 403 },
-            message:
-                "this is open to this machine itself (over HTTP/1.1 and past no proxy), to the \
-                      addresses in [stats] allow, and with the token of [admin] token_file"
-                    .to_owned(),
-        })
-    }
-
-    fn is_allowed(&self, client: Option<IpAddr>) -> bool {
-        client.is_some_and(|client| self.allow.iter().any(|network| network.contains(client)))
-    }
-}
-
-/// A peer on this machine, with no proxy before it, that asked for this machine by a name of its
-/// own: the header check keeps a proxy on the same host out, the `Host` check a page that has
-/// rebound its DNS name to 127.0.0.1. A proxy that says nothing of its visitors and calls this
-/// machine by its own name, as nginx does when nobody tells it otherwise, is known at least by the
-/// HTTP/1.0 that its older versions speak, and that people's own clients no longer do.
-fn is_local(head: &RequestHead) -> bool {
-    let host = head.headers.get(header::HOST);
-    let host = host.and_then(|value| value.to_str().ok());
-    head.peer_addr
-        .is_some_and(|peer| peer.ip().to_canonical().is_loopback())
-        && head.version >= Version::HTTP_11
-        && !FORWARDING
-            .iter()
-            .any(|name| head.headers.contains_key(*name))
-        && host.is_some_and(is_local_name)
-}
-
-fn is_local_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
-}
-
-/// Refuses what a page of another site made a browser send (CSRF). Browsers say where a request
-/// comes from; other clients say nothing, and need no protection from pages.
-///
-/// # Errors
-/// 403 with the reason.
-pub(super) fn own_origin(headers: &HeaderMap) -> Result<(), RequestError> {
-    let refused = |why: &str| {
-        Err(RequestError::Rejected {
-            status: 403,
-            message: format!("refused, because {why}"),
-        })
-    };
-    let mut sites = headers.get_all("sec-fetch-site");
-    if sites.any(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")) {
-        return refused("a page of another site sent it (Sec-Fetch-Site)");
-    }
-    let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).ok();
-    let host = headers.get(header::HOST).and_then(text);
-    let is_own = |origin: &HeaderValue| {
-        let (origin, host) = text(origin).zip(host.as_deref())?;
-        let (scheme, authority) = origin.split_once("://")?;
-        let usual_port = match scheme {
-            "http" => ":80",
-            "https" => ":443",
-            _ => return None,
-        };
-        // An origin leaves the usual port out, a `Host` may name it.
-        Some(authority == host.strip_suffix(usual_port).unwrap_or(host))
-    };
-    if headers
-        .get_all(header::ORIGIN)
-        .any(|origin| is_own(origin) != Some(true))
-    {
-        return refused(
-            "a page of another site sent it (Origin is not this Host; a proxy has to pass Host on)",
+        let refusal = refusal(
+            self.admin.is_some(),
+            "this is open to this machine itself (over HTTP/1.1 and past no proxy), to the \
+             addresses in [stats] allow, and with the token of [admin] token_file",
         );
+        self.compare(head, context, &[self.admin], refusal).await
     }
-    Ok(())
+
+    /// Whether reading this query takes a token or an address on the list.
+    pub(super) fn is_protected(&self, query: &Query) -> bool {
+        self.restricted && query.access != Access::Open
+    }
+
+    /// Lets the request read this query, or says what it takes. `None` is all that nobody knows to
+    /// be open: the whole catalog, or a query that there is not. The answer to a wrong token takes
+    /// a second.
+    ///
+    /// # Errors
+    /// As [`AccessRule::check`].
+    pub(super) async fn may_read(
+        &self,
+        head: &RequestHead,
+        context: &Context,
+        query: Option<&Query>,
+    ) -> Result<Admission, RequestError> {
+        let protected = query.map_or(self.restricted, |query| self.is_protected(query));
+        if !protected {
+            return Ok(Admission::Open);
+        }
+        if !holds(&self.readers, context.client) {
+            let tokens = [self.reader, self.admin];
+            let refusal = refusal(
+                tokens.iter().any(Option::is_some),
+                "this is open to the addresses in [access] allow, and with the token of [access] \
+                 token_file (Authorization: Bearer, or as a password)",
+            );
+            self.compare(head, context, &tokens, refusal).await?;
+        }
+        Ok(Admission::Personal)
+    }
+
+    /// Whether the request brings anything to be let in by.
+    pub(super) fn brings_token(head: &RequestHead) -> bool {
+        token::presented(&head.headers).is_some()
+    }
+
+    /// Lets the request pass if it brings one of these tokens.
+    async fn compare(
+        &self,
+        head: &RequestHead,
+        context: &Context,
+        tokens: &[Option<Digest>],
+        refusal: RequestError,
+    ) -> Result<(), RequestError> {
+        let mut tokens = tokens.iter().flatten().peekable();
+        let presented = token::presented(&head.headers);
+        let Some(presented) = presented.filter(|_| tokens.peek().is_some()) else {
+            return Err(refusal);
+        };
+        let attempt = self.attempts.take(context.client);
+        let attempt = attempt.map_err(|wait| RequestError::TooManyGuesses { wait })?;
+        // All of them, so that time does not tell which it was either.
+        if tokens.fold(false, |right, token| token.is_of(&presented) | right) {
+            attempt.give_back();
+            token::mind_the_wire(head, context, &self.proxies);
+            return Ok(());
+        }
+        actix_web::rt::time::sleep(WRONG_TOKEN_DELAY).await;
+        Err(refusal)
+    }
 }
 
-/// The token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can ask.
-fn presented(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, credentials) = value.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(credentials.trim().to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = STANDARD.decode(credentials.trim()).ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    decoded
-        .split_once(':')
-        .map(|(_, password)| password.to_owned())
+fn holds(networks: &[Network], client: Option<IpAddr>) -> bool {
+    client.is_some_and(|client| networks.iter().any(|network| network.contains(client)))
 }
 
-fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// Compares all bytes whatever they are, so that time tells nothing.
-fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    left.iter()
-        .zip(right)
-        .fold(0, |difference, (l, r)| difference | (l ^ r))
-        == 0
+fn refusal(takes_token: bool, message: &str) -> RequestError {
+    RequestError::Rejected {
+        status: if takes_token { 401 } else { 403 },
+        message: message.to_owned(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-    use std::net::SocketAddr;
-
-    use actix_web::http::header::HeaderName;
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
-        }
-        headers
-    }
-
-    fn asked(pairs: &[(&str, &str)]) -> TestRequest {
-        let request = TestRequest::default();
-        pairs
-            .iter()
-            .fold(request, |request, pair| request.append_header(*pair))
-    }
-
-    fn local(peer: &str, pairs: &[(&str, &str)]) -> bool {
-        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
-        is_local(asked(pairs).peer_addr(peer).to_request().head())
-    }
-
-    #[test]
-    fn loopback_is_local_only_without_a_proxy_and_under_its_own_name() {
-        for host in [
-            "localhost",
-            "localhost:8000",
-            "127.0.0.1:8000",
-            "[::1]:8000",
-            "[::1]",
-        ] {
-            assert!(local("127.0.0.1", &[("host", host)]), "{host}");
-        }
-        assert!(local("::1", &[("host", "localhost")]));
-        assert!(local("::ffff:127.0.0.1", &[("host", "localhost")]));
-        for host in [
-            "evil.example",
-            "localhost.evil.example:8000",
-            "127.0.0.1.nip.io",
-            "",
-        ] {
-            assert!(!local("127.0.0.1", &[("host", host)]), "{host}");
-        }
-        for header in FORWARDING {
-            assert!(
-                !local("127.0.0.1", &[("host", "localhost"), (header, "x")]),
-                "{header}"
-            );
-        }
-        assert!(!local("127.0.0.1", &[]));
-        assert!(!local("192.0.2.1", &[("host", "localhost")]));
-        let by_unix_socket = asked(&[("host", "localhost")]).to_request();
-        assert!(!is_local(by_unix_socket.head()));
-    }
-
-    #[test]
-    fn a_proxy_that_hides_its_visitors_is_known_by_its_http() {
-        let by = |version| {
-            let request = asked(&[("host", "127.0.0.1:8000")]).version(version);
-            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            is_local(request.peer_addr(peer).to_request().head())
-        };
-        assert!(by(Version::HTTP_11));
-        assert!(!by(Version::HTTP_10));
-        assert!(!by(Version::HTTP_09));
-    }
-
-    #[test]
-    fn an_action_that_a_page_of_another_site_sends_is_refused() {
-        let own = |pairs: &[(&str, &str)]| {
-            let mut all = vec![("host", "localhost:8000")];
-            all.extend(pairs);
-            own_origin(&headers(&all)).is_ok()
-        };
-        assert!(own(&[]), "no browser");
-        assert!(own(&[("sec-fetch-site", "same-origin")]));
-        assert!(own(&[("sec-fetch-site", "none")]), "typed by its user");
-        assert!(own(&[("origin", "http://localhost:8000")]));
-        assert!(own(&[("origin", "HTTP://LocalHost:8000")]));
-        for site in ["cross-site", "same-site", "", "same-origin, cross-site"] {
-            assert!(!own(&[("sec-fetch-site", site)]), "{site}");
-        }
-        for origin in [
-            "https://evil.example",
-            "http://localhost",
-            "http://localhost:80",
-            "http://localhost:8001",
-            "http://localhost:8000.evil.example",
-            "http://evil.example@localhost:8000",
-            "http://127.0.0.1:8000",
-            "localhost:8000",
-            "file://localhost:8000",
-            "null",
-            "",
-        ] {
-            assert!(!own(&[("origin", origin)]), "{origin}");
-        }
-        let (own_one, strange) = ("http://localhost:8000", "http://evil.example");
-        assert!(!own(&[("origin", own_one), ("origin", strange)]));
-        assert!(!own(&[
-            ("sec-fetch-site", "none"),
-            ("sec-fetch-site", "cross-site")
-        ]));
-    }
-
-    #[test]
-    fn an_origin_is_compared_without_the_usual_port_and_needs_a_host() {
-        let own = |host: &str, origin: &str| {
-            own_origin(&headers(&[("host", host), ("origin", origin)])).is_ok()
-        };
-        // Behind a proxy that ends TLS.
-        assert!(own("unslow.example", "https://unslow.example"));
-        assert!(own("unslow.example:443", "https://unslow.example"));
-        assert!(own("[::1]:80", "http://[::1]"));
-        assert!(!own("unslow.example:80", "https://unslow.example"));
-        assert!(!own("unslow.example", "https://unslow.example:8443"));
-        assert!(own_origin(&headers(&[("origin", "http://localhost")])).is_err());
-    }
-
-    #[test]
-    fn a_token_comes_as_bearer_or_as_the_password_of_basic() {
-        let token = |value: &str| presented(&headers(&[("authorization", value)]));
-        assert_eq!(token("Bearer s3cret").as_deref(), Some("s3cret"));
-        assert_eq!(token("bearer  s3cret").as_deref(), Some("s3cret"));
-        // "admin:s3:cret"
-        assert_eq!(
-            token("Basic YWRtaW46czM6Y3JldA==").as_deref(),
-            Some("s3:cret")
-        );
-        for nonsense in ["Basic !", "Digest x", "Bearer", ""] {
-            assert_eq!(token(nonsense), None, "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn tokens_are_the_same_only_when_all_bytes_are() {
-        assert!(same(&digest("a"), &digest("a")));
-        assert!(!same(&digest("a"), &digest("b")));
-    }
-}
+mod tests;

@@ -41,6 +41,8 @@ struct Asset {
 pub(super) struct Assets {
     files: Vec<Asset>,
     pub(super) urls: view::Assets,
+    /// What keeps `/stats` up to date.
+    pub(super) stats_script: String,
 }
 
 impl Assets {
@@ -60,6 +62,7 @@ impl Assets {
                 style: url("style"),
                 favicon: url("favicon"),
             },
+            stats_script: url("stats"),
             files,
         }
     }

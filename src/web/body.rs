@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use maud::Markup;
 
@@ -36,6 +36,13 @@ pub(super) fn unkept(
         HeaderValue::from_static("Accept, Accept-Encoding"),
     );
     response
+}
+
+/// Keeps it out of search engines, where it is not for everyone.
+pub(super) fn hide_from_robots(response: &mut HttpResponse) {
+    let name = HeaderName::from_static("x-robots-tag");
+    let headers = response.headers_mut();
+    headers.insert(name, HeaderValue::from_static("noindex"));
 }
 
 /// What the body is, and how it is encoded.

@@ -22,27 +22,55 @@ pub enum Manner {
     },
 }
 
+/// Whom a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Whoever comes: all routes are there.
+    Everyone,
+    /// Those who want pages and data: what is for operators has a listener of its own.
+    Visitors,
+    /// Operators alone.
+    Operators,
+}
+
+/// How a listener's connections are served, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reception {
+    /// How.
+    pub manner: Manner,
+    /// For whom.
+    pub audience: Audience,
+}
+
+impl Reception {
+    /// Everything, in plain HTTP.
+    pub const OPEN: Reception = Reception {
+        manner: Manner::Plain,
+        audience: Audience::Everyone,
+    };
+}
+
 /// One connection, in the extensions of its requests as an `Rc`.
 #[derive(Debug)]
 pub struct Connection {
-    manner: Manner,
+    reception: Reception,
     at_work: Cell<u32>,
     since: Cell<Option<Instant>>,
 }
 
 impl Connection {
     /// A connection that has just been made.
-    pub fn new(manner: Manner) -> Rc<Connection> {
+    pub fn new(reception: Reception) -> Rc<Connection> {
         Rc::new(Connection {
-            manner,
+            reception,
             at_work: Cell::new(0),
             since: Cell::new(None),
         })
     }
 
-    /// How it is served.
-    pub fn manner(&self) -> Manner {
-        self.manner
+    /// How it is served, and for whom.
+    pub fn reception(&self) -> Reception {
+        self.reception
     }
 
     /// Notes that bytes came in. They are part of a head, unless a request is being worked on.
@@ -86,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_is_a_head_unless_a_request_is_worked_on() {
-        let connection = Connection::new(Manner::Plain);
+        let connection = Connection::new(Reception::OPEN);
         assert_eq!(connection.reading_since(), None);
         connection.received();
         let since = connection.reading_since();

@@ -10,7 +10,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use super::connection::Manner;
+use super::connection::{Audience, Manner, Reception};
 use super::forwarded;
 use super::line::Line;
 use super::negotiate::{self, Encoding, Format};
@@ -34,6 +34,8 @@ pub(super) struct Context {
     pub(super) client: Option<IpAddr>,
     /// Whether it came inside TLS of our own.
     pub(super) encrypted: bool,
+    /// Whom the listener is for that it came by.
+    pub(super) audience: Audience,
     /// The form in which it wants to hear of an error.
     pub(super) format: Format,
     /// The encoding it likes best.
@@ -43,12 +45,13 @@ pub(super) struct Context {
 
 impl Context {
     /// Reads the context off a request's head.
-    pub(super) fn of(head: &RequestHead, trusted: &[Network], manner: Manner) -> Context {
+    pub(super) fn of(head: &RequestHead, trusted: &[Network], reception: Reception) -> Context {
         Context {
             id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
             client: forwarded::client(head, trusted),
-            encrypted: manner == Manner::Tls,
+            encrypted: reception.manner == Manner::Tls,
+            audience: reception.audience,
             format: negotiate::format(head.uri.path(), &head.headers),
             encoding: Encoding::accepted(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
@@ -116,7 +119,7 @@ mod tests {
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         let id = |value: &str| {
             let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
-            Context::of(request.to_request().head(), &[], Manner::Plain)
+            Context::of(request.to_request().head(), &[], Reception::OPEN)
                 .id()
                 .to_owned()
         };
@@ -132,7 +135,7 @@ mod tests {
     fn if_none_match_compares_weakly_and_member_by_member() {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
-            Context::of(request.to_request().head(), &[], Manner::Plain).has("\"abc-json\"")
+            Context::of(request.to_request().head(), &[], Reception::OPEN).has("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
             assert!(has(value), "{value}");

@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
+use super::access::Admission;
 use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
 use super::line::Line;
@@ -29,6 +30,7 @@ pub(super) fn respond(
     query: &Query,
     reply: &Reply,
     format: Format,
+    admission: Admission,
 ) -> Result<HttpResponse, RequestError> {
     let entry = &reply.entry;
     let encoding = worthwhile(context.encoding, entry.body.len());
@@ -48,7 +50,7 @@ pub(super) fn respond(
         header::VARY,
         HeaderValue::from_static("Accept, Accept-Encoding"),
     );
-    headers.insert(header::CACHE_CONTROL, cache_control(reply));
+    headers.insert(header::CACHE_CONTROL, cache_control(reply, admission));
     headers.insert(header::AGE, HeaderValue::from(reply.age.as_secs()));
     provenance(headers, reply);
     let render = context.started.elapsed().saturating_sub(spent(reply));
@@ -96,12 +98,15 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
 }
 
 /// For how long others may keep it: what is left of the TTL, and the window after it. What the
-/// cache itself passes by, nobody else may keep.
-fn cache_control(reply: &Reply) -> HeaderValue {
+/// cache itself passes by, nobody else may keep; what is for one client, only that one.
+fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
     }
     let mut line = Line::new();
+    if admission == Admission::Personal {
+        line.text("private, ");
+    }
     line.text("max-age=").number(reply.ttl_left.as_secs());
     let window = reply.policy.stale_while_revalidate;
     if !window.is_zero() {
@@ -144,7 +149,7 @@ fn variant(
     encoding: Encoding,
 ) -> Result<Bytes, RequestError> {
     let plain = match format {
-        Format::Json | Format::Html => entry.body.clone(),
+        Format::Json | Format::Html | Format::Text => entry.body.clone(),
         Format::Csv | Format::Ndjson => converted(entry, format)?,
     };
     if encoding == Encoding::Identity {
@@ -175,7 +180,7 @@ pub(super) const OUTLINE: usize = 12;
 /// Where an entry keeps the body in this format and encoding.
 fn slot(format: Format, encoding: Encoding) -> usize {
     let format = match format {
-        Format::Json | Format::Html => 0,
+        Format::Json | Format::Html | Format::Text => 0,
         Format::Csv => 1,
         Format::Ndjson => 2,
     };

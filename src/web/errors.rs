@@ -115,9 +115,14 @@ fn json(
 pub(super) fn finish(response: &mut HttpResponse, error: &RequestError) {
     let headers = response.headers_mut();
     if error.status() == 401 {
-        // Lets a browser ask for the token.
-        let challenge = HeaderValue::from_static("Basic realm=\"unslow\", charset=\"UTF-8\"");
-        headers.insert(header::WWW_AUTHENTICATE, challenge);
+        // The second lets a browser ask for the token.
+        for challenge in [
+            "Bearer realm=\"unslow\"",
+            "Basic realm=\"unslow\", charset=\"UTF-8\"",
+        ] {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
     }
     if let Some(wait) = error.retry_after() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::Site;
-use super::connection::{Connection, Manner};
+use super::connection::{Connection, Reception};
 use super::context::{Context, X_REQUEST_ID};
 use super::{errors, forwarded};
 use crate::error::RequestError;
@@ -47,10 +47,10 @@ pub async fn around(
         .expect("the server gives every application its site")
         .clone();
     let server = &site.app.settings.server;
-    let manner = request
+    let reception = request
         .conn_data::<Rc<Connection>>()
-        .map_or(Manner::Plain, |connection| connection.manner());
-    let context = Context::of(request.head(), &server.forwarded_allow_ips, manner);
+        .map_or(Reception::OPEN, |connection| connection.reception());
+    let context = Context::of(request.head(), &server.forwarded_allow_ips, reception);
     let unread = request
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
@@ -84,6 +84,9 @@ pub(super) fn finish(
     response: &mut HttpResponse,
 ) {
     common_headers(response.headers_mut(), context);
+    if let Some(cors) = &site.cors {
+        cors.finish(head, response);
+    }
     if site.app.settings.tls.is_some() {
         let trusted = &site.app.settings.server.forwarded_allow_ips;
         if context.encrypted || forwarded::https(head, trusted) {

@@ -2,26 +2,34 @@
 //! answers and errors to responses. It owns no markup (that is `view`) and no caching.
 
 mod access;
+mod action;
 mod assets;
+mod audience;
 mod body;
+mod compare;
 mod connection;
 mod context;
+mod cors;
 mod data;
 mod encoding;
 mod errors;
+mod eviction;
 mod forwarded;
 mod guard;
 mod health;
 mod line;
+mod metrics;
 mod negotiate;
+mod openapi;
+mod pace;
 mod pages;
 mod purge;
 mod redirect;
 mod shortcut;
 mod stats;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
@@ -33,20 +41,25 @@ use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
-pub use connection::{Connection, Manner};
+pub use connection::{Audience, Connection, Manner, Reception};
 pub use guard::around;
 pub use shortcut::Shortcut;
 
 use access::AccessRule;
 use assets::Assets;
+use cors::Cors;
 
 /// What every request can reach.
 #[derive(Debug)]
 pub struct Site {
     app: Arc<App>,
     assets: Assets,
+    openapi: OnceLock<openapi::Document>,
     access: AccessRule,
+    cors: Option<Cors>,
     access_log: Option<AccessLog>,
+    pace: pace::Pace,
+    evictions: eviction::Watch,
     /// Every response closes its connection.
     parting: AtomicBool,
     draining: AtomicBool,
@@ -57,9 +70,13 @@ impl Site {
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
             assets: Assets::new(),
+            openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
+            cors: Cors::new(&app.settings),
             app,
             access_log,
+            pace: pace::Pace::default(),
+            evictions: eviction::Watch::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }
@@ -106,15 +123,18 @@ impl Site {
     }
 }
 
-/// The route table.
+/// The route table. Which of it a listener has is decided in `audience`, by the path.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/").get(pages::routed_home))
         .service(read_only("/q").get(pages::catalog))
         .service(read_only("/q/{name}").get(pages::routed_query))
         .configure(purge::routes)
+        .configure(compare::routes)
         .service(read_only("/stats").get(stats::page))
-        .service(read_only("/stats.json").get(stats::json))
+        .service(read_only("/stats.{suffix}").get(stats::suffixed))
+        .service(read_only("/metrics").get(metrics::metrics))
+        .service(read_only("/openapi.json").get(openapi::openapi))
         .service(read_only("/healthz").get(health::healthz))
         .service(read_only("/readyz").get(health::readyz))
         .service(read_only("/static/{file}").get(assets::file))
@@ -142,6 +162,7 @@ impl ReadOnly {
             async move { guard::bounded(&site, &context, handler).await }
         };
         web::resource(self.0)
+            .guard(audience::guard(self.0))
             .route(web::route().guard(reads).to(bounded))
             .route(web::method(Method::OPTIONS).to(allowed))
             .default_service(web::to(errors::method_not_allowed))

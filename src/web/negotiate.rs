@@ -3,7 +3,7 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-/// The forms in which rows and errors are answered.
+/// The forms in which rows, numbers and errors are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// A page.
@@ -14,10 +14,16 @@ pub(super) enum Format {
     Csv,
     /// One JSON object a line.
     Ndjson,
+    /// Lines of keys and values.
+    Text,
 }
 
 impl Format {
-    const ALL: [Format; 4] = [Format::Html, Format::Json, Format::Csv, Format::Ndjson];
+    /// The forms of a query; those that are no page have a suffix.
+    const OF_QUERIES: [Format; 4] = [Format::Html, Format::Json, Format::Csv, Format::Ndjson];
+    /// The forms of `/stats`, likewise.
+    pub(super) const OF_STATS: [Format; 4] =
+        [Format::Html, Format::Json, Format::Csv, Format::Text];
 
     /// The suffix in `/q/NAME.suffix`, and the word in an `ETag`.
     pub(super) fn suffix(self) -> &'static str {
@@ -26,16 +32,18 @@ impl Format {
             Format::Json => "json",
             Format::Csv => "csv",
             Format::Ndjson => "ndjson",
+            Format::Text => "txt",
         }
     }
 
     /// The media type without its parameters.
-    fn media_type(self) -> &'static str {
+    pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::Html => "text/html",
             Format::Json => "application/json",
             Format::Csv => "text/csv",
             Format::Ndjson => "application/x-ndjson",
+            Format::Text => "text/plain",
         }
     }
 
@@ -46,12 +54,13 @@ impl Format {
             Format::Json => "application/json",
             Format::Csv => "text/csv; charset=utf-8; header=present",
             Format::Ndjson => "application/x-ndjson",
+            Format::Text => "text/plain; charset=utf-8",
         }
     }
 
-    /// The data format that a suffix names; pages have none.
-    fn of_suffix(suffix: &str) -> Option<Format> {
-        Format::ALL[1..]
+    /// The data format of these that a suffix names; pages have none.
+    pub(super) fn of_suffix(forms: &[Format], suffix: &str) -> Option<Format> {
+        forms[1..]
             .iter()
             .copied()
             .find(|format| format.suffix() == suffix)
@@ -62,7 +71,7 @@ impl Format {
 /// leaves the choice to `Accept`, an unknown suffix stays part of the name.
 pub(super) fn split_suffix(name: &str) -> (&str, Option<Format>) {
     match name.rsplit_once('.') {
-        Some((stem, suffix)) => match Format::of_suffix(suffix) {
+        Some((stem, suffix)) => match Format::of_suffix(&Format::OF_QUERIES, suffix) {
             Some(format) => (stem, Some(format)),
             None => (name, None),
         },
@@ -72,15 +81,47 @@ pub(super) fn split_suffix(name: &str) -> (&str, Option<Format>) {
 
 /// The format for a path and its headers: the path's suffix beats `Accept`.
 pub(super) fn format(path: &str, headers: &HeaderMap) -> Format {
-    match split_suffix(path) {
-        (_, Some(format)) => format,
-        _ => accepted(headers),
+    let suffix = path.strip_prefix("/stats").map(|rest| {
+        let suffix = rest.strip_prefix('.').unwrap_or_default();
+        Format::of_suffix(&Format::OF_STATS, suffix)
+    });
+    match suffix {
+        Some(known) => known.unwrap_or_else(|| accepted(&Format::OF_STATS, headers)),
+        None => match split_suffix(path) {
+            (_, Some(format)) => format,
+            _ => accepted(&Format::OF_QUERIES, headers),
+        },
     }
 }
 
-/// The format that `Accept` likes best; a page where it says nothing we have, since a wrong
-/// format that can be read is better than a refusal.
-fn accepted(headers: &HeaderMap) -> Format {
+/// Whether `Accept` wants metrics as OpenMetrics 1.0.0 at least as much as in Prometheus' own
+/// format. Who names neither gets that.
+pub(super) fn wants_open_metrics(headers: &HeaderMap) -> bool {
+    let accept = text(headers, &header::ACCEPT).unwrap_or_default();
+    let best = |media: &str, version: &str| {
+        let is_it = |member: &&str| {
+            let mut parts = member.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|m| m.eq_ignore_ascii_case(media));
+            let mut versions = parts.filter_map(|part| part.strip_prefix("version="));
+            named
+                && versions
+                    .next()
+                    .is_none_or(|v| v.trim_matches('"') == version)
+        };
+        let members = accept.split(',').map(str::trim).filter(is_it);
+        members
+            .flat_map(weighted)
+            .map(|(_, q)| q)
+            .max()
+            .unwrap_or(0)
+    };
+    let open = best("application/openmetrics-text", "1.0.0");
+    open > 0 && open >= best("text/plain", "0.0.4")
+}
+
+/// The one of these formats that `Accept` likes best; a page where it says nothing we have, since
+/// a wrong format that can be read is better than a refusal.
+fn accepted(forms: &[Format], headers: &HeaderMap) -> Format {
     let Some(accept) = text(headers, &header::ACCEPT) else {
         return Format::Html;
     };
@@ -107,8 +148,9 @@ fn accepted(headers: &HeaderMap) -> Format {
             .map_or(0, |(_, q)| q)
     };
     // The first of the best: a page wins a tie, as under `*/*`.
-    Format::ALL
-        .into_iter()
+    forms
+        .iter()
+        .copied()
         .rev()
         .max_by_key(|format| quality(*format))
         .unwrap_or(Format::Html)
@@ -227,12 +269,60 @@ mod tests {
             ("nonsense;;;,,", Format::Html),
         ] {
             assert_eq!(
-                accepted(&headers(header::ACCEPT, accept)),
+                format("/q/x", &headers(header::ACCEPT, accept)),
                 expected,
                 "{accept}"
             );
         }
-        assert_eq!(accepted(&HeaderMap::new()), Format::Html);
+        assert_eq!(format("/q/x", &HeaderMap::new()), Format::Html);
+    }
+
+    #[test]
+    fn numbers_come_as_plain_text_too_and_never_line_by_line() {
+        for (path, accept, expected) in [
+            ("/stats", "text/plain", Format::Text),
+            ("/stats", "*/*", Format::Html),
+            ("/stats", "text/*", Format::Html),
+            ("/stats", "application/json", Format::Json),
+            ("/stats", "text/csv, text/plain;q=0.5", Format::Csv),
+            ("/stats", "application/x-ndjson", Format::Html),
+            ("/stats", "image/png", Format::Html),
+            ("/stats.txt", "application/json", Format::Text),
+            ("/stats.csv", "text/html", Format::Csv),
+            ("/stats.ndjson", "text/csv", Format::Csv),
+            ("/stats.xml", "text/plain", Format::Text),
+            ("/q/stats.txt", "text/html", Format::Html),
+            ("/q/stats", "text/plain", Format::Html),
+        ] {
+            let headers = headers(header::ACCEPT, accept);
+            assert_eq!(format(path, &headers), expected, "{path} {accept}");
+        }
+    }
+
+    #[test]
+    fn open_metrics_comes_to_whom_prefers_it() {
+        let prometheus = "application/openmetrics-text;version=1.0.0,\
+                          application/openmetrics-text;version=0.0.1;q=0.75,\
+                          text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        for (accept, expected) in [
+            (prometheus, true),
+            ("application/openmetrics-text", true),
+            (
+                "application/openmetrics-text; version=\"1.0.0\"; charset=utf-8",
+                true,
+            ),
+            ("Application/OpenMetrics-Text;q=0.5, text/plain;q=0.5", true),
+            ("application/openmetrics-text;q=0.4, text/plain", false),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-text;version=0.0.1", false),
+            ("text/plain;version=0.0.4", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            let headers = headers(header::ACCEPT, accept);
+            assert_eq!(wants_open_metrics(&headers), expected, "{accept}");
+        }
+        assert!(!wants_open_metrics(&HeaderMap::new()));
     }
 
     #[test]

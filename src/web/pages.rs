@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 
+use super::access::{AccessRule, Admission};
 use super::context::Context;
 use super::negotiate::{self, Format};
 use super::{Site, body, data, errors};
@@ -19,20 +21,28 @@ use crate::view;
 
 /// [`home`], from the route table.
 pub(super) async fn routed_home(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    home(&site, &Context::from(&request), request.query_string()).await
+    let (head, query_string) = (request.head(), request.query_string());
+    home(&site, head, &Context::from(&request), query_string).await
 }
 
 /// [`query`], from the route table.
 pub(super) async fn routed_query(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let name = request.match_info().query("name");
     let context = Context::from(&request);
-    query(&site, &context, name, request.query_string()).await
+    let (head, query_string) = (request.head(), request.query_string());
+    query(&site, head, &context, name, query_string).await
 }
 
 /// `GET /`: the home query's first row in the form of the original page.
-pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> HttpResponse {
-    let query = match site.app.query(&site.app.settings.server.home) {
-        Ok(query) => query,
+pub(super) async fn home(
+    site: &Site,
+    head: &RequestHead,
+    context: &Context,
+    query_string: &str,
+) -> HttpResponse {
+    let name = &site.app.settings.server.home;
+    let query = match find(site, head, context, name).await {
+        Ok((query, _)) => query,
         Err(error) => return errors::respond(site, context, &error),
     };
     let outcome = ask(site, query, query_string, &pairs(query_string)).await;
@@ -41,7 +51,11 @@ pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> 
         Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
             let provenance = provenance(&reply, context.started.elapsed());
-            let page = outline.fill(provenance.elapsed, Some(&provenance));
+            let race = site.pace.at(context.started, || {
+                let pace = site.app.stats.query(query.index).pace();
+                view::Comparison::new(&pace.copy, &pace.load)
+            });
+            let page = outline.fill(provenance.elapsed, Some(&provenance), &race);
             let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
             with_provenance(site, response, &reply, context)
         }
@@ -58,6 +72,19 @@ pub(super) async fn home(site: &Site, context: &Context, query_string: &str) -> 
             response
         }
     }
+}
+
+/// The query of this name, for who may read it. Who may read none is not told which there are.
+async fn find<'s>(
+    site: &'s Site,
+    head: &RequestHead,
+    context: &Context,
+    name: &str,
+) -> Result<(&'s Arc<Query>, Admission), RequestError> {
+    let query = site.app.query(name);
+    let known = query.as_ref().ok().map(|query| query.as_ref());
+    let admission = site.access.may_read(head, context, known).await?;
+    Ok((query?, admission))
 }
 
 /// The home page without an answer.
@@ -90,25 +117,32 @@ fn outline(site: &Site, query: &Query, reply: &Reply) -> Result<view::Outline, R
     Ok(view::Outline::from_bytes(kept))
 }
 
-/// `GET /q`: the catalog, as a page or as JSON.
+/// `GET /q`: the catalog, as a page or as JSON. Who brings no token is shown what is open.
 pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
-    if context.format == Format::Html {
-        let queries: Vec<_> = site
-            .app
-            .catalog
-            .iter()
-            .map(|query| site.info(query))
-            .collect();
-        let markup = view::catalog(&site.frame(), &queries);
-        return body::page(StatusCode::OK, markup, &context);
-    }
+    let refused = site
+        .access
+        .may_read(request.head(), &context, None)
+        .await
+        .err();
+    let shows = |query: &Query| refused.is_none() || !site.access.is_protected(query);
     let queries: Vec<_> = site
         .app
         .catalog
         .iter()
-        .map(|query| describe(query))
+        .filter(|query| shows(query))
         .collect();
+    if let Some(error) = &refused
+        && (queries.is_empty() || AccessRule::brings_token(request.head()))
+    {
+        return errors::respond(&site, &context, error);
+    }
+    if context.format == Format::Html {
+        let queries: Vec<_> = queries.into_iter().map(|query| site.info(query)).collect();
+        let markup = view::catalog(&site.frame(), &queries);
+        return body::page(StatusCode::OK, markup, &context);
+    }
+    let queries: Vec<_> = queries.into_iter().map(|query| describe(query)).collect();
     let json = serde_json::json!({ "ok": true, "queries": queries }).to_string();
     body::unkept(StatusCode::OK, Format::Json, json.into(), &context)
 }
@@ -138,13 +172,14 @@ fn describe(query: &Query) -> serde_json::Value {
 /// `GET /q/NAME[.json|.csv|.ndjson]`.
 pub(super) async fn query(
     site: &Site,
+    head: &RequestHead,
     context: &Context,
     name: &str,
     query_string: &str,
 ) -> HttpResponse {
     let (stem, suffix) = negotiate::split_suffix(name);
-    let query = match site.app.query(stem) {
-        Ok(query) => query,
+    let (query, admission) = match find(site, head, context, stem).await {
+        Ok(found) => found,
         Err(error) => return errors::respond(site, context, &error),
     };
     let format = suffix.unwrap_or(context.format);
@@ -154,7 +189,7 @@ pub(super) async fn query(
         return page(site, context, query, &given, query_string, outcome);
     }
     outcome
-        .and_then(|reply| data::respond(site, context, query, &reply, format))
+        .and_then(|reply| data::respond(site, context, query, &reply, format, admission))
         .unwrap_or_else(|error| errors::respond(site, context, &error))
 }
 

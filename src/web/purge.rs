@@ -8,23 +8,19 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
 
+use super::action::{self, Given, Refusal, members};
 use super::context::Context;
 use super::negotiate::Format;
-use super::{Site, access, body, errors, guard, pages};
+use super::{Site, body, errors};
 use crate::cache::{PurgeKind, Reach};
 use crate::error::RequestError;
 use crate::query::Query;
-use crate::settings::duration_text;
-
-const METHODS: &str = "POST, OPTIONS";
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Debug, Clone, Copy)]
 enum Action {
@@ -46,54 +42,22 @@ impl Action {
 /// What was asked for and done.
 struct Done<'q> {
     query: &'q Query,
-    given: Vec<(String, String)>,
+    given: Given,
     /// `ok` and the members after it.
     said: Map<String, Value>,
 }
 
-/// Why it was not done, or not everywhere, with what JSON says besides.
-struct Refusal {
-    error: RequestError,
-    more: Map<String, Value>,
-}
-
-impl From<RequestError> for Refusal {
-    fn from(error: RequestError) -> Refusal {
-        Refusal {
-            error,
-            more: Map::new(),
-        }
-    }
-}
-
-/// The three addresses. Whatever is not a POST has no effect.
+/// The three addresses.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     for action in [
         Action::Refresh,
         Action::Purge(PurgeKind::Soft),
         Action::Purge(PurgeKind::Hard),
     ] {
-        let post = move |request: HttpRequest, site: web::Data<Site>, body: web::Payload| {
-            let context = Context::from(&request);
-            let answer = answer(action, request, site.clone(), body);
-            async move { guard::bounded(&site, &context, answer).await }
-        };
-        let resource = web::resource(format!("/q/{{name}}/{}", action.name()))
-            .route(web::post().to(post))
-            .route(web::method(Method::OPTIONS).to(options))
-            .default_service(web::to(method_not_allowed));
-        config.service(resource);
+        let path = format!("/q/{{name}}/{}", action.name());
+        let post = move |request, site, body| answer(action, request, site, body);
+        config.service(action::resource(&path, post));
     }
-}
-
-async fn options(_: HttpRequest) -> HttpResponse {
-    HttpResponse::NoContent()
-        .insert_header((header::ALLOW, METHODS))
-        .finish()
-}
-
-async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    errors::only(METHODS, &site, &Context::from(&request))
 }
 
 async fn answer(
@@ -125,10 +89,7 @@ async fn perform<'s>(
     context: &Context,
     body: web::Payload,
 ) -> Result<Done<'s>, Refusal> {
-    site.access.check(request, context).await?;
-    access::own_origin(request.headers())?;
-    let query = find(site, request.match_info().query("name"))?;
-    let given = given(request, site, body).await?;
+    let (query, given) = action::read(request, site, context, body).await?;
     let (scope, effect) = carry_out(action, site, query, &given).await?;
     let mut said = members(json!({
         "ok": true,
@@ -204,71 +165,6 @@ fn on_this_instance_only(action: Action, mut said: Map<String, Value>) -> Refusa
     }
 }
 
-/// The query of this name, or which names there are.
-fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, Refusal> {
-    site.app.query(name).map_err(|error| {
-        let names: Vec<&str> = site.app.catalog.iter().map(|q| q.name.as_str()).collect();
-        Refusal {
-            error: RequestError::Rejected {
-                status: 404,
-                message: format!("{error}; there are {}", names.join(", ")),
-            },
-            more: members(json!({ "queries": names })),
-        }
-    })
-}
-
-/// The parameters in the address, and those in a form that came as the body.
-async fn given(
-    request: &HttpRequest,
-    site: &Site,
-    body: web::Payload,
-) -> Result<Vec<(String, String)>, RequestError> {
-    let rejected = |status, message: &str| RequestError::Rejected {
-        status,
-        message: message.to_owned(),
-    };
-    let headers = request.headers();
-    // Parameters that are overlooked would make one entry's purge one of the whole query: what
-    // cannot be read is refused. The guard reads no body in chunks.
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(rejected(411, "send the parameters with a Content-Length"));
-    }
-    let limit = site.app.settings.server.limit_request_body;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let time = guard::body_timeout(&site.app.settings.server);
-    let read = tokio::time::timeout(time, body.to_bytes_limited(limit)).await;
-    let Ok(read) = read else {
-        let message = format!(
-            "the request's body did not come within {}",
-            duration_text(time)
-        );
-        return Err(rejected(408, &message));
-    };
-    let form = match read {
-        Ok(Ok(form)) => form,
-        Ok(Err(_)) => return Err(rejected(400, "the request's body is cut off")),
-        Err(_) => return Err(rejected(413, "the request's body is too long")),
-    };
-    if !form.is_empty() && !is_form(headers) {
-        let message = format!("send the parameters in the address, or in a body of type {FORM}");
-        return Err(rejected(415, &message));
-    }
-    let form =
-        std::str::from_utf8(&form).map_err(|_| rejected(400, "the request's body is not UTF-8"))?;
-    let mut given = Vec::new();
-    for text in [request.query_string(), form] {
-        pages::require_utf8(text)?;
-        given.extend(pages::pairs(text));
-    }
-    Ok(given)
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let name = |value: &HeaderValue| Some(value.to_str().ok()?.split(';').next()?.trim() == FORM);
-    headers.get(header::CONTENT_TYPE).and_then(name) == Some(true)
-}
-
 /// Whether `Accept` says `text/html` in so many words, as browsers do.
 fn names_pages(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(header::ACCEPT);
@@ -286,12 +182,4 @@ fn to_page(query: &Query, given: &[(String, String)]) -> HttpResponse {
         .insert_header((header::LOCATION, location))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish()
-}
-
-/// The members of an object.
-fn members(object: Value) -> Map<String, Value> {
-    match object {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
 }

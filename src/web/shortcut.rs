@@ -14,7 +14,7 @@ use actix_web::dev::{AppConfig, RequestHead, Response, Service, ServiceFactory, 
 use actix_web::http::{Method, header};
 use actix_web::{Error, web};
 
-use super::connection::{Connection, Manner};
+use super::connection::{Audience, Connection, Reception};
 use super::context::Context;
 use super::redirect::Redirect;
 use super::{Site, errors, guard, pages};
@@ -78,12 +78,14 @@ where
     fn call(&self, request: Request) -> Answer {
         let connection = request.conn_data::<Rc<Connection>>();
         let work = connection.map(Connection::work);
-        let manner = connection.map_or(Manner::Plain, |connection| connection.manner());
+        let reception = connection.map_or(Reception::OPEN, |connection| connection.reception());
         let head = request.head();
         let trusted = &self.site.app.settings.server.forwarded_allow_ips;
-        let redirect = Redirect::of(head, manner, trusted);
-        if redirect.is_some() || Plain::of(head).is_some() {
-            let answer = answer(self.site.clone(), request, manner, redirect);
+        let redirect = Redirect::of(head, reception.manner, trusted);
+        // What is plain is for visitors: elsewhere the table says that there is no such page.
+        let is_plain = reception.audience != Audience::Operators && Plain::of(head).is_some();
+        if redirect.is_some() || is_plain {
+            let answer = answer(self.site.clone(), request, reception, redirect);
             Box::pin(async move {
                 let answer = answer.await;
                 drop(work);
@@ -103,22 +105,22 @@ where
 async fn answer(
     site: web::Data<Site>,
     request: Request,
-    manner: Manner,
+    reception: Reception,
     redirect: Option<Redirect>,
 ) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
-    let context = Context::of(head, &server.forwarded_allow_ips, manner);
+    let context = Context::of(head, &server.forwarded_allow_ips, reception);
     let query_string = head.uri.query().unwrap_or_default();
     let mut response = if let Some(redirect) = redirect {
         redirect.answer(&site, &context, head)
     } else if let Err(error) = guard::within_limits(head, server) {
         errors::respond(&site, &context, &error)
     } else if let Some(Plain::Query(name)) = Plain::of(head) {
-        let handler = pages::query(&site, &context, name, query_string);
+        let handler = pages::query(&site, head, &context, name, query_string);
         guard::bounded(&site, &context, handler).await
     } else {
-        let handler = pages::home(&site, &context, query_string);
+        let handler = pages::home(&site, head, &context, query_string);
         guard::bounded(&site, &context, handler).await
     };
     guard::finish(&site, &context, head, &mut response);

@@ -12,8 +12,8 @@ use super::{Site, body, errors};
 use crate::app::Stand;
 use crate::error::RequestError;
 use crate::logging::{self, Lost};
-use crate::stats::{Snapshot, Window};
-use crate::view::{self, StatsSort};
+use crate::stats::{Process, Snapshot, Window};
+use crate::view::{self, StatsSort, export};
 
 /// Between two reloads that a page without script may ask of its browser, in seconds.
 const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
@@ -24,10 +24,13 @@ struct Asked {
     window: Window,
     sort: StatsSort,
     refresh: Option<u32>,
+    /// Only what changes with time, as the page's script asks for it: `part=numbers`. It is a
+    /// parameter and no header, so that whoever debugs it can open the same address.
+    part: bool,
 }
 
 impl Asked {
-    /// Reads `window`, `sort` and `refresh`.
+    /// Reads `window`, `sort`, `refresh` and `part`.
     ///
     /// # Errors
     /// What is unknown or given twice, with what is known.
@@ -45,9 +48,11 @@ impl Asked {
                         .ok_or_else(|| bad(format!("window is one of {}", known())))?;
                 }
                 "sort" => {
-                    let known = || names(StatsSort::ALL.map(StatsSort::name));
-                    asked.sort = StatsSort::named(&value)
-                        .ok_or_else(|| bad(format!("sort is one of {}", known())))?;
+                    let known = || StatsSort::names().collect::<Vec<_>>().join(", ");
+                    asked.sort = StatsSort::named(&value).ok_or_else(|| {
+                        let turned = "with a - before it, the other way round";
+                        bad(format!("sort is one of {}; {turned}", known()))
+                    })?;
                 }
                 "refresh" => {
                     let seconds = value.parse().ok().filter(|s| REFRESH.contains(s));
@@ -58,7 +63,9 @@ impl Asked {
                         ))
                     })?);
                 }
-                _ => return Err(bad("known are window, sort and refresh".to_owned())),
+                "part" if value == view::PART => asked.part = true,
+                "part" => return Err(bad(format!("part is {}", view::PART))),
+                _ => return Err(bad("known are window, sort, refresh and part".to_owned())),
             }
             seen.push(name);
         }
@@ -80,25 +87,33 @@ fn names<const N: usize>(names: [&'static str; N]) -> String {
 /// `GET /stats`: a page, or another form where `Accept` asks for it.
 pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let format = Context::from(&request).format;
+    answer(&request, &site, Some(format)).await
+}
+
+/// `GET /stats.json`, `.csv`, `.txt`
+pub(super) async fn suffixed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let format = Format::of_suffix(&Format::OF_STATS, request.match_info().query("suffix"));
     answer(&request, &site, format).await
 }
 
-/// `GET /stats.json`
-pub(super) async fn json(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    answer(&request, &site, Format::Json).await
-}
-
-async fn answer(request: &HttpRequest, site: &Site, format: Format) -> HttpResponse {
+/// An answer in that form; `None` is a form that there is not.
+async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
     let context = Context::from(request);
     let answer = async {
         site.access.check(request, &context).await?;
+        let format = format.ok_or_else(|| {
+            let [_, known @ ..] = Format::OF_STATS.map(|form| format!("/stats.{}", form.suffix()));
+            bad(format!("known are /stats, {}", known.join(", ")))
+        })?;
         let asked = Asked::read(request)?;
         render(site, asked, format, &context)
     };
-    match answer.await {
+    let mut response = match answer.await {
         Ok(response) => response,
         Err(error) => errors::respond(site, &context, &error),
-    }
+    };
+    body::hide_from_robots(&mut response);
+    response
 }
 
 fn render(
@@ -108,25 +123,36 @@ fn render(
     context: &Context,
 ) -> Result<HttpResponse, RequestError> {
     let snapshot = site.app.snapshot(asked.window);
-    if format == Format::Html {
-        return Ok(html(site, asked, &snapshot, context));
+    let text = match format {
+        Format::Html => return Ok(html(site, asked, &snapshot, context)),
+        Format::Csv => export::csv(&snapshot),
+        Format::Text => {
+            let document = serde_json::to_value(everything(site, snapshot));
+            export::lines(&document.map_err(unwritable)?)
+        }
+        Format::Json | Format::Ndjson => {
+            serde_json::to_string(&everything(site, snapshot)).map_err(unwritable)?
+        }
+    };
+    Ok(body::unkept(StatusCode::OK, format, text.into(), context))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unwritable(error: serde_json::Error) -> RequestError {
+    RequestError::Internal {
+        detail: error.to_string().into(),
     }
-    let everything = Everything {
+}
+
+fn everything(site: &Site, snapshot: Snapshot) -> Everything {
+    Everything {
         snapshot,
         logs: Logs {
             lost: logging::lost(),
         },
         daemon: site.app.standing.now(),
-    };
-    let json = serde_json::to_string(&everything).map_err(|error| RequestError::Internal {
-        detail: error.to_string().into(),
-    })?;
-    Ok(body::unkept(
-        StatusCode::OK,
-        Format::Json,
-        json.into(),
-        context,
-    ))
+        process: Process::now(),
+    }
 }
 
 fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> HttpResponse {
@@ -140,21 +166,30 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
             at: &reload.at,
             message: &reload.message,
         }),
+        evicted: site.evictions.look(snapshot, context.started),
+        script: &site.assets.stats_script,
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
         ..site.frame()
     };
-    body::page(StatusCode::OK, view::stats(&frame, &page), context)
+    let markup = if asked.part {
+        view::live(&page)
+    } else {
+        view::stats(&frame, &page)
+    };
+    body::page(StatusCode::OK, markup, context)
 }
 
-/// What `/stats.json` shows: the numbers, and beside them what the process counts for itself.
+/// What `/stats.json` and `/stats.txt` show: the numbers, and beside them what the process counts
+/// for itself.
 #[derive(Serialize)]
 struct Everything {
     #[serde(flatten)]
     snapshot: Snapshot,
     logs: Logs,
     daemon: Stand,
+    process: Process,
 }
 
 #[derive(Serialize)]

@@ -23,6 +23,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
         "commands",
         &[
             "app", "db", "cache", "query", "settings", "flags", "logging", "daemon", "server",
+            "stats", "view",
         ],
     ),
     (

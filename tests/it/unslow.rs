@@ -219,6 +219,11 @@ impl Unslow {
             .unwrap_or_else(|| panic!("no numbers of {query} in {stats}"))
     }
 
+    /// Where it runs, with the files it was given.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

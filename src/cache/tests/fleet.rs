@@ -203,17 +203,23 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     source.set("new");
     for instance in [1, 0] {
         let instance = &fleet[instance];
-        let refreshed = instance
-            .cache
-            .refresh(instance.lookup(), Duration::ZERO, instance.load());
+        let refreshed = instance.cache.refresh(
+            instance.lookup(),
+            Duration::ZERO,
+            Trigger::Admin,
+            instance.load(),
+        );
         assert_eq!(refreshed.await.unwrap(), Refreshed::Loaded);
         assert_eq!(instance.body().await, "new");
     }
     assert_eq!(source.loads(), 3);
     assert!(early.await.unwrap().is_ok());
-    let recent = fleet[1]
-        .cache
-        .refresh(fleet[1].lookup(), 5 * SECOND, fleet[1].load());
+    let recent = fleet[1].cache.refresh(
+        fleet[1].lookup(),
+        5 * SECOND,
+        Trigger::Admin,
+        fleet[1].load(),
+    );
     assert!(matches!(
         recent.await.unwrap(),
         Refreshed::Recent { age } if age < 5 * SECOND
@@ -229,7 +235,9 @@ async fn a_refresh_takes_a_recent_copy_of_another_instance_into_memory_and_tells
     let refresh = |max_age| {
         let instance = &fleet[1];
         let (lookup, load) = (instance.lookup(), instance.load());
-        instance.cache.refresh(lookup, max_age, load)
+        instance
+            .cache
+            .refresh(lookup, max_age, Trigger::Schedule, load)
     };
     let age = match refresh(4 * SECOND).await.unwrap() {
         Refreshed::Recent { age } => age,

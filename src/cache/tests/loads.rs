@@ -197,7 +197,9 @@ async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for(
     assert!(bench.get_failing().await.is_err());
     let refresh = |max_age| {
         let load = bench.load(|| Ok(loaded("rows")));
-        bench.cache.refresh(bench.lookup(), max_age, load)
+        bench
+            .cache
+            .refresh(bench.lookup(), max_age, Trigger::Schedule, load)
     };
     assert!(refresh(SECOND).await.is_err());
     assert_eq!(bench.loads(), 1);

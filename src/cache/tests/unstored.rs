@@ -79,14 +79,19 @@ async fn a_result_that_grew_too_large_is_not_hidden_by_its_stale_copy() {
 async fn a_bypass_loads_every_time_and_stores_nothing() {
     let bench = Bench::new();
     bench.let_load(3);
-    for _ in 0..2 {
+    for why in [BypassReason::CacheOff, BypassReason::Compare] {
         let load = bench.load(|| Ok(loaded("rows")));
-        let reply = bench.cache.bypass(bench.lookup(), load).await.unwrap();
-        assert_eq!(reply.outcome, Outcome::Bypass(BypassReason::CacheOff));
+        let reply = bench.cache.bypass(bench.lookup(), why, load).await.unwrap();
+        assert_eq!(reply.outcome, Outcome::Bypass(why));
         assert!(!reply.stored);
     }
     let load = bench.load(|| Err(away()));
-    bench.cache.bypass(bench.lookup(), load).await.unwrap_err();
+    let why = BypassReason::CacheOff;
+    bench
+        .cache
+        .bypass(bench.lookup(), why, load)
+        .await
+        .unwrap_err();
     let numbers = bench.numbers();
     assert_eq!((numbers.bypass, numbers.error, numbers.loads), (2, 1, 3));
     assert_eq!(

@@ -1,5 +1,11 @@
 //! What a server answers: the status and the body of one HTTP/1.1 response, read from all that came
-//! until the connection ended. Asking is the client's.
+//! until the connection ended; and the server's words for why it is not what was asked for. Asking
+//! is the client's.
+
+use serde_json::Value;
+
+use crate::app::format::printable;
+use crate::commands::Failure;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,8 +15,8 @@ pub(in crate::commands) struct Answer {
 }
 
 /// What is wrong with an answer, said of what came.
-const NO_HTTP: &str = "is no HTTP";
-const CUT_OFF: &str = "is not complete: the connection ended before the answer did";
+pub(super) const NO_HTTP: &str = "is no HTTP";
+pub(super) const CUT_OFF: &str = "is not complete: the connection ended before the answer did";
 
 impl Answer {
     /// Reads everything that came, with the body freed of its chunks.
@@ -18,7 +24,66 @@ impl Answer {
     /// # Errors
     /// What is wrong with it, to be said of what came.
     pub(super) fn read(received: &[u8]) -> Result<Answer, &'static str> {
-        let (head, rest) = split(received, b"\r\n\r\n").ok_or(NO_HTTP)?;
+        let (head, from) = Head::read(received)?.ok_or(NO_HTTP)?;
+        let rest = &received[from..];
+        let body = match head.length {
+            _ if head.is_chunked => joined(rest)?,
+            Some(length) => rest.get(..length).ok_or(CUT_OFF)?.to_vec(),
+            None => rest.to_vec(),
+        };
+        let status = head.status;
+        Ok(Answer { status, body })
+    }
+
+    /// What it says, where it is JSON.
+    pub(in crate::commands) fn said(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Why it is not what was asked for, in the server's words.
+    pub(in crate::commands) fn refusal(&self, server: &str) -> Failure {
+        let said = self.said();
+        // What comes from elsewhere goes to a terminal.
+        let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
+        let Some(mut error) = word("error") else {
+            return Failure::Running(format!(
+                "{server} answers {} and does not say why: is it unslow?",
+                self.status
+            ));
+        };
+        if let Some((class, id)) = word("class").zip(word("id")) {
+            error = format!("{error} ({class})\n  more about it is in the server's log, at {id}");
+        }
+        let has_catalog = said.is_some_and(|said| said["queries"].is_array());
+        match self.status {
+            400 => Failure::Usage(error),
+            // Another 404 is that of a server which does not know the command.
+            404 if has_catalog => Failure::Usage(error),
+            _ => Failure::Running(error),
+        }
+    }
+}
+
+/// What stands before an answer's body.
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Of the body, in bytes; `None`: until the connection ends, or as the chunks say.
+    pub(super) length: Option<usize>,
+    pub(super) is_chunked: bool,
+    /// No other answer comes on this connection.
+    pub(super) is_last: bool,
+}
+
+impl Head {
+    /// Reads it, and says where the body begins; `None` as long as it is not complete.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be said of what came.
+    pub(super) fn read(received: &[u8]) -> Result<Option<(Head, usize)>, &'static str> {
+        let Some((head, rest)) = split(received, b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let from = received.len() - rest.len();
         let head = std::str::from_utf8(head).map_err(|_| NO_HTTP)?;
         let mut lines = head.split("\r\n");
         let line = lines.next().unwrap_or_default();
@@ -30,22 +95,26 @@ impl Answer {
         let status = status.ok_or(NO_HTTP)?;
         if (100..200).contains(&status) {
             // Only the announcement of the answer, which follows it.
-            return Answer::read(rest);
+            let next = Head::read(rest)?;
+            return Ok(next.map(|(head, at)| (head, from + at)));
         }
-        let (mut length, mut chunked) = (None, false);
+        let mut head = Head {
+            status,
+            length: None,
+            is_chunked: false,
+            is_last: version != "HTTP/1.1",
+        };
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            let value = value.trim();
             if name.eq_ignore_ascii_case("content-length") {
-                length = Some(value.trim().parse::<usize>().map_err(|_| NO_HTTP)?);
+                head.length = Some(value.parse::<usize>().map_err(|_| NO_HTTP)?);
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                chunked = value.trim().eq_ignore_ascii_case("chunked");
+                head.is_chunked = value.eq_ignore_ascii_case("chunked");
+            } else if name.eq_ignore_ascii_case("connection") {
+                head.is_last |= value.eq_ignore_ascii_case("close");
             }
         }
-        let body = match length {
-            _ if chunked => joined(rest)?,
-            Some(length) => rest.get(..length).ok_or(CUT_OFF)?.to_vec(),
-            None => rest.to_vec(),
-        };
-        Ok(Answer { status, body })
+        Ok(Some((head, from)))
     }
 }
 

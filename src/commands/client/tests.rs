@@ -71,12 +71,30 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
 }
 
 #[test]
+fn a_server_with_an_address_for_operators_is_asked_there() {
+    let of = |flags: &[&str]| {
+        let settings = Settings::from_flags(flags).unwrap();
+        Client::new(&settings, None).map(|client| client.server())
+    };
+    let address = of(&["--stats-bind", "127.0.0.1:9,unix:/run/s.sock"]);
+    assert_eq!(address.unwrap(), "http://127.0.0.1:9");
+    let tls = ["--tls-cert=c", "--tls-key=k", "--bind", "unix:/run/u.sock"];
+    let with = |bind| of(&[&tls[..], &["--stats-bind", bind]].concat());
+    assert_eq!(with("unix:/run/s.sock").unwrap(), "unix:/run/s.sock");
+    let failure = with("127.0.0.1:9").unwrap_err();
+    assert!(failure.message().unwrap().contains("[stats] bind"));
+}
+
+#[test]
 fn a_request_is_for_one_answer_and_carries_the_form() {
     let mut client = client("http://host:1/under");
     client.token = Some(Secret::new("s3cret".to_owned()));
-    let request = client.request("/q/a/purge", "x=1");
+    let request = client.request("/q/a/purge", "x=1", "close");
     assert!(request.starts_with("POST /under/q/a/purge HTTP/1.1\r\nHost: host:1\r\n"));
     assert!(request.contains("\r\nAuthorization: Bearer s3cret\r\n"));
     assert!(request.ends_with("\r\nContent-Length: 3\r\n\r\nx=1"));
     assert!(!format!("{client:?}").contains("s3cret"));
+    let head = client.head("GET", "/stats.json?window=1m", "close");
+    assert!(head.starts_with("GET /under/stats.json?window=1m HTTP/1.1\r\nHost: host:1\r\n"));
+    assert!(head.ends_with("\r\nAuthorization: Bearer s3cret\r\n"));
 }

@@ -18,7 +18,7 @@ fn cell(answers: &[Contact]) -> HealthCell {
 }
 
 fn away() -> Contact {
-    Contact::Away("refused".into())
+    Contact::Away(Cause::new("other", "refused"))
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn health_is_unknown_before_the_first_contact_and_then_follows_the_latest() {
     cell.tell(Contact::Answered);
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error, None);
-    cell.tell(Contact::Full("too many".into()));
+    cell.tell(Contact::Full(Cause::new("other", "too many")));
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error.as_deref(), Some("too many"));
 }
@@ -55,17 +55,40 @@ fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
 #[test]
 fn only_changes_are_news_and_a_full_database_is_once_in_a_while() {
     let mut now = Now::default();
-    let full = || Contact::Full("too many".into());
+    let full = || Contact::Full(Cause::new("other", "too many"));
     assert_eq!(now.take_in(Contact::Nothing), None);
     assert_eq!(now.take_in(Contact::Answered), Some(Change::Up));
     assert_eq!(now.take_in(Contact::Answered), None);
-    assert_eq!(now.take_in(full()), Some(Change::Full("too many".into())));
+    assert_eq!(
+        now.take_in(full()),
+        Some(Change::Full(Cause::new("other", "too many")))
+    );
     assert_eq!(now.take_in(Contact::Answered), None);
     assert_eq!(now.take_in(full()), None);
-    assert_eq!(now.take_in(away()), Some(Change::Down("refused".into())));
-    assert_eq!(now.take_in(Contact::Away("hangs".into())), None);
-    assert_eq!(now.health.last_error.as_deref(), Some("hangs"));
+    assert_eq!(
+        now.take_in(away()),
+        Some(Change::Down(Cause::new("other", "refused")))
+    );
+    assert_eq!(
+        now.take_in(Contact::Away(Cause::new("other", "hangs"))),
+        None
+    );
+    assert_eq!(now.cause.as_ref().map(|cause| &*cause.words), Some("hangs"));
     assert_eq!(now.take_in(full()), Some(Change::Back));
+}
+
+#[test]
+fn how_long_it_has_been_so_counts_from_the_change_and_not_from_the_latest_contact() {
+    let mut now = Now::default();
+    assert_eq!(now.since, None);
+    now.take_in(Contact::Answered);
+    let first = now.since;
+    assert!(first.is_some());
+    now.take_in(Contact::Full(Cause::new("full", "too many")));
+    now.take_in(Contact::Answered);
+    assert_eq!(now.since, first);
+    now.take_in(away());
+    assert!(now.since > first);
 }
 
 #[tokio::test]
@@ -76,9 +99,13 @@ async fn loads_are_refused_with_the_cause_while_a_prober_asks_and_no_longer() {
     cell.tell(away());
     let refusal = cell.refusal().unwrap().to_string();
     assert!(refusal.ends_with("refused"), "{refusal}");
+    assert!(cell.get().refuses);
+    assert_eq!(cell.get().class, Some("other"));
     recoveries.changed().await.unwrap();
     assert!(cell.refusal().is_none());
     assert_eq!(cell.get().up, Some(true));
+    assert!(!cell.get().refuses);
+    assert_eq!(cell.get().class, None);
     // And the next time again.
     cell.tell(away());
     assert!(cell.refusal().is_some());
@@ -103,10 +130,13 @@ fn without_a_prober_nobody_is_refused() {
 
 #[tokio::test]
 async fn a_doubt_refuses_nobody_and_is_cleared_up_by_the_prober() {
-    let cell = cell(&[Contact::Doubtful("broke".into()), Contact::Answered]);
+    let cell = cell(&[
+        Contact::Doubtful(Cause::new("other", "broke")),
+        Contact::Answered,
+    ]);
     cell.tell(Contact::Answered);
     let mut recoveries = cell.recoveries();
-    cell.tell(Contact::Doubtful("broke".into()));
+    cell.tell(Contact::Doubtful(Cause::new("other", "broke")));
     assert_eq!(cell.get().up, Some(true));
     assert!(cell.refusal().is_none());
     // The prober found it away, and then back.

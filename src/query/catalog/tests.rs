@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use super::super::Access;
 use super::*;
 
 const KINDS: [DatabaseKind; 2] = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
@@ -67,7 +68,7 @@ fn queries_are_in_order_of_name_and_numbered_by_it() {
 
 #[test]
 fn a_users_file_replaces_the_embedded_one_with_its_notes() {
-    let dir = folder(&[("version.sql", "-- show-params: true\nselect 1")]);
+    let dir = folder(&[("version.sql", "-- param: idle text = x\nselect 1")]);
     let catalog = load(&dir).unwrap();
     let sql = |catalog: &Catalog| {
         let version = catalog.get("version").unwrap();
@@ -75,7 +76,9 @@ fn a_users_file_replaces_the_embedded_one_with_its_notes() {
     };
     assert_eq!(sql(&catalog), "select 1");
     assert_eq!(catalog.notes().len(), 1);
-    assert!(catalog.notes()[0].ends_with("version.sql:1: `show-params` has no effect yet"));
+    assert!(
+        catalog.notes()[0].ends_with("version.sql:1: the SQL does not use the parameter `idle`")
+    );
 
     let dir = folder(&[("version.sql", "-- database: postgres\nselect 1")]);
     let catalog = load(&dir).unwrap();
@@ -162,4 +165,27 @@ fn the_nearest_name_is_offered_for_an_unknown_one() {
     let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
     assert_eq!(catalog.nearest("verison"), Some("version"));
     assert_eq!(catalog.nearest("nothing-like-it"), None);
+}
+
+#[test]
+fn a_query_that_is_to_be_protected_takes_a_setting_that_says_who_may() {
+    let dir = folder(&[
+        ("a.sql", "-- access: open\nselect 1"),
+        ("b.sql", "-- ttl: 1s\n-- access: token\nselect 1"),
+    ]);
+    let catalog = load(&dir).unwrap();
+    assert_eq!(catalog.get("a").unwrap().access, Access::Open);
+    assert_eq!(catalog.get("b").unwrap().access, Access::Token);
+    assert_eq!(catalog.get("version").unwrap().access, Access::AsConfigured);
+    catalog.require_access(true).unwrap();
+    let error = catalog.require_access(false).unwrap_err().to_string();
+    for words in [
+        "b.sql:2: `access: token`",
+        "--access-token-file",
+        "[access] allow",
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+    fs::write(dir.path().join("b.sql"), "select 1").unwrap();
+    load(&dir).unwrap().require_access(false).unwrap();
 }

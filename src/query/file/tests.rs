@@ -43,10 +43,7 @@ fn a_file_becomes_a_query_with_its_statement_and_notes() {
     assert_eq!(statement.order, [0, 1]);
     assert_eq!(
         file.notes,
-        [
-            "q/x.sql:6: `show-params` has no effect yet",
-            "q/x.sql:5: the SQL does not use the parameter `idle`"
-        ]
+        ["q/x.sql:5: the SQL does not use the parameter `idle`"]
     );
 }
 

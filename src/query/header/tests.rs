@@ -42,12 +42,7 @@ fn every_key_is_read() {
         .collect();
     assert_eq!(names, [(9, "since"), (10, "top")]);
     assert_eq!(got.database, Some(DatabaseKind::Postgres));
-    let ineffective: Vec<_> = got
-        .ineffective
-        .iter()
-        .map(|(_, key)| key.as_str())
-        .collect();
-    assert_eq!(ineffective, ["show-params"]);
+    assert_eq!((got.access, got.access_line), (Access::Open, 16));
     assert_eq!(got.unasked, [(12, "warm"), (13, "refresh")]);
     assert_eq!((&text[got.body..], got.body_line), ("select 1\n", 18));
 }
@@ -158,11 +153,6 @@ fn each_wrong_line_is_refused_with_its_reason_and_a_remedy() {
         ("-- cache: 0", 1, "`cache` cannot be \"0\""),
         ("-- database: postgresql", 1, "did you mean `postgres`?"),
         ("-- database: mysql", 1, "`database` cannot be \"mysql\""),
-        (
-            "-- access: token",
-            1,
-            "`access` cannot be `token` yet: everyone could read",
-        ),
         ("-- access: closed", 1, "`access` cannot be \"closed\""),
         ("-- show-params: 1", 1, "`show-params` cannot be"),
         ("-- notify: a,,b", 1, "no tag"),

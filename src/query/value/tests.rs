@@ -9,10 +9,11 @@ fn every_way_to_write_a_value_has_one_canonical_form() {
     for (kind, texts, canon) in [
         (
             ParamType::Integer,
-            &["1", "01", "+1", " 1 ", "0000000000000001"][..],
+            &["1", "01", "+1", " 1 ", "0000000000000001", "1.0", "10e-1"][..],
             "1",
         ),
-        (ParamType::Integer, &["0", "-0", "+0"], "0"),
+        (ParamType::Integer, &["1e3", "1000.", ".1E4"], "1000"),
+        (ParamType::Integer, &["0", "-0", "+0", "-0.0"], "0"),
         (ParamType::Integer, &["-2147483648"], "-2147483648"),
         (
             ParamType::Bigint,
@@ -66,10 +67,15 @@ fn what_is_not_of_the_type_is_refused() {
             &[
                 "",
                 "a",
-                "1.0",
-                "1e3",
+                "1.5",
+                "1e-3",
+                "1e",
+                ".",
                 "0x1",
                 "2147483648",
+                "2147483648.0",
+                "1e99",
+                "1e999999999999",
                 "1 2",
                 "--1",
                 "١",

@@ -1,4 +1,4 @@
-//! The settings of what faces the visitors: server, queries, and who may do what.
+//! The settings of what faces the visitors: server and queries.
 
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
@@ -34,7 +34,7 @@ fn queries_beside_the_ini(ground: &Ground) -> Option<String> {
         .then(|| folder.to_string_lossy().into_owned())
 }
 
-pub(super) const ROWS: [Setting; 20] = [
+pub(super) const ROWS: [Setting; 18] = [
     setting(
         "server",
         "bind",
@@ -208,20 +208,6 @@ pub(super) const ROWS: [Setting; 20] = [
         "queries/ beside the ini file, where it exists",
         queries_beside_the_ini,
     ),
-    setting(
-        "admin",
-        "token_file",
-        "File with the admin token",
-        |d, g| put(&mut d.admin_token, files::secret_file(g)),
-    )
-    .flag("admin-token-file", "FILE"),
-    setting(
-        "stats",
-        "allow",
-        "Networks that may see /stats and purge, besides this machine",
-        |d, g| set(&mut d.stats_allow, v::networks(g)),
-    )
-    .flag("stats-allow", "NETS"),
     setting(
         "demo",
         "delay",

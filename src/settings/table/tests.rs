@@ -23,6 +23,7 @@ fn every_row_belongs_to_a_section_and_every_section_has_rows() {
     let rows = [
         data::ROWS.len(),
         serving::ROWS.len(),
+        access::ROWS.len(),
         process::ROWS.len(),
         tls::ROWS.len(),
         logs::ROWS.len(),

@@ -7,10 +7,11 @@ use table::Default;
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
     match (section, key) {
         ("server", "bind") => ["127.0.0.1:1", "127.0.0.1:2,[::1]:3", "unix:u.sock"],
-        ("tls", "redirect_bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
+        ("tls" | "stats", "redirect_bind" | "bind") => ["127.0.0.1:1", "127.0.0.1:2", "[::1]:3"],
         ("server", "workers") => ["1", "3", "512"],
         ("server", "home") => ["top", "a_b-c", "x1"],
-        ("server" | "stats", "forwarded_allow_ips" | "allow") => {
+        ("server", "cors_origins") => ["https://a.example", "*", "http://b:1, https://c"],
+        ("server" | "stats" | "access", "forwarded_allow_ips" | "allow") => {
             ["10.0.0.0/8", "*", "::1, 1.2.3.4"]
         }
         ("server", "debug") => ["yes", "false", "true"],
@@ -27,7 +28,7 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("postgres", "port") => ["1", "6432", "65535"],
         ("postgres", "database" | "user" | "password") => ["one", "two words", "#;%\"'\\"],
         (
-            "postgres" | "redis" | "admin" | "tls",
+            "postgres" | "redis" | "admin" | "access" | "tls",
             "cert" | "key" | "password_file" | "token_file" | "sslrootcert" | "ca_file",
         ) => ["s1", "s2", "s3"],
         ("postgres", "sslmode") => ["disable", "verify-ca", "verify-full"],
@@ -100,7 +101,8 @@ fn everything(settings: &Settings) -> String {
     let url = redis.map(|redis| redis.url.reveal());
     let redis_password = redis.and_then(|redis| secret(redis.password.as_ref()));
     let token = secret(settings.admin_token.as_ref());
-    format!("{settings:?} {password:?} {url:?} {redis_password:?} {token:?}")
+    let access = secret(settings.access.token.as_ref());
+    format!("{settings:?} {password:?} {url:?} {redis_password:?} {token:?} {access:?}")
 }
 
 /// A start with the first `depth` layers above the defaults.
@@ -214,8 +216,14 @@ fn beside_the_sample(text: &str) -> Start {
         "global-bundle.pem",
         "redis-ca.pem",
         "admin-token",
+        "access-token",
     ] {
-        start = start.file(name, "secret\n");
+        let secret = if name == "access-token" {
+            "other\n"
+        } else {
+            "secret\n"
+        };
+        start = start.file(name, secret);
     }
     start
 }

@@ -5,6 +5,46 @@ use super::*;
 /// Ini, environment (`NAME=VALUE` or empty), flag, and what the error must say.
 const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     (
+        "[server]\nbind=127.0.0.1:1, 127.0.0.1:2\n[stats]\nbind=127.0.0.1:3, 127.0.0.1:2\n",
+        "",
+        &[],
+        &["app.ini:4: [stats] bind: 127.0.0.1:2 is listened on for everybody"],
+    ),
+    (
+        "[tls]\ncert=c\nkey=k\nredirect_bind=127.0.0.1:1\n",
+        "",
+        &["--stats-bind=127.0.0.1:1"],
+        &["--stats-bind: [stats] bind: 127.0.0.1:1 is listened on"],
+    ),
+    (
+        "[server]\ncors_origins = https://a.example/\n",
+        "",
+        &[],
+        &[
+            "app.ini:2: [server] cors_origins",
+            "browsers write https://a.example",
+        ],
+    ),
+    (
+        "",
+        "",
+        &["--cors-origin=https://a.example", "--cors-origin=*"],
+        &[
+            "--cors-origin: [server] cors_origins",
+            "\"*\" stands for every site",
+        ],
+    ),
+    (
+        "[access]\ntoken_file = nowhere\n",
+        "",
+        &[],
+        &[
+            "app.ini:2: [access] token_file",
+            "nowhere",
+            "check the path",
+        ],
+    ),
+    (
         "[cache]\n\nttl = 10\n",
         "",
         &[],
@@ -185,5 +225,26 @@ fn a_file_that_is_no_text_is_refused() {
     assert!(
         text.contains("app.ini: ") && text.contains("UTF-8"),
         "{text}"
+    );
+}
+
+#[test]
+fn who_reads_and_who_purges_have_tokens_of_their_own() {
+    let start = |reader: &str| {
+        let ini = "[admin]\ntoken_file=a\n[access]\ntoken_file=r\n";
+        Start::with_ini(ini).file("a", "tok3n\n").file("r", reader)
+    };
+    assert_eq!(
+        start("0ther").settings().access.token.unwrap().reveal(),
+        "0ther"
+    );
+    let error = start("tok3n").load().unwrap_err().to_string();
+    assert!(
+        error.starts_with("app.ini:4: [access] token_file: "),
+        "{error}"
+    );
+    assert!(
+        error.contains("admin token") && !error.contains("tok3n"),
+        "{error}"
     );
 }

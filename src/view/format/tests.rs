@@ -176,3 +176,38 @@ fn what_is_no_time_counts_as_none() {
     assert_eq!(seconds(-1.0), Duration::ZERO);
     assert_eq!(seconds(1.5), Duration::from_millis(1_500));
 }
+
+#[test]
+fn a_time_below_a_microsecond_is_not_called_zero() {
+    assert_eq!(plain(&duration(Duration::from_nanos(250))), "<1 µs");
+    assert_eq!(plain(&time(Some(0.000_000_25))), "<1 µs");
+    assert_eq!(plain(&time(Some(0.0))), "0 s");
+    assert_eq!(time(None), "–");
+}
+
+#[test]
+fn a_rate_has_about_three_figures() {
+    let cases = [
+        (0.0, "0"),
+        (0.001, "<0.01"),
+        (0.25, "0.25"),
+        (9.994, "9.99"),
+        (9.996, "10.0"),
+        (99.94, "99.9"),
+        (99.96, "100"),
+        (1_203.7, "1,204"),
+    ];
+    for (per_second, expected) in cases {
+        assert_eq!(rate(Some(per_second)), expected, "{per_second}");
+    }
+    assert_eq!(rate(Some(f64::NAN)), "–");
+    assert_eq!(rate(None), "–");
+}
+
+#[test]
+fn a_moment_is_a_day_and_a_time() {
+    let split = |day: &str, time: &str| (day.to_owned(), time.to_owned());
+    assert_eq!(moment(1_795_417_200.9), split("2026-11-23", "07:00:00"));
+    assert_eq!(moment(0.0), split("1970-01-01", "00:00:00"));
+    assert_eq!(moment(f64::MAX), split("1970-01-01", "00:00:00"));
+}

@@ -1,4 +1,4 @@
-//! Real servers for the tests: PostgreSQL, Redis and PgBouncer, started on free loopback ports
+//! Real servers for the tests: PostgreSQL, Redis, PgBouncer and Prometheus, started on free loopback ports
 //! with their files in one temporary folder per test run.
 //!
 //! A server ends when its value is dropped. One that is kept for the whole run ([`postgres`]) ends
@@ -9,6 +9,7 @@ pub(crate) mod home;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod redis;
 
 use std::sync::OnceLock;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use postgres::Postgres;
+pub(crate) use prometheus::Prometheus;
 pub(crate) use redis::Redis;
 
 /// The PostgreSQL that all tests share; each makes a database of its own in it. Tests that stop

@@ -43,7 +43,10 @@ async fn who_joins_an_asked_for_refresh_waits_for_one_load_and_not_for_two() {
     let instance = Arc::clone(&fleet[1]);
     let refresh = tokio::spawn(async move {
         let (lookup, load) = (instance.lookup(), instance.load());
-        instance.cache.refresh(lookup, Duration::ZERO, load).await
+        instance
+            .cache
+            .refresh(lookup, Duration::ZERO, Trigger::Admin, load)
+            .await
     });
     pass(TICK).await;
     source.set("new");

@@ -11,7 +11,7 @@ use super::database::parse;
 use super::fleet::{Fleet, PATIENCE, POLICY, State};
 use super::record::{Answer, Purge, Refresh, Request, query_of};
 use super::steps::Purged;
-use crate::stats::Stats;
+use crate::stats::{Stats, Trigger};
 
 /// How long a purge of one entry must be remembered.
 const LIFE: Duration = Duration::from_mins(2);
@@ -124,7 +124,9 @@ impl Fleet {
                 end: None,
             });
             let lookup = lookup(&name, key, &counters);
-            let _ = cache.refresh(lookup, max_age, load).await;
+            let _ = cache
+                .refresh(lookup, max_age, Trigger::Schedule, load)
+                .await;
             pen.write().refreshes[number].end = Some(Instant::now());
         });
         self.instances[at].clients.push(task);

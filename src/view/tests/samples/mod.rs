@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use maud::Markup;
 
+mod errors;
+mod numbers;
 mod queries;
-mod service;
+mod stats;
 
 use super::super::{Assets, Failure, Frame, Provenance, QueryInfo};
 use crate::outcome::{Outcome, Tier};

@@ -1,0 +1,314 @@
+//! This instance among those that share a Redis: it reports its numbers every few seconds, and
+//! remembers what the others report, so that whoever asks waits for nobody. What a report holds is
+//! `stats`', how it is kept `cache`'s. There is one writer per process, whatever number of Apps a
+//! reload makes for a while: the newest that is there is reported from.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Standing, snapshot};
+use crate::cache::{Cache, REPORT_LIFE, Reported, Roll};
+use crate::db::Database;
+use crate::stats::{Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window};
+
+/// Between two reports: so long, …
+const EVERY: Duration = Duration::from_millis(4750);
+/// … and up to so much longer, so that a fleet does not come in one moment.
+const JITTER_MILLIS: u64 = 500;
+/// A report of more bytes would not be read. It is stored compressed, in a quarter of them or less.
+const LONGEST: usize = 2 << 20;
+/// How long the end of the process may be held up by taking the report away.
+const LEAVING: Duration = Duration::from_millis(500);
+
+/// The instances, as this one knows them.
+pub(super) struct Fleet {
+    /// Without the generation.
+    instance: Instance,
+    standing: Arc<Standing>,
+    sources: Mutex<Vec<Weak<Source>>>,
+    known: Mutex<Known>,
+    /// Held while a report is written, so that none is written after it was taken away.
+    writing: AsyncMutex<Writing>,
+    task: Mutex<JoinSet<()>>,
+}
+
+/// What one App's numbers are read from, and where they are reported.
+pub(super) struct Source {
+    pub(super) stats: Arc<Stats>,
+    pub(super) db: Arc<Database>,
+    pub(super) cache: Cache,
+}
+
+/// What the others reported.
+#[derive(Default)]
+struct Known {
+    others: Arc<Others>,
+    /// When they were read.
+    at: Option<Instant>,
+    /// Why they could not be read the latest time.
+    trouble: Option<&'static str>,
+}
+
+#[derive(Default)]
+struct Writing {
+    /// Where the latest report was written.
+    to: Option<Cache>,
+    /// There will be no more.
+    left: bool,
+}
+
+impl Fleet {
+    /// Of this process. Reports begin with [`begin`](Fleet::begin).
+    pub(super) fn new(standing: &Arc<Standing>) -> Arc<Fleet> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "seconds since 1970"
+        )]
+        let started_at = snapshot::now() as u64;
+        Arc::new(Fleet {
+            instance: Instance {
+                id: uuid::Uuid::new_v4().simple().to_string(),
+                name: format!("{}:{}", host_name(), std::process::id()),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                generation: 0,
+                started_at,
+            },
+            standing: Arc::clone(standing),
+            sources: Mutex::default(),
+            known: Mutex::default(),
+            writing: AsyncMutex::default(),
+            task: Mutex::default(),
+        })
+    }
+
+    /// From now on this is reported, until it is dropped or a later one comes.
+    pub(super) fn is_fed_by(&self, source: &Arc<Source>) {
+        let mut sources = lock(&self.sources);
+        sources.retain(|source| source.strong_count() > 0);
+        sources.push(Arc::downgrade(source));
+    }
+
+    /// Begins to report, as soon as a generation of workers serves, until this is dropped.
+    pub(super) fn begin(self: &Arc<Fleet>, engine: &Handle) {
+        let reporting = report_for_ever(Arc::downgrade(self), self.standing.generations());
+        lock(&self.task).spawn_on(reporting, engine);
+    }
+
+    /// This instance.
+    pub(super) fn instance(&self) -> Instance {
+        Instance {
+            generation: self.standing.now().generation,
+            ..self.instance.clone()
+        }
+    }
+
+    /// Everybody, with this instance as it is now. Waits for nothing.
+    pub(super) fn instances(&self, own: &Report, cache: &Cache, window: Window) -> Instances {
+        let nobody = Others::default();
+        let alone = |why: &str| Instances {
+            alone_because: Some(why.to_owned()),
+            ..Instances::of(own, &nobody, 0.0, window)
+        };
+        if cache.redis_state().is_none() {
+            return alone(Instances::NO_REDIS);
+        }
+        let known = lock(&self.known);
+        let age = known.at.map(|at| at.elapsed());
+        let Some(age) = age.filter(|age| *age <= REPORT_LIFE) else {
+            return alone(known.trouble.unwrap_or(Instances::NOT_ASKED));
+        };
+        let others = Arc::clone(&known.others);
+        drop(known);
+        Instances::of(own, &others, age.as_secs_f64(), window)
+    }
+
+    /// Takes the report away, and makes no more. Where Redis does not answer at once the report ends
+    /// by itself.
+    pub(super) async fn leave(&self) {
+        let leaving = async {
+            let mut writing = self.writing.lock().await;
+            writing.left = true;
+            if let Some(cache) = writing.to.take() {
+                cache.withdraw_report(&self.instance.id).await;
+            }
+        };
+        let _ = timeout(LEAVING, leaving).await;
+    }
+
+    fn newest(&self) -> Option<Arc<Source>> {
+        let sources = lock(&self.sources);
+        sources.iter().rev().find_map(Weak::upgrade)
+    }
+
+    async fn turn(&self) {
+        let Some(source) = self.newest() else { return };
+        source.cache.ask_redis_info().await;
+        match self.report(&source).await {
+            Some(Reported::Kept(roll)) => match read(&source.cache, roll).await {
+                Some(others) => self.knows(others),
+                None => self.knows_nothing(Instances::REDIS_AWAY),
+            },
+            Some(Reported::Refused) => self.knows_nothing(Instances::REFUSED),
+            Some(Reported::Away) => self.knows_nothing(Instances::REDIS_AWAY),
+            None => {}
+        }
+    }
+
+    async fn report(&self, source: &Source) -> Option<Reported> {
+        let mut writing = self.writing.lock().await;
+        if writing.left {
+            return None;
+        }
+        let (id, cache) = (&self.instance.id, &source.cache);
+        // Another Redis, or another place in the same one.
+        if let Some(before) = writing.to.take().filter(|before| !before.is(cache)) {
+            before.withdraw_report(id).await;
+            // The others may be others there.
+            *lock(&self.known) = Known::default();
+        }
+        cache.redis_state()?;
+        writing.to = Some(cache.clone());
+        let mut report = source.report(self.instance());
+        let json = report.to_json(LONGEST);
+        Some(cache.report(id, &json).await)
+    }
+
+    fn knows(&self, others: Others) {
+        *lock(&self.known) = Known {
+            others: Arc::new(others),
+            at: Some(Instant::now()),
+            trouble: None,
+        };
+    }
+
+    fn knows_nothing(&self, trouble: &'static str) {
+        let mut known = lock(&self.known);
+        if known.trouble != Some(trouble) && trouble == Instances::REFUSED {
+            tracing::info!("Redis does not let this user keep reports: /stats shows this instance");
+        }
+        known.trouble = Some(trouble);
+        if known.at.is_none_or(|at| at.elapsed() > REPORT_LIFE) {
+            known.others = Arc::default();
+        }
+    }
+}
+
+impl Source {
+    fn report(&self, instance: Instance) -> Report {
+        let start = self.stats.snapshot(Window::Start);
+        let mut report = self.report_since_start(instance, &start);
+        report.covers(&start);
+        for window in [Window::Minute, Window::FiveMinutes, Window::Hour] {
+            report.covers(&self.stats.snapshot(window));
+        }
+        report
+    }
+
+    /// Without windows.
+    pub(super) fn report_since_start(&self, instance: Instance, start: &Snapshot) -> Report {
+        let counted = start.queries.iter().filter(|query| !query.tally.is_empty());
+        let queries = counted.map(|query| (query.query.clone(), query.tally.clone()));
+        Report {
+            instance,
+            uptime_seconds: start.uptime_seconds,
+            loads_in_flight: start.total.loads_in_flight,
+            database_up: self.db.health().up,
+            queries: queries.collect(),
+            ..Report::default()
+        }
+    }
+}
+
+impl Report {
+    /// Adds the totals of one window.
+    pub(super) fn covers(&mut self, snapshot: &Snapshot) {
+        let total: Tally = snapshot.queries.iter().map(|query| &query.tally).sum();
+        self.windows
+            .insert(snapshot.window, (snapshot.window_seconds, total));
+    }
+}
+
+/// What the others say; `None`: Redis stopped to answer.
+async fn read(cache: &Cache, roll: Roll) -> Option<Others> {
+    let mut others = Others::default();
+    others.leave_out(roll.beyond);
+    let (ids, ages): (Vec<_>, Vec<_>) = roll.others.into_iter().unzip();
+    let take = |id: &str, report: Option<bytes::Bytes>| {
+        let report = report.ok_or(Unusable::Foreign);
+        let report = report.and_then(|json| Report::from_json(&json));
+        let place = ids.iter().position(|known| known == id);
+        match (report, place) {
+            // Under another's name it would hide that one.
+            (Ok(report), Some(place)) if report.instance.id == id => {
+                others.add(report, ages[place].as_secs_f64());
+            }
+            _ => others.leave_out(1),
+        }
+    };
+    cache.reports(&ids, take).await.then_some(others)
+}
+
+async fn report_for_ever(fleet: Weak<Fleet>, mut generations: tokio::sync::watch::Receiver<u64>) {
+    loop {
+        let serves = *generations.borrow_and_update() > 0;
+        let Some(fleet) = fleet.upgrade().filter(|_| serves) else {
+            // Before anything serves there is nothing to say, and a command never does.
+            if generations.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        fleet.turn().await;
+        drop(fleet);
+        let jitter = RandomState::new().hash_one(0) % JITTER_MILLIS;
+        tokio::select! {
+            () = sleep(EVERY + Duration::from_millis(jitter)) => {}
+            // So that the others hear of a new generation at once.
+            changed = generations.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+fn host_name() -> String {
+    #[cfg(unix)]
+    let name = nix::unistd::gethostname().ok();
+    #[cfg(not(unix))]
+    let name = std::env::var_os("COMPUTERNAME");
+    let name = name.map(|name| name.to_string_lossy().into_owned());
+    let mut name = name.unwrap_or_default();
+    name.retain(|c| !c.is_control());
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fleet").field(&self.instance).finish()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! One tier read alone, for a comparison of what each of them costs. It changes no copy: nothing
+//! is stored that was not there, nothing replaced, no refresh begun. Counted as a bypass, so that
+//! a comparison neither raises the hit ratio nor counts as time saved.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::entry::Life;
+use super::generations::next_sequence;
+use super::recheck::{apply, learn};
+use super::trip::Trip;
+use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Reply};
+use crate::error::RequestError;
+use crate::outcome::{BypassReason, Outcome, Tier};
+
+const COMPARED: Outcome = Outcome::Bypass(BypassReason::Compare);
+
+/// Why a tier that is asked alone gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCopy {
+    /// There is no such tier.
+    Off,
+    /// It does not answer, or has not heard of a purge yet.
+    Down,
+    /// It has no copy that may be served.
+    Absent,
+}
+
+impl NoCopy {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoCopy::Off => "off",
+            NoCopy::Down => "down",
+            NoCopy::Absent => "absent",
+        }
+    }
+}
+
+impl Cache {
+    /// The copy that one tier has, fresh or stale, read as a request would read it there and past
+    /// the other one. Without a copy it is not counted.
+    ///
+    /// Cancel-safe. Takes at most the deadline of Redis.
+    ///
+    /// # Errors
+    /// There is none to be had.
+    pub async fn read_alone(&self, tier: Tier, lookup: Lookup<'_>) -> Result<Reply, NoCopy> {
+        let mut trip = Trip::start(&self.inner, lookup);
+        let copy = match tier {
+            Tier::Memory => self.inner.in_memory(lookup.key),
+            Tier::Redis => self.inner.in_redis(lookup.key).await,
+        }?;
+        trip.step(match tier {
+            Tier::Memory => |timings| &mut timings.memory,
+            Tier::Redis => |timings| &mut timings.redis,
+        });
+        if trip.life(&copy) == Life::Over {
+            return Err(NoCopy::Absent);
+        }
+        Ok(trip.answer(copy, COMPARED))
+    }
+
+    /// Sees to it that there is a copy to compare with. One that is there already, in memory or in
+    /// Redis, is in memory then and stays as it is, and this is a bypass; else it is a request
+    /// like any other, [`Cache::get_or_load`], in every respect.
+    pub async fn have_copy<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        load: F,
+    ) -> Result<Reply, RequestError>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let mut trip = Trip::start(&self.inner, lookup);
+        let held = self.inner.in_memory(lookup.key).ok();
+        if let Some(copy) = held.filter(|copy| trip.life(copy) != Life::Over) {
+            return Ok(trip.answer(copy, COMPARED));
+        }
+        let found = self.inner.look_in_redis(lookup.key, &lookup.policy, None);
+        if let Some((copy, _)) = found.await.copy {
+            trip.step(|timings| &mut timings.redis);
+            return Ok(trip.answer(copy, COMPARED));
+        }
+        self.get_or_load(lookup, load).await
+    }
+}
+
+impl Inner {
+    fn in_memory(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
+        if !self.memory.enabled() {
+            return Err(NoCopy::Off);
+        }
+        self.memory.get(key).ok_or(NoCopy::Absent)
+    }
+
+    async fn in_redis(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
+        let redis = self.redis.as_ref().ok_or(NoCopy::Off)?;
+        let generations = self.generations.of(key.query());
+        let sequence = next_sequence();
+        if generations.is_pending() {
+            return Err(NoCopy::Down);
+        }
+        let look = redis.read(key, &generations, sequence).await;
+        let look = look.ok_or(NoCopy::Down)?;
+        learn(&generations, &look, None);
+        let Some(Ok(copy)) = look.found else {
+            return Err(NoCopy::Absent);
+        };
+        apply(&copy, look.tombstone);
+        Ok(Arc::new(copy))
+    }
+}

@@ -1,0 +1,245 @@
+//! The reports of the instances that share this Redis: each keeps its own there for a few seconds,
+//! and reads the others'. To the cache a report is bytes; what is in it, and when it is made, is for
+//! others. No name is ever searched for: the index holds the ids of those that reported of late,
+//! by the server's clock.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_redis::redis::{Value, pipe};
+
+use super::Cache;
+use super::answers::{text, whole};
+use super::commands::script;
+use super::redis::{RedisTier, Way};
+use super::scripts::REPORT;
+
+/// How long a report is kept, and its writer taken for alive.
+pub const REPORT_LIFE: Duration = Duration::from_secs(15);
+
+/// So many instances are read at most.
+const MOST: usize = 100;
+/// A stored report of more bytes is not read.
+const LONGEST: usize = 1 << 20;
+/// The same of what comes out of it.
+const LONGEST_PLAIN: usize = 2 << 20;
+/// What all reports of one turn may come to.
+const LONGEST_TOGETHER: usize = 32 << 20;
+/// So many are asked for at once, so that a turn of a large fleet is a few short ones.
+const AT_ONCE: usize = 4;
+
+/// What a zstd frame begins with; JSON does not.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The other instances that are there.
+#[derive(Debug, Default)]
+pub struct Roll {
+    /// Their ids, each with how long ago it reported.
+    pub others: Vec<(String, Duration)>,
+    /// How many more there are that are not named here.
+    pub beyond: u64,
+}
+
+/// What came of a report.
+#[derive(Debug)]
+pub enum Reported {
+    /// It is kept.
+    Kept(Roll),
+    /// Redis answers, and does not let this user keep it.
+    Refused,
+    /// Redis does not answer, or there is none.
+    Away,
+}
+
+/// The names in Redis. All have one hash tag, which no query can have, so that a script may touch
+/// them together on a cluster and no query's names are among them.
+struct Names(String);
+
+impl Names {
+    fn index(&self) -> String {
+        format!("{}:v1:{{/stats}}:instances", self.0)
+    }
+
+    fn report(&self, id: &str) -> String {
+        format!("{}:v1:{{/stats}}:report:{id}", self.0)
+    }
+}
+
+impl Cache {
+    /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, and
+    /// says who else is there. One that is dropped half-way may have been kept.
+    pub async fn report(&self, id: &str, report: &[u8]) -> Reported {
+        match &self.inner.redis {
+            Some(redis) => redis.report(id, report).await,
+            None => Reported::Away,
+        }
+    }
+
+    /// Gives each of these reports to `take`: `None` for one that cannot be read or is too large.
+    /// Those that are gone by now are passed over. Returns whether Redis answered to the end.
+    /// Cancel-safe.
+    pub async fn reports(&self, ids: &[String], mut take: impl FnMut(&str, Option<Bytes>)) -> bool {
+        let Some(redis) = &self.inner.redis else {
+            return false;
+        };
+        let mut together = 0;
+        for some in ids.chunks(AT_ONCE) {
+            let Some(values) = redis.reports(some).await else {
+                return false;
+            };
+            for (id, value) in some.iter().zip(values) {
+                if matches!(&value, Value::BulkString(bytes) if bytes.is_empty()) {
+                    continue;
+                }
+                let left = LONGEST_PLAIN.min(LONGEST_TOGETHER - together);
+                let report = plain(value, left);
+                together += report.as_ref().map_or(0, Bytes::len);
+                take(id, report);
+            }
+        }
+        true
+    }
+
+    /// Takes this instance's report away. Within the deadline of Redis; that it is away is no
+    /// matter, because reports end by themselves.
+    pub async fn withdraw_report(&self, id: &str) {
+        if let Some(redis) = &self.inner.redis {
+            redis.withdraw_report(id).await;
+        }
+    }
+}
+
+impl RedisTier {
+    fn report_names(&self) -> Names {
+        Names(self.namespace.clone())
+    }
+
+    async fn report(&self, id: &str, report: &[u8]) -> Reported {
+        let names = self.report_names();
+        let (index, own) = (names.index(), names.report(id));
+        let stored = zstd::bulk::compress(report, 1).unwrap_or_default();
+        let mut eval = script(REPORT, &[&index, &own]);
+        let life = u64::try_from(REPORT_LIFE.as_millis()).unwrap_or(u64::MAX);
+        eval.arg(id).arg(&stored[..]).arg(life).arg(MOST + 1);
+        let mut ask = pipe();
+        ask.add_command(eval);
+        let Some(mut answers) = self.ask(Way::Large, &ask).await else {
+            return Reported::Away;
+        };
+        match answers.pop() {
+            Some(Value::Array(said)) => Reported::Kept(roll(said, id)),
+            _ => Reported::Refused,
+        }
+    }
+
+    async fn reports(&self, ids: &[String]) -> Option<Vec<Value>> {
+        let names = self.report_names();
+        let mut ask = pipe();
+        for id in ids {
+            // One byte more than is read tells that there is more.
+            ask.cmd("GETRANGE")
+                .arg(names.report(id))
+                .arg(0)
+                .arg(LONGEST);
+        }
+        self.ask(Way::Large, &ask).await
+    }
+
+    async fn withdraw_report(&self, id: &str) {
+        let names = self.report_names();
+        let mut ask = pipe();
+        ask.cmd("DEL").arg(names.report(id));
+        ask.cmd("ZREM").arg(names.index()).arg(id);
+        self.ask(Way::Large, &ask).await;
+    }
+}
+
+fn roll(said: Vec<Value>, own: &str) -> Roll {
+    let mut said = said.into_iter();
+    let all = said.next().as_ref().and_then(whole).unwrap_or_default();
+    let mut others = Vec::new();
+    while let (Some(id), Some(age)) = (said.next(), said.next()) {
+        if let (Some(id), Some(age)) = (text(&id), whole(&age)) {
+            others.push((id, Duration::from_millis(age)));
+        }
+    }
+    others.retain(|(id, _)| id != own);
+    others.truncate(MOST);
+    let named = u64::try_from(others.len() + 1).unwrap_or(u64::MAX);
+    Roll {
+        others,
+        beyond: all.saturating_sub(named),
+    }
+}
+
+/// The bytes that were stored, of at most so many.
+fn plain(value: Value, at_most: usize) -> Option<Bytes> {
+    let Value::BulkString(stored) = value else {
+        return None;
+    };
+    if stored.len() > LONGEST {
+        return None;
+    }
+    let plain = if stored.starts_with(&ZSTD) {
+        // A frame says how much comes out of it; one that does not say, none of us has written.
+        let says = zstd::zstd_safe::get_frame_content_size(&stored).ok()??;
+        let length = usize::try_from(says)
+            .ok()
+            .filter(|length| *length <= at_most)?;
+        zstd::bulk::decompress(&stored, length).ok()?
+    } else {
+        stored
+    };
+    (plain.len() <= at_most).then(|| plain.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn bulk(bytes: &[u8]) -> Value {
+        Value::BulkString(bytes.to_vec())
+    }
+
+    #[test]
+    fn others_are_named_with_their_ages_and_those_beyond_are_counted() {
+        let said = vec![
+            Value::Int(4),
+            bulk(b"b"),
+            bulk(b"20"),
+            bulk(b"me"),
+            bulk(b"0"),
+        ];
+        let roll = roll(said, "me");
+        assert_eq!(roll.others, [("b".to_owned(), Duration::from_millis(20))]);
+        assert_eq!(roll.beyond, 2);
+        let many = (0..=MOST).flat_map(|n| [bulk(n.to_string().as_bytes()), bulk(b"1")]);
+        let all = Value::Int(i64::try_from(MOST).unwrap() + 2);
+        let roll = super::roll(std::iter::once(all).chain(many).collect(), "me");
+        assert_eq!((roll.others.len(), roll.beyond), (MOST, 1));
+        assert!(super::roll(Vec::new(), "me").others.is_empty());
+    }
+
+    #[test]
+    fn what_is_stored_is_read_compressed_or_not_and_no_more_than_the_bound() {
+        let text = b"{\"a\":1}".repeat(100);
+        let stored = zstd::bulk::compress(&text, 1).unwrap();
+        assert_eq!(plain(bulk(&text), 700).unwrap(), text);
+        assert_eq!(plain(bulk(&stored), 700).unwrap(), text);
+        assert_eq!(plain(bulk(&text), 699), None);
+        assert_eq!(plain(bulk(&stored), 699), None);
+        assert_eq!(plain(bulk(&vec![b'x'; LONGEST + 1]), LONGEST_PLAIN), None);
+        assert_eq!(plain(bulk(&stored[..stored.len() - 1]), 700), None);
+        assert_eq!(plain(bulk(&ZSTD), 700), None);
+        assert_eq!(plain(Value::Nil, 700), None);
+    }
+
+    #[test]
+    fn a_small_frame_that_says_it_is_huge_takes_no_memory() {
+        let bomb = zstd::bulk::compress(&vec![0; LONGEST_PLAIN + 1], 19).unwrap();
+        assert!(bomb.len() < LONGEST);
+        assert_eq!(plain(bulk(&bomb), LONGEST_PLAIN), None);
+    }
+}

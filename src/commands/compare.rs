@@ -1,0 +1,223 @@
+//! `unslow compare`: asks a server for one query through the database and through each tier, and
+//! prints how long whole requests took. Where no server runs it starts one for itself (`own`).
+//! `runs` are the requests, `figures` what is made of them, `report` how that is printed.
+
+mod figures;
+mod own;
+mod progress;
+mod report;
+mod runs;
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use percent_encoding::utf8_percent_encode;
+use url::form_urlencoded::Serializer;
+
+use self::own::Own;
+use self::progress::Progress;
+use self::report::{Report, Row};
+use self::runs::{Asked, Interrupt, Runs};
+use super::client::Client;
+use super::purge::NAME;
+use super::{Failure, print, say};
+use crate::app::format::printable;
+use crate::flags::Compare;
+use crate::settings::Settings;
+
+/// How often the database is asked where nothing is said: what is compared may be slow.
+const DATABASE_RUNS: usize = 3;
+/// How often each tier is asked at least.
+const TIER_RUNS: usize = 1000;
+
+/// How long an answer that was just loaded may take to get into Redis.
+const STORING: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+pub(super) fn run(settings: &Settings, wanted: &Compare) -> Result<(), Failure> {
+    let interrupt = Interrupt::begin();
+    let (client, own) = reach(settings, wanted.url.as_deref())?;
+    let name = utf8_percent_encode(&wanted.name, NAME);
+    let asked = Asked {
+        path: format!("/q/{name}/compare"),
+        form: Serializer::new(String::new())
+            .extend_pairs(&wanted.params)
+            .finish(),
+        client,
+        interrupt,
+        progress: Progress::begin(),
+    };
+    let report = compared(&asked, wanted, own.is_some())?;
+    drop(asked);
+    drop(own);
+    if wanted.json {
+        print(format!("{:#}\n", report.json()).as_bytes())
+    } else {
+        print(report.markdown().as_bytes())
+    }
+}
+
+/// The server that is named, or that of the settings; where that does not run, one of our own.
+fn reach(settings: &Settings, url: Option<&str>) -> Result<(Arc<Client>, Option<Own>), Failure> {
+    if url.is_some_and(|url| url.starts_with("https://")) {
+        let why = "https:// is not spoken here\n  run it where the server is, with --url \
+                   http://HOST:PORT or unix:PATH of an address that is plain";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let why = match Client::new(settings, url).map(Arc::new) {
+        Ok(client) => match client.keep() {
+            Ok(_) => return Ok((client, None)),
+            Err(error) if url.is_none() && Client::is_absent(&error) => {
+                format!("no server runs at {}", client.server())
+            }
+            Err(error) => return Err(Failure::Running(client.unreachable(&error))),
+        },
+        Err(failure) if url.is_none() && is_about_the_address(settings) => {
+            let why = failure.message().unwrap_or_default();
+            why.lines().next().unwrap_or_default().to_owned()
+        }
+        Err(failure) => return Err(failure),
+    };
+    say(&format!(
+        "unslow: {why}: a server is started for this comparison alone"
+    ));
+    let own = Own::start(settings)?;
+    let client = Client::new(settings, Some(&own.url))?;
+    Ok((Arc::new(client), Some(own)))
+}
+
+/// Whether what keeps the server of these settings from being found is where it listens, and not a
+/// token that no server would take.
+fn is_about_the_address(settings: &Settings) -> bool {
+    let token = settings.admin_token.as_ref();
+    !token.is_some_and(|token| token.reveal().contains(char::is_control))
+}
+
+/// Everything in its order: the tiers right after there is a copy to be read, the database last.
+fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Failure> {
+    let facts = asked.facts()?;
+    let database_runs = wanted.runs.map_or(DATABASE_RUNS, |runs| runs as usize);
+    let clients = wanted.clients as usize;
+    let loads_at_once = facts["loads_at_once"].as_u64().unwrap_or(1);
+    let loaders = clients.min(usize::try_from(loads_at_once).unwrap_or(1));
+    let mut database = Runs::default();
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    let is_cached = facts["cached"] == true;
+    if is_cached {
+        let fill = filled(asked, &mut database)?;
+        let count = database_runs.max(TIER_RUNS);
+        for tier in ["redis", "memory"] {
+            let runs = tier_runs(asked, tier, count, clients, fill)?;
+            bytes = bytes.max(runs.bytes);
+            rows.push(row(tier, &runs, clients, note(tier, &runs, count, fill)));
+        }
+    }
+    let left = database_runs.saturating_sub(database.samples.all.len());
+    if left > 0 {
+        let runs = asked.many("database", left, loaders)?;
+        bytes = bytes.max(runs.bytes);
+        database.samples.all.extend(runs.samples.all);
+        database.samples.took += runs.samples.took;
+    }
+    bytes = bytes.max(database.bytes);
+    let off = "the query says `cache: off`, so nothing of it is in a tier";
+    let off = (!is_cached).then(|| off.to_owned());
+    rows.insert(0, row("database", &database, loaders, off));
+    let word = |member: &str| facts[member].as_str().map(printable);
+    Ok(Report {
+        query: word("query").unwrap_or_default(),
+        parameters: wanted.params.iter().map(|(name, _)| name.clone()).collect(),
+        database: (
+            word("database").unwrap_or_default(),
+            word("database_version"),
+        ),
+        version: word("unslow").unwrap_or_default(),
+        bytes,
+        clients,
+        runs: wanted.runs,
+        is_near: asked.client.is_near(),
+        is_own,
+        rows,
+    })
+}
+
+/// What was done so that there is a copy in each tier.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fill {
+    /// It has been stored just now, and may be on its way to Redis.
+    is_on_its_way: bool,
+    /// It was loaded, and no tier takes it.
+    is_in_vain: bool,
+}
+
+/// Sees to it that there is a copy, where a tier has none. What the database does for it is a run
+/// of the database like the others: it is a request that had to wait for it.
+fn filled(asked: &Asked, database: &mut Runs) -> Result<Fill, Failure> {
+    for tier in ["memory", "redis"] {
+        if asked.once(tier)?.is_absent() {
+            let runs = asked.once("cache")?;
+            let fill = Fill {
+                is_on_its_way: runs.is_stored,
+                is_in_vain: runs.has_loaded && !runs.is_stored,
+            };
+            if runs.has_loaded {
+                *database = runs;
+            }
+            return Ok(fill);
+        }
+    }
+    Ok(Fill::default())
+}
+
+fn tier_runs(
+    asked: &Asked,
+    tier: &'static str,
+    count: usize,
+    clients: usize,
+    fill: Fill,
+) -> Result<Runs, Failure> {
+    let begun = Instant::now();
+    loop {
+        let first = asked.once(tier)?;
+        if first.nothing.is_none() {
+            return asked.many(tier, count, clients);
+        }
+        let may_come = first.is_absent() && fill.is_on_its_way;
+        if !may_come || begun.elapsed() > STORING {
+            return Ok(first);
+        }
+        sleep(LOOK_AGAIN);
+    }
+}
+
+fn row(from: &'static str, runs: &Runs, clients: usize, note: Option<String>) -> Row {
+    Row {
+        from,
+        figures: runs.samples.figures(),
+        clients,
+        note,
+    }
+}
+
+/// Why a tier has no figures, or fewer than it was asked for.
+fn note(tier: &str, runs: &Runs, count: usize, fill: Fill) -> Option<String> {
+    let reason = runs.nothing.as_deref()?;
+    let why = match (tier, reason) {
+        ("memory", "off") => "there is no memory tier ([cache] memory is 0)",
+        (_, "off") => "none is configured ([redis] url)",
+        (_, "down") => "it does not answer",
+        (_, "absent") if fill.is_in_vain => {
+            "the answer is not stored: it is too large, or no tier took it"
+        }
+        (_, "absent") => "it has no copy",
+        _ => "it gives no answer",
+    };
+    let done = runs.samples.all.len();
+    Some(if done == 0 {
+        why.to_owned()
+    } else {
+        format!("{why} any more, after {done} of {count} runs")
+    })
+}

@@ -1,0 +1,85 @@
+//! The server that a comparison starts for itself where none runs: the same that `unslow` is, on a
+//! free port of this machine, for as long as the comparison takes. It does nothing by itself, so
+//! that the database is asked nothing but the comparison's own questions.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use crate::app::App;
+use crate::commands::Failure;
+use crate::error::StartupError;
+use crate::server::{Door, Generation, Listeners};
+use crate::settings::{Bind, Settings};
+
+/// A server of one's own. It ends when this is dropped.
+pub(super) struct Own {
+    /// `http://127.0.0.1:PORT`
+    pub(super) url: String,
+    /// What tells it to end, and its thread.
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Own {
+    /// Starts it, and returns when it serves.
+    pub(super) fn start(settings: &Settings) -> Result<Own, Failure> {
+        let mut own = settings.clone();
+        own.server.bind = vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
+        own.stats_bind = Vec::new();
+        own.tls = None;
+        // Who has the settings may know why a query fails.
+        own.server.debug = true;
+        let (end, ended) = oneshot::channel();
+        let (tell, told) = channel();
+        let thread = std::thread::Builder::new()
+            .name("unslow-own".to_owned())
+            .spawn(move || actix_web::rt::System::new().block_on(serve(own, tell, ended)))
+            .map_err(|error| Failure::Running(format!("no thread to serve in: {error}")))?;
+        let running = Some((end, thread));
+        match told.recv() {
+            Ok(Ok(url)) => Ok(Own { url, running }),
+            Ok(Err(error)) => Err(Failure::Settings(error)),
+            Err(_) => Err(Failure::Running("the server does not start".to_owned())),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.running.take() {
+            let _ = end.send(());
+            // One that has panicked has ended too.
+            drop(thread.join());
+        }
+    }
+}
+
+async fn serve(
+    settings: Settings,
+    tell: Sender<Result<String, StartupError>>,
+    ended: oneshot::Receiver<()>,
+) {
+    match begin(settings).await {
+        Ok((generation, listeners)) => {
+            let url = listeners.urls().into_iter().next().unwrap_or_default();
+            drop(tell.send(Ok(url)));
+            // Also where nobody is left to say it.
+            drop(ended.await);
+            generation.stop().await;
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    }
+}
+
+async fn begin(settings: Settings) -> Result<(Generation, Listeners), StartupError> {
+    let listeners = Listeners::open(&settings, Vec::new())?;
+    let door = Door::open(&settings)?;
+    let workers = settings.server.workers;
+    let app = Arc::new(App::open_idle(settings)?);
+    let entrance = (&listeners, &door);
+    let generation = Generation::start(1, &app, None, entrance, workers).await?;
+    Ok((generation, listeners))
+}

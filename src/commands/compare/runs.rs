@@ -1,0 +1,278 @@
+//! The requests of a comparison: one way asked many times by several clients at once, each with a
+//! thread and a connection of its own, so that none waits for another. What comes of it is only
+//! collected here.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::figures::{Sample, Samples};
+use super::progress::Progress;
+use crate::commands::client::{Client, Kept, Timed};
+use crate::commands::{Failure, runtime};
+
+/// How often the progress is shown and an interruption looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// As a shell has it of a program that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+/// Who is asked, and for what.
+pub(super) struct Asked {
+    pub(super) client: Arc<Client>,
+    /// Of the query's comparison, without the way.
+    pub(super) path: String,
+    pub(super) form: String,
+    pub(super) interrupt: Interrupt,
+    pub(super) progress: Progress,
+}
+
+/// What one way has brought.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    pub(super) samples: Samples,
+    /// Of the latest answer.
+    pub(super) bytes: u64,
+    /// Whether the database was asked, and whether the answer is kept in a tier, by the latest.
+    pub(super) has_loaded: bool,
+    pub(super) is_stored: bool,
+    /// Why there is nothing to be had this way, or nothing more.
+    pub(super) nothing: Option<String>,
+}
+
+/// What a thread has to tell.
+type Told = Result<Runs, Failure>;
+
+impl Asked {
+    /// What the server says of the query.
+    pub(super) fn facts(&self) -> Result<Value, Failure> {
+        let (path, form) = (self.path.clone(), self.form.clone());
+        let told = self.on_threads("", 1, 1, move |mut connection, _, tell| {
+            tell(connection.post(&path, &form));
+        })?;
+        let server = self.client.server();
+        let Timed { answer, .. } = told.into_iter().next().ok_or_else(gone)??;
+        let said = answer.said();
+        if answer.status == 404 && said.as_ref().is_some_and(|said| said["queries"].is_null()) {
+            return Err(Failure::Running(format!(
+                "{server} knows of no comparisons: is it an unslow of another version?"
+            )));
+        }
+        let said = said.filter(|_| answer.status == 200);
+        said.ok_or_else(|| answer.refusal(&server))
+    }
+
+    /// One run.
+    pub(super) fn once(&self, way: &'static str) -> Result<Runs, Failure> {
+        self.many(way, 1, 1)
+    }
+
+    /// So many runs by so many clients. Ends early where there is nothing to be had.
+    ///
+    /// Fails with the first failure, also when some runs did not.
+    pub(super) fn many(
+        &self,
+        way: &'static str,
+        count: usize,
+        clients: usize,
+    ) -> Result<Runs, Failure> {
+        let (path, form) = (format!("{}/{way}", self.path), self.form.clone());
+        let server = self.client.server();
+        let begun = Instant::now();
+        let told = self.on_threads(way, count, clients, move |connection, turns, tell| {
+            tell(work(connection, turns, (&path, &form), &server));
+        })?;
+        let mut all = Runs::default();
+        for runs in told {
+            let runs = runs?;
+            all.samples.all.extend(runs.samples.all);
+            all.bytes = all.bytes.max(runs.bytes);
+            all.has_loaded |= runs.has_loaded;
+            all.is_stored |= runs.is_stored;
+            all.nothing = all.nothing.or(runs.nothing);
+        }
+        all.samples.took = begun.elapsed();
+        Ok(all)
+    }
+
+    /// Has so many threads do `work`, each on a connection that is there before the first begins;
+    /// and waits for all of them, or for an interruption, which they do not outlive for long: the
+    /// process ends.
+    fn on_threads<T: Send + 'static>(
+        &self,
+        way: &str,
+        count: usize,
+        threads: usize,
+        work: impl Fn(Kept, &Turns, &dyn Fn(T)) + Send + Sync + 'static,
+    ) -> Result<Vec<T>, Failure> {
+        let connect = || {
+            let kept = self.client.keep();
+            kept.map_err(|error| Failure::Running(self.client.unreachable(&error)))
+        };
+        let threads = threads.min(count).max(1);
+        let connections: Vec<_> = (0..threads).map(|_| connect()).collect::<Result<_, _>>()?;
+        let (turns, work) = (Arc::new(Turns::of(count)), Arc::new(work));
+        let (tell, told) = channel();
+        for connection in connections {
+            let (turns, work, tell) = (Arc::clone(&turns), Arc::clone(&work), tell.clone());
+            start(move || work(connection, &turns, &|what| send(&tell, what)))?;
+        }
+        drop(tell);
+        let mut all = Vec::new();
+        loop {
+            if self.interrupt.has_come() {
+                turns.stop();
+                return Err(Failure::Silent(INTERRUPTED));
+            }
+            match told.recv_timeout(TICK) {
+                Ok(what) => all.push(what),
+                Err(RecvTimeoutError::Disconnected) => return Ok(all),
+                Err(RecvTimeoutError::Timeout) => self.progress.show(way, turns.done(), count),
+            }
+        }
+    }
+}
+
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = std::thread::Builder::new().spawn(work);
+    thread
+        .map(drop)
+        .map_err(|error| Failure::Running(format!("no thread for a client: {error}")))
+}
+
+/// To nobody, where the whole has failed.
+fn send<T>(tell: &Sender<T>, what: T) {
+    drop(tell.send(what));
+}
+
+fn gone() -> Failure {
+    Failure::Running("a client of the comparison came to no end".to_owned())
+}
+
+/// One client's runs.
+fn work(mut connection: Kept, turns: &Turns, ask: (&str, &str), server: &str) -> Told {
+    let mut runs = Runs::default();
+    while turns.take() {
+        let taken = connection
+            .post(ask.0, ask.1)
+            .and_then(|timed| runs.take_in(&timed, server));
+        match taken {
+            Ok(true) => turns.end(),
+            Ok(false) => turns.stop(),
+            Err(failure) => {
+                turns.stop();
+                return Err(failure);
+            }
+        }
+    }
+    Ok(runs)
+}
+
+impl Runs {
+    /// Whether there is a tier, without a copy.
+    pub(super) fn is_absent(&self) -> bool {
+        self.nothing.as_deref() == Some("absent")
+    }
+
+    /// Whether it is an answer; else there is nothing to be had.
+    fn take_in(&mut self, timed: &Timed, server: &str) -> Result<bool, Failure> {
+        let Timed { answer, elapsed } = timed;
+        let said = answer.said().unwrap_or_default();
+        let reason = said["reason"].as_str().filter(|_| answer.status == 409);
+        if let Some(reason) = reason {
+            self.nothing = Some(reason.to_owned());
+            return Ok(false);
+        }
+        let inside = said["microseconds"].as_f64();
+        let inside = inside.filter(|_| answer.status == 200 && said["ok"] == true);
+        let inside = inside.and_then(|micros| Duration::try_from_secs_f64(micros / 1e6).ok());
+        let Some(inside) = inside else {
+            return Err(answer.refusal(server));
+        };
+        let whole = *elapsed;
+        self.samples.all.push(Sample { whole, inside });
+        self.bytes = said["bytes"].as_u64().unwrap_or_default();
+        self.has_loaded = said["loaded"] == true;
+        self.is_stored = said["stored"] == true;
+        Ok(true)
+    }
+}
+
+/// How many runs are to be begun, and have ended.
+struct Turns {
+    left: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Turns {
+    fn of(count: usize) -> Turns {
+        Turns {
+            left: AtomicUsize::new(count),
+            done: AtomicUsize::new(0),
+        }
+    }
+
+    /// The right to begin one.
+    fn take(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        let order = Ordering::Relaxed;
+        self.left.fetch_update(order, order, one_less).is_ok()
+    }
+
+    fn end(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// No more are begun.
+    fn stop(&self) {
+        self.left.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Whether Ctrl-C was pressed, since it was begun to look for it.
+#[derive(Clone, Default)]
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From now on the process is not ended by it. Where that cannot be had, it still is.
+    pub(super) fn begin() -> Interrupt {
+        let interrupt = Interrupt::default();
+        let noted = interrupt.clone();
+        let (tell, told) = channel();
+        let watch = move || {
+            let Ok(runtime) = runtime() else { return };
+            runtime.block_on(async {
+                let mut pressed = pin!(tokio::signal::ctrl_c());
+                // It is looked for from its first poll on.
+                let polled = poll_fn(|context| Poll::Ready(pressed.as_mut().poll(context)));
+                let end = match polled.await {
+                    Poll::Ready(end) => end,
+                    Poll::Pending => {
+                        send(&tell, ());
+                        pressed.await
+                    }
+                };
+                noted.0.store(end.is_ok(), Ordering::Relaxed);
+            });
+        };
+        // Without a thread for it, Ctrl-C does what it always does.
+        if start(watch).is_ok() {
+            let _ = told.recv();
+        }
+        interrupt
+    }
+
+    fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,264 @@
+//! `unslow stats`: the page `/stats` of a running server as a table on the terminal, once or again
+//! and again. What stands in it is `view`'s; how it gets onto the screen is decided here.
+
+use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::client::{Answer, Client};
+use super::{Failure, print, runtime};
+use crate::app::Stand;
+use crate::app::format::printable;
+use crate::flags;
+use crate::settings::Settings;
+use crate::stats::Snapshot;
+use crate::view::{NotReloaded, StatsPage, StatsSort, export};
+
+/// Where nobody says how wide a line may be.
+const WIDTH: usize = 80;
+
+pub(super) fn run(settings: &Settings, asked: &flags::Stats) -> Result<(), Failure> {
+    let url = asked.url.as_deref();
+    if let Some(rest) = url.and_then(|url| url.strip_prefix("https://")) {
+        return Err(Failure::Usage(with_curl(settings, rest, asked)));
+    }
+    let client = Arc::new(Client::new(settings, url)?);
+    let screen = Screen::of_process(asked);
+    let first = fetch(&client, asked)?;
+    print(screen.page(&first).as_bytes())?;
+    match asked.watch {
+        Some(seconds) => watch(&client, asked, screen, Duration::from_secs(seconds)),
+        None => Ok(()),
+    }
+}
+
+/// Shows a page every so often until Ctrl-C. A server that does not answer is asked again: it may
+/// be restarting.
+fn watch(
+    client: &Arc<Client>,
+    asked: &flags::Stats,
+    screen: Screen,
+    pause: Duration,
+) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let shown = runtime.block_on(async {
+        let mut end = std::pin::pin!(tokio::signal::ctrl_c());
+        loop {
+            let (of, what) = (Arc::clone(client), asked.clone());
+            let fetched = async {
+                tokio::time::sleep(pause).await;
+                tokio::task::spawn_blocking(move || fetch(&of, &what)).await
+            };
+            let fetched = tokio::select! {
+                fetched = fetched => fetched,
+                _ = &mut end => return Ok(()),
+            };
+            let text = match fetched {
+                Ok(Ok(text)) => text,
+                Ok(Err(failure)) => format!("{}\n", failure.message().unwrap_or_default()),
+                Err(stopped) => return Err(Failure::Running(stopped.to_string())),
+            };
+            // On a terminal the page stands where the last one stood.
+            print(screen.again(&text).as_bytes())?;
+        }
+    });
+    // Whoever waits for an answer would hold up the end.
+    runtime.shutdown_background();
+    shown
+}
+
+/// The text to show.
+fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
+    let answer = client.get(&format!("/stats.json?window={}", asked.window))?;
+    if answer.status != 200 {
+        return Err(refusal(&answer, &client.server()));
+    }
+    if asked.json {
+        return Ok(String::from_utf8_lossy(&answer.body).into_owned() + "\n");
+    }
+    let width = size().map_or_else(columns, |(width, _)| width);
+    table(&answer.body, width)
+        .map_err(|error| Failure::Running(format!("{} sends no numbers: {error}", client.server())))
+}
+
+/// What stands in the document beside the numbers.
+#[derive(Deserialize)]
+struct Beside {
+    daemon: Option<Stand>,
+}
+
+fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
+    let snapshot: Snapshot = serde_json::from_slice(json)?;
+    let Beside { daemon } = serde_json::from_slice(json)?;
+    let last = daemon.and_then(|daemon| daemon.last_reload);
+    let refused = last.filter(|last| !last.ok);
+    let page = StatsPage {
+        snapshot: &snapshot,
+        sort: StatsSort::default(),
+        refresh: None,
+        evicted: None,
+        script: "",
+        not_reloaded: refused.as_ref().map(|last| NotReloaded {
+            at: &last.at,
+            message: &last.message,
+        }),
+    };
+    Ok(export::terminal(&page, width))
+}
+
+/// Why there are no numbers, in the server's words.
+fn refusal(answer: &Answer, server: &str) -> Failure {
+    let said: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
+    let error = said.as_ref().and_then(|said| said["error"].as_str());
+    Failure::Running(match error {
+        Some(error) => format!("{server} refuses: {}", printable(error)),
+        None => format!(
+            "{server} answers {} and does not say why: is it unslow?",
+            answer.status
+        ),
+    })
+}
+
+/// How to do the same where TLS is needed.
+fn with_curl(settings: &Settings, rest: &str, asked: &flags::Stats) -> String {
+    let token = match settings.admin_token {
+        Some(_) => " -H \"Authorization: Bearer $(cat TOKEN_FILE)\"",
+        None => "",
+    };
+    let server = rest.trim_end_matches('/').replace('\'', r"'\''");
+    let form = if asked.json { "json" } else { "txt" };
+    let window = &asked.window;
+    format!(
+        "https:// is not spoken here\n  curl{token} 'https://{server}/stats.{form}?window={window}'"
+    )
+}
+
+/// Where pages go.
+#[derive(Debug, Clone, Copy)]
+struct Screen {
+    /// One page takes the place of the other.
+    replaces: bool,
+    is_json: bool,
+}
+
+impl Screen {
+    fn of_process(asked: &flags::Stats) -> Screen {
+        Screen {
+            replaces: asked.watch.is_some() && !asked.json && stdout().is_terminal(),
+            is_json: asked.json,
+        }
+    }
+
+    /// The first page.
+    fn page(self, text: &str) -> String {
+        match size().filter(|_| self.replaces) {
+            Some((_, height)) => format!("\x1b[2J{}", replaced(text, height)),
+            None => text.to_owned(),
+        }
+    }
+
+    /// One that follows.
+    fn again(self, text: &str) -> String {
+        match size().filter(|_| self.replaces) {
+            Some((_, height)) => replaced(text, height),
+            None if self.is_json => text.to_owned(),
+            None => format!("\n{text}"),
+        }
+    }
+}
+
+/// Over what stands there, line by line, so that nothing flickers; no more lines than there are.
+fn replaced(text: &str, height: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let room = height.saturating_sub(1).max(1);
+    let (shown, more) = match lines.len().checked_sub(room) {
+        // Their number takes the place of one more.
+        Some(more @ 1..) => (&lines[..room - 1], Some(more + 1)),
+        _ => (&lines[..], None),
+    };
+    let mut out = String::from("\x1b[H");
+    for line in shown {
+        out.extend([line, "\x1b[K\n"]);
+    }
+    if let Some(more) = more {
+        out.extend(["… and ", &more.to_string(), " more lines\x1b[K\n"]);
+    }
+    out + "\x1b[J"
+}
+
+/// Columns and lines of the terminal that is written to, if it is one.
+fn size() -> Option<(usize, usize)> {
+    if !stdout().is_terminal() {
+        return None;
+    }
+    let (width, height) = terminal_size::terminal_size()?;
+    Some((width.0.into(), height.0.into()))
+}
+
+/// How wide a line may be where there is no terminal.
+fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::stats::{Stats, Window};
+
+    #[test]
+    fn the_windows_of_the_flag_are_those_of_the_numbers() {
+        assert_eq!(flags::WINDOWS, Window::ALL.map(Window::name));
+    }
+
+    #[test]
+    fn a_page_stands_where_the_last_one_stood_and_no_lower() {
+        let three = "a\nb\nc\n";
+        let whole = "\x1b[Ha\x1b[K\nb\x1b[K\nc\x1b[K\n\x1b[J";
+        assert_eq!(replaced(three, 4), whole);
+        assert_eq!(replaced(three, 24), whole);
+        let cut = "\x1b[Ha\x1b[K\n… and 2 more lines\x1b[K\n\x1b[J";
+        assert_eq!(replaced(three, 3), cut);
+        for height in 0..3 {
+            assert_eq!(replaced(three, height).matches('\n').count(), 1, "{height}");
+        }
+    }
+
+    #[test]
+    fn a_refused_reload_is_said_and_steers_no_terminal() {
+        let stats = Stats::new(["q"].into_iter());
+        let mut document = serde_json::to_value(stats.snapshot(Window::Start)).unwrap();
+        let page = |document: &serde_json::Value| {
+            let json = serde_json::to_vec(document).unwrap();
+            table(&json, 80).unwrap()
+        };
+        assert!(!page(&document).contains("Reload "));
+        document["daemon"] = serde_json::json!({
+            "generation": 2,
+            "last_reload": { "ok": false, "at": "2026-01-01T00:00:00Z", "message": "no \u{1b}[1m" }
+        });
+        let said = page(&document);
+        let line = "\nReload      tried at 2026-01-01T00:00:00Z: no \\u{1b}[1m\n";
+        assert!(said.contains(line), "{said}");
+        document["daemon"]["last_reload"]["ok"] = true.into();
+        assert!(!page(&document).contains("Reload "));
+        assert!(table(b"<html>", 80).is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_said_in_the_servers_words() {
+        let said = |status, body: &str| {
+            let body = body.as_bytes().to_vec();
+            refusal(&Answer { status, body }, "http://h:1")
+                .message()
+                .unwrap()
+        };
+        let words = said(403, r#"{"ok":false,"error":"no \u001b[1m"}"#);
+        assert_eq!(words, "http://h:1 refuses: no \\u{1b}[1m");
+        assert!(said(502, "<html>").contains("is it unslow"));
+    }
+}

@@ -1,0 +1,108 @@
+//! The origins of other sites' pages, as browsers name them in `Origin`: scheme, host and, where
+//! it is not the usual one, port.
+
+use super::CorsOrigins;
+use super::values::{Fault, Given, Read, list};
+
+const FORM: &str = "write https://HOST or https://HOST:PORT, or * for every site";
+
+/// Origins with commas between them, or `*`.
+pub(super) fn origins(given: Given<'_>) -> Read<CorsOrigins> {
+    if given.text == "*" {
+        return Ok(CorsOrigins::Any);
+    }
+    list(given, origin).map(CorsOrigins::These)
+}
+
+/// One of them. Browsers compare byte by byte, and so do we: what is not written as they write it
+/// would never match.
+fn origin(given: Given<'_>) -> Read<String> {
+    let text = given.text;
+    let fault = |why: &str| Fault::new(why, FORM);
+    if text == "*" {
+        return Err(Fault::new("stands for every site", "write it alone"));
+    }
+    if text == "null" {
+        let why = "is what pages of any kind may be called (files, sandboxed frames)";
+        return Err(fault(why));
+    }
+    if text.contains('*') {
+        return Err(Fault::new("stands for several sites", "name each of them"));
+    }
+    let url = url::Url::parse(text).map_err(|_| fault("is no origin"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fault("is no origin"));
+    }
+    let web = matches!(url.scheme(), "http" | "https");
+    let written = match url.host_str() {
+        Some(_) if web => url.origin().ascii_serialization(),
+        // Of apps and of browsers' extensions.
+        Some(host) if !host.is_empty() => {
+            let port = url
+                .port()
+                .map_or_else(String::new, |port| format!(":{port}"));
+            format!("{}://{host}{port}", url.scheme())
+        }
+        _ => return Err(fault("names no host")),
+    };
+    if written != text {
+        let remedy = format!("browsers write {written}");
+        return Err(Fault::new("is not written as an origin", remedy));
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::settings::values::given;
+
+    #[test]
+    fn origins_are_taken_as_browsers_write_them() {
+        for text in [
+            "https://app.example",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "https://xn--bcher-kva.example",
+            "moz-extension://0a1b2c3d-0000",
+            "capacitor://localhost",
+        ] {
+            let these = CorsOrigins::These(vec![text.to_owned()]);
+            assert_eq!(origins(given(text)).unwrap(), these);
+        }
+        let two = CorsOrigins::These(vec!["http://a".to_owned(), "https://b:1".to_owned()]);
+        assert_eq!(origins(given("http://a, https://b:1,")).unwrap(), two);
+        assert_eq!(origins(given("*")).unwrap(), CorsOrigins::Any);
+    }
+
+    #[test]
+    fn what_would_never_match_is_refused_with_what_would() {
+        for (text, words) in [
+            ("https://app.example/", "browsers write https://app.example"),
+            (
+                "https://app.example/x?y",
+                "browsers write https://app.example",
+            ),
+            (
+                "https://app.example:443",
+                "browsers write https://app.example",
+            ),
+            ("http://app.example:80", "browsers write http://app.example"),
+            ("HTTPS://App.example", "browsers write https://app.example"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("app.example", "write https://HOST"),
+            ("app.example:8000", "write https://HOST"),
+            ("https://*.app.example", "name each"),
+            ("https://", "write https://HOST"),
+            ("https://a@app.example", "write https://HOST"),
+            ("file:///tmp", "write https://HOST"),
+            ("data:text/html,x", "write https://HOST"),
+            ("null", "sandboxed"),
+            ("https://a, *", "write it alone"),
+        ] {
+            let fault = origins(given(text)).unwrap_err().sentence();
+            assert!(fault.contains(words), "{text}: {fault}");
+        }
+    }
+}

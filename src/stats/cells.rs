@@ -1,0 +1,142 @@
+//! Where one query's counts and times are recorded: a shard for each thread, made when it first
+//! records, so that no two threads that serve write to one cache line, and a query that nobody asks
+//! for costs next to nothing.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::Distribution;
+use super::counter::{COUNTERS, Counter};
+use super::histogram::Histogram;
+use super::tally::{Counts, Tally, Timed};
+
+/// Threads share no cell as long as there are no more of them than shards.
+const SHARDS: usize = 16;
+
+/// All counters and times of one query. Recording is a few relaxed additions to the calling
+/// thread's shard.
+#[derive(Default)]
+pub(super) struct Cells {
+    shards: [OnceLock<Box<Shard>>; SHARDS],
+}
+
+/// Aligned so that two threads never write to one cache line (nor to a pair that is fetched
+/// together).
+#[repr(align(128))]
+pub(super) struct Shard {
+    counts: [AtomicU64; COUNTERS.len()],
+    times: [Histogram; Timed::ALL.len()],
+}
+
+impl Cells {
+    /// The calling thread's shard.
+    pub(super) fn mine(&self) -> &Shard {
+        self.shard(thread_number() % SHARDS)
+    }
+
+    fn shard(&self, place: usize) -> &Shard {
+        self.shards[place].get_or_init(|| {
+            Box::new(Shard {
+                counts: [const { AtomicU64::new(0) }; COUNTERS.len()],
+                times: std::array::from_fn(|_| Histogram::default()),
+            })
+        })
+    }
+
+    pub(super) fn add(&self, counter: Counter, amount: u64) {
+        self.mine().add(counter, amount);
+    }
+
+    /// What takes long enough is recorded in one place for all threads, to save memory.
+    pub(super) fn record_slow(&self, timed: Timed, time: Duration) {
+        self.shard(0).record(timed, time);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut sums = Counts::default();
+        for shard in self.made() {
+            for (sum, count) in sums.0.iter_mut().zip(&shard.counts) {
+                // With the order of `Shard::add`.
+                *sum = sum.wrapping_add(count.load(Ordering::Acquire));
+            }
+        }
+        sums
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        // Counts first: whoever is counted in them is in the times then.
+        let counts = self.counts();
+        let times = Timed::ALL.map(|timed| {
+            let mut sum = Distribution::default();
+            for shard in self.made() {
+                sum.add(&shard.times[timed as usize].read());
+            }
+            sum
+        });
+        Tally { counts, times }
+    }
+
+    fn made(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.iter().filter_map(|shard| Some(&**shard.get()?))
+    }
+}
+
+impl Shard {
+    pub(super) fn record(&self, timed: Timed, time: Duration) {
+        self.times[timed as usize].record(time);
+    }
+
+    /// Whoever reads the count also sees what the thread has recorded before.
+    pub(super) fn add(&self, counter: Counter, amount: u64) {
+        self.counts[counter as usize].fetch_add(amount, Ordering::Release);
+    }
+}
+
+/// A number for the calling thread, handed out in turn.
+pub(super) fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    MINE.with(|mine| {
+        if mine.get() == usize::MAX {
+            mine.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        mine.get()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_add_to_one_sum() {
+        let cells = Cells::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * SHARDS {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        cells.mine().record(Timed::Hit, Duration::from_micros(3));
+                        cells.add(Counter::HitMemory, 1);
+                    }
+                });
+            }
+        });
+        let tally = cells.tally();
+        let all = 2000 * SHARDS as u64;
+        assert_eq!(tally.count(Counter::HitMemory), all);
+        assert_eq!(tally.time(Timed::Hit).count(), all);
+        assert_eq!(tally.count(Counter::HitRedis), 0);
+    }
+
+    #[test]
+    fn what_nobody_records_takes_no_space() {
+        let cells = Cells::default();
+        assert_eq!(cells.tally(), Tally::default());
+        assert_eq!(cells.made().count(), 0);
+        assert!(size_of::<Cells>() <= 256);
+    }
+}

@@ -1,0 +1,162 @@
+//! What is told of a load: what began it, how it ended, and whose value it was.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::counter::Counter;
+use super::tiers::words;
+use crate::error::RequestError;
+
+words! {
+    /// What began a load.
+    Trigger {
+        /// A request that had no copy to answer with.
+        Request => "request",
+        /// A request that was answered with a copy: a stale one, or one that is due soon.
+        Refresh => "refresh",
+        /// The warm-up.
+        Warm => "warm",
+        /// The schedule.
+        Schedule => "schedule",
+        /// An operator.
+        Admin => "admin",
+    }
+}
+
+words! {
+    /// How a load failed.
+    LoadError {
+        /// It took longer than its limit.
+        Timeout => "timeout",
+        /// The database was not reached, or full.
+        Unavailable => "unavailable",
+        /// The statement is no read.
+        Refused => "refused",
+        /// The database reported an error.
+        Failed => "failed",
+        /// The query cannot be answered as it is written.
+        BadQuery => "bad_query",
+        /// The result was larger than the bound.
+        TooLarge => "too_large",
+        /// A fault of this program; also a load that its end, or a panic, cut short.
+        Internal => "internal",
+    }
+}
+
+impl Trigger {
+    pub(super) fn counter(self) -> Counter {
+        match self {
+            Trigger::Request => Counter::LoadsRequest,
+            Trigger::Refresh => Counter::LoadsRefresh,
+            Trigger::Warm => Counter::LoadsWarm,
+            Trigger::Schedule => Counter::LoadsSchedule,
+            Trigger::Admin => Counter::LoadsAdmin,
+        }
+    }
+}
+
+impl LoadError {
+    /// The class of an error that a load ended with.
+    pub fn of(error: &RequestError) -> LoadError {
+        match error {
+            RequestError::Timeout { .. } => LoadError::Timeout,
+            RequestError::Unavailable { .. } => LoadError::Unavailable,
+            RequestError::Refused { .. } => LoadError::Refused,
+            RequestError::Failed { .. } => LoadError::Failed,
+            RequestError::BadQuery { .. } => LoadError::BadQuery,
+            RequestError::TooLarge { .. } => LoadError::TooLarge,
+            // No load ends with any other.
+            _ => LoadError::Internal,
+        }
+    }
+
+    pub(super) fn counter(self) -> Counter {
+        match self {
+            LoadError::Timeout => Counter::LoadErrorsTimeout,
+            LoadError::Unavailable => Counter::LoadErrorsUnavailable,
+            LoadError::Refused => Counter::LoadErrorsRefused,
+            LoadError::Failed => Counter::LoadErrorsFailed,
+            LoadError::BadQuery => Counter::LoadErrorsBadQuery,
+            LoadError::TooLarge => Counter::LoadErrorsTooLarge,
+            LoadError::Internal => Counter::LoadErrorsInternal,
+        }
+    }
+}
+
+/// What an entry is found by, as far as it matters here.
+#[derive(Clone, Copy)]
+pub struct KeyId<'a> {
+    /// Differs between all keys, and covers the query's name.
+    pub digest: &'a [u8; 16],
+    /// The parameters; kept only where the query says `show-params`.
+    pub canonical: &'a Bytes,
+}
+
+/// Without what it holds.
+impl fmt::Debug for KeyId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyId").finish_non_exhaustive()
+    }
+}
+
+/// A load that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadEnd<'a> {
+    /// Whose value it was to bring.
+    pub key: KeyId<'a>,
+    /// What began it.
+    pub trigger: Trigger,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How it failed; `None`: it succeeded.
+    pub error: Option<LoadError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::counter::Family;
+
+    #[test]
+    fn each_word_is_the_label_of_its_counter() {
+        for trigger in Trigger::ALL {
+            let family = trigger.counter().family();
+            assert_eq!(family, (Family::Loads, trigger.name()));
+        }
+        for error in LoadError::ALL {
+            let family = error.counter().family();
+            assert_eq!(family, (Family::LoadErrors, error.name()));
+        }
+    }
+
+    #[test]
+    fn a_class_has_the_word_that_errors_have() {
+        let detail: std::sync::Arc<str> = "detail".into();
+        let sqlstate = || "22012".to_owned();
+        for error in [
+            RequestError::Timeout {
+                limit: Duration::ZERO,
+            },
+            RequestError::Unavailable {
+                detail: detail.clone(),
+            },
+            RequestError::Refused {
+                sqlstate: sqlstate(),
+                detail: detail.clone(),
+            },
+            RequestError::Failed {
+                sqlstate: sqlstate(),
+                detail: detail.clone(),
+            },
+            RequestError::BadQuery {
+                message: String::new(),
+            },
+            RequestError::TooLarge { limit: 1 },
+            RequestError::Internal { detail },
+        ] {
+            assert_eq!(LoadError::of(&error).name(), error.class());
+        }
+    }
+}

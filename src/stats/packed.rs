@@ -1,0 +1,193 @@
+//! A tally in a few bytes, for the slots of the windows: of each there are thousands, most of their
+//! numbers are zero, and the others are small. Its form is nobody else's business.
+
+use std::collections::BTreeMap;
+
+use super::distribution::{BUCKETS, Distribution};
+use super::tally::{Counts, Tally, Timed};
+
+/// Numbers of seven bits a byte, the lowest first, the last without the high bit. First the
+/// counters: how far on from the one before, and its count. Then the times: how far on, the sum, and
+/// the buckets as the counters. Each run ends with a zero.
+pub(super) struct Packed(Box<[u8]>);
+
+impl Packed {
+    pub(super) fn of(tally: &Tally) -> Packed {
+        let mut bytes = Vec::new();
+        let mut run = Run::default();
+        for (place, count) in tally.counts.0.iter().enumerate() {
+            if *count > 0 {
+                run.put(&mut bytes, place);
+                put(&mut bytes, *count);
+            }
+        }
+        put(&mut bytes, 0);
+        let mut run = Run::default();
+        for (place, time) in tally.times.iter().enumerate() {
+            if time.is_empty() {
+                continue;
+            }
+            run.put(&mut bytes, place);
+            let (sum, buckets) = time.parts();
+            put(&mut bytes, sum);
+            let mut run = Run::default();
+            for (bucket, count) in buckets {
+                run.put(&mut bytes, usize::from(*bucket));
+                put(&mut bytes, *count);
+            }
+            put(&mut bytes, 0);
+        }
+        put(&mut bytes, 0);
+        Packed(bytes.into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The sums of packed tallies, by the number that stands with each.
+pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTreeMap<u32, Tally> {
+    let mut by_number: BTreeMap<u32, Vec<&Packed>> = BTreeMap::new();
+    for (number, packed) in packed {
+        by_number.entry(*number).or_default().push(packed);
+    }
+    let sum = |all: Vec<&Packed>| {
+        let mut sum = Sum::default();
+        for packed in all {
+            sum.add(packed);
+        }
+        sum.tally()
+    };
+    by_number
+        .into_iter()
+        .map(|(number, all)| (number, sum(all)))
+        .collect()
+}
+
+#[derive(Default)]
+struct Sum {
+    counts: Counts,
+    /// Most queries have times of few kinds.
+    times: [Option<Box<Times>>; Timed::ALL.len()],
+}
+
+/// Buckets, and the sum.
+type Times = ([u64; BUCKETS], u64);
+
+impl Sum {
+    fn add(&mut self, packed: &Packed) {
+        let mut bytes = packed.0.iter();
+        let mut run = Run::default();
+        while let Some(place) = run.take(&mut bytes) {
+            self.counts.0[place] += take(&mut bytes);
+        }
+        let mut run = Run::default();
+        while let Some(place) = run.take(&mut bytes) {
+            let time = self.times[place].get_or_insert_with(|| Box::new(([0; BUCKETS], 0)));
+            let (buckets, sum) = &mut **time;
+            *sum = sum.saturating_add(take(&mut bytes));
+            let mut run = Run::default();
+            while let Some(bucket) = run.take(&mut bytes) {
+                buckets[bucket] += take(&mut bytes);
+            }
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            counts: self.counts,
+            times: self.times.each_ref().map(|time| match time.as_deref() {
+                Some((buckets, sum)) => Distribution::of(buckets.iter().copied(), *sum),
+                None => Distribution::default(),
+            }),
+        }
+    }
+}
+
+/// Ascending places, each as the distance from the one before, the first from -1.
+#[derive(Default)]
+struct Run {
+    next: usize,
+}
+
+impl Run {
+    fn put(&mut self, bytes: &mut Vec<u8>, place: usize) {
+        put(bytes, (place + 1 - self.next) as u64);
+        self.next = place + 1;
+    }
+
+    fn take(&mut self, bytes: &mut std::slice::Iter<'_, u8>) -> Option<usize> {
+        let distance = usize::try_from(take(bytes)).ok().filter(|far| *far > 0)?;
+        self.next += distance;
+        Some(self.next - 1)
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    loop {
+        let [low, ..] = number.to_le_bytes();
+        number >>= 7;
+        if number == 0 {
+            return bytes.push(low);
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+fn take(bytes: &mut std::slice::Iter<'_, u8>) -> u64 {
+    let mut number = 0;
+    for (place, byte) in bytes.enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::counter::Counter;
+
+    fn tally(seed: u64) -> Tally {
+        let mut tally = Tally::default();
+        for (place, count) in tally.counts.0.iter_mut().enumerate() {
+            *count = [0, 1, 127, 128, seed, u64::MAX / 4][(place + 1) % 6];
+        }
+        let counts = |step: usize| {
+            (0..BUCKETS).map(move |at| if at % step == 0 { seed + at as u64 } else { 0 })
+        };
+        tally.times[1] = Distribution::of(counts(3), seed);
+        tally.times[6] = Distribution::of(counts(257), u64::MAX / 3);
+        tally
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_as_it_was_and_adds_up() {
+        for seed in [1, 300, 1 << 40] {
+            let mut sum = Sum::default();
+            sum.add(&Packed::of(&tally(seed)));
+            assert_eq!(sum.tally(), tally(seed));
+            sum.add(&Packed::of(&tally(7)));
+            let mut both = tally(seed);
+            both.add(&tally(7));
+            assert_eq!(sum.tally(), both);
+        }
+        let mut none = Sum::default();
+        none.add(&Packed::of(&Tally::default()));
+        assert_eq!(none.tally(), Tally::default());
+    }
+
+    #[test]
+    fn a_usual_slot_takes_few_bytes() {
+        let mut tally = Tally::default();
+        tally.counts.0[Counter::HitMemory as usize] = 100_000;
+        let counts = |at: usize| if (8..24).contains(&at) { 5_000 } else { 0 };
+        tally.times[Timed::Hit as usize] = Distribution::of((0..BUCKETS).map(counts), 1 << 30);
+        let bytes = Packed::of(&tally).bytes();
+        assert!(bytes < 70, "{bytes}");
+    }
+}

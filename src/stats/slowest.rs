@@ -1,0 +1,138 @@
+//! The slowest loads: of the stretch of time that is under way, and of all since the start. A load
+//! takes so long that a lock is nothing beside it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::load::{LoadError, Trigger};
+
+/// How many are kept of each stretch.
+const KEPT: usize = 20;
+
+/// One load that has ended.
+#[derive(Clone)]
+pub(super) struct Slow {
+    /// In microseconds.
+    pub(super) took: u64,
+    /// When it ended, in seconds since 1970.
+    pub(super) at: f64,
+    /// The number of its query.
+    pub(super) query: u32,
+    pub(super) digest: u128,
+    pub(super) trigger: Trigger,
+    pub(super) error: Option<LoadError>,
+    pub(super) canonical: Option<Bytes>,
+}
+
+/// The slowest loads of one stretch, the slowest first.
+#[derive(Clone, Default)]
+pub(super) struct Top(Vec<Slow>);
+
+impl Top {
+    pub(super) fn add(&mut self, load: &Slow) {
+        let place = self.0.partition_point(|other| other.took >= load.took);
+        if place < KEPT {
+            self.0.truncate(KEPT - 1);
+            self.0.insert(place, load.clone());
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Top) {
+        other.0.iter().for_each(|load| self.add(load));
+    }
+
+    pub(super) fn each(&self) -> &[Slow] {
+        &self.0
+    }
+
+    /// Lets go of the parameters of a query.
+    pub(super) fn forget(&mut self, query: u32) {
+        for load in self.0.iter_mut().filter(|load| load.query == query) {
+            load.canonical = None;
+        }
+    }
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub(super) struct Slowest(Mutex<Stretches>);
+
+#[derive(Default)]
+struct Stretches {
+    open: Top,
+    all: Top,
+}
+
+impl Slowest {
+    pub(super) fn add(&self, load: &Slow) {
+        let mut stretches = self.lock();
+        stretches.open.add(load);
+        stretches.all.add(load);
+    }
+
+    /// Those of the stretch under way, which ends with this.
+    pub(super) fn take(&self) -> Top {
+        std::mem::take(&mut self.lock().open)
+    }
+
+    /// Those of the stretch under way.
+    pub(super) fn open(&self) -> Top {
+        self.lock().open.clone()
+    }
+
+    /// Those since the start.
+    pub(super) fn all(&self) -> Top {
+        self.lock().all.clone()
+    }
+
+    /// Lets go of the parameters of a query.
+    pub(super) fn forget(&self, query: u32) {
+        let mut stretches = self.lock();
+        stretches.open.forget(query);
+        stretches.all.forget(query);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stretches> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(took: u64) -> Slow {
+        Slow {
+            took,
+            at: 0.0,
+            query: 0,
+            digest: 0,
+            trigger: Trigger::Request,
+            error: None,
+            canonical: None,
+        }
+    }
+
+    fn times(top: &Top) -> Vec<u64> {
+        top.each().iter().map(|load| load.took).collect()
+    }
+
+    #[test]
+    fn the_slowest_are_kept_and_those_of_two_stretches_are_those_of_both() {
+        let slowest = Slowest::default();
+        for number in 0..100 {
+            slowest.add(&load(number * 37 % 101));
+        }
+        let first = slowest.take();
+        assert_eq!(times(&first).len(), KEPT);
+        assert!(times(&slowest.open()).is_empty());
+        slowest.add(&load(1000));
+        slowest.add(&load(0));
+        let mut both = slowest.take();
+        assert_eq!(times(&both), [1000, 0]);
+        both.merge(&first);
+        assert_eq!(times(&both), times(&slowest.all()));
+        assert!(times(&both).is_sorted_by(|a, b| a >= b));
+    }
+}

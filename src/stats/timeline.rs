@@ -1,0 +1,282 @@
+//! What was counted when: slots of five seconds for five minutes and of one minute for an hour,
+//! each with what came in it, so that a window is a sum of slots. Recording knows nothing of it:
+//! whoever looks or has a timer [ticks](Timeline::tick), and what has come since the tick before
+//! is a slot.
+//!
+//! A slot says from when to when it counts. A process that slept has one that is long: it counts
+//! only in a window that holds the whole of it, and in no drawing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::numbers::Numbers;
+use super::packed::{Packed, add_up};
+use super::slowest::{Slowest, Top};
+use super::{Point, QueryStats, Series, Tally, Window};
+
+/// The length of a short slot.
+pub(super) const SHORT: Duration = Duration::from_secs(5);
+/// The length of a long one.
+const LONG: Duration = Duration::from_mins(1);
+
+/// All slots there are. Times are since the process began to count.
+#[derive(Default)]
+pub(super) struct Timeline {
+    /// Everything up to the end of the latest slot.
+    known: BTreeMap<u32, Known>,
+    short: Ring,
+    long: Ring,
+}
+
+/// One query, as it was at the end of the latest slot.
+struct Known {
+    tally: Tally,
+    in_flight: u64,
+}
+
+/// The latest slots of one length.
+#[derive(Default)]
+struct Ring {
+    /// The end of the latest slot.
+    end: Duration,
+    slots: VecDeque<Slot>,
+}
+
+struct Slot {
+    from: Duration,
+    to: Duration,
+    /// By their numbers; those that had nothing to count are not there.
+    queries: Box<[(u32, Packed)]>,
+    slowest: Top,
+    point: Point,
+}
+
+/// What was counted in one stretch of time.
+pub(super) struct Counted {
+    /// How long it was.
+    pub(super) covered: Duration,
+    /// By the numbers of the queries; those without counts may be missing.
+    pub(super) tallies: BTreeMap<u32, Tally>,
+    pub(super) slowest: Top,
+}
+
+impl Timeline {
+    /// Closes the slot under way, if its time is over. `queries` are all that there are.
+    pub(super) fn tick(&mut self, now: Duration, queries: &[Arc<QueryStats>], slowest: &Slowest) {
+        if now < self.short.due(SHORT) {
+            return;
+        }
+        let come: BTreeMap<u32, Tally> = queries
+            .iter()
+            .filter_map(|query| Some((query.number(), self.take(query)?)))
+            .collect();
+        self.short.push(now, &come, slowest.take());
+        self.short.prune(SHORT, now);
+        if now >= self.long.due(LONG) {
+            let (come, slowest) = self.short.since(self.long.end);
+            self.long.push(now, &come, slowest);
+            self.long.prune(LONG, now);
+        }
+    }
+
+    /// When the slot under way is over.
+    pub(super) fn due(&self) -> Duration {
+        self.short.due(SHORT)
+    }
+
+    /// What was counted in a window up to now, which is no later than [`Timeline::due`].
+    pub(super) fn window(
+        &self,
+        window: Window,
+        now: Duration,
+        queries: &[Arc<QueryStats>],
+        slowest: &Slowest,
+    ) -> Counted {
+        let from = match window {
+            Window::Minute => now.saturating_sub(LONG),
+            Window::FiveMinutes => now.saturating_sub(5 * LONG),
+            Window::Hour => now.saturating_sub(60 * LONG),
+            Window::Start => {
+                let tallies = queries.iter().map(|query| (query.number(), query.tally()));
+                return Counted {
+                    covered: now,
+                    tallies: tallies.collect(),
+                    slowest: slowest.all(),
+                };
+            }
+        };
+        let mut slots: Vec<&Slot> = Vec::new();
+        if window == Window::Hour {
+            slots.extend(self.long.within(from));
+            slots.extend(self.short.within(from.max(self.long.end)));
+        } else {
+            slots.extend(self.short.within(from));
+        }
+        let begin = slots.iter().map(|slot| slot.from).min();
+        let mut tallies = add_up(slots.iter().flat_map(|slot| &slot.queries));
+        let mut slow = slowest.open();
+        for slot in &slots {
+            slow.merge(&slot.slowest);
+        }
+        for query in queries {
+            if let Some(come) = self.come(query) {
+                tallies.entry(query.number()).or_default().add(&come);
+            }
+        }
+        Counted {
+            covered: now.saturating_sub(begin.unwrap_or(self.short.end)),
+            tallies,
+            slowest: slow,
+        }
+    }
+
+    /// How it has been, and how long ago that ended.
+    pub(super) fn series(&self, window: Window, now: Duration) -> (Series, Duration) {
+        let (ring, step) = match window {
+            Window::Minute | Window::FiveMinutes => (&self.short, SHORT),
+            Window::Hour | Window::Start => (&self.long, LONG),
+        };
+        let end = steps(ring.end, step);
+        let mut points = vec![None; Series::POINTS];
+        // A slot stands in the step in which it began; one that took long tells nothing of it.
+        for slot in ring
+            .slots
+            .iter()
+            .filter(|slot| slot.to.saturating_sub(slot.from) < 2 * step)
+        {
+            let back = usize::try_from(end.saturating_sub(steps(slot.from, step)));
+            let place = back.ok().and_then(|back| points.len().checked_sub(back));
+            if let Some(point) = place.and_then(|place| points.get_mut(place)) {
+                *point = Some(slot.point);
+            }
+        }
+        let series = Series {
+            step_seconds: u32::try_from(step.as_secs()).unwrap_or(u32::MAX),
+            ends_at: 0.0,
+            points,
+        };
+        let ended = step * u32::try_from(end).unwrap_or(u32::MAX);
+        (series, now.saturating_sub(ended))
+    }
+
+    /// Lets go of the parameters of a query.
+    pub(super) fn forget(&mut self, query: u32) {
+        for slot in self.short.slots.iter_mut().chain(&mut self.long.slots) {
+            slot.slowest.forget(query);
+        }
+    }
+
+    /// What has come since the latest slot; `None` if nothing has.
+    fn come(&self, query: &QueryStats) -> Option<Tally> {
+        match self.known.get(&query.number()) {
+            Some(known) if query.is_as(&known.tally, known.in_flight) => None,
+            Some(known) => Some(query.tally().since(&known.tally)),
+            None => Some(query.tally()).filter(|tally| !tally.is_empty()),
+        }
+    }
+
+    /// The same, and takes it for known.
+    fn take(&mut self, query: &QueryStats) -> Option<Tally> {
+        let known = self.known.get(&query.number());
+        if known.is_some_and(|known| query.is_as(&known.tally, known.in_flight)) {
+            return None;
+        }
+        // First, so that a load that ends meanwhile is seen next time.
+        let in_flight = query.in_flight();
+        let tally = query.tally();
+        let come = known.map_or_else(|| tally.clone(), |known| tally.since(&known.tally));
+        if known.is_none() && tally.is_empty() {
+            return None;
+        }
+        self.known
+            .insert(query.number(), Known { tally, in_flight });
+        Some(come)
+    }
+
+    /// Bytes held by the slots, about.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let slots = self.short.slots.iter().chain(&self.long.slots);
+        let of = |slot: &Slot| {
+            let queries = slot.queries.iter();
+            let packed = queries.map(|(_, packed)| size_of::<(u32, Packed)>() + packed.bytes());
+            size_of::<Slot>() + packed.sum::<usize>() + size_of_val(slot.slowest.each())
+        };
+        let known = self.known.values().map(|known| {
+            let times = known.tally.times.iter();
+            size_of::<Known>() + times.map(|time| size_of_val(time.parts().1)).sum::<usize>()
+        });
+        slots.map(of).sum::<usize>() + known.sum::<usize>()
+    }
+
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> (usize, usize) {
+        (self.short.slots.len(), self.long.slots.len())
+    }
+}
+
+impl Ring {
+    /// When the slot under way is over: slots end where steps do.
+    fn due(&self, step: Duration) -> Duration {
+        step * u32::try_from(steps(self.end, step) + 1).unwrap_or(u32::MAX)
+    }
+
+    fn push(&mut self, now: Duration, come: &BTreeMap<u32, Tally>, slowest: Top) {
+        let total: Tally = come.values().sum();
+        let packed = come
+            .iter()
+            .map(|(number, tally)| (*number, Packed::of(tally)));
+        self.slots.push_back(Slot {
+            from: self.end,
+            to: now,
+            queries: packed.collect(),
+            slowest,
+            point: point(&total, now.saturating_sub(self.end)),
+        });
+        self.end = now;
+    }
+
+    /// Lets go of what no window and no drawing reaches any more.
+    fn prune(&mut self, step: Duration, now: Duration) {
+        let reach = step * u32::try_from(Series::POINTS + 1).unwrap_or(u32::MAX);
+        while self.slots.len() > Series::POINTS
+            || self.slots.front().is_some_and(|slot| slot.to + reach < now)
+        {
+            self.slots.pop_front();
+        }
+    }
+
+    fn within(&self, from: Duration) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(move |slot| slot.from >= from)
+    }
+
+    fn since(&self, from: Duration) -> (BTreeMap<u32, Tally>, Top) {
+        let mut slowest = Top::default();
+        self.within(from)
+            .for_each(|slot| slowest.merge(&slot.slowest));
+        (
+            add_up(self.within(from).flat_map(|slot| &slot.queries)),
+            slowest,
+        )
+    }
+}
+
+fn steps(time: Duration, step: Duration) -> u64 {
+    time.as_secs() / step.as_secs()
+}
+
+fn point(total: &Tally, span: Duration) -> Point {
+    let numbers = Numbers::of(total, span.as_secs_f64());
+    Point {
+        hit_ratio: numbers.hit_ratio,
+        requests_per_second: numbers.requests_per_second.unwrap_or_default(),
+        loads_per_second: numbers.loads_per_second.unwrap_or_default(),
+        time_saved_seconds: numbers.time_saved_seconds,
+        hit_p95_seconds: numbers.hit.p95_seconds,
+        load_p95_seconds: numbers.load.p95_seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests;

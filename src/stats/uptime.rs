@@ -1,0 +1,37 @@
+//! The time since this process began to count. It only moves forward, and goes on while the
+//! machine is suspended: what was not counted then is a gap, and not as if no time had passed.
+
+use std::time::Duration;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(super) struct Uptime(Duration);
+
+impl Default for Uptime {
+    /// From now on.
+    fn default() -> Uptime {
+        Uptime(clock())
+    }
+}
+
+impl Uptime {
+    pub(super) fn now(&self) -> Duration {
+        clock().saturating_sub(self.0)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn clock() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map(Duration::from)
+        .expect("every kernel since 2.6.39 has this clock")
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn clock() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
+}

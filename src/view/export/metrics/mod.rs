@@ -1,0 +1,115 @@
+//! Which numbers are metrics, and under which names. Names and labels are an interface: dashboards
+//! and alert rules hold on to them. Labels hold names of queries and fixed words, never a key, a
+//! parameter or an address.
+//!
+//! What has counted once keeps its series until the process ends, also a query that a reload
+//! removed: a counter that disappears would be counted twice when it comes back.
+
+mod program;
+mod tiers;
+
+use super::exposition::{Dialect, Exposition, Kind};
+use crate::stats::{self, Counter, Distribution, Process, QuerySnapshot, Snapshot, Timed, Unit};
+
+/// What the metrics are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Metrics<'a> {
+    /// All numbers since the start: a window would make counters fall.
+    pub snapshot: &'a Snapshot,
+    /// What the system says of this process.
+    pub process: &'a Process,
+    /// How reloads went.
+    pub reloads: Reloads,
+    /// From which commit this program was built; `None`: nobody said.
+    pub commit: Option<&'a str>,
+}
+
+/// Reloads of settings and queries.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reloads {
+    /// How many there were.
+    pub all: u64,
+    /// How many of them changed nothing, because something was wrong.
+    pub failed: u64,
+    /// Whether the latest was one of these.
+    pub last_failed: bool,
+    /// Since when the settings are in force, in seconds since 1970.
+    pub settings_since: u64,
+}
+
+/// All metrics.
+pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
+    let mut all = Exposition::new(dialect);
+    counters(&mut all, of.snapshot);
+    times(&mut all, of.snapshot);
+    tiers::memory(&mut all, of.snapshot);
+    tiers::pools(&mut all, of.snapshot);
+    tiers::targets(&mut all, of.snapshot);
+    if let Some(redis) = &of.snapshot.redis {
+        tiers::redis_tier(&mut all, redis);
+        tiers::redis_server(&mut all, redis.info.as_ref());
+    }
+    program::program(&mut all, of);
+    program::process(&mut all, of.process);
+    all.finish()
+}
+
+/// What is counted of each query: the families of `stats`, with the name and the help they have
+/// there.
+fn counters(all: &mut Exposition, snapshot: &Snapshot) {
+    for family in stats::Family::ALL {
+        let name = family.name().trim_end_matches("_total");
+        let mut metric = all.family(&format!("unslow_{name}"), Kind::Counter, family.help());
+        // Several counters may share a label's value, and then are one series.
+        let mut series: Vec<(&str, Vec<Counter>)> = Vec::new();
+        for (counter, label) in family.counters() {
+            match series.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, counters)) => counters.push(counter),
+                None => series.push((label, vec![counter])),
+            }
+        }
+        for QuerySnapshot { query, tally, .. } in &snapshot.queries {
+            for (label, counters) in &series {
+                let sum = counters.iter().map(|counter| tally.count(*counter)).sum();
+                let labels = [("query", query.as_str())].into_iter();
+                let labels = labels.chain(family.label().map(|name| (name, *label)));
+                metric.sample(&labels.collect::<Vec<_>>(), in_unit(family.unit(), sum));
+            }
+        }
+    }
+    all.family("unslow_loads_in_flight", Kind::Gauge, "Loads that run now.")
+        .sample(&[], snapshot.total.loads_in_flight);
+}
+
+/// A count as a metric's value.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+fn value(count: u64) -> f64 {
+    count as f64
+}
+
+fn in_unit(unit: Unit, count: u64) -> f64 {
+    match unit {
+        Unit::Count | Unit::Bytes => value(count),
+        Unit::Microseconds => value(count) / 1e6,
+    }
+}
+
+fn times(all: &mut Exposition, snapshot: &Snapshot) {
+    let help = "How long requests took in the cache, by how they were answered.";
+    let mut family = all.family("unslow_request_duration_seconds", Kind::Histogram, help);
+    for outcome in Timed::ALL {
+        if outcome == Timed::Load {
+            continue;
+        }
+        let mut sum = Distribution::default();
+        for query in &snapshot.queries {
+            sum.add(query.tally.time(outcome));
+        }
+        family.distribution(&[("outcome", outcome.name())], &sum);
+    }
+    let help = "How long loads took, however they ended.";
+    let mut family = all.family("unslow_load_duration_seconds", Kind::Histogram, help);
+    for query in &snapshot.queries {
+        family.distribution(&[("query", &query.query)], query.tally.time(Timed::Load));
+    }
+}

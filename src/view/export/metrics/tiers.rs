@@ -1,0 +1,185 @@
+//! The metrics of both tiers, of database and Redis, and of their connections.
+
+use super::super::exposition::{Exposition, Kind};
+use crate::stats::{PoolSnapshot, RedisInfo, RedisSnapshot, Snapshot};
+
+pub(super) fn memory(all: &mut Exposition, snapshot: &Snapshot) {
+    let memory = &snapshot.memory;
+    let gauges = [
+        (
+            "unslow_memory_entries",
+            "Entries in the memory tier.",
+            memory.entries,
+        ),
+        (
+            "unslow_memory_bytes",
+            "What the entries in the memory tier weigh.",
+            memory.bytes,
+        ),
+        (
+            "unslow_memory_max_bytes",
+            "The bound of the memory tier; 0: there is none of that tier.",
+            memory.max_bytes,
+        ),
+    ];
+    for (name, help, count) in gauges {
+        all.family(name, Kind::Gauge, help).sample(&[], count);
+    }
+    let help = "Entries that left the memory tier, by why.";
+    let mut family = all.family("unslow_evictions", Kind::Counter, help);
+    for (cause, count) in &memory.evictions {
+        family.sample(&[("cause", cause)], count);
+    }
+}
+
+/// Which there are, with their connections.
+pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
+    let redis = snapshot.redis.as_ref();
+    let pools: Vec<_> = std::iter::once(("database", snapshot.database.pool))
+        .chain(redis.map(|redis| ("redis", redis.pool)))
+        .collect();
+    let help = "Connections of a pool, at work or idle.";
+    let mut family = all.family("unslow_pool_connections", Kind::Gauge, help);
+    for (pool, numbers) in &pools {
+        for (state, count) in [("used", numbers.used), ("idle", numbers.idle)] {
+            family.sample(&[("pool", pool), ("state", state)], count);
+        }
+    }
+    let metrics: [OfPool; 3] = [
+        (
+            "unslow_pool_max_connections",
+            Kind::Gauge,
+            "The most connections there may be.",
+            |pool| pool.max,
+        ),
+        (
+            "unslow_pool_waiting",
+            Kind::Gauge,
+            "Who waits for a connection.",
+            |pool| pool.waiting,
+        ),
+        (
+            "unslow_pool_timeouts",
+            Kind::Counter,
+            "How often somebody waited for a connection in vain.",
+            |pool| pool.timeouts,
+        ),
+    ];
+    for (name, kind, help, of) in metrics {
+        let mut family = all.family(name, kind, help);
+        for (pool, numbers) in &pools {
+            family.sample(&[("pool", pool)], of(numbers));
+        }
+    }
+}
+
+/// A metric with one value for each pool.
+type OfPool = (&'static str, Kind, &'static str, fn(&PoolSnapshot) -> u64);
+
+/// Whether database and Redis are there, as far as that is known.
+pub(super) fn targets(all: &mut Exposition, snapshot: &Snapshot) {
+    let (database, redis) = (&snapshot.database, snapshot.redis.as_ref());
+    let breakers = [
+        ("database", Some(&database.breaker)),
+        ("redis", redis.map(|redis| &redis.breaker)),
+    ];
+    let help = "1 for the state that a target's breaker is in, 0 for the others.";
+    let mut family = all.family("unslow_breaker_state", Kind::Gauge, help);
+    for (target, now) in breakers {
+        let Some(now) = now.filter(|now| !now.is_empty()) else {
+            continue;
+        };
+        for state in ["closed", "open", "half-open"] {
+            let is = u8::from(now == state);
+            family.sample(&[("target", target), ("state", state)], is);
+        }
+    }
+    let ups = [
+        (
+            "unslow_database_up",
+            "Whether the latest contact with the database succeeded.",
+            database.up,
+        ),
+        (
+            "unslow_redis_up",
+            "Whether the latest contact with Redis succeeded.",
+            redis.and_then(|redis| redis.up),
+        ),
+    ];
+    for (name, help, up) in ups {
+        if let Some(up) = up {
+            all.family(name, Kind::Gauge, help)
+                .sample(&[], u8::from(up));
+        }
+    }
+}
+
+pub(super) fn redis_tier(all: &mut Exposition, redis: &RedisSnapshot) {
+    let counters = [
+        (
+            "unslow_redis_reads",
+            "Look-ups that Redis answered.",
+            redis.reads,
+        ),
+        (
+            "unslow_redis_writes",
+            "Envelopes that Redis took.",
+            redis.writes,
+        ),
+        (
+            "unslow_redis_written_bytes",
+            "The bytes of these envelopes.",
+            redis.written_bytes,
+        ),
+    ];
+    for (name, help, count) in counters {
+        all.family(name, Kind::Counter, help).sample(&[], count);
+    }
+    let help = "Commands that failed, by class.";
+    let mut family = all.family("unslow_redis_errors", Kind::Counter, help);
+    for (class, count) in &redis.errors {
+        family.sample(&[("class", class)], count);
+    }
+}
+
+/// What Redis says of itself, of the whole server, so every instance says the same.
+pub(super) fn redis_server(all: &mut Exposition, info: Option<&RedisInfo>) {
+    let Some(info) = info else { return };
+    let metrics = [
+        (
+            "unslow_redis_evicted_keys",
+            Kind::Counter,
+            "Keys of the whole server that left for want of space, whosever they were.",
+            info.evicted_keys,
+        ),
+        (
+            "unslow_redis_keyspace_hits",
+            Kind::Counter,
+            "Reads of the whole server that found a key.",
+            info.keyspace_hits,
+        ),
+        (
+            "unslow_redis_keyspace_misses",
+            Kind::Counter,
+            "Reads of the whole server that found none.",
+            info.keyspace_misses,
+        ),
+        (
+            "unslow_redis_memory_used_bytes",
+            Kind::Gauge,
+            "Memory that the server uses.",
+            info.used_memory,
+        ),
+        (
+            "unslow_redis_memory_max_bytes",
+            Kind::Gauge,
+            "The server's bound on that; 0: no limit.",
+            info.maxmemory,
+        ),
+    ];
+    for (name, kind, help, known) in metrics {
+        if let Some(count) = known {
+            all.family(name, kind, help).sample(&[], count);
+        }
+    }
+}

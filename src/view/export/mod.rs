@@ -1,0 +1,32 @@
+//! The numbers for machines and terminals: pure functions from plain data to text. JSON is what
+//! the data's own types write; here are CSV, lines of keys and values, what Prometheus scrapes,
+//! and the table of `unslow stats`. All of them show the same numbers under the same names; who
+//! may see them, and over HTTP which of them was asked for, is `web`'s.
+
+mod csv;
+mod exposition;
+mod lines;
+mod metrics;
+#[cfg(test)]
+mod samples;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub use csv::{COLUMNS, csv};
+pub use exposition::Dialect;
+pub use lines::lines;
+pub use metrics::{Metrics, Reloads, metrics};
+pub use terminal::terminal;
+
+/// Text in one line that steers no terminal, whoever wrote it.
+fn plain(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.into()
+        }
+    };
+    text.chars().map(escape).collect()
+}

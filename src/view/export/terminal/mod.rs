@@ -1,0 +1,335 @@
+//! The page of `/stats` as text for a terminal: words first, then the numbers of all queries, a
+//! table of them, and how the tiers and the other instances are.
+
+mod grid;
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::super::{StatsPage, format, verdict};
+use super::plain;
+use crate::stats::{
+    InstanceSnapshot, Numbers, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,
+    Snapshot, Window,
+};
+use grid::{Grid, wrapped};
+
+/// How far the words behind a heading are indented.
+const INDENT: usize = 12;
+
+/// The page in lines of at most `width` characters, as long as that is not absurdly narrow.
+pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
+    let snapshot = page.snapshot;
+    let mut lines: Vec<_> = head(snapshot)
+        .iter()
+        .flat_map(|line| wrapped(line, width, 2))
+        .collect();
+    lines.push(String::new());
+    for (level, words) in verdict::verdicts(page) {
+        lines.extend(named(level.word(), &words, width));
+    }
+    if let Some(reload) = &page.not_reloaded {
+        let why: Vec<_> = reload.message.lines().map(plain).collect();
+        let words = format!("tried at {}: {}", plain(reload.at), why.join(" "));
+        lines.extend(named("Reload", &words, width));
+    }
+    lines.push(String::new());
+    for (name, words) in totals(&snapshot.total) {
+        lines.extend(named(name, &words, width));
+    }
+    lines.push(String::new());
+    lines.extend(queries(snapshot).lines(width));
+    lines.push(String::new());
+    for (name, words) in tiers(snapshot) {
+        lines.extend(named(name, &words, width));
+    }
+    if snapshot.instances.each.len() > 1 {
+        lines.push(String::new());
+        lines.extend(fleet(snapshot).lines(width));
+    } else if let Some(why) = &snapshot.instances.alone_because {
+        let words = format!("only this instance: {}", plain(why));
+        lines.extend(named("Fleet", &words, width));
+    }
+    // Pages keep numbers and units together; a terminal's line ends where it ends.
+    lines.join("\n").replace('\u{a0}', " ") + "\n"
+}
+
+/// Words behind their name.
+fn named(name: &str, words: &str, width: usize) -> Vec<String> {
+    let text = wrapped(words, width.saturating_sub(INDENT), 0);
+    let name = std::iter::once(name).chain(std::iter::repeat(""));
+    name.zip(text)
+        .map(|(name, text)| format!("{name:<INDENT$}{text}"))
+        .collect()
+}
+
+fn head(snapshot: &Snapshot) -> [String; 2] {
+    let instance = &snapshot.instance;
+    let mut first = format!("unslow {}", plain(&instance.version));
+    if !instance.name.is_empty() {
+        first = format!("{first} on {}", plain(&instance.name));
+    }
+    if instance.generation > 0 {
+        first = format!("{first}, generation {}", instance.generation);
+    }
+    let up = span(snapshot.uptime_seconds);
+    let window = match snapshot.window {
+        Window::Start => "since the start".to_owned(),
+        _ => format!("the latest {}", span(snapshot.window_seconds)),
+    };
+    [
+        format!("{first}, up {up}"),
+        format!("{window}, as of {}", clock(snapshot.generated_at)),
+    ]
+}
+
+fn totals(total: &Numbers) -> Vec<(&'static str, String)> {
+    let asked = total.requests.saturating_sub(total.bypass);
+    let count = format::count;
+    let mut lines = vec![
+        (
+            "Hit ratio",
+            format!(
+                "{} of {} that could be cached",
+                format::share(total.hit_ratio),
+                format::counted(asked, "request")
+            ),
+        ),
+        (
+            "Requests",
+            format!(
+                "{}{}: {} from memory, {} from Redis, {} stale, {} coalesced, {} missed, \
+                 {} bypassed, {} without a value",
+                count(total.requests),
+                rate(total.requests_per_second),
+                count(total.hit_memory),
+                count(total.hit_redis),
+                count(total.stale),
+                count(total.coalesced),
+                count(total.miss),
+                count(total.bypass),
+                count(total.error),
+            ),
+        ),
+        (
+            "Loads",
+            format!(
+                "{}{}, {} failed, {} run now",
+                count(total.loads),
+                rate(total.loads_per_second),
+                count(total.load_errors),
+                count(total.loads_in_flight)
+            ),
+        ),
+        ("Time saved", duration(total.time_saved_seconds)),
+    ];
+    let times = [("Hits took", total.hit), ("Loads took", total.load)];
+    let times = times.into_iter().filter(|(_, times)| times.count > 0);
+    lines.extend(times.map(|(name, times)| (name, percentiles(times))));
+    lines
+}
+
+fn percentiles(times: Percentiles) -> String {
+    let each = [
+        ("median", times.p50_seconds),
+        ("p95", times.p95_seconds),
+        ("p99", times.p99_seconds),
+    ];
+    let each = each.map(|(name, time)| Some(format!("{name}\u{a0}{}", duration(time?))));
+    each.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The columns after the query's name: heading, how soon it is left out, and the cell for one row.
+type Column = (&'static str, usize, fn(&Numbers) -> String);
+
+const COLUMNS: [Column; 15] = [
+    ("Requests", 1, |n| format::count(n.requests)),
+    ("Hits", 2, |n| format::share(n.hit_ratio)),
+    ("Memory", 9, |n| format::count(n.hit_memory)),
+    ("Redis", 10, |n| format::count(n.hit_redis)),
+    ("Stale", 8, |n| format::count(n.stale)),
+    ("Coalesced", 11, |n| format::count(n.coalesced)),
+    ("Missed", 13, |n| format::count(n.miss)),
+    ("Loads", 3, |n| format::count(n.loads)),
+    ("Failed", 5, |n| format::count(n.load_errors)),
+    ("Load p50", 7, |n| known(n.load.p50_seconds)),
+    ("p95", 6, |n| known(n.load.p95_seconds)),
+    ("p99", 12, |n| known(n.load.p99_seconds)),
+    ("Saved", 4, |n| duration(n.time_saved_seconds)),
+    ("Bytes", 14, |n| format::bytes(n.served_bytes)),
+    ("Errors", 15, |n| format::count(n.error)),
+];
+
+/// Those on which the database spent most time come first, all of them together last.
+fn queries(snapshot: &Snapshot) -> Grid {
+    let headings = COLUMNS.map(|(heading, rank, _)| (heading, rank));
+    let mut grid = Grid::new([("Query", 0)].into_iter().chain(headings));
+    let mut row = |name: String, numbers: &Numbers| {
+        let cells = COLUMNS.map(|(.., cell)| cell(numbers));
+        grid.push(std::iter::once(name).chain(cells));
+    };
+    let mut queries: Vec<_> = snapshot.queries.iter().collect();
+    queries.sort_by(|a, b| b.numbers.load_seconds.total_cmp(&a.numbers.load_seconds));
+    for QuerySnapshot {
+        query,
+        removed,
+        numbers,
+        ..
+    } in queries
+    {
+        let note = if *removed { " (removed)" } else { "" };
+        row(plain(query) + note, numbers);
+    }
+    row("all".to_owned(), &snapshot.total);
+    grid
+}
+
+fn tiers(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    let memory = &snapshot.memory;
+    let held = match memory.max_bytes {
+        0 => "turned off".to_owned(),
+        max => format!(
+            "{} of {}, entries: {}",
+            format::bytes(memory.bytes),
+            format::bytes(max),
+            format::count(memory.entries)
+        ),
+    };
+    let database = &snapshot.database;
+    let contact = contact(
+        database.up,
+        &database.breaker,
+        database.last_error.as_deref(),
+    );
+    let database = format!(
+        "{}, {contact}; {}",
+        plain(&database.kind),
+        pool(database.pool)
+    );
+    let redis = snapshot.redis.as_ref().map_or_else(
+        || "not configured: copies live in this process only".to_owned(),
+        redis,
+    );
+    vec![("Memory", held), ("Redis", redis), ("Database", database)]
+}
+
+fn redis(redis: &RedisSnapshot) -> String {
+    let contact = contact(redis.up, &redis.breaker, redis.last_error.as_deref());
+    let info = redis.info.as_ref().map_or_else(String::new, server);
+    format!("{contact}; {}{info}", pool(redis.pool))
+}
+
+/// What Redis says of itself.
+fn server(info: &RedisInfo) -> String {
+    let used = info.used_memory.map(format::bytes);
+    let used = used.unwrap_or_else(|| "n/a".to_owned());
+    let of = match info.maxmemory {
+        Some(0) => " without a limit".to_owned(),
+        Some(max) => format!(" of {}", format::bytes(max)),
+        None => String::new(),
+    };
+    let evicted = info.evicted_keys.map(format::count);
+    let evicted = evicted.unwrap_or_else(|| "n/a".to_owned());
+    let age = format::age(format::seconds(info.age_seconds));
+    format!("; the server uses {used}{of} and has evicted {evicted} keys ({age} ago)")
+}
+
+fn contact(up: Option<bool>, breaker: &str, last_error: Option<&str>) -> String {
+    let mut words = match up {
+        Some(true) => "reachable",
+        Some(false) => "not reachable",
+        None => "not asked yet",
+    }
+    .to_owned();
+    if !["", "closed"].contains(&breaker) {
+        words = format!("{words}, breaker {}", plain(breaker));
+    }
+    match last_error {
+        Some(class) => format!("{words}, last error: {}", plain(class)),
+        None => words,
+    }
+}
+
+fn pool(pool: PoolSnapshot) -> String {
+    let mut words = format!(
+        "connections: {} used, {} idle, at most {}",
+        pool.used, pool.idle, pool.max
+    );
+    if pool.waiting > 0 {
+        words = format!("{words}; {} waiting", pool.waiting);
+    }
+    words
+}
+
+fn fleet(snapshot: &Snapshot) -> Grid {
+    let headings = [
+        ("Instance", 0),
+        ("Version", 5),
+        ("Up", 4),
+        ("Requests", 1),
+        ("Hits", 2),
+        ("Loads", 3),
+        ("Saved", 6),
+        ("Reported", 7),
+    ];
+    let mut grid = Grid::new(headings.into_iter());
+    let mut row = |name: String, version: &str, up: String, numbers: &Numbers, age: String| {
+        let cells = [
+            name,
+            plain(version),
+            up,
+            format::count(numbers.requests),
+            format::share(numbers.hit_ratio),
+            format::count(numbers.loads),
+            duration(numbers.time_saved_seconds),
+            age,
+        ];
+        grid.push(cells.into_iter());
+    };
+    for each in &snapshot.instances.each {
+        let InstanceSnapshot {
+            instance,
+            is_self,
+            age_seconds,
+            uptime_seconds,
+            numbers,
+            ..
+        } = each;
+        let note = if *is_self { " (asked)" } else { "" };
+        let age = format!("{} ago", format::age(format::seconds(*age_seconds)));
+        let name = plain(&instance.name) + note;
+        row(name, &instance.version, span(*uptime_seconds), numbers, age);
+    }
+    let total = &snapshot.instances.total;
+    row("all".to_owned(), "", String::new(), total, String::new());
+    grid
+}
+
+fn rate(per_second: Option<f64>) -> String {
+    per_second.map_or_else(String::new, |rate| format!(" ({rate:.1}\u{a0}a second)"))
+}
+
+fn duration(seconds: f64) -> String {
+    format::duration(format::seconds(seconds))
+}
+
+fn known(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "–".to_owned(), duration)
+}
+
+/// In whole seconds.
+fn span(seconds: f64) -> String {
+    format::span(Duration::from_secs(format::seconds(seconds).as_secs()))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
+fn clock(seconds: f64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(seconds as i64);
+    let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = at.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The comparison that the program is for: how long a load takes, how long a copy takes, and how
+//! many times as long the one is as the other. One form for every page that shows it; it boasts
+//! only where a copy was quicker.
+
+use std::time::Duration;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::format;
+use super::provenance::{SLIVER, bar, share};
+use crate::stats::Percentiles;
+
+/// What real traffic took, by medians.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Comparison {
+    /// The median of the loads, with their number, or the time of one alone, with 0; `None` before
+    /// the first.
+    pub load: Option<(Duration, u64)>,
+    /// The same of the answers that were copies.
+    pub copy: Option<(Duration, u64)>,
+}
+
+impl Comparison {
+    /// Of times of copies and times of loads.
+    pub fn new(copy: &Percentiles, load: &Percentiles) -> Comparison {
+        let median = |times: &Percentiles| {
+            let median = times.p50_seconds.map(format::seconds);
+            median.map(|median| (median, times.count))
+        };
+        Comparison {
+            load: median(load),
+            copy: median(copy),
+        }
+    }
+
+    /// Whether there is something to compare.
+    pub fn is_whole(&self) -> bool {
+        self.load.is_some() && self.copy.is_some()
+    }
+
+    /// `2,510×`, where a copy was quicker.
+    pub(super) fn factor(&self) -> Option<String> {
+        format::factor(self.load?.0, self.copy?.0)
+    }
+
+    /// `A load takes 5.02 s, a copy 0.30 ms: 16,700× faster`, or what is not known yet.
+    fn heading(&self) -> Markup {
+        let time = |(time, _)| format::duration(time);
+        html! {
+            @match (self.load.map(time), self.copy.map(time)) {
+                (Some(load), Some(copy)) => {
+                    span { "A load takes " (load) ", a copy " (copy) ":" } " "
+                    @match self.factor() {
+                        Some(factor) => { (factor) " faster" },
+                        None => "no faster",
+                    }
+                },
+                (Some(load), None) => { span { "A load takes " (load) ":" } " no copy has been served yet" },
+                (None, _) => "Nothing has been loaded yet",
+            }
+        }
+    }
+}
+
+/// A comparison with its panel, but for what differs from response to response: a page that is made
+/// for each request has it written once for many.
+#[derive(Debug)]
+pub struct Race {
+    comparison: Comparison,
+    longest: Duration,
+    /// Whether a bar is drawn wider than it is.
+    widened: bool,
+    /// The panel up to where a response has its place.
+    begin: String,
+}
+
+impl Race {
+    /// Of this comparison.
+    pub fn new(comparison: Comparison) -> Race {
+        let times = [comparison.load, comparison.copy].into_iter().flatten();
+        let times: Vec<_> = times.map(|(time, _)| time).collect();
+        let longest = times.iter().max().copied().unwrap_or_default();
+        Race {
+            comparison,
+            longest,
+            widened: times.iter().any(|time| share(*time, longest) < SLIVER),
+            begin: begin(&comparison, longest),
+        }
+    }
+
+    /// What is compared.
+    pub fn comparison(&self) -> Comparison {
+        self.comparison
+    }
+
+    /// The panel. `response` is how long this very answer took, where there is one.
+    pub(super) fn panel(&self, response: Option<Duration>) -> String {
+        let longest = response.map_or(self.longest, |time| time.max(self.longest));
+        let own = response.filter(|time| share(*time, longest) < SLIVER);
+        let end = end(response, longest, self.widened || own.is_some()).0;
+        if longest > self.longest {
+            begin(&self.comparison, longest) + &end
+        } else {
+            [self.begin.as_str(), &end].concat()
+        }
+    }
+}
+
+/// The opening tag of the panel's element is written by hand: it is closed in [`end`].
+fn begin(comparison: &Comparison, longest: Duration) -> String {
+    let rows = [
+        ("A load", "long", comparison.load),
+        ("A copy", "short", comparison.copy),
+    ];
+    let shown = html! {
+        h2 #race { (comparison.heading()) }
+        (PreEscaped("<dl>"))
+        @for (name, kind, row) in rows {
+            @if let Some((time, count)) = row {
+                (line(&html! { (name) span.quiet { (of(count)) } }, kind, time, longest))
+            }
+        }
+    };
+    format!(
+        r#"<section class="panel race" aria-labelledby="race">{}"#,
+        shown.0
+    )
+}
+
+fn end(response: Option<Duration>, longest: Duration, widened: bool) -> Markup {
+    html! {
+        @if let Some(time) = response {
+            (line(&html! { "This response" }, "short", time, longest))
+        }
+        (PreEscaped("</dl>"))
+        p.note {
+            "Medians of what is measured inside unslow; the way to the visitor comes on top."
+            @if widened { " To scale, but a bar too short to be seen is drawn wider than it is." }
+        }
+        (PreEscaped("</section>"))
+    }
+}
+
+fn line(name: &Markup, kind: &str, time: Duration, longest: Duration) -> Markup {
+    html! {
+        div {
+            dt { (name) }
+            dd { (bar(kind, share(time, longest))) span.figure { (format::duration(time)) } }
+        }
+    }
+}
+
+/// `, median of 1,204`
+fn of(count: u64) -> String {
+    match count {
+        0 => ", when this copy was made".to_owned(),
+        count => format!(", median of {}", format::count(count)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(load: Option<u64>, copy: Option<u64>) -> Comparison {
+        let row = |micros: Option<u64>| micros.map(|micros| (Duration::from_micros(micros), 1_204));
+        Comparison {
+            load: row(load),
+            copy: row(copy),
+        }
+    }
+
+    fn drawn(comparison: &Comparison) -> String {
+        with(comparison, None)
+    }
+
+    fn with(comparison: &Comparison, response: Option<Duration>) -> String {
+        let panel = Race::new(*comparison).panel(response);
+        panel.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn it_says_what_a_load_takes_what_a_copy_takes_and_the_factor() {
+        let text = drawn(&comparison(Some(5_020_000), Some(2_000)));
+        for words in [
+            "<span>A load takes 5.02 s, a copy 2.00 ms:</span> 2,510× faster</h2>",
+            "A load<span class=\"quiet\">, median of 1,204</span>",
+        ] {
+            assert!(text.contains(words), "no {words}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_is_no_quicker_is_not_called_faster() {
+        let text = drawn(&comparison(Some(300), Some(2_000)));
+        let words = "A load takes 0.30 ms, a copy 2.00 ms:</span> no faster</h2>";
+        assert!(text.contains(words), "{text}");
+        let (load, copy) = (
+            "class=\"long\" width=\"15.00%\"",
+            "class=\"short\" width=\"100.00%\"",
+        );
+        assert!(text.contains(load) && text.contains(copy), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_said_and_not_drawn() {
+        let text = drawn(&comparison(Some(300), None));
+        assert!(text.contains("no copy has been served yet"), "{text}");
+        assert!(!text.contains("A copy"), "{text}");
+        let text = drawn(&Comparison::default());
+        assert!(text.contains("Nothing has been loaded yet"), "{text}");
+        assert!(!text.contains("<dd>"), "{text}");
+    }
+
+    #[test]
+    fn the_bars_are_linear_and_a_sliver_that_was_widened_is_owned_up_to() {
+        let text = drawn(&comparison(Some(5_020_000), Some(2_510_000)));
+        assert!(text.contains("class=\"short\" width=\"50.00%\""), "{text}");
+        assert!(!text.contains("To scale"), "{text}");
+        let text = drawn(&comparison(Some(5_020_000), Some(2_000)));
+        assert!(text.contains("class=\"short\" width=\"1.50%\""), "{text}");
+        assert!(text.contains("wider than it is"), "{text}");
+    }
+
+    #[test]
+    fn this_response_stands_beside_them() {
+        let compared = comparison(Some(2_000_000), Some(2_000));
+        let text = with(&compared, Some(Duration::from_secs(4)));
+        assert!(text.contains("<dt>This response</dt>"), "{text}");
+        assert!(text.contains("class=\"long\" width=\"50.00%\""), "{text}");
+        let text = with(&compared, Some(Duration::from_secs(1)));
+        assert!(text.contains("class=\"long\" width=\"100.00%\""), "{text}");
+        assert!(text.contains("class=\"short\" width=\"50.00%\""), "{text}");
+    }
+}

@@ -1,0 +1,294 @@
+//! The columns of the table of queries, each once: its name in addresses, its heading, the value
+//! it shows and sorts by. How a table is drawn is `queries`'.
+
+use std::cmp::Ordering;
+
+use super::super::format;
+use crate::stats::{Numbers, QuerySnapshot};
+
+/// What a column belongs to; neighbours of one kind share a heading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// How requests were answered: the outcomes add up to the requests.
+    Requests,
+    /// What the database had to do.
+    Loads,
+    /// What came of it.
+    Gain,
+}
+
+impl Group {
+    pub(super) fn heading(self) -> &'static str {
+        match self {
+            Group::Requests => "Requests, and how they were answered",
+            Group::Loads => "Loads from the database",
+            Group::Gain => "Gain",
+        }
+    }
+}
+
+/// What a cell shows, and what rows are compared by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    Count(u64),
+    Bytes(u64),
+    Share(Option<f64>),
+    /// Seconds that were measured.
+    Time(Option<f64>),
+    /// Seconds that were configured.
+    Span(Option<f64>),
+    /// Seconds of a load and of a copy.
+    Factor(Option<f64>, Option<f64>),
+}
+
+impl Value {
+    pub(super) fn shown(self) -> String {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+        match self {
+            Value::Count(count) => format::count(count),
+            Value::Bytes(bytes) => format::bytes(bytes),
+            Value::Share(share) => format::share(share),
+            Value::Time(seconds) => format::time(seconds),
+            Value::Span(seconds) => {
+                or_dash(seconds.map(|seconds| format::span(format::seconds(seconds))))
+            }
+            Value::Factor(long, short) => or_dash(long.zip(short).and_then(|(long, short)| {
+                format::factor(format::seconds(long), format::seconds(short))
+            })),
+        }
+    }
+
+    /// Nothing to look at: shown quietly.
+    pub(super) fn is_nothing(self) -> bool {
+        self.key().is_none_or(|key| key == 0.0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "compared, not shown")]
+    fn key(self) -> Option<f64> {
+        match self {
+            Value::Count(n) | Value::Bytes(n) => Some(n as f64),
+            Value::Share(value) | Value::Time(value) | Value::Span(value) => value,
+            Value::Factor(long, short) => {
+                long.zip(short).map(|(long, short)| long / short.max(1e-9))
+            }
+        }
+    }
+}
+
+/// One column after that of the names.
+pub(super) struct Column {
+    /// In addresses.
+    pub(super) name: &'static str,
+    pub(super) heading: &'static str,
+    pub(super) group: Group,
+    pub(super) value: fn(&Row<'_>) -> Value,
+}
+
+/// What a row of the table is about.
+pub(super) enum Row<'a> {
+    One(&'a QuerySnapshot),
+    /// All of them together.
+    Sum(&'a Numbers),
+}
+
+impl Row<'_> {
+    fn numbers(&self) -> &Numbers {
+        match self {
+            Row::One(query) => &query.numbers,
+            Row::Sum(numbers) => numbers,
+        }
+    }
+}
+
+/// A column whose value is in the numbers alone.
+macro_rules! column {
+    ($group:ident, $name:literal, $heading:literal, $kind:ident, $value:expr) => {
+        Column {
+            name: $name,
+            heading: $heading,
+            group: Group::$group,
+            value: |row| {
+                let value: fn(&Numbers) -> _ = $value;
+                Value::$kind(value(row.numbers()))
+            },
+        }
+    };
+}
+
+pub(super) const COLUMNS: [Column; 19] = [
+    column!(Requests, "requests", "Requests", Count, |n| n.requests),
+    column!(Requests, "hit-ratio", "Hit ratio", Share, |n| n.hit_ratio),
+    column!(Requests, "memory", "Memory", Count, |n| n.hit_memory),
+    column!(Requests, "redis", "Redis", Count, |n| n.hit_redis),
+    column!(Requests, "stale", "Stale", Count, |n| n.stale),
+    column!(Requests, "coalesced", "Coalesced", Count, |n| n.coalesced),
+    column!(Requests, "miss", "Miss", Count, |n| n.miss),
+    column!(Requests, "bypass", "Bypass", Count, |n| n.bypass),
+    column!(Requests, "error", "Error", Count, |n| n.error),
+    column!(Loads, "loads", "Loads", Count, |n| n.loads),
+    column!(Loads, "load-errors", "Failed", Count, |n| n.load_errors),
+    column!(Loads, "load-time", "Total time", Time, |n| Some(
+        n.load_seconds
+    )),
+    column!(Loads, "load-p50", "p50", Time, |n| n.load.p50_seconds),
+    column!(Loads, "load-p95", "p95", Time, |n| n.load.p95_seconds),
+    column!(Loads, "load-p99", "p99", Time, |n| n.load.p99_seconds),
+    Column {
+        name: "faster",
+        heading: "Faster",
+        group: Group::Gain,
+        // The loads of one query beside the copies of another would say nothing.
+        value: |row| match row {
+            Row::One(QuerySnapshot { numbers: n, .. }) => {
+                Value::Factor(n.load.p50_seconds, n.hit.p50_seconds)
+            }
+            Row::Sum(_) => Value::Factor(None, None),
+        },
+    },
+    column!(Gain, "saved", "Time saved", Time, |n| Some(
+        n.time_saved_seconds
+    )),
+    column!(Gain, "bytes", "Served", Bytes, |n| n.served_bytes),
+    Column {
+        name: "ttl",
+        heading: "TTL",
+        group: Group::Gain,
+        value: |row| match row {
+            Row::One(query) => Value::Span(query.ttl_seconds),
+            Row::Sum(_) => Value::Span(None),
+        },
+    },
+];
+
+/// What rows are sorted by at first: what the database spent its time on.
+const FIRST: &str = "load-time";
+/// The column of the names.
+const QUERY: &str = "query";
+
+/// What the table of queries is sorted by: a column, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatsSort {
+    column: &'static str,
+    turned: bool,
+}
+
+impl Default for StatsSort {
+    /// The time their loads took together, the longest first.
+    fn default() -> StatsSort {
+        StatsSort {
+            column: FIRST,
+            turned: false,
+        }
+    }
+}
+
+impl StatsSort {
+    /// The names of all columns. Numbers begin with the largest, names with `a`; a `-` before the
+    /// name turns that round.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(QUERY).chain(COLUMNS.iter().map(|column| column.name))
+    }
+
+    /// The one of that name, with or without a `-` before it.
+    pub fn named(name: &str) -> Option<StatsSort> {
+        let (turned, name) = match name.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, name),
+        };
+        let column = StatsSort::names().find(|known| *known == name)?;
+        Some(StatsSort { column, turned })
+    }
+
+    /// The name in addresses.
+    pub fn name(self) -> String {
+        format!("{}{}", if self.turned { "-" } else { "" }, self.column)
+    }
+
+    /// What a click on the heading of this column asks for: it, or the other way round.
+    pub(super) fn of_click(self, column: &'static str) -> StatsSort {
+        StatsSort {
+            column,
+            turned: self.column == column && !self.turned,
+        }
+    }
+
+    /// For `aria-sort`, where it is this column.
+    pub(super) fn direction(self, column: &str) -> Option<&'static str> {
+        let ascending = (column == QUERY) != self.turned;
+        let words = if ascending { "ascending" } else { "descending" };
+        (self.column == column).then_some(words)
+    }
+
+    /// Those without a value come last either way; what is equal goes by name.
+    pub(super) fn sort(self, rows: &mut [&QuerySnapshot]) {
+        let by_name = |a: &QuerySnapshot, b: &QuerySnapshot| a.query.cmp(&b.query);
+        let turn = |order: Ordering| if self.turned { order.reverse() } else { order };
+        match COLUMNS.iter().find(|column| column.name == self.column) {
+            None => rows.sort_by(|a, b| turn(by_name(a, b))),
+            Some(column) => rows.sort_by(|a, b| {
+                let key = |row| (column.value)(&Row::One(row)).key();
+                match (key(a), key(b)) {
+                    (Some(x), Some(y)) => turn(y.total_cmp(&x)),
+                    (x, y) => y.is_some().cmp(&x.is_some()),
+                }
+                .then_with(|| by_name(a, b))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn row(query: &str, requests: u64, hit_ratio: Option<f64>) -> QuerySnapshot {
+        QuerySnapshot {
+            query: query.to_owned(),
+            numbers: Numbers {
+                requests,
+                hit_ratio,
+                ..Numbers::default()
+            },
+            ..QuerySnapshot::default()
+        }
+    }
+
+    fn sorted(by: &str) -> String {
+        let rows = [
+            row("b", 3, Some(0.5)),
+            row("a", 3, None),
+            row("c", 7, Some(0.9)),
+        ];
+        let mut rows: Vec<_> = rows.iter().collect();
+        StatsSort::named(by).unwrap().sort(&mut rows);
+        rows.iter().map(|row| row.query.as_str()).collect()
+    }
+
+    #[test]
+    fn every_column_sorts_both_ways_and_what_has_no_value_is_last() {
+        assert_eq!(sorted("query"), "abc");
+        assert_eq!(sorted("-query"), "cba");
+        assert_eq!(sorted("requests"), "cab");
+        assert_eq!(sorted("-requests"), "abc");
+        assert_eq!(sorted("hit-ratio"), "cba");
+        assert_eq!(sorted("-hit-ratio"), "bca");
+    }
+
+    #[test]
+    fn a_column_is_found_by_its_name_alone() {
+        for name in StatsSort::names() {
+            let sort = StatsSort::named(name).unwrap();
+            assert_eq!(sort.name(), name);
+            let turned = sort.of_click(sort.column);
+            assert_eq!(StatsSort::named(&turned.name()), Some(turned));
+            assert_eq!(turned.of_click(turned.column), sort);
+            assert_ne!(sort.direction(name), turned.direction(name));
+        }
+        for unknown in ["", "-", "--query", "Requests", "load"] {
+            assert_eq!(StatsSort::named(unknown), None, "{unknown}");
+        }
+        assert_eq!(StatsSort::default().name(), "load-time");
+    }
+}

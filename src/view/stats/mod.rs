@@ -1,0 +1,246 @@
+//! The statistics page: who says so, what the numbers mean, the few that matter, then the tables.
+//! It renders from what it is given, so it works with Redis and the database away. It counts
+//! nothing. One file per part of the page, in its order.
+//!
+//! All that changes is inside one element, [`live`]: the page's script asks for that alone and
+//! works what is new into what is shown.
+
+mod columns;
+mod fleet;
+mod loads;
+mod queries;
+mod sparkline;
+mod tiers;
+mod tiles;
+mod words;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::frame::Place;
+use super::race::{Comparison, Race};
+use super::verdict::{self, Level, Verdict};
+use super::{Frame, format};
+use crate::stats::{Numbers, Snapshot, Tally, Window};
+
+pub use columns::StatsSort;
+pub(super) use fleet::name as instance_name;
+
+/// `GET /stats`
+#[derive(Debug)]
+pub struct StatsPage<'a> {
+    /// All numbers.
+    pub snapshot: &'a Snapshot,
+    /// What the queries are sorted by.
+    pub sort: StatsSort,
+    /// Every how many seconds a browser without script loads it again; `None`: never.
+    pub refresh: Option<u32>,
+    /// The last reload, where the settings of before are in force since.
+    pub not_reloaded: Option<NotReloaded<'a>>,
+    /// What left for want of space of late; `None` where nobody looked before.
+    pub evicted: Option<Evicted>,
+    /// The address of the script that keeps the page up to date.
+    pub script: &'a str,
+}
+
+/// A reload that changed nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NotReloaded<'a> {
+    /// When it was tried, as RFC 3339.
+    pub at: &'a str,
+    /// Why it changed nothing, in lines.
+    pub message: &'a str,
+}
+
+/// What left for want of space within a stretch of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Evicted {
+    /// How long that was.
+    pub seconds: f64,
+    /// Entries of the memory tier.
+    pub memory: u64,
+    /// Keys of the whole Redis server.
+    pub redis: u64,
+}
+
+/// What the address says to get [`live`] alone.
+pub const PART: &str = "numbers";
+
+/// Between two reloads where a reader without script asks for them, in seconds.
+const REFRESH: u32 = 10;
+
+/// The page.
+pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
+    let head = html! {
+        script src=(page.script) defer {}
+        @if let Some(seconds) = page.refresh {
+            noscript { meta http-equiv="refresh" content=(seconds); }
+        }
+    };
+    let content = html! {
+        div.intro.spread {
+            h1 { "Statistics" }
+            (controls(page))
+        }
+        (live(page))
+        (words::words())
+    };
+    frame.page_with(&head, "Statistics", Place::Stats, true, &content)
+}
+
+/// All that changes with time, in one element.
+pub fn live(page: &StatsPage<'_>) -> Markup {
+    let snapshot = page.snapshot;
+    let found = verdict::verdicts(page);
+    let from = address(snapshot.window, page.sort, None);
+    let and = if from.contains('?') { '&' } else { '?' };
+    html! {
+        div #live data-from={ (from) (and) "part=" (PART) } data-summary=(summary(&found)) data-at=(format::moment(snapshot.generated_at).1) {
+            div.about { (instance(snapshot)) (windows(page)) }
+            (verdicts(&found))
+            div #notices { @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) } }
+            (tiles::tiles(snapshot))
+            (PreEscaped(Race::new(comparison(snapshot)).panel(None)))
+            (queries::queries(page))
+            div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
+            (tiers::tiers(&snapshot.memory, snapshot.redis.as_ref(), &snapshot.database))
+            (fleet::fleet(&snapshot.instances, &snapshot.fleet))
+        }
+    }
+}
+
+/// The address of the page as it would be with these. What is usual is not written.
+fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
+    let mut pairs = Vec::new();
+    if window != Window::default() {
+        pairs.push(format!("window={}", window.name()));
+    }
+    if sort != StatsSort::default() {
+        pairs.push(format!("sort={}", sort.name()));
+    }
+    if let Some(seconds) = refresh {
+        pairs.push(format!("refresh={seconds}"));
+    }
+    if pairs.is_empty() {
+        "/stats".to_owned()
+    } else {
+        format!("/stats?{}", pairs.join("&"))
+    }
+}
+
+/// Loads and copies of all queries that have both: the loads of a query that is never served from a
+/// copy are not what copies save.
+fn comparison(snapshot: &Snapshot) -> Comparison {
+    let queries = snapshot.queries.iter();
+    let compared = queries.filter(|query| query.numbers.hit.count > 0);
+    let tally: Tally = compared.map(|query| &query.tally).sum();
+    let numbers = Numbers::of(&tally, 0.0);
+    if numbers.hit.count == 0 {
+        return Comparison::new(&snapshot.total.hit, &snapshot.total.load);
+    }
+    Comparison::new(&numbers.hit, &numbers.load)
+}
+
+/// What a reader can do about the page. Pausing takes the script, which shows the button.
+fn controls(page: &StatsPage<'_>) -> Markup {
+    let (window, sort) = (page.snapshot.window, page.sort);
+    let to = |refresh| address(window, sort, refresh);
+    html! {
+        div.actions.controls {
+            p #state.state role="status" {}
+            button #pause.button type="button" hidden { "Pause" }
+            a.button.plain href=(to(page.refresh)) { "Refresh now" }
+            noscript {
+                @match page.refresh {
+                    Some(seconds) => a href=(to(None)) { "Stop refreshing every " (seconds) " s" },
+                    None => a href=(to(Some(REFRESH))) { "Refresh every " (REFRESH) " s" },
+                }
+            }
+            span.formats {
+                a href="/stats.json" { "JSON" } " "
+                a href="/stats.csv" { "CSV" } " "
+                a href="/stats.txt" { "Text" } " "
+                a href="/metrics" { "Metrics" }
+            }
+        }
+    }
+}
+
+fn instance(snapshot: &Snapshot) -> Markup {
+    let instance = &snapshot.instance;
+    let name = Some(&instance.name).filter(|name| !name.is_empty());
+    html! {
+        p.instance {
+            @if let Some(name) = name { span { "Instance " b { (name) } } }
+            @if !instance.version.is_empty() { span { "version " b { (instance.version) } } }
+            @if instance.generation > 0 { span { "generation " b { (instance.generation) } } }
+            span { "up " b { (format::age(format::seconds(snapshot.uptime_seconds.floor()))) } }
+            span { "as of " (date(snapshot.generated_at)) }
+        }
+    }
+}
+
+/// `2026-11-23 07:00:00 UTC`
+fn date(at: f64) -> Markup {
+    let (day, time) = format::moment(at);
+    html! { time datetime={ (day) "T" (time) "Z" } { (day) " " (time) " UTC" } }
+}
+
+/// `07:00:00`, with the day for who needs it.
+fn clock(at: f64) -> Markup {
+    let (day, time) = format::moment(at);
+    html! { time datetime={ (day) "T" (time) "Z" } title=(day) { (time) } }
+}
+
+fn windows(page: &StatsPage<'_>) -> Markup {
+    html! {
+        nav.windows aria-label="Time that is counted" {
+            @for window in Window::ALL {
+                a href=(address(window, page.sort, page.refresh)) aria-current=[(window == page.snapshot.window).then_some("true")] {
+                    (match window {
+                        Window::Minute => "1 min",
+                        Window::FiveMinutes => "5 min",
+                        Window::Hour => "1 h",
+                        Window::Start => "since start",
+                    })
+                }
+            }
+        }
+    }
+}
+
+fn not_reloaded(reload: &NotReloaded<'_>) -> Markup {
+    html! {
+        section.alert.refusal {
+            h2.words { "The settings were not reloaded" }
+            p { "Those of before stay in force. Tried at " time datetime=(reload.at) { (reload.at) } ":" }
+            p.reason { (reload.message) }
+        }
+    }
+}
+
+fn verdicts(found: &[Verdict]) -> Markup {
+    html! {
+        ul.verdicts aria-label="Verdict" {
+            @for (level, words) in found {
+                li.verdict.(level.class()) { strong { (level.word()) } " " (words) }
+            }
+        }
+    }
+}
+
+/// `1 problem, 2 to look at`; for the status line.
+fn summary(found: &[Verdict]) -> String {
+    let count = |wanted: Level| found.iter().filter(|(level, _)| *level == wanted).count() as u64;
+    let (problems, attention) = (count(Level::Problem), count(Level::Attention));
+    let mut words = Vec::new();
+    if problems > 0 {
+        words.push(format::counted(problems, "problem"));
+    }
+    if attention > 0 {
+        words.push(format!("{} to look at", format::count(attention)));
+    }
+    if words.is_empty() {
+        words.push("no problem".to_owned());
+    }
+    words.join(", ")
+}

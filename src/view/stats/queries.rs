@@ -1,0 +1,92 @@
+//! The table of queries. Its columns are `columns`'; each heading is a link that sorts by it.
+
+use maud::{Markup, html};
+
+use super::columns::{COLUMNS, Group, Row};
+use super::{StatsPage, address};
+use crate::stats::QuerySnapshot;
+
+pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
+    let mut rows: Vec<_> = page.snapshot.queries.iter().collect();
+    page.sort.sort(&mut rows);
+    html! {
+        div.scroll role="region" aria-labelledby="queries" tabindex="0" {
+            table.stats.grouped {
+                caption #queries {
+                    h2 { "Queries" }
+                    p { "A heading sorts the table by its column. What the words mean stands at the end of the page." }
+                }
+                thead { (groups()) (headings(page)) }
+                tbody {
+                    @for row in &rows { (query(row)) }
+                    @if rows.is_empty() { tr.none { td colspan=(COLUMNS.len() + 1) { "No queries" } } }
+                }
+                @if rows.len() > 1 {
+                    tfoot { tr { th scope="row" { "All" } (cells(&Row::Sum(&page.snapshot.total))) } }
+                }
+            }
+        }
+    }
+}
+
+/// What the columns below belong to.
+fn groups() -> Markup {
+    let width = |group| {
+        COLUMNS
+            .iter()
+            .filter(|column| column.group == group)
+            .count()
+    };
+    html! {
+        tr.groups {
+            td {}
+            @for group in [Group::Requests, Group::Loads, Group::Gain] {
+                th.first scope="colgroup" colspan=(width(group)) { (group.heading()) }
+            }
+        }
+    }
+}
+
+fn headings(page: &StatsPage<'_>) -> Markup {
+    let heading = |name: &'static str, words: &str| {
+        let sort = page.sort.of_click(name);
+        let href = address(page.snapshot.window, sort, page.refresh);
+        html! { a href={ (href) "#queries" } { (words) } }
+    };
+    html! {
+        tr {
+            th scope="col" aria-sort=[page.sort.direction("query")] { (heading("query", "Query")) }
+            @for (place, column) in COLUMNS.iter().enumerate() {
+                th.num.first[begins(place)] scope="col" aria-sort=[page.sort.direction(column.name)] {
+                    (heading(column.name, column.heading))
+                }
+            }
+        }
+    }
+}
+
+/// Whether a group begins with the column at this place.
+fn begins(place: usize) -> bool {
+    place == 0 || COLUMNS[place - 1].group != COLUMNS[place].group
+}
+
+fn query(row: &QuerySnapshot) -> Markup {
+    html! {
+        tr id={ "q-" (row.query) } {
+            th scope="row" {
+                @if row.removed { (row.query) " (removed)" }
+                @else { a href={ "/q/" (row.query) } { (row.query) } }
+            }
+            (cells(&Row::One(row)))
+        }
+    }
+}
+
+fn cells(row: &Row<'_>) -> Markup {
+    html! {
+        @for (place, column) in COLUMNS.iter().enumerate() {
+            @let value = (column.value)(row);
+            td.num.first[begins(place)].zero[value.is_nothing()] { (value.shown()) }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The six numbers one looks at first, each with how it has been of late.
+
+use maud::{Markup, html};
+
+use super::super::format;
+use super::sparkline::sparkline;
+use crate::stats::{Numbers, Point, Series, Snapshot};
+
+/// One tile, and one column of the table of points.
+struct Tile {
+    name: &'static str,
+    value: fn(&Numbers) -> String,
+    about: fn(&Numbers) -> String,
+    point: fn(&Point) -> Option<f64>,
+    /// How one value of the drawing is said.
+    words: fn(f64) -> String,
+    /// Where the drawing ends above, if that is not its largest point.
+    top: Option<f64>,
+}
+
+const TILES: [Tile; 6] = [
+    Tile {
+        name: "Hit ratio",
+        value: |n| format::share(n.hit_ratio),
+        about: |n| {
+            let asked = n.requests.saturating_sub(n.bypass);
+            format!(
+                "of {} that could be cached",
+                format::counted(asked, "request")
+            )
+        },
+        point: |p| p.hit_ratio,
+        words: |value| format::share(Some(value)),
+        top: Some(1.0),
+    },
+    Tile {
+        name: "Requests a second",
+        value: |n| format::rate(n.requests_per_second),
+        about: |n| {
+            let asked = format::counted(n.requests, "request");
+            match n.error {
+                0 => asked,
+                error => format!("{asked}, {} without a value", format::count(error)),
+            }
+        },
+        point: |p| Some(p.requests_per_second),
+        words: |value| format::rate(Some(value)),
+        top: None,
+    },
+    Tile {
+        name: "Loads a second",
+        value: |n| format::rate(n.loads_per_second),
+        about: |n| {
+            let mut about = format::counted(n.loads, "load");
+            if n.load_errors > 0 {
+                about = format!("{about}, {} failed", format::count(n.load_errors));
+            }
+            if n.loads_in_flight > 0 {
+                about = format!("{about}, {} running", format::count(n.loads_in_flight));
+            }
+            about
+        },
+        point: |p| Some(p.loads_per_second),
+        words: |value| format::rate(Some(value)),
+        top: None,
+    },
+    Tile {
+        name: "Time saved",
+        value: |n| format::duration(format::seconds(n.time_saved_seconds)),
+        about: |_| "that nobody waited for the database".to_owned(),
+        point: |p| Some(p.time_saved_seconds),
+        words: |value| format::time(Some(value)),
+        top: None,
+    },
+    Tile {
+        name: "A copy, 95th percentile",
+        value: |n| format::time(n.hit.p95_seconds),
+        about: |n| format!("of {} from a copy", format::counted(n.hit.count, "answer")),
+        point: |p| p.hit_p95_seconds,
+        words: |value| format::time(Some(value)),
+        top: None,
+    },
+    Tile {
+        name: "A load, 95th percentile",
+        value: |n| format::time(n.load.p95_seconds),
+        about: |n| format!("of {}", format::counted(n.load.count, "load")),
+        point: |p| p.load_p95_seconds,
+        words: |value| format::time(Some(value)),
+        top: None,
+    },
+];
+
+pub(super) fn tiles(snapshot: &Snapshot) -> Markup {
+    let (total, series) = (&snapshot.total, &snapshot.series);
+    html! {
+        dl.tiles {
+            @for tile in &TILES {
+                div.panel.tile {
+                    dt { (tile.name) }
+                    dd {
+                        span.big { ((tile.value)(total)) }
+                        span.note { ((tile.about)(total)) }
+                        @if !series.points.is_empty() { (drawing(tile, series)) }
+                    }
+                }
+            }
+        }
+        @if !series.points.is_empty() { (points(series)) }
+    }
+}
+
+fn drawing(tile: &Tile, series: &Series) -> Markup {
+    let points: Vec<_> = series
+        .points
+        .iter()
+        .map(|point| point.as_ref().and_then(tile.point))
+        .collect();
+    let label = format!("{}, the last {}", tile.name, length(series));
+    sparkline(&label, &points, tile.top, tile.words)
+}
+
+/// How long the series is, in words.
+fn length(series: &Series) -> String {
+    let points = u32::try_from(series.points.len()).unwrap_or(u32::MAX);
+    let seconds = series.step_seconds.saturating_mul(points);
+    format::span(format::seconds(f64::from(seconds)))
+}
+
+/// All points as a table, the latest first.
+fn points(series: &Series) -> Markup {
+    let step = format::span(format::seconds(f64::from(series.step_seconds)));
+    let ages = (0_u32..).map(|n| f64::from(n * series.step_seconds));
+    html! {
+        details.points #points {
+            summary { "The last " (length(series)) " as numbers, every " (step) }
+            div.scroll role="region" aria-labelledby="points-title" tabindex="0" {
+                table.stats {
+                    caption #points-title { "What the lines above show, the latest first (UTC)" }
+                    thead { tr {
+                        th scope="col" { "Until" }
+                        @for tile in &TILES { th.num scope="col" { (tile.name) } }
+                    } }
+                    tbody {
+                        @for (point, age) in series.points.iter().rev().zip(ages) {
+                            tr {
+                                th scope="row" { (super::clock(series.ends_at - age)) }
+                                @for tile in &TILES {
+                                    @let value = point.as_ref().and_then(tile.point);
+                                    td.num { (value.map_or_else(|| "–".to_owned(), tile.words)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

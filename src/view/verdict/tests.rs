@@ -1,0 +1,242 @@
+//! Each verdict, and what does not deserve one.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::super::stats::{Evicted, NotReloaded, StatsSort};
+use super::*;
+use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Snapshot};
+
+/// All that is said, one line each.
+fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {
+    let mut page = StatsPage {
+        snapshot,
+        sort: StatsSort::default(),
+        refresh: None,
+        not_reloaded: None,
+        evicted: None,
+        script: "",
+    };
+    change(&mut page);
+    let found = verdicts(&page).into_iter();
+    found
+        .map(|(level, words)| format!("{}: {words}", level.word()).replace('\u{a0}', " "))
+        .collect()
+}
+
+fn said(snapshot: &Snapshot) -> Vec<String> {
+    said_of(snapshot, |_| {})
+}
+
+/// A busy day without a fault.
+fn well() -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    snapshot.total.requests = 1_000;
+    snapshot.total.loads = 100;
+    snapshot.total.load_errors = 1;
+    snapshot.total.hit_ratio = Some(0.9);
+    snapshot.database.up = Some(true);
+    "closed".clone_into(&mut snapshot.database.breaker);
+    snapshot.redis = Some(RedisSnapshot {
+        up: Some(true),
+        breaker: "closed".to_owned(),
+        info: Some(RedisInfo {
+            used_memory: Some(900),
+            maxmemory: Some(1_000),
+            maxmemory_policy: Some("allkeys-lru".to_owned()),
+            evicted_keys: Some(4_000),
+            ..RedisInfo::default()
+        }),
+        ..RedisSnapshot::default()
+    });
+    snapshot
+}
+
+/// What is said besides that all is well, after a change.
+#[track_caller]
+fn one(change: impl FnOnce(&mut Snapshot)) -> String {
+    let mut snapshot = well();
+    change(&mut snapshot);
+    let mut said = said(&snapshot);
+    assert_eq!(
+        said.pop().unwrap(),
+        "Good: The cache answers 90.0 % of requests."
+    );
+    assert_eq!(said.len(), 1, "{said:?}");
+    said.remove(0)
+}
+
+fn redis(snapshot: &mut Snapshot) -> &mut RedisSnapshot {
+    snapshot.redis.as_mut().unwrap()
+}
+
+fn info(snapshot: &mut Snapshot) -> &mut RedisInfo {
+    redis(snapshot).info.as_mut().unwrap()
+}
+
+#[test]
+fn where_all_is_well_that_is_all_that_is_said() {
+    assert_eq!(
+        said(&well()),
+        ["Good: The cache answers 90.0 % of requests."]
+    );
+}
+
+#[test]
+fn too_few_hits_are_said_once_there_are_enough_requests_to_judge() {
+    let mut snapshot = well();
+    snapshot.total.hit_ratio = Some(0.79);
+    assert!(said(&snapshot)[0].starts_with("Attention: The cache answers 79.0 %"));
+    snapshot.total.requests = 19;
+    assert!(said(&snapshot)[0].starts_with("Note: The cache answered 79.0 % of 19 requests"));
+}
+
+#[test]
+fn that_nothing_was_asked_is_said_of_the_window() {
+    let mut snapshot = Snapshot::default();
+    assert_eq!(said(&snapshot), ["Note: Nothing has been asked yet."]);
+    snapshot.window = Window::Minute;
+    assert_eq!(
+        said(&snapshot),
+        ["Note: Nothing was asked in the last minute."]
+    );
+    snapshot.total.requests = 3;
+    assert_eq!(said(&snapshot), ["Note: All requests went past the cache."]);
+}
+
+#[test]
+fn more_than_one_failure_in_a_hundred_is_a_problem() {
+    let words = one(|snapshot| snapshot.total.load_errors = 2);
+    assert_eq!(words, "Problem: 2 of 100 loads failed.");
+    let words = one(|snapshot| {
+        snapshot.total.error = 11;
+        let row = |query: &str, error| {
+            let mut row = QuerySnapshot::default();
+            query.clone_into(&mut row.query);
+            row.numbers.error = error;
+            row
+        };
+        snapshot.queries = vec![row("a", 3), row("b", 0), row("c", 8)];
+    });
+    assert_eq!(words, "Problem: 11 of 1,000 requests got no value: c, a.");
+}
+
+#[test]
+fn who_is_away_and_a_breaker_that_is_not_closed_are_said_once() {
+    let words = one(|s| {
+        s.database.up = Some(false);
+        "open".clone_into(&mut s.database.breaker);
+        s.database.last_error = Some("too_many_connections".to_owned());
+    });
+    assert!(words.starts_with("Problem: The database cannot be reached (too many connections)."));
+    let words = one(|s| "open".clone_into(&mut s.database.breaker));
+    assert_eq!(words, "Problem: The database’s breaker is open.");
+    let words = one(|s| {
+        redis(s).up = Some(false);
+        "open".clone_into(&mut redis(s).breaker);
+    });
+    assert!(
+        words.starts_with("Problem: Redis cannot be reached."),
+        "{words}"
+    );
+    let words = one(|s| "half-open".clone_into(&mut redis(s).breaker));
+    assert!(
+        words.starts_with("Attention: The breaker of Redis is half-open."),
+        "{words}"
+    );
+    let words = one(|s| s.database.listening = Some(false));
+    assert!(
+        words.starts_with("Attention: The database’s messages are not heard"),
+        "{words}"
+    );
+}
+
+#[test]
+fn who_waits_for_a_connection_is_counted() {
+    let words = one(|s| (s.database.pool.waiting, s.database.pool.max) = (3, 8));
+    assert!(words.starts_with("Attention: 3 wait for one of the 8 connections to the database."));
+    let words = one(|s| (redis(s).pool.waiting, redis(s).pool.max) = (1, 16));
+    assert!(words.starts_with("Attention: 1 waits for one of the 16 connections to Redis."));
+}
+
+#[test]
+fn redis_that_is_nearly_full_is_said_only_where_it_has_a_limit() {
+    let words = one(|s| info(s).used_memory = Some(901));
+    assert_eq!(
+        words,
+        "Attention: Redis uses 90.1 % of its 1000 B of memory."
+    );
+    let words = one(|s| info(s).maxmemory_policy = Some("noeviction".to_owned()));
+    assert!(words.contains("maxmemory-policy is noeviction"), "{words}");
+    for maxmemory in [Some(0), None] {
+        let mut snapshot = well();
+        info(&mut snapshot).maxmemory = maxmemory;
+        info(&mut snapshot).maxmemory_policy = Some("noeviction".to_owned());
+        assert_eq!(said(&snapshot).len(), 1);
+    }
+}
+
+#[test]
+fn evictions_are_said_while_they_go_on() {
+    let evicted = |memory, redis| {
+        said_of(&well(), |page| {
+            page.evicted = Some(Evicted {
+                seconds: 240.2,
+                memory,
+                redis,
+            });
+        })
+    };
+    assert_eq!(evicted(0, 0).len(), 1);
+    let both = evicted(312, 1);
+    assert!(
+        both[0].starts_with("Attention: Redis evicted 1 key in the last 4 min"),
+        "{both:?}"
+    );
+    assert!(
+        both[1].starts_with("Attention: The memory tier gave up 312"),
+        "{both:?}"
+    );
+}
+
+#[test]
+fn a_reload_that_failed_is_a_problem_until_one_succeeds() {
+    let failed = said_of(&well(), |page| {
+        page.not_reloaded = Some(NotReloaded {
+            at: "2026-11-23T05:06:40Z",
+            message: "app.ini:7",
+        });
+    });
+    assert!(
+        failed[0].starts_with("Problem: The last reload failed"),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn instances_that_differ_are_without_their_database_or_not_seen_are_said() {
+    let instance = |name: &str, version: &str| {
+        let mut one = InstanceSnapshot::default();
+        name.clone_into(&mut one.instance.name);
+        version.clone_into(&mut one.instance.version);
+        one
+    };
+    let words = one(|s| s.instances.each = vec![instance("a", "0.1.0"), instance("b", "0.2.0")]);
+    let expected = "0.1.0 on 1 instance, 0.2.0 on 1 instance.";
+    assert!(
+        words.ends_with(expected) && words.starts_with("Attention"),
+        "{words}"
+    );
+    let words = one(|s| {
+        s.instances.each = vec![instance("a", "1"), instance("b", "1")];
+        s.instances.each[1].database_up = Some(false);
+    });
+    assert_eq!(words, "Problem: b cannot reach the database.");
+    let words = one(|s| s.instances.alone_because = Some("redis away".to_owned()));
+    assert!(
+        words.starts_with("Attention: The other instances are not seen"),
+        "{words}"
+    );
+    let mut snapshot = well();
+    snapshot.instances.alone_because = Some("no redis".to_owned());
+    assert_eq!(said(&snapshot).len(), 1);
+}

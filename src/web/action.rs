@@ -1,0 +1,151 @@
+//! What all that operators do to a query has in common, whatever it is: it is a POST, who may is
+//! decided first, then the query is found and its parameters are read, in the address or as a form.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::{Site, access, audience, errors, guard, pages};
+use crate::error::RequestError;
+use crate::query::Query;
+use crate::settings::duration_text;
+
+const METHODS: &str = "POST, OPTIONS";
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Parameters as they came, by name.
+pub(super) type Given = Vec<(String, String)>;
+
+/// Why it was not done, or not everywhere, with what JSON says besides.
+pub(super) struct Refusal {
+    pub(super) error: RequestError,
+    pub(super) more: Map<String, Value>,
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Refusal {
+        Refusal {
+            error,
+            more: Map::new(),
+        }
+    }
+}
+
+/// A resource for this handler. Whatever is not a POST has no effect.
+pub(super) fn resource<F, R>(path: &str, handler: F) -> Resource
+where
+    F: Fn(HttpRequest, web::Data<Site>, web::Payload) -> R + Clone + 'static,
+    R: Future<Output = HttpResponse> + 'static,
+{
+    let post = move |request: HttpRequest, site: web::Data<Site>, body: web::Payload| {
+        let context = Context::from(&request);
+        let answer = handler(request, site.clone(), body);
+        async move { guard::bounded(&site, &context, answer).await }
+    };
+    web::resource(path)
+        .guard(audience::guard(path))
+        .route(web::post().to(post))
+        .route(web::method(Method::OPTIONS).to(options))
+        .default_service(web::to(method_not_allowed))
+}
+
+async fn options(_: HttpRequest) -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ALLOW, METHODS))
+        .finish()
+}
+
+async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    errors::only(METHODS, &site, &Context::from(&request))
+}
+
+/// The query that the address names and the parameters that were sent, for those who may.
+pub(super) async fn read<'s>(
+    request: &HttpRequest,
+    site: &'s Site,
+    context: &Context,
+    body: web::Payload,
+) -> Result<(&'s Arc<Query>, Given), Refusal> {
+    site.access.check(request, context).await?;
+    access::own_origin(request.headers())?;
+    let query = find(site, request.match_info().query("name"))?;
+    Ok((query, given(request, site, body).await?))
+}
+
+/// The query of this name, or which names there are.
+fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, Refusal> {
+    site.app.query(name).map_err(|error| {
+        let names: Vec<&str> = site.app.catalog.iter().map(|q| q.name.as_str()).collect();
+        Refusal {
+            error: RequestError::Rejected {
+                status: 404,
+                message: format!("{error}; there are {}", names.join(", ")),
+            },
+            more: members(json!({ "queries": names })),
+        }
+    })
+}
+
+/// The parameters in the address, and those in a form that came as the body.
+async fn given(
+    request: &HttpRequest,
+    site: &Site,
+    body: web::Payload,
+) -> Result<Given, RequestError> {
+    let rejected = |status, message: &str| RequestError::Rejected {
+        status,
+        message: message.to_owned(),
+    };
+    let headers = request.headers();
+    // Parameters that are overlooked would make one entry's purge one of the whole query: what
+    // cannot be read is refused. The guard reads no body in chunks.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(rejected(411, "send the parameters with a Content-Length"));
+    }
+    let limit = site.app.settings.server.limit_request_body;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let time = guard::body_timeout(&site.app.settings.server);
+    let read = tokio::time::timeout(time, body.to_bytes_limited(limit)).await;
+    let Ok(read) = read else {
+        let message = format!(
+            "the request's body did not come within {}",
+            duration_text(time)
+        );
+        return Err(rejected(408, &message));
+    };
+    let form = match read {
+        Ok(Ok(form)) => form,
+        Ok(Err(_)) => return Err(rejected(400, "the request's body is cut off")),
+        Err(_) => return Err(rejected(413, "the request's body is too long")),
+    };
+    if !form.is_empty() && !is_form(headers) {
+        let message = format!("send the parameters in the address, or in a body of type {FORM}");
+        return Err(rejected(415, &message));
+    }
+    let form =
+        std::str::from_utf8(&form).map_err(|_| rejected(400, "the request's body is not UTF-8"))?;
+    let mut given = Vec::new();
+    for text in [request.query_string(), form] {
+        pages::require_utf8(text)?;
+        given.extend(pages::pairs(text));
+    }
+    Ok(given)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let name = |value: &HeaderValue| Some(value.to_str().ok()?.split(';').next()?.trim() == FORM);
+    headers.get(header::CONTENT_TYPE).and_then(name) == Some(true)
+}
+
+/// The members of an object.
+pub(super) fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Which routes a listener has. Where `[stats] bind` gives operators an address of their own, what
+//! is for them is found there and nowhere else; what is for visitors is not found there. Who may
+//! is `access`'s business, on every listener.
+
+use actix_web::guard::GuardContext;
+
+use super::connection::Audience;
+use super::context::Context;
+
+/// Whom a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Health checks, and what pages are made of.
+    Anyone,
+    Visitors,
+    Operators,
+}
+
+impl Route {
+    /// Of a pattern of the route table.
+    fn of(pattern: &str) -> Route {
+        // Also `/stats.json`.
+        let is = |path: &str| {
+            let rest = pattern.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+        };
+        if is("/healthz") || is("/readyz") || is("/static") {
+            Route::Anyone
+        } else if is("/stats") || is("/metrics") || pattern.starts_with("/q/{name}/") {
+            Route::Operators
+        } else {
+            Route::Visitors
+        }
+    }
+
+    fn is_for(self, audience: Audience) -> bool {
+        match audience {
+            Audience::Everyone => true,
+            Audience::Visitors => self != Route::Operators,
+            Audience::Operators => self != Route::Visitors,
+        }
+    }
+}
+
+/// For a resource of the route table: whether it is there on the listener that a request came by.
+/// The pattern decides, not the request's path, which can be written in several ways.
+pub(super) fn guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
+    let route = Route::of(pattern);
+    move |request| {
+        let data = request.req_data();
+        let context = data.get::<Context>();
+        context.is_some_and(|context| route.is_for(context.audience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_operators_is_known_by_its_pattern() {
+        for pattern in [
+            "/stats",
+            "/stats.json",
+            "/stats.csv",
+            "/stats.txt",
+            "/stats/x",
+            "/metrics",
+            "/q/{name}/refresh",
+            "/q/{name}/purge",
+            "/q/{name}/compare",
+        ] {
+            assert_eq!(Route::of(pattern), Route::Operators, "{pattern}");
+        }
+        for pattern in ["/", "/q", "/q/{name}", "/openapi.json", "/statistics"] {
+            assert_eq!(Route::of(pattern), Route::Visitors, "{pattern}");
+        }
+        for pattern in ["/healthz", "/readyz", "/static/{file}"] {
+            assert_eq!(Route::of(pattern), Route::Anyone, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn each_route_is_on_the_listeners_of_those_it_is_for() {
+        for (route, visitors, operators) in [
+            (Route::Anyone, true, true),
+            (Route::Visitors, true, false),
+            (Route::Operators, false, true),
+        ] {
+            assert!(route.is_for(Audience::Everyone));
+            assert_eq!(route.is_for(Audience::Visitors), visitors);
+            assert_eq!(route.is_for(Audience::Operators), operators);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `POST /q/NAME/compare`: what a comparison has to know of a query, and under it one address for
+//! each way to its answer: `/cache`, `/database`, `/redis`, `/memory`. Each request is one run.
+//!
+//! The answer says how long unslow itself took. It is as long as the query's own answer in JSON,
+//! so that who measures the whole request measures what a visitor waits for; but it is filled with
+//! spaces: who may compare a query need not be who may read it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context as TaskContext, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::action::{self, Refusal, members};
+use super::context::Context;
+use super::negotiate::Format;
+use super::{Site, body, data, errors};
+use crate::app::{NoAnswer, Via};
+use crate::cache::{NoCopy, Reply};
+use crate::error::RequestError;
+use crate::outcome::{BypassReason, Outcome, Tier};
+
+const WAYS: [(&str, Via); 4] = [
+    ("cache", Via::Cache),
+    ("database", Via::Database),
+    ("redis", Via::Tier(Tier::Redis)),
+    ("memory", Via::Tier(Tier::Memory)),
+];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(action::resource("/q/{name}/compare", describe));
+    for (word, via) in WAYS {
+        let path = format!("/q/{{name}}/compare/{word}");
+        let post = move |request, site, body| run(via, request, site, body);
+        config.service(action::resource(&path, post));
+    }
+}
+
+/// What is to be known before the first run.
+async fn describe(request: HttpRequest, site: web::Data<Site>, body: web::Payload) -> HttpResponse {
+    let context = context_of(&request);
+    let (query, given) = match action::read(&request, &site, &context, body).await {
+        Ok(read) => read,
+        Err(refusal) => return refuse(&site, &context, &refusal),
+    };
+    // Said before anything is run; nobody is asked for it.
+    if let Err(error) = query.arguments(&given) {
+        return refuse(&site, &context, &error.into());
+    }
+    let json = json!({
+        "ok": true,
+        "query": query.name,
+        "database": site.app.db.kind().name(),
+        "database_version": site.app.database_version().await,
+        "cached": query.policy.cached,
+        "loads_at_once": site.app.loads_to_compare(query),
+        "unslow": env!("CARGO_PKG_VERSION"),
+    });
+    let json = json.to_string().into();
+    body::unkept(StatusCode::OK, Format::Json, json, &context)
+}
+
+async fn run(
+    via: Via,
+    request: HttpRequest,
+    site: web::Data<Site>,
+    body: web::Payload,
+) -> HttpResponse {
+    let context = context_of(&request);
+    match answer(via, &request, &site, &context, body).await {
+        Ok(reply) => measured(&site, via, &reply),
+        Err(refusal) => refuse(&site, &context, &refusal),
+    }
+}
+
+async fn answer(
+    via: Via,
+    request: &HttpRequest,
+    site: &Site,
+    context: &Context,
+    body: web::Payload,
+) -> Result<Reply, Refusal> {
+    let (query, given) = action::read(request, site, context, body).await?;
+    let arguments = query.arguments(&given)?;
+    let answered = site.app.answer_via(via, query, arguments).await;
+    answered.map_err(|none| match none {
+        NoAnswer::Failed(error) => Refusal {
+            more: members(json!({ "class": error.class() })),
+            error,
+        },
+        NoAnswer::CacheOff => nothing("off", "the query says `cache: off`"),
+        NoAnswer::NoCopy(none) => nothing(
+            none.name(),
+            match none {
+                NoCopy::Off => "there is no such tier",
+                NoCopy::Down => "this tier does not answer",
+                NoCopy::Absent => "this tier has no copy",
+            },
+        ),
+    })
+}
+
+/// That there is no answer this way, and nothing has failed.
+fn nothing(reason: &str, message: &str) -> Refusal {
+    Refusal {
+        error: RequestError::Rejected {
+            status: 409,
+            message: message.to_owned(),
+        },
+        more: members(json!({ "reason": reason })),
+    }
+}
+
+/// Scripts ask, whatever they accept.
+fn context_of(request: &HttpRequest) -> Context {
+    let mut context = Context::from(request);
+    context.format = Format::Json;
+    context
+}
+
+fn refuse(site: &Site, context: &Context, refusal: &Refusal) -> HttpResponse {
+    errors::respond_with(site, context, &refusal.error, refusal.more.clone())
+}
+
+/// How long it took in here and how it ended, at the length of the answer itself. It is never
+/// compressed, so that its length is what it is.
+fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
+    let bytes = reply.entry.body.len();
+    let mut said = Map::new();
+    said.insert("ok".to_owned(), Value::Bool(true));
+    let micros = data::spent(reply).as_secs_f64() * 1e6;
+    said.insert("microseconds".to_owned(), json!(micros));
+    said.insert("bytes".to_owned(), json!(bytes));
+    said.insert("loaded".to_owned(), json!(has_loaded(via, reply.outcome)));
+    said.insert("stored".to_owned(), json!(reply.stored));
+    let head = Bytes::from(Value::Object(said).to_string());
+    let filled = Filled {
+        spaces: bytes.saturating_sub(head.len()),
+        head,
+    };
+    let mut response = HttpResponse::Ok().body(BoxBody::new(filled));
+    data::tell_log(site, &mut response, reply);
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static(Format::Json.content_type());
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whether this request itself had the database run the query.
+fn has_loaded(via: Via, outcome: Outcome) -> bool {
+    let too_large = Outcome::Bypass(BypassReason::TooLarge);
+    via == Via::Database || outcome == Outcome::Miss || outcome == too_large
+}
+
+/// What is handed over at once.
+static SPACES: LazyLock<Bytes> = LazyLock::new(|| vec![b' '; 64 << 10].into());
+
+/// A body that ends in so many spaces.
+struct Filled {
+    head: Bytes,
+    spaces: usize,
+}
+
+impl MessageBody for Filled {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized((self.head.len() + self.spaces) as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        if !self.head.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.head))));
+        }
+        let piece = SPACES.len().min(self.spaces);
+        self.spaces -= piece;
+        Poll::Ready((piece > 0).then(|| Ok(SPACES.slice(..piece))))
+    }
+}

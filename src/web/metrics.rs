@@ -1,0 +1,50 @@
+//! `/metrics`, for Prometheus and whoever else scrapes: the numbers since the start, to those whom
+//! the access rule lets in. It renders from memory alone, like `/stats`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::context::Context;
+use super::negotiate::{self, Format};
+use super::{Site, body, errors};
+use crate::stats::{Process, Window};
+use crate::view::export::{self, Dialect, Metrics, Reloads};
+
+/// `GET /metrics`: in Prometheus' text format, or as OpenMetrics where `Accept` prefers that.
+pub(super) async fn metrics(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+    let context = Context::from(&request);
+    let mut response = match site.access.check(&request, &context).await {
+        Ok(()) => render(&request, &site, &context),
+        Err(error) => errors::respond(&site, &context, &error),
+    };
+    body::hide_from_robots(&mut response);
+    response
+}
+
+fn render(request: &HttpRequest, site: &Site, context: &Context) -> HttpResponse {
+    let stand = site.app.standing.now();
+    let metrics = Metrics {
+        // Whatever the address asks for: counters that fall would be taken for a new start.
+        snapshot: &site.app.snapshot(Window::Start),
+        process: &Process::now(),
+        reloads: Reloads {
+            all: stand.reloads,
+            failed: stand.reload_failures,
+            last_failed: stand.last_reload.is_some_and(|last| !last.ok),
+            settings_since: stand.settings_since,
+        },
+        commit: option_env!("UNSLOW_COMMIT").filter(|commit| !commit.is_empty()),
+    };
+    let dialect = if negotiate::wants_open_metrics(request.headers()) {
+        Dialect::OpenMetrics
+    } else {
+        Dialect::Text
+    };
+    let text = export::metrics(&metrics, dialect);
+    let mut response = body::unkept(StatusCode::OK, Format::Text, text.into(), context);
+    let content_type = HeaderValue::from_static(dialect.content_type());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,110 @@
+//! The whole document, as a pure function of the catalog and of what the settings say of it.
+//! Its order is that of the catalog; the same catalog gives the same bytes.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::queries::Shared;
+use super::{parts, queries, schemas, service};
+use crate::query::{Access, Catalog, Query};
+
+/// What of the settings the document depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The query at `/`.
+    pub(super) home: &'a str,
+    /// How long answers are fresh where a query does not say.
+    pub(super) ttl: Duration,
+    /// Who may read the catalog, and the queries that do not say that they are open.
+    pub(super) readers: Rule,
+    /// Who may see the counters and purge; `None` where that is not to be found beside this document.
+    pub(super) operators: Option<Rule>,
+}
+
+/// Who may ask for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everybody.
+    Open,
+    /// Some addresses.
+    Addresses,
+    /// Some addresses, and who brings a token.
+    Token,
+}
+
+impl About<'_> {
+    /// Who may read a query.
+    pub(super) fn readers_of(&self, query: &Query) -> Rule {
+        match query.access {
+            Access::Open => Rule::Open,
+            Access::AsConfigured | Access::Token => self.readers,
+        }
+    }
+}
+
+impl Rule {
+    /// For those who come from elsewhere than the addresses that need no token.
+    pub(super) fn of(has_token: bool) -> Rule {
+        if has_token {
+            Rule::Token
+        } else {
+            Rule::Addresses
+        }
+    }
+
+    /// With what the others are refused.
+    pub(super) fn refusals(self) -> &'static [u16] {
+        match self {
+            Rule::Open => &[],
+            Rule::Addresses => &[403],
+            Rule::Token => &[401, 429],
+        }
+    }
+}
+
+/// The tag of what does not belong to one query; those are named in lower case.
+pub(super) const SERVICE: &str = "Service";
+
+const DESCRIPTION: &str = "Named SQL queries, answered from a cache. Each is served as a page and \
+    as JSON, CSV and NDJSON; what a query takes is checked before it runs. Columns are those of \
+    the SQL, and are not listed here.";
+
+/// The document, and the hash that is its version.
+pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) {
+    let mut tags = vec![json!({ "name": SERVICE, "description": "The catalog and the program." })];
+    let mut paths = Map::new();
+    let mut shared = Shared {
+        parameters: schemas::parameters(),
+        schemas: schemas::schemas(),
+        bodies: Map::new(),
+    };
+    let home = catalog.get(about.home).map(|query| &**query);
+    service::add(home, about, &mut paths);
+    for query in catalog.iter() {
+        tags.push(json!({ "name": query.name, "description": query.title }));
+        queries::add(query, about, &mut paths, &mut shared);
+    }
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "unslow", "description": DESCRIPTION, "version": "" },
+        "servers": [{ "url": "/" }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "parameters": shared.parameters,
+            "headers": parts::headers(),
+            "responses": parts::responses(),
+            "schemas": shared.schemas,
+            "requestBodies": shared.bodies,
+            "securitySchemes": schemas::security_schemes(about),
+        },
+    });
+    let digest = Sha256::digest(document.to_string().as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    let version = format!("{:016x}", u64::from_be_bytes(first));
+    document["info"]["version"] = json!(version);
+    (document, version)
+}

@@ -1,0 +1,265 @@
+//! What operations share: responses with their headers and schemas, the admin token. Each stands
+//! once under `components` and is referred to.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::web::negotiate::Format;
+
+/// In what form an operation's errors come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// As JSON.
+    Data,
+    /// As a page, or as JSON for those who ask for that.
+    Page,
+}
+
+impl Errors {
+    /// The name of the response for a status.
+    fn response(self, status: u16) -> String {
+        match self {
+            Errors::Data => format!("Data{status}"),
+            Errors::Page => format!("Page{status}"),
+        }
+    }
+}
+
+/// Each error there is, with what it means.
+const ERRORS: [(u16, &str); 14] = [
+    (
+        400,
+        "A parameter is unknown, repeated, missing or not what it has to be; the message names it.",
+    ),
+    (401, "A token is missing or wrong."),
+    (
+        403,
+        "Not for everybody, or a page of another site sent it; the message says which.",
+    ),
+    (404, "There is no such query any more."),
+    (408, "The request's body did not come in time."),
+    (411, "A body needs a Content-Length."),
+    (413, "The request's body is too long."),
+    (414, "The address is too long."),
+    (415, "The request's body is not a form."),
+    (429, "Too many wrong tokens came from this address."),
+    (431, "There are too many header fields, or one is too long."),
+    (500, "A fault of this program, or of the query's file."),
+    (
+        503,
+        "It cannot be loaded at the moment, and there is no copy to serve instead.",
+    ),
+    (504, "It took too long."),
+];
+
+/// What any request may be refused with, whatever it asks for.
+const ALWAYS: [u16; 5] = [413, 414, 431, 500, 504];
+
+/// `{"$ref": …}` to a component.
+pub(super) fn component(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+/// The responses of an operation: what it answers when all is well, the errors that any request may
+/// get, and its own.
+pub(super) fn answers(good: &[(&str, Value)], errors: Errors, own: &[u16]) -> Value {
+    let mut all: BTreeMap<String, Value> = good
+        .iter()
+        .map(|(status, response)| ((*status).to_owned(), response.clone()))
+        .collect();
+    for (status, _) in ERRORS {
+        if ALWAYS.contains(&status) || own.contains(&status) {
+            let response = component("responses", &errors.response(status));
+            all.insert(status.to_string(), response);
+        }
+    }
+    json!(all)
+}
+
+/// One media type of a body.
+pub(super) fn content(format: Format, schema: &Value) -> (String, Value) {
+    let media_type = format.media_type().to_owned();
+    (media_type, json!({ "schema": schema }))
+}
+
+/// The schema of everything that is text to this document.
+pub(super) fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+/// A response with these headers, which are components.
+pub(super) fn response(
+    description: &str,
+    headers: &[&str],
+    content: impl IntoIterator<Item = (String, Value)>,
+) -> Value {
+    let headers: Map<String, Value> = headers
+        .iter()
+        .map(|name| {
+            let field = name.strip_suffix("-OfData").unwrap_or(name);
+            (field.to_owned(), component("headers", name))
+        })
+        .collect();
+    let mut response = json!({ "description": description, "headers": headers });
+    let content: Map<String, Value> = content.into_iter().collect();
+    if !content.is_empty() {
+        response["content"] = Value::Object(content);
+    }
+    response
+}
+
+/// What the answers with data, and those that may be data, carry.
+const OF_DATA: [&str; 7] = [
+    "Cache-Status",
+    "Age",
+    "ETag",
+    "Cache-Control",
+    "Vary",
+    "Server-Timing",
+    "X-Request-Id",
+];
+const MAYBE_OF_DATA: [&str; 7] = [
+    "Cache-Status",
+    "Age-OfData",
+    "ETag-OfData",
+    "Cache-Control",
+    "Vary",
+    "Server-Timing",
+    "X-Request-Id",
+];
+
+/// `components/responses`.
+pub(super) fn responses() -> Value {
+    let rows = component("schemas", "Rows");
+    let json = content(Format::Json, &rows);
+    let (csv, lines) = (
+        content(Format::Csv, &text()),
+        content(Format::Ndjson, &text()),
+    );
+    let page = content(Format::Html, &text());
+    let mut all = Map::new();
+    let mut add = |name: &str, response: Value| all.insert(name.to_owned(), response);
+    add("Json", response("The rows.", &OF_DATA, [json.clone()]));
+    add(
+        "Csv",
+        response(
+            "The rows, after a line of column names (RFC 4180).",
+            &OF_DATA,
+            [csv.clone()],
+        ),
+    );
+    add(
+        "Ndjson",
+        response(
+            "The rows, one JSON object a line.",
+            &OF_DATA,
+            [lines.clone()],
+        ),
+    );
+    let any = [page.clone(), json, csv, lines];
+    add(
+        "Any",
+        response("The rows, as a page or as data.", &MAYBE_OF_DATA, any),
+    );
+    add(
+        "NotModified",
+        response("It is what the client has.", &OF_DATA, []),
+    );
+    let done = content(Format::Json, &component("schemas", "Done"));
+    add(
+        "Done",
+        response("It is done.", &["Cache-Control", "X-Request-Id"], [done]),
+    );
+    add(
+        "ToPage",
+        response(
+            "It is done; a browser is sent on to the query's page.",
+            &["Location", "X-Request-Id"],
+            [],
+        ),
+    );
+    let error = content(Format::Json, &component("schemas", "Error"));
+    for (status, description) in ERRORS {
+        let mut headers = vec!["Cache-Control", "X-Request-Id"];
+        headers.extend((status == 401).then_some("WWW-Authenticate"));
+        headers.extend([429, 503].contains(&status).then_some("Retry-After"));
+        let as_data = response(description, &headers, [error.clone()]);
+        let as_page = response(description, &headers, [page.clone(), error.clone()]);
+        add(&Errors::Data.response(status), as_data);
+        add(&Errors::Page.response(status), as_page);
+    }
+    Value::Object(all)
+}
+
+/// `components/headers`. What is required is in every response that names it.
+pub(super) fn headers() -> Value {
+    let etag = json!({ "type": "string", "pattern": "^\"[^\"]+\"$" });
+    let age = json!({ "type": "integer", "minimum": 0 });
+    let seconds = json!({ "type": "integer", "minimum": 1 });
+    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$" });
+    let mut all = Map::new();
+    for (name, required, schema, description) in [
+        (
+            "Cache-Status",
+            true,
+            text(),
+            "Where the answer came from: a hit of which tier, how many seconds it stays fresh, or why the database was asked (RFC 9211).",
+        ),
+        (
+            "Age",
+            true,
+            age.clone(),
+            "Seconds since the database answered.",
+        ),
+        (
+            "Age-OfData",
+            false,
+            age,
+            "Seconds since the database answered; pages do not say.",
+        ),
+        (
+            "ETag",
+            true,
+            etag.clone(),
+            "Names these bytes, for If-None-Match.",
+        ),
+        (
+            "ETag-OfData",
+            false,
+            etag,
+            "Names these bytes, for If-None-Match; pages have none.",
+        ),
+        (
+            "Cache-Control",
+            true,
+            text(),
+            "How long others may keep it.",
+        ),
+        ("Vary", true, text(), "What of the request it depends on."),
+        (
+            "Server-Timing",
+            true,
+            text(),
+            "Where the time went, in milliseconds.",
+        ),
+        (
+            "X-Request-Id",
+            true,
+            id,
+            "Names this request in error messages and in the log; a sane one of the request is taken over.",
+        ),
+        (
+            "Retry-After",
+            true,
+            seconds,
+            "Seconds until it is worth asking again.",
+        ),
+        ("WWW-Authenticate", true, text(), "How to bring the token."),
+        ("Location", true, text(), "The query's page."),
+    ] {
+        let header = json!({ "description": description, "required": required, "schema": schema });
+        all.insert(name.to_owned(), header);
+    }
+    Value::Object(all)
+}

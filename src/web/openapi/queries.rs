@@ -1,0 +1,199 @@
+//! The operations of one query: its page, its data in each format, and what operators do to what
+//! is stored of it.
+
+use serde_json::{Map, Value, json};
+
+use super::document::{About, Rule};
+use super::parts::{Errors, answers, component};
+use super::schemas;
+use crate::query::{Param, ParamDefault, Query, Value as Argument};
+use crate::settings::duration_text;
+use crate::web::negotiate::Format;
+
+/// Adds the paths of a query, and what they share to the components.
+pub(super) fn add(
+    query: &Query,
+    about: &About<'_>,
+    paths: &mut Map<String, Value>,
+    shared: &mut Shared,
+) {
+    for param in &query.params {
+        let name = component_name(query, param);
+        let schema = component("schemas", &name);
+        shared
+            .parameters
+            .insert(name.clone(), parameter(param, &schema));
+        shared.schemas.insert(name, param.schema());
+    }
+    let path = format!("/q/{}", query.name);
+    let mut taken = self::parameters(query);
+    taken.push(component("parameters", "If-None-Match"));
+    let any = ("200", component("responses", "Any"));
+    let readers = about.readers_of(query);
+    let errors = [readers.refusals(), &[400, 404, 503]].concat();
+    let mut page = json!({
+        "operationId": format!("query_{}", query.name),
+        "tags": [query.name],
+        "summary": query.title,
+        "description": description(query, about),
+        "parameters": taken,
+        "responses": answers(&[any, not_modified()], Errors::Page, &errors),
+    });
+    schemas::secure(&mut page, readers, schemas::READERS);
+    paths.insert(path.clone(), json!({ "get": page }));
+    for (format, name, response) in [
+        (Format::Json, "JSON", "Json"),
+        (Format::Csv, "CSV", "Csv"),
+        (Format::Ndjson, "NDJSON", "Ndjson"),
+    ] {
+        let suffix = format.suffix();
+        let good = ("200", component("responses", response));
+        let mut data = json!({
+            "operationId": format!("{suffix}_{}", query.name),
+            "tags": [query.name],
+            "summary": format!("{}, as {name}", query.title),
+            "parameters": taken,
+            "responses": answers(&[good, not_modified()], Errors::Data, &errors),
+        });
+        schemas::secure(&mut data, readers, schemas::READERS);
+        paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
+    }
+    let Some(rule) = about.operators else { return };
+    for (action, what) in [
+        ("refresh", "load again now"),
+        ("expire", "stale from now on"),
+        ("purge", "never serve again what is stored"),
+    ] {
+        let post = json!({ "post": operation(query, rule, action, what) });
+        paths.insert(format!("{path}/{action}"), post);
+    }
+    for whole in [false, true]
+        .into_iter()
+        .filter(|_| !query.params.is_empty())
+    {
+        let name = form_name(query, whole);
+        shared.bodies.insert(name, form(query, whole));
+    }
+}
+
+/// What of the queries stands under `components`, for several operations.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) parameters: Map<String, Value>,
+    pub(super) schemas: Map<String, Value>,
+    pub(super) bodies: Map<String, Value>,
+}
+
+/// The parameters of a query in the address.
+pub(super) fn parameters(query: &Query) -> Vec<Value> {
+    let own = query.params.iter();
+    own.map(|param| component("parameters", &component_name(query, param)))
+        .collect()
+}
+
+fn component_name(query: &Query, param: &Param) -> String {
+    format!("{}.{}", query.name, param.name)
+}
+
+fn not_modified() -> (&'static str, Value) {
+    ("304", component("responses", "NotModified"))
+}
+
+/// What the query is about, and how long it is kept.
+fn description(query: &Query, about: &About<'_>) -> String {
+    let policy = &query.policy;
+    let kept = if policy.cached {
+        let ttl = duration_text(policy.ttl.unwrap_or(about.ttl));
+        format!("Fresh for up to {ttl}.")
+    } else {
+        "Never cached.".to_owned()
+    };
+    match &query.description {
+        Some(description) => format!("{description}\n\n{kept}"),
+        None => kept,
+    }
+}
+
+/// A parameter in the address.
+fn parameter(param: &Param, schema: &Value) -> Value {
+    let mut parameter = json!({
+        "name": param.name,
+        "in": "query",
+        "required": param.default == ParamDefault::Required,
+        "schema": schema,
+    });
+    if param.takes_empty() {
+        parameter["allowEmptyValue"] = json!(true);
+    }
+    if let ParamDefault::Value(default) = &param.default {
+        parameter["description"] = json!(match default {
+            Argument::Null => "Null where it is left out.".to_owned(),
+            Argument::Text(text) if text.is_empty() => "Empty where it is left out.".to_owned(),
+            default => format!("`{default}` where it is left out."),
+        });
+    }
+    parameter
+}
+
+/// An action on what is stored. Its parameters stand in a form: only a body's schema can say that
+/// all the required ones are needed, or none.
+fn operation(query: &Query, rule: Rule, action: &str, what: &str) -> Value {
+    let good = [
+        ("200", component("responses", "Done")),
+        ("303", component("responses", "ToPage")),
+    ];
+    let own = [rule.refusals(), &[400, 403, 404, 408, 411, 415, 503]].concat();
+    let mut post = json!({
+        "operationId": format!("{action}_{}", query.name),
+        "tags": [query.name],
+        "summary": format!("{}: {what}", query.title),
+        "description": "With parameters, in a form or in the address, it concerns one entry; \
+                        without, all of the query (a refresh: the entry of its defaults).",
+        "responses": answers(&good, Errors::Page, &own),
+    });
+    if !query.params.is_empty() {
+        let form = form_name(query, action != "refresh");
+        post["requestBody"] = component("requestBodies", &form);
+    }
+    schemas::secure(&mut post, rule, schemas::OPERATORS);
+    post
+}
+
+fn form_name(query: &Query, whole: bool) -> String {
+    let what = if whole { "entries" } else { "entry" };
+    format!("{}.{what}", query.name)
+}
+
+/// A query's parameters as a form: those of one entry, or, where it may be about the `whole` query,
+/// none.
+fn form(query: &Query, whole: bool) -> Value {
+    let fields: Map<String, Value> = query
+        .params
+        .iter()
+        .map(|param| {
+            let schema = component("schemas", &component_name(query, param));
+            (param.name.clone(), param.field_schema(schema))
+        })
+        .collect();
+    let required: Vec<&str> = query
+        .params
+        .iter()
+        .filter(|param| param.default == ParamDefault::Required)
+        .map(|param| param.name.as_str())
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "properties": fields,
+        "additionalProperties": false,
+    });
+    let is_required = !whole && !required.is_empty();
+    if is_required {
+        schema["required"] = json!(required);
+    } else if !required.is_empty() {
+        schema["anyOf"] = json!([{ "maxProperties": 0 }, { "required": required }]);
+    }
+    json!({
+        "required": is_required,
+        "content": { "application/x-www-form-urlencoded": { "schema": schema } },
+    })
+}

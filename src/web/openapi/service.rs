@@ -1,0 +1,212 @@
+//! The operations that belong to no query: the home page, the catalog, health, this document, and
+//! the counters.
+
+use serde_json::{Map, Value, json};
+
+use super::document::{About, Rule, SERVICE};
+use super::parts::{Errors, answers, component, content, response, text};
+use super::{queries, schemas};
+use crate::query::Query;
+use crate::stats::Window;
+use crate::view::StatsSort;
+use crate::web::negotiate::Format;
+
+/// Adds their paths. `home` is the query at `/`.
+pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<String, Value>) {
+    let mut add = |path: &str, get: Value| paths.insert(path.to_owned(), json!({ "get": get }));
+    if let Some(query) = home {
+        add("/", home_page(query, about));
+    }
+    add("/q", catalog(about.readers));
+    add("/openapi.json", openapi(about.readers));
+    add("/healthz", health());
+    add("/readyz", readiness());
+    if let Some(rule) = about.operators {
+        for (path, id, summary, errors, media_types) in STATS {
+            add(path, stats(id, summary, *errors, media_types, rule));
+        }
+    }
+}
+
+/// The counters: path, name, what it is, and in which forms it and its errors come.
+type Stats = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Errors,
+    &'static [&'static str],
+);
+const STATS: &[Stats] = &[
+    (
+        "/stats",
+        "stats",
+        "The counters, as a page or as data",
+        Errors::Page,
+        &["text/html", "application/json", "text/csv", "text/plain"],
+    ),
+    (
+        "/stats.json",
+        "stats_json",
+        "The counters, as JSON",
+        Errors::Data,
+        &["application/json"],
+    ),
+    (
+        "/stats.csv",
+        "stats_csv",
+        "The counters, as CSV",
+        Errors::Data,
+        &["text/csv"],
+    ),
+    (
+        "/stats.txt",
+        "stats_txt",
+        "The counters, as `Key: value`",
+        Errors::Page,
+        &["text/plain"],
+    ),
+    (
+        "/metrics",
+        "metrics",
+        "The counters since the start, for Prometheus",
+        Errors::Page,
+        &["text/plain", "application/openmetrics-text"],
+    ),
+];
+
+/// What the counters may be asked for; `/metrics` may not.
+fn stats_parameters() -> Value {
+    let names: Vec<&str> = StatsSort::names().collect();
+    let turned: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
+    let sorts: Vec<&str> = names
+        .iter()
+        .copied()
+        .chain(turned.iter().map(String::as_str))
+        .collect();
+    let windows = Window::ALL.map(Window::name);
+    json!([
+        {
+            "name": "window",
+            "in": "query",
+            "description": "Over how much time.",
+            "schema": { "type": "string", "enum": windows, "default": Window::default().name() },
+        },
+        {
+            "name": "sort",
+            "in": "query",
+            "description": "By which column the page's table is sorted; with `-`, the other way round.",
+            "schema": { "type": "string", "enum": sorts },
+        },
+        {
+            "name": "refresh",
+            "in": "query",
+            "description": "After how many seconds the page loads itself again.",
+            "schema": { "type": "integer", "minimum": 1, "maximum": 3600 },
+        },
+    ])
+}
+
+/// An operation with what all of these have.
+fn operation(id: &str, summary: &str, responses: &Value) -> Value {
+    json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
+}
+
+fn home_page(query: &Query, about: &About<'_>) -> Value {
+    let page = response(
+        "The page.",
+        &[
+            "Cache-Status",
+            "Cache-Control",
+            "Vary",
+            "Server-Timing",
+            "X-Request-Id",
+        ],
+        [content(Format::Html, &text())],
+    );
+    let readers = about.readers_of(query);
+    let errors = [readers.refusals(), &[400, 404, 503]].concat();
+    let responses = answers(&[("200", page)], Errors::Page, &errors);
+    let summary = format!("The first row of {:?} as a page", query.name);
+    let mut get = operation("home", &summary, &responses);
+    get["parameters"] = json!(queries::parameters(query));
+    schemas::secure(&mut get, readers, schemas::READERS);
+    get
+}
+
+fn catalog(readers: Rule) -> Value {
+    let queries = component("schemas", "Catalog");
+    let catalog = response(
+        "Every query with its parameters.",
+        &["Cache-Control", "Vary", "X-Request-Id"],
+        [
+            content(Format::Html, &text()),
+            content(Format::Json, &queries),
+        ],
+    );
+    let responses = answers(&[("200", catalog)], Errors::Page, readers.refusals());
+    let mut get = operation("catalog", "The catalog, as a page or as JSON", &responses);
+    schemas::secure(&mut get, readers, schemas::READERS);
+    get
+}
+
+fn openapi(readers: Rule) -> Value {
+    let headers = ["ETag", "Cache-Control", "Vary", "X-Request-Id"];
+    let document = json!({ "type": "object", "required": ["openapi", "info", "paths"] });
+    let document = response(
+        "This document.",
+        &headers,
+        [content(Format::Json, &document)],
+    );
+    let same = response("It is what the client has.", &headers, []);
+    let good = [("200", document), ("304", same)];
+    let responses = answers(&good, Errors::Data, readers.refusals());
+    let mut get = operation("openapi", "This document", &responses);
+    get["parameters"] = json!([component("parameters", "If-None-Match")]);
+    schemas::secure(&mut get, readers, schemas::READERS);
+    get
+}
+
+fn health() -> Value {
+    let well = content(Format::Json, &component("schemas", "Health"));
+    let well = response(
+        "The process serves.",
+        &["Cache-Control", "X-Request-Id"],
+        [well],
+    );
+    let responses = answers(&[("200", well)], Errors::Page, &[]);
+    operation("healthz", "Whether the process serves", &responses)
+}
+
+fn readiness() -> Value {
+    let state = content(Format::Json, &component("schemas", "Readiness"));
+    let headers = ["Cache-Control", "X-Request-Id"];
+    let ready = response("Send requests here.", &headers, [state.clone()]);
+    let leaving = response("Send none: it is about to end.", &headers, [state]);
+    let responses = answers(&[("200", ready), ("503", leaving)], Errors::Page, &[]);
+    let summary = "Whether it takes requests, and how database and Redis were last";
+    operation("readyz", summary, &responses)
+}
+
+fn stats(id: &str, summary: &str, errors: Errors, media_types: &[&str], rule: Rule) -> Value {
+    let forms = media_types.iter().map(|media_type| {
+        let is_json = *media_type == Format::Json.media_type();
+        let schema = if is_json {
+            json!({ "type": "object" })
+        } else {
+            text()
+        };
+        ((*media_type).to_owned(), json!({ "schema": schema }))
+    });
+    let headers = ["Cache-Control", "Vary", "X-Request-Id"];
+    let counters = response("The counters.", &headers, forms);
+    let takes_parameters = id != "metrics";
+    let bad: &[u16] = if takes_parameters { &[400] } else { &[] };
+    let own = [bad, rule.refusals()].concat();
+    let responses = answers(&[("200", counters)], errors, &own);
+    let mut get = operation(id, summary, &responses);
+    if takes_parameters {
+        get["parameters"] = stats_parameters();
+    }
+    schemas::secure(&mut get, rule, schemas::OPERATORS);
+    get
+}
