@@ -150,8 +150,8 @@ check_terraform() {
     check 'checkov, and no waiver without need or reason' judge "$work/checkov.json" "$folder"
   fi
 
-  if ! have terraform; then
-    skip 'terraform: it is not installed (1.11 or later)'
+  if ! have terraform || ! have python3; then
+    skip 'terraform: it, or python3 to read its results, is not installed (1.11 or later)'
     return
   fi
   check 'terraform fmt' terraform fmt -check -recursive -diff "$folder" || return
