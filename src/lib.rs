@@ -52,7 +52,9 @@
 //!   `web/openapi/service.rs`;
 //! * a type of parameters: `query/value.rs`, and how a JSON Schema says it in `query/schema.rs`;
 //! * a counter: `stats/counter.rs`; a metric: `view/export/metrics`; a column: `view/export/csv.rs`;
-//! * a command: `flags.rs`, and a file in `commands`.
+//! * a command: `flags.rs`, and a file in `commands`;
+//! * a kind of deployment: a folder in `assets/deploy` with a `README.md`, and its checks in
+//!   `.ci/check-deploy.d`.
 
 pub mod app;
 pub mod cache;
