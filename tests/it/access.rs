@@ -185,7 +185,7 @@ fn guessing_is_bounded_for_each_client_and_costs_others_nothing() {
     let sent: Vec<_> = (0..60)
         .map(|_| unslow.send("GET", "/stats.json", &[far, by("203.0.113.5"), guess]))
         .collect();
-    let answers: Vec<_> = sent.into_iter().map(|sent| sent.answer()).collect();
+    let answers: Vec<_> = sent.into_iter().map(super::unslow::Asked::answer).collect();
     let count = |status| answers.iter().filter(|one| one.status == status).count();
     assert_eq!(count(401) + count(429), 60);
     assert!(
