@@ -114,8 +114,8 @@ impl Listeners {
     /// # Errors
     /// No descriptors are left.
     pub(super) fn served(&self) -> io::Result<Vec<(Listening, Reception)>> {
-        let encrypted = self.main().filter(|one| one.is_tls());
-        let to = encrypted.filter_map(|one| one.socket.port()).next();
+        let mut encrypted = self.main().filter(|one| one.is_tls());
+        let to = encrypted.find_map(|one| one.socket.port());
         let elsewhere = self.stats().next().is_some();
         let served = |one: &Listener| {
             let manner = match one.role {

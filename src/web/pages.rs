@@ -78,7 +78,7 @@ async fn find<'s>(
     name: &str,
 ) -> Result<(&'s Arc<Query>, Admission), RequestError> {
     let query = site.app.query(name);
-    let known = query.as_ref().ok().map(|query| query.as_ref());
+    let known = query.as_ref().ok().copied().map(Arc::as_ref);
     let admission = site.access.may_read(head, context, known).await?;
     Ok((query?, admission))
 }
