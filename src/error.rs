@@ -204,6 +204,20 @@ impl RequestError {
         }
     }
 
+    /// The words for the log: the cause, without values of parameters and columns, which PostgreSQL
+    /// quotes in what it says of data.
+    pub fn log_message(&self) -> String {
+        match self {
+            RequestError::BadParameter(_) => "a parameter is not what it should be".to_owned(),
+            RequestError::Failed { sqlstate, detail } => {
+                let detail = words::without_values(sqlstate, detail);
+                format!("the query failed ({sqlstate}): {detail}")
+            }
+            RequestError::Again { cause, .. } => cause.log_message(),
+            _ => self.to_string(),
+        }
+    }
+
     /// How loading failed, where this is the memory of it; else the error itself.
     pub fn cause(&self) -> &RequestError {
         match self {

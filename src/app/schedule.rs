@@ -222,7 +222,8 @@ impl Turns {
                     tracing::warn!(
                         query,
                         class = error.class(),
-                        "a scheduled refresh failed: {error}"
+                        "a scheduled refresh failed: {}",
+                        error.log_message()
                     );
                 }
             }

@@ -32,7 +32,8 @@ where
                     tracing::warn!(
                         query,
                         class = error.class(),
-                        "the warm-up failed, the first request will load: {error}"
+                        "the warm-up failed, the first request will load: {}",
+                        error.log_message()
                     );
                     return None;
                 };

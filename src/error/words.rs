@@ -54,6 +54,26 @@ fn harmless(c: char) -> char {
     }
 }
 
+/// What a database said, less the values in it: `sqlstate` tells whether it speaks of data (class
+/// 22), whose values it puts into quotes, or says what a function was written to say (P0).
+pub(crate) fn without_values(sqlstate: &str, said: &str) -> String {
+    const LEFT_OUT: &str = "(left out, it may hold values)";
+    if sqlstate.starts_with("P0") {
+        return LEFT_OUT.to_owned();
+    }
+    if !sqlstate.starts_with("22") {
+        return said.to_owned();
+    }
+    // In other languages the quotes are others.
+    if !said.is_ascii() {
+        return LEFT_OUT.to_owned();
+    }
+    match (said.find('"'), said.rfind('"')) {
+        (Some(first), Some(last)) => format!("{}\"…\"{}", &said[..first], &said[last + 1..]),
+        _ => said.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +96,35 @@ mod tests {
             "\"a\u{fffd}b\u{fffd}[31m\u{fffd}\""
         );
         assert_eq!(shown(&"é".repeat(41)), format!("\"{}…\"", "é".repeat(40)));
+    }
+
+    #[test]
+    fn values_are_left_out_of_what_a_database_says_of_data() {
+        for (sqlstate, said, kept) in [
+            ("22012", "division by zero", "division by zero"),
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"a \"secret\"\"",
+                "invalid input syntax for type integer: \"…\"",
+            ),
+            (
+                "22003",
+                "value \"99999999999\" is out of range for type integer",
+                "value \"…\" is out of range for type integer",
+            ),
+            (
+                "22P02",
+                "ungültig: »secret«",
+                "(left out, it may hold values)",
+            ),
+            ("P0001", "customer secret", "(left out, it may hold values)"),
+            (
+                "42703",
+                "column \"x\" does not exist",
+                "column \"x\" does not exist",
+            ),
+        ] {
+            assert_eq!(without_values(sqlstate, said), kept);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! a query file may hold: one read, whose only placeholders are declared parameters. Values never
 //! come near it, so none can become SQL.
 
+use std::fmt;
 use std::ops::Range;
 
 use sqlparser::tokenizer::Token;
@@ -18,13 +19,23 @@ const READS: [&str; 4] = ["select", "with", "values", "table"];
 
 /// SQL with a database's placeholders. It begins and ends with SQL proper, never with a comment
 /// or a `;`, so that other text can be put around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The SQL.
     pub sql: String,
     /// Which argument each placeholder takes: placeholder `n` (from 1) takes argument
     /// `order[n - 1]` of [`Arguments`](super::Arguments).
     pub order: Vec<usize>,
+}
+
+impl fmt::Debug for Statement {
+    /// Without the SQL, whose literals are nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statement = &mut f.debug_struct("Statement");
+        statement
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The statement in `text`, whose first line is line `first_line` of its file. What stands around

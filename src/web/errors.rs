@@ -41,14 +41,16 @@ pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said 
             id = context.id(),
             status = status.as_u16(),
             class = error.class(),
-            "{error}"
+            "{}",
+            error.log_message()
         );
     } else {
         tracing::debug!(
             id = context.id(),
             status = status.as_u16(),
             class = error.class(),
-            "{error}"
+            "{}",
+            error.log_message()
         );
     }
     Said {

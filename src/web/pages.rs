@@ -82,7 +82,7 @@ async fn find<'s>(
     name: &str,
 ) -> Result<(&'s Arc<Query>, Admission), RequestError> {
     let query = site.app.query(name);
-    let known = query.as_ref().ok().map(|query| query.as_ref());
+    let known = query.as_ref().ok().map(AsRef::as_ref);
     let admission = site.access.may_read(head, context, known).await?;
     Ok((query?, admission))
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::daemon_support::Daemon;
 use crate::end_to_end::one_off;
-use crate::unslow::{Answer, Unslow};
+use crate::unslow::{Answer, Asked, Unslow};
 
 const READER: (&str, &str) = ("Authorization", "Bearer r3ader");
 const ADMIN: (&str, &str) = ("Authorization", "Bearer adm1n");
@@ -185,7 +185,7 @@ fn guessing_is_bounded_for_each_client_and_costs_others_nothing() {
     let sent: Vec<_> = (0..60)
         .map(|_| unslow.send("GET", "/stats.json", &[far, by("203.0.113.5"), guess]))
         .collect();
-    let answers: Vec<_> = sent.into_iter().map(|sent| sent.answer()).collect();
+    let answers: Vec<_> = sent.into_iter().map(Asked::answer).collect();
     let count = |status| answers.iter().filter(|one| one.status == status).count();
     assert_eq!(count(401) + count(429), 60);
     assert!(

@@ -45,7 +45,7 @@ fn assert_apart(visitors: SocketAddr, operators: SocketAddr) {
 fn operators_have_an_address_of_their_own_through_reload_and_upgrade() {
     let ini = "[demo]\ndelay = 0s\n";
     let operators = free_address();
-    let apart = format!("{ini}[stats]\nbind = {operators}\n");
+    let apart = format!("{ini}[stats]\nbind = {operators}\nallow = 127.0.0.0/8\n");
     let daemon = Daemon::start(&apart);
     assert_apart(daemon.address, operators);
     let purge = daemon.run(&["purge", "version"]);

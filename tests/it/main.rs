@@ -9,6 +9,7 @@ mod cache_redis;
 mod cache_redis_connections;
 mod cache_redis_faults;
 mod cache_support;
+mod canaries;
 mod cli;
 mod compare;
 mod compare_command;

@@ -109,6 +109,7 @@ mod tests {
 
     const ONE: u64 = 6_000;
 
+    #[allow(clippy::unnecessary_wraps, reason = "as the attempts take it")]
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }

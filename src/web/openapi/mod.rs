@@ -21,10 +21,11 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
+use super::access::Admission;
 use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
 use super::negotiate::{Encoding, Format};
-use super::{Site, body};
+use super::{Site, body, errors};
 use crate::app::App;
 use document::{About, Rule};
 
@@ -79,6 +80,10 @@ impl Document {
 /// `GET /openapi.json`: 304 where the client already has it. It is made on the first request.
 pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
+    let admission = match site.access.may_read(request.head(), &context, None).await {
+        Ok(admission) => admission,
+        Err(error) => return errors::respond(&site, &context, &error),
+    };
     let document = site.openapi.get_or_init(|| Document::of(&site.app));
     let encoding = worthwhile(context.encoding, document.json.len());
     let suffix = encoding.name().map(|name| format!("-{name}"));
@@ -94,7 +99,11 @@ pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> Http
     let etag = HeaderValue::try_from(etag).expect("made of hexadecimal digits and names");
     headers.insert(header::ETAG, etag);
     // A reload may change it at any time.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let control = match admission {
+        Admission::Open => "no-cache",
+        Admission::Personal => "private, no-cache",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }
