@@ -192,7 +192,7 @@ impl Fleet {
     fn knows_nothing(&self, trouble: &'static str) {
         let mut known = lock(&self.known);
         if known.trouble != Some(trouble) && trouble == Instances::REFUSED {
-            tracing::info!("Redis does not let this user keep reports: /stats shows this instance");
+            tracing::info!("Redis takes no reports of instances: /stats shows this one alone");
         }
         known.trouble = Some(trouble);
         if known.at.is_none_or(|at| at.elapsed() > REPORT_LIFE) {

@@ -45,7 +45,7 @@ pub struct Roll {
 pub enum Reported {
     /// It is kept.
     Kept(Roll),
-    /// Redis answers, and does not let this user keep it.
+    /// Redis answers, and does not take it: this user may not, or it is full, or a replica.
     Refused,
     /// Redis does not answer, or there is none.
     Away,
@@ -124,7 +124,11 @@ impl RedisTier {
         let mut ask = pipe();
         ask.add_command(eval);
         let Some(mut answers) = self.ask(Way::Large, &ask).await else {
-            return Reported::Away;
+            // It is there where it only complains: it is full, or a replica.
+            return match self.state().up {
+                Some(true) => Reported::Refused,
+                _ => Reported::Away,
+            };
         };
         match answers.pop() {
             Some(Value::Array(said)) => Reported::Kept(roll(said, id)),

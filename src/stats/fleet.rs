@@ -235,7 +235,7 @@ impl Instances {
     pub const NO_REDIS: &str = "no redis";
     /// It does not answer.
     pub const REDIS_AWAY: &str = "redis away";
-    /// It does not let this user keep reports.
+    /// It answers, and takes no reports: this user may not, or it is full, or a replica.
     pub const REFUSED: &str = "refused by redis";
     /// Nobody has been asked yet.
     pub const NOT_ASKED: &str = "not asked yet";

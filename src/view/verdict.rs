@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::stats::instance_name;
 use super::{StatsPage, format};
-use crate::stats::{Numbers, PoolSnapshot, Window};
+use crate::stats::{Instances, Numbers, PoolSnapshot, Window};
 
 /// How a verdict is meant. Always written out, never only a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,9 +244,15 @@ fn evictions(page: &StatsPage<'_>) -> Vec<Verdict> {
 fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
     let all = &page.snapshot.instances;
     let mut found = Vec::new();
-    if all.alone_because.as_deref() == Some("redis away") {
-        let words = "The other instances are not seen while Redis is away: these are this one’s numbers alone.";
-        found.push((Level::Attention, words.to_owned()));
+    let unseen = match all.alone_because.as_deref() {
+        Some(Instances::REDIS_AWAY) => Some("while Redis is away"),
+        Some(Instances::REFUSED) => Some("because Redis takes no reports of instances"),
+        _ => None,
+    };
+    if let Some(why) = unseen {
+        let words = "these are this one’s numbers alone.";
+        let words = format!("The other instances are not seen {why}: {words}");
+        found.push((Level::Attention, words));
     }
     let mut versions: BTreeMap<&str, u64> = BTreeMap::new();
     for one in &all.each {

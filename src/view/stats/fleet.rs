@@ -34,8 +34,12 @@ pub(super) fn fleet(instances: &Instances, between: &BTreeMap<String, u64>) -> M
 
 fn alone(reason: &str) -> Markup {
     let why = match reason {
-        "no redis" => "No Redis is configured, through which others would be seen.",
-        "redis away" => "Redis cannot be reached, so the others are not seen.",
+        Instances::NO_REDIS => "No Redis is configured, through which others would be seen.",
+        Instances::REDIS_AWAY => "Redis cannot be reached, so the others are not seen.",
+        Instances::REFUSED => {
+            "Redis takes no reports of instances, because it is full, a replica, or does not let this user: the others are not seen."
+        }
+        Instances::NOT_ASKED => "Redis has not been asked about others yet.",
         other => other,
     };
     html! { p.banner { strong { "This instance only. " } (why) } }
