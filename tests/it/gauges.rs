@@ -72,7 +72,7 @@ fn a_user_without_info_and_without_reports_is_no_fault_of_redis() {
     });
     assert_eq!(stats(&narrow)["redis"]["breaker"], "closed");
     assert_eq!(stats(&narrow)["redis"]["errors"]["other"], 0);
-    assert!(narrow.log().contains("does not let this user keep reports"));
+    assert!(narrow.log().contains("takes no reports of instances"));
 }
 
 #[test]
