@@ -69,28 +69,28 @@ fn whatever_redis_does_the_page_says_so_and_when_it_is_over() {
     let url = redis.url();
     let args = ["--queries", "queries", "--redis-url", &url];
     let unslow = Unslow::start_with(&args, &[ECHO], &[]);
-    let mut asker = Asker(0);
-    asker.until_it_says(&unslow, "<b>Reachable</b>");
+    let mut visitor = Asker(0);
+    visitor.until_it_says(&unslow, "<b>Reachable</b>");
     assert!(!says(&unslow, "Problem"));
 
     redis.stop();
-    asker.until_it_says(&unslow, &format!("{REDIS_AWAY}timeout)"));
+    visitor.until_it_says(&unslow, &format!("{REDIS_AWAY}timeout)"));
     redis.cont();
     until_it_is_over(&unslow, REDIS_AWAY);
 
     redis.kill();
-    asker.until_it_says(&unslow, REDIS_AWAY);
+    visitor.until_it_says(&unslow, REDIS_AWAY);
     until_it_says(&unslow, "The other instances are not seen");
     redis.start_again();
     until_it_is_over(&unslow, REDIS_AWAY);
     until_it_is_over(&unslow, "The other instances are not seen");
 
     assert_eq!(redis.command("REPLICAOF 127.0.0.1 1"), "+OK");
-    asker.until_it_says(&unslow, "read only");
+    visitor.until_it_says(&unslow, "read only");
     redis.command("REPLICAOF NO ONE");
     redis.command("CONFIG SET maxmemory-policy noeviction");
     redis.command("CONFIG SET maxmemory 1");
-    asker.until_it_says(&unslow, "out of memory");
+    visitor.until_it_says(&unslow, "out of memory");
     until_it_says(&unslow, "Redis takes nothing more when its");
     until_it_says(&unslow, "Redis takes no reports of instances");
     redis.command("CONFIG SET maxmemory 0");
@@ -99,7 +99,7 @@ fn whatever_redis_does_the_page_says_so_and_when_it_is_over() {
 
     redis.command("CONFIG SET requirepass other");
     redis.command("CLIENT KILL TYPE normal");
-    asker.until_it_says(&unslow, &format!("{REDIS_AWAY}auth)"));
+    visitor.until_it_says(&unslow, &format!("{REDIS_AWAY}auth)"));
 }
 
 #[test]
@@ -108,41 +108,38 @@ fn whatever_the_database_does_the_page_says_so_and_when_it_is_over() {
     let database = server.database();
     let ini = original(&server, &database, &redis) + "[database]\nstatement_timeout=1s\n";
     let unslow = start(&ini, &[ECHO, SHORT, HELD]);
-    let mut asker = Asker(0);
+    let mut visitor = Asker(0);
     assert_eq!(unslow.get("/q/short.json").status, 200);
-    assert_eq!(asker.ask(&unslow), 200);
+    assert_eq!(visitor.ask(&unslow), 200);
     until_it_says(&unslow, "<b>Reachable</b>");
 
     // A load is under way, and the page does not wait for it.
-    let asked = {
-        server.stop();
-        let asked = unslow.send("GET", "/q/held.json", &[]);
-        until("a load is under way", || {
-            unslow.numbers("held")["loads_in_flight"] == 1
-        });
-        page(&unslow);
-        assert_eq!(unslow.numbers("held")["requests"], 0, "it is not answered");
-        asked
-    };
+    server.stop();
+    let asked = unslow.send("GET", "/q/held.json", &[]);
+    until("a load is under way", || {
+        unslow.numbers("held")["loads_in_flight"] == 1
+    });
+    page(&unslow);
+    assert_eq!(unslow.numbers("held")["requests"], 0, "it is not answered");
     assert!(asked.answer().status >= 500);
-    asker.until_it_says(&unslow, DATABASE_AWAY);
+    visitor.until_it_says(&unslow, DATABASE_AWAY);
     server.cont();
     until_it_is_over(&unslow, DATABASE_AWAY);
 
     server.kill();
-    asker.until_it_says(&unslow, DATABASE_AWAY);
+    visitor.until_it_says(&unslow, DATABASE_AWAY);
     until("the stale copy is counted as what it is", || {
         assert_eq!(unslow.get("/q/short.json").status, 200);
         unslow.numbers("short")["stale_load_error"].as_u64() > Some(0)
     });
-    assert_eq!(asker.ask(&unslow), 503);
+    assert_eq!(visitor.ask(&unslow), 503);
     until("so is who got nothing", || {
         says(&unslow, "got no value: echo")
     });
     assert!(says(&unslow, "failed: "), "loads that did");
 
     redis.kill();
-    asker.until_it_says(&unslow, REDIS_AWAY);
+    visitor.until_it_says(&unslow, REDIS_AWAY);
     assert!(says(&unslow, DATABASE_AWAY), "both are said");
     for secret in ["secret", &database, "127.0.0.1:"] {
         assert!(!says(&unslow, secret), "{secret} is shown");
@@ -151,5 +148,5 @@ fn whatever_the_database_does_the_page_says_so_and_when_it_is_over() {
     redis.start_again();
     until_it_is_over(&unslow, DATABASE_AWAY);
     until_it_is_over(&unslow, REDIS_AWAY);
-    assert_eq!(asker.ask(&unslow), 200);
+    assert_eq!(visitor.ask(&unslow), 200);
 }
