@@ -14,7 +14,7 @@ use crate::app::format::printable;
 use crate::flags;
 use crate::settings::Settings;
 use crate::stats::Snapshot;
-use crate::view::{NotReloaded, StatsPage, StatsSort, export};
+use crate::view::{Here, NotReloaded, StatsPage, StatsSort, export};
 
 /// Where nobody says how wide a line may be.
 const WIDTH: usize = 80;
@@ -100,6 +100,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
         refresh: None,
         evicted: None,
         script: "",
+        here: Here::All,
         not_reloaded: refused.as_ref().map(|last| NotReloaded {
             at: &last.at,
             message: &last.message,

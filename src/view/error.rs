@@ -30,8 +30,12 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
         }
         @if let Some(words) = advice(failure.status) { p.hint { (words) } }
         p.actions {
-            a.button href="/" { "Home" }
-            a href="/q" { "All queries" }
+            @if frame.here.has_queries() {
+                a.button href="/" { "Home" }
+                a href="/q" { "All queries" }
+            } @else {
+                a.button href="/stats" { "Statistics" }
+            }
         }
     };
     frame.page(heading, Place::Elsewhere, false, &content)

@@ -18,6 +18,38 @@ pub struct Frame<'a> {
     pub assets: &'a Assets,
     /// This program's version; `None` where the client may not know it.
     pub version: Option<&'a str>,
+    /// Which other pages there are.
+    pub here: Here,
+}
+
+/// Which pages there are at the address that a page was asked for at: nothing links to one that is
+/// not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Here {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of queries; operators have an address of their own.
+    Queries,
+    /// Those of operators.
+    Operators,
+}
+
+impl Here {
+    /// Whether home, the catalog and the queries are there.
+    pub(super) fn has_queries(self) -> bool {
+        self != Here::Operators
+    }
+
+    /// Whether the statistics are there.
+    pub(super) fn has_stats(self) -> bool {
+        self != Here::Queries
+    }
+
+    /// The page that everything begins with.
+    pub(super) fn first(self) -> &'static str {
+        if self.has_queries() { "/" } else { "/stats" }
+    }
 }
 
 /// The place of a page in the navigation.
@@ -64,15 +96,19 @@ impl Frame<'_> {
                     a.skip href="#content" { "Skip to the content" }
                     header.top {
                         div.inside {
-                            a.brand href="/" { (mark()) "unslow" }
+                            a.brand href=(self.here.first()) { (mark()) "unslow" }
                             nav aria-label="Pages" {
-                                (nav_link("/", "Home", (place == Place::Home).then_some("page")))
-                                (nav_link("/q", "Queries", match place {
-                                    Place::Catalog => Some("page"),
-                                    Place::Query => Some("true"),
-                                    _ => None,
-                                }))
-                                (nav_link("/stats", "Statistics", (place == Place::Stats).then_some("page")))
+                                @if self.here.has_queries() {
+                                    (nav_link("/", "Home", (place == Place::Home).then_some("page")))
+                                    (nav_link("/q", "Queries", match place {
+                                        Place::Catalog => Some("page"),
+                                        Place::Query => Some("true"),
+                                        _ => None,
+                                    }))
+                                }
+                                @if self.here.has_stats() {
+                                    (nav_link("/stats", "Statistics", (place == Place::Stats).then_some("page")))
+                                }
                             }
                         }
                     }

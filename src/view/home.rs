@@ -139,7 +139,7 @@ fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
             a href={ "/q/" (query.name) ".json" } { "JSON" }
             a href={ "/q/" (query.name) ".csv" } { "CSV" }
             a href="/q" { "All queries" }
-            a href="/stats" { "What the cache saves" }
+            @if frame.here.has_stats() { a href="/stats" { "What the cache saves" } }
         }
     };
     frame.page(query.title, Place::Home, false, &content)
@@ -153,6 +153,7 @@ fn section(label: &str, value: &str) -> Markup {
 mod tests {
     use super::super::Assets;
     use super::*;
+    use crate::view::Here;
 
     #[test]
     fn an_outline_that_was_kept_fills_to_the_same_page() {
@@ -163,6 +164,7 @@ mod tests {
         let frame = Frame {
             assets: &assets,
             version: None,
+            here: Here::All,
         };
         let page = Home {
             query: QueryInfo {

@@ -31,7 +31,7 @@ use crate::query::{Param, Query};
 
 pub use catalog::catalog;
 pub use error::{ErrorPage, error};
-pub use frame::{Assets, Frame};
+pub use frame::{Assets, Frame, Here};
 pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};

@@ -84,7 +84,11 @@ pub(super) fn respond_with(
             failure: said.failure(context),
             suggestion,
         };
-        body::page(said.status, view::error(&site.frame(), &page), context)
+        let frame = view::Frame {
+            here: site.here(context),
+            ..site.frame()
+        };
+        body::page(said.status, view::error(&frame, &page), context)
     } else {
         if let Some(near) = suggestion {
             said.message = format!("{}; did you mean {near:?}?", said.message);

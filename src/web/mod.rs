@@ -39,7 +39,7 @@ use crate::cache::Reply;
 use crate::logging::AccessLog;
 use crate::outcome::Outcome;
 use crate::query::Query;
-use crate::view;
+use crate::view::{self, Here};
 
 pub use connection::{Audience, Connection, Manner, Reception};
 pub use guard::around;
@@ -94,11 +94,25 @@ impl Site {
         self.parting.store(true, Ordering::Relaxed);
     }
 
-    /// What stands around every page. The version is for those who may see `/stats` alone.
+    /// What stands around every page of queries. The version is for those who may see `/stats`
+    /// alone.
     fn frame(&self) -> view::Frame<'_> {
         view::Frame {
             assets: &self.assets.urls,
             version: None,
+            here: if self.app.settings.stats_bind.is_empty() {
+                Here::All
+            } else {
+                Here::Queries
+            },
+        }
+    }
+
+    /// Which pages there are where this request came in.
+    fn here(&self, context: &context::Context) -> Here {
+        match context.audience {
+            Audience::Operators => Here::Operators,
+            Audience::Everyone | Audience::Visitors => self.frame().here,
         }
     }
 

@@ -168,9 +168,11 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         }),
         evicted: site.evictions.look(snapshot, context.started),
         script: &site.assets.stats_script,
+        here: site.here(context),
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),
+        here: site.here(context),
         ..site.frame()
     };
     let markup = if asked.part {

@@ -33,6 +33,20 @@ fn assert_apart(visitors: SocketAddr, operators: SocketAddr) {
     for path in ["/stats", "/stats.json", "/st%61ts"] {
         assert_eq!(status(operators, path), 200, "{path}");
     }
+    for (address, pages) in [
+        (visitors, ["/", "/q", "/nowhere"]),
+        (operators, ["/stats", "/nowhere", "/q/version"]),
+    ] {
+        for page in pages {
+            let (_, text) = Client::new(address, page).ask(true).unwrap();
+            for link in text.split("href=\"").skip(1) {
+                let link = link.split(['"', '#']).next().unwrap();
+                if link.starts_with('/') {
+                    assert_eq!(status(address, link), 200, "{link} on {page}");
+                }
+            }
+        }
+    }
     for path in ["/healthz", "/readyz"] {
         assert_eq!(
             (status(visitors, path), status(operators, path)),

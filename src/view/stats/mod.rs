@@ -16,7 +16,7 @@ mod words;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::frame::Place;
+use super::frame::{Here, Place};
 use super::race::{Comparison, Race};
 use super::verdict::{self, Level, Verdict};
 use super::{Frame, format};
@@ -40,6 +40,8 @@ pub struct StatsPage<'a> {
     pub evicted: Option<Evicted>,
     /// The address of the script that keeps the page up to date.
     pub script: &'a str,
+    /// Whether there are pages of queries to link to.
+    pub here: Here,
 }
 
 /// A reload that changed nothing.

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::super::frame::Here;
 use super::columns::{COLUMNS, Group, Row};
 use super::{StatsPage, address};
 use crate::stats::QuerySnapshot;
@@ -18,7 +19,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
                 }
                 thead { (groups()) (headings(page)) }
                 tbody {
-                    @for row in &rows { (query(row)) }
+                    @for row in &rows { (query(row, page.here)) }
                     @if rows.is_empty() { tr.none { td colspan=(COLUMNS.len() + 1) { "No queries" } } }
                 }
                 @if rows.len() > 1 {
@@ -70,12 +71,13 @@ fn begins(place: usize) -> bool {
     place == 0 || COLUMNS[place - 1].group != COLUMNS[place].group
 }
 
-fn query(row: &QuerySnapshot) -> Markup {
+fn query(row: &QuerySnapshot, here: Here) -> Markup {
     html! {
         tr id={ "q-" (row.query) } {
             th scope="row" {
                 @if row.removed { (row.query) " (removed)" }
-                @else { a href={ "/q/" (row.query) } { (row.query) } }
+                @else if here.has_queries() { a href={ "/q/" (row.query) } { (row.query) } }
+                @else { (row.query) }
             }
             (cells(&Row::One(row)))
         }

@@ -5,6 +5,7 @@
 use super::super::stats::{Evicted, NotReloaded, StatsSort};
 use super::*;
 use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Snapshot};
+use crate::view::Here;
 
 /// All that is said, one line each.
 fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {
@@ -15,6 +16,7 @@ fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<
         not_reloaded: None,
         evicted: None,
         script: "",
+        here: Here::All,
     };
     change(&mut page);
     let found = verdicts(&page).into_iter();

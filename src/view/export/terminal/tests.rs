@@ -2,7 +2,7 @@
 
 use super::super::samples;
 use super::*;
-use crate::view::StatsSort;
+use crate::view::{Here, StatsSort};
 
 fn page(snapshot: &Snapshot, width: usize) -> String {
     let page = StatsPage {
@@ -11,6 +11,7 @@ fn page(snapshot: &Snapshot, width: usize) -> String {
         refresh: None,
         evicted: None,
         script: "",
+        here: Here::All,
         not_reloaded: None,
     };
     terminal(&page, width)

@@ -10,7 +10,7 @@ mod numbers;
 mod queries;
 mod stats;
 
-use super::super::{Assets, Failure, Frame, Provenance, QueryInfo};
+use super::super::{Assets, Failure, Frame, Here, Provenance, QueryInfo};
 use crate::outcome::{Outcome, Tier};
 use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
 
@@ -27,6 +27,7 @@ pub(super) fn pages(text: impl Fn(&str) -> String) -> Vec<(String, Markup)> {
     let frame = Frame {
         assets: &assets,
         version: Some("0.1.0"),
+        here: Here::All,
     };
     let world = World::new(&text);
     let mut pages = Vec::new();

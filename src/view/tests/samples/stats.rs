@@ -1,6 +1,6 @@
 //! The statistics page in its states; the numbers themselves are made up in `numbers`.
 
-use super::super::super::{Evicted, Frame, NotReloaded, StatsPage, StatsSort, stats};
+use super::super::super::{Evicted, Frame, Here, NotReloaded, StatsPage, StatsSort, stats};
 use super::numbers;
 use super::{Pages, World};
 use crate::stats::Snapshot;
@@ -43,5 +43,6 @@ fn page(snapshot: &Snapshot) -> StatsPage<'_> {
         not_reloaded: None,
         evicted: None,
         script: "stats.js",
+        here: Here::All,
     }
 }
