@@ -166,6 +166,7 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
     let frame = view::Frame {
         assets: &assets,
         version: None,
+        here: view::Here::All,
     };
     criterion.bench_function("the page /", |b| {
         b.iter(|| view::home(&frame, black_box(&home())).into_string());

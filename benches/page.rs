@@ -25,6 +25,7 @@ fn main() {
     let frame = view::Frame {
         assets: &assets,
         version: Some("0.1.0"),
+        here: view::Here::All,
     };
     let snapshot = snapshot();
     let page = view::StatsPage {
@@ -34,6 +35,8 @@ fn main() {
         not_reloaded: None,
         evicted: None,
         script: "/static/stats-0123abcd.js",
+        here: view::Here::All,
+        lines_lost: 0,
     };
     criterion.bench_function("the page /stats, 200 queries", |b| {
         b.iter(|| view::stats(&frame, black_box(&page)).into_string());

@@ -1,6 +1,7 @@
 //! `unslow stats`: the page `/stats` of a running server as a table on the terminal, once or again
 //! and again. What stands in it is `view`'s; how it gets onto the screen is decided here.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,11 +88,19 @@ fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
 #[derive(Deserialize)]
 struct Beside {
     daemon: Option<Stand>,
+    #[serde(default)]
+    logs: Logs,
+}
+
+#[derive(Deserialize, Default)]
+struct Logs {
+    /// Of each log.
+    lost: BTreeMap<String, u64>,
 }
 
 fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
     let snapshot: Snapshot = serde_json::from_slice(json)?;
-    let Beside { daemon } = serde_json::from_slice(json)?;
+    let Beside { daemon, logs } = serde_json::from_slice(json)?;
     let last = daemon.and_then(|daemon| daemon.last_reload);
     let refused = last.filter(|last| !last.ok);
     let page = StatsPage {
@@ -101,6 +110,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
         evicted: None,
         script: "",
         here: Here::All,
+        lines_lost: logs.lost.values().sum(),
         not_reloaded: refused.as_ref().map(|last| NotReloaded {
             at: &last.at,
             message: &last.message,

@@ -59,6 +59,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(redis_memory(page));
     found.extend(evictions(page));
     found.extend(instances(page));
+    found.extend(logs(page));
     found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
@@ -78,6 +79,11 @@ fn database(page: &StatsPage<'_>) -> Vec<Verdict> {
         found.push((
             Level::Problem,
             format!("The database’s breaker is {}{class}.", database.breaker),
+        ));
+    } else if database.last_error.is_some() {
+        found.push((
+            Level::Attention,
+            format!("The database answers, and complains{class}."),
         ));
     }
     if database.listening == Some(false) && database.up != Some(false) {
@@ -112,6 +118,16 @@ fn is_tripped(breaker: &str) -> bool {
 fn in_brackets(class: Option<&str>) -> String {
     class.map_or_else(String::new, |class| {
         format!(" ({})", class.replace('_', " "))
+    })
+}
+
+fn logs(page: &StatsPage<'_>) -> Option<Verdict> {
+    (page.lines_lost > 0).then(|| {
+        let lines = format::counted(page.lines_lost, "line");
+        let words = format!(
+            "{lines} of logs could not be written since the start. Is a disk full, or syslog away?"
+        );
+        (Level::Attention, words)
     })
 }
 

@@ -156,7 +156,7 @@ fn everything(site: &Site, snapshot: Snapshot) -> Everything {
 }
 
 fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> HttpResponse {
-    let stand = site.app.standing.now();
+    let (stand, lines) = (site.app.standing.now(), logging::lost());
     let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
     let page = view::StatsPage {
         snapshot,
@@ -169,6 +169,7 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         evicted: site.evictions.look(snapshot, context.started),
         script: &site.assets.stats_script,
         here: site.here(context),
+        lines_lost: lines.error + lines.access + lines.syslog,
     };
     let frame = view::Frame {
         version: Some(env!("CARGO_PKG_VERSION")),

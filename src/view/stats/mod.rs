@@ -42,6 +42,8 @@ pub struct StatsPage<'a> {
     pub script: &'a str,
     /// Whether there are pages of queries to link to.
     pub here: Here,
+    /// Lines of logs that did not reach their place, since the start.
+    pub lines_lost: u64,
 }
 
 /// A reload that changed nothing.

@@ -17,6 +17,7 @@ fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<
         evicted: None,
         script: "",
         here: Here::All,
+        lines_lost: 0,
     };
     change(&mut page);
     let found = verdicts(&page).into_iter();
@@ -241,4 +242,24 @@ fn instances_that_differ_are_without_their_database_or_not_seen_are_said() {
     let mut snapshot = well();
     snapshot.instances.alone_because = Some("no redis".to_owned());
     assert_eq!(said(&snapshot).len(), 1);
+}
+
+#[test]
+fn a_database_that_takes_no_more_connections_is_said_though_it_answers() {
+    let words = one(|snapshot| snapshot.database.last_error = Some("full".to_owned()));
+    assert_eq!(
+        words,
+        "Attention: The database answers, and complains (full)."
+    );
+}
+
+#[test]
+fn lines_of_logs_that_were_lost_are_said() {
+    let said = said_of(&well(), |page| page.lines_lost = 1);
+    assert!(
+        said.iter()
+            .any(|words| words.starts_with("Attention: 1 line of logs could not"))
+    );
+    let said = said_of(&well(), |_| {});
+    assert!(!said.iter().any(|words| words.contains("logs")), "{said:?}");
 }

@@ -12,6 +12,7 @@ fn page(snapshot: &Snapshot, width: usize) -> String {
         evicted: None,
         script: "",
         here: Here::All,
+        lines_lost: 0,
         not_reloaded: None,
     };
     terminal(&page, width)

@@ -44,5 +44,6 @@ fn page(snapshot: &Snapshot) -> StatsPage<'_> {
         evicted: None,
         script: "stats.js",
         here: Here::All,
+        lines_lost: 0,
     }
 }
