@@ -111,6 +111,8 @@ chromium:
 	@.ci/install chromium
 axe: cargo
 	@.ci/install axe
+schemathesis: cargo
+	@.ci/install schemathesis
 components: cargo
 	@.ci/install components
 wrk:

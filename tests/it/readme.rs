@@ -57,3 +57,20 @@ fn every_make_target_that_the_readme_names_exists() {
     }
     assert!(named > 0, "the README names no make target");
 }
+
+/// make takes a phony target without a rule for done.
+#[test]
+fn every_phony_make_target_has_a_rule() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile");
+    let makefile = fs::read_to_string(path).expect("Makefile can be read");
+    let makefile = makefile.replace("\\\n", "");
+    let (_, names) = makefile
+        .split_once("\n.PHONY:")
+        .expect("the Makefile names its phony targets");
+    for name in names.lines().next().unwrap_or_default().split_whitespace() {
+        assert!(
+            makefile.contains(&format!("\n{name}:")),
+            "make {name} is a phony target without a rule: nothing would be done"
+        );
+    }
+}
