@@ -25,7 +25,7 @@ usage: ./rehearse.sh [OPTIONS]
   --program FILE        the unslow to rehearse with; else ./unslow, else the one in PATH
   --upgrade-to FILE     the program to upgrade to; else a copy of the same
   --front WHICH         nginx, haproxy or both (default): what the clients ask through
-  --seconds N           how long each phase lasts at least (default 10)
+  --seconds N           how long each phase lasts at least (default 10, at least 4)
   --clients N           clients of each front (default 16)
   --phases LIST         some of $ALL_PHASES
   --without DEFENCE     retries: the fronts pass no request on to another instance
@@ -70,7 +70,7 @@ case $front in
   *) wrong_usage "--front is nginx, haproxy or both, not $front" ;;
 esac
 case $without in '' | retries | redis) ;; *) wrong_usage "--without takes retries or redis, not $without" ;; esac
-[[ $seconds =~ ^[1-9][0-9]{0,3}$ ]] || wrong_usage "--seconds is a whole number from 1 on, not $seconds"
+[[ $seconds =~ ^[1-9][0-9]{0,3}$ ]] && [ "$seconds" -ge 4 ] || wrong_usage "--seconds is a whole number from 4 to 9999, not $seconds"
 [[ $clients =~ ^[1-9][0-9]{0,2}$ ]] || wrong_usage "--clients is a number from 1 to 999, not $clients"
 IFS=, read -r -a wanted <<<"$phases"
 [ ${#wanted[@]} -gt 0 ] || wrong_usage "--phases names none; known: $ALL_PHASES"

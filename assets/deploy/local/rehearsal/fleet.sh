@@ -117,10 +117,11 @@ start_fronts() {
   done
 }
 
-# A front's configuration; where retries are to be left out, without the lines that are marked so.
+# A front's configuration; on request without what has it ask another instance.
 front_file() {
   if [ "$without" = retries ]; then
-    filled "$1" | sed -e 's/proxy_next_upstream .*# retries/proxy_next_upstream off;/' -e 's/retries 3 # retries/retries 0/' -e '/# retries$/d'
+    filled "$1" | sed -E -e 's/proxy_next_upstream .*/proxy_next_upstream off;/' -e '/proxy_next_upstream_t/d' \
+      -e 's/^( *retries) .*/\1 0/' -e '/option redispatch|retry-on|disable-l7-retry/d'
   else
     filled "$1"
   fi

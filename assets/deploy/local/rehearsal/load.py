@@ -27,6 +27,11 @@ class Wrong(Exception):
     """An answer that is not what it must be."""
 
 
+def begin(body):
+    """The first words of a body, in one line."""
+    return " ".join(body.split())[:160]
+
+
 class Connection:
     """One connection to a front."""
 
@@ -73,16 +78,16 @@ class Load:
     def check(self, path, key, status, body):
         """How old the answer is, in seconds; none for a page, which does not say."""
         if status != 200:
-            raise Wrong(f"status {status}: {body[:200]}")
+            raise Wrong(f"status {status}: {begin(body)}")
         if path == "/":
             if "Database Version" not in body or self.version not in body:
-                raise Wrong(f"another page: {body[:200]}")
+                raise Wrong(f"another page: {begin(body)}")
             return 0.0
         answer = json.loads(body)
         row = answer["rows"][0]
         loaded = row.pop("loaded_at")
         if answer != {"ok": True, "rows": [{"key": key, "database_version": self.version}], "truncated": False}:
-            raise Wrong(f"another answer than that of key {key}: {body[:200]}")
+            raise Wrong(f"another answer than that of key {key}: {begin(body)}")
         return time.time() - loaded
 
     async def client(self, front, address, close):
@@ -126,9 +131,10 @@ async def counters(instances):
             _, body, _ = await asyncio.wait_for(connection.get("/stats.json", True), PATIENCE)
             connection.close()
             numbers = json.loads(body)
-            # Those that run have begun, and it is beginnings that the database counts.
-            begun = numbers["total"]["loads"] + numbers["total"]["loads_in_flight"]
-            counts[name] = {"instance": numbers["instance"]["id"], "loads": begun}
+            total = numbers["total"]
+            # Without those that the database was too far away for: it has not heard of them.
+            reached = total["loads"] - total["load_errors_by_class"]["unavailable"]
+            counts[name] = {"instance": numbers["instance"]["id"], "loads": reached}
         except (OSError, EOFError, asyncio.TimeoutError, ValueError, LookupError, Wrong):
             counts[name] = None
     return counts
