@@ -70,7 +70,7 @@ case $front in
   *) wrong_usage "--front is nginx, haproxy or both, not $front" ;;
 esac
 case $without in '' | retries | redis) ;; *) wrong_usage "--without takes retries or redis, not $without" ;; esac
-[[ $seconds =~ ^[1-9][0-9]{0,3}$ ]] && [ "$seconds" -ge 4 ] || wrong_usage "--seconds is a whole number from 4 to 9999, not $seconds"
+[[ $seconds =~ ^([4-9]|[1-9][0-9]{1,3})$ ]] || wrong_usage "--seconds is a whole number from 4 to 9999, not $seconds"
 [[ $clients =~ ^[1-9][0-9]{0,2}$ ]] || wrong_usage "--clients is a number from 1 to 999, not $clients"
 IFS=, read -r -a wanted <<<"$phases"
 [ ${#wanted[@]} -gt 0 ] || wrong_usage "--phases names none; known: $ALL_PHASES"
