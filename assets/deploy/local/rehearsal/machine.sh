@@ -22,7 +22,7 @@ postgres_programs() {
 find_programs() {
   local missing=() name
   if [ -z "$program" ]; then
-    if [ -x "$here/unslow" ]; then program=$here/unslow; else program=$(command -v unslow || true); fi
+    if [ -x "$here/unslow" ]; then program=$here/unslow; else program=$(type -P unslow || true); fi
   fi
   [ -n "$program" ] || fail "there is no unslow here: copy it to $here/unslow, or name it with --program FILE"
   for name in "$program" ${upgrade_to:+"$upgrade_to"}; do
