@@ -15,7 +15,7 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere check-deploy smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
+        check-static check-elsewhere check-deploy rehearse smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
 build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
@@ -86,6 +86,9 @@ check-static: build ## Check dist/unslow: static, small, quick to start, at home
 
 check-deploy: cargo ## Check what `unslow deploy` writes: Terraform's tests, checkov, cloud-init, shellcheck
 	@CARGO="$(CARGO)" .ci/check-deploy
+
+rehearse: build servers ## Rehearse a fleet: dist/unslow three times behind nginx and HAProxy (ARGS="--help" says what else)
+	@assets/deploy/local/rehearse.sh --program dist/unslow $(ARGS)
 
 smoke: build ## Start dist/unslow, ask it for its pages, end it
 	.ci/smoke dist/unslow

@@ -15,7 +15,7 @@ use super::generations::Rank;
 use super::lease::Lease;
 use super::purge::PurgeKind;
 use super::recheck::{Glance, learn, mistrust};
-use super::{Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
+use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
 use crate::stats::{LoadEnd, LoadError, QueryStats, Refused, Trigger};
@@ -75,6 +75,17 @@ impl Order {
     }
 }
 
+impl Cache {
+    /// Waits for the loads under way, so that the other instances find in Redis what they bring, and
+    /// no lease is left behind. Returns at once where there is no Redis: nobody would have anything
+    /// of them. Cancel-safe; has no end of its own while new loads begin.
+    pub async fn loads_end(&self) {
+        if self.inner.redis.is_some() {
+            self.inner.flights.ended().await;
+        }
+    }
+}
+
 impl Inner {
     /// Begins a flight's work and returns at once.
     pub(super) fn take_off<F, Fut>(
@@ -88,8 +99,10 @@ impl Inner {
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let inner = Arc::clone(self);
+        let under_way = self.flights.under_way();
         let task = self.engine.spawn(async move {
             inner.fly(flight, order, load).await;
+            drop(under_way);
         });
         task.abort_handle()
     }

@@ -2,6 +2,7 @@
 //! leads and how a flight ends; what a `waiter` hears is in its file, what is listed meanwhile and
 //! remembered afterwards is on the `board`, what is done in flight is `fill`'s.
 
+mod aloft;
 mod board;
 mod waiter;
 
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use aloft::Aloft;
+pub(super) use aloft::UnderWay;
 use board::{Board, Listed, Memo, Remembered, Signals};
 use waiter::News;
 pub(super) use waiter::{End, Waiter, Word};
@@ -45,6 +48,7 @@ pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 /// All flights of this process.
 pub(super) struct Flights {
     board: Mutex<Board>,
+    aloft: Aloft,
     clock: Clock,
 }
 
@@ -73,6 +77,7 @@ impl Flights {
     pub(super) fn new(clock: Clock) -> Arc<Flights> {
         Arc::new(Flights {
             board: Mutex::default(),
+            aloft: Aloft::default(),
             clock,
         })
     }
@@ -160,6 +165,16 @@ impl Flights {
         if let Some(listed) = self.lock().flying.get(digest) {
             listed.signals.nudge.notify_one();
         }
+    }
+
+    /// Counts the work of one flight as under way, until what this gives is dropped.
+    pub(super) fn under_way(&self) -> UnderWay {
+        self.aloft.one_more()
+    }
+
+    /// Until no flight's work is under way. Cancel-safe.
+    pub(super) async fn ended(&self) {
+        self.aloft.none().await;
     }
 
     /// Forgets which loads failed.

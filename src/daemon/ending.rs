@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::control::{Answer, Phase, Request, Status};
 use super::master::{Master, Question};
@@ -52,12 +53,13 @@ impl Master {
         self.questions = questions;
         if !drained {
             tracing::info!("asked again: ending now");
-            let _ = tokio::time::timeout(IMPATIENT, self.cut_off()).await;
+            let _ = timeout(IMPATIENT, self.cut_off()).await;
         }
         self.app.leave().await;
     }
 
-    /// Retires all generations and waits for their ends.
+    /// Retires all generations and waits for their ends, and then for what they had begun to load
+    /// behind their answers.
     async fn drain(&mut self, end: End) {
         if let Some(generation) = &self.serving
             && end == End::Stopped
@@ -65,11 +67,20 @@ impl Master {
             generation.say_not_ready();
             tokio::time::sleep(self.app.settings.server.drain_delay).await;
         }
+        let begun = Instant::now();
         if let Some(generation) = self.serving.take() {
             self.watchdog.looks_at(None);
             self.retire(generation).await;
         }
+        if end == End::Stopped {
+            // Who comes from now on is to look elsewhere at once, and not to wait here for nobody.
+            self.listeners.close();
+        }
         while self.retiring.join_next().await.is_some() {}
+        let patience = self.app.settings.server.graceful_timeout;
+        let left = patience.saturating_sub(begun.elapsed());
+        // What is not done by then is done anew by another instance, once the lease has run out.
+        let _ = timeout(left, self.app.cache.loads_end()).await;
     }
 
     pub(super) async fn end_now(&mut self) -> End {

@@ -195,8 +195,8 @@ impl Listeners {
 
     /// Has nobody connect here any more, whoever else still holds these sockets. Those that
     /// somebody else has bound stay as they are.
-    pub fn close(self) {
-        for one in self.0 {
+    pub fn close(&self) {
+        for one in &self.0 {
             if !matches!(one.bind, Bind::Fd(_)) {
                 one.socket.close();
             }

@@ -44,9 +44,8 @@ fn assets() -> std::path::PathBuf {
 
 fn kinds() -> Vec<String> {
     let entries = fs::read_dir(assets()).unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Whether a text names a file in code marks: by its path, or by a folder that it is in.

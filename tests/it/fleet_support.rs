@@ -120,9 +120,14 @@ impl Fleet {
         std::mem::replace(&mut self.redis, Redis::start())
     }
 
+    /// One of the instances, which from now on counts as one that does not run.
+    pub(crate) fn take(&mut self, number: usize) -> Unslow {
+        self.instances[number].take().expect("it is running")
+    }
+
     /// Ends one as `kill -9` does.
     pub(crate) fn kill(&mut self, number: usize) {
-        let instance = self.instances[number].take().expect("it is running");
+        let instance = self.take(number);
         instance.signal(Signal::SIGKILL);
         instance.wait();
     }

@@ -20,6 +20,7 @@ mod counters_forms;
 mod crowds;
 mod daemon_clients;
 mod daemon_commands;
+mod daemon_ending;
 mod daemon_held;
 mod daemon_home;
 mod daemon_identity;

@@ -130,7 +130,7 @@ impl Listening {
     }
 
     /// Has nobody connect here any more, whoever else still holds this socket.
-    pub(in crate::server) fn close(self) {
+    pub(in crate::server) fn close(&self) {
         // It may be closed already, which is what was wanted.
         let _ = SockRef::from(&self.descriptor()).shutdown(Shutdown::Read);
     }

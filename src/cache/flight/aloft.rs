@@ -1,0 +1,51 @@
+//! How many flights are under way, with what their leaders do after everybody has been told: so
+//! that a process can wait for the last of them before it ends.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// The count of what is under way.
+#[derive(Debug, Default)]
+pub(super) struct Aloft(Arc<watch::Sender<usize>>);
+
+/// One that is under way; dropped when all is done.
+pub(in crate::cache) struct UnderWay(Arc<watch::Sender<usize>>);
+
+impl Aloft {
+    pub(super) fn one_more(&self) -> UnderWay {
+        self.0.send_modify(|count| *count += 1);
+        UnderWay(Arc::clone(&self.0))
+    }
+
+    /// Until there is none. Cancel-safe.
+    pub(super) async fn none(&self) {
+        let mut count = self.0.subscribe();
+        // The sender is in `self`, so it cannot be gone.
+        let _ = count.wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_waited_until_the_last_one_has_ended() {
+        let aloft = Aloft::default();
+        assert!(aloft.none().now_or_never().is_some());
+        let (one, other) = (aloft.one_more(), aloft.one_more());
+        drop(one);
+        assert!(aloft.none().now_or_never().is_none());
+        drop(other);
+        assert!(aloft.none().now_or_never().is_some());
+    }
+}
