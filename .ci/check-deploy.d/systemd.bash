@@ -150,6 +150,7 @@ can_boot() {
   local lacks=()
   [ "$(id -u)" = 0 ] || lacks+=('to be root')
   unshare --mount --pid --fork --cgroup --net true 2>/dev/null || lacks+=('namespaces')
+  "$here/boot" --can || lacks+=('a cgroup v2 to make groups in')
   [ -x /lib/systemd/systemd ] || lacks+=('systemd')
   [ -L /lib ] || lacks+=('a system with /usr merged')
   for tool in redis-server redis-cli openssl curl; do

@@ -114,10 +114,18 @@ fn service(settings: &Settings, place: &Place, sockets: &[Passed<'_>]) -> String
         &mut text,
         &format!("ExecReload={program} reload{config} {pidfile}"),
     );
+    line(
+        &mut text,
+        "# Waits for the end. systemd itself would kill a process that came by an upgrade without waiting\n\
+         # for it, since it has not started it.",
+    );
+    line(
+        &mut text,
+        &format!("ExecStop={program} stop{config} {pidfile}"),
+    );
     text.push_str(
         "# Fed only while every worker answers.\n\
          WatchdogSec=30\n\
-         # The process ends the others itself; what is left at the time limit is killed.\n\
          KillMode=mixed\n",
     );
     line(&mut text, &format!("TimeoutStartSec={start}"));
