@@ -1,0 +1,121 @@
+//! Instances behind the front proxies that end, are killed, refuse or break off: whom that reaches.
+
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+
+use crate::front_support::{Crowd, Fake, STRANGER, address, instance};
+use crate::servers::front::{Front, Kind};
+use crate::servers::wait_until as until;
+
+/// An answer that is the same from each instance.
+const PATH: &str = "/q/version.json";
+
+#[test]
+fn of_three_instances_one_ends_and_one_is_killed_and_no_request_is_lost() {
+    for kind in Kind::ALL {
+        let args = ["--ttl", "1h", "--drain-delay", "4s"];
+        let [ended, killed, last] = [(); 3].map(|()| instance(&args));
+        let body = last.get(PATH).text();
+        let all = [&ended, &killed, &last].map(address);
+        let front = Arc::new(Front::start(kind, &all));
+        let crowd = Crowd::begin(&front, PATH, &body, 4);
+        crowd.wait_for_more(50);
+        ended.signal(Signal::SIGTERM);
+        assert!(ended.wait().success(), "{kind:?}");
+        crowd.wait_for_more(50);
+        killed.signal(Signal::SIGKILL);
+        killed.wait();
+        crowd.wait_for_more(100);
+        let lost = crowd.end();
+        assert!(
+            lost.is_empty(),
+            "{kind:?}: {} lost: {:?}",
+            lost.len(),
+            lost.first()
+        );
+    }
+}
+
+#[test]
+fn an_instance_that_refuses_everything_is_passed_over() {
+    for kind in Kind::ALL {
+        let good = instance(&["--ttl", "1h"]);
+        let draining = Fake::start(|_| Some((503, "draining")));
+        let front = Front::start(kind, &[draining.address, address(&good)]);
+        if kind == Kind::Caddy {
+            // It repeats nothing that was answered; it sees at /readyz that nobody is to be sent.
+            let healthy = || (0..8).all(|_| front.get(PATH, &[]).status == 200);
+            until("Caddy has asked /readyz", || {
+                !draining.asked("/readyz").is_empty() && healthy()
+            });
+        }
+        for _ in 0..40 {
+            assert_eq!(front.get(PATH, &[]).status, 200, "{kind:?}");
+        }
+    }
+}
+
+/// As unslow is while its database is away: what has a copy is served, the rest is a 503.
+fn without_database(head: &str) -> Option<(u16, &'static str)> {
+    let is_lost = head.starts_with("GET /q/lost");
+    Some(if is_lost {
+        (503, "no copy")
+    } else {
+        (200, "a copy")
+    })
+}
+
+#[test]
+fn what_no_instance_can_load_leaves_the_way_to_the_others_open() {
+    for kind in Kind::ALL {
+        for number in 1..=3 {
+            let fakes: Vec<_> = (0..number).map(|_| Fake::start(without_database)).collect();
+            let addresses: Vec<_> = fakes.iter().map(|fake| fake.address).collect();
+            let front = Front::start(kind, &addresses);
+            for _ in 0..10 {
+                let lost = front.get("/q/lost", &[]);
+                assert_eq!(
+                    (lost.status, lost.text()),
+                    (503, "no copy".into()),
+                    "{kind:?}"
+                );
+                let copy = front.get("/q/kept", &[]);
+                assert_eq!(
+                    (copy.status, copy.text()),
+                    (200, "a copy".into()),
+                    "{kind:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Breaks off where an answer is due, but for the proxy's checks.
+fn breaks_off(head: &str) -> Option<(u16, &'static str)> {
+    head.contains(" /readyz ").then_some((200, "ready"))
+}
+
+#[test]
+fn a_get_that_breaks_off_is_asked_of_another_and_a_post_is_never_sent_twice() {
+    for kind in Kind::ALL {
+        let breaking = Fake::start(breaks_off);
+        let good = Fake::start(|_| Some((200, "done")));
+        let front = Front::start(kind, &[breaking.address, good.address]);
+        until("a GET met the one that breaks off", || {
+            assert_eq!(front.get("/q/one", &[]).status, 200, "{kind:?}");
+            !breaking.asked("/q/one").is_empty()
+        });
+        let mut sent = 0;
+        until("a POST met it too", || {
+            let length = [("Content-Length", "0")];
+            let answer = front.request(STRANGER, "POST /q/one/purge", &length);
+            sent += 1;
+            let broken = breaking.asked("/q/one/purge").len();
+            let done = good.asked("/q/one/purge").len();
+            assert_eq!(broken + done, sent, "{kind:?}");
+            assert_eq!(answer.status == 200, broken == 0, "{kind:?}");
+            broken > 0
+        });
+    }
+}
