@@ -74,6 +74,10 @@ impl Front {
             let http = another_port(https);
             let mut text = Text(written.clone());
             text.instances(instances);
+            if kind == Kind::Nginx {
+                let tries = |number| format!("proxy_next_upstream_tries {number};");
+                text.swap(&tries(3), &tries(instances.len()));
+            }
             change(&mut text);
             text.swap("unslow.example.com", "localhost");
             let command = match kind {
@@ -131,12 +135,12 @@ impl Text {
         self.0 = kept.fold(String::new(), |text, line| text + line + "\n");
     }
 
-    /// The first one is there; those after it stand in comments.
+    /// The first one is there; the others stand in comments, and so does what is for several.
     fn instances(&mut self, instances: &[SocketAddr]) {
         for (number, address) in instances.iter().enumerate() {
             let placeholder = format!("127.0.0.1:{}", 8000 + number);
             let uncommented = |line: &str| match line.split_once('#') {
-                Some((indent, rest)) if rest.contains(&placeholder) && number > 0 => {
+                Some((indent, rest)) if rest.contains(&placeholder) && instances.len() > 1 => {
                     format!("{indent}{rest}\n")
                 }
                 _ => format!("{line}\n"),
