@@ -1,13 +1,13 @@
 //! What passes through the front proxies: answers as they are, and the truth about who asks.
 
-use crate::front_support::{BEHIND, Fake, OPERATOR, STRANGER, address, ask, from, instance};
-use crate::servers::certificates::Certificates;
-use crate::servers::front::{Front, Kind};
-use crate::servers::wait_until as until;
-use crate::unslow::Unslow;
-
 use std::io::BufReader;
 use std::net::TcpListener;
+
+use crate::front_support::{BEHIND, Fake, OPERATOR, STRANGER, address, ask, instance};
+use crate::servers::certificates::Certificates;
+use crate::servers::front::{Front, Kind, from};
+use crate::servers::wait_until as until;
+use crate::unslow::Unslow;
 
 /// About 12 MB, in rows that differ.
 const LARGE: (&str, &str) = (

@@ -2,22 +2,16 @@
 //! notice every request that is lost, and instances that do as a test says instead of unslow.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version,
-};
-use socket2::{Domain, Socket, Type};
+use rustls::version;
 
 use crate::servers::front::Front;
 use crate::servers::wait_until;
-use crate::unslow::{LOST, Unslow};
+use crate::unslow::Unslow;
 
 /// Where clients are whom nothing is allowed, and where those who may see `/stats`.
 pub(crate) const STRANGER: [u8; 4] = [127, 0, 0, 66];
@@ -42,38 +36,6 @@ pub(crate) const BEHIND: [&str; 8] = [
 
 pub(crate) fn address(unslow: &Unslow) -> SocketAddr {
     unslow.address().parse().unwrap()
-}
-
-/// A connection to `to` from a loopback address.
-pub(crate) fn from(source: [u8; 4], to: SocketAddr) -> Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::from(source)), 0).into())?;
-    socket.connect(&to.into())?;
-    socket.set_read_timeout(Some(LOST))?;
-    Ok(socket.into())
-}
-
-pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
-
-/// A connection on which the handshake is yet to come.
-pub(crate) fn secure(
-    front: &Front,
-    source: [u8; 4],
-    versions: &[&'static SupportedProtocolVersion],
-    alpn: &str,
-) -> Result<Secure> {
-    let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_file(&front.certificates.ca).unwrap();
-    roots.add(ca).unwrap();
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-    let name = ServerName::try_from("localhost").unwrap();
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
-    Ok(StreamOwned::new(client, from(source, front.https)?))
 }
 
 /// An answer with its headers as they came.
@@ -169,7 +131,7 @@ impl Front {
     }
 
     fn try_request(&self, source: [u8; 4], line: &str, headers: &[(&str, &str)]) -> Result<Reply> {
-        let stream = secure(self, source, &[&version::TLS13], "http/1.1")?;
+        let stream = self.connect(source, &[&version::TLS13], "http/1.1")?;
         let host = self.host();
         let mut all = vec![("Host", host.as_str()), ("Connection", "close")];
         all.extend(headers);

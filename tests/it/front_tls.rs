@@ -6,8 +6,8 @@ use std::process::Command;
 
 use rustls::{ProtocolVersion, version};
 
-use crate::front_support::{STRANGER, address, ask, from, instance, secure};
-use crate::servers::front::{Front, Kind};
+use crate::front_support::{STRANGER, address, ask, instance};
+use crate::servers::front::{Front, Kind, from};
 use crate::servers::process::program;
 
 /// The beginning of a handshake that offers TLS 1.1 at most. No client of today would send it.
@@ -16,10 +16,8 @@ fn hello_of_tls_1_1() -> Vec<u8> {
     hello.extend([7; 32]);
     // No session, three ciphers of that time, no compression.
     hello.extend([0, 0, 6, 0xc0, 0x13, 0xc0, 0x14, 0, 0x2f, 1, 0]);
-    // The curve P-256, uncompressed points.
-    let extensions = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0];
-    hello.extend([0, extensions.len() as u8]);
-    hello.extend(extensions);
+    // 14 bytes of extensions: the curve P-256, uncompressed points.
+    hello.extend([0, 14, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0]);
     let length = u16::try_from(hello.len()).unwrap();
     let mut message = vec![1, 0];
     message.extend(length.to_be_bytes());
@@ -40,7 +38,7 @@ fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
             (&version::TLS12, ProtocolVersion::TLSv1_2),
             (&version::TLS13, ProtocolVersion::TLSv1_3),
         ] {
-            let stream = secure(&front, STRANGER, &[offered], "http/1.1").unwrap();
+            let stream = front.connect(STRANGER, &[offered], "http/1.1").unwrap();
             let mut stream = BufReader::new(stream);
             let answer = ask(&mut stream, "GET /healthz", &[("Host", "localhost")]).unwrap();
             assert_eq!(answer.status, 200, "{kind:?}");
@@ -62,7 +60,7 @@ fn http_2_is_spoken_and_says_once_that_https_is_for_good() {
     let unslow = instance(&[]);
     for kind in Kind::ALL {
         let front = Front::start(kind, &[address(&unslow)]);
-        let mut stream = secure(&front, STRANGER, &[&version::TLS13], "h2").unwrap();
+        let mut stream = front.connect(STRANGER, &[&version::TLS13], "h2").unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\n").unwrap();
         assert_eq!(stream.conn.alpn_protocol(), Some(&b"h2"[..]), "{kind:?}");
 

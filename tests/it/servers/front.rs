@@ -2,16 +2,27 @@
 //! `unslow deploy` writes. Replaced in it are ports, paths, the domain and the instances, by the ways
 //! that its comments name; and what takes root is left out. How they are asked is in `front_support`.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::Signal;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion, version,
+};
+use socket2::{Domain, Socket, Type};
 
 use super::certificates::Certificates;
 use super::home;
 use super::process::{Process, on_free_port, program};
+use crate::unslow::LOST;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -71,7 +82,10 @@ impl Front {
         let certificates = Certificates::make(&folder);
         let written = kind.written();
         let (https, (http, process)) = on_free_port(|https| {
-            let http = another_port(https);
+            let http = another_port();
+            if !is_new(https) {
+                return None;
+            }
             let mut text = Text(written.clone());
             text.instances(instances);
             if kind == Kind::Nginx {
@@ -85,7 +99,14 @@ impl Front {
                 Kind::Haproxy => haproxy(&folder, &mut text, (http, https), &certificates),
                 Kind::Caddy => caddy(&folder, &mut text, (http, https), &certificates),
             };
-            let ready = || TcpStream::connect(("127.0.0.1", https)).is_ok();
+            // Its own certificate shows that nobody else has taken the port.
+            let to = SocketAddr::from(([127, 0, 0, 1], https));
+            let hello = || {
+                let versions = [&version::TLS13];
+                let mut stream = secure(&certificates, to, [127, 0, 0, 1], &versions, "http/1.1")?;
+                stream.conn.complete_io(&mut stream.sock)
+            };
+            let ready = || hello().is_ok();
             let process = Process::start(command, &folder.join("output"), ready)?;
             Some((http, process))
         });
@@ -97,6 +118,16 @@ impl Front {
             folder,
             process,
         }
+    }
+
+    /// A connection by https on which the handshake is yet to come.
+    pub(crate) fn connect(
+        &self,
+        source: [u8; 4],
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &str,
+    ) -> io::Result<Secure> {
+        secure(&self.certificates, self.https, source, versions, alpn)
     }
 
     /// All that it has written to its logs.
@@ -151,15 +182,54 @@ impl Text {
     }
 }
 
-/// A free port that is not this one, on which nobody listens yet.
-fn another_port(taken: u16) -> u16 {
+/// Whether no other front of this run was given the port: HAProxy shares one with another HAProxy.
+fn is_new(port: u16) -> bool {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    GIVEN.lock().unwrap().insert(port)
+}
+
+/// A free port, on which nobody listens yet.
+fn another_port() -> u16 {
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        if port != taken {
+        if is_new(port) {
             return port;
         }
     }
+}
+
+/// A connection to `to` from a loopback address.
+pub(crate) fn from(source: [u8; 4], to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(IpAddr::V4(Ipv4Addr::from(source)), 0).into())?;
+    socket.connect(&to.into())?;
+    socket.set_read_timeout(Some(LOST))?;
+    Ok(socket.into())
+}
+
+pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
+
+/// The same with TLS, on which the handshake is yet to come.
+fn secure(
+    certificates: &Certificates,
+    to: SocketAddr,
+    source: [u8; 4],
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &str,
+) -> io::Result<Secure> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(&certificates.ca).unwrap();
+    roots.add(ca).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    Ok(StreamOwned::new(client, from(source, to)?))
 }
 
 fn shown(path: &Path) -> String {
@@ -176,10 +246,9 @@ fn nginx(folder: &Path, text: &mut Text, ports: (u16, u16), files: &Certificates
     text.swap(&format!("{live}/fullchain.pem"), &shown(&files.certificate));
     text.swap(&format!("{live}/privkey.pem"), &shown(&files.key));
     text.swap("/var/log/nginx", &here);
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {here}/{what};\n"))
-        .collect();
+        .concat();
     let main = format!(
         "worker_processes 2;\npid {here}/nginx.pid;\nevents {{ worker_connections 768; }}\nhttp {{\n\
          {temporary}access_log off;\ngzip on;\n\
