@@ -42,7 +42,7 @@ fn assets() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/deploy")
 }
 
-fn kinds() -> Vec<String> {
+fn kinds() -> BTreeSet<String> {
     let entries = fs::read_dir(assets()).unwrap();
     entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -138,7 +138,7 @@ fn what_it_cannot_do_is_refused_with_the_names() {
             assert!(said.contains(word), "{word:?} is not in {said}");
         }
     };
-    let known = kinds().join(", ");
+    let known = Vec::from_iter(kinds()).join(", ");
     refused(
         &["terraforn", "x"],
         2,
