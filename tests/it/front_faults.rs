@@ -1,5 +1,7 @@
 //! Instances behind the front proxies that end, are killed, refuse or break off: whom that reaches.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -119,4 +121,28 @@ fn a_get_that_breaks_off_is_asked_of_another_and_a_post_is_never_sent_twice() {
             broken > 0
         });
     }
+}
+
+#[test]
+fn an_instance_that_haproxy_is_told_to_drain_gets_nothing_new_until_it_is_ready() {
+    let fakes = [(); 2].map(|()| Fake::start(|_| Some((200, "here"))));
+    let front = Front::start(Kind::Haproxy, &[fakes[0].address, fakes[1].address]);
+    let tell = |state: &str| {
+        let mut socket = UnixStream::connect(front.file("admin.sock")).unwrap();
+        let command = format!("set server unslow/two state {state}\n");
+        socket.write_all(command.as_bytes()).unwrap();
+        let mut said = String::new();
+        socket.read_to_string(&mut said).unwrap();
+        assert_eq!(said.trim(), "");
+    };
+    tell("drain");
+    for _ in 0..20 {
+        assert_eq!(front.get("/q/one", &[]).status, 200);
+    }
+    assert_eq!(fakes[0].asked("/q/one").len(), 20);
+    tell("ready");
+    until("it is asked again", || {
+        front.get("/q/one", &[]);
+        !fakes[1].asked("/q/one").is_empty()
+    });
 }

@@ -130,9 +130,14 @@ impl Front {
         secure(&self.certificates, self.https, source, versions, alpn)
     }
 
+    /// One of its own files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// All that it has written to its logs.
     pub(crate) fn logs(&self) -> String {
-        let access = fs::read_to_string(self.folder.join("unslow.log")).unwrap_or_default();
+        let access = fs::read_to_string(self.file("unslow.log")).unwrap_or_default();
         access + &self.process.output()
     }
 }
@@ -251,7 +256,7 @@ fn nginx(folder: &Path, text: &mut Text, ports: (u16, u16), files: &Certificates
         .concat();
     let main = format!(
         "worker_processes 2;\npid {here}/nginx.pid;\nevents {{ worker_connections 768; }}\nhttp {{\n\
-         {temporary}access_log off;\ngzip on;\n\
+         {temporary}access_log off;\ngzip on;\ngzip_types *;\ngzip_min_length 1;\n\
          ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;\nssl_prefer_server_ciphers on;\n\
          include {here}/unslow.conf;\n}}\n"
     );
