@@ -16,8 +16,7 @@ const PATH: &str = "/q/version.json";
 #[test]
 fn of_three_instances_one_ends_and_one_is_killed_and_no_request_is_lost() {
     for kind in Kind::ALL {
-        let args = ["--ttl", "1h", "--drain-delay", "4s"];
-        let [ended, killed, third] = [(); 3].map(|()| instance(&args));
+        let [ended, killed, third] = [(); 3].map(|()| instance(kind, &["--ttl", "1h"]));
         let body = third.get(PATH).text();
         let all = [&ended, &killed, &third].map(address);
         let front = Arc::new(Front::start(kind, &all));
@@ -42,7 +41,7 @@ fn of_three_instances_one_ends_and_one_is_killed_and_no_request_is_lost() {
 #[test]
 fn an_instance_that_refuses_everything_is_passed_over() {
     for kind in Kind::ALL {
-        let good = instance(&["--ttl", "1h"]);
+        let good = instance(kind, &["--ttl", "1h"]);
         let draining = Fake::start(|_| Some((503, "draining")));
         let front = Front::start(kind, &[draining.address, address(&good)]);
         if kind == Kind::Caddy {

@@ -3,11 +3,11 @@
 use std::io::BufReader;
 use std::net::TcpListener;
 
-use crate::front_support::{BEHIND, Fake, OPERATOR, STRANGER, address, ask, instance};
+use crate::front_support::{Fake, OPERATOR, STRANGER, address, ask, instance, instance_with};
 use crate::servers::certificates::Certificates;
 use crate::servers::front::{Front, Kind, from};
 use crate::servers::wait_until as until;
-use crate::unslow::Unslow;
+use crate::unslow::command;
 
 /// About 12 MB, in rows that differ.
 const LARGE: (&str, &str) = (
@@ -19,7 +19,6 @@ const LARGE: (&str, &str) = (
 
 #[test]
 fn answers_come_through_as_they_are() {
-    let unslow = instance(&["--ttl", "1h"]);
     let same = [
         "etag",
         "content-type",
@@ -29,6 +28,7 @@ fn answers_come_through_as_they_are() {
         "content-length",
     ];
     for kind in Kind::ALL {
+        let unslow = instance(kind, &["--ttl", "1h"]);
         let front = Front::start(kind, &[address(&unslow)]);
         let page = front.get("/", &[]);
         assert_eq!(page.status, 200, "{kind:?}");
@@ -72,14 +72,12 @@ fn answers_come_through_as_they_are() {
 
 #[test]
 fn a_large_answer_comes_through_whole() {
-    let more = ["--max-entry", "64MiB", "--queries", "queries"];
-    let args = [&BEHIND[..], &more].concat();
-    let unslow = Unslow::start_with(&args, &[LARGE], &[]);
-    for path in ["/q/large.ndjson", "/q/large.csv"] {
-        let direct = unslow.get(path);
-        assert!(direct.body.len() > 8 << 20, "{:.200}", direct.text());
-        for kind in Kind::ALL {
-            let front = Front::start(kind, &[address(&unslow)]);
+    for kind in Kind::ALL {
+        let unslow = instance_with(kind, &["--max-entry", "64MiB"], &[LARGE]);
+        let front = Front::start(kind, &[address(&unslow)]);
+        for path in ["/q/large.ndjson", "/q/large.csv"] {
+            let direct = unslow.get(path);
+            assert!(direct.body.len() > 8 << 20, "{:.200}", direct.text());
             let through = front.get(path, &[]);
             assert_eq!(through.status, 200);
             assert!(through.body == direct.body, "{kind:?}, {path}");
@@ -91,7 +89,6 @@ fn a_large_answer_comes_through_whole() {
 fn unslow_believes_the_proxy_and_nobody_else_about_who_asks() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("access.log");
-    let unslow = instance(&["--access-log", log.to_str().unwrap()]);
     let said = || std::fs::read_to_string(&log).unwrap_or_default();
     let forged = [
         ("X-Forwarded-For", "127.0.0.5"),
@@ -101,6 +98,7 @@ fn unslow_believes_the_proxy_and_nobody_else_about_who_asks() {
         ("Forwarded", "for=127.0.0.5"),
     ];
     for kind in Kind::ALL {
+        let unslow = instance(kind, &["--access-log", log.to_str().unwrap()]);
         let front = Front::start(kind, &[address(&unslow)]);
         for (line, post) in [
             ("GET /stats.json", false),
@@ -205,15 +203,18 @@ fn an_unslow_that_speaks_tls_itself_is_told_of_https_and_repeats_nothing() {
         .unwrap();
     let redirect = plain.to_string();
     let files = [&own.certificate, &own.key].map(|file| file.to_str().unwrap());
-    let _unslow = instance(&[
-        "--tls-cert",
-        files[0],
-        "--tls-key",
-        files[1],
-        "--redirect-bind",
-        &redirect,
-    ]);
     for kind in Kind::ALL {
+        let _unslow = instance(
+            kind,
+            &[
+                "--tls-cert",
+                files[0],
+                "--tls-key",
+                files[1],
+                "--redirect-bind",
+                &redirect,
+            ],
+        );
         let front = Front::with(kind, &[plain], |text| {
             if kind != Kind::Nginx {
                 // All that is answered to a check by http.
@@ -232,8 +233,8 @@ fn an_unslow_that_speaks_tls_itself_is_told_of_https_and_repeats_nothing() {
 
 #[test]
 fn a_form_of_ones_own_page_is_taken_and_one_of_another_site_is_not() {
-    let unslow = instance(&[]);
     for kind in Kind::ALL {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         let own = format!("https://{}", front.host());
         for (origin, status) in [(own.as_str(), 200), ("https://evil.example", 403)] {
@@ -246,5 +247,41 @@ fn a_form_of_ones_own_page_is_taken_and_one_of_another_site_is_not() {
                 answer.text()
             );
         }
+    }
+}
+
+/// The first whole number behind these words.
+fn seconds(text: &str, words: &str) -> u64 {
+    let (_, rest) = text
+        .split_once(words)
+        .unwrap_or_else(|| panic!("no {words:?} in {text}"));
+    let digits = rest
+        .trim_start()
+        .split(|c: char| !c.is_ascii_digit())
+        .next();
+    digits.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_proxy_waits_longer_for_an_answer_and_keeps_connections_shorter_than_unslow() {
+    for kind in Kind::ALL {
+        let (waits, keeps) = match kind {
+            Kind::Nginx => ("proxy_read_timeout ", Some("keepalive_timeout ")),
+            // It keeps them for five seconds where nothing is said.
+            Kind::Haproxy => ("timeout server ", None),
+            Kind::Caddy => ("response_header_timeout ", Some("\tkeepalive ")),
+        };
+        let configuration = kind.configuration();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("app.ini"), kind.written("app.ini")).unwrap();
+        let output = command(&["print-config"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let settings = String::from_utf8(output.stdout).unwrap();
+        let request_timeout = seconds(&settings, "request_timeout ");
+        assert!(seconds(&configuration, waits) > request_timeout, "{kind:?}");
+        let kept = keeps.map_or(5, |keeps| seconds(&configuration, keeps));
+        assert!(seconds(&settings, "keep_alive ") >= 2 * kept, "{kind:?}");
     }
 }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use rustls::version;
 
-use crate::servers::front::Front;
+use crate::servers::front::{Front, Kind};
 use crate::servers::wait_until;
 use crate::unslow::Unslow;
 
@@ -17,22 +17,26 @@ use crate::unslow::Unslow;
 pub(crate) const STRANGER: [u8; 4] = [127, 0, 0, 66];
 pub(crate) const OPERATOR: [u8; 4] = [127, 0, 0, 5];
 
-/// An instance as it stands behind a proxy, which alone is believed.
-pub(crate) fn instance(args: &[&str]) -> Unslow {
-    Unslow::start(&[&BEHIND[..], args].concat())
+/// An instance with the settings that are written for it, in which [`OPERATOR`] is allowed. They
+/// believe the proxy, which is at 127.0.0.1, and nobody else.
+pub(crate) fn instance(kind: Kind, args: &[&str]) -> Unslow {
+    instance_with(kind, args, &[])
 }
 
-/// What is said to each instance behind a proxy.
-pub(crate) const BEHIND: [&str; 8] = [
-    "--forwarded-allow-ips",
-    "127.0.0.1",
-    "--stats-allow",
-    "127.0.0.5",
-    "--keep-alive",
-    "20s",
-    "--demo-delay",
-    "0s",
-];
+/// The same with more files beside its settings.
+pub(crate) fn instance_with(kind: Kind, args: &[&str], files: &[(&str, &str)]) -> Unslow {
+    let written = kind.written("app.ini");
+    let ini = written
+        .replace("#allow = 203.0.113.0/24", "allow = 127.0.0.5")
+        // Tests take free ports.
+        .replace("\nbind = 127.0.0.1:8000", "");
+    assert!(
+        ini.contains("\nallow =") && !ini.contains("\nbind"),
+        "{written}"
+    );
+    let files = [&[("app.ini", ini.as_str())], files].concat();
+    Unslow::start_with(&[&["--demo-delay", "0s"], args].concat(), &files, &[])
+}
 
 pub(crate) fn address(unslow: &Unslow) -> SocketAddr {
     unslow.address().parse().unwrap()

@@ -31,8 +31,8 @@ fn hello_of_tls_1_1() -> Vec<u8> {
 
 #[test]
 fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
-    let unslow = instance(&[]);
     for kind in Kind::ALL {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         for (offered, spoken) in [
             (&version::TLS12, ProtocolVersion::TLSv1_2),
@@ -57,8 +57,8 @@ fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
 
 #[test]
 fn http_2_is_spoken_and_says_once_that_https_is_for_good() {
-    let unslow = instance(&[]);
     for kind in Kind::ALL {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         let mut stream = front.connect(STRANGER, &[&version::TLS13], "h2").unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\n").unwrap();
@@ -83,8 +83,8 @@ fn http_2_is_spoken_and_says_once_that_https_is_for_good() {
 
 #[test]
 fn every_answer_says_once_that_https_is_for_good() {
-    let unslow = instance(&[]);
     for kind in Kind::ALL {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         for path in ["/", "/healthz", "/nope", "/q/version.json", "/stats"] {
             let answer = front.get(path, &[]);
@@ -96,8 +96,8 @@ fn every_answer_says_once_that_https_is_for_good() {
 
 #[test]
 fn whoever_comes_by_http_is_sent_to_https_with_path_and_parameters() {
-    let unslow = instance(&[]);
     for kind in Kind::ALL {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         for (host, path) in [
             ("localhost", "/"),
@@ -115,9 +115,9 @@ fn whoever_comes_by_http_is_sent_to_https_with_path_and_parameters() {
 
 #[test]
 fn nobody_chooses_by_a_host_where_others_are_sent() {
-    let unslow = instance(&[]);
     // Caddy answers names that it does not know with nothing at all.
     for kind in [Kind::Nginx, Kind::Haproxy] {
+        let unslow = instance(kind, &[]);
         let front = Front::start(kind, &[address(&unslow)]);
         let mut stream = BufReader::new(from(STRANGER, front.http).unwrap());
         let answer = ask(&mut stream, "GET /q", &[("Host", "evil.example")]).unwrap();

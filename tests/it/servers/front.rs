@@ -43,19 +43,23 @@ impl Kind {
         }
     }
 
-    /// What is written, by the name of its file.
-    fn written(self) -> String {
+    /// The configuration that is written.
+    pub(crate) fn configuration(self) -> String {
+        self.written(match self {
+            Kind::Nginx => "unslow.conf",
+            Kind::Haproxy => "haproxy.cfg",
+            Kind::Caddy => "Caddyfile",
+        })
+    }
+
+    /// A file that is written.
+    pub(crate) fn written(self, file: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let output = crate::unslow::command(&["deploy", self.name(), "x"])
             .current_dir(folder.path())
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        let file = match self {
-            Kind::Nginx => "unslow.conf",
-            Kind::Haproxy => "haproxy.cfg",
-            Kind::Caddy => "Caddyfile",
-        };
         fs::read_to_string(folder.path().join("x").join(file)).unwrap()
     }
 }
@@ -80,7 +84,7 @@ impl Front {
     pub(crate) fn with(kind: Kind, instances: &[SocketAddr], change: impl Fn(&mut Text)) -> Front {
         let folder = home::folder(kind.name());
         let certificates = Certificates::make(&folder);
-        let written = kind.written();
+        let written = kind.configuration();
         let (https, (http, process)) = on_free_port(|https| {
             let http = another_port();
             if !is_new(https) {
