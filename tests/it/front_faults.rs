@@ -29,11 +29,12 @@ fn of_three_instances_one_ends_and_one_is_killed_and_no_request_is_lost() {
         killed.wait();
         crowd.wait_for_more(100);
         let lost = crowd.end();
+        let first = lost.first();
+        let logs = front.logs();
         assert!(
             lost.is_empty(),
-            "{kind:?}: {} lost: {:?}",
-            lost.len(),
-            lost.first()
+            "{kind:?}: {} lost: {first:?}\n{logs}",
+            lost.len()
         );
     }
 }
