@@ -27,7 +27,7 @@ build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 run: cargo ## Build and serve the embedded demo on http://127.0.0.1:8000 (ARGS="…" are passed on)
 	$(CARGO) run $(LOCKED) --release --bin unslow -- $(ARGS)
 
-test: servers ## Run the tests, with real PostgreSQL, Redis, PgBouncer and Prometheus (installed when missing)
+test: servers ## Run the tests, with real PostgreSQL, Redis, nginx and others (installed when missing)
 	$(CARGO) test $(LOCKED) -- $(ARGS)
 
 test-all: test test-extra ## Run `make test`, then the tests with a real Chromium and with schemathesis

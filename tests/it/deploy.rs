@@ -42,7 +42,7 @@ fn assets() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/deploy")
 }
 
-fn kinds() -> Vec<String> {
+fn kinds() -> BTreeSet<String> {
     let entries = fs::read_dir(assets()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.collect::<BTreeSet<_>>().into_iter().collect()
@@ -137,7 +137,7 @@ fn what_it_cannot_do_is_refused_with_the_names() {
             assert!(said.contains(word), "{word:?} is not in {said}");
         }
     };
-    let known = kinds().join(", ");
+    let known = Vec::from_iter(kinds()).join(", ");
     refused(
         &["terraforn", "x"],
         2,

@@ -1,10 +1,11 @@
-//! Real servers for the tests: PostgreSQL, Redis, PgBouncer and Prometheus, started on free loopback ports
-//! with their files in one temporary folder per test run.
+//! Real servers for the tests: PostgreSQL, Redis, PgBouncer, Prometheus, nginx, HAProxy and Caddy,
+//! started on free loopback ports with their files in one temporary folder per test run.
 //!
 //! A server ends when its value is dropped. One that is kept for the whole run ([`postgres`]) ends
 //! with the test binary, however that ends: see [`home`].
 
 pub(crate) mod certificates;
+pub(crate) mod front;
 pub(crate) mod home;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
