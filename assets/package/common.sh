@@ -1,0 +1,88 @@
+# What the packages' scripts share. .ci/package puts this file in front of each of them, and its own
+# text in the place of the words in capitals between @: a script of a package stands alone.
+# Nothing here fails where systemd is not what runs the machine, as in a container or an image that
+# is being made.
+
+CONFIG=/etc/unslow/app.ini
+PIDFILE=/run/unslow/unslow.pid
+# Exists from before the new files are unpacked until after it, when they change how systemd is to
+# run the service.
+CHANGED=/run/unslow.service-changed
+
+has() { command -v "$1" >/dev/null 2>&1; }
+say() { printf 'unslow: %s\n' "$*"; }
+
+# Whether there is a systemd to talk to.
+systemd_runs() { [ -d /run/systemd/system ] && has systemctl; }
+
+# The user that the service runs as.
+make_user() {
+  if has systemd-sysusers; then
+    systemd-sysusers --replace=/usr/lib/sysusers.d/unslow.conf - <<'SYSUSERS'
+@SYSUSERS@
+SYSUSERS
+  else
+    getent group unslow >/dev/null || groupadd --system unslow
+    getent passwd unslow >/dev/null || useradd --system --gid unslow --no-create-home \
+      --home-dir / --shell /usr/sbin/nologin --comment 'slow SQL behind a cache' unslow
+  fi
+}
+
+# The folders that tmpfiles.d/unslow.conf describes.
+make_folders() {
+  if has systemd-tmpfiles; then systemd-tmpfiles --create unslow.conf; fi
+}
+
+# Before the new files are unpacked.
+compare_units() {
+  sum=$(cd /usr/lib/systemd/system 2>/dev/null &&
+    cat unslow.service unslow.socket 2>/dev/null | cksum) || sum=
+  if [ "$sum" = '@UNITS_SUM@' ]; then rm -f "$CHANGED"; else : >"$CHANGED"; fi
+}
+
+say_how_to_start() {
+  say "it is not started. Its settings are $CONFIG; 'unslow check --online --config $CONFIG' tries them."
+  say 'to start it, now and at every boot: systemctl enable --now unslow.socket unslow.service'
+}
+
+# After an upgrade: a service that runs becomes the new version, one that does not stays as it is.
+#
+# The new program takes over from the old one by itself, as with `unslow upgrade` by hand: nobody
+# waits, and when it does not come up, say with settings that it refuses, the old one goes on. A
+# restart would end the service then. Only systemd can put a changed unit file into force, so there
+# it is a restart; unslow.socket keeps the listener, so new connections wait and none is refused.
+take_over() {
+  systemd_runs || { rm -f "$CHANGED"; return 0; }
+  systemctl daemon-reload || true
+  if ! systemctl is-active --quiet unslow.service; then
+    rm -f "$CHANGED"
+  elif [ -e "$CHANGED" ]; then
+    rm -f "$CHANGED"
+    if /usr/bin/unslow check --config "$CONFIG" >/dev/null; then
+      systemctl try-restart unslow.service || say 'it did not start again: journalctl -u unslow'
+    else
+      say 'the version before goes on, for the new one refuses the settings, as said above.'
+      say 'when they are right: systemctl restart unslow.service'
+    fi
+  elif ! /usr/bin/unslow upgrade --config "$CONFIG" --pid "$PIDFILE"; then
+    say 'the version before goes on, for the reason above.'
+    say 'when that is mended: systemctl restart unslow.service'
+  fi
+}
+
+# Before the files go.
+end_service() {
+  has systemctl || return 0
+  # Links that would lead nowhere are also to be removed where systemd does not run.
+  if systemd_runs; then
+    systemctl disable --now unslow.socket unslow.service || true
+  else
+    systemctl disable unslow.socket unslow.service || true
+  fi
+}
+
+# After the files have gone.
+forget_units() {
+  rm -f "$CHANGED"
+  if systemd_runs; then systemctl daemon-reload || true; fi
+}
