@@ -108,5 +108,6 @@ verify_package() {
 by_rpm() {
   local nodeps=(--nodeps)
   case $1 in --query | --verify) nodeps=() ;; esac
-  with_proc rpm --root "$root" --dbpath /var/lib/rpm "$@" ${nodeps[@]+"${nodeps[@]}"}
+  # --force-debian: that of Debian would rather not.
+  with_proc rpm --force-debian --root "$root" --dbpath /var/lib/rpm "$@" ${nodeps[@]+"${nodeps[@]}"}
 }

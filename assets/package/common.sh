@@ -5,8 +5,7 @@
 
 CONFIG=/etc/unslow/app.ini
 PIDFILE=/run/unslow/unslow.pid
-# Exists from before the new files are unpacked until after it, when they change how systemd is to
-# run the service.
+# Exists while new files are unpacked that change how systemd runs the service.
 CHANGED=/run/unslow.service-changed
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -49,24 +48,23 @@ say_how_to_start() {
 #
 # The new program takes over from the old one by itself, as with `unslow upgrade` by hand: nobody
 # waits, and when it does not come up, say with settings that it refuses, the old one goes on. A
-# restart would end the service then. Only systemd can put a changed unit file into force, so there
-# it is a restart; unslow.socket keeps the listener, so new connections wait and none is refused.
+# restart would have new visitors wait until the last of the old ones has gone, and could end the
+# service; so the one thing that needs it, another unit file, is left to whoever reads this.
 take_over() {
-  systemd_runs || { rm -f "$CHANGED"; return 0; }
-  systemctl daemon-reload || true
-  if ! systemctl is-active --quiet unslow.service; then
-    rm -f "$CHANGED"
-  elif [ -e "$CHANGED" ]; then
-    rm -f "$CHANGED"
-    if /usr/bin/unslow check --config "$CONFIG" >/dev/null; then
-      systemctl try-restart unslow.service || say 'it did not start again: journalctl -u unslow'
-    else
-      say 'the version before goes on, for the new one refuses the settings, as said above.'
-      say 'when they are right: systemctl restart unslow.service'
-    fi
-  elif ! /usr/bin/unslow upgrade --config "$CONFIG" --pid "$PIDFILE"; then
+  if systemd_runs; then
+    systemctl daemon-reload || true
+    if systemctl is-active --quiet unslow.service; then hand_over; fi
+  fi
+  rm -f "$CHANGED"
+}
+hand_over() {
+  # By its whole name: in PATH there may be another one first, which somebody has put there.
+  if ! /usr/bin/unslow upgrade --config "$CONFIG" --pid "$PIDFILE"; then
     say 'the version before goes on, for the reason above.'
     say 'when that is mended: systemctl restart unslow.service'
+  elif [ -e "$CHANGED" ]; then
+    say 'its unit files have changed too, which takes a restart; new visitors wait meanwhile:'
+    say 'systemctl restart unslow.service'
   fi
 }
 
