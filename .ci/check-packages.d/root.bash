@@ -12,7 +12,7 @@ make_base() {
   rm -rf "$base.new"
   mkdir -p "$(dirname "$base")"
   # shellcheck disable=SC2086 # no mirror is debootstrap's own choice
-  debootstrap --variant=minbase --include=systemd "$suite" "$base.new" ${DEBOOTSTRAP_MIRROR:-} \
+  debootstrap --variant=minbase --include=systemd "$suite" "$base.new" $mirror \
     >"$base.log" 2>&1 || return 1
   mv "$base.new" "$base"
 }

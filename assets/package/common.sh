@@ -23,7 +23,7 @@ SYSUSERS
   else
     getent group unslow >/dev/null || groupadd --system unslow
     getent passwd unslow >/dev/null || useradd --system --gid unslow --no-create-home \
-      --home-dir / --shell /usr/sbin/nologin --comment 'slow SQL behind a cache' unslow
+      --home-dir / --shell /usr/sbin/nologin --comment 'unslow, slow SQL behind a cache' unslow
   fi
 }
 
