@@ -126,16 +126,25 @@ fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
     Err(Failure::Running(what))
 }
 
-/// Whether the process lets go of its pidfile within this time.
+/// Whether the process lets go of its pidfile within this time, and ends: systemd kills what it
+/// still finds once `stop` has returned.
 fn has_gone(path: &Path, pid: u32, patience: Duration) -> Result<bool, Failure> {
     let begun = Instant::now();
-    while state(path)? == State::Running(pid) {
+    while state(path)? == State::Running(pid) || lives(pid) {
         if begun.elapsed() > patience {
             return Ok(false);
         }
         std::thread::sleep(STEP);
     }
     Ok(true)
+}
+
+/// Whether there is such a process, as far as `/proc` shows. One that has ended and that its parent
+/// has not asked about yet does not live.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
 /// Sends a signal to a process that holds a pidfile.

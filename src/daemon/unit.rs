@@ -1,13 +1,19 @@
 //! The unit files for systemd, as text: a service that is told of, watched, reloaded and held to
-//! what it needs, and the socket that it is handed. What they are made from is the settings'.
+//! what it needs, and the socket that it is handed. What they are made from is the settings'; what
+//! the service may not do is in `hardening`.
+
+mod hardening;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Bind, LogTarget, Settings};
+use crate::settings::{Bind, Settings};
 
 /// More than the settings allow for something, before systemd ends it by force.
 const MARGIN: u64 = 10;
+
+/// The folder of the pidfile and the control socket, which systemd makes.
+const RUNTIME: [&str; 2] = ["/run/unslow", "/var/run/unslow"];
 
 /// What a service is made from besides the settings.
 #[derive(Debug)]
@@ -21,10 +27,11 @@ pub struct Place {
 }
 
 /// The files `unslow.service` and `unslow.socket`, one after the other, each under a comment with
-/// its path.
+/// its path. There is no second one where a setting names a descriptor (`fd://N`): then somebody
+/// else has opened it, and the service binds the other addresses itself.
 pub fn files(settings: &Settings, place: &Place) -> String {
-    let sockets = sockets(&settings.server.bind);
-    let mut text = service(settings, place, sockets.len());
+    let sockets = sockets(settings);
+    let mut text = service(settings, place, &sockets);
     if !sockets.is_empty() {
         text.push('\n');
         text.push_str(&socket(settings, &sockets));
@@ -32,36 +39,67 @@ pub fn files(settings: &Settings, place: &Place) -> String {
     text
 }
 
-/// The addresses that systemd is to listen at.
-fn sockets(binds: &[Bind]) -> Vec<String> {
-    let address = |bind: &Bind| match bind {
-        Bind::Tcp(address) => Some(address.to_string()),
-        Bind::Unix(path) => Some(escaped(&path.display().to_string())),
-        Bind::Fd(_) => None,
-    };
-    binds.iter().filter_map(address).collect()
+/// An address that systemd listens at.
+struct Passed<'a> {
+    /// By which the service takes it over.
+    flag: &'static str,
+    bind: &'a Bind,
 }
 
-fn service(settings: &Settings, place: &Place, sockets: usize) -> String {
+/// The addresses that systemd is to listen at, in the order in which it passes them on.
+fn sockets(settings: &Settings) -> Vec<Passed<'_>> {
+    if is_somebody_elses(settings) {
+        return Vec::new();
+    }
+    let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
+    let as_flag = |flag| move |bind| Passed { flag, bind };
+    let main = settings.server.bind.iter().map(as_flag("--bind"));
+    main.chain(redirects.map(as_flag("--redirect-bind")))
+        .chain(settings.stats_bind.iter().map(as_flag("--stats-bind")))
+        .collect()
+}
+
+/// Whether descriptors are passed on that a unit of ours does not open.
+fn is_somebody_elses(settings: &Settings) -> bool {
+    settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
+}
+
+/// The addresses that the service has to bind itself.
+fn own_binds(settings: &Settings) -> impl Iterator<Item = &Bind> {
+    let own = is_somebody_elses(settings);
+    settings
+        .binds()
+        .filter(move |bind| own && !matches!(bind, Bind::Fd(_)))
+}
+
+fn service(settings: &Settings, place: &Place, sockets: &[Passed<'_>]) -> String {
     let config = place.config.as_deref().map_or_else(String::new, |path| {
         format!(" --config {}", quoted(path).replace('$', "$$"))
     });
     let pidfile = "--pid %t/unslow/unslow.pid";
     let program = quoted(&place.program);
-    let binds: String = (3..3 + sockets).fold(String::new(), |text, number| {
-        format!("{text} --bind fd://{number}")
+    let binds = (3..).zip(sockets).fold(String::new(), |text, (fd, one)| {
+        format!("{text} {} fd://{fd}", one.flag)
     });
     let seconds = |duration: std::time::Duration| duration.as_secs() + MARGIN;
     let server = &settings.server;
     let end = seconds(server.graceful_timeout + server.drain_delay + server.keep_alive);
     let start = seconds(settings.process.start_timeout);
-    let mut text = String::from("# /etc/systemd/system/unslow.service\n[Unit]\n");
-    line(&mut text, "Description=unslow: slow SQL behind a cache");
-    line(&mut text, "Wants=network-online.target");
-    line(&mut text, "After=network-online.target");
-    if sockets > 0 {
-        line(&mut text, "Requires=unslow.socket");
-        line(&mut text, "After=unslow.socket");
+    let mut text = String::from(
+        "# /etc/systemd/system/unslow.service\n\
+         # Made by `unslow systemd-unit` from the settings. What you change with `systemctl edit unslow`\n\
+         # stays when it is made again.\n\
+         [Unit]\n\
+         Description=unslow: slow SQL behind a cache\n\
+         Wants=network-online.target\n\
+         After=network-online.target\n",
+    );
+    if !sockets.is_empty() {
+        text.push_str(
+            "# It listens all the time: who connects during a restart waits, and is not refused.\n\
+             Requires=unslow.socket\n\
+             After=unslow.socket\n",
+        );
     }
     text.push_str("\n[Service]\nType=notify\n");
     line(
@@ -76,18 +114,47 @@ fn service(settings: &Settings, place: &Place, sockets: usize) -> String {
         &mut text,
         &format!("ExecReload={program} reload{config} {pidfile}"),
     );
-    line(&mut text, "# Fed only while every worker answers.");
-    line(&mut text, "WatchdogSec=30");
-    line(&mut text, "KillMode=mixed");
+    line(
+        &mut text,
+        "# Waits for the end. systemd itself would kill a process that came by an upgrade without waiting\n\
+         # for it, since it has not started it.",
+    );
+    line(
+        &mut text,
+        &format!("ExecStop={program} stop{config} {pidfile}"),
+    );
+    text.push_str(
+        "# Fed only while every worker answers.\n\
+         WatchdogSec=30\n\
+         KillMode=mixed\n",
+    );
     line(&mut text, &format!("TimeoutStartSec={start}"));
+    line(
+        &mut text,
+        "# Longer than running requests and idle connections may take by the settings.",
+    );
     line(&mut text, &format!("TimeoutStopSec={end}"));
-    line(&mut text, "Restart=on-failure");
-    line(&mut text, "LimitNOFILE=65536");
-    line(&mut text, "RuntimeDirectory=unslow");
+    text.push_str(
+        "Restart=on-failure\n\
+         # Seldom enough for systemd, which gives up after five starts in ten seconds.\n\
+         RestartSec=3\n\
+         # A wrong flag or setting does not get better by another try.\n\
+         RestartPreventExitStatus=2 6\n\
+         LimitNOFILE=65536\n\
+         RuntimeDirectory=unslow\n",
+    );
+    if sockets.iter().any(|one| is_in_runtime_folder(one.bind)) {
+        line(&mut text, "# systemd's own sockets there have to stay.");
+        line(&mut text, "RuntimeDirectoryPreserve=yes");
+    }
     who(&mut text, settings, place);
-    hardening(&mut text, settings, place);
+    hardening::write(&mut text, settings, place);
     text.push_str("\n[Install]\nWantedBy=multi-user.target\n");
     text
+}
+
+fn is_in_runtime_folder(bind: &Bind) -> bool {
+    matches!(bind, Bind::Unix(path) if RUNTIME.iter().any(|folder| path.starts_with(folder)))
 }
 
 fn who(text: &mut String, settings: &Settings, place: &Place) {
@@ -114,99 +181,25 @@ fn who(text: &mut String, settings: &Settings, place: &Place) {
     }
 }
 
-/// What the service may not do: everything but reading files, speaking over the network, and
-/// writing where the settings say.
-fn hardening(text: &mut String, settings: &Settings, place: &Place) {
-    let home = |path: &Path| path.starts_with("/home") || path.starts_with("/root");
-    let at_home = [Some(&place.program), place.config.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|path| home(path));
-    for (name, value) in HARDENING {
-        line(text, &format!("{name}={value}"));
-    }
-    // What redirects, and what is for operators, is bound by the service itself.
-    let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
-    if redirects.chain(&settings.stats_bind).any(is_low) {
-        line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
-        line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
-    } else {
-        line(text, "CapabilityBoundingSet=");
-        // In a world of its own a right would be worth nothing.
-        line(text, "PrivateUsers=yes");
-    }
-    let home = if at_home { "read-only" } else { "yes" };
-    line(text, &format!("ProtectHome={home}"));
-    for folder in written(settings) {
-        line(text, &format!("ReadWritePaths={}", quoted(&folder)));
-    }
-}
-
-const HARDENING: [(&str, &str); 24] = [
-    ("PrivateMounts", "yes"),
-    ("NoNewPrivileges", "yes"),
-    ("ProtectSystem", "strict"),
-    ("PrivateTmp", "yes"),
-    ("PrivateDevices", "yes"),
-    ("ProtectClock", "yes"),
-    ("ProtectControlGroups", "yes"),
-    ("ProtectHostname", "yes"),
-    ("ProtectKernelLogs", "yes"),
-    ("ProtectKernelModules", "yes"),
-    ("ProtectKernelTunables", "yes"),
-    ("ProtectProc", "invisible"),
-    ("ProcSubset", "pid"),
-    ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
-    ("RestrictNamespaces", "yes"),
-    ("RestrictRealtime", "yes"),
-    ("RestrictSUIDSGID", "yes"),
-    ("LockPersonality", "yes"),
-    ("MemoryDenyWriteExecute", "yes"),
-    ("RemoveIPC", "yes"),
-    ("KeyringMode", "private"),
-    ("SystemCallArchitectures", "native"),
-    ("SystemCallFilter", "@system-service"),
-    ("SystemCallErrorNumber", "EPERM"),
-];
-
-/// Whether an address needs a right that only root has.
-fn is_low(bind: &Bind) -> bool {
-    matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
-}
-
-/// The folders that it writes to, besides its own below `/run`.
-fn written(settings: &Settings) -> Vec<PathBuf> {
-    let log = |target: &LogTarget| match target {
-        LogTarget::File(path) => path.parent().map(Path::to_owned),
-        _ => None,
-    };
-    let logs = [settings.log.access.as_ref(), Some(&settings.log.error)];
-    let own = |bind: &Bind| match bind {
-        Bind::Unix(path) => path.parent().map(Path::to_owned),
-        _ => None,
-    };
-    let logs = logs.into_iter().flatten().filter_map(log);
-    let mut folders: Vec<_> = logs
-        .chain(settings.stats_bind.iter().filter_map(own))
-        .collect();
-    folders.sort_unstable();
-    folders.dedup();
-    folders
-}
-
-fn socket(settings: &Settings, sockets: &[String]) -> String {
+fn socket(settings: &Settings, sockets: &[Passed<'_>]) -> String {
     let mut text = String::from(
         "# /etc/systemd/system/unslow.socket\n\
-         # To do without it, leave out Requires=, After=unslow.socket and --bind in the service. Ports\n\
-         # below 1024 then need AmbientCapabilities= and CapabilityBoundingSet=CAP_NET_BIND_SERVICE, and\n\
-         # no PrivateUsers=.\n\
-         [Unit]\nDescription=Where unslow is reached\n\n[Socket]\n",
+         # systemd opens these and passes them on, in this order, so that the service needs no right to\n\
+         # ports below 1024. Another address belongs into the settings; then make both files again.\n\
+         [Unit]\n\
+         Description=Where unslow is reached\n\
+         \n\
+         [Socket]\n",
     );
-    for address in sockets {
+    for one in sockets {
+        let address = match one.bind {
+            Bind::Unix(path) => escaped(&path.display().to_string()),
+            bind => bind.to_string(),
+        };
         line(&mut text, &format!("ListenStream={address}"));
     }
     line(&mut text, &format!("Backlog={}", settings.server.backlog));
-    if sockets.iter().any(|address| address.starts_with('/')) {
+    if sockets.iter().any(|one| matches!(one.bind, Bind::Unix(_))) {
         line(
             &mut text,
             &format!("SocketMode={:04o}", settings.process.socket_mode),
@@ -240,85 +233,4 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    fn made(flags: &[&str], config: &str) -> String {
-        let settings = Settings::from_flags(flags).unwrap();
-        let place = Place {
-            program: "/usr/local/bin/unslow".into(),
-            config: Some(config.into()),
-            user: None,
-        };
-        files(&settings, &place)
-    }
-
-    #[track_caller]
-    fn has(text: &str, lines: &[&str]) {
-        for line in lines {
-            assert!(
-                text.lines().any(|one| one == *line),
-                "{line:?} is not in\n{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_service_is_handed_the_addresses_of_the_settings() {
-        let flags = [
-            "--bind",
-            "0.0.0.0:80",
-            "--bind",
-            "unix:/run/u.sock",
-            "--drain-delay",
-            "20s",
-        ];
-        let text = made(&flags, "/etc/unslow/app.ini");
-        has(
-            &text,
-            &[
-                "ExecStart=/usr/local/bin/unslow run --config /etc/unslow/app.ini \
-                 --pid %t/unslow/unslow.pid --bind fd://3 --bind fd://4",
-                "ExecReload=/usr/local/bin/unslow reload --config /etc/unslow/app.ini \
-                 --pid %t/unslow/unslow.pid",
-                "TimeoutStopSec=65",
-                "CapabilityBoundingSet=",
-                "ListenStream=0.0.0.0:80",
-                "ListenStream=/run/u.sock",
-                "SocketMode=0660",
-                "Requires=unslow.socket",
-            ],
-        );
-    }
-
-    #[test]
-    fn what_the_settings_write_and_who_they_name_is_allowed() {
-        let flags = [
-            "--bind",
-            "fd://3",
-            "--user",
-            "www-data",
-            "--error-log",
-            "/var/log/my unslow/e.log",
-            "--env",
-            "A=50% \"$x\"",
-        ];
-        let text = made(&flags, "/home/me/100%.ini");
-        has(
-            &text,
-            &[
-                "User=www-data",
-                "ReadWritePaths=\"/var/log/my unslow\"",
-                "ProtectHome=read-only",
-                "Environment=\"A=50%% \\\"$x\\\"\"",
-            ],
-        );
-        assert!(text.contains(" --config /home/me/100%%.ini "), "{text}");
-        assert!(!text.contains("DynamicUser"), "{text}");
-        assert!(
-            !text.contains("unslow.socket"),
-            "nothing to listen at: {text}"
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,146 @@
+//! What the service may not do: everything but reading files, speaking over the network, and
+//! writing where the settings say. The rest of the units is `unit`'s.
+
+use std::path::{Path, PathBuf};
+
+use super::{Place, line, own_binds, quoted};
+use crate::settings::{Bind, Settings};
+
+/// Where systemd makes the folders of logs.
+const LOGS: &str = "/var/log";
+
+/// What holds whatever the settings are: lines in groups, each with the reason that they share.
+/// Not `ProcSubset=pid`: it would hide `/proc/stat`, from which `/metrics` knows when the process
+/// was started. Not `IPAddressDeny=`: who may connect is for `[access]` and the firewall to say.
+const ALWAYS: [(&str, &[&str]); 5] = [
+    (
+        "Files are for reading; what it writes is named below, besides its folder in /run.",
+        &[
+            "ProtectSystem=strict",
+            "PrivateTmp=yes",
+            "PrivateDevices=yes",
+            "PrivateMounts=yes",
+            "ProtectProc=invisible",
+            "RemoveIPC=yes",
+            "KeyringMode=private",
+        ],
+    ),
+    (
+        "The machine is not its business.",
+        &[
+            "ProtectClock=yes",
+            "ProtectControlGroups=yes",
+            "ProtectHostname=yes",
+            "ProtectKernelLogs=yes",
+            "ProtectKernelModules=yes",
+            "ProtectKernelTunables=yes",
+        ],
+    ),
+    (
+        "TCP for clients, database and Redis; unix sockets for those, the control socket and systemd.",
+        &["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"],
+    ),
+    (
+        "It never gains a right, and never runs what it has written.",
+        &[
+            "NoNewPrivileges=yes",
+            "RestrictNamespaces=yes",
+            "RestrictRealtime=yes",
+            "RestrictSUIDSGID=yes",
+            "LockPersonality=yes",
+            "MemoryDenyWriteExecute=yes",
+        ],
+    ),
+    (
+        "What a service calls, without what only root may and what changes priorities. A call that\n\
+         # is not among them fails; it does not end the process.",
+        &[
+            "SystemCallArchitectures=native",
+            "SystemCallFilter=@system-service",
+            "SystemCallFilter=~@privileged @resources",
+            "SystemCallErrorNumber=EPERM",
+        ],
+    ),
+];
+
+/// Adds the lines to a service.
+pub(super) fn write(text: &mut String, settings: &Settings, place: &Place) {
+    for (reason, lines) in ALWAYS {
+        line(text, &format!("# {reason}"));
+        for one in lines {
+            line(text, one);
+        }
+    }
+    rights(text, settings);
+    let home = |path: &Path| path.starts_with("/home") || path.starts_with("/root");
+    let tls = settings.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+    let mut read = [Some(&place.program), place.config.as_ref()]
+        .into_iter()
+        .chain([settings.queries_dir.as_ref()])
+        .flatten()
+        .chain(tls);
+    let homes = if read.any(|path| home(path)) {
+        "read-only"
+    } else {
+        "yes"
+    };
+    line(text, &format!("ProtectHome={homes}"));
+    for folder in written(settings) {
+        match below_logs(&folder) {
+            Some(name) => {
+                line(text, &format!("LogsDirectory={}", quoted(name)));
+                line(text, "LogsDirectoryMode=0750");
+            }
+            None => line(text, &format!("ReadWritePaths={}", quoted(&folder))),
+        }
+    }
+}
+
+/// The rights of root that it has, which are none where systemd opens every socket.
+fn rights(text: &mut String, settings: &Settings) {
+    let low = own_binds(settings).any(is_low);
+    let gives_away = settings.process.socket_group.is_some()
+        && own_binds(settings).any(|bind| matches!(bind, Bind::Unix(_)));
+    if gives_away {
+        line(text, "# It gives its unix sockets to their group.");
+        line(text, "SystemCallFilter=@chown");
+    }
+    if low {
+        line(text, "# It binds ports below 1024 itself.");
+        line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
+        line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
+    } else {
+        line(text, "CapabilityBoundingSet=");
+    }
+    if !low && !gives_away {
+        line(
+            text,
+            "# In a world of its own, where only root and it have names, a right would be worth nothing.",
+        );
+        line(text, "PrivateUsers=yes");
+    }
+}
+
+/// Whether an address needs a right that only root has.
+fn is_low(bind: &Bind) -> bool {
+    matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
+}
+
+/// The folders that it writes to, besides its own below `/run`.
+fn written(settings: &Settings) -> Vec<PathBuf> {
+    let logs = settings.log.files().filter_map(|(_, file)| file.parent());
+    let own = own_binds(settings).filter_map(|bind| match bind {
+        Bind::Unix(path) => path.parent(),
+        _ => None,
+    });
+    let mut folders: Vec<_> = logs.chain(own).map(Path::to_owned).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders
+}
+
+/// The name of a folder below that of all logs, which systemd can make.
+fn below_logs(folder: &Path) -> Option<&Path> {
+    let name = folder.strip_prefix(LOGS).ok()?;
+    (!name.as_os_str().is_empty()).then_some(name)
+}
