@@ -216,3 +216,22 @@ life_in_container() {
   if [ -e "$root/etc/unslow" ]; then bad 'unedited settings are still there'; else ok 'unedited settings are gone'; fi
   user_is_right
 }
+
+# Where systemd really runs: what `inside` does, which is held to more than a stand-in can be.
+life_booted() {
+  local kind=$1 package lacks line
+  shift
+  lacks=$(cannot_boot)
+  [ -z "$lacks" ] || { skip "its life under a real systemd, which wants: $lacks"; return; }
+  new_root whole
+  rm -rf "$WORK/shared"
+  mkdir "$WORK/shared"
+  cp "$@" .ci/serve.bash .ci/check-packages.d/inside "$WORK/shared/"
+  : >"$WORK/shared/held"
+  boot_root /shared/inside "$kind" "${@##*/}" >"$WORK/shared/boot.log" 2>&1
+  while read -r line; do ok "$line"; done <"$WORK/shared/held"
+  if [ ! -e "$WORK/shared/done" ]; then
+    bad 'its life under a real systemd'
+    cat "$WORK/shared/boot.log" "$WORK/shared/said.log" 2>/dev/null | sed 's/^/        /'
+  fi
+}

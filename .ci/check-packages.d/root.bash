@@ -4,7 +4,8 @@
 # shellcheck disable=SC2154 # target and WORK are those of check-packages
 
 # The Debian that every root is a copy of; made once.
-base=$target/check-packages/$suite
+base=$target/check-packages/$suite-systemd-rpm
+boot=.ci/check-deploy.d/systemd/boot
 
 make_base() {
   [ -d "$base" ] && return 0
@@ -12,16 +13,17 @@ make_base() {
   rm -rf "$base.new"
   mkdir -p "$(dirname "$base")"
   # shellcheck disable=SC2086 # no mirror is debootstrap's own choice
-  debootstrap --variant=minbase --include=systemd "$suite" "$base.new" $mirror \
+  debootstrap --variant=minbase --include=systemd,rpm "$suite" "$base.new" $mirror \
     >"$base.log" 2>&1 || return 1
   mv "$base.new" "$base"
 }
 
-# new_root with-systemd|without-systemd: a fresh copy, in `root`.
+# new_root whole|with-systemd|without-systemd: a fresh copy, in `root`.
 new_root() {
   root=$target/check-packages/root
   rm -rf "$root"
   cp -a "$base" "$root"
+  if [ "$1" = whole ]; then return; fi
   if [ "$1" = without-systemd ]; then
     rm "$root"/usr/bin/systemctl "$root"/usr/bin/systemd-sysusers "$root"/usr/bin/systemd-tmpfiles
     rm -rf "$root/run/systemd"
@@ -77,12 +79,10 @@ asked() {
 # The two families' own words. Each prints what it says.
 # install_package FILE: also upgrades, and goes back. No question is asked, and edited settings stay.
 install_package() {
+  cp "$1" "$root/var/tmp/"
   case $1 in
-    *.deb)
-      cp "$1" "$root/var/tmp/package.deb"
-      inside dpkg --force-confdef --force-confold --install /var/tmp/package.deb
-      ;;
-    *.rpm) by_rpm --upgrade --oldpackage "$1" ;;
+    *.deb) inside dpkg --force-confdef --force-confold --install "/var/tmp/${1##*/}" ;;
+    *.rpm) by_rpm --upgrade --oldpackage "/var/tmp/${1##*/}" ;;
   esac
 }
 remove_package() {
@@ -109,5 +109,32 @@ by_rpm() {
   local nodeps=(--nodeps)
   case $1 in --query | --verify) nodeps=() ;; esac
   # --force-debian: that of Debian would rather not.
-  with_proc rpm --force-debian --root "$root" --dbpath /var/lib/rpm "$@" ${nodeps[@]+"${nodeps[@]}"}
+  inside rpm --force-debian --dbpath /var/lib/rpm "$@" ${nodeps[@]+"${nodeps[@]}"}
+}
+
+# What is missing for booting a root; nothing where it can be done.
+cannot_boot() {
+  unshare --mount --pid --fork --cgroup --net true 2>/dev/null || echo 'namespaces'
+  "$boot" --can || echo 'a cgroup v2 to make groups in'
+}
+
+# boot_root COMMAND…: boots the root by its own systemd, to run a command in it; WORK/shared is
+# /shared there.
+boot_root() {
+  local units=$root/etc/systemd/system
+  printf '%032d\n' 1 >"$root/etc/machine-id"
+  cat >"$units/check.target" <<'UNIT'
+[Unit]
+Requires=check.service
+UNIT
+  cat >"$units/check.service" <<UNIT
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+ExecStart=$*
+StandardOutput=append:/shared/said.log
+StandardError=append:/shared/said.log
+ExecStopPost=systemctl --no-block exit
+UNIT
+  "$boot" "$WORK/shared" "$root"
 }
