@@ -47,6 +47,7 @@ mod deploy;
 mod deploy_database;
 mod deploy_serve;
 mod deploy_support;
+mod deploy_systemd;
 mod end_to_end;
 mod faults;
 mod faults_redis;

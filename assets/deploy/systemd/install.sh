@@ -154,7 +154,7 @@ start() {
     say 'The units have changed, which takes a restart: sudo systemctl restart unslow.socket unslow.service'
     say 'New visitors wait meanwhile, until the last of the old ones has gone.'
   elif [ -n "$new_program" ]; then
-    "$installed" upgrade --pid /run/unslow/unslow.pid >&2
+    "$installed" upgrade --config "$config" --pid /run/unslow/unslow.pid >&2
   else
     systemctl reload unslow.service
   fi
