@@ -120,9 +120,9 @@ visit() {
   done
 }
 
-# upgrade TITLE PACKAGE WORDS: with what is to be said.
+# upgrade TITLE PACKAGE WORDS: with what is to be said; sets `said`.
 upgrade() {
-  local title=$1 package=$2 words=$3 said
+  local title=$1 package=$2 words=$3
   said=$(install_package "$package" 2>&1) || bad "$title: the installation failed: $said"
   same "$title: systemctl is asked" "daemon-reload;is-active --quiet unslow.service" "$(asked)"
   has "$title: it says so" "$words" "$said"
@@ -143,7 +143,7 @@ wait_until() {
 more_than() { [ "$(cat "$WORK/times" 2>/dev/null || echo 0)" -gt "$1" ]; }
 
 upgrades() {
-  local kind=$1 first=$2 second=$3 third=$4 old new visitor edited
+  local kind=$1 first=$2 second=$3 third=$4 old new visitor edited said
   rm -f "$WORK/enough" "$WORK/times"
   visit &
   visitor=$!
@@ -151,7 +151,7 @@ upgrades() {
   edited=$(cat "$root/etc/unslow/app.ini")
 
   old=$pid
-  upgrade 'an upgrade' "$second" serves
+  upgrade 'an upgrade' "$second" 'systemctl restart unslow.service'
   new=$(cat "$root$PIDFILE")
   if [ "$new" != "$old" ]; then ok 'an upgrade: a new process serves'; else bad 'an upgrade: the old process still serves'; fi
   case $(readlink "/proc/$new/exe") in
@@ -167,10 +167,15 @@ upgrades() {
   upgrade 'bad settings' "$third" 'the version before goes on'
   same 'bad settings: the same process goes on' "$new" "$(cat "$root$PIDFILE")"
   printf '%s\n' "$edited" >"$root/etc/unslow/app.ini"
-  upgrade 'another service, going back' "$first" 'systemctl restart unslow.service'
+  upgrade 'another socket, going back' "$first" 'systemctl restart unslow.socket unslow.service'
   pid=$(cat "$root$PIDFILE")
   if [ "$pid" != "$new" ]; then ok 'going back: a new process serves'; else bad 'going back: the old process still serves'; fi
   wait_until 'going back: the old process has ended' gone "$new"
+  new=$pid
+  upgrade 'the same again' "$first" serves
+  case $said in *systemctl*) bad "the same again: no restart is asked for: $said" ;; *) ok 'the same again: no restart is asked for' ;; esac
+  pid=$(cat "$root$PIDFILE")
+  wait_until 'the same again: the old process has ended' gone "$new"
   wait_until 'visitors still come' more_than $(($(cat "$WORK/times") + 3))
   touch "$WORK/enough"
   wait "$visitor"

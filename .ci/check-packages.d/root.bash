@@ -82,7 +82,7 @@ install_package() {
   cp "$1" "$root/var/tmp/"
   case $1 in
     *.deb) inside dpkg --force-confdef --force-confold --install "/var/tmp/${1##*/}" ;;
-    *.rpm) by_rpm --upgrade --oldpackage "/var/tmp/${1##*/}" ;;
+    *.rpm) by_rpm --upgrade --oldpackage --replacepkgs "/var/tmp/${1##*/}" ;;
   esac
 }
 remove_package() {

@@ -5,7 +5,7 @@
 
 CONFIG=/etc/unslow/app.ini
 PIDFILE=/run/unslow/unslow.pid
-# Exists while new files are unpacked that change how systemd runs the service.
+# While new files are unpacked: the units that are to be restarted because they change.
 CHANGED=/run/unslow.service-changed
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -32,12 +32,16 @@ make_folders() {
   if has systemd-tmpfiles; then systemd-tmpfiles --create unslow.conf; fi
 }
 
-# Before the new files are unpacked.
+# Before the new files are unpacked: which units they change. A new socket takes the service along,
+# which else would go on with the former one.
 compare_units() {
-  sum=$(cd /usr/lib/systemd/system 2>/dev/null &&
-    cat unslow.service unslow.socket 2>/dev/null | cksum) || sum=
-  if [ "$sum" = '@UNITS_SUM@' ]; then rm -f "$CHANGED"; else : >"$CHANGED"; fi
+  units=
+  [ "$(sum_of unslow.socket)" = '@SOCKET_SUM@' ] || units='unslow.socket unslow.service'
+  [ "$(sum_of unslow.service)" = '@SERVICE_SUM@' ] || units=${units:-unslow.service}
+  rm -f "$CHANGED"
+  [ -z "$units" ] || printf '%s\n' "$units" >"$CHANGED"
 }
+sum_of() { cksum 2>/dev/null <"/usr/lib/systemd/system/$1" || true; }
 
 say_how_to_start() {
   say "it is not started. Its settings are $CONFIG; 'unslow check --online --config $CONFIG' tries them."
@@ -64,7 +68,7 @@ hand_over() {
     say 'when that is mended: systemctl restart unslow.service'
   elif [ -e "$CHANGED" ]; then
     say 'its unit files have changed too, which takes a restart; new visitors wait meanwhile:'
-    say 'systemctl restart unslow.service'
+    say "systemctl restart $(cat "$CHANGED")"
   fi
 }
 
