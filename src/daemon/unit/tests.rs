@@ -1,3 +1,4 @@
+//! What stands in the units for which settings. How systemd reads them is tested in `tests/it`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
 
