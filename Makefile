@@ -2,6 +2,8 @@
 # Two commands are enough to begin: `make run` and `make test`.
 
 TARGET := x86_64-unknown-linux-musl
+# The same in the words of packages.
+PACKAGE_ARCH := amd64
 # A system that is not unix.
 ELSEWHERE := x86_64-pc-windows-gnu
 # rustup's cargo in a shell that has not read its profile; servers that Debian keeps in sbin.
@@ -15,7 +17,8 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere check-deploy rehearse smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
+        check-static check-elsewhere check-deploy rehearse package check-packages smoke \
+        musl elsewhere servers chromium axe schemathesis components wrk packaging cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
 build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
@@ -90,6 +93,12 @@ check-deploy: cargo ## Check what `unslow deploy` writes: Terraform's tests, che
 rehearse: build servers ## Rehearse a fleet: dist/unslow three times behind nginx and HAProxy (ARGS="--help" says what else)
 	@assets/deploy/local/rehearse.sh --program dist/unslow $(ARGS)
 
+package: build ## Make the deb and the rpm of dist/unslow, beside it
+	.ci/package dist/unslow $(PACKAGE_ARCH) dist
+
+check-packages: build packaging ## Install, upgrade and remove both for real in a small Debian (needs root), lintian
+	.ci/check-packages dist/unslow
+
 smoke: build ## Start dist/unslow, ask it for its pages, end it
 	.ci/smoke dist/unslow
 
@@ -120,3 +129,5 @@ components: cargo
 	@.ci/install components
 wrk:
 	@.ci/install wrk
+packaging:
+	@.ci/install packaging
