@@ -95,6 +95,7 @@ mod stats_command;
 mod stats_formats;
 mod stats_page;
 mod stats_truth;
+mod status_url;
 mod systemd;
 mod tls;
 mod unslow;
