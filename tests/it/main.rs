@@ -44,6 +44,7 @@ mod db_sqlite;
 mod db_support;
 mod db_types;
 mod deploy;
+mod deploy_container;
 mod deploy_database;
 mod deploy_serve;
 mod deploy_support;
