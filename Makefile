@@ -15,10 +15,11 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere check-deploy smoke musl elsewhere servers chromium axe schemathesis components wrk cargo clean help
+        check-static check-elsewhere check-deploy dist check-dist smoke musl elsewhere servers chromium axe schemathesis components wrk dist-tools qemu cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
-build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
+COMMIT = $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
+build: export UNSLOW_COMMIT := $(COMMIT)
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
 	@install -D -m 755 "$$(.ci/target-dir)/$(TARGET)/release/unslow" dist/unslow
@@ -87,6 +88,13 @@ check-static: build ## Check dist/unslow: static, small, quick to start, at home
 check-deploy: cargo ## Check what `unslow deploy` writes: Terraform's tests, checkov, cloud-init, shellcheck
 	@CARGO="$(CARGO)" .ci/check-deploy
 
+dist: export UNSLOW_COMMIT := $(COMMIT)
+dist: dist-tools ## Make a release in dist/: static binaries for x86-64 and arm64, packages, images, lists of crates, checksums
+	@CARGO="$(CARGO)" .ci/dist
+
+check-dist: dist qemu ## Check the release in dist/: complete, static, serving (arm64 under qemu), images that run
+	@CARGO="$(CARGO)" .ci/check-dist dist
+
 smoke: build ## Start dist/unslow, ask it for its pages, end it
 	.ci/smoke dist/unslow
 
@@ -115,3 +123,7 @@ components: cargo
 	@.ci/install components
 wrk:
 	@.ci/install wrk
+dist-tools: cargo
+	@.ci/install dist
+qemu:
+	@.ci/install qemu
