@@ -44,9 +44,12 @@ fn assets() -> std::path::PathBuf {
 
 fn kinds() -> Vec<String> {
     let entries = fs::read_dir(assets()).unwrap();
-    entries
+    let mut kinds: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
+        .collect();
+    // In the order in which the program names them.
+    kinds.sort();
+    kinds
 }
 
 /// Whether a text names a file in code marks: by its path, or by a folder that it is in.

@@ -191,7 +191,7 @@ fn what_compose_starts_works_together_on_real_servers() {
     assert_eq!(of_unslow[0], "/unslow");
     let (last, words) = of_unslow.split_last().unwrap();
     assert_eq!(last, "http://127.0.0.1:8000");
-    let words = [words, &[unslow.url.clone()]].concat();
+    let words = [words, std::slice::from_ref(&unslow.url)].concat();
     let itself = Path::new(env!("CARGO_BIN_EXE_unslow"));
     let well = ask(itself, &words, &[]);
     assert_eq!(well.status.code(), Some(0), "{well:?}");
