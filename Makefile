@@ -17,11 +17,12 @@ ARGS ?=
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
-        check-static check-elsewhere check-deploy rehearse package check-packages smoke \
-        musl elsewhere servers chromium axe schemathesis components wrk packaging cargo clean help
+        check-static check-elsewhere check-deploy rehearse package check-packages dist check-dist smoke \
+        musl elsewhere servers chromium axe schemathesis components wrk packaging dist-tools qemu cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
-build: export UNSLOW_COMMIT := $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
+COMMIT = $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
+build: export UNSLOW_COMMIT := $(COMMIT)
 build: musl ## Build the static binary dist/unslow (also what `make` alone does)
 	$(CARGO) build $(LOCKED) --release --target $(TARGET) --bin unslow
 	@install -D -m 755 "$$(.ci/target-dir)/$(TARGET)/release/unslow" dist/unslow
@@ -99,6 +100,13 @@ package: build ## Make the deb and the rpm of dist/unslow, beside it
 check-packages: build packaging ## Install, upgrade and remove both for real in a small Debian (needs root), lintian
 	.ci/check-packages dist/unslow
 
+dist: export UNSLOW_COMMIT := $(COMMIT)
+dist: dist-tools ## Make a release in dist/: static binaries for x86-64 and arm64, packages, images, lists of crates, checksums
+	@CARGO="$(CARGO)" .ci/dist
+
+check-dist: dist qemu ## Check the release in dist/: complete, static, serving (arm64 under qemu), images that run
+	@CARGO="$(CARGO)" .ci/check-dist dist
+
 smoke: build ## Start dist/unslow, ask it for its pages, end it
 	.ci/smoke dist/unslow
 
@@ -131,3 +139,7 @@ wrk:
 	@.ci/install wrk
 packaging:
 	@.ci/install packaging
+dist-tools: cargo
+	@.ci/install dist
+qemu:
+	@.ci/install qemu

@@ -256,6 +256,10 @@ pub enum Command {
         /// As one JSON document
         #[arg(long)]
         json: bool,
+        /// Ask /healthz, or the path given, of the server at http://HOST:PORT or unix:PATH instead;
+        /// exit code 0: it answers 2xx, 1: not
+        #[arg(long, conflicts_with = "json")]
+        url: Option<String>,
     },
     /// Print a service and a socket file for systemd
     SystemdUnit,

@@ -80,6 +80,11 @@ impl Client {
         }
     }
 
+    /// Whether its address names a path, which then stands before that of each request.
+    pub(super) fn has_path(&self) -> bool {
+        !self.prefix.is_empty()
+    }
+
     /// Posts a form to a path. The answer is whatever the server says, errors too.
     ///
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit

@@ -27,7 +27,7 @@ const QUICK: Duration = Duration::from_secs(5);
 /// Runs the command that the flags name, one of those about a daemon.
 pub(super) fn run(flags: &Flags, launch: Launch) -> Result<(), Failure> {
     match &flags.command {
-        Command::Status { json } => status::run(flags, *json),
+        Command::Status { json, .. } => status::run(flags, *json),
         Command::Stop { now } => stop(flags, *now),
         Command::Restart => restart(flags, launch),
         Command::Reload => change(flags, Request::Reload),

@@ -23,6 +23,7 @@ mod query;
 mod stats;
 #[cfg(unix)]
 mod status;
+mod status_url;
 #[cfg(unix)]
 mod unit;
 
@@ -159,6 +160,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         Command::Deploy(what) => deploy::run(&what.kind, &what.dir, what.force),
         Command::Man => man::page(),
         Command::Completions { shell } => man::completions(*shell),
+        Command::Status { url: Some(url), .. } => status_url::run(url),
         Command::Status { .. }
         | Command::Stop { .. }
         | Command::Restart

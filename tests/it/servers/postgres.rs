@@ -247,7 +247,7 @@ fn run(command: &mut Command) {
 }
 
 /// A program of the newest installed version.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

@@ -1,0 +1,79 @@
+//! `unslow status --url`: whether a server answers at an address, as a health check of a container
+//! asks it. It looks at no pidfile and at no settings, so that an edit of them does not make a
+//! server unwell that runs; what a daemon says of itself is `status`'s.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::client::Client;
+use super::{Failure, print};
+use crate::settings::{Settings, duration_text};
+
+/// How long the answer may take, with finding and reaching the server. Those who ask do so every
+/// few seconds, and a server that is well answers at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is asked where the address has no path.
+const HEALTH: &str = "/healthz";
+
+/// Says what the server at `url` answers; fails where that is not 2xx.
+pub(super) fn run(url: &str) -> Result<(), Failure> {
+    let defaults = Settings::from_flags(&[]).map_err(Failure::Settings)?;
+    let client = Client::new(&defaults, Some(url))?;
+    let (path, place) = if client.has_path() {
+        ("", client.server())
+    } else {
+        (HEALTH, format!("{HEALTH} of {}", client.server()))
+    };
+    let status = within(PATIENCE, &place, move || Ok(client.get(path)?.status))?;
+    let said = format!("{place} answers {status}");
+    if (200..300).contains(&status) {
+        print(format!("{said}\n").as_bytes())
+    } else {
+        Err(Failure::Running(said))
+    }
+}
+
+/// What `ask` gives, unless it takes too long: a server that sends a byte now and then would
+/// otherwise never be unwell.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    place: &str,
+    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        // Nobody listens once it took too long.
+        drop(tell.send(ask()));
+    });
+    match told.recv_timeout(patience) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Timeout) => Err(Failure::Running(format!(
+            "{place} has not answered within {}",
+            duration_text(patience)
+        ))),
+        Err(RecvTimeoutError::Disconnected) => Err(Failure::Running(format!(
+            "{place} could not be asked: see above"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_no_answer() {
+        let (_hold, never) = channel::<()>();
+        let failure = within(Duration::from_millis(1), "http://host:1", move || {
+            Ok(never.recv().is_ok())
+        })
+        .unwrap_err();
+        assert_eq!(failure.code(), 1);
+        let said = failure.message().unwrap();
+        assert_eq!(said, "http://host:1 has not answered within 1ms");
+        assert!(within(PATIENCE, "", || Ok(true)).unwrap());
+    }
+}
