@@ -172,7 +172,9 @@ fn waiting(page: &StatsPage<'_>) -> Vec<Verdict> {
     // Where nobody answers, those who wait do not wait for want of connections.
     let database = Some(&snapshot.database).filter(|it| it.up != Some(false));
     let database = database.map(|it| ("the database", "[database] pool_size", &it.pool));
-    let redis = snapshot.redis.as_ref().filter(|it| it.up != Some(false));
+    let redis = snapshot.redis.as_ref();
+    // One that complains may be left for another, by new connections.
+    let redis = redis.filter(|it| it.up != Some(false) && it.complaint.is_none());
     let redis = redis.map(|it| ("Redis", "how busy it is", &it.pool));
     let pools = [database, redis].into_iter().flatten();
     let is_waited_for = |(.., pool): &(_, _, &PoolSnapshot)| pool.waiting > 0;

@@ -22,7 +22,7 @@ pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
         let words = format!("The database answers, and complains{name}.{look}");
         found.push((Level::Attention, words));
     }
-    if database.listening == Some(false) && database.up != Some(false) {
+    if database.listening == Some(false) && database.up == Some(true) {
         let words = "The database’s messages are not heard: what it says has changed stays in the cache until its TTL ends.";
         found.push((Level::Attention, words.to_owned()));
     }

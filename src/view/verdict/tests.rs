@@ -182,6 +182,9 @@ fn who_is_away_and_a_breaker_that_is_not_closed_are_said_once() {
         words.starts_with("Attention: The breaker of Redis is half-open."),
         "{words}"
     );
+    let mut snapshot = well();
+    (snapshot.database.listening, snapshot.database.up) = (Some(false), None);
+    assert_eq!(said(&snapshot).len(), 1, "it is not asked yet");
     let words = one(|s| s.database.listening = Some(false));
     assert!(
         words.starts_with("Attention: The database’s messages are not heard"),
@@ -204,6 +207,11 @@ fn who_waits_for_a_connection_is_counted() {
         words.starts_with("Problem: Redis cannot be reached."),
         "{words}"
     );
+    let words = one(|s| {
+        redis(s).pool.waiting = 1;
+        redis(s).complaint = Some("read_only".to_owned());
+    });
+    assert!(words.starts_with("Attention: Redis answers"), "{words}");
 }
 
 #[test]
