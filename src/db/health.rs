@@ -32,8 +32,8 @@ pub struct Health {
     /// `debug`. `None` while all is well.
     pub last_error: Option<Arc<str>>,
     /// The same in one word of ours, for everybody: `connect` (nobody is there, or the connection
-    /// broke), `timeout`, `auth`, `full`, `starting`, `tls`, `open` (a file that cannot be opened,
-    /// or is no database) or `other`.
+    /// broke), `timeout`, `auth`, `full`, `locked`, `starting`, `tls`, `open` (a file that cannot
+    /// be opened, or is no database) or `other`.
     pub class: Option<&'static str>,
 }
 
@@ -66,7 +66,8 @@ impl fmt::Display for Cause {
 pub(super) enum Contact {
     /// It answered; an error of a statement is an answer too.
     Answered,
-    /// It is there and takes no more connections. Those that are open are served.
+    /// It is there and lets nobody in for now: it takes no more connections, while those that are open
+    /// are served, or somebody else has locked the file.
     Full(Cause),
     /// It cannot be reached, or does not let us in.
     Away(Cause),
@@ -223,7 +224,8 @@ impl Shared {
                 tracing::warn!(database = name, cause = %cause, "the database is unavailable");
             }
             Some(Change::Full(cause)) => {
-                tracing::warn!(database = name, cause = %cause, "the database is full");
+                let class = cause.class;
+                tracing::warn!(database = name, cause = %cause, "the database is {class}");
             }
         }
     }

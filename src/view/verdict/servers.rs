@@ -18,6 +18,9 @@ pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
     } else if class == Some("full") {
         let words = "The database had no connection for some loads within the last seconds";
         found.push((Level::Attention, format!("{words}{name}.{look}")));
+    } else if class == Some("locked") {
+        let words = "The database was locked by somebody else within the last seconds";
+        found.push((Level::Attention, format!("{words}{name}.")));
     } else if class.is_some() {
         let words = format!("The database answers, and complains{name}.{look}");
         found.push((Level::Attention, words));
