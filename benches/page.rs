@@ -36,6 +36,7 @@ fn main() {
         evicted: None,
         script: "/static/stats-0123abcd.js",
         here: view::Here::All,
+        of_late: None,
         lines_lost: 0,
     };
     criterion.bench_function("the page /stats, 200 queries", |b| {

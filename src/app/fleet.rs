@@ -207,7 +207,8 @@ impl Source {
         let mut report = self.report_since_start(instance, &start);
         report.covers(&start);
         for window in [Window::Minute, Window::FiveMinutes, Window::Hour] {
-            report.covers(&self.stats.snapshot(window));
+            let (seconds, total) = self.stats.total(window);
+            report.windows.insert(window, (seconds, total));
         }
         report
     }

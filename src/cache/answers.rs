@@ -80,8 +80,7 @@ pub(super) fn failure(value: &Value) -> Option<RedisError> {
 
 /// The same of commands that may be refused: what is left is what Redis suffers from, whoever asks.
 pub(super) fn trouble(value: &Value) -> Option<RedisError> {
-    let refused = matches!(value, Value::ServerError(error) if error.code() == "NOPERM");
-    failure(value).filter(|error| !refused && *error != RedisError::Other)
+    failure(value).filter(|error| !matches!(error, RedisError::Denied | RedisError::Other))
 }
 
 /// Whether an envelope with these numbers may be used at all.

@@ -27,6 +27,7 @@ struct Inner {
     up: Option<bool>,
     since: Instant,
     last_error: Option<RedisError>,
+    complaint: Option<RedisError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct RedisState {
     pub breaker: BreakerState,
     /// The latest failure, also when it is up again.
     pub last_error: Option<RedisError>,
+    /// What it has answered since it last took something, though it is up: why it takes nothing.
+    pub complaint: Option<RedisError>,
     /// How long it has been up, or not.
     pub since: Duration,
 }
@@ -96,6 +99,7 @@ impl Breaker {
                 up: None,
                 since: now,
                 last_error: None,
+                complaint: None,
             }),
         }
     }
@@ -150,8 +154,14 @@ impl Breaker {
                 State::HalfOpen => BreakerState::HalfOpen,
             },
             last_error: inner.last_error,
+            complaint: inner.complaint,
             since: now.saturating_duration_since(inner.since),
         }
+    }
+
+    /// It has taken something: there is nothing to complain of any more.
+    pub(super) fn has_taken(&self) {
+        self.lock().complaint = None;
     }
 
     fn open_until(now: Instant) -> State {
@@ -192,7 +202,9 @@ impl Permit<'_> {
     pub(super) fn complaint(self, error: RedisError, now: Instant) -> Change {
         let breaker = self.breaker;
         let change = self.success(now);
-        breaker.lock().last_error = Some(error);
+        let mut inner = breaker.lock();
+        inner.last_error = Some(error);
+        inner.complaint = Some(error);
         change
     }
 

@@ -302,11 +302,13 @@ pub(super) fn error_class(error: &redis::RedisError, otherwise: RedisError) -> R
 /// The class of an error reply, by its first word.
 pub(super) fn reply_class(code: &str) -> RedisError {
     match code {
-        "NOAUTH" | "WRONGPASS" | "NOPERM" => RedisError::Auth,
+        "NOAUTH" | "WRONGPASS" => RedisError::Auth,
+        "NOPERM" => RedisError::Denied,
         "LOADING" => RedisError::Loading,
         "MASTERDOWN" => RedisError::MasterDown,
         "READONLY" => RedisError::ReadOnly,
         "OOM" => RedisError::OutOfMemory,
+        "MISCONF" | "NOREPLICAS" => RedisError::NoWrites,
         _ => RedisError::Other,
     }
 }

@@ -39,6 +39,7 @@ mod link;
 mod lookup;
 mod memory;
 mod note;
+mod pace;
 mod probe;
 mod purge;
 mod recent;
@@ -324,6 +325,7 @@ impl Inner {
                     breaker: state.breaker.name(),
                     since: state.since,
                     last_error: state.last_error,
+                    complaint: state.complaint,
                 }),
         }
     }

@@ -2,7 +2,8 @@
 //! for a connection and its answer; whatever goes wrong is counted, logged now and then, and is a
 //! miss. What is asked is `commands`', connections are `link`'s, the stored form is `envelope`'s.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::aio::ConnectionLike;
@@ -14,6 +15,7 @@ use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
 use super::info::InfoCell;
 use super::link::{Lane, Links, Subscription, error_class};
+use super::pace::Pace;
 #[cfg(test)]
 use super::tests::fake::Line;
 use crate::error::StartupError;
@@ -36,6 +38,8 @@ pub(super) struct RedisTier {
     /// What it says of itself.
     pub(super) info: InfoCell,
     log: Pace,
+    /// The latest line in the log is that it fails.
+    said_failed: AtomicBool,
     /// How often connections are dropped because they lead to a replica.
     demoted: Pace,
 }
@@ -100,6 +104,7 @@ impl RedisTier {
             engine: engine.clone(),
             info: InfoCell::default(),
             log: Pace::new(LOG_EVERY),
+            said_failed: AtomicBool::new(false),
             demoted: Pace::new(DROP_EVERY),
             clock,
         }
@@ -203,8 +208,15 @@ impl RedisTier {
             Err(error) => Some(*error),
         };
         let change = match failure {
-            None => permit.success(now),
-            Some(error @ (RedisError::ReadOnly | RedisError::OutOfMemory)) => {
+            None => {
+                if way == Way::Large && answer.as_ref().is_ok_and(|values| took(values)) {
+                    self.breaker.has_taken();
+                }
+                permit.success(now)
+            }
+            // Others of its answers may be of use. Were it taken for down because of this one, the
+            // next would bring it back, and so on.
+            Some(error) if answer.is_ok() && error.is_complaint() => {
                 self.failed(error, now);
                 permit.complaint(error, now)
             }
@@ -217,9 +229,16 @@ impl RedisTier {
             Change::None => {}
             // A connection that leads nowhere would be kept for minutes by TCP.
             Change::Opened => self.wire.drop_all(),
-            Change::Recovered => tracing::info!("Redis answers again"),
+            Change::Recovered => self.recovered(),
         }
         answer.ok().filter(|_| failure.is_none())
+    }
+
+    /// Said where the failure was: a single answer that is late now and then is not news each time.
+    fn recovered(&self) {
+        if self.said_failed.swap(false, Ordering::Relaxed) {
+            tracing::info!("Redis answers again");
+        }
     }
 
     fn failed(&self, error: RedisError, now: Instant) {
@@ -229,6 +248,7 @@ impl RedisTier {
             self.wire.drop_all();
         }
         if let Some(unlogged) = self.log.allows(now) {
+            self.said_failed.store(true, Ordering::Relaxed);
             tracing::warn!(
                 error = error.name(),
                 unlogged,
@@ -262,6 +282,13 @@ impl Wire {
     }
 }
 
+/// Whether none of the answers is an error.
+fn took(values: &[Value]) -> bool {
+    !values
+        .iter()
+        .any(|value| matches!(value, Value::ServerError(_)))
+}
+
 /// Sends over the connection in service. One that turns out to be broken is replaced and the
 /// commands are sent once more: they may be repeated without harm. Cancel-safe.
 async fn exchange(lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
@@ -286,50 +313,5 @@ async fn exchange(lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, RedisE
                 repeated = true;
             }
         }
-    }
-}
-
-/// Lets something happen only so often.
-struct Pace {
-    every: Duration,
-    last: Mutex<(Option<Instant>, u64)>,
-}
-
-impl Pace {
-    fn new(every: Duration) -> Pace {
-        Pace {
-            every,
-            last: Mutex::default(),
-        }
-    }
-
-    /// Whether it may happen now, and how often it was held back since it last did.
-    fn allows(&self, now: Instant) -> Option<u64> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last
-            .0
-            .is_some_and(|last| now.saturating_duration_since(last) < self.every)
-        {
-            last.1 += 1;
-            return None;
-        }
-        let held_back = last.1;
-        *last = (Some(now), 0);
-        Some(held_back)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pace_lets_one_through_per_period_and_counts_the_others() {
-        let pace = Pace::new(Duration::from_mins(1));
-        let now = Instant::now();
-        assert_eq!(pace.allows(now), Some(0));
-        assert_eq!(pace.allows(now), None);
-        assert_eq!(pace.allows(now + Duration::from_secs(59)), None);
-        assert_eq!(pace.allows(now + Duration::from_mins(1)), Some(2));
     }
 }

@@ -101,7 +101,8 @@ impl<'a> Trip<'a> {
                 .map(super::redis::RedisTier::state);
             self.inner.memory.holds(entry)
                 || redis.is_some_and(|state| {
-                    state.breaker == BreakerState::Closed && state.up != Some(false)
+                    let takes = state.up != Some(false) && state.complaint.is_none();
+                    state.breaker == BreakerState::Closed && takes
                 })
         };
         !matches!(outcome, Outcome::Bypass(_)) && self.inner.storable(entry) && kept()

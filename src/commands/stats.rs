@@ -110,6 +110,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
         evicted: None,
         script: "",
         here: Here::All,
+        of_late: None,
         lines_lost: logs.lost.values().sum(),
         not_reloaded: refused.as_ref().map(|last| NotReloaded {
             at: &last.at,

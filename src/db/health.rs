@@ -15,6 +15,9 @@ use crate::error::RequestError;
 
 /// Between two log lines that say that the database is full.
 const FULL_EVERY: Duration = Duration::from_mins(1);
+/// How long it is remembered that the database had no connection to give. Loads on connections that
+/// are open are answered in between, and say nothing about the others.
+const FULL_STAYS: Duration = Duration::from_secs(10);
 
 /// How the database is, from the latest contact; asks nothing.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +28,12 @@ pub struct Health {
     pub since: Duration,
     /// Loads are refused, and a prober asks in their place.
     pub refuses: bool,
-    /// Why it is down, or takes no more connections; for logs and pages under `debug`. `None`
-    /// while all is well.
+    /// Why it is down, or took no more connections some seconds ago; for logs and pages under
+    /// `debug`. `None` while all is well.
     pub last_error: Option<Arc<str>>,
     /// The same in one word of ours, for everybody: `connect` (nobody is there, or the connection
-    /// broke), `timeout`, `auth`, `full`, `starting`, `tls`, `open` (a file that cannot be opened,
-    /// or is no database) or `other`.
+    /// broke), `timeout`, `auth`, `full`, `locked`, `starting`, `tls`, `open` (a file that cannot
+    /// be opened, or is no database) or `other`.
     pub class: Option<&'static str>,
 }
 
@@ -63,7 +66,8 @@ impl fmt::Display for Cause {
 pub(super) enum Contact {
     /// It answered; an error of a statement is an answer too.
     Answered,
-    /// It is there and takes no more connections. Those that are open are served.
+    /// It is there and lets nobody in for now: it takes no more connections, while those that are open
+    /// are served, or somebody else has locked the file.
     Full(Cause),
     /// It cannot be reached, or does not let us in.
     Away(Cause),
@@ -111,6 +115,8 @@ struct Now {
     /// A prober is at work.
     probed: bool,
     said_full: Option<Instant>,
+    /// When it last had no connection to give.
+    full: Option<Instant>,
 }
 
 impl HealthCell {
@@ -126,12 +132,13 @@ impl HealthCell {
 
     pub(super) fn get(&self) -> Health {
         let now = self.0.lock();
+        let cause = now.cause();
         Health {
             up: now.up,
             since: now.since.map(|since| since.elapsed()).unwrap_or_default(),
             refuses: now.refuses(),
-            last_error: now.cause.as_ref().map(|cause| Arc::clone(&cause.words)),
-            class: now.cause.as_ref().map(|cause| cause.class),
+            last_error: cause.map(|cause| Arc::clone(&cause.words)),
+            class: cause.map(|cause| cause.class),
         }
     }
 
@@ -217,7 +224,8 @@ impl Shared {
                 tracing::warn!(database = name, cause = %cause, "the database is unavailable");
             }
             Some(Change::Full(cause)) => {
-                tracing::warn!(database = name, cause = %cause, "the database is full");
+                let class = cause.class;
+                tracing::warn!(database = name, cause = %cause, "the database is {class}");
             }
         }
     }
@@ -241,12 +249,22 @@ impl Now {
         self.up == Some(false) && self.probed
     }
 
+    /// What is wrong with it.
+    fn cause(&self) -> Option<&Cause> {
+        let is_past = self.up == Some(true) && self.full.is_none_or(|at| at.elapsed() > FULL_STAYS);
+        self.cause.as_ref().filter(|_| !is_past)
+    }
+
     /// A cause that changes while the database stays as it is, is remembered and no news.
     fn take_in(&mut self, contact: Contact) -> Option<Change> {
         let before = self.up;
         let (up, cause) = match &contact {
-            Contact::Answered => (true, None),
-            Contact::Full(cause) => (true, Some(cause.clone())),
+            // Whether there are connections to be had again, this one does not tell.
+            Contact::Answered => (true, self.cause().filter(|_| before == Some(true)).cloned()),
+            Contact::Full(cause) => {
+                self.full = Some(Instant::now());
+                (true, Some(cause.clone()))
+            }
             Contact::Away(cause) => (false, Some(cause.clone())),
             Contact::Doubtful(_) | Contact::Nothing => return None,
         };

@@ -225,7 +225,9 @@ impl Stop {
             return Contact::Away(cause("open"));
         }
         match primary_code(error) {
-            // INTERRUPT: by us. FULL: no room for a sort. (BUSY and LOCKED are answers.)
+            // BUSY, LOCKED
+            5 | 6 => Contact::Full(cause("locked")),
+            // INTERRUPT: by us. FULL: no room for a sort.
             9 | 13 => Contact::Nothing,
             // IOERR, CORRUPT: of the whole file, or of what this statement read.
             10 | 11 => Contact::Doubtful(cause("open")),

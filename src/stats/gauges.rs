@@ -35,4 +35,6 @@ pub struct RedisGauge {
     pub since: Duration,
     /// The latest failure.
     pub last_error: Option<RedisError>,
+    /// Why it takes nothing, though it is up.
+    pub complaint: Option<RedisError>,
 }

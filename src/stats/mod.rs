@@ -262,6 +262,7 @@ impl Stats {
                 breaker: redis.breaker.to_owned(),
                 since_seconds: redis.since.as_secs_f64(),
                 last_error: redis.last_error.map(|error| error.name().to_owned()),
+                complaint: redis.complaint.map(|error| error.name().to_owned()),
                 reads: tiers.reads,
                 writes: tiers.writes,
                 written_bytes: tiers.written_bytes,

@@ -207,6 +207,9 @@ pub struct RedisSnapshot {
     pub since_seconds: f64,
     /// The class of the latest failure.
     pub last_error: Option<String>,
+    /// The class of what it says instead of taking what it is given, though it is `up`; `None` from
+    /// the next that it takes.
+    pub complaint: Option<String>,
     /// Look-ups that were answered.
     pub reads: u64,
     /// Envelopes that were stored.

@@ -47,8 +47,10 @@ words! {
         Timeout => "timeout",
         /// The connection broke.
         Closed => "closed",
-        /// It does not let us in (`NOAUTH`, `WRONGPASS`, `NOPERM`).
+        /// It does not let us in (`NOAUTH`, `WRONGPASS`).
         Auth => "auth",
+        /// It lets us in, and this user may not do what was asked (`NOPERM`).
+        Denied => "denied",
         /// It is loading its data (`LOADING`).
         Loading => "loading",
         /// A replica without its primary (`MASTERDOWN`).
@@ -57,8 +59,19 @@ words! {
         ReadOnly => "read_only",
         /// Its memory is full (`OOM`).
         OutOfMemory => "out_of_memory",
+        /// It takes no writes for another reason: it cannot save them to its disk, or too few
+        /// replicas follow it (`MISCONF`, `NOREPLICAS`).
+        NoWrites => "no_writes",
         /// Any other error reply.
         Other => "other",
+    }
+}
+
+impl RedisError {
+    /// Whether it is the word of a Redis that answers, about what it was asked alone.
+    pub fn is_complaint(self) -> bool {
+        use RedisError::{Denied, NoWrites, Other, OutOfMemory, ReadOnly};
+        matches!(self, ReadOnly | OutOfMemory | NoWrites | Denied | Other)
     }
 }
 

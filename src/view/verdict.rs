@@ -1,5 +1,7 @@
 //! What the numbers mean, in words. It owns the limits above which something deserves attention;
-//! the numbers themselves are counted elsewhere.
+//! the numbers themselves are counted elsewhere. What is said of database and Redis is in `servers`.
+
+mod servers;
 
 use std::collections::BTreeMap;
 
@@ -50,11 +52,12 @@ const FULL: f64 = 0.9;
 /// The worst first; never empty.
 pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let mut found = Vec::new();
-    found.extend(database(page));
-    found.extend(redis(page));
+    found.extend(servers::database(&page.snapshot.database));
+    found.extend(page.snapshot.redis.as_ref().and_then(servers::redis));
     found.extend(not_reloaded(page));
     found.extend(load_errors(page));
     found.extend(request_errors(page));
+    found.extend(old_copies(page));
     found.extend(waiting(page));
     found.extend(redis_memory(page));
     found.extend(evictions(page));
@@ -63,62 +66,6 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
-}
-
-fn database(page: &StatsPage<'_>) -> Vec<Verdict> {
-    let database = &page.snapshot.database;
-    let class = in_brackets(database.last_error.as_deref());
-    let mut found = Vec::new();
-    if database.up == Some(false) {
-        let words = "Copies that are still good enough are served.";
-        found.push((
-            Level::Problem,
-            format!("The database cannot be reached{class}. {words}"),
-        ));
-    } else if is_tripped(&database.breaker) {
-        found.push((
-            Level::Problem,
-            format!("The database’s breaker is {}{class}.", database.breaker),
-        ));
-    } else if database.last_error.is_some() {
-        found.push((
-            Level::Attention,
-            format!("The database answers, and complains{class}."),
-        ));
-    }
-    if database.listening == Some(false) && database.up != Some(false) {
-        found.push((
-            Level::Attention,
-            "The database’s messages are not heard: what it says has changed stays in the cache until its TTL ends."
-                .to_owned(),
-        ));
-    }
-    found
-}
-
-fn redis(page: &StatsPage<'_>) -> Option<Verdict> {
-    let redis = page.snapshot.redis.as_ref()?;
-    let class = in_brackets(redis.last_error.as_deref());
-    let words = "Answers come from memory and the database.";
-    if redis.up == Some(false) {
-        let words = format!("Redis cannot be reached{class}. {words}");
-        Some((Level::Problem, words))
-    } else if is_tripped(&redis.breaker) {
-        let words = format!("The breaker of Redis is {}{class}. {words}", redis.breaker);
-        Some((Level::Attention, words))
-    } else {
-        None
-    }
-}
-
-fn is_tripped(breaker: &str) -> bool {
-    !["", "closed"].contains(&breaker)
-}
-
-fn in_brackets(class: Option<&str>) -> String {
-    class.map_or_else(String::new, |class| {
-        format!(" ({})", class.replace('_', " "))
-    })
 }
 
 fn logs(page: &StatsPage<'_>) -> Option<Verdict> {
@@ -139,30 +86,64 @@ fn not_reloaded(page: &StatsPage<'_>) -> Option<Verdict> {
 }
 
 fn load_errors(page: &StatsPage<'_>) -> Option<Verdict> {
-    let total = &page.snapshot.total;
-    is_bad(total.load_errors, total.loads).then(|| {
-        let failed = format::count(total.load_errors);
-        let loads = format::counted(total.loads, "load");
-        let whose = whose(page, |numbers| numbers.load_errors);
-        (
-            Level::Problem,
-            format!("{failed} of {loads} failed{whose}."),
-        )
-    })
+    let failed = |numbers: &Numbers| numbers.load_errors;
+    let of = ("load", page.snapshot.total.loads);
+    too_many(page, Level::Problem, failed, of, "failed")
 }
 
 /// What visitors noticed, where stale copies did not help.
 fn request_errors(page: &StatsPage<'_>) -> Option<Verdict> {
-    let total = &page.snapshot.total;
-    is_bad(total.error, total.requests).then(|| {
-        let failed = format::count(total.error);
-        let requests = format::counted(total.requests, "request");
-        let whose = whose(page, |numbers| numbers.error);
-        (
-            Level::Problem,
-            format!("{failed} of {requests} got no value{whose}."),
-        )
-    })
+    let got_none = |numbers: &Numbers| numbers.error;
+    let of = ("request", page.snapshot.total.requests);
+    too_many(page, Level::Problem, got_none, of, "got no value")
+}
+
+/// What they did not, where they did: a query that fails for good is seen here before its copies end.
+fn old_copies(page: &StatsPage<'_>) -> Option<Verdict> {
+    let got_old = |numbers: &Numbers| numbers.stale_load_error;
+    let of = ("request", page.snapshot.total.requests);
+    let what = "got an old copy because loading failed";
+    too_many(page, Level::Attention, got_old, of, what)
+}
+
+/// `12 of 700 loads since the start failed: orders.`, where that is too many; only a note where it
+/// is over.
+fn too_many(
+    page: &StatsPage<'_>,
+    level: Level,
+    count: fn(&Numbers) -> u64,
+    (thing, of): (&str, u64),
+    what: &str,
+) -> Option<Verdict> {
+    let bad = count(&page.snapshot.total);
+    if !is_bad(bad, of) {
+        return None;
+    }
+    let (bad, of, whose) = (
+        format::count(bad),
+        format::counted(of, thing),
+        whose(page, count),
+    );
+    let words = format!(
+        "{bad} of {of} {} {what}{whose}.",
+        since(page.snapshot.window)
+    );
+    Some(
+        if page.of_late.as_ref().is_none_or(|late| count(late) > 0) {
+            (level, words)
+        } else {
+            (Level::Note, format!("{words} None in the last 5 minutes."))
+        },
+    )
+}
+
+fn since(window: Window) -> &'static str {
+    match window {
+        Window::Start => "since the start",
+        Window::Minute => "in the last minute",
+        Window::FiveMinutes => "in the last 5 minutes",
+        Window::Hour => "in the last hour",
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share")]
@@ -188,14 +169,14 @@ fn whose(page: &StatsPage<'_>, errors: fn(&Numbers) -> u64) -> String {
 
 fn waiting(page: &StatsPage<'_>) -> Vec<Verdict> {
     let snapshot = page.snapshot;
-    let database = (
-        "the database",
-        "[database] pool_size",
-        &snapshot.database.pool,
-    );
+    // Where nobody answers, those who wait do not wait for want of connections.
+    let database = Some(&snapshot.database).filter(|it| it.up != Some(false));
+    let database = database.map(|it| ("the database", "[database] pool_size", &it.pool));
     let redis = snapshot.redis.as_ref();
-    let redis = redis.map(|redis| ("Redis", "how busy it is", &redis.pool));
-    let pools = [Some(database), redis].into_iter().flatten();
+    // One that complains may be left for another, by new connections.
+    let redis = redis.filter(|it| it.up != Some(false) && it.complaint.is_none());
+    let redis = redis.map(|it| ("Redis", "how busy it is", &it.pool));
+    let pools = [database, redis].into_iter().flatten();
     let is_waited_for = |(.., pool): &(_, _, &PoolSnapshot)| pool.waiting > 0;
     let say = |(whose, remedy, pool): (&str, &str, &PoolSnapshot)| {
         let (waiting, max) = (format::count(pool.waiting), format::count(pool.max));
@@ -260,7 +241,10 @@ fn evictions(page: &StatsPage<'_>) -> Vec<Verdict> {
 fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
     let all = &page.snapshot.instances;
     let mut found = Vec::new();
+    let redis = page.snapshot.redis.as_ref();
+    let is_up = redis.is_some_and(|redis| redis.up == Some(true));
     let unseen = match all.alone_because.as_deref() {
+        Some(Instances::REDIS_AWAY) if is_up => Some("until Redis, which is back, is asked again"),
         Some(Instances::REDIS_AWAY) => Some("while Redis is away"),
         Some(Instances::REFUSED) => Some("because Redis takes no reports of instances"),
         _ => None,
@@ -296,13 +280,11 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
     let total = &page.snapshot.total;
     let Some(ratio) = total.hit_ratio else {
         let words = match (total.requests, page.snapshot.window) {
-            (0, Window::Start) => "Nothing has been asked yet.",
-            (0, Window::Minute) => "Nothing was asked in the last minute.",
-            (0, Window::FiveMinutes) => "Nothing was asked in the last 5 minutes.",
-            (0, Window::Hour) => "Nothing was asked in the last hour.",
-            _ => "All requests went past the cache.",
+            (0, Window::Start) => "Nothing has been asked yet.".to_owned(),
+            (0, window) => format!("Nothing was asked {}.", since(window)),
+            _ => "All requests went past the cache.".to_owned(),
         };
-        return (Level::Note, words.to_owned());
+        return (Level::Note, words);
     };
     let share = format::share(Some(ratio));
     if total.requests < ENOUGH_REQUESTS {

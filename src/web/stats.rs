@@ -12,7 +12,7 @@ use super::{Site, body, errors};
 use crate::app::Stand;
 use crate::error::RequestError;
 use crate::logging::{self, Lost};
-use crate::stats::{Process, Snapshot, Window};
+use crate::stats::{Numbers, Process, Snapshot, Window};
 use crate::view::{self, StatsSort, export};
 
 /// Between two reloads that a page without script may ask of its browser, in seconds.
@@ -157,6 +157,7 @@ fn everything(site: &Site, snapshot: Snapshot) -> Everything {
 
 fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> HttpResponse {
     let (stand, lines) = (site.app.standing.now(), logging::lost());
+    let (seconds, of_late) = site.app.stats.total(Window::FiveMinutes);
     let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
     let page = view::StatsPage {
         snapshot,
@@ -169,6 +170,7 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         evicted: site.evictions.look(snapshot, context.started),
         script: &site.assets.stats_script,
         here: site.here(context),
+        of_late: Some(Numbers::of(&of_late, seconds)),
         lines_lost: lines.error + lines.access + lines.syslog,
     };
     let frame = view::Frame {

@@ -78,6 +78,57 @@ fn a_demoted_redis_is_read_and_its_refusals_are_counted() {
     until_it_is_used(&unslow, 2);
 }
 
+/// What is answered says that it is there; before, it was down and up again with every request, and
+/// each time the log said so.
+#[test]
+fn a_redis_that_refuses_writes_or_commands_stays_up_is_complained_of_and_heals() {
+    let redis = Redis::start();
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    let refused = [
+        (
+            "no_writes",
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+        ),
+        (
+            "denied",
+            "ACL SETUSER default -eval",
+            "ACL SETUSER default +eval",
+        ),
+    ];
+    for (n, (class, refuse, allow)) in (1_u32..).zip(refused) {
+        assert_eq!(redis.command(refuse), "+OK");
+        until("it is complained of", || {
+            assert!(ask(&unslow, 1).ends_with("detail=redis"));
+            assert_eq!(ask(&unslow, 100 * n + 1), "unslow; fwd=uri-miss");
+            let known = unslow.get("/stats.json").json()["redis"].clone();
+            assert_eq!(
+                (&known["up"], &known["breaker"]),
+                (&true.into(), &"closed".into())
+            );
+            known["complaint"] == class
+        });
+        let page = unslow.get("/stats").text();
+        assert!(
+            page.contains("Redis answers, and does not do all"),
+            "{page}"
+        );
+        for more in 2..12 {
+            ask(&unslow, 100 * n + more);
+        }
+        assert!(errors(&unslow, class) >= 10);
+        assert_eq!(redis.command(allow), "+OK");
+        until("it is over", || {
+            ask(&unslow, 100 * n);
+            unslow.get("/stats.json").json()["redis"]["complaint"].is_null()
+        });
+        until_it_is_used(&unslow, 100 * n);
+    }
+    let log = unslow.log();
+    assert!(log.matches("Redis answers again").count() <= 1, "{log}");
+}
+
 #[test]
 fn a_paused_redis_is_passed_by_until_it_goes_on() {
     let redis = Redis::start();

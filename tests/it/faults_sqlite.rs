@@ -106,6 +106,9 @@ fn a_file_that_somebody_has_locked_is_503_until_it_is_free() {
     run("begin exclusive");
     assert_eq!(value(&unslow, 2), None);
     assert_eq!(value(&unslow, 1), Some(7), "the copy is served");
+    let says = |words| unslow.get("/stats").text().contains(words);
+    assert!(says("The database was locked by somebody else"));
+    assert_eq!(unslow.get("/readyz").json()["database"], "up");
     run("rollback");
     until("it is free", || value(&unslow, 2) == Some(7));
 }

@@ -86,8 +86,15 @@ fn whatever_redis_does_the_page_says_so_and_when_it_is_over() {
     until_it_is_over(&unslow, "The other instances are not seen");
 
     assert_eq!(redis.command("REPLICAOF 127.0.0.1 1"), "+OK");
-    visitor.until_it_says(&unslow, "read only");
+    visitor.until_it_says(
+        &unslow,
+        "Redis answers, and does not do all that it is asked (read only)",
+    );
     redis.command("REPLICAOF NO ONE");
+    until("it takes something again", || {
+        visitor.ask(&unslow);
+        !says(&unslow, "Redis answers, and does not")
+    });
     redis.command("CONFIG SET maxmemory-policy noeviction");
     redis.command("CONFIG SET maxmemory 1");
     visitor.until_it_says(&unslow, "out of memory");

@@ -98,4 +98,12 @@ fn a_complaint_is_remembered_and_leaves_it_closed_and_up() {
         (Some(true), BreakerState::Closed)
     );
     assert_eq!(state.last_error, Some(RedisError::OutOfMemory));
+    assert_eq!(state.complaint, Some(RedisError::OutOfMemory));
+    // What is read meanwhile does not tell whether something would be taken.
+    breaker.admit(now).unwrap().success(now);
+    assert_eq!(breaker.state(now).complaint, Some(RedisError::OutOfMemory));
+    breaker.has_taken();
+    let state = breaker.state(now);
+    assert_eq!(state.complaint, None);
+    assert_eq!(state.last_error, Some(RedisError::OutOfMemory));
 }

@@ -78,6 +78,26 @@ fn only_changes_are_news_and_a_full_database_is_once_in_a_while() {
 }
 
 #[test]
+fn a_database_that_had_no_connection_is_remembered_beyond_the_next_answer_and_not_for_long() {
+    let mut now = Now::default();
+    let full = || Contact::Full(Cause::new("full", "too many"));
+    let class = |now: &Now| now.cause().map(|cause| cause.class);
+    now.take_in(full());
+    now.take_in(Contact::Answered);
+    assert_eq!(class(&now), Some("full"));
+    now.full = Instant::now().checked_sub(FULL_STAYS + Duration::from_secs(1));
+    assert_eq!(class(&now), None);
+    now.take_in(Contact::Answered);
+    assert_eq!(now.cause, None);
+    // One that went away in between is judged anew.
+    now.take_in(full());
+    now.take_in(away());
+    assert_eq!(class(&now), Some("other"));
+    now.take_in(Contact::Answered);
+    assert_eq!(class(&now), None);
+}
+
+#[test]
 fn how_long_it_has_been_so_counts_from_the_change_and_not_from_the_latest_contact() {
     let mut now = Now::default();
     assert_eq!(now.since, None);

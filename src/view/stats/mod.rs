@@ -42,6 +42,9 @@ pub struct StatsPage<'a> {
     pub script: &'a str,
     /// Whether there are pages of queries to link to.
     pub here: Here,
+    /// All queries together in the last five minutes, whatever the window; `None` where that is not
+    /// known.
+    pub of_late: Option<Numbers>,
     /// Lines of logs that did not reach their place, since the start.
     pub lines_lost: u64,
 }

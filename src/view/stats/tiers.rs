@@ -58,6 +58,7 @@ fn redis_panel(tier: Option<&RedisSnapshot>) -> Markup {
                 dl.facts {
                     (breaker(&tier.breaker))
                     (last_error(tier.last_error.as_deref()))
+                    @if let Some(class) = tier.complaint.as_deref() { (fact("Complains", class.replace('_', " "))) }
                     (fact("Look-ups answered", format::count(tier.reads)))
                     (fact("Written", format!("{}, {}", format::counted(tier.writes, "time"), format::bytes(tier.written_bytes))))
                     (classes("Failures", &tier.errors))

@@ -17,6 +17,7 @@ fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<
         evicted: None,
         script: "",
         here: Here::All,
+        of_late: None,
         lines_lost: 0,
     };
     change(&mut page);
@@ -109,7 +110,7 @@ fn that_nothing_was_asked_is_said_of_the_window() {
 #[test]
 fn more_than_one_failure_in_a_hundred_is_a_problem() {
     let words = one(|snapshot| snapshot.total.load_errors = 2);
-    assert_eq!(words, "Problem: 2 of 100 loads failed.");
+    assert_eq!(words, "Problem: 2 of 100 loads since the start failed.");
     let words = one(|snapshot| {
         snapshot.total.error = 11;
         let row = |query: &str, error| {
@@ -120,7 +121,36 @@ fn more_than_one_failure_in_a_hundred_is_a_problem() {
         };
         snapshot.queries = vec![row("a", 3), row("b", 0), row("c", 8)];
     });
-    assert_eq!(words, "Problem: 11 of 1,000 requests got no value: c, a.");
+    let expected = "Problem: 11 of 1,000 requests since the start got no value: c, a.";
+    assert_eq!(words, expected);
+    let words = one(|snapshot| {
+        snapshot.window = Window::Hour;
+        snapshot.total.stale_load_error = 11;
+    });
+    let expected =
+        "Attention: 11 of 1,000 requests in the last hour got an old copy because loading failed.";
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn failures_that_are_over_are_no_problem_any_more() {
+    let mut snapshot = well();
+    snapshot.total.load_errors = 2;
+    let first = |late| {
+        let said = said_of(&snapshot, |page| {
+            page.of_late = Some(Numbers {
+                load_errors: late,
+                ..Numbers::default()
+            });
+        });
+        said[0].clone()
+    };
+    let failed = "2 of 100 loads since the start failed.";
+    assert_eq!(first(1), format!("Problem: {failed}"));
+    assert_eq!(
+        first(0),
+        format!("Note: {failed} None in the last 5 minutes.")
+    );
 }
 
 #[test]
@@ -141,11 +171,20 @@ fn who_is_away_and_a_breaker_that_is_not_closed_are_said_once() {
         words.starts_with("Problem: Redis cannot be reached."),
         "{words}"
     );
+    let words = one(|s| {
+        redis(s).up = Some(false);
+        redis(s).last_error = Some("auth".to_owned());
+    });
+    let expected = "Look at user and password in [redis] url and password_file.";
+    assert!(words.ends_with(expected), "{words}");
     let words = one(|s| "half-open".clone_into(&mut redis(s).breaker));
     assert!(
         words.starts_with("Attention: The breaker of Redis is half-open."),
         "{words}"
     );
+    let mut snapshot = well();
+    (snapshot.database.listening, snapshot.database.up) = (Some(false), None);
+    assert_eq!(said(&snapshot).len(), 1, "it is not asked yet");
     let words = one(|s| s.database.listening = Some(false));
     assert!(
         words.starts_with("Attention: The database’s messages are not heard"),
@@ -159,6 +198,20 @@ fn who_waits_for_a_connection_is_counted() {
     assert!(words.starts_with("Attention: 3 wait for one of the 8 connections to the database."));
     let words = one(|s| (redis(s).pool.waiting, redis(s).pool.max) = (1, 16));
     assert!(words.starts_with("Attention: 1 waits for one of the 16 connections to Redis."));
+    // Nobody waits for want of connections there.
+    let words = one(|s| {
+        redis(s).pool.waiting = 1;
+        redis(s).up = Some(false);
+    });
+    assert!(
+        words.starts_with("Problem: Redis cannot be reached."),
+        "{words}"
+    );
+    let words = one(|s| {
+        redis(s).pool.waiting = 1;
+        redis(s).complaint = Some("read_only".to_owned());
+    });
+    assert!(words.starts_with("Attention: Redis answers"), "{words}");
 }
 
 #[test]
@@ -239,6 +292,10 @@ fn instances_that_differ_are_without_their_database_or_not_seen_are_said() {
         words.starts_with("Attention: The other instances are not seen"),
         "{words}"
     );
+    assert!(
+        words.contains("until Redis, which is back, is asked again"),
+        "{words}"
+    );
     let mut snapshot = well();
     snapshot.instances.alone_because = Some("no redis".to_owned());
     assert_eq!(said(&snapshot).len(), 1);
@@ -247,9 +304,25 @@ fn instances_that_differ_are_without_their_database_or_not_seen_are_said() {
 #[test]
 fn a_database_that_takes_no_more_connections_is_said_though_it_answers() {
     let words = one(|snapshot| snapshot.database.last_error = Some("full".to_owned()));
-    assert_eq!(
-        words,
-        "Attention: The database answers, and complains (full)."
+    let expected = "Attention: The database had no connection for some loads within the last seconds (full). \
+                    Raise its max_connections";
+    assert!(words.starts_with(expected), "{words}");
+}
+
+#[test]
+fn a_redis_that_answers_and_takes_nothing_is_said_with_what_to_do() {
+    let words = one(|s| redis(s).complaint = Some("read_only".to_owned()));
+    let expected = "Attention: Redis answers, and does not do all that it is asked (read only). \
+                    It is a replica and takes nothing new: [redis] url should lead to the primary.";
+    assert_eq!(words, expected);
+    let words = one(|s| {
+        redis(s).complaint = Some("read_only".to_owned());
+        redis(s).last_error = Some("timeout".to_owned());
+        redis(s).up = Some(false);
+    });
+    assert!(
+        words.starts_with("Problem: Redis cannot be reached (timeout)."),
+        "{words}"
     );
 }
 

@@ -215,7 +215,10 @@ fn tiers(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
 }
 
 fn redis(redis: &RedisSnapshot) -> String {
-    let contact = contact(redis.up, &redis.breaker, redis.last_error.as_deref());
+    let mut contact = contact(redis.up, &redis.breaker, redis.last_error.as_deref());
+    if let Some(class) = redis.complaint.as_deref() {
+        contact = format!("{contact}, complains: {}", plain(class));
+    }
     let info = redis.info.as_ref().map_or_else(String::new, server);
     format!("{contact}; {}{info}", pool(redis.pool))
 }

@@ -12,6 +12,7 @@ fn page(snapshot: &Snapshot, width: usize) -> String {
         evicted: None,
         script: "",
         here: Here::All,
+        of_late: None,
         lines_lost: 0,
         not_reloaded: None,
     };

@@ -44,6 +44,7 @@ fn page(snapshot: &Snapshot) -> StatsPage<'_> {
         evicted: None,
         script: "stats.js",
         here: Here::All,
+        of_late: None,
         lines_lost: 0,
     }
 }
