@@ -126,25 +126,31 @@ fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
     Err(Failure::Running(what))
 }
 
-/// Whether the process lets go of its pidfile within this time, and ends: systemd kills what it
-/// still finds once `stop` has returned.
+/// Whether the process lets go of its pidfile within this time. What it does after that takes but a
+/// moment and is waited for too: systemd kills what it still finds once `stop` has returned.
 fn has_gone(path: &Path, pid: u32, patience: Duration) -> Result<bool, Failure> {
     let begun = Instant::now();
-    while state(path)? == State::Running(pid) || lives(pid) {
+    while state(path)? == State::Running(pid) {
         if begun.elapsed() > patience {
             return Ok(false);
         }
         std::thread::sleep(STEP);
     }
+    let begun = Instant::now();
+    while lives(pid) && begun.elapsed() < QUICK {
+        std::thread::sleep(STEP);
+    }
     Ok(true)
 }
 
-/// Whether there is such a process, as far as `/proc` shows. One that has ended and that its parent
-/// has not asked about yet does not live.
+/// Whether there is such a process. One that has ended and that its parent has not asked about yet
+/// does not live, as far as that can be seen: systemd keeps `/proc/PID` of one command of a service
+/// from another, and asks at once.
 fn lives(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+    let has_ended = state.is_some_and(|state| state.starts_with(['Z', 'X']));
+    !has_ended && kill(Pid::from_raw(pid.cast_signed()), None) != Err(Errno::ESRCH)
 }
 
 /// Sends a signal to a process that holds a pidfile.
