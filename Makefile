@@ -18,7 +18,7 @@ ARGS ?=
 .NOTPARALLEL:
 .PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
         check-static check-elsewhere check-deploy rehearse package check-packages dist check-dist smoke \
-        musl elsewhere servers chromium axe schemathesis components wrk packaging dist-tools qemu cargo clean help
+        musl elsewhere servers chromium axe schemathesis components wrk packaging checkers dist-tools qemu cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
 COMMIT = $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
@@ -88,7 +88,7 @@ deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)
 check-static: build ## Check dist/unslow: static, small, quick to start, at home in a bare chroot
 	.ci/check-static dist/unslow
 
-check-deploy: cargo ## Check what `unslow deploy` writes: Terraform's tests, checkov, cloud-init, shellcheck
+check-deploy: cargo servers checkers ## Check what `unslow deploy` writes, with the programs that it is for; what is not here is skipped
 	@CARGO="$(CARGO)" .ci/check-deploy
 
 rehearse: build servers ## Rehearse a fleet: dist/unslow three times behind nginx and HAProxy (ARGS="--help" says what else)
@@ -139,6 +139,8 @@ wrk:
 	@.ci/install wrk
 packaging:
 	@.ci/install packaging
+checkers:
+	@.ci/install checkers
 dist-tools: cargo
 	@.ci/install dist
 qemu:

@@ -280,7 +280,7 @@ pub enum Command {
     PrintConfig,
     /// Write app.ini and a sample query, or files for Prometheus and Grafana; never overwrites
     Init(Init),
-    /// Write what unslow is deployed with: terraform
+    /// Write what unslow is deployed with: caddy, container, haproxy, local, nginx, systemd, terraform
     Deploy(Deploy),
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
     #[command(

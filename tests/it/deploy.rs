@@ -91,6 +91,14 @@ fn every_file_of_every_kind_is_written_and_in_the_readmes() {
 }
 
 #[test]
+fn the_help_names_every_kind() {
+    let output = deploy(Path::new("."), &["--help"]);
+    let said = text(&output.stdout);
+    let known = kinds().into_iter().collect::<Vec<_>>().join(", ");
+    assert!(said.contains(&known), "{known:?} is not in {said}");
+}
+
+#[test]
 fn it_can_be_repeated_and_says_what_it_did() {
     let dir = tempfile::tempdir().unwrap();
     assert!(deploy(dir.path(), &["terraform", "x"]).status.success());
