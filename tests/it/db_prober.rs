@@ -111,7 +111,7 @@ async fn a_full_server_is_up_and_every_load_tries() {
     drop(holders);
     // It is tried until the server has noticed that they are gone.
     run(&late, ONE).await.unwrap();
-    assert_eq!(late.health().last_error, None);
+    assert_eq!(late.health().up, Some(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
