@@ -64,7 +64,7 @@ const PAGES: [(&str, &str); 17] = [
     ("/q/off", "From the database, not cached"),
     ("/q/broken", "technical difficulties"),
     ("/q/revenu", "Did you mean"),
-    ("/stats", "loads failed: broken"),
+    ("/stats", "failed: broken"),
 ];
 
 fn demo() -> Unslow {

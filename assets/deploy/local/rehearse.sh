@@ -8,7 +8,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Started by a script in the background it would ignore Ctrl-C's signal, and so would what it starts.
-[ -n "${SIGNALS_ARE_HEARD:-}" ] || SIGNALS_ARE_HEARD=1 exec env --default-signal bash "$here/rehearse.sh" "$@"
+[ -n "${REHEARSAL_HEARS:-}" ] || REHEARSAL_HEARS=1 exec env --default-signal bash "$here/rehearse.sh" "$@"
+unset REHEARSAL_HEARS
 # shellcheck source=rehearsal/machine.sh
 . "$here/rehearsal/machine.sh"
 # shellcheck source=rehearsal/fleet.sh
