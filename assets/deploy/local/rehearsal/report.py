@@ -22,7 +22,8 @@ PHASES = {
     "upgrade": ("each upgraded", 1, None),
     "redis": ("Redis stopped and started, empty", None,
               "while Redis is away each instance loads for itself, and once more one for all when it is back, empty"),
-    "postgres": ("PostgreSQL stopped and started", 1, None),
+    "postgres": ("PostgreSQL stopped and started", 2,
+                 "what its end cuts off may begin anew at an instance that it has not cut off yet"),
     "after": ("after it all: nothing happens", 1, None),
 }
 HEAD = ["Phase", "Through", "Requests", "Lost", "Passed on", "p99", "Slowest", "Oldest copy",
