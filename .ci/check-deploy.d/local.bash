@@ -128,26 +128,14 @@ same_lines() {
 same_as_elsewhere() {
   local folder=$1 other=$work/local-others
   mkdir -p "$other"
-  if [ -d assets/deploy/nginx ]; then
-    "$program" deploy nginx "$other/nginx" >/dev/null
-    check 'nginx passes on as that of the kind nginx' same_lines '^(proxy_next_upstream|proxy_http_version|zone )' \
-      "$other/nginx/unslow.conf" "$folder/rehearsal/nginx.conf" "$folder/compose/nginx.conf"
-  else
-    skip 'nginx: there is no kind nginx to compare with'
-  fi
-  if [ -d assets/deploy/haproxy ]; then
-    "$program" deploy haproxy "$other/haproxy" >/dev/null
-    check 'HAProxy passes on as that of the kind haproxy' same_lines '^(retries|option redispatch|retry-on|http-request disable-l7|option httpchk|http-check)' \
-      "$other/haproxy/haproxy.cfg" "$folder/rehearsal/haproxy.cfg"
-  else
-    skip 'HAProxy: there is no kind haproxy to compare with'
-  fi
-  if [ -d assets/deploy/container ]; then
-    check 'the database user is that of the kind container' \
-      diff assets/deploy/container/create-reader.sh "$folder/compose/create-reader.sh"
-  else
-    skip 'create-reader.sh: there is no kind container to compare with'
-  fi
+  "$program" deploy nginx "$other/nginx" >/dev/null
+  check 'nginx passes on as that of the kind nginx' same_lines '^(proxy_next_upstream|proxy_http_version|zone )' \
+    "$other/nginx/unslow.conf" "$folder/rehearsal/nginx.conf" "$folder/compose/nginx.conf"
+  "$program" deploy haproxy "$other/haproxy" >/dev/null
+  check 'HAProxy passes on as that of the kind haproxy' same_lines '^(retries|option redispatch|retry-on|http-request disable-l7|option httpchk|http-check)' \
+    "$other/haproxy/haproxy.cfg" "$folder/rehearsal/haproxy.cfg"
+  check 'the database user is that of the kind container' \
+    diff assets/deploy/container/create-reader.sh "$folder/compose/create-reader.sh"
 }
 
 check_local() {

@@ -12,7 +12,7 @@ mod text;
 use std::fmt;
 
 pub use cells::{cells, with_angles};
-pub use text::{aligned, csv, printable, table};
+pub use text::{aligned, csv, table};
 
 use crate::error::RequestError;
 

@@ -39,7 +39,6 @@ mod link;
 mod lookup;
 mod memory;
 mod note;
-mod pace;
 mod probe;
 mod purge;
 mod recent;
@@ -50,6 +49,7 @@ mod reports;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod trip;
 
 use std::fmt;

@@ -15,9 +15,9 @@ use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
 use super::info::InfoCell;
 use super::link::{Lane, Links, Subscription, error_class};
-use super::pace::Pace;
 #[cfg(test)]
 use super::tests::fake::Line;
+use super::throttle::Throttle;
 use crate::error::StartupError;
 use crate::settings;
 use crate::stats::{PoolSnapshot, RedisError, Stats};
@@ -37,11 +37,11 @@ pub(super) struct RedisTier {
     pub(super) clock: Clock,
     /// What it says of itself.
     pub(super) info: InfoCell,
-    log: Pace,
+    log: Throttle,
     /// The latest line in the log is that it fails.
     said_failed: AtomicBool,
     /// How often connections are dropped because they lead to a replica.
-    demoted: Pace,
+    demoted: Throttle,
 }
 
 /// How commands get there.
@@ -103,9 +103,9 @@ impl RedisTier {
             stats,
             engine: engine.clone(),
             info: InfoCell::default(),
-            log: Pace::new(LOG_EVERY),
+            log: Throttle::new(LOG_EVERY),
             said_failed: AtomicBool::new(false),
-            demoted: Pace::new(DROP_EVERY),
+            demoted: Throttle::new(DROP_EVERY),
             clock,
         }
     }

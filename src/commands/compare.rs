@@ -22,7 +22,7 @@ use self::runs::{Asked, Interrupt, Runs};
 use super::client::Client;
 use super::purge::NAME;
 use super::{Failure, print, say};
-use crate::app::format::printable;
+use crate::error::words::printable;
 use crate::flags::Compare;
 use crate::settings::Settings;
 

@@ -1,7 +1,8 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
 use super::{Failure, print};
-use crate::app::format::{aligned, printable};
+use crate::app::format::aligned;
+use crate::error::words::printable;
 use crate::settings::Loaded;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {

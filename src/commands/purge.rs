@@ -6,7 +6,7 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{Answer, Client};
 use super::{Failure, print};
-use crate::app::format::printable;
+use crate::error::words::printable;
 use crate::flags::PurgeHow;
 use crate::settings::Settings;
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::client::{Answer, Client};
 use super::{Failure, print, runtime};
 use crate::app::Stand;
-use crate::app::format::printable;
+use crate::error::words::printable;
 use crate::flags;
 use crate::settings::Settings;
 use crate::stats::Snapshot;

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::place::{Daemon, SHORT};
 use super::{Failure, print};
-use crate::app::format::{aligned, printable};
+use crate::app::format::aligned;
 use crate::daemon::control::{Phase, Request, Status};
 use crate::daemon::pidfile::State;
+use crate::error::words::printable;
 use crate::flags::Flags;
 use crate::settings::duration_text;
 

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::handover::{STEP_UP, Word};
 use super::place;
-use crate::app::format::printable;
+use crate::error::words::printable;
 use crate::settings::duration_text;
 
 /// How much of what a failing process says is passed on, in bytes.

@@ -27,6 +27,18 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
+/// Text with its control characters escaped, so that it cannot steer a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.into()
+        }
+    };
+    text.chars().map(escape).collect()
+}
+
 /// `"value"`, shortened, with control and direction characters replaced.
 pub(crate) fn shown(value: &str) -> String {
     let mut text: String = value.chars().take(SHOWN).map(harmless).collect();

@@ -21,9 +21,9 @@ mod line;
 mod metrics;
 mod negotiate;
 mod openapi;
-mod pace;
 mod pages;
 mod purge;
+mod race;
 mod redirect;
 mod shortcut;
 mod stats;
@@ -58,7 +58,7 @@ pub struct Site {
     access: AccessRule,
     cors: Option<Cors>,
     access_log: Option<AccessLog>,
-    pace: pace::Pace,
+    race: race::KeptRace,
     evictions: eviction::Watch,
     /// Every response closes its connection.
     parting: AtomicBool,
@@ -75,7 +75,7 @@ impl Site {
             cors: Cors::new(&app.settings),
             app,
             access_log,
-            pace: pace::Pace::default(),
+            race: race::KeptRace::default(),
             evictions: eviction::Watch::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),

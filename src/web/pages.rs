@@ -51,7 +51,7 @@ pub(super) async fn home(
         Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
             let provenance = provenance(&reply, context.started.elapsed());
-            let race = site.pace.at(context.started, || {
+            let race = site.race.at(context.started, || {
                 let pace = site.app.stats.query(query.index).pace();
                 view::Comparison::new(&pace.copy, &pace.load)
             });

@@ -53,6 +53,7 @@ mod deploy_systemd;
 mod end_to_end;
 mod faults;
 mod faults_redis;
+mod faults_redis_replies;
 mod faults_sqlite;
 mod fleet_database;
 mod fleet_faults;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::cells::texts;
 use super::internal;
 use crate::error::RequestError;
+use crate::error::words::printable;
 
 /// CSV after RFC 4180, with a header line also when there are no rows. Null is an empty field,
 /// nested JSON is its text, and text is never changed, not even what a spreadsheet would run.
@@ -42,18 +43,6 @@ pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestErro
         );
     }
     Ok(aligned(&lines, true))
-}
-
-/// Text with its control characters escaped, so that it cannot steer a terminal.
-pub fn printable(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.into()
-        }
-    };
-    text.chars().map(escape).collect()
 }
 
 /// Lines of cells as columns that stand below each other, two spaces apart; with a rule below the

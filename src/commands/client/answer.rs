@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
-use crate::app::format::printable;
 use crate::commands::Failure;
+use crate::error::words::printable;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::plain;
+use crate::error::words::printable;
 
 /// Stands for what is not known.
 const NOTHING: &str = "n/a";
@@ -44,7 +44,7 @@ fn push(out: &mut String, key: &str, value: &Value) {
         }
         Value::Null => NOTHING.to_owned(),
         // One line each, whatever somebody has written into it.
-        Value::String(text) => plain(text),
+        Value::String(text) => printable(text),
         value => value.to_string(),
     };
     let _ = writeln!(out, "{key}: {text}");

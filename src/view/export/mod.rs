@@ -18,15 +18,3 @@ pub use exposition::Dialect;
 pub use lines::lines;
 pub use metrics::{Metrics, Reloads, metrics};
 pub use terminal::terminal;
-
-/// Text in one line that steers no terminal, whoever wrote it.
-fn plain(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.into()
-        }
-    };
-    text.chars().map(escape).collect()
-}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::super::{StatsPage, format, verdict};
-use super::plain;
+use crate::error::words::printable;
 use crate::stats::{
     InstanceSnapshot, Numbers, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,
     Snapshot, Window,
@@ -30,8 +30,8 @@ pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
         lines.extend(named(level.word(), &words, width));
     }
     if let Some(reload) = &page.not_reloaded {
-        let why: Vec<_> = reload.message.lines().map(plain).collect();
-        let words = format!("tried at {}: {}", plain(reload.at), why.join(" "));
+        let why: Vec<_> = reload.message.lines().map(printable).collect();
+        let words = format!("tried at {}: {}", printable(reload.at), why.join(" "));
         lines.extend(named("Reload", &words, width));
     }
     lines.push(String::new());
@@ -48,7 +48,7 @@ pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
         lines.push(String::new());
         lines.extend(fleet(snapshot).lines(width));
     } else if let Some(why) = &snapshot.instances.alone_because {
-        let words = format!("only this instance: {}", plain(why));
+        let words = format!("only this instance: {}", printable(why));
         lines.extend(named("Fleet", &words, width));
     }
     // Pages keep numbers and units together; a terminal's line ends where it ends.
@@ -66,9 +66,9 @@ fn named(name: &str, words: &str, width: usize) -> Vec<String> {
 
 fn head(snapshot: &Snapshot) -> [String; 2] {
     let instance = &snapshot.instance;
-    let mut first = format!("unslow {}", plain(&instance.version));
+    let mut first = format!("unslow {}", printable(&instance.version));
     if !instance.name.is_empty() {
-        first = format!("{first} on {}", plain(&instance.name));
+        first = format!("{first} on {}", printable(&instance.name));
     }
     if instance.generation > 0 {
         first = format!("{first}, generation {}", instance.generation);
@@ -179,7 +179,7 @@ fn queries(snapshot: &Snapshot) -> Grid {
     } in queries
     {
         let note = if *removed { " (removed)" } else { "" };
-        row(plain(query) + note, numbers);
+        row(printable(query) + note, numbers);
     }
     row("all".to_owned(), &snapshot.total);
     grid
@@ -204,7 +204,7 @@ fn tiers(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
     );
     let database = format!(
         "{}, {contact}; {}",
-        plain(&database.kind),
+        printable(&database.kind),
         pool(database.pool)
     );
     let redis = snapshot.redis.as_ref().map_or_else(
@@ -217,7 +217,7 @@ fn tiers(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
 fn redis(redis: &RedisSnapshot) -> String {
     let mut contact = contact(redis.up, &redis.breaker, redis.last_error.as_deref());
     if let Some(class) = redis.complaint.as_deref() {
-        contact = format!("{contact}, complains: {}", plain(class));
+        contact = format!("{contact}, complains: {}", printable(class));
     }
     let info = redis.info.as_ref().map_or_else(String::new, server);
     format!("{contact}; {}{info}", pool(redis.pool))
@@ -246,10 +246,10 @@ fn contact(up: Option<bool>, breaker: &str, last_error: Option<&str>) -> String 
     }
     .to_owned();
     if !["", "closed"].contains(&breaker) {
-        words = format!("{words}, breaker {}", plain(breaker));
+        words = format!("{words}, breaker {}", printable(breaker));
     }
     match last_error {
-        Some(class) => format!("{words}, last error: {}", plain(class)),
+        Some(class) => format!("{words}, last error: {}", printable(class)),
         None => words,
     }
 }
@@ -280,7 +280,7 @@ fn fleet(snapshot: &Snapshot) -> Grid {
     let mut row = |name: String, version: &str, up: String, numbers: &Numbers, age: String| {
         let cells = [
             name,
-            plain(version),
+            printable(version),
             up,
             format::count(numbers.requests),
             format::share(numbers.hit_ratio),
@@ -301,7 +301,7 @@ fn fleet(snapshot: &Snapshot) -> Grid {
         } = each;
         let note = if *is_self { " (asked)" } else { "" };
         let age = format!("{} ago", format::age(format::seconds(*age_seconds)));
-        let name = plain(&instance.name) + note;
+        let name = printable(&instance.name) + note;
         row(name, &instance.version, span(*uptime_seconds), numbers, age);
     }
     let total = &snapshot.instances.total;

@@ -4,14 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lets something happen only so often.
-pub(super) struct Pace {
+pub(super) struct Throttle {
     every: Duration,
     last: Mutex<(Option<Instant>, u64)>,
 }
 
-impl Pace {
-    pub(super) fn new(every: Duration) -> Pace {
-        Pace {
+impl Throttle {
+    pub(super) fn new(every: Duration) -> Throttle {
+        Throttle {
             every,
             last: Mutex::default(),
         }
@@ -38,12 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pace_lets_one_through_per_period_and_counts_the_others() {
-        let pace = Pace::new(Duration::from_mins(1));
+    fn a_throttle_lets_one_through_per_period_and_counts_the_others() {
+        let throttle = Throttle::new(Duration::from_mins(1));
         let now = Instant::now();
-        assert_eq!(pace.allows(now), Some(0));
-        assert_eq!(pace.allows(now), None);
-        assert_eq!(pace.allows(now + Duration::from_secs(59)), None);
-        assert_eq!(pace.allows(now + Duration::from_mins(1)), Some(2));
+        assert_eq!(throttle.allows(now), Some(0));
+        assert_eq!(throttle.allows(now), None);
+        assert_eq!(throttle.allows(now + Duration::from_secs(59)), None);
+        assert_eq!(throttle.allows(now + Duration::from_mins(1)), Some(2));
     }
 }

@@ -24,16 +24,16 @@ struct Kept {
 
 /// See the head of this file; of one site's home query.
 #[derive(Debug)]
-pub(super) struct Pace(u64);
+pub(super) struct KeptRace(u64);
 
-impl Default for Pace {
-    fn default() -> Pace {
+impl Default for KeptRace {
+    fn default() -> KeptRace {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Pace(NEXT.fetch_add(1, Ordering::Relaxed))
+        KeptRace(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-impl Pace {
+impl KeptRace {
     /// What is known at `now`; `read` where that is too old. As long as there is not yet something
     /// to compare, it is read every time.
     pub(super) fn at(&self, now: Instant, read: impl FnOnce() -> Comparison) -> Rc<Race> {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn it_is_read_until_there_is_something_to_compare_and_then_once_a_second() {
-        let (pace, start, reads) = (Pace::default(), Instant::now(), Cell::new(0));
+        let (pace, start, reads) = (KeptRace::default(), Instant::now(), Cell::new(0));
         let at = |millis, there: Comparison| {
             let race = pace.at(start + Duration::from_millis(millis), || {
                 reads.set(reads.get() + 1);
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_site_shows_nothing_of_the_one_before() {
         let now = Instant::now();
-        let (old, new) = (Pace::default(), Pace::default());
+        let (old, new) = (KeptRace::default(), KeptRace::default());
         assert_eq!(old.at(now, || both(7)).comparison(), both(7));
         assert_eq!(new.at(now, || both(1)).comparison(), both(1));
     }
