@@ -27,7 +27,7 @@ pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError
     writer.into_inner().map_err(|error| internal(&error))
 }
 
-/// Aligned text for a terminal, [`printable`].
+/// Aligned text for a terminal, with control characters escaped.
 pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestError> {
     let mut lines = vec![
         columns
