@@ -1,4 +1,4 @@
-//! Real servers for the tests: PostgreSQL, Redis, PgBouncer, Prometheus, nginx, HAProxy and Caddy,
+//! Real servers for the tests, and a relay to stand before them: PostgreSQL, Redis, PgBouncer, Prometheus, nginx, HAProxy and Caddy,
 //! started on free loopback ports with their files in one temporary folder per test run.
 //!
 //! A server ends when its value is dropped. One that is kept for the whole run ([`postgres`]) ends
@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod redis;
+pub(crate) mod relay;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use postgres::Postgres;
 pub(crate) use prometheus::Prometheus;
 pub(crate) use redis::Redis;
+pub(crate) use relay::{Manner, Relay};
 
 /// The PostgreSQL that all tests share; each makes a database of its own in it. Tests that stop
 /// or restart a server start their own.
@@ -64,6 +66,10 @@ fn every_server_starts_answers_and_comes_back_after_a_restart() {
     assert_eq!(postgres.psql("postgres", "select 6 * 7"), "42");
     postgres.restart();
     assert_eq!(postgres.psql("postgres", "select 6 * 7"), "42");
+    let standby = postgres.standby();
+    assert_eq!(standby.psql("postgres", "select pg_is_in_recovery()"), "t");
+    standby.promote();
+    assert_eq!(standby.psql("postgres", "select pg_is_in_recovery()"), "f");
     let pgbouncer = PgBouncer::start(&postgres, 3);
     assert_ne!(pgbouncer.port(), postgres.port());
     let mut redis = Redis::start();

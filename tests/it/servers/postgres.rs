@@ -66,6 +66,36 @@ impl Postgres {
         server
     }
 
+    /// Starts a standby of this server on a port of its own, which follows it by replication.
+    pub(crate) fn standby(&self) -> Postgres {
+        let folder = home::folder("standby");
+        let mut copy = Command::new(binary("pg_basebackup"));
+        copy.args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", "postgres", "-R", "-c", "fast", "--no-sync", "-D"])
+            .arg(folder.join("data"));
+        run(&mut copy);
+        let mut server = Postgres {
+            process: None,
+            folder,
+            port: 0,
+            certificates: None,
+            arguments: Vec::new(),
+        };
+        let (port, process) = on_free_port(|port| {
+            server.port = port;
+            server.launch()
+        });
+        server.port = port;
+        server.process = Some(process);
+        server
+    }
+
+    /// Makes a standby a primary, and waits until it is one.
+    pub(crate) fn promote(&self) {
+        let promoted = self.psql("postgres", "select pg_promote(true, 60)");
+        assert_eq!(promoted, "t");
+    }
+
     fn launch(&self) -> Option<Process> {
         let mut command = Command::new(binary("postgres"));
         command
@@ -228,6 +258,7 @@ fn copy_template(folder: &std::path::Path) {
         run(&mut command);
         let hba = "local all all trust\n\
                    host all master 127.0.0.1/32 scram-sha-256\n\
+                   host replication all 127.0.0.1/32 trust\n\
                    host all all 127.0.0.1/32 trust\n";
         home::write(&folder.join("data/pg_hba.conf"), hba);
         folder
