@@ -146,11 +146,23 @@ impl Settings {
     /// The defaults with these flags over them, without environment or ini file: what tests and
     /// benchmarks start from. A relative path starts from the working directory.
     pub fn from_flags(arguments: &[&str]) -> Result<Settings, StartupError> {
+        Settings::from_flags_with(arguments, &[])
+    }
+
+    /// Reads them as [`from_flags`](Self::from_flags) does, with these variables as the whole
+    /// environment: a URL with a password is refused as a flag.
+    pub fn from_flags_with(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Settings, StartupError> {
         let arguments = std::iter::once(&"unslow").chain(arguments);
         let flags = flags::parse(arguments, flags())
             .map_err(|error| StartupError::new(error.to_string()))?;
+        let variables = environment.iter();
         let surroundings = Surroundings {
-            environment: Vec::new(),
+            environment: variables
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             ..Surroundings::of_process()?
         };
         let ground = Ground { ini_folder: None };

@@ -76,9 +76,10 @@ mod tests {
         let with_delay = ["--demo-delay", "1s"];
         assert!(!is_same(&[], &with_delay));
         assert!(is_same(&URL, &with(&with_delay)));
-        assert!(!is_same(
-            &URL,
-            &["--database-url", "postgres://a:secret@localhost/b"]
+        let password = [("DATABASE_URL", "postgres://a:secret@localhost/b")];
+        assert!(!Database::is_same(
+            &Settings::from_flags(&URL).unwrap(),
+            &Settings::from_flags_with(&[], &password).unwrap()
         ));
     }
 }

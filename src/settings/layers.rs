@@ -9,8 +9,9 @@ use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind}
 use super::Surroundings;
 use super::ini::IniFormat;
 use super::origin::{Origin, Source};
-use super::table::{self, Ground, Setting};
+use super::table::{self, Ground, Secrecy, Setting};
 use super::url::{self, Pieces};
+use super::values::Fault;
 use crate::error::StartupError;
 use crate::error::words::nearest;
 use crate::flags::Flags;
@@ -48,7 +49,7 @@ pub(super) fn merge(
     builder
         .add_source(Unfolded(common_environment(surroundings)))
         .add_source(Unfolded(own_environment(surroundings)?))
-        .add_source(Unfolded(flag_layer(flags)))
+        .add_source(Unfolded(flag_layer(flags)?))
         .build()
         .and_then(|config| config.collect())
         .map(Merged)
@@ -153,22 +154,42 @@ fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
     Ok(layer)
 }
 
-fn flag_layer(flags: &Flags) -> Texts {
+fn flag_layer(flags: &Flags) -> Result<Texts, StartupError> {
     let mut layer = Texts::default();
     for row in table::all() {
         let Some(long) = row.flag.map(|flag| flag.long) else {
             continue;
         };
         if let Some(values) = flags.values(long) {
-            layer.add(
-                row.section,
-                row.key,
-                row.joined(values),
-                Source::Flag(format!("--{long}")),
-            );
+            let source = Source::Flag(format!("--{long}"));
+            if row.secrecy == Secrecy::Url && values.iter().any(|url| url::holds_password(url)) {
+                return Err(password_in_flag(row, source));
+            }
+            layer.add(row.section, row.key, row.joined(values), source);
         }
     }
-    layer
+    Ok(layer)
+}
+
+/// The error for a URL with a password that was given as a flag. Every user of the machine can
+/// read the flags of a process.
+fn password_in_flag(row: &Setting, source: Source) -> StartupError {
+    let mut remedy = format!(
+        "put the URL into the environment as {}, or into the settings file as {}",
+        row.environment(),
+        row.name()
+    );
+    if row.section == "postgres" {
+        remedy.push_str("; or leave the password out and add --db-password-file FILE");
+    }
+    let why = "holds a password, which every user of this machine could read in the list of \
+               processes";
+    super::refused(
+        row.section,
+        row.key,
+        &Origin::from(source),
+        &Fault::new(why, remedy),
+    )
 }
 
 /// A layer in which a URL has become its parts: those that it names, and for the rest of what it

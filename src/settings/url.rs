@@ -185,8 +185,30 @@ pub(super) fn redacted(text: &str) -> String {
     url.into()
 }
 
+/// Says that there is a password in a URL. Where a text is no URL it looks for the form of one
+/// with a password, because it may be a URL in which the password's characters are not escaped.
+pub(super) fn holds_password(text: &str) -> bool {
+    let by_form = |text: &str| {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let before = rest.rsplit_once('@').map(|(before, _)| before);
+        before.is_some_and(|before| before.contains(':'))
+    };
+    if text.starts_with("sqlite:") {
+        return false;
+    }
+    let url = match Url::parse(text) {
+        Ok(url) if text.contains("://") => url,
+        _ => return by_form(text),
+    };
+    url.password().is_some_and(|password| !password.is_empty())
+        || url
+            .query_pairs()
+            .any(|(name, value)| is_password(&name) && !value.is_empty())
+        || url.fragment().is_some() && by_form(text)
+}
+
 fn is_password(name: &str) -> bool {
-    matches!(name, "pass" | "password")
+    matches!(name, "pass" | "password" | "sslpassword")
 }
 
 fn replace_query(url: &mut Url, replace: impl Fn(&str, String) -> Option<String>) {

@@ -140,19 +140,16 @@ fn debug_texts_show_no_secret_and_no_sql() {
     file("fine.sql", &format!("select '{LITERAL}' as value"));
     let database = format!("postgres://u:{PASSWORD}@127.0.0.1:1/d");
     let redis = format!("redis://:{PASSWORD}@127.0.0.1:1");
-    let settings = Settings::from_flags(&[
-        "--database-url",
-        &database,
-        "--redis-url",
-        &redis,
+    let flags = [
         "--admin-token-file",
         &admin,
         "--access-token-file",
         &reader,
         "--queries",
         folder.path().to_str().unwrap(),
-    ])
-    .unwrap();
+    ];
+    let urls = [("DATABASE_URL", &*database), ("REDIS_URL", &*redis)];
+    let settings = Settings::from_flags_with(&flags, &urls).unwrap();
     assert_clean("Settings", &format!("{settings:?}"));
     let app = App::open(settings).unwrap();
     assert!(app.catalog.get("fine").is_some());

@@ -116,7 +116,7 @@ fn a_database_that_is_away_is_said_in_one_word_and_since_when() {
     let port = nobody.local_addr().unwrap().port();
     drop(nobody);
     let url = format!("postgres://somebody:pa55word@127.0.0.1:{port}/elsewhere");
-    let unslow = Unslow::start(&["--database-url", &url]);
+    let unslow = Unslow::start_with(&[], &[], &[("DATABASE_URL", &url)]);
     until("it is said", || stats(&unslow)["database"]["up"] == false);
     let said = stats(&unslow)["database"].clone();
     assert_eq!(

@@ -40,18 +40,23 @@ impl Place {
 
     /// With PostgreSQL and Redis, unless the flags say otherwise.
     fn settings(&self, flags: &[&str]) -> Settings {
-        let (postgres, redis) = (self.postgres("secret"), self.redis.url());
+        self.settings_as("secret", flags)
+    }
+
+    /// As [`settings`](Self::settings), with another password for PostgreSQL.
+    fn settings_as(&self, password: &str, flags: &[&str]) -> Settings {
+        let (postgres, redis) = (self.postgres(password), self.redis.url());
         let folder = self.folder.path().to_str().unwrap();
         let all = [
             ("--queries", folder),
             ("--home", "one"),
             ("--ttl", "1h"),
-            ("--database-url", &postgres),
             ("--redis-url", &redis),
         ];
         let own = all.iter().filter(|(flag, _)| !flags.contains(flag));
         let own: Vec<_> = own.flat_map(|(flag, value)| [*flag, *value]).collect();
-        let mut settings = Settings::from_flags(&[&own, flags].concat()).unwrap();
+        let urls = [("DATABASE_URL", &*postgres)];
+        let mut settings = Settings::from_flags_with(&[&own, flags].concat(), &urls).unwrap();
         if let Some(redis) = &mut settings.redis {
             // What a busy machine cannot miss.
             redis.timeout = std::time::Duration::from_secs(30);
@@ -162,9 +167,8 @@ async fn what_does_not_answer_is_refused_and_the_one_before_serves_on() {
     let place = Place::new(&[("one", "select 1 as n")]);
     let before = place.open(&[]).await;
     ask(&before, "one").await;
-    let wrong = place.postgres("not-the-password");
     let error = before
-        .renew(place.settings(&["--database-url", &wrong]))
+        .renew(place.settings_as("not-the-password", &[]))
         .await;
     let words = error.unwrap_err().to_string();
     assert!(words.contains("[postgres]"), "{words}");

@@ -35,11 +35,16 @@ impl Queries {
     }
 
     fn settings(&self, flags: &[&str]) -> Settings {
+        Settings::from_flags(&self.flags(flags)).unwrap()
+    }
+
+    /// These flags, after the defaults of those that are not among them.
+    fn flags<'a>(&'a self, flags: &[&'a str]) -> Vec<&'a str> {
         let folder = self.0.path().to_str().unwrap();
         let defaults = [("--ttl", "1h"), ("--queries", folder)];
         let defaults = defaults.iter().filter(|(flag, _)| !flags.contains(flag));
-        let defaults: Vec<_> = defaults.flat_map(|(flag, value)| [*flag, *value]).collect();
-        Settings::from_flags(&[&defaults, flags].concat()).unwrap()
+        let defaults = defaults.flat_map(|(flag, value)| [*flag, *value]);
+        defaults.chain(flags.iter().copied()).collect()
     }
 
     fn open(&self) -> App {
@@ -137,7 +142,14 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
         let error = before.renew(queries.settings(flags)).await.unwrap_err();
         error.to_string()
     };
-    let no_server = ["--database-url", "postgres://user:secret@127.0.0.1:1/db"];
+    let password = queries.0.path().join("password");
+    std::fs::write(&password, "secret").unwrap();
+    let no_server = [
+        "--database-url",
+        "postgres://user@127.0.0.1:1/db",
+        "--db-password-file",
+        password.to_str().unwrap(),
+    ];
     let words = refused(&no_server).await;
     assert!(
         words.contains("[postgres]") && words.contains("127.0.0.1:1"),
@@ -147,7 +159,9 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
     let no_file = format!("sqlite:{}", queries.file("one").display());
     let words = refused(&["--database-url", &no_file]).await;
     assert!(words.contains("[postgres] url"), "{words}");
-    let words = refused(&["--redis-url", "redis://:secret@127.0.0.1:1"]).await;
+    let redis = [("REDIS_URL", "redis://:secret@127.0.0.1:1")];
+    let settings = Settings::from_flags_with(&queries.flags(&[]), &redis).unwrap();
+    let words = before.renew(settings).await.unwrap_err().to_string();
     assert!(words.contains("[redis] url"), "{words}");
     assert!(!words.contains("secret"), "{words}");
     assert!(refused(&["--home", "none"]).await.contains("--home"));

@@ -12,7 +12,7 @@ pub(super) const ROWS: [Setting; 23] = [
     setting(
         "postgres",
         "url",
-        "postgres://USER:PASSWORD@HOST/DATABASE, or sqlite:FILE",
+        "postgres://USER@HOST/DATABASE, or sqlite:FILE; a flag takes no password",
         |d, g| set(&mut d.sqlite, url::sqlite_file(g)),
     )
     .flag("database-url", "URL")

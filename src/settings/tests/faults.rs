@@ -135,20 +135,20 @@ const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     (
         "",
         "",
-        &["--database-url", "mysql://u:hunter2@h/d"],
+        &["--database-url", "mysql://u@h/d"],
         &["--database-url: [postgres] url: "],
     ),
     (
         "",
-        "",
-        &["--database-url", "postgres://u:hun#ter2@h/d"],
-        &["%23"],
+        "DATABASE_URL=postgres://u:hun#ter2@h/d",
+        &[],
+        &["DATABASE_URL: [postgres] url: ", "%23"],
     ),
     (
         "",
-        "",
-        &["--database-url", "postgres://u:hunter2@h/d?sslmode=no"],
-        &["--database-url (url)"],
+        "DATABASE_URL=postgres://u:hunter2@h/d?sslmode=no",
+        &[],
+        &["DATABASE_URL (url)"],
     ),
     (
         "",
@@ -165,7 +165,7 @@ const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     (
         "",
         "",
-        &["--redis-url", "http://:hunter2@r"],
+        &["--redis-url", "http://r"],
         &["--redis-url: [redis] url: ", "rediss://"],
     ),
     (
@@ -215,6 +215,86 @@ fn bad_input_gets_an_error_with_place_and_remedy_and_without_secrets() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_password_in_the_url_of_a_flag_is_refused_with_what_to_do_instead() {
+    for url in [
+        "postgres://u:hunter2@h/d",
+        "postgresql://u:hunter2@%2Frun%2Fpg/d",
+        "postgres://u@h/d?password=hunter2",
+        "postgres://u@h/d?pass%77ord=hunter2",
+        "postgres://u:hun#ter2@h/d",
+        "postgres://u:1#hunter2@h/d",
+        "postgres://u:hunter2/x@h/d",
+        "u:hunter2@h",
+    ] {
+        let start = Start::new().flags(&["--database-url", url]);
+        let text = start.load().unwrap_err().to_string();
+        for word in [
+            "--database-url: [postgres] url: ",
+            "holds a password",
+            "UNSLOW_POSTGRES_URL",
+            "--db-password-file",
+        ] {
+            assert!(text.contains(word), "{url}: {text}");
+        }
+        assert!(!text.contains("ter2"), "{text}");
+    }
+    for url in [
+        "redis://:hunter2@r",
+        "rediss://u:hunter2@r:1/2",
+        "redis+unix:///s?pass=hunter2",
+        "unix:///s?password=hunter2",
+    ] {
+        let start = Start::new().flags(&["--redis-url", url]);
+        let text = start.load().unwrap_err().to_string();
+        for word in [
+            "--redis-url: [redis] url: ",
+            "holds a password",
+            "UNSLOW_REDIS_URL",
+        ] {
+            assert!(text.contains(word), "{url}: {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_url_without_a_password_is_taken_as_a_flag_and_one_with_it_elsewhere() {
+    let password = |start: &Start| start.postgres().password.map(|p| p.reveal().to_owned());
+    for url in [
+        "postgres://u@h:5432/d",
+        "postgres://u:@h/d",
+        "postgres://u@h/d?sslmode=require",
+    ] {
+        let start = Start::new().flags(&["--database-url", url]);
+        assert_eq!(password(&start).unwrap_or_default(), "", "{url}");
+    }
+    let with_file = Start::new().file("pw", "hunter2").flags(&[
+        "--database-url",
+        "postgres://u@h/d",
+        "--db-password-file",
+        "pw",
+    ]);
+    assert_eq!(password(&with_file).unwrap(), "hunter2");
+    for start in [
+        Start::new().env("DATABASE_URL", "postgres://u:hunter2@h/d"),
+        Start::new().env("UNSLOW_POSTGRES_URL", "postgres://u:hunter2@h/d"),
+        Start::with_ini("[postgres]\nurl=postgres://u:hunter2@h/d\n"),
+    ] {
+        assert_eq!(password(&start).unwrap(), "hunter2");
+    }
+    let redis = Start::new().env("UNSLOW_REDIS_URL", "redis://:hunter2@r");
+    assert!(
+        redis
+            .settings()
+            .redis
+            .unwrap()
+            .url
+            .reveal()
+            .contains("hunter2")
+    );
 }
 
 #[test]
