@@ -33,11 +33,13 @@ pub enum Defence {
     Pause,
     /// Workers that are to end wait for their connections.
     Patience,
+    /// A key says which parameter stands at each place of the statement.
+    Key,
 }
 
 impl Defence {
     /// Every one, with its name.
-    pub const ALL: [(Defence, &str); 13] = [
+    pub const ALL: [(Defence, &str); 14] = [
         (Defence::Lease, "lease"),
         (Defence::Fence, "fence"),
         (Defence::Breaker, "breaker"),
@@ -51,6 +53,7 @@ impl Defence {
         (Defence::Parting, "parting"),
         (Defence::Pause, "pause"),
         (Defence::Patience, "patience"),
+        (Defence::Key, "key"),
     ];
 
     /// Whether a test has switched it off.

@@ -1,9 +1,10 @@
-//! What the keys of one query are made from: whatever changes its answers. What a key is, is
-//! `cache`'s.
+//! What the keys of one query are made from: everything that decides its rows. How a key is made
+//! from it, and how it is named in Redis, is `cache`'s.
 
 use crate::cache::{Key, KeyBase};
 use crate::db::{Database, Limits};
-use crate::query::{Arguments, Query};
+use crate::defence::Defence;
+use crate::query::{Arguments, DatabaseKind, Query};
 use crate::settings::{self, Settings};
 
 /// What the keys of one query are made from.
@@ -22,12 +23,49 @@ impl Keys {
             .redis
             .as_ref()
             .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
-        // The bound on rows changes the answer as much as the statement does.
-        let max_rows = Limits::of(query, &settings.limits).max_rows;
-        let statement = &query.statement(db.kind()).sql;
-        let sql = format!("{statement}\nlimit {max_rows}");
-        let base = KeyBase::new(namespace, &query.name, &sql, db.identity());
+        let limits = Limits::of(query, &settings.limits);
+        let asked = asked(query, db.kind(), limits);
+        let base = KeyBase::new(namespace, &query.name, asked, db.identity());
         let plain = base.key(Arguments(Vec::new()).canonical());
         Keys { base, plain }
     }
 }
+
+/// Returns what is asked of the database beside the parameters' values: the statement as it is
+/// sent, which parameter stands at each of its places, the parameters in the order in which a
+/// key's values follow each other, and the bound on rows, which decides the answer as much as the
+/// statement does. Each part is length-prefixed, so that no text can take the place of another.
+fn asked(query: &Query, kind: DatabaseKind, limits: Limits) -> Vec<u8> {
+    let statement = query.statement(kind);
+    let mut asked = Parts::default();
+    asked.add(kind.name());
+    asked.add(&statement.sql);
+    asked.add(&limits.max_rows.to_string());
+    if Defence::Key.is_off() {
+        return asked.0;
+    }
+    let declared = 0..query.params.len();
+    for places in [statement.order.clone(), declared.collect()] {
+        asked.add(&places.len().to_string());
+        for place in places {
+            let param = &query.params[place];
+            asked.add(&param.name);
+            asked.add(param.kind.name());
+        }
+    }
+    asked.0
+}
+
+/// Texts one behind the other, each with its length before it.
+#[derive(Default)]
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn add(&mut self, part: &str) {
+        self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(part.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub struct KeyBase {
 
 struct Names {
     query: String,
-    /// `{namespace}:v1:{query}:`
+    /// `{namespace}:v2:{query}:`
     prefix: String,
 }
 
@@ -52,17 +52,29 @@ pub(super) struct RedisNames {
     pub(super) note: String,
 }
 
+/// The version of the key's own form. It is part of every digest and of every name in Redis, so
+/// programs whose keys are made in another way never read each other's entries.
+const FORM: &str = "v2";
 /// Bytes of the digest that the name in Redis shows; the whole of it stands in the envelope.
 const SHOWN: usize = 16;
 
 impl KeyBase {
-    /// The base for one query. `sql` is the statement as written, `db_identity` what distinguishes
-    /// its database from another; a change of either is a new key.
-    pub fn new(namespace: &str, query_name: &str, sql: &str, db_identity: &str) -> KeyBase {
+    /// Makes the base for one query. `asked` is everything that decides the rows beside the
+    /// values of the parameters, `db_identity` distinguishes its database from another; a change
+    /// of either is a new key.
+    pub fn new(
+        namespace: &str,
+        query_name: &str,
+        asked: impl AsRef<[u8]>,
+        db_identity: &str,
+    ) -> KeyBase {
         let mut midstate = Sha256::new();
-        for part in [namespace, query_name, sql, db_identity] {
-            take_in(&mut midstate, part.as_bytes());
+        let (head, asked) = ([FORM, namespace, query_name], asked.as_ref());
+        for part in head.map(str::as_bytes) {
+            take_in(&mut midstate, part);
         }
+        take_in(&mut midstate, asked);
+        take_in(&mut midstate, db_identity.as_bytes());
         KeyBase {
             midstate,
             names: Arc::new(Names {
@@ -137,7 +149,12 @@ pub(super) fn generations_name(namespace: &str, query: &str) -> String {
 }
 
 fn prefix(namespace: &str, query: &str) -> String {
-    format!("{namespace}:v1:{{{query}}}:")
+    format!("{}:{{{query}}}:", place(namespace))
+}
+
+/// Returns the beginning of every name in Redis.
+pub(super) fn place(namespace: &str) -> String {
+    format!("{namespace}:{FORM}")
 }
 
 fn take_in(hash: &mut Sha256, part: &[u8]) {
@@ -225,7 +242,7 @@ mod tests {
     #[test]
     fn the_name_in_redis_has_the_query_as_hash_tag() {
         let name = base().key(Vec::new()).redis_name();
-        let digest = name.strip_prefix("unslow:v1:{version}:").expect(&name);
+        let digest = name.strip_prefix("unslow:v2:{version}:").expect(&name);
         assert_eq!(digest.len(), 2 * SHOWN);
         assert!(digest.bytes().all(|b| b.is_ascii_hexdigit()));
     }

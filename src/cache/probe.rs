@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::connect::connection_info;
+use super::key::place;
 use crate::settings;
 
 /// How long each command may take; connecting, twice as long; messages, three times.
@@ -27,7 +28,11 @@ pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
         .get_multiplexed_async_connection_with_config(&config)
         .await
         .map_err(|error| format!("cannot connect: {}", told(&error)))?;
-    let name = format!("{}:v1:check:{}", settings.namespace, uuid::Uuid::new_v4());
+    let name = format!(
+        "{}:check:{}",
+        place(&settings.namespace),
+        uuid::Uuid::new_v4()
+    );
     keys_and_scripts(&mut connection, &name).await?;
     timeout(3 * STEP, messages(&client, &mut connection, &name))
         .await

@@ -14,6 +14,7 @@ use super::Clock;
 use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
 use super::info::InfoCell;
+use super::key::place;
 use super::link::{Lane, Links, Subscription, error_class};
 #[cfg(test)]
 use super::tests::fake::Line;
@@ -145,7 +146,7 @@ impl RedisTier {
     /// Where the instances tell each other. The namespace is in it, because messages ignore
     /// database numbers.
     pub(super) fn channel(&self) -> String {
-        format!("{}:v1:events", self.namespace)
+        format!("{}:events", place(&self.namespace))
     }
 
     /// A message, or its beginning.

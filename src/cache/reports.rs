@@ -11,6 +11,7 @@ use deadpool_redis::redis::{Value, pipe};
 use super::Cache;
 use super::answers::{text, whole};
 use super::commands::script;
+use super::key::place;
 use super::redis::{RedisTier, Way};
 use super::scripts::REPORT;
 
@@ -57,11 +58,11 @@ struct Names(String);
 
 impl Names {
     fn index(&self) -> String {
-        format!("{}:v1:{{/stats}}:instances", self.0)
+        format!("{}:{{/stats}}:instances", self.0)
     }
 
     fn report(&self, id: &str) -> String {
-        format!("{}:v1:{{/stats}}:report:{id}", self.0)
+        format!("{}:{{/stats}}:report:{id}", self.0)
     }
 }
 
@@ -111,7 +112,7 @@ impl Cache {
 
 impl RedisTier {
     fn report_names(&self) -> Names {
-        Names(self.namespace.clone())
+        Names(place(&self.namespace))
     }
 
     async fn report(&self, id: &str, report: &[u8]) -> Reported {

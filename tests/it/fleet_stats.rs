@@ -151,10 +151,10 @@ fn three_processes_see_each_other_add_up_and_forget_the_one_that_was_killed() {
     until_each_knows(&[&a], 1);
 }
 
-const INDEX: &str = "unslow:v1:{/stats}:instances";
+const INDEX: &str = "unslow:v2:{/stats}:instances";
 
 fn report_name(id: &str) -> String {
-    format!("unslow:v1:{{/stats}}:report:{id}")
+    format!("unslow:v2:{{/stats}}:report:{id}")
 }
 
 /// Says that these have reported just now, by the server's time.
@@ -294,7 +294,7 @@ fn two_namespaces_on_one_redis_do_not_see_each_other() {
         instances(&other)["alone_because"] == Value::Null
     });
     until("it has reported", || {
-        redis.ask(&["ZCARD", "other:v1:{/stats}:instances"]).trim() == ":1"
+        redis.ask(&["ZCARD", "other:v2:{/stats}:instances"]).trim() == ":1"
     });
     assert_eq!(ids(&instances(&other)).len(), 1);
     assert_eq!(redis.ask(&["ZCARD", INDEX]).trim(), ":2");

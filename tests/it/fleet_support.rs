@@ -195,7 +195,7 @@ impl Fleet {
     pub(crate) fn names(&self, query: &str) -> Vec<String> {
         let answer = self
             .redis
-            .ask(&["KEYS", &format!("unslow:v1:{{{query}}}:*")]);
+            .ask(&["KEYS", &format!("unslow:v2:{{{query}}}:*")]);
         answer
             .lines()
             .filter(|line| line.starts_with("unslow:"))

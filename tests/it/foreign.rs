@@ -45,7 +45,7 @@ fn until_stored(unslow: &Unslow, n: u32, what: &str) {
 
 /// The name of the only entry there is.
 fn entry(redis: &Redis) -> String {
-    let names = redis.ask(&["KEYS", "unslow:v1:{slow}:*"]);
+    let names = redis.ask(&["KEYS", "unslow:v2:{slow}:*"]);
     let digest = |name: &&str| {
         let last = name.rsplit(':').next().unwrap_or_default();
         last.len() == 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -179,7 +179,7 @@ fn foreign_values_for_the_generations_block_nothing() {
     let unslow = on(&redis, QUICK);
     until_stored(&unslow, 1, "nothing");
     let before = resident(&unslow);
-    check_foreign(&unslow, &redis, "unslow:v1:{slow}:gen", &entry(&redis));
+    check_foreign(&unslow, &redis, "unslow:v2:{slow}:gen", &entry(&redis));
     assert!(resident(&unslow) < before + FLAT);
 }
 
@@ -202,7 +202,7 @@ fn a_lease_or_a_note_of_nobody_that_never_ends_is_passed_over() {
     let unslow = on(&redis, WORTH_A_LEASE);
     until_stored(&unslow, 1, "nothing");
     let entry = entry(&redis);
-    let generations = String::from_utf8(redis.value("unslow:v1:{slow}:gen")).unwrap();
+    let generations = String::from_utf8(redis.value("unslow:v2:{slow}:gen")).unwrap();
     let hard = generations.split(' ').next().unwrap();
     for (part, text) in [
         ("l", format!("{hard} nobody")),
@@ -224,7 +224,7 @@ fn a_purge_works_whatever_stands_where_it_writes() {
     until_stored(&unslow, 1, "nothing");
     let entry = entry(&redis);
     for name in [
-        "unslow:v1:{slow}:gen".to_owned(),
+        "unslow:v2:{slow}:gen".to_owned(),
         format!("{entry}:t"),
         format!("{entry}:n"),
     ] {

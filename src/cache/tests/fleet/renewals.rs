@@ -161,7 +161,7 @@ async fn each_listens_to_its_own_redis_as_long_as_it_lives() {
     let neighbour = Instance::new(&other, &source, 5);
     pass(SECOND).await;
     let subscribers = |server: &Server| {
-        let told = server.execute(&[b"PUBLISH", b"unslow:v1:events", b""]);
+        let told = server.execute(&[b"PUBLISH", b"unslow:v2:events", b""]);
         deadpool_redis::redis::from_redis_value::<usize>(told).unwrap()
     };
     assert_eq!((subscribers(&server), subscribers(&other)), (2, 2));
