@@ -37,8 +37,13 @@ pub struct Entry {
     purged: AtomicU8,
     /// Whether Redis has had it: only then does its absence there say something.
     stored: AtomicBool,
-    /// When it was last compared with Redis, as `recheck` measures time.
+    /// When it was last compared with Redis, or another comparison began, as `recheck` measures
+    /// time.
     pub(super) checked: AtomicU64,
+    /// When Redis last said that nothing newer is known of it, as `recheck` measures time.
+    pub(super) confirmed: AtomicU64,
+    /// Redis did not answer the latest comparison.
+    pub(super) unanswered: AtomicBool,
     /// When this process first saw it, and how old it was then.
     seen: Instant,
     aged: Duration,
@@ -54,6 +59,9 @@ pub(super) enum Life {
     Fresh,
     /// Fresh too, and so near its end that a load begun now is done about when the TTL is over.
     Due,
+    /// Within its TTL, but Redis has not confirmed it for too long: served as stale, and not loaded
+    /// again yet. Only `recheck` says so.
+    Unconfirmed,
     /// Within stale-while-revalidate: served at once, refreshed behind.
     Stale,
     /// Within stale-if-error only.
@@ -126,6 +134,8 @@ impl Entry {
             purged: AtomicU8::new(0),
             stored: AtomicBool::new(false),
             checked: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
+            unanswered: AtomicBool::new(false),
             seen: now,
             aged: revived.aged,
             variants: [const { OnceLock::new() }; Entry::SLOTS],

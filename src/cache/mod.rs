@@ -218,11 +218,13 @@ impl Cache {
             trip.step(|timings| &mut timings.redis);
         }
         if let Some(copy) = &copy {
-            let life = trip.life(copy);
+            let life = trip.life_served(copy);
             let copy = Arc::clone(copy);
             let hit = Outcome::Hit(tier);
-            if life == Life::Fresh {
-                return Ok(trip.answer(copy, hit));
+            match life {
+                Life::Fresh => return Ok(trip.answer(copy, hit)),
+                Life::Unconfirmed => return Ok(trip.answer(copy, REVALIDATING)),
+                _ => {}
             }
             if matches!(life, Life::Due | Life::Stale) {
                 let role = inner.flights.board(lookup.key);

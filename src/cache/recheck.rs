@@ -16,9 +16,13 @@ use crate::defence::Defence;
 use crate::outcome::Tier;
 
 /// How long a copy is believed while messages come in, …
-const BELIEVED: Duration = Duration::from_secs(5);
+const BELIEVED: Duration = Duration::from_secs(4);
 /// … and while none do. Also how soon a comparison that failed is tried again.
 const BELIEVED_ALONE: Duration = Duration::from_secs(1);
+/// How long after its latest comparison a copy may be called fresh. The promise to who purges: an
+/// instance that Redis does not reach calls nothing fresh that was purged so long ago. The time
+/// between [`BELIEVED`] and this is for the one request that compares while others are served.
+pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 /// How far copies in memory can be believed.
 pub(super) struct Trust {
@@ -64,7 +68,19 @@ impl Trust {
     }
 
     fn compared(&self, entry: &Entry, now: Instant) {
-        entry.checked.store(self.time(now), Ordering::SeqCst);
+        let time = self.time(now);
+        entry.confirmed.store(time, Ordering::SeqCst);
+        entry.unanswered.store(false, Ordering::SeqCst);
+        entry.checked.store(time, Ordering::SeqCst);
+    }
+
+    /// Whether the copy was compared so long ago that it may have been purged without a word of it
+    /// here.
+    pub(super) fn is_unconfirmed(&self, entry: &Entry, now: Instant) -> bool {
+        if Defence::Recheck.is_off() {
+            return false;
+        }
+        is_unconfirmed_at(entry, self.time(now))
     }
 
     /// How long a copy is believed at the moment.
@@ -89,8 +105,12 @@ impl Trust {
         let believed = self.believed().as_nanos();
         let unchecked = u128::from(now.saturating_sub(checked));
         // A stale copy is served at once; the refresh behind it asks Redis first.
-        if life == Life::Stale || unchecked <= believed {
+        if life == Life::Stale {
             return false;
+        }
+        if unchecked <= believed {
+            // Another request compares it at this moment, and it is too old to be served meanwhile.
+            return is_unconfirmed_at(entry, now) && !entry.unanswered.load(Ordering::Relaxed);
         }
         // One that nobody has used for long is too old for the others to be served from meanwhile.
         unchecked > 2 * believed
@@ -100,14 +120,21 @@ impl Trust {
                 .is_ok()
     }
 
-    /// A comparison that failed leaves the copy as it is, and is made again soon.
+    /// A comparison that failed confirms nothing, and is made again soon.
     fn compare_soon(&self, entry: &Entry, now: Instant) {
+        entry.unanswered.store(true, Ordering::SeqCst);
         let early = self.believed().saturating_sub(BELIEVED_ALONE);
         let early = u64::try_from(early.as_nanos()).unwrap_or(u64::MAX);
         let mistrusted = self.mistrusted.load(Ordering::SeqCst);
         let time = self.time(now).saturating_sub(early);
         entry.checked.store(time.max(mistrusted), Ordering::SeqCst);
     }
+}
+
+/// The same at a time as [`Trust`] measures it.
+fn is_unconfirmed_at(entry: &Entry, time: u64) -> bool {
+    let confirmed = entry.confirmed.load(Ordering::Relaxed);
+    u128::from(time.saturating_sub(confirmed)) > CONFIRMED_FOR.as_nanos()
 }
 
 /// What looking in Redis has brought.
@@ -139,6 +166,23 @@ impl Inner {
     /// Whether a copy that could be served has to be compared with Redis first.
     pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
         self.redis.is_some() && self.trust.must_compare(entry, life, now)
+    }
+
+    /// What may be done with a copy after Redis was asked about it, if it had to be. A copy that
+    /// Redis has not confirmed for too long is not called fresh: it is served as stale. It is
+    /// loaded again as soon as half of its TTL is over (no earlier than that, because each instance
+    /// loads for itself while Redis is away), and in the first half it is served without a load.
+    pub(super) fn life(&self, entry: &Entry, policy: &Policy, now: Instant) -> Life {
+        let life = entry.life(policy, now);
+        let is_fresh = matches!(life, Life::Fresh | Life::Due);
+        if !is_fresh || self.redis.is_none() || !self.trust.is_unconfirmed(entry, now) {
+            return life;
+        }
+        if entry.age(now) < CONFIRMED_FOR.max(policy.ttl / 2) {
+            Life::Unconfirmed
+        } else {
+            Life::Stale
+        }
     }
 
     /// The usable copy that Redis has, which is then in memory too; or the `copy` in memory, where

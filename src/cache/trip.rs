@@ -37,6 +37,11 @@ impl<'a> Trip<'a> {
         entry.life(&self.lookup.policy, self.mark)
     }
 
+    /// The same once Redis was asked about it, if it had to be.
+    pub(super) fn life_served(&self, entry: &Entry) -> Life {
+        self.inner.life(entry, &self.lookup.policy, self.mark)
+    }
+
     /// Whether the copy answers without a load.
     pub(super) fn is_served_by(&self, copy: &Entry) -> bool {
         matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale)
@@ -69,13 +74,18 @@ impl<'a> Trip<'a> {
         stats.asked(key.id());
         stats.request(outcome, elapsed, entry.load_time);
         let (age, ttl) = (entry.age(self.mark), entry.ttl(&policy));
+        // A copy can be stale before its TTL is over: nobody may keep it for what is left of that.
+        let ttl_left = match outcome {
+            Outcome::Stale(_) => Duration::ZERO,
+            _ => ttl.saturating_sub(age),
+        };
         Reply {
             stored: self.is_stored(&entry, outcome),
             entry,
             outcome,
             age,
             ttl,
-            ttl_left: ttl.saturating_sub(age),
+            ttl_left,
             policy,
             timings: self.timings,
         }

@@ -2,6 +2,7 @@
 //! runtime's and stands still, so nothing here waits in earnest. The `model` tries the orders of
 //! events that nobody thought of.
 
+mod cut_off;
 mod offers;
 mod purges;
 mod renewals;
