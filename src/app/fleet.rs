@@ -91,6 +91,7 @@ impl Fleet {
 
     /// From now on this is reported, until it is dropped or a later one comes.
     pub(super) fn is_fed_by(&self, source: &Arc<Source>) {
+        source.cache.introduce(&self.instance.id);
         let mut sources = lock(&self.sources);
         sources.retain(|source| source.strong_count() > 0);
         sources.push(Arc::downgrade(source));
@@ -128,6 +129,15 @@ impl Fleet {
         let others = Arc::clone(&known.others);
         drop(known);
         Instances::of(own, &others, age.as_secs_f64(), window)
+    }
+
+    /// The other instances that reported lately, by id and name.
+    pub(super) fn known(&self) -> Vec<(String, String)> {
+        let known = lock(&self.known);
+        let is_recent = known.at.is_some_and(|at| at.elapsed() <= REPORT_LIFE);
+        let instances = is_recent.then(|| known.others.instances());
+        let named = |it: &Instance| (it.id.clone(), it.name.clone());
+        instances.into_iter().flatten().map(named).collect()
     }
 
     /// Takes the report away, and makes no more. Where Redis does not answer at once the report ends

@@ -38,6 +38,7 @@ pub use engine::Engine;
 use fleet::{Fleet, Source};
 use keys::Keys;
 use listen::Follower;
+pub use purge::PurgeDone;
 use reload::Schedules;
 use renew::Authorities;
 pub use standing::{LastReload, Stand, Standing};

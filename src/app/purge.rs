@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::App;
 use super::reload::Reload;
-use crate::cache::{Key, PurgeKind, Reach, Refreshed, Scope};
+use crate::cache::{Confirmed, Key, PurgeKind, Reach, Refreshed, Scope};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -18,11 +18,23 @@ use crate::stats::Trigger;
 /// How much longer than all that a copy or a load may last a purge of one entry is remembered.
 const MARGIN: Duration = Duration::from_mins(1);
 
+/// How far a purge has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurgeDone {
+    /// Where it has taken effect.
+    pub reach: Reach,
+    /// How many instances are known to have applied it, this one included.
+    pub confirmed: usize,
+    /// The names of the instances that report to the same Redis and have not confirmed it in time.
+    pub missing: Vec<String>,
+}
+
 impl App {
     /// Makes what is stored of a query stale or gone: the one entry of these arguments, or all of
     /// it without them. `None` where the query says `cache: off`: nothing of it is ever stored.
     ///
-    /// Takes at most the deadline of Redis. Cancel-safe: it goes on without its caller.
+    /// Takes at most the deadline of Redis; where other instances are known, also up to half a second
+    /// until they have confirmed it. Cancel-safe: it goes on without its caller.
     ///
     /// # Errors
     /// [`RequestError::Internal`] alone.
@@ -31,7 +43,7 @@ impl App {
         query: &Arc<Query>,
         arguments: Option<&Arguments>,
         kind: PurgeKind,
-    ) -> Result<Option<Reach>, RequestError> {
+    ) -> Result<Option<PurgeDone>, RequestError> {
         if !query.policy.cached {
             return Ok(None);
         }
@@ -43,12 +55,23 @@ impl App {
             .fold(policy.ttl, |life, more| life.saturating_add(*more));
         let key = arguments.map(|arguments| self.key(query, arguments));
         let (cache, query) = (self.cache.clone(), Arc::clone(query));
+        let known = self.fleet.known();
         let task = self.engine.handle().spawn(async move {
             let scope = match &key {
                 Some(key) => Scope::Entry { key, life },
                 None => Scope::Query(&query.name),
             };
-            cache.purge(scope, kind).await
+            let ids: Vec<_> = known.iter().map(|(id, _)| id.clone()).collect();
+            let Confirmed { reach, by } = cache.purge_confirmed(scope, kind, &ids).await;
+            PurgeDone {
+                reach,
+                confirmed: by.len() + 1,
+                missing: known
+                    .into_iter()
+                    .filter(|(id, _)| !by.contains(id))
+                    .map(|(_, name)| name)
+                    .collect(),
+            }
         });
         ended(task).await.map(Some)
     }

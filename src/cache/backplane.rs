@@ -2,9 +2,11 @@
 //! so that who waits for another's load is woken. A message that is lost costs freshness for a
 //! few seconds and nothing else: `recheck` sees to that.
 //!
-//! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`), its number, the
-//! query, and the entry's digest or `*` for all. One of a kind that is not known is skipped, so
-//! that versions can run side by side.
+//! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`, `heard`), its number,
+//! the query, and the entry's digest or `*` for all. A purge that is to be confirmed has a token
+//! after that, and the `heard` that confirms it has this token and the id of the instance. A message
+//! of a kind that is not known is skipped, and so are words beyond those that are known, so that
+//! versions can run side by side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,10 @@ struct Message<'a> {
     query: &'a str,
     /// `None`: all entries.
     digest: Option<Digest>,
+    /// What a purge is to be confirmed with.
+    token: Option<&'a str>,
+    /// The id of the instance that confirms one.
+    id: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,8 @@ enum Kind {
     Fill,
     /// A load ended without a store.
     Done,
+    /// A purge has taken effect.
+    Heard,
 }
 
 /// Listens for ever, for what these parts share with others. To be run as a task of the engine
@@ -65,7 +73,7 @@ pub(super) async fn listen(redis: Arc<RedisTier>, cache: Inner) {
 }
 
 /// Until the connection ends.
-async fn hear(mut subscription: Subscription, redis: &RedisTier, cache: &Inner) {
+async fn hear(mut subscription: Subscription, redis: &Arc<RedisTier>, cache: &Inner) {
     cache.trust.connected(cache.clock.now());
     let mut probe = Instant::now();
     loop {
@@ -78,7 +86,7 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, cache: &Inner) 
             Ok(Some(message)) => {
                 redis.stats.tiers().fleet(Fleet::Messages);
                 if let Ok(text) = std::str::from_utf8(&message) {
-                    cache.heard(text, &redis.origin);
+                    cache.heard(text, redis);
                 }
             }
             Ok(None) => return cache.trust.disconnected(),
@@ -92,9 +100,9 @@ async fn hear(mut subscription: Subscription, redis: &RedisTier, cache: &Inner) 
 }
 
 impl Inner {
-    fn heard(&self, text: &str, origin: &str) {
+    fn heard(&self, text: &str, redis: &Arc<RedisTier>) {
         let Some(message) = parse(text) else { return };
-        if message.origin == origin || Defence::Messages.is_off() {
+        if message.origin == redis.origin || Defence::Messages.is_off() {
             return;
         }
         let number = Some(message.number);
@@ -111,7 +119,15 @@ impl Inner {
                     mistrust(&copy);
                 }
             }
+            (Kind::Heard, _) => {
+                if let (Some(token), Some(id)) = (message.token, message.id) {
+                    self.is_confirmed(token, id, &redis.origin);
+                }
+            }
             (Kind::Fill | Kind::Done, None) => {}
+        }
+        if let (Kind::Purge(_), Some(token)) = (message.kind, message.token) {
+            self.confirm(redis, message.query, token);
         }
     }
 }
@@ -128,6 +144,7 @@ fn parse(text: &str) -> Option<Message<'_>> {
             "soft" => Kind::Purge(PurgeKind::Soft),
             "fill" => Kind::Fill,
             "done" => Kind::Done,
+            "heard" => Kind::Heard,
             _ => return None,
         },
         number: number.parse().ok().filter(|it| *it < NEVER_DRAWN)?,
@@ -136,6 +153,8 @@ fn parse(text: &str) -> Option<Message<'_>> {
             "*" => None,
             digest => Some(Digest::from_hex(digest)?),
         },
+        token: words.next(),
+        id: words.next(),
     })
 }
 
@@ -157,7 +176,14 @@ mod tests {
                 number: 7,
                 query: "version",
                 digest: Some(digest),
+                token: None,
+                id: None,
             })
+        );
+        let heard = parse("me heard 0 version * you-7 it and more").unwrap();
+        assert_eq!(
+            (heard.kind, heard.token, heard.id),
+            (Kind::Heard, Some("you-7"), Some("it"))
         );
         let purge = parse("me hard 7 version *").unwrap();
         assert_eq!(purge.kind, Kind::Purge(PurgeKind::Hard));

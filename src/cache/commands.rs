@@ -92,13 +92,15 @@ impl RedisTier {
 
     /// Purges in Redis and tells the other instances. The purge's number; `None` when Redis does
     /// not answer as it should. `life`: how long a copy of this entry may be about; `within`: a soft
-    /// purge of the whole query by anybody in this last time will do.
+    /// purge of the whole query by anybody in this last time will do; `token`: who hears of it is to
+    /// confirm it with this.
     pub(super) async fn purge(
         &self,
         query: &str,
         entry: Option<(&Key, Duration)>,
         kind: PurgeKind,
         within: Duration,
+        token: Option<&str>,
     ) -> Option<u64> {
         let kind = match kind {
             PurgeKind::Soft => "soft",
@@ -116,7 +118,11 @@ impl RedisTier {
         eval.arg(kind)
             .arg(self.channel())
             .arg(self.message(kind, &[]))
-            .arg(format!("{query} {digest}"))
+            .arg(match token {
+                // Versions that know of no tokens read no further than the digest.
+                Some(token) => format!("{query} {digest} {token}"),
+                None => format!("{query} {digest}"),
+            })
             .arg(millis(life).max(1))
             .arg(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
         whole(&self.one(Way::Quick, &eval).await?)

@@ -9,9 +9,10 @@
 //! how one comes to it, `fill` what is done in flight, `clearance` what comes before a load,
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
-//! `recheck` finds out what was missed, `recent` what came meanwhile), `trip` (one lookup's times
+//! `confirm` hears from them,
+//! `recheck` finds out what was missed, `trust` says when that is due, `recent` what came meanwhile), `trip` (one lookup's times
 //! and its count), `compare` (one tier alone), `renew` (the same copies over another Redis). Beside
-//! it, for people: `info` (what Redis says of itself) and `reports` (what the instances keep there of
+//! it, for people: `state` (how both tiers are), `info` (what Redis says of itself) and `reports` (what the instances keep there of
 //! themselves).
 
 mod answers;
@@ -23,6 +24,7 @@ mod clearance;
 mod clock;
 mod commands;
 mod compare;
+mod confirm;
 mod connect;
 mod entry;
 mod envelope;
@@ -47,14 +49,16 @@ mod redis;
 mod renew;
 mod reports;
 mod scripts;
+mod state;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod trip;
+mod trust;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -62,6 +66,7 @@ use tokio::task::JoinSet;
 pub use breaker::{BreakerState, RedisState};
 pub use clock::Clock;
 pub use compare::NoCopy;
+pub use confirm::Confirmed;
 pub use entry::Entry;
 pub use key::{Key, KeyBase};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
@@ -73,16 +78,18 @@ pub use reports::{REPORT_LIFE, Reported, Roll};
 use crate::error::{RequestError, StartupError};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
-use crate::stats::{Gauges, PoolSnapshot, RedisGauge, RedisInfo, Stats, Trigger};
+use crate::stats::{Stats, Trigger};
+use confirm::Confirmations;
 use entry::Life;
 use fill::Order;
 use flight::{Flights, Role};
 use generations::AllGenerations;
 use memory::Memory;
-use recheck::{Glance, Trust};
+use recheck::Glance;
 use redis::RedisTier;
 use renew::{Tiers, Unheard};
 use trip::Trip;
+use trust::Trust;
 
 /// Both tiers and the flights. Cheap to clone; the clones are one cache.
 #[derive(Clone)]
@@ -102,6 +109,10 @@ struct Inner {
     trust: Arc<Trust>,
     /// Purges that Redis has not heard of.
     pending: Unheard,
+    /// Purges that other instances are to confirm.
+    confirmations: Arc<Confirmations>,
+    /// How the other instances know this one, once it is said.
+    name: Arc<OnceLock<String>>,
     stats: Arc<Stats>,
     /// In bytes of body, head and canonical parameters.
     max_entry: usize,
@@ -160,6 +171,8 @@ impl Cache {
             memory: Memory::new(cache.memory, clock.clone(), Arc::clone(stats)),
             flights: Flights::new(clock.clone()),
             pending: Unheard::new(&generations, Vec::new()),
+            confirmations: Arc::default(),
+            name: Arc::default(),
             generations,
             trust: Arc::new(Trust::new(clock.now())),
             stats: Arc::clone(stats),
@@ -284,54 +297,10 @@ impl Cache {
             Err(error) => Err(trip.fail(error)),
         }
     }
-
-    /// What Redis said of itself last; asks nothing. `None` where none is configured, and before it
-    /// was first [asked](Cache::ask_redis_info).
-    pub fn redis_info(&self) -> Option<RedisInfo> {
-        self.inner.redis.as_deref().and_then(RedisTier::info)
-    }
-
-    /// Asks Redis about itself, unless that was done in the last seconds, and remembers what it says.
-    /// Returns within its deadline. Cancel-safe.
-    pub async fn ask_redis_info(&self) {
-        if let Some(redis) = &self.inner.redis {
-            redis.ask_info().await;
-        }
-    }
-
-    /// The connections to Redis: two, each shared by all who ask, so `used` are those in service and
-    /// nobody waits for a free one. `None` where none is configured.
-    pub fn redis_pool(&self) -> Option<PoolSnapshot> {
-        self.inner.redis.as_deref().map(RedisTier::pool)
-    }
-
-    /// How Redis is, from remembered state; asks nothing. `None` where none is configured.
-    pub fn redis_state(&self) -> Option<RedisState> {
-        self.inner.redis.as_deref().map(RedisTier::state)
-    }
 }
 
 const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
 const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
-
-impl Inner {
-    fn gauges(&self) -> Gauges {
-        Gauges {
-            memory: self.memory.gauge(),
-            redis: self
-                .redis
-                .as_deref()
-                .map(RedisTier::state)
-                .map(|state| RedisGauge {
-                    up: state.up,
-                    breaker: state.breaker.name(),
-                    since: state.since,
-                    last_error: state.last_error,
-                    complaint: state.complaint,
-                }),
-        }
-    }
-}
 
 /// The bound on an entry, in bytes.
 fn max_entry(cache: &settings::Cache) -> usize {

@@ -79,18 +79,25 @@ impl Cache {
     /// Takes at most the deadline of Redis. Not to be dropped half-way by a client that leaves:
     /// call it from a task of the engine runtime.
     pub async fn purge(&self, scope: Scope<'_>, kind: PurgeKind) -> Reach {
-        self.purge_within(scope, kind, Duration::ZERO).await
+        self.purge_within(scope, kind, Duration::ZERO, None).await
     }
 
     /// Makes all copies of a query stale because of something that every instance hears of, this
     /// one so long ago: of their purges since then one will do, so that what is loaded after the
     /// first is not made stale by the next. Otherwise as [`Cache::purge`].
     pub async fn expire_for_news(&self, query: &str, heard_ago: Duration) -> Reach {
-        self.purge_within(Scope::Query(query), PurgeKind::Soft, heard_ago)
+        self.purge_within(Scope::Query(query), PurgeKind::Soft, heard_ago, None)
             .await
     }
 
-    async fn purge_within(&self, scope: Scope<'_>, kind: PurgeKind, within: Duration) -> Reach {
+    /// `token`: the other instances are asked to confirm it with this.
+    pub(super) async fn purge_within(
+        &self,
+        scope: Scope<'_>,
+        kind: PurgeKind,
+        within: Duration,
+        token: Option<&str>,
+    ) -> Reach {
         let inner = &self.inner;
         inner.stats.tiers().fleet(match kind {
             PurgeKind::Soft => Fleet::Expired,
@@ -106,7 +113,7 @@ impl Cache {
             inner.purge_here(scope, kind, None);
             return Reach::Fleet;
         };
-        let told = redis.purge(query, entry, kind, within);
+        let told = redis.purge(query, entry, kind, within, token);
         let (number, ()) = tokio::join!(told, others);
         inner.purge_here(scope, kind, number);
         if number.is_some() {
@@ -279,7 +286,8 @@ impl Inner {
             let Some(purge) = first else { return true };
             let none = Duration::ZERO;
             let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
-            let Some(number) = redis.purge(&purge.query, entry, purge.kind, none).await else {
+            let told = redis.purge(&purge.query, entry, purge.kind, none, None);
+            let Some(number) = told.await else {
                 return false;
             };
             let scope = match entry {

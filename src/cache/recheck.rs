@@ -1,9 +1,9 @@
-//! How long a copy in memory is believed without asking Redis, what the answer does to it, and
-//! how a copy gets from Redis into memory. Messages make most of it needless; this is for those
-//! that are missed, and for who changes Redis by hand.
+//! Comparing copies in memory with Redis: what the answer does to a copy, and how a copy gets from
+//! Redis into memory. Messages make most of it needless; this is for those that are missed, and
+//! for who changes Redis by hand. When a copy has to be compared is `trust`'s.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::answers::{Look, Tombstone};
@@ -11,131 +11,9 @@ use super::entry::Life;
 use super::generations::{Generations, Purges, next_sequence};
 use super::purge::PurgeKind;
 use super::redis::RedisTier;
+use super::trust::CONFIRMED_FOR;
 use super::{Entry, Inner, Key, Policy};
-use crate::defence::Defence;
 use crate::outcome::Tier;
-
-/// How long a copy is believed while messages come in, …
-const BELIEVED: Duration = Duration::from_secs(4);
-/// … and while none do. Also how soon a comparison that failed is tried again.
-const BELIEVED_ALONE: Duration = Duration::from_secs(1);
-/// How long after its latest comparison a copy may be called fresh. The promise to who purges: an
-/// instance that Redis does not reach calls nothing fresh that was purged so long ago. The time
-/// between [`BELIEVED`] and this is for the one request that compares while others are served.
-pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(5);
-
-/// How far copies in memory can be believed.
-pub(super) struct Trust {
-    origin: Instant,
-    /// Whether messages come in.
-    connected: AtomicBool,
-    /// Copies that were compared before it may be missing something.
-    mistrusted: AtomicU64,
-}
-
-impl Trust {
-    pub(super) fn new(now: Instant) -> Trust {
-        Trust {
-            origin: now,
-            connected: AtomicBool::new(false),
-            mistrusted: AtomicU64::new(0),
-        }
-    }
-
-    /// For another Redis, with which no copy has been compared so far.
-    pub(super) fn of_another(&self, now: Instant) -> Trust {
-        Trust {
-            origin: self.origin,
-            connected: AtomicBool::new(false),
-            mistrusted: AtomicU64::new(self.time(now)),
-        }
-    }
-
-    /// Messages come in from now on; what was said before is lost.
-    pub(super) fn connected(&self, now: Instant) {
-        self.mistrusted.store(self.time(now), Ordering::SeqCst);
-        self.connected.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn disconnected(&self) {
-        self.connected.store(false, Ordering::SeqCst);
-    }
-
-    /// Nanoseconds since it was made; never 0, which stands for never.
-    fn time(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.origin);
-        u64::try_from(since.as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
-    }
-
-    fn compared(&self, entry: &Entry, now: Instant) {
-        let time = self.time(now);
-        entry.confirmed.store(time, Ordering::SeqCst);
-        entry.unanswered.store(false, Ordering::SeqCst);
-        entry.checked.store(time, Ordering::SeqCst);
-    }
-
-    /// Whether the copy was compared so long ago that it may have been purged without a word of it
-    /// here.
-    pub(super) fn is_unconfirmed(&self, entry: &Entry, now: Instant) -> bool {
-        if Defence::Recheck.is_off() {
-            return false;
-        }
-        is_unconfirmed_at(entry, self.time(now))
-    }
-
-    /// How long a copy is believed at the moment.
-    fn believed(&self) -> Duration {
-        if self.connected.load(Ordering::Relaxed) {
-            BELIEVED
-        } else {
-            BELIEVED_ALONE
-        }
-    }
-
-    /// Whether the caller has to compare the copy with Redis before it is used. Of many that ask
-    /// because its time is over, one has to; after a reconnection all have.
-    fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
-        if Defence::Recheck.is_off() {
-            return false;
-        }
-        let (checked, now) = (entry.checked.load(Ordering::SeqCst), self.time(now));
-        if checked < self.mistrusted.load(Ordering::SeqCst) {
-            return true;
-        }
-        let believed = self.believed().as_nanos();
-        let unchecked = u128::from(now.saturating_sub(checked));
-        // A stale copy is served at once; the refresh behind it asks Redis first.
-        if life == Life::Stale {
-            return false;
-        }
-        if unchecked <= believed {
-            // Another request compares it at this moment, and it is too old to be served meanwhile.
-            return is_unconfirmed_at(entry, now) && !entry.unanswered.load(Ordering::Relaxed);
-        }
-        // One that nobody has used for long is too old for the others to be served from meanwhile.
-        unchecked > 2 * believed
-            || entry
-                .checked
-                .compare_exchange(checked, now, Ordering::SeqCst, Ordering::SeqCst)
-                .is_ok()
-    }
-
-    /// A comparison that failed confirms nothing, and is made again soon.
-    fn compare_soon(&self, entry: &Entry, now: Instant) {
-        entry.unanswered.store(true, Ordering::SeqCst);
-        let early = self.believed().saturating_sub(BELIEVED_ALONE);
-        let early = u64::try_from(early.as_nanos()).unwrap_or(u64::MAX);
-        let mistrusted = self.mistrusted.load(Ordering::SeqCst);
-        let time = self.time(now).saturating_sub(early);
-        entry.checked.store(time.max(mistrusted), Ordering::SeqCst);
-    }
-}
-
-/// The same at a time as [`Trust`] measures it.
-fn is_unconfirmed_at(entry: &Entry, time: u64) -> bool {
-    let confirmed = entry.confirmed.load(Ordering::Relaxed);
-    u128::from(time.saturating_sub(confirmed)) > CONFIRMED_FOR.as_nanos()
-}
 
 /// What looking in Redis has brought.
 #[derive(Default)]

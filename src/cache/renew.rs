@@ -102,7 +102,7 @@ impl Inner {
         join_all(
             others
                 .iter()
-                .map(|tier| tier.purge(query, entry, kind, within)),
+                .map(|tier| tier.purge(query, entry, kind, within, None)),
         )
         .await;
     }
@@ -117,6 +117,8 @@ impl Inner {
             generations: Arc::clone(&self.generations),
             trust: Arc::clone(&self.trust),
             pending: Unheard::new(&self.generations, Vec::new()),
+            confirmations: Arc::clone(&self.confirmations),
+            name: Arc::clone(&self.name),
             stats: Arc::clone(&self.stats),
             max_entry: self.max_entry,
             engine: self.engine.clone(),

@@ -2,6 +2,7 @@
 //! query. It asks the server and says what that said.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::client::{Answer, Client};
@@ -57,9 +58,29 @@ fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure>
             Some("refresh") => format!("{of} loaded again"),
             _ => format!("{of} purged"),
         };
-        return Ok(format!("{name}: {done}\n"));
+        let confirmed = said.as_ref().map_or_else(String::new, confirmations);
+        return Ok(format!("{name}: {done}{confirmed}\n"));
     }
     Err(answer.refusal(server))
+}
+
+/// Which instances have confirmed a purge, where there is more than the one that was asked.
+fn confirmations(said: &Value) -> String {
+    let confirmed = said["confirmed"].as_u64().unwrap_or_default();
+    let missing = said["missing"].as_array().into_iter().flatten();
+    let missing: Vec<_> = missing.filter_map(Value::as_str).map(printable).collect();
+    let instances = match confirmed {
+        1 => "1 instance".to_owned(),
+        more => format!("{more} instances"),
+    };
+    match (confirmed, missing.is_empty()) {
+        (0 | 1, true) => String::new(),
+        (_, true) => format!(", confirmed by {instances}"),
+        (_, false) => format!(
+            ", confirmed by {instances}\n  not by {}: what they hold counts as stale after 5 s at most",
+            missing.join(", ")
+        ),
+    }
 }
 
 /// How to do the same where TLS is needed.
@@ -100,6 +121,23 @@ mod tests {
             ("refresh", "entry", "top: one entry loaded again\n"),
         ] {
             let body = format!(r#"{{"ok":true,"action":"{action}","scope":"{scope}"}}"#);
+            assert_eq!(said(200, &body).unwrap(), words);
+        }
+        for (confirmed, missing, words) in [
+            (1, "[]", ""),
+            (3, "[]", ", confirmed by 3 instances"),
+            (
+                1,
+                r#"["web1:7","web\u001b:8"]"#,
+                ", confirmed by 1 instance\n  not by web1:7, web\\u{1b}:8: what they hold counts as \
+                 stale after 5 s at most",
+            ),
+        ] {
+            let body = format!(
+                r#"{{"ok":true,"action":"purge","scope":"query","reach":"fleet",
+                    "confirmed":{confirmed},"missing":{missing}}}"#
+            );
+            let words = format!("top: all entries purged{words}\n");
             assert_eq!(said(200, &body).unwrap(), words);
         }
         let note = r#"{"ok":true,"action":"purge","note":"without effect"}"#;

@@ -176,6 +176,11 @@ impl Others {
         self.left_out += more;
     }
 
+    /// Who they are.
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+        self.each.iter().map(|(_, report)| &report.instance)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.each.len()

@@ -18,6 +18,7 @@ use super::action::{self, Given, Refusal, members};
 use super::context::Context;
 use super::negotiate::Format;
 use super::{Site, body, errors};
+use crate::app::PurgeDone;
 use crate::cache::{PurgeKind, Reach};
 use crate::error::RequestError;
 use crate::query::Query;
@@ -106,8 +107,16 @@ async fn perform<'s>(
     );
     let (name, value) = match effect {
         Effect::Loaded => return Ok(Done { query, given, said }),
-        Effect::Purged(Reach::Fleet) => ("reach", "fleet"),
-        Effect::Purged(Reach::Instance) => return Err(on_this_instance_only(action, said)),
+        Effect::Purged(done) => {
+            said.extend(members(json!({
+                "confirmed": done.confirmed,
+                "missing": done.missing,
+            })));
+            if done.reach == Reach::Instance {
+                return Err(on_this_instance_only(action, said));
+            }
+            ("reach", "fleet")
+        }
         Effect::None => ("note", NOT_CACHED),
     };
     said.insert(name.to_owned(), json!(value));
@@ -117,7 +126,7 @@ async fn perform<'s>(
 /// What came of it.
 enum Effect {
     Loaded,
-    Purged(Reach),
+    Purged(PurgeDone),
     None,
 }
 
@@ -145,8 +154,8 @@ async fn carry_out(
             } else {
                 "query"
             };
-            let reach = site.app.purge(query, arguments.as_ref(), kind).await?;
-            Ok((scope, reach.map_or(Effect::None, Effect::Purged)))
+            let done = site.app.purge(query, arguments.as_ref(), kind).await?;
+            Ok((scope, done.map_or(Effect::None, Effect::Purged)))
         }
     }
 }

@@ -55,6 +55,7 @@ mod faults;
 mod faults_redis;
 mod faults_redis_replies;
 mod faults_sqlite;
+mod fleet_cut_off;
 mod fleet_database;
 mod fleet_faults;
 mod fleet_loads;

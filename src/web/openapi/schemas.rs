@@ -67,6 +67,16 @@ fn done() -> Value {
                 "description": "One set of parameters, or all of the query.",
             },
             "reach": { "const": "fleet", "description": "Where it is done." },
+            "confirmed": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "How many instances are known to have applied it, this one included.",
+            },
+            "missing": {
+                "type": "array",
+                "items": { "type": "string" },
+                "description": "The known instances that have not confirmed it in time.",
+            },
             "note": { "type": "string", "description": "Why it had no effect." },
         },
     })

@@ -8,7 +8,7 @@ const LONG: Policy = Policy {
     ..POLICY
 };
 const STEP: Duration = Duration::from_millis(250);
-const PROMISE: Duration = super::super::super::recheck::CONFIRMED_FOR;
+const PROMISE: Duration = super::super::super::trust::CONFIRMED_FOR;
 
 impl Instance {
     async fn get_under(&self, policy: Policy) -> Reply {

@@ -142,9 +142,7 @@ pub(super) fn nothing_purged(record: &Record) -> Finding {
             if !concerned || loaded >= purge.begin || served.request.place < purge.place {
                 continue;
             }
-            if !is_excused(record, &served, purge, *end, *reach)
-                || fresh && is_found_out(record, &served, purge, *end, *reach)
-            {
+            if !is_excused(record, &served, purge, *end, *reach) {
                 let (what, end) = (purge.kind, at(record, *end));
                 let shown = served.show(record);
                 return Err(format!(
@@ -196,26 +194,6 @@ fn is_excused(
     });
     !healthy && (record.troubled(request.by.at, request.begin, request.begin) || forgotten)
         || request.begin < end + TOLD
-}
-
-/// Whether so much time has passed since a purge that nothing of before it may be called fresh,
-/// also where no word of it came: an instance that Redis does not reach does not know that a copy
-/// is the latest.
-fn is_found_out(
-    record: &Record,
-    served: &Served<'_>,
-    purge: &Purge,
-    end: Instant,
-    reach: Reach,
-) -> bool {
-    let begin = served.request.begin;
-    // Redis itself may have lost what says so.
-    let is_forgotten = record.happened(purge.begin, begin, |event| match event {
-        Event::Flush | Event::Jump(_) => true,
-        Event::Evict { part, .. } => matches!(part, Part::Generations | Part::Tombstone),
-        _ => false,
-    });
-    reach == Reach::Fleet && begin > end + FOUND_OUT && !is_forgotten
 }
 
 /// An entry that somebody removed from Redis is not called fresh for long.
