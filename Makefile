@@ -16,9 +16,10 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra test-undefended model soak bench fuzz fmt lint doc deny \
+.PHONY: build run test test-all test-extra test-undefended model model-short soak bench fuzz fmt lint doc deny \
         check-static check-elsewhere check-deploy rehearse package check-packages dist check-dist smoke \
-        musl elsewhere servers chromium axe schemathesis components wrk packaging checkers dist-tools qemu cargo clean help
+        musl elsewhere servers chromium axe schemathesis components wrk packaging checkers dist-tools denier qemu \
+        cargo clean help
 
 # What /metrics says it was built from; nothing where there is no git.
 COMMIT = $(shell git describe --always --dirty --exclude '*' --abbrev=12 2>/dev/null)
@@ -50,6 +51,11 @@ test-extra: servers chromium axe schemathesis ## Run only what test-all adds to 
 model: servers ## Play many drawn cases of the fleet against its rules; each defence off must break one
 	$(CARGO) test $(LOCKED) --features undefended --lib -- --ignored cache::tests::model $(ARGS)
 
+# Those of one seed, so that a failure is due to a change.
+model-short: ## Play some hundred of the model's longer cases, the same ones each time
+	MODEL_FIRST=100000 MODEL_CASES=400 $(CARGO) test $(LOCKED) --features undefended --lib -- \
+	  --ignored --exact cache::tests::model::the_rules_hold_in_many_longer_cases
+
 soak: servers ## Run the long tests and those that compare times (release build, one at a time)
 	$(call some_tests,--release,soak)
 	$(CARGO) test $(LOCKED) --release --test it -- --ignored soak --test-threads=1 --nocapture $(ARGS)
@@ -80,10 +86,8 @@ check-elsewhere: elsewhere components ## Check that it compiles without a warnin
 doc: cargo ## Build the code's documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --document-private-items
 
-deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)
-	@$(CARGO) deny --version >/dev/null 2>&1 || \
-	  { echo "cargo-deny is not installed. Install it with: cargo install --locked cargo-deny" >&2; exit 1; }
-	$(CARGO) deny --locked check
+deny: cargo denier ## Check licences, advisories and sources of all crates (cargo-deny, built when missing)
+	@CARGO="$(CARGO)" .ci/deny
 
 check-static: build ## Check dist/unslow: static, small, quick to start, at home in a bare chroot
 	.ci/check-static dist/unslow
@@ -143,5 +147,7 @@ checkers:
 	@.ci/install checkers
 dist-tools: cargo
 	@.ci/install dist
+denier: cargo
+	@.ci/install deny
 qemu:
 	@.ci/install qemu
