@@ -98,6 +98,7 @@ mod servers;
 mod settings;
 mod slow_clients;
 mod soak;
+mod soak_answers;
 mod soak_fleet;
 mod soak_slow_clients;
 mod stats_command;
