@@ -17,6 +17,7 @@
 //! | [`cache`] | the read path: memory, Redis, one load per key in the whole fleet; purges |
 //! | [`stats`] | every counter |
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
+//! | `socket_path` | unix sockets whose path is longer than their address |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
 //! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web →
@@ -74,6 +75,8 @@ pub mod outcome;
 pub mod query;
 pub mod server;
 pub mod settings;
+#[cfg(unix)]
+pub mod socket_path;
 pub mod stats;
 pub mod view;
 pub mod web;

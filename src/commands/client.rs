@@ -276,7 +276,9 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
 /// A socket whose other end may take so long to answer.
 #[cfg(unix)]
 fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Stream + use<>> {
-    let stream = std::os::unix::net::UnixStream::connect(path)?;
+    let stream = crate::socket_path::with_short(path, |short| {
+        std::os::unix::net::UnixStream::connect(short)
+    })?;
     stream.set_read_timeout(Some(patience))?;
     Ok(stream)
 }

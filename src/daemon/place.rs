@@ -8,6 +8,7 @@ use std::path::Path;
 use super::control::Mover;
 use super::pidfile::{self, Pidfile, State};
 use crate::error::StartupError;
+use crate::socket_path::with_short;
 
 /// A pidfile and the control socket beside it.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Place {
 pub(super) fn sweep(path: &Path) {
     let control = pidfile::control_socket(path);
     // Nothing else than a socket refuses connections.
-    let asked = UnixStream::connect(&control);
+    let asked = with_short(&control, |short| UnixStream::connect(short));
     if asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         drop(std::fs::remove_file(control));
     }

@@ -190,7 +190,16 @@ impl Bound {
                 "the control socket {} cannot be made: {error}",
                 path.display()
             );
-            Ended::settings(StartupError::new(what).at("--pid / [server] pidfile"))
+            let remedy = match error.kind() {
+                io::ErrorKind::InvalidInput => "give the pidfile a shorter name",
+                io::ErrorKind::AddrInUse => {
+                    "end the process that listens there, or name another pidfile"
+                }
+                io::ErrorKind::AlreadyExists => "remove it, or name another pidfile",
+                _ => "name a pidfile in a folder where unslow may make files",
+            };
+            let error = StartupError::new(what).at("--pid / [server] pidfile");
+            Ended::settings(error.remedy(remedy))
         };
         bind().map(Some).map_err(failed)
     }

@@ -221,7 +221,7 @@ impl Listener {
     }
 
     fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
-        Listening::adopt(inherited).map(|opened| Listener::of(bind, role, opened))
+        Listening::adopt(bind, inherited).map(|opened| Listener::of(bind, role, opened))
     }
 
     fn of(bind: &Bind, role: Role, opened: (Listening, Option<Standing>)) -> Listener {
@@ -259,6 +259,9 @@ fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
         io::ErrorKind::AddrInUse => "is it running already? Choose another address or port",
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 and other people's folders need the right to use them"
+        }
+        io::ErrorKind::InvalidInput if matches!(bind, Bind::Unix(_)) => {
+            "give the socket a shorter name"
         }
         io::ErrorKind::Unsupported => "give a HOST:PORT of this machine",
         _ => "give an address of this machine: HOST:PORT or unix:PATH",

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use unslow::daemon::pidfile;
+use unslow::socket_path::with_short;
 
 use crate::unslow::{LOST, command};
 
@@ -25,6 +26,18 @@ impl Home {
     pub(crate) fn new() -> Home {
         let dir = tempfile::tempdir().unwrap();
         let pidfile = dir.path().join("unslow.pid");
+        Home { dir, pidfile }
+    }
+
+    /// With a pidfile in a folder below, whose path has at least so many characters.
+    pub(crate) fn deep(length: usize) -> Home {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = dir.path().to_owned();
+        while folder.as_os_str().len() < length {
+            folder.push("a-folder-with-a-long-name");
+        }
+        std::fs::create_dir_all(&folder).unwrap();
+        let pidfile = folder.join("unslow.pid");
         Home { dir, pidfile }
     }
 
@@ -108,7 +121,8 @@ pub(crate) fn answers(address: &str) -> bool {
     let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let mut answer = String::new();
     let asked = if address.starts_with('/') {
-        UnixStream::connect(address).and_then(|mut stream| {
+        let connect = |short: &Path| UnixStream::connect(short);
+        with_short(Path::new(address), connect).and_then(|mut stream| {
             stream.set_read_timeout(Some(LOST))?;
             stream.write_all(request)?;
             std::io::Read::read_to_string(&mut stream, &mut answer)

@@ -26,6 +26,7 @@ mod daemon_home;
 mod daemon_identity;
 mod daemon_leavings;
 mod daemon_load;
+mod daemon_long_paths;
 mod daemon_pidfile;
 mod daemon_refusals;
 mod daemon_reload;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Answer, LONGEST, Request};
+use crate::socket_path::with_short;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,8 @@ pub enum AskError {
 pub fn ask(path: &Path, request: &Request, patience: Duration) -> Result<Answer, AskError> {
     let broken = |error: io::Error| AskError::Broken(error.to_string());
     let asked = Instant::now();
-    let mut stream = UnixStream::connect(path).map_err(|error| match error.kind() {
+    let stream = with_short(path, |short| UnixStream::connect(short));
+    let mut stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning,
         io::ErrorKind::PermissionDenied => AskError::NotAllowed,
         _ => broken(error),

@@ -11,6 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Answer, LONGEST, Request};
+use crate::socket_path::with_short;
 
 /// How long a client may take to send its line, and to read ours.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,7 +60,7 @@ impl Control {
             Ok(_) => std::fs::remove_file(path)?,
             Err(_) => {}
         }
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        let listener = with_short(path, |short| std::os::unix::net::UnixListener::bind(short))?;
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let file = identity(path)?;
@@ -140,7 +141,7 @@ impl Mover {
 }
 
 fn is_served(path: &Path) -> bool {
-    match std::os::unix::net::UnixStream::connect(path) {
+    match with_short(path, |short| std::os::unix::net::UnixStream::connect(short)) {
         Ok(_) => true,
         // Of another user's socket nobody can tell.
         Err(error) => error.kind() == io::ErrorKind::PermissionDenied,

@@ -116,7 +116,7 @@ impl Socket {
             #[cfg(unix)]
             SyslogTarget::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
-                socket.connect(path)?;
+                crate::socket_path::with_short(path, |short| socket.connect(short))?;
                 socket.set_write_timeout(Some(PATIENCE))?;
                 Ok(Socket::Unix(socket))
             }

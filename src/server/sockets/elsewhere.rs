@@ -55,6 +55,7 @@ impl Listening {
 
     #[allow(clippy::needless_pass_by_value, reason = "its twin keeps it")]
     pub(in crate::server) fn adopt(
+        _: &Bind,
         inherited: Inherited,
     ) -> io::Result<(Listening, Option<Standing>)> {
         match inherited {}

@@ -17,6 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::settings::{Bind, Settings};
+use crate::socket_path::with_short;
 
 /// How much the system takes of a response that it cannot send yet. It would take megabytes from
 /// each of the clients that do not read, until no connection has memory left.
@@ -105,13 +106,15 @@ impl Listening {
 
     /// A socket of another process, and the path that is ours to remove.
     pub(in crate::server) fn adopt(
+        bind: &Bind,
         inherited: Inherited,
     ) -> io::Result<(Listening, Option<Standing>)> {
         let socket = socket2::Socket::from(inherited.socket);
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let standing = match address.as_pathname() {
-            Some(path) if inherited.owned => Some(Standing::at(path)?),
+        // The address of the socket itself is not its path where that is a long one.
+        let standing = match bind {
+            Bind::Unix(path) if inherited.owned => Some(Standing::at(path)?),
             _ => None,
         };
         let socket = if address.is_unix() {
@@ -158,6 +161,7 @@ impl Listening {
     pub(in crate::server) fn url(&self, scheme: &str, bind: &Bind) -> String {
         match self {
             Listening::Tcp(socket) => super::tcp_url(scheme, socket),
+            Listening::Unix(_) if matches!(bind, Bind::Unix(_)) => bind.to_string(),
             Listening::Unix(socket) => {
                 let address = socket.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
@@ -189,11 +193,11 @@ fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
 fn unix(path: &Path) -> io::Result<UnixListener> {
     let stale = std::fs::symlink_metadata(path)
         .is_ok_and(|metadata| metadata.file_type().is_socket())
-        && std::os::unix::net::UnixStream::connect(path).is_err();
+        && with_short(path, |short| std::os::unix::net::UnixStream::connect(short)).is_err();
     if stale {
         std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(path)?;
+    let listener = with_short(path, |short| UnixListener::bind(short))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
