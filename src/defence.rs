@@ -25,6 +25,9 @@ pub enum Defence {
     Gate,
     /// A database that is away is asked once a second and not by every load.
     Prober,
+    /// A connection comes back from a run as it went: it ends by ROLLBACK, and what outlives that
+    /// is reset.
+    Session,
     /// A copy past its TTL is served while a refresh runs, or because loading fails.
     Stale,
     /// Workers that are to end say so to their clients with each response.
@@ -49,6 +52,7 @@ impl Defence {
         (Defence::Messages, "messages"),
         (Defence::Gate, "gate"),
         (Defence::Prober, "prober"),
+        (Defence::Session, "session"),
         (Defence::Stale, "stale"),
         (Defence::Parting, "parting"),
         (Defence::Pause, "pause"),

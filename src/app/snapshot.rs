@@ -82,6 +82,7 @@ impl App {
                 max: count(pool.max),
                 waiting: count(pool.waiting),
                 timeouts: pool.timeouts,
+                stuck: count(pool.stuck),
             },
             listening: listening.map(|listening| listening.state().listening),
         }

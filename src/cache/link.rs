@@ -180,6 +180,7 @@ impl Links {
             max: count(lanes.len()),
             waiting: count(self.reads.0.pool.status().waiting),
             timeouts: 0,
+            stuck: 0,
         }
     }
 

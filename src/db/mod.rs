@@ -13,6 +13,8 @@ mod postgres_fault;
 mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
+mod postgres_reaper;
+mod postgres_transaction;
 mod prober;
 mod queue;
 mod renew;

@@ -4,12 +4,13 @@
 //! then says only that it took too long), and a connection that is dropped in the middle of its
 //! work is closed and not drained.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::gate::Pass;
 use super::queue::Queue;
@@ -21,6 +22,8 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 const AGE_LIMIT: Duration = Duration::from_mins(30);
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(30);
+/// The longest wait for a connection whose run is ending, before another one is opened.
+const ENDING_WAIT: Duration = Duration::from_millis(250);
 
 /// How many connections there are, for `/stats`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +38,9 @@ pub struct PoolState {
     pub waiting: usize,
     /// How often one waited in vain, since the database was opened.
     pub timeouts: u64,
+    /// Slots taken by statements that go on in the database although they were cancelled and
+    /// their sessions terminated.
+    pub stuck: usize,
 }
 
 /// The pool. Shared by its slots.
@@ -45,6 +51,10 @@ pub(super) struct Pool<C> {
     queue: Queue,
     /// Closes what is idle for too long; there is one from the first connection on.
     sweeper: OnceLock<AbortHandle>,
+    /// Connections whose runs are ending: each becomes idle, or is closed, within a round trip.
+    ending: AtomicUsize,
+    /// Wakes those who wait for one of them.
+    ended: Notify,
 }
 
 impl<C> Drop for Pool<C> {
@@ -85,6 +95,16 @@ pub(super) struct Slot<C> {
     _pass: Pass,
 }
 
+/// The announcement that a connection is about to become idle. Dropping it withdraws that.
+pub(super) struct EndingRun<C>(Arc<Pool<C>>);
+
+impl<C> Drop for EndingRun<C> {
+    fn drop(&mut self) {
+        self.0.ending.fetch_sub(1, Ordering::SeqCst);
+        self.0.ended.notify_waiters();
+    }
+}
+
 impl<C: Send + 'static> Pool<C> {
     pub(super) fn new(max: u32) -> Arc<Self> {
         let max = usize::try_from(max)
@@ -96,6 +116,8 @@ impl<C: Send + 'static> Pool<C> {
             max,
             queue: Queue::default(),
             sweeper: OnceLock::new(),
+            ending: AtomicUsize::new(0),
+            ended: Notify::new(),
         })
     }
 
@@ -127,6 +149,12 @@ impl<C: Send + 'static> Pool<C> {
         Some(self.slot_of(permit, Pass::default()))
     }
 
+    /// A slot for work that is no load, which waits for so long. It is in nobody's count.
+    pub(super) async fn spare_slot(self: &Arc<Self>, patience: Duration) -> Option<Slot<C>> {
+        let acquired = timeout(patience, Arc::clone(&self.slots).acquire_owned()).await;
+        Some(self.slot_of(acquired.ok()?.ok()?, Pass::default()))
+    }
+
     fn slot_of(self: &Arc<Self>, permit: OwnedSemaphorePermit, pass: Pass) -> Slot<C> {
         Slot {
             pool: Arc::clone(self),
@@ -148,6 +176,7 @@ impl<C: Send + 'static> Pool<C> {
             max: self.max,
             waiting: self.queue.waiting(),
             timeouts: self.queue.in_vain(),
+            stuck: 0,
         }
     }
 
@@ -181,19 +210,41 @@ impl<C: Send + 'static> Pool<C> {
 }
 
 impl<C: Send + 'static> Slot<C> {
-    /// The idle connection that was used last, if there is one that is not too old.
-    pub(super) fn idle(&self) -> Option<Pooled<C>> {
-        let entry = self.pool.lock().pop()?;
-        (!Pool::expired(&entry)).then_some(entry.connection)
+    /// The idle connection that was used last, if there is one that is not too old. A connection
+    /// whose run is ending is waited for: that is quicker than opening another.
+    pub(super) async fn idle(&self) -> Option<Pooled<C>> {
+        let deadline = Instant::now() + ENDING_WAIT;
+        loop {
+            let ended = self.pool.ended.notified();
+            // Before the look: one that becomes idle in between is then found by it.
+            let is_awaited = self.pool.ending.load(Ordering::SeqCst) > 0;
+            if let Some(entry) = self.pool.lock().pop() {
+                return (!Pool::expired(&entry)).then_some(entry.connection);
+            }
+            if !is_awaited || timeout_at(deadline, ended).await.is_err() {
+                return None;
+            }
+        }
     }
 
-    /// Ends the work and keeps the connection for the next.
-    pub(super) fn keep(self, connection: Pooled<C>) {
+    /// Announces that the connection of this slot is about to become idle.
+    pub(super) fn ending(&self) -> EndingRun<C> {
+        self.pool.ending.fetch_add(1, Ordering::SeqCst);
+        EndingRun(Arc::clone(&self.pool))
+    }
+
+    /// Keeps the connection for the next, and the slot for this work.
+    pub(super) fn put_back(&self, connection: Pooled<C>) {
         self.pool.lock().push(Idle {
             connection,
             since: Instant::now(),
         });
         self.pool.sweep();
+    }
+
+    /// Ends the work and keeps the connection for the next.
+    pub(super) fn keep(self, connection: Pooled<C>) {
+        self.put_back(connection);
     }
 }
 
@@ -213,7 +264,7 @@ mod tests {
     async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
         let pool = Pool::new(2);
         let taken = slot(&pool).await.unwrap();
-        assert!(taken.idle().is_none());
+        assert!(taken.idle().await.is_none());
         taken.keep(Pooled::new(7));
         let expected = PoolState {
             idle: 1,
@@ -222,10 +273,23 @@ mod tests {
         };
         assert_eq!(pool.state(), expected);
         let taken = slot(&pool).await.unwrap();
-        assert_eq!(taken.idle().map(|c| c.raw), Some(7));
+        assert_eq!(taken.idle().await.map(|c| c.raw), Some(7));
         taken.keep(Pooled::new(8));
         pool.clear();
-        assert!(slot(&pool).await.unwrap().idle().is_none());
+        assert!(slot(&pool).await.unwrap().idle().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_run_is_ending_is_waited_for_as_long_as_it_is() {
+        let pool = Pool::new(2);
+        let (first, second) = (slot(&pool).await.unwrap(), slot(&pool).await.unwrap());
+        let ending = first.ending();
+        let mut patient = Box::pin(second.idle());
+        assert!((&mut patient).now_or_never().is_none());
+        first.keep(Pooled::new(7));
+        drop(ending);
+        assert_eq!(patient.await.map(|c| c.raw), Some(7));
+        assert!(second.idle().now_or_never().unwrap().is_none());
     }
 
     #[tokio::test]

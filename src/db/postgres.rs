@@ -16,9 +16,13 @@ use super::gate::Pass;
 use super::health::{Cause, Contact, HealthCell};
 use super::pool::{PoolState, Slot};
 use super::postgres_bind::bind;
-use super::postgres_connect::{Connector, NoConnection, Transaction};
-use super::postgres_fault::{breaks_connection, class, of_statement, server_said, went_silently};
+use super::postgres_connect::{Connector, NoConnection};
+use super::postgres_fault::{
+    breaks_connection, class, may_be_repeated, of_statement, server_said, went_silently,
+};
 use super::postgres_read::{Stop, Want, Work};
+use super::postgres_reaper::terminate;
+use super::postgres_transaction::Transaction;
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -119,8 +123,9 @@ impl Postgres {
             .columns)
     }
 
-    /// Asks in a transaction of its own, and remembers how the database was. A connection that
-    /// vanishes before a row has come is replaced once: a read can be repeated.
+    /// Asks in a transaction of its own, and remembers how the database was. A read can be
+    /// repeated, so once it is: on another connection when one vanishes before a row has come, and
+    /// when the server ended the transaction in favour of another one.
     async fn transact(
         &self,
         query: &Query,
@@ -132,9 +137,13 @@ impl Postgres {
         let Statement { sql, order } = query.statement(DatabaseKind::Postgres);
         let arguments = bind(query, args, order)?;
         let mut retried = false;
+        let mut vanished = None;
         loop {
             let begun = self.connector.begin(slot, limits.timeout, deadline).await;
             let mut transaction = self.heard(begun)?;
+            if let Some(backend) = vanished.take() {
+                terminate(transaction.connection(), backend).await;
+            }
             let started = Instant::now();
             let work = Work {
                 sql,
@@ -153,7 +162,7 @@ impl Postgres {
             };
             match end {
                 Ok(value) => {
-                    transaction.end("COMMIT").await;
+                    transaction.end();
                     return Ok(value);
                 }
                 Err(Stop::Driver {
@@ -162,10 +171,29 @@ impl Postgres {
                 }) if went_silently(&error) && !retried => {
                     retried = true;
                     deadline = Instant::now() + CHECKOUT;
+                    vanished = Some(transaction.backend());
                     slot = transaction.close();
                 }
+                Err(Stop::Driver {
+                    error,
+                    after_rows: false,
+                }) if may_be_repeated(&error) && !retried => {
+                    retried = true;
+                    deadline = Instant::now() + CHECKOUT;
+                    let Some(same) = transaction.rollback().await else {
+                        let place = self.connector.place();
+                        return Err(of_statement(
+                            place,
+                            &error,
+                            sql,
+                            started.elapsed(),
+                            limits.timeout,
+                        ));
+                    };
+                    slot = same;
+                }
                 Err(stop) => {
-                    return Err(self.stopped(transaction, stop, sql, started, limits).await);
+                    return Err(self.stopped(transaction, stop, sql, started, limits));
                 }
             }
         }
@@ -186,7 +214,7 @@ impl Postgres {
     }
 
     /// Ends the transaction of a run that failed.
-    async fn stopped(
+    fn stopped(
         &self,
         transaction: Transaction,
         stop: Stop,
@@ -205,13 +233,18 @@ impl Postgres {
                 let place = self.connector.place();
                 let end = of_statement(place, &error, sql, elapsed, limits.timeout);
                 if breaks_connection(&error) {
-                    drop(transaction.close());
+                    if went_silently(&error) {
+                        // The server may not know of it: its statement is ended on another way.
+                        drop(transaction);
+                    } else {
+                        drop(transaction.close());
+                    }
                     if let RequestError::Unavailable { detail } = &end {
                         let cause = Cause::new(class(&error), Arc::clone(detail));
                         self.health.tell(Contact::Doubtful(cause));
                     }
                 } else {
-                    transaction.end("ROLLBACK").await;
+                    transaction.end();
                 }
                 end
             }

@@ -14,14 +14,15 @@ use super::health::{Cause, Contact};
 use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
+use super::postgres_reaper::{Backend, Reaper};
+use super::postgres_transaction::Transaction;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
 
 /// Between two attempts to connect to a server that is full or starting.
 const RETRY: Duration = Duration::from_millis(50);
-/// How long cancelling a statement may take.
-const CANCEL: Duration = Duration::from_secs(2);
-
+/// Between two looks of a server at whether the client of a long statement is still there.
+const CLIENT_CHECK: &str = "2s";
 /// A server that does not answer within this time is away, not only far.
 const FAIR: Duration = Duration::from_millis(900);
 
@@ -39,6 +40,7 @@ pub(super) struct NoConnection {
 pub(super) struct Connector {
     options: Arc<PgConnectOptions>,
     pool: Arc<Pool<PgConnection>>,
+    reaper: Arc<Reaper>,
     /// `host:port`, for the details of errors.
     place: Arc<str>,
 }
@@ -50,10 +52,13 @@ impl Connector {
         } else {
             format!("{}:{}", target.host, target.port)
         };
+        let options = Arc::new(options(target)?);
+        let (pool, place) = (Pool::new(pool_size), Arc::from(place));
         Ok(Connector {
-            options: Arc::new(options(target)?),
-            pool: Pool::new(pool_size),
-            place: place.into(),
+            reaper: Reaper::new(Arc::clone(&options), Arc::clone(&pool), Arc::clone(&place)),
+            options,
+            pool,
+            place,
         })
     }
 
@@ -62,7 +67,10 @@ impl Connector {
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
-        self.pool.state()
+        PoolState {
+            stuck: self.reaper.stuck(),
+            ..self.pool.state()
+        }
     }
 
     /// A connection of its own, outside the pool.
@@ -100,15 +108,12 @@ impl Connector {
         let mut cause = None;
         let start = Instant::now();
         let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
-        let (connection, pid) = match begun {
+        let (connection, backend) = match begun {
             Ok(begun) => begun?,
             Err(_) => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
-        Ok(Transaction {
-            work: Some((slot, connection)),
-            pid,
-            connector: self.clone(),
-        })
+        let reaper = Arc::clone(&self.reaper);
+        Ok(Transaction::new(slot, connection, backend, reaper))
     }
 
     /// Begins on an idle connection, else on a new one. A server that is full or starting is
@@ -118,10 +123,10 @@ impl Connector {
         slot: &Slot<PgConnection>,
         limit: Duration,
         cause: &mut Option<NoConnection>,
-    ) -> Result<(Pooled<PgConnection>, i32), NoConnection> {
-        if let Some(mut connection) = slot.idle() {
+    ) -> Result<(Pooled<PgConnection>, Backend), NoConnection> {
+        if let Some(mut connection) = slot.idle().await {
             match begin_on(&mut connection.raw, limit).await {
-                Ok(pid) => return Ok((connection, pid)),
+                Ok(backend) => return Ok((connection, backend)),
                 // The others are as old: they are dead too, or soon will be.
                 Err(error) if breaks_connection(&error) => self.pool.clear(),
                 Err(error) => return Err(self.refused(&error)),
@@ -130,7 +135,7 @@ impl Connector {
         loop {
             let error = match self.options.connect().await {
                 Ok(mut raw) => match begin_on(&mut raw, limit).await {
-                    Ok(pid) => return Ok((Pooled::new(raw), pid)),
+                    Ok(backend) => return Ok((Pooled::new(raw), backend)),
                     Err(error) => error,
                 },
                 Err(error) => error,
@@ -181,7 +186,7 @@ impl Connector {
         let tried = match self.pool.free_slot() {
             Some(slot) => match self.begin(slot, CHECKOUT, deadline).await {
                 Ok(transaction) => {
-                    transaction.end("COMMIT").await;
+                    transaction.end();
                     Ok(())
                 }
                 Err(error) => Err(error),
@@ -202,79 +207,24 @@ impl Connector {
     }
 }
 
-/// Begins, and brings the backend's process id, in one round trip. The simple protocol, so there
-/// is no statement that a pooler could confuse.
-async fn begin_on(connection: &mut PgConnection, limit: Duration) -> Result<i32, Error> {
+/// Begins, and tells which backend it is, in one round trip. The simple protocol, so there is no
+/// statement that a pooler could confuse. Where the server can do it, a statement whose client is
+/// gone ends within seconds, so that no backend outlives this program.
+async fn begin_on(connection: &mut PgConnection, limit: Duration) -> Result<Backend, Error> {
     let millis = limit.as_millis().clamp(1, i32::MAX as u128);
-    let sql =
-        format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; SELECT pg_backend_pid()");
-    sqlx::raw_sql(AssertSqlSafe(sql))
+    let sql = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; \
+         SELECT pg_catalog.pg_backend_pid(), \
+         (EXTRACT(epoch FROM pg_catalog.now()) * 1000000)::bigint, \
+         CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 \
+         AND pg_catalog.version() LIKE '%linux%' THEN \
+         pg_catalog.set_config('client_connection_check_interval', '{CLIENT_CHECK}', true) END"
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(sql))
         .fetch_one(connection)
-        .await?
-        .try_get(0)
-}
-
-/// An open transaction. Dropping it before [`end`](Self::end) cancels the statement and closes
-/// the connection.
-pub(super) struct Transaction {
-    /// `None` once it has ended.
-    work: Option<(Slot<PgConnection>, Pooled<PgConnection>)>,
-    pid: i32,
-    connector: Connector,
-}
-
-impl Transaction {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        let (_, connection) = self
-            .work
-            .as_mut()
-            .expect("only `end` and `close` take it, by value");
-        &mut connection.raw
-    }
-
-    /// Ends the transaction with `command` and keeps the connection. If that fails the connection
-    /// is closed, which ends the transaction as well: the caller has its rows, or its error.
-    pub(super) async fn end(mut self, command: &'static str) {
-        let ended = {
-            let command = sqlx::raw_sql(command).execute(self.connection());
-            timeout_at(Instant::now() + CANCEL, command).await
-        };
-        let (slot, connection) = self
-            .work
-            .take()
-            .expect("only `end` and `close` take it, by value");
-        if let Ok(Ok(_)) = ended {
-            slot.keep(connection);
-        }
-    }
-
-    /// Closes the connection, where nothing is left to cancel.
-    pub(super) fn close(mut self) -> Slot<PgConnection> {
-        let (slot, _) = self
-            .work
-            .take()
-            .expect("only `end` and `close` take it, by value");
-        slot
-    }
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let (options, pid) = (Arc::clone(&self.connector.options), self.pid);
-        // Slot and connection are held until it is done: while the transaction is open the
-        // process id is surely its own, also behind a pooler.
-        runtime.spawn(async move {
-            let cancel = async {
-                let mut side = options.connect().await?;
-                let sql = format!("SELECT pg_cancel_backend({pid})");
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut side).await
-            };
-            let _ = timeout_at(Instant::now() + CANCEL, cancel).await;
-            drop(work);
-        });
-    }
+        .await?;
+    Ok(Backend {
+        pid: row.try_get(0)?,
+        seen: row.try_get(1)?,
+    })
 }

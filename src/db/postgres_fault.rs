@@ -24,6 +24,12 @@ pub(super) fn went_silently(error: &Error) -> bool {
     matches!(error, Error::Io(_))
 }
 
+/// Whether the server ended the transaction for the sake of another one: a deadlock, or a conflict
+/// with what a standby replays.
+pub(super) fn may_be_repeated(error: &Error) -> bool {
+    server_said(error).is_some_and(|said| matches!(said.code(), "40P01" | "40001"))
+}
+
 /// Whether trying to connect again in a moment may help: the server is full or still starting.
 pub(super) fn may_pass(error: &Error) -> bool {
     server_said(error).is_some_and(|said| matches!(said.code(), "53300" | "57P03"))

@@ -115,6 +115,7 @@ impl Sqlite {
         let slot = self.pool.slot(pass, deadline).await?;
         let idle = slot
             .idle()
+            .await
             .filter(|connection| self.source.is_current(&connection.raw));
         let end = match idle {
             Some(connection) => Ok(connection),

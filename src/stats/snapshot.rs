@@ -294,6 +294,9 @@ pub struct PoolSnapshot {
     pub waiting: u64,
     /// How often somebody waited in vain, since the start.
     pub timeouts: u64,
+    /// Taken by statements that go on although their sessions were terminated.
+    #[serde(default)]
+    pub stuck: u64,
 }
 
 #[expect(

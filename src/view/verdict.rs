@@ -53,6 +53,7 @@ const FULL: f64 = 0.9;
 pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let mut found = Vec::new();
     found.extend(servers::database(&page.snapshot.database));
+    found.extend(servers::stuck(&page.snapshot.database));
     found.extend(page.snapshot.redis.as_ref().and_then(servers::redis));
     found.extend(not_reloaded(page));
     found.extend(load_errors(page));

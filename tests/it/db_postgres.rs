@@ -5,7 +5,7 @@ use unslow::query::Arguments;
 use unslow::settings::{DatabaseTarget, Secret, SslMode};
 
 use crate::db_support::{LIMITS, json, on_postgres, open, postgres, query, run, run_with};
-use crate::servers::{self, Postgres};
+use crate::servers::{self, Postgres, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_of_every_type_arrive_as_that_type() {
@@ -154,7 +154,7 @@ async fn an_error_of_the_statement_has_its_code_and_the_connection_stays_of_use(
             panic!("{sql}: {error:?}")
         };
         assert_eq!(sqlstate, code);
-        assert_eq!(database.pool_state().idle, 1);
+        until("it is kept", || database.pool_state().idle == 1).await;
     }
     assert_eq!(database.health().up, Some(true));
 }

@@ -108,6 +108,7 @@ fn pool(from: u64) -> PoolSnapshot {
         max: from + 3,
         waiting: from + 4,
         timeouts: from + 5,
+        stuck: from + 6,
     }
 }
 

@@ -230,6 +230,7 @@ fn every_other_number_is_the_same_in_json_and_metrics() {
             ("max", "unslow_pool_max_connections{P}"),
             ("waiting", "unslow_pool_waiting{P}"),
             ("timeouts", "unslow_pool_timeouts_total{P}"),
+            ("stuck", "unslow_pool_stuck_connections{P}"),
         ] {
             let metric = metric.replace('P', &format!("pool=\"{pool}\""));
             assert!(

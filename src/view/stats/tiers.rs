@@ -141,6 +141,7 @@ fn pool(pool: &PoolSnapshot) -> Markup {
         @if pool.max > 0 {
             (fact("Connections", format!("{} at work, {} idle, {} at most", count(pool.used), count(pool.idle), count(pool.max))))
             (fact("Waiting for one", count(pool.waiting)))
+            @if pool.stuck > 0 { (fact("Stuck in the database", count(pool.stuck))) }
             @if pool.timeouts > 0 { (fact("Waited in vain", format::counted(pool.timeouts, "time"))) }
         }
     }

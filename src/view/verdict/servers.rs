@@ -1,7 +1,7 @@
 //! What is said of database and Redis: who is away, who answers and takes nothing, and where to
 //! look first. A class is all that is known of a cause here; its words are in the log.
 
-use super::{Level, Verdict};
+use super::{Level, Verdict, format};
 use crate::stats::{DatabaseSnapshot, RedisSnapshot};
 
 pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
@@ -30,6 +30,18 @@ pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
         found.push((Level::Attention, words.to_owned()));
     }
     found
+}
+
+/// Says that statements keep connections for good, with the way to find them.
+pub(super) fn stuck(database: &DatabaseSnapshot) -> Option<Verdict> {
+    let (stuck, max) = (database.pool.stuck, database.pool.max);
+    (stuck > 0).then(|| {
+        let stuck = format::counted(stuck, "connection");
+        let words = format!(
+            "{stuck} to the database, of {max} at most, cannot be used: a statement goes on although its session was terminated. Find it in pg_stat_activity; restart the database where nothing else ends it."
+        );
+        (Level::Problem, words)
+    })
 }
 
 pub(super) fn redis(redis: &RedisSnapshot) -> Option<Verdict> {

@@ -336,3 +336,10 @@ fn lines_of_logs_that_were_lost_are_said() {
     let said = said_of(&well(), |_| {});
     assert!(!said.iter().any(|words| words.contains("logs")), "{said:?}");
 }
+
+#[test]
+fn statements_that_nothing_ends_are_a_problem_with_a_remedy() {
+    let words = one(|snapshot| snapshot.database.pool.stuck = 2);
+    assert!(words.starts_with("Problem: 2 connections"), "{words}");
+    assert!(words.contains("pg_stat_activity"), "{words}");
+}

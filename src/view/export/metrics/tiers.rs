@@ -45,7 +45,7 @@ pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
             family.sample(&[("pool", pool), ("state", state)], count);
         }
     }
-    let metrics: [OfPool; 3] = [
+    let metrics: [OfPool; 4] = [
         (
             "unslow_pool_max_connections",
             Kind::Gauge,
@@ -63,6 +63,12 @@ pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
             Kind::Counter,
             "How often somebody waited for a connection in vain.",
             |pool| pool.timeouts,
+        ),
+        (
+            "unslow_pool_stuck_connections",
+            Kind::Gauge,
+            "Connections taken by statements that go on although their sessions were terminated.",
+            |pool| pool.stuck,
         ),
     ];
     for (name, kind, help, of) in metrics {

@@ -262,6 +262,9 @@ fn pool(pool: PoolSnapshot) -> String {
     if pool.waiting > 0 {
         words = format!("{words}; {} waiting", pool.waiting);
     }
+    if pool.stuck > 0 {
+        words = format!("{words}; {} stuck in the database", pool.stuck);
+    }
     words
 }
 
