@@ -42,7 +42,7 @@ pub enum Defence {
 
 impl Defence {
     /// Every one, with its name.
-    pub const ALL: [(Defence, &str); 14] = [
+    pub const ALL: &[(Defence, &str)] = &[
         (Defence::Lease, "lease"),
         (Defence::Fence, "fence"),
         (Defence::Breaker, "breaker"),
