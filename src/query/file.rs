@@ -75,9 +75,10 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         access_line,
         notify_line,
         unasked,
+        ignored,
         body,
         body_line,
-    } = header(text)?;
+    } = header(kind, text)?;
     if database.is_some_and(|wanted| wanted != kind) {
         return Ok(QueryFile {
             query: None,
@@ -90,6 +91,10 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
     let statement = rewrite(kind, &text[body..], body_line, &params)?;
 
     let mut notes: Vec<String> = Vec::new();
+    notes.extend(ignored.iter().map(|(line, text)| {
+        let key = text.split(':').next().unwrap_or_default();
+        format!("{file}:{line}: `{key}` has no effect in a block comment: write it as `-- {text}`")
+    }));
     if let Some(line) = notify_line.filter(|_| kind == DatabaseKind::Sqlite) {
         notes.push(format!(
             "{file}:{line}: `notify` has no effect: SQLite sends no messages"

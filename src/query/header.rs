@@ -1,8 +1,12 @@
-//! The header of a query file: the run of `-- key: value` lines at its top. It owns the keys and
-//! what their values are.
+//! The header of a query file: the `-- key: value` lines among the comments before its SQL. It owns
+//! the keys and what their values are; which comments there are, and which of them only look like
+//! header lines, is a matter of `comments`.
 
 use std::time::Duration;
 
+use super::comments::{
+    Preamble, check_access, check_lookalike, key_and_value, keys_in_block, preamble,
+};
 use super::declaration;
 use super::file::Fault;
 use super::params::Param;
@@ -11,7 +15,7 @@ use crate::error::words::{did_you_mean, nearest, shown};
 use crate::settings::{LONGEST_DURATION, parse_duration};
 
 /// All keys of a header.
-const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 16] = [
     "title",
     "description",
     "ttl",
@@ -54,59 +58,58 @@ pub(super) struct Header {
     pub(super) notify_line: Option<usize>,
     /// Keys that have it loaded without being asked for, each with its line.
     pub(super) unasked: Vec<(usize, &'static str)>,
-    /// The byte where the header is over.
+    /// Lines of block comments, `key: value`, that have no effect there.
+    pub(super) ignored: Vec<(usize, String)>,
+    /// The byte where the SQL begins.
     pub(super) body: usize,
     /// The line of that byte.
     pub(super) body_line: usize,
 }
 
-/// Reads the header at the top of `text`. Empty lines before it do not count.
-pub(super) fn header(text: &str) -> Result<Header, Fault> {
+/// Reads the header in the comments before the SQL of `text`.
+pub(super) fn header(kind: DatabaseKind, text: &str) -> Result<Header, Fault> {
+    let Preamble {
+        comments,
+        body,
+        body_line,
+    } = preamble(kind, text)?;
     let mut header = Header {
-        body_line: 1,
+        body,
+        body_line,
         ..Header::default()
     };
     let mut seen: Vec<(&str, usize)> = Vec::new();
-    for raw in text.split_inclusive('\n') {
-        let line = header.body_line;
-        if let Some((key, value)) = key_and_value(raw) {
-            check_key(line, key, value, &seen)?;
-            header.set(line, key, value)?;
-            seen.push((key, line));
-        } else if !(seen.is_empty() && raw.trim().is_empty()) {
-            break;
+    for comment in comments {
+        if comment.is_block {
+            header.ignore_block(comment.line, comment.text)?;
+        } else if let Some((key, value)) = key_and_value(comment.text) {
+            check_key(comment.line, key, value, &seen)?;
+            header.set(comment.line, key, value)?;
+            seen.push((key, comment.line));
+        } else {
+            check_lookalike(comment.line, comment.text)?;
+            check_access(comment.line, comment.text)?;
         }
-        header.body += raw.len();
-        header.body_line += usize::from(raw.ends_with('\n'));
     }
-    check_late_keys(&text[header.body..], header.body_line)?;
     Ok(header)
 }
 
-/// The key and value of a header line; `None` for any other line.
-fn key_and_value(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.trim_start().strip_prefix("--")?.split_once(':')?;
-    let key = key.trim();
-    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    // An address in a comment is none.
-    (is_key && !value.starts_with("//")).then(|| (key, value.trim()))
+/// Whether this is a value of that key beyond doubt: a text of its own is anything.
+pub(super) fn fits(key: &str, value: &str) -> bool {
+    match key {
+        "title" | "description" => false,
+        "notify" => !value.is_empty() && !value.contains(char::is_whitespace),
+        "param" => declaration::parse(1, value).is_ok(),
+        key => Header::default().set(1, key, &value.to_lowercase()).is_ok(),
+    }
 }
 
-fn check_key(line: usize, key: &str, value: &str, seen: &[(&str, usize)]) -> Result<(), Fault> {
-    if !KEYS.contains(&key) {
-        let guess = did_you_mean(nearest(key, KEYS));
-        return Err(Fault::new(
-            line,
-            format!("there is no header key {}{guess}", shown(key)),
-            format!(
-                "the keys are {}; an empty line before a comment ends the header",
-                KEYS.join(", ")
-            ),
-        ));
-    }
+fn check_key(
+    line: usize,
+    key: &'static str,
+    value: &str,
+    seen: &[(&str, usize)],
+) -> Result<(), Fault> {
     if key != "param"
         && let Some((_, first)) = seen.iter().find(|(known, _)| *known == key)
     {
@@ -130,27 +133,30 @@ fn check_key(line: usize, key: &str, value: &str, seen: &[(&str, usize)]) -> Res
             "remove it; lines end with LF or CRLF",
         ));
     }
-    Ok(())
-}
-
-/// A header line below the header would silently be a comment.
-fn check_late_keys(body: &str, first_line: usize) -> Result<(), Fault> {
-    for (i, line) in body.lines().enumerate() {
-        if let Some((key, _)) = key_and_value(line).filter(|(key, _)| KEYS.contains(key)) {
-            return Err(Fault::new(
-                first_line + i,
-                format!("`{key}` stands below the header, which ended before line {first_line}"),
-                "move it up: the header is the unbroken run of `-- key: value` lines at the top",
-            ));
-        }
-        if !line.trim().is_empty() && !line.trim_start().starts_with("--") {
-            break;
-        }
+    // A second key on the line would be lost in a text.
+    if key == "access" {
+        Ok(())
+    } else {
+        check_access(line, value)
     }
-    Ok(())
 }
 
 impl Header {
+    /// Notes the header lines in a block comment; `access` must not be lost there.
+    fn ignore_block(&mut self, line: usize, text: &str) -> Result<(), Fault> {
+        for (line, key, value) in keys_in_block(line, text) {
+            if key == "access" {
+                return Err(Fault::new(
+                    line,
+                    "`access` has no effect in a block comment",
+                    format!("write it as `-- access: {value}` on a line of its own"),
+                ));
+            }
+            self.ignored.push((line, format!("{key}: {value}")));
+        }
+        check_access(line, text)
+    }
+
     fn set(&mut self, line: usize, key: &str, value: &str) -> Result<(), Fault> {
         let entry = Entry { line, key, value };
         let policy = &mut self.policy;

@@ -1,8 +1,8 @@
 //! The catalog of named queries. A query is a `.sql` file with a header of comments:
 //!
 //! - `catalog` finds the files, embedded ones and the user's, and holds the queries by name;
-//! - `file` reads one file: `header` its keys, `declaration` its parameters, `statement` (on the
-//!   tokens of `tokens`) its SQL;
+//! - `file` reads one file: `header` its keys (in the comments that `comments` finds),
+//!   `declaration` its parameters, `statement` (on the tokens of `tokens`) its SQL;
 //! - `params` turns what a client sent into [`Arguments`]; `value`, `number` and `moment` own the
 //!   types and their canonical forms;
 //! - `schema` (with `pattern`) says in JSON Schema what a parameter takes.
@@ -10,6 +10,7 @@
 //! Nothing here runs a query or knows a connection.
 
 mod catalog;
+mod comments;
 mod declaration;
 mod file;
 mod header;

@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
-use sqlparser::tokenizer::{Location, Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 use super::DatabaseKind;
+use super::comments::check_late;
 use super::file::Fault;
 
 /// One token that is neither space nor comment.
@@ -29,7 +30,8 @@ impl Piece {
     }
 }
 
-/// The tokens of `text`, whose first line is line `first_line` of its file.
+/// The tokens of `text`, whose first line is line `first_line` of its file. A comment among them
+/// that says what only the header can is refused.
 pub(super) fn pieces(
     kind: DatabaseKind,
     text: &str,
@@ -63,7 +65,9 @@ pub(super) fn pieces(
                 "put a space before the comment",
             ));
         }
-        if !matches!(token.token, Token::Whitespace(_)) {
+        if let Token::Whitespace(space) = &token.token {
+            check_comment(space, line, &text[..start])?;
+        } else {
             pieces.push(Piece {
                 token: token.token,
                 bytes: start..cursor.offset,
@@ -79,6 +83,17 @@ pub(super) fn pieces(
             format!("the SQL cannot be read: {}", lower_first(&error.message)),
             remedy(&error.message),
         )),
+    }
+}
+
+fn check_comment(space: &Whitespace, line: usize, before: &str) -> Result<(), Fault> {
+    match space {
+        Whitespace::SingleLineComment { comment, .. } => {
+            let before = before.rsplit('\n').next().unwrap_or_default();
+            check_late(line, comment, before.trim().is_empty())
+        }
+        Whitespace::MultiLineComment(comment) => check_late(line, comment, false),
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@
 use super::*;
 use crate::query::{ParamType, Value};
 
+mod headers;
+
 const SAMPLE: &str = "\u{feff}-- title: Revenue\r
 -- ttl: 30s\r
 -- param: since date = 2026-01-01\r
