@@ -16,6 +16,7 @@ mod origins;
 mod pidfile;
 mod process;
 mod restart;
+mod service_links;
 mod table;
 mod tls;
 mod types;
@@ -134,7 +135,15 @@ pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, Sta
         .as_ref()
         .and_then(|path| path.parent())
         .map(Path::to_path_buf);
-    let (settings, shown) = resolve(ini, &Ground { ini_folder }, surroundings, flags)?;
+    let (settings, shown) = resolve(
+        ini,
+        &Ground {
+            ini_folder,
+            working_folder: Some(working.to_owned()),
+        },
+        surroundings,
+        flags,
+    )?;
     Ok(Loaded {
         settings,
         shown,
@@ -165,7 +174,10 @@ impl Settings {
                 .collect(),
             ..Surroundings::of_process()?
         };
-        let ground = Ground { ini_folder: None };
+        let ground = Ground {
+            ini_folder: None,
+            working_folder: None,
+        };
         resolve(None, &ground, &surroundings, &flags).map(|(settings, _)| settings)
     }
 }

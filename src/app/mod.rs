@@ -8,6 +8,7 @@ mod compare;
 mod engine;
 mod fleet;
 pub mod format;
+mod home;
 mod keys;
 pub mod listen;
 mod purge;
@@ -36,6 +37,7 @@ use crate::stats::Stats;
 pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use fleet::{Fleet, Source};
+pub use home::require;
 use keys::Keys;
 use listen::Follower;
 pub use purge::PurgeDone;
@@ -308,26 +310,4 @@ async fn load(
         head: format::columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
     })
-}
-
-/// What settings and catalog ask of each other: the page at `/` must have its query, and a query
-/// that is to be protected somebody who may.
-///
-/// # Errors
-/// One of the two is not so.
-pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
-    catalog.require_access(settings.access.is_restricted())?;
-    let home = &settings.server.home;
-    if catalog.get(home).is_some() {
-        return Ok(());
-    }
-    let remedy = match catalog.nearest(home) {
-        Some(near) => format!("did you mean {near:?}? `unslow queries` lists them all"),
-        None => "`unslow queries` lists them all".to_owned(),
-    };
-    Err(
-        StartupError::new(format!("there is no query named {home:?}"))
-            .at("--home / [server] home")
-            .remedy(remedy),
-    )
 }

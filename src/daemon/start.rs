@@ -300,8 +300,10 @@ fn run(
 fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
     let (urls, stats) = (master.urls(), master.listeners.stats_urls());
     let at_stats = (!stats.is_empty()).then(|| stats.join(" "));
+    let folder = master.app.settings.queries_dir.as_deref();
     tracing::info!(
         queries = master.app.catalog.iter().count(),
+        folder = folder.map(|folder| folder.display().to_string()),
         at = urls.join(" "),
         stats = at_stats,
         "started"

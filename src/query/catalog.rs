@@ -36,8 +36,9 @@ impl Catalog {
         let mut found: BTreeMap<String, Query> = BTreeMap::new();
         let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut protected: BTreeMap<String, Option<String>> = BTreeMap::new();
-        let mut add = |stem: &str, file: QueryFile| {
-            if let Some(query) = file.query {
+        let mut add = |stem: &str, file: QueryFile, is_embedded: bool| {
+            if let Some(mut query) = file.query {
+                query.is_embedded = is_embedded;
                 found.insert(stem.to_owned(), query);
                 notes.insert(stem.to_owned(), file.notes);
                 protected.insert(stem.to_owned(), file.protected_at);
@@ -50,6 +51,7 @@ impl Catalog {
             add(
                 stem,
                 read(kind, &format!("embedded {name}"), stem, &file.data)?,
+                true,
             );
         }
         for (stem, path) in dir.map(sql_files).transpose()?.unwrap_or_default() {
@@ -58,6 +60,7 @@ impl Catalog {
             add(
                 &stem,
                 read(kind, &path.display().to_string(), &stem, &bytes)?,
+                false,
             );
         }
 

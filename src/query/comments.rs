@@ -251,10 +251,10 @@ fn nearest_key(word: &str) -> Option<&'static str> {
 }
 
 /// The keys that stand in a block comment, one to a line, each with its line.
-pub(super) fn keys_in_block<'a>(
+pub(super) fn keys_in_block(
     first_line: usize,
-    text: &'a str,
-) -> impl Iterator<Item = (usize, &'static str, &'a str)> {
+    text: &str,
+) -> impl Iterator<Item = (usize, &'static str, &str)> {
     text.lines().enumerate().filter_map(move |(i, line)| {
         let line = line.trim_start_matches(|c: char| is_blank(c) || matches!(c, '*' | '-' | '!'));
         let (key, value) = key_and_value(line)?;

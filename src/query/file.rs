@@ -117,6 +117,8 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
     }
     let query = Query {
         name: name.to_owned(),
+        file: file.to_owned(),
+        is_embedded: false,
         index: 0,
         title: title.unwrap_or_else(|| name.to_owned()),
         description,

@@ -68,6 +68,10 @@ pub enum Access {
 pub struct Query {
     /// Its name in URLs: the stem of its file.
     pub name: String,
+    /// Its file as messages name it.
+    pub file: String,
+    /// It comes with the program, as a sample.
+    pub is_embedded: bool,
     /// Its place in the catalog; counters are kept by it.
     pub index: usize,
     /// What pages call it; its name where the header has none.

@@ -9,6 +9,7 @@ use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind}
 use super::Surroundings;
 use super::ini::IniFormat;
 use super::origin::{Origin, Source};
+use super::service_links::is_service_link;
 use super::table::{self, Ground, Secrecy, Setting};
 use super::url::{self, Pieces};
 use super::values::Fault;
@@ -131,7 +132,7 @@ fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
         table::all().map(|row| (row.environment(), row)).collect();
     let mut layer = Texts::default();
     for (name, text) in &surroundings.environment {
-        if !name.starts_with("UNSLOW_") {
+        if !name.starts_with("UNSLOW_") || is_service_link(name, text) {
             continue;
         }
         let Some(row) = known.get(name) else {

@@ -55,6 +55,8 @@ pub(super) enum Default {
 pub(super) struct Ground {
     /// The folder of the ini file, where one is used.
     pub(super) ini_folder: Option<PathBuf>,
+    /// The working directory, where it counts.
+    pub(super) working_folder: Option<PathBuf>,
 }
 
 /// Who may see a value.

@@ -27,8 +27,12 @@ fn cores(_: &Ground) -> Option<String> {
     Some(cores.min(MOST_WORKERS).to_string())
 }
 
-fn queries_beside_the_ini(ground: &Ground) -> Option<String> {
-    let folder = ground.ini_folder.as_ref()?.join("queries");
+fn queries_nearby(ground: &Ground) -> Option<String> {
+    let beside = ground
+        .ini_folder
+        .as_ref()
+        .or(ground.working_folder.as_ref());
+    let folder = beside?.join("queries");
     folder
         .is_dir()
         .then(|| folder.to_string_lossy().into_owned())
@@ -205,8 +209,8 @@ pub(super) const ROWS: [Setting; 18] = [
     })
     .flag("queries", "DIR")
     .or_found(
-        "queries/ beside the ini file, where it exists",
-        queries_beside_the_ini,
+        "queries/ beside the ini file, without one in the working directory, where it exists",
+        queries_nearby,
     ),
     setting(
         "demo",

@@ -146,6 +146,7 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
             let (text, origin) = start.shown(row.section, row.key);
             let ground = Ground {
                 ini_folder: Some(start.path().to_owned()),
+                working_folder: None,
             };
             let expected = match depth {
                 0 => row.default_text(&ground),

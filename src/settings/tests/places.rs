@@ -185,6 +185,41 @@ fn the_folder_of_queries_is_the_one_beside_the_ini_file() {
         Some(start.path().join("conf/queries"))
     );
     assert_eq!(Start::with_ini("").settings().queries_dir, None);
+    let both = start.file("queries/b.sql", "select 1");
+    assert_eq!(
+        both.settings().queries_dir,
+        Some(both.path().join("conf/queries"))
+    );
+}
+
+#[test]
+fn without_an_ini_file_the_folder_of_queries_is_the_one_in_the_working_directory() {
+    let start = Start::new().file("queries/a.sql", "select 1");
+    let folder = Some(start.path().join("queries"));
+    assert_eq!(start.settings().queries_dir, folder);
+    assert_eq!(start.shown("queries", "dir").1, "default");
+    assert_eq!(start.file("app.ini", "").settings().queries_dir, folder);
+    assert_eq!(Start::new().settings().queries_dir, None);
+}
+
+#[test]
+fn what_kubernetes_says_of_a_service_named_unslow_is_passed_over() {
+    let links = [
+        ("UNSLOW_PORT", "tcp://10.0.0.1:80"),
+        ("UNSLOW_SERVICE_HOST", "10.0.0.1"),
+        ("UNSLOW_SERVICE_PORT_HTTP", "80"),
+        ("UNSLOW_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("UNSLOW_POSTGRES_PORT", "tcp://10.0.0.3:5432"),
+    ];
+    let start = links
+        .iter()
+        .fold(Start::new(), |start, (name, text)| start.env(name, text));
+    assert!(matches!(start.settings().database, DatabaseTarget::Demo));
+    let error = start.env("UNSLOW_CACHE_TTTL", "5s").load().unwrap_err();
+    assert!(
+        error.to_string().contains("did you mean UNSLOW_CACHE_TTL?"),
+        "{error}"
+    );
 }
 
 #[test]

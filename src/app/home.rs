@@ -1,0 +1,71 @@
+//! What settings and catalog ask of each other: the query of the page at `/`, and that a query
+//! which is to be protected has readers.
+
+use crate::error::StartupError;
+use crate::query::{Catalog, ParamDefault};
+use crate::settings::Settings;
+
+/// Checks that the page at `/` has its query, which runs without parameters, and that `[access]`
+/// says who may read a query that is to be protected.
+///
+/// # Errors
+/// One of the two is not so.
+pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
+    catalog.require_access(settings.access.is_restricted())?;
+    let home = &settings.server.home;
+    let place = "--home / [server] home";
+    let Some(query) = catalog.get(home) else {
+        let remedy = match catalog.nearest(home) {
+            Some(near) => format!("did you mean {near:?}? `unslow queries` lists them all"),
+            None => "`unslow queries` lists them all".to_owned(),
+        };
+        let what = format!("there is no query named {home:?}");
+        return Err(StartupError::new(what).at(place).remedy(remedy));
+    };
+    let required = |default: &ParamDefault| *default == ParamDefault::Required;
+    let Some(param) = query.params.iter().find(|param| required(&param.default)) else {
+        return Ok(());
+    };
+    let name = &param.name;
+    Err(StartupError::new(format!(
+        "the query {home:?} cannot be the page at `/`: its parameter `{name}` has no default"
+    ))
+    .at(place)
+    .remedy(format!(
+        "give `{name}` a default in {} (`= VALUE`, or `= null`), or name another query",
+        query.file
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::query::DatabaseKind;
+
+    fn required(file: &str, home: &str) -> Result<(), StartupError> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine.sql"), file).unwrap();
+        let catalog = Catalog::load(DatabaseKind::Sqlite, Some(dir.path())).unwrap();
+        let settings = Settings::from_flags(&["--home", home]).unwrap();
+        require(&catalog, &settings)
+    }
+
+    #[test]
+    fn a_home_query_with_a_required_parameter_is_refused() {
+        let file = "-- param: a text = x\n-- param: b integer\nselect :a, :b";
+        let error = required(file, "mine").unwrap_err().to_string();
+        for words in ["[server] home", "\"mine\"", "`b`", "mine.sql", "= VALUE"] {
+            assert!(error.contains(words), "{words} is not in {error}");
+        }
+        required("-- param: b integer = null\nselect :b", "mine").unwrap();
+        required(file, "version").unwrap();
+    }
+
+    #[test]
+    fn a_home_query_that_does_not_exist_is_refused() {
+        let error = required("select 1", "mien").unwrap_err().to_string();
+        assert!(error.contains("did you mean \"mine\"?"), "{error}");
+    }
+}
