@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::app::LastReload;
 pub use client::{AskError, ask};
+pub(super) use server::not_made;
 pub use server::{Control, Mover};
 
 /// The longest line of either end, in bytes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::sys::stat::Mode;
 use tokio::sync::mpsc;
 
-use super::control::Control;
+use super::control::{self, Control};
 use super::ending::End;
 use super::handover::{Line, Role};
 use super::identity::Identity;
@@ -185,22 +185,7 @@ impl Bound {
             }
             Ok(control)
         };
-        let failed = |error: io::Error| {
-            let what = format!(
-                "the control socket {} cannot be made: {error}",
-                path.display()
-            );
-            let remedy = match error.kind() {
-                io::ErrorKind::InvalidInput => "give the pidfile a shorter name",
-                io::ErrorKind::AddrInUse => {
-                    "end the process that listens there, or name another pidfile"
-                }
-                io::ErrorKind::AlreadyExists => "remove it, or name another pidfile",
-                _ => "name a pidfile in a folder where unslow may make files",
-            };
-            let error = StartupError::new(what).at("--pid / [server] pidfile");
-            Ended::settings(error.remedy(remedy))
-        };
+        let failed = |error| Ended::settings(control::not_made(&path, &error));
         bind().map(Some).map_err(failed)
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Answer, LONGEST, Request};
+use crate::error::StartupError;
 use crate::socket_path::with_short;
 
 /// How long a client may take to send its line, and to read ours.
@@ -30,6 +31,23 @@ type Command = (Request, oneshot::Sender<Answer>);
 pub struct Control {
     listener: std::os::unix::net::UnixListener,
     place: Mover,
+}
+
+/// The start-up error for a control socket that cannot be bound.
+pub(in crate::daemon) fn not_made(path: &Path, error: &io::Error) -> StartupError {
+    let what = format!(
+        "the control socket {} cannot be made: {error}",
+        path.display()
+    );
+    let remedy = match error.kind() {
+        io::ErrorKind::InvalidInput => "give the pidfile a shorter name",
+        io::ErrorKind::AddrInUse => "end the process that listens there, or name another pidfile",
+        io::ErrorKind::AlreadyExists => "remove it, or name another pidfile",
+        _ => "name a pidfile in a folder where unslow may make files",
+    };
+    StartupError::new(what)
+        .at("--pid / [server] pidfile")
+        .remedy(remedy)
 }
 
 /// Moves a control socket to another path while it is served.
