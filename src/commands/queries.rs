@@ -1,12 +1,15 @@
 //! `unslow queries`: the catalog, one line for each query.
 
-use super::{Failure, catalog, print};
+use super::{Failure, catalog, print, say};
 use crate::app::format::aligned;
 use crate::query::{ParamDefault, Query};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     let catalog = catalog(settings)?;
+    for note in catalog.notes() {
+        say(&format!("note: {note}"));
+    }
     let lines: Vec<_> = catalog.iter().map(|query| line(query)).collect();
     print(aligned(&lines, false).as_bytes())
 }

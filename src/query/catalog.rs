@@ -1,5 +1,5 @@
-//! The catalog: the embedded query files and the user's own, by name. It owns which files are
-//! looked at and which of two wins; what stands in a file is read elsewhere.
+//! The catalog: the embedded query files and the user's own, by name. It owns which of two wins;
+//! which files there are and what stands in them is read elsewhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,11 +8,10 @@ use std::sync::Arc;
 use rust_embed::RustEmbed;
 
 use super::file::{QueryFile, read};
+use super::folder::{Folder, SUFFIX, look, unreadable};
 use super::{DatabaseKind, Query};
 use crate::error::StartupError;
 use crate::error::words::nearest;
-
-const SUFFIX: &str = ".sql";
 
 #[derive(RustEmbed)]
 #[folder = "sql/queries/"]
@@ -28,8 +27,7 @@ pub struct Catalog {
 
 impl Catalog {
     /// Embedded queries for this kind of database, then the user's own from `dir` (which replace
-    /// embedded ones of the same name). In `dir` each `*.sql` counts, not those in folders below
-    /// it, and as in a shell not those whose name begins with a dot.
+    /// embedded ones of the same name).
     ///
     /// The first file that is not as it must be is the error, with its line and the remedy.
     pub fn load(kind: DatabaseKind, dir: Option<&Path>) -> Result<Catalog, StartupError> {
@@ -54,7 +52,8 @@ impl Catalog {
                 true,
             );
         }
-        for (stem, path) in dir.map(sql_files).transpose()?.unwrap_or_default() {
+        let Folder { files, passed_over } = dir.map(look).transpose()?.unwrap_or_default();
+        for (stem, path) in files {
             let bytes =
                 std::fs::read(&path).map_err(|error| unreadable("query file", &path, &error))?;
             add(
@@ -73,7 +72,10 @@ impl Catalog {
             });
         Ok(Catalog {
             queries: queries.collect(),
-            notes: notes.into_values().flatten().collect(),
+            notes: passed_over
+                .into_iter()
+                .chain(notes.into_values().flatten())
+                .collect(),
             protected_at: protected.into_values().flatten().next(),
         })
     }
@@ -112,38 +114,6 @@ impl Catalog {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
-}
-
-/// The query files in a folder with their stems, sorted.
-fn sql_files(dir: &Path) -> Result<Vec<(String, std::path::PathBuf)>, StartupError> {
-    let failed = |error: std::io::Error| unreadable("folder of queries", dir, &error);
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let lossy = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(stem) = lossy
-            .strip_suffix(SUFFIX)
-            .filter(|_| !lossy.starts_with('.'))
-        else {
-            continue;
-        };
-        // A pipe would make the start wait for ever.
-        let meta = std::fs::metadata(&path).map_err(|e| unreadable("query file", &path, &e))?;
-        if !meta.is_file() {
-            return Err(StartupError::new("this is not a file")
-                .at(path.display().to_string())
-                .remedy("only query files may have names that end in .sql"));
-        }
-        files.push((stem.to_owned(), path));
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> StartupError {
-    StartupError::new(format!("the {what} cannot be read: {error}"))
-        .at(path.display().to_string())
-        .remedy("check that it exists and that the user who runs unslow may read it")
 }
 
 #[cfg(test)]

@@ -153,12 +153,16 @@ fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<()
     }
 }
 
-fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
-    let fits = (1..=NAME_LENGTH).contains(&stem.len())
+/// Whether this can be the name of a query.
+pub(super) fn is_query_name(stem: &str) -> bool {
+    (1..=NAME_LENGTH).contains(&stem.len())
         && stem
             .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
-    if fits {
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
+    if is_query_name(stem) {
         return Ok(());
     }
     Err(

@@ -1,6 +1,6 @@
 //! The catalog of named queries. A query is a `.sql` file with a header of comments:
 //!
-//! - `catalog` finds the files, embedded ones and the user's, and holds the queries by name;
+//! - `catalog` holds the queries by name, from embedded files and from those that `folder` finds;
 //! - `file` reads one file: `header` its keys (in the comments that `comments` finds),
 //!   `declaration` its parameters, `statement` (on the tokens of `tokens`) its SQL;
 //! - `params` turns what a client sent into [`Arguments`]; `value`, `number` and `moment` own the
@@ -13,6 +13,7 @@ mod catalog;
 mod comments;
 mod declaration;
 mod file;
+mod folder;
 mod header;
 mod moment;
 mod number;

@@ -86,26 +86,45 @@ fn a_users_file_replaces_the_embedded_one_with_its_notes() {
 }
 
 #[test]
-fn only_sql_files_of_the_folder_itself_count() {
+fn a_file_that_is_passed_over_is_named_with_what_to_do() {
     let dir = folder(&[
         ("a.sql", "select 1"),
         ("a.sql~", "broken"),
-        ("b.SQL", "broken"),
+        ("#a.sql#", "broken"),
         ("README.md", "broken"),
         (".#a.sql", "broken"),
-        (".sql", "broken"),
+        (".gitignore", "broken"),
+        (".b.sql", "broken"),
+        ("REPORT.SQL", "broken"),
+        ("Odd Name.Sql", "broken"),
+        ("old.sql.bak", "broken"),
+        ("new.sql.txt", "broken"),
     ]);
-    fs::create_dir(dir.path().join("old")).unwrap();
-    fs::write(dir.path().join("old/c.sql"), "broken").unwrap();
+    for below in ["sales/north", "empty", ".git"] {
+        fs::create_dir_all(dir.path().join(below)).unwrap();
+    }
+    fs::write(dir.path().join("sales/north/c.sql"), "broken").unwrap();
+    fs::write(dir.path().join(".git/d.sql"), "broken").unwrap();
+    fs::write(dir.path().join("empty/README.md"), "").unwrap();
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("sales/loop")).unwrap();
     let catalog = load(&dir).unwrap();
-    assert_eq!(
-        catalog.iter().count(),
-        Catalog::load(DatabaseKind::Sqlite, None)
-            .unwrap()
-            .iter()
-            .count()
-            + 1
-    );
+    let own = catalog.iter().filter(|query| !query.is_embedded);
+    assert_eq!(own.count(), 1);
+    let place = |name: &str| dir.path().join(name).display().to_string();
+    let expected = [
+        (".b.sql", "its name begins with a dot"),
+        ("Odd Name.Sql", "rename it"),
+        ("REPORT.SQL", "rename it to report.sql"),
+        ("new.sql.txt", "rename it"),
+        ("old.sql.bak", "rename it"),
+        ("sales", "move north/c.sql up"),
+    ];
+    let notes = catalog.notes();
+    assert_eq!(notes.len(), expected.len(), "{notes:?}");
+    for ((name, words), note) in expected.iter().zip(notes) {
+        let begin = format!("{}: not served: ", place(name));
+        assert!(note.starts_with(&begin) && note.contains(words), "{note}");
+    }
 }
 
 #[test]
