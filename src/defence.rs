@@ -38,6 +38,8 @@ pub enum Defence {
     Patience,
     /// A key says which parameter stands at each place of the statement.
     Key,
+    /// A bound on the memory for answers that wait to be sent.
+    Unsent,
 }
 
 impl Defence {
@@ -58,6 +60,7 @@ impl Defence {
         (Defence::Pause, "pause"),
         (Defence::Patience, "patience"),
         (Defence::Key, "key"),
+        (Defence::Unsent, "unsent"),
     ];
 
     /// Whether a test has switched it off.

@@ -140,6 +140,9 @@ pub enum RequestError {
         /// How long it is not tried again.
         wait: Duration,
     },
+    /// So much waits to be sent to other clients that there is no memory for this answer.
+    #[error("there is no memory for this answer: too much waits to be sent to other clients")]
+    NoRoom,
     /// Stored copies were purged on this instance, and Redis, which does not answer, has not
     /// heard of it yet.
     #[error("{done} on this instance only; it will be applied in Redis when that is back")]
@@ -173,6 +176,7 @@ impl RequestError {
             | RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
             | RequestError::TooLarge { .. }
+            | RequestError::NoRoom
             | RequestError::OnThisInstanceOnly { .. } => 503,
             RequestError::Timeout { .. } => 504,
             // Its file has to be mended: asking again cannot help.
@@ -198,6 +202,7 @@ impl RequestError {
             }
             RequestError::Timeout { .. } => "the query took too long".to_owned(),
             RequestError::TooLarge { .. } => "the result is too large".to_owned(),
+            RequestError::NoRoom => "too many answers wait to be sent: try again soon".to_owned(),
             RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
             | RequestError::Internal { .. } => DIFFICULTIES.to_owned(),
@@ -249,6 +254,7 @@ impl RequestError {
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",
+            RequestError::NoRoom => "no_room",
             RequestError::OnThisInstanceOnly { .. } => "this_instance_only",
             RequestError::Internal { .. } => "internal",
             RequestError::Again { cause, .. } => cause.class(),

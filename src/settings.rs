@@ -16,6 +16,7 @@ mod origins;
 mod pidfile;
 mod process;
 mod restart;
+mod room;
 mod service_links;
 mod table;
 mod tls;

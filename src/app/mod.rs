@@ -17,6 +17,7 @@ mod renew;
 mod schedule;
 mod snapshot;
 mod standing;
+mod unsent;
 mod warm;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub use purge::PurgeDone;
 use reload::Schedules;
 use renew::Authorities;
 pub use standing::{LastReload, Stand, Standing};
+pub use unsent::{HeldBody, HeldBuffer, NoRoom, UnsentBudget};
 
 /// How much longer than its load's own deadline a request waits for it: letting the crowd loose
 /// on the database just as the answer arrives would be the worst moment.
@@ -68,6 +70,8 @@ pub struct App {
     pub started: Instant,
     /// Which generation serves, and how the last reload went: the same for all Apps of a process.
     pub standing: Arc<Standing>,
+    /// What waits to be sent: the same for all Apps of a process.
+    pub unsent: Arc<UnsentBudget>,
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<listen::Listening>>,
     keys: Vec<Keys>,
@@ -159,6 +163,8 @@ impl App {
             cache: cache.clone(),
         });
         let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
+        let unsent = before.map_or_else(Arc::default, |before| Arc::clone(&before.unsent));
+        unsent.set_max(settings.server.max_unsent);
         let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
         fleet.is_fed_by(&source);
         let app = App {
@@ -171,6 +177,7 @@ impl App {
             authorities,
             started: before.map_or_else(Instant::now, |before| before.started),
             standing,
+            unsent,
             fleet,
             source,
             listening: None,

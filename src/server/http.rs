@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{
     IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
@@ -23,9 +23,11 @@ use tokio_rustls::TlsAcceptor;
 use super::door::{Counted, Door};
 use super::heartbeat::Heartbeats;
 use super::limits;
+use super::patience::Patience;
 use super::sockets::system::{self, Listening, Socket};
 use super::tls::Pair;
-use super::wire::{Patience, Timed, Wire};
+use super::wire::{Timed, Wire};
+use crate::app::UnsentBudget;
 use crate::settings::Server as ServerSettings;
 use crate::web::{Connection, Manner, Reception, Shortcut, Site, around, routes};
 
@@ -48,6 +50,7 @@ struct Arrival {
     door: Counted,
     tls: Option<Arc<ServerConfig>>,
     patience: Patience,
+    unsent: Arc<UnsentBudget>,
 }
 
 impl Http {
@@ -70,13 +73,20 @@ impl Http {
             patience: Patience {
                 head: settings.request_timeout.min(HEAD),
                 stall: settings.request_timeout,
+                idle: settings.keep_alive,
             },
+            unsent: Arc::clone(site.unsent()),
         };
         let factory = Factory {
             arrival,
             site,
             heartbeats: Arc::clone(heartbeats),
-            keep_alive: settings.keep_alive,
+            keep_alive: if settings.keep_alive.is_zero() {
+                KeepAlive::Disabled
+            } else {
+                // The wire ends idle connections, once nothing is left that could be read.
+                KeepAlive::Os
+            },
             ending: builder.graceful_shutdown_signal(),
         };
         Http { builder, factory }
@@ -109,7 +119,7 @@ struct Factory {
     arrival: Arrival,
     site: web::Data<Site>,
     heartbeats: Arc<Heartbeats>,
-    keep_alive: Duration,
+    keep_alive: KeepAlive,
     ending: GracefulShutdownSignal,
 }
 
@@ -156,7 +166,9 @@ impl Arrival {
     ) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
         let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
         let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
-        let timed = Timed::new(socket, Connection::new(reception), self.patience, visitor);
+        let connection = Connection::new(reception);
+        let unsent = self.unsent.buffer();
+        let timed = Timed::new(socket, connection, self.patience, (visitor, unsent));
         let wire = match self.tls.filter(|_| reception.manner == Manner::Tls) {
             None => Wire::Plain(timed),
             Some(config) => {

@@ -1,6 +1,6 @@
 //! Serving: `listeners` are the sockets, a `generation` the worker threads on them and their
 //! graceful end, `heartbeat` how it is known that they are alive. `door` is what generations share,
-//! `http` and `wire` are what a connection goes through, `tls` is the pair it may speak with. It owns no route, and not when
+//! `http`, `wire` and `patience` are what a connection goes through, `tls` is the pair it may speak with. It owns no route, and not when
 //! something begins or ends: that is the daemon's.
 
 mod door;
@@ -9,6 +9,7 @@ mod heartbeat;
 mod http;
 mod limits;
 mod listeners;
+mod patience;
 mod sockets;
 mod tls;
 mod wire;

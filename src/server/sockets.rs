@@ -13,6 +13,10 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+/// How much the system takes of a response that it cannot send yet. It would take megabytes from
+/// each of the clients that do not read, until no connection has memory left.
+pub(super) const UNSENT: usize = 64 << 10;
+
 /// Standard library listeners have a fixed backlog; this one's is a setting.
 fn tcp(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(

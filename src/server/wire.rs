@@ -1,39 +1,37 @@
 //! The socket of one connection, with a bound on every wait for its client that actix has none
-//! for: a head on a connection that had requests before, and a client that does not read. It
-//! counts itself as open as long as it lives. What is said on it is not known here.
+//! for: a head on a connection that had requests before, a next request, and a client that does not
+//! read or reads too slowly. It counts itself as open as long as it lives, and what it holds while
+//! its client keeps it waiting. What is said on it is not known here.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::door::Visitor;
+use super::patience::{Alarm, Patience, TakingPace};
+use super::sockets::UNSENT;
 use super::sockets::system::Socket;
+use crate::app::HeldBuffer;
 use crate::web::Connection;
 
-/// How long a client may keep the server waiting.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// From the first byte of a request's head to its last.
-    pub(super) head: Duration,
-    /// While there is something to send and it takes none of it.
-    pub(super) stall: Duration,
-}
-
 /// A socket that gives up on clients that keep it waiting: reading or writing then fails with
-/// `TimedOut`, which ends the connection.
+/// `TimedOut`, which ends the connection. One on which no request comes any more is at its end.
 pub(super) struct Timed {
     socket: Socket,
     connection: Rc<Connection>,
     patience: Patience,
     head: Alarm,
     stall: Alarm,
-    stalled_since: Option<Instant>,
+    idle: Alarm,
+    pace: TakingPace,
+    /// When something was last sent, if nothing came in since.
+    sent: Option<Instant>,
+    unsent: HeldBuffer,
     _visitor: Visitor,
 }
 
@@ -42,38 +40,54 @@ impl Timed {
         socket: Socket,
         connection: Rc<Connection>,
         patience: Patience,
-        visitor: Visitor,
+        (visitor, unsent): (Visitor, HeldBuffer),
     ) -> Timed {
         Timed {
             socket,
             connection,
             patience,
-            head: Alarm(None),
-            stall: Alarm(None),
-            stalled_since: None,
+            head: Alarm::default(),
+            stall: Alarm::default(),
+            idle: Alarm::default(),
+            pace: TakingPace::default(),
+            sent: None,
+            unsent,
             _visitor: visitor,
         }
     }
-}
 
-/// A timer that is set once and then only looked at: its deadline moves with every request, and
-/// setting it each time would cost more than ringing early now and then does.
-struct Alarm(Option<Pin<Box<Sleep>>>);
+    /// When it was last used, where no request is under way in any part.
+    fn idle_since(&self) -> Option<Instant> {
+        let connection = &self.connection;
+        let is_new = connection.answers() == 0;
+        let is_used = is_new || connection.is_at_work() || self.pace.is_waiting();
+        self.sent.filter(|_| !is_used)
+    }
 
-impl Alarm {
-    /// Ready once it is `deadline` or later; else the task is woken then, or before.
-    fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let deadline = deadline.into();
-        let timer = self
-            .0
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        loop {
-            ready!(timer.as_mut().poll(context));
-            if timer.deadline() >= deadline {
-                return Poll::Ready(());
+    /// Passes on how writing went, unless it has not gone on for too long.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        wrote: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        if let Poll::Ready(wrote) = wrote {
+            if let Ok(bytes) = wrote {
+                self.pace.took(bytes, || now);
+                self.sent = Some(now);
+                // Only so that the task is woken at that time; then reading finds that it is over.
+                if !self.patience.idle.is_zero() {
+                    let _ = self.idle.poll(now + self.patience.idle, context);
+                }
             }
-            timer.as_mut().reset(deadline);
+            return Poll::Ready(wrote);
         }
+        let answer = self.connection.answers();
+        let deadline = self.pace.wait(answer, self.patience.stall, now);
+        if self.stall.poll(deadline, context).is_ready() {
+            return timed_out();
+        }
+        Poll::Pending
     }
 }
 
@@ -91,33 +105,22 @@ impl AsyncRead for Timed {
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
         if read.is_ready() {
             this.connection.received();
+            this.sent = None;
+        } else if this.pace.is_waiting() {
+            // What came in already is looked at once the answer before it is sent.
         } else if let Some(since) = this.connection.reading_since() {
             let deadline = since + this.patience.head;
             if this.head.poll(deadline, context).is_ready() {
                 return timed_out();
             }
+        } else if let Some(since) = this.idle_since() {
+            let deadline = since + this.patience.idle;
+            if this.idle.poll(deadline, context).is_ready() {
+                // Nothing was read: that is the end.
+                return Poll::Ready(Ok(()));
+            }
         }
         read
-    }
-}
-
-impl Timed {
-    /// Passes on how writing went, unless it has not gone on for too long.
-    fn written(
-        &mut self,
-        context: &mut Context<'_>,
-        wrote: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if wrote.is_ready() {
-            self.stalled_since = None;
-            return wrote;
-        }
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
-        let deadline = since + self.patience.stall;
-        if self.stall.poll(deadline, context).is_ready() {
-            return timed_out();
-        }
-        Poll::Pending
     }
 }
 
@@ -154,6 +157,9 @@ impl AsyncWrite for Timed {
     }
 }
 
+/// The most that TLS holds encrypted of what could not be sent.
+const ENCRYPTED: usize = 64 << 10;
+
 /// What HTTP is spoken on.
 pub(super) enum Wire {
     Plain(Timed),
@@ -165,6 +171,16 @@ impl Wire {
         match self {
             Wire::Plain(timed) => &timed.connection,
             Wire::Tls(stream) => &stream.get_ref().0.connection,
+        }
+    }
+
+    /// Counts what waits for the client: bytes that could not be written, with what the system and
+    /// TLS hold before them; or nothing.
+    fn hold(&mut self, waiting: Option<usize>) {
+        let held = |before: usize| waiting.map_or(0, |bytes| bytes + before);
+        match self {
+            Wire::Plain(timed) => timed.unsent.set(held(UNSENT)),
+            Wire::Tls(stream) => stream.get_mut().0.unsent.set(held(UNSENT + ENCRYPTED)),
         }
     }
 }
@@ -188,10 +204,13 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        let wrote = match this {
             Wire::Plain(timed) => Pin::new(timed).poll_write(context, bytes),
             Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        };
+        this.hold(wrote.is_pending().then_some(bytes.len()));
+        wrote
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

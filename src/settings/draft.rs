@@ -62,6 +62,8 @@ impl Draft {
                 drain_delay: Duration::ZERO,
                 backlog: 0,
                 max_connections: 0,
+                max_unsent: 0,
+                page_rows: 0,
                 limit_request_line: 0,
                 limit_request_fields: 0,
                 limit_request_field_size: 0,

@@ -85,6 +85,10 @@ pub struct Server {
     pub backlog: u32,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Bytes of answers that wait to be sent, in the whole process.
+    pub max_unsent: u64,
+    /// Rows that a page shows.
+    pub page_rows: usize,
     /// Longest request line, in bytes.
     pub limit_request_line: usize,
     /// Most header fields of a request.

@@ -52,7 +52,7 @@ pub use process::Process;
 pub use query::QueryStats;
 pub use snapshot::{
     DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,
-    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
+    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, UnsentSnapshot, Window,
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};

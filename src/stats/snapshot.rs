@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub redis: Option<RedisSnapshot>,
     /// The database.
     pub database: DatabaseSnapshot,
+    /// Answers that wait to be sent.
+    pub unsent: UnsentSnapshot,
     /// What the instances do about each other's loads and copies, and how often purges were asked
     /// for.
     pub fleet: BTreeMap<String, u64>,
@@ -193,6 +195,20 @@ pub struct MemorySnapshot {
     pub max_bytes: u64,
     /// Entries that left, by cause.
     pub evictions: BTreeMap<String, u64>,
+}
+
+/// Answers that wait to be sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnsentSnapshot {
+    /// The memory they hold.
+    pub bytes: u64,
+    /// The bound.
+    pub max_bytes: u64,
+    /// Answers that were refused for want of room, since the start.
+    pub refused: u64,
+    /// How long ago the latest was refused.
+    pub refused_seconds_ago: Option<f64>,
 }
 
 /// The Redis tier.

@@ -63,10 +63,29 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(redis_memory(page));
     found.extend(evictions(page));
     found.extend(instances(page));
+    found.extend(unsent(page));
     found.extend(logs(page));
     found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
+}
+
+/// Refusals longer ago than this are only a note.
+const LATE: f64 = 300.0;
+
+fn unsent(page: &StatsPage<'_>) -> Option<Verdict> {
+    let unsent = &page.snapshot.unsent;
+    let ago = unsent.refused_seconds_ago?;
+    let refused = format::counted(unsent.refused, "answer");
+    let (used, max) = (format::bytes(unsent.bytes), format::bytes(unsent.max_bytes));
+    let words = format!(
+        "{refused} got a 503 since the start, because too much waited to be sent to clients that read slowly or not at all: now {used} of {max}. [server] max_unsent is the bound."
+    );
+    Some(if ago < LATE {
+        (Level::Problem, words)
+    } else {
+        (Level::Note, format!("{words} None in the last 5 minutes."))
+    })
 }
 
 fn logs(page: &StatsPage<'_>) -> Option<Verdict> {

@@ -55,6 +55,7 @@ impl Reception {
 pub struct Connection {
     reception: Reception,
     at_work: Cell<u32>,
+    answers: Cell<u64>,
     since: Cell<Option<Instant>>,
 }
 
@@ -64,6 +65,7 @@ impl Connection {
         Rc::new(Connection {
             reception,
             at_work: Cell::new(0),
+            answers: Cell::new(0),
             since: Cell::new(None),
         })
     }
@@ -90,10 +92,21 @@ impl Connection {
         self.since.get()
     }
 
+    /// Whether a request is being worked on.
+    pub fn is_at_work(&self) -> bool {
+        self.at_work.get() > 0
+    }
+
+    /// How many requests were, or are, worked on.
+    pub fn answers(&self) -> u64 {
+        self.answers.get()
+    }
+
     /// A complete head has come: its request is worked on until the value is dropped.
     pub(super) fn work(connection: &Rc<Connection>) -> Work {
         connection.since.set(None);
         connection.at_work.set(connection.at_work.get() + 1);
+        connection.answers.set(connection.answers.get() + 1);
         Work(Rc::clone(connection))
     }
 }

@@ -1,7 +1,6 @@
 //! What stands around every route: limits on the request's head, the request's id, the time
 //! limit, a panic turned into a 500, the headers that every response has, the access log.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -21,7 +20,7 @@ use futures_util::FutureExt;
 use super::Site;
 use super::connection::{Connection, Reception};
 use super::context::{Context, X_REQUEST_ID};
-use super::{errors, forwarded};
+use super::{errors, forwarded, pieces};
 use crate::error::RequestError;
 use crate::logging::{AccessLog, AccessRecord, Headers};
 use crate::outcome::Outcome;
@@ -61,9 +60,9 @@ pub async fn around(
         request.extensions_mut().insert(context.clone());
         next.call(request).await?
     };
-    let (request, mut response) = response.into_parts();
+    let (request, response) = response.into_parts();
+    let mut response = pieces::within_budget(&site, &context, request.head(), response);
     finish(&site, &context, request.head(), &mut response);
-    response = in_pieces(response);
     if let Some(unread) = unread {
         response = response.map_body(|_, body| {
             BoxBody::new(Holding {
@@ -101,42 +100,6 @@ pub(super) fn finish(
     }
     if let Some(log) = &site.access_log {
         log_access(log, head, response, context);
-    }
-}
-
-/// How much of a body is handed over at once. The connection copies what it is handed, so that a
-/// client which does not read costs this much memory and not the whole body.
-const PIECE: usize = 64 << 10;
-
-/// The same response, with a large body in pieces.
-pub(super) fn in_pieces(response: HttpResponse) -> HttpResponse {
-    let is_large = matches!(response.body().size(), BodySize::Sized(size) if size > PIECE as u64);
-    if !is_large {
-        return response;
-    }
-    response.map_body(|_, body| match body.try_into_bytes() {
-        Ok(bytes) => BoxBody::new(Pieces(bytes)),
-        Err(body) => body,
-    })
-}
-
-/// What is left of a body that goes out piece by piece.
-struct Pieces(Bytes);
-
-impl MessageBody for Pieces {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.0.len() as u64)
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let piece = PIECE.min(self.0.len());
-        let next = (piece > 0).then(|| Ok(self.0.split_to(piece)));
-        Poll::Ready(next)
     }
 }
 

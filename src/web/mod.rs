@@ -22,6 +22,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod pages;
+mod pieces;
 mod purge;
 mod race;
 mod redirect;
@@ -34,7 +35,7 @@ use std::sync::{Arc, OnceLock};
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
 
-use crate::app::App;
+use crate::app::{App, UnsentBudget};
 use crate::cache::Reply;
 use crate::logging::AccessLog;
 use crate::outcome::Outcome;
@@ -92,6 +93,11 @@ impl Site {
     /// From now on every response closes its connection: others serve what comes next.
     pub fn part(&self) {
         self.parting.store(true, Ordering::Relaxed);
+    }
+
+    /// The budget over all that waits to be sent.
+    pub fn unsent(&self) -> &Arc<UnsentBudget> {
+        &self.app.unsent
     }
 
     /// What stands around every page of queries. The version is for those who may see `/stats`

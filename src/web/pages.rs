@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::access::{AccessRule, Admission};
 use super::context::Context;
 use super::negotiate::{self, Format};
-use super::{Site, body, data, errors};
+use super::{Site, body, data, errors, pieces};
 use crate::app::format;
 use crate::cache::Reply;
 use crate::error::RequestError;
@@ -202,7 +202,10 @@ fn page(
     query_string: &str,
     outcome: Result<Reply, RequestError>,
 ) -> HttpResponse {
-    let shown = outcome.and_then(|reply| Ok((table(&reply)?, reply)));
+    let shown = outcome.and_then(|reply| {
+        pieces::require_room(site, reply.entry.body.len())?;
+        Ok((table(&reply)?, reply))
+    });
     let mut page = view::QueryPage {
         query: site.info(query),
         given,

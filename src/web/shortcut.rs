@@ -17,7 +17,7 @@ use actix_web::{Error, web};
 use super::connection::{Audience, Connection, Reception};
 use super::context::Context;
 use super::redirect::Redirect;
-use super::{Site, errors, guard, pages};
+use super::{Site, errors, guard, pages, pieces};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, Error>>>>;
 
@@ -123,8 +123,9 @@ async fn answer(
         let handler = pages::home(&site, head, &context, query_string);
         guard::bounded(&site, &context, handler).await
     };
+    response = pieces::within_budget(&site, &context, head, response);
     guard::finish(&site, &context, head, &mut response);
-    Ok(guard::in_pieces(response).into())
+    Ok(response.into())
 }
 
 /// What a plain request asks for.

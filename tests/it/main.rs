@@ -111,4 +111,5 @@ mod stats_truth;
 mod status_url;
 mod systemd;
 mod tls;
+mod unsent;
 mod unslow;

@@ -19,10 +19,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::settings::{Bind, Settings};
 use crate::socket_path::with_short;
 
-/// How much the system takes of a response that it cannot send yet. It would take megabytes from
-/// each of the clients that do not read, until no connection has memory left.
-const UNSENT: u32 = 64 << 10;
-
 /// A listening socket of either family.
 #[derive(Debug)]
 pub(in crate::server) enum Listening {
@@ -211,10 +207,11 @@ pub(in crate::server) enum Socket {
 /// A connection over TCP, made ready, and its other end.
 pub(in crate::server) fn over_tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
     let peer = stream.peer_addr().ok();
+    let most = u32::try_from(super::UNSENT).unwrap_or(u32::MAX);
     // Without the first, the end of a long body waits for the client to acknowledge what came
     // before. A connection that refuses either is gone already.
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
+    let _ = SockRef::from(&stream).set_tcp_notsent_lowat(most);
     (Socket::Tcp(stream), peer)
 }
 

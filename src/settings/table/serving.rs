@@ -3,7 +3,7 @@
 use super::{Ground, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{MOST_WORKERS, bind, files};
+use crate::settings::{MOST_WORKERS, bind, files, room};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -38,7 +38,15 @@ fn queries_nearby(ground: &Ground) -> Option<String> {
         .then(|| folder.to_string_lossy().into_owned())
 }
 
-pub(super) const ROWS: [Setting; 18] = [
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the table takes functions of one type"
+)]
+fn unsent(_: &Ground) -> Option<String> {
+    Some(room::unsent())
+}
+
+pub(super) const ROWS: [Setting; 20] = [
     setting(
         "server",
         "bind",
@@ -123,6 +131,19 @@ pub(super) const ROWS: [Setting; 18] = [
     )
     .flag("max-connections", "N")
     .or("20000"),
+    setting(
+        "server",
+        "max_unsent",
+        "Memory for answers that wait to be sent",
+        |d, g| set(&mut d.server.max_unsent, v::size(g, MIB..=1024 * GIB)),
+    )
+    .flag("max-unsent", "SIZE")
+    .or_found("a quarter of the memory, 256MiB at most", unsent),
+    setting("server", "page_rows", "Rows that a page shows", |d, g| {
+        set(&mut d.server.page_rows, v::integer(g, 1..=100_000))
+    })
+    .flag("page-rows", "N")
+    .or("200"),
     setting(
         "server",
         "limit_request_line",

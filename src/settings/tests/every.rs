@@ -14,11 +14,14 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("server" | "stats" | "access", "forwarded_allow_ips" | "allow") => {
             ["10.0.0.0/8", "*", "::1, 1.2.3.4"]
         }
+        ("server", "max_unsent") => ["1MiB", "1GiB", "32MiB"],
         ("server", "debug") => ["yes", "false", "true"],
         ("server", "show_host") => ["off", "true", "false"],
         ("server", "limit_request_line" | "limit_request_field_size") => ["4KiB", "5000", "8KiB"],
         ("server", "limit_request_body") => ["0", "1MiB", "10000"],
-        ("server", "backlog" | "max_connections" | "limit_request_fields") => ["7", "8", "9"],
+        ("server", "backlog" | "max_connections" | "limit_request_fields" | "page_rows") => {
+            ["7", "8", "9"]
+        }
         ("postgres", "url") => [
             "postgres://u@h1/d",
             "postgres://u@h2/d",

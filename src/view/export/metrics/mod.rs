@@ -43,6 +43,7 @@ pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
     counters(&mut all, of.snapshot);
     times(&mut all, of.snapshot);
     tiers::memory(&mut all, of.snapshot);
+    tiers::unsent(&mut all, of.snapshot);
     tiers::pools(&mut all, of.snapshot);
     tiers::targets(&mut all, of.snapshot);
     if let Some(redis) = &of.snapshot.redis {

@@ -32,6 +32,34 @@ pub(super) fn memory(all: &mut Exposition, snapshot: &Snapshot) {
     }
 }
 
+/// The answers that wait to be sent.
+pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
+    let unsent = &snapshot.unsent;
+    let metrics = [
+        (
+            "unslow_unsent_bytes",
+            Kind::Gauge,
+            "Memory held by answers that wait to be sent.",
+            unsent.bytes,
+        ),
+        (
+            "unslow_unsent_max_bytes",
+            Kind::Gauge,
+            "The bound on that memory.",
+            unsent.max_bytes,
+        ),
+        (
+            "unslow_unsent_refused",
+            Kind::Counter,
+            "Answers that got a 503 because there was no room for them.",
+            unsent.refused,
+        ),
+    ];
+    for (name, kind, help, count) in metrics {
+        all.family(name, kind, help).sample(&[], count);
+    }
+}
+
 /// Which there are, with their connections.
 pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
     let redis = snapshot.redis.as_ref();

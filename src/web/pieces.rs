@@ -1,0 +1,121 @@
+//! How a response's body goes out: a large one in pieces, and each within the budget over all that
+//! waits to be sent ([`UnsentBudget`]). The response's headers and its line in the access log are
+//! not made here.
+//!
+//! [`UnsentBudget`]: crate::app::UnsentBudget
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::RequestHead;
+use bytes::Bytes;
+
+use super::context::Context;
+use super::{Site, errors};
+use crate::app::{HeldBody, NoRoom};
+use crate::error::RequestError;
+
+/// How much of a body is handed over at once. The connection copies what it is handed, so that a
+/// client which does not read costs this much memory and not the whole body.
+const PIECE: usize = 64 << 10;
+
+/// A body of so many bytes is always sent. Errors have to be, so that a client which is refused
+/// hears why; a connection has buffers of this size anyway.
+const SMALL: u64 = 8 << 10;
+
+/// Returns the response with a large body in pieces, or a 503 where what waits to be sent to other
+/// clients leaves no room for it.
+pub(super) fn within_budget(
+    site: &Site,
+    context: &Context,
+    head: &RequestHead,
+    response: HttpResponse,
+) -> HttpResponse {
+    let BodySize::Sized(size) = response.body().size() else {
+        return response;
+    };
+    if size <= SMALL {
+        return response;
+    }
+    let may_overdraw = !response.status().is_success() || is_for_operators(head);
+    if size <= PIECE as u64 {
+        // The connection's own buffer holds it, and counts it once its client keeps it waiting.
+        let fits = may_overdraw || !site.app.unsent.is_full();
+        return if fits {
+            response
+        } else {
+            refuse(site, context)
+        };
+    }
+    let budget = &site.app.unsent;
+    let mut is_refused = false;
+    let response = response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(left) if may_overdraw => {
+            let held = budget.overdraw(&left);
+            BoxBody::new(Pieces { left, _held: held })
+        }
+        Ok(left) => match budget.hold(&left) {
+            Ok(held) => BoxBody::new(Pieces { left, _held: held }),
+            Err(NoRoom) => {
+                is_refused = true;
+                BoxBody::new(())
+            }
+        },
+        // It is made while it is sent.
+        Err(body) => body,
+    });
+    if is_refused {
+        refuse(site, context)
+    } else {
+        response
+    }
+}
+
+/// Refuses a page before it is made of so many bytes of rows, where there is no room for it.
+///
+/// # Errors
+/// There is none.
+pub(super) fn require_room(site: &Site, rows: usize) -> Result<(), RequestError> {
+    if rows > PIECE && site.app.unsent.is_full() {
+        site.app.unsent.count_refusal();
+        return Err(RequestError::NoRoom);
+    }
+    Ok(())
+}
+
+fn refuse(site: &Site, context: &Context) -> HttpResponse {
+    site.app.unsent.count_refusal();
+    errors::respond(site, context, &RequestError::NoRoom)
+}
+
+/// Operators have to see what goes on when visitors are refused.
+fn is_for_operators(head: &RequestHead) -> bool {
+    let path = head.uri.path();
+    path.starts_with("/stats") || path == "/metrics"
+}
+
+/// A body that goes out piece by piece, and is counted until the last one is handed over.
+struct Pieces {
+    left: Bytes,
+    _held: HeldBody,
+}
+
+impl MessageBody for Pieces {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.left.len() as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let piece = PIECE.min(self.left.len());
+        let next = (piece > 0).then(|| Ok(self.left.split_to(piece)));
+        Poll::Ready(next)
+    }
+}
