@@ -161,6 +161,10 @@ impl AsyncWrite for Timed {
 const ENCRYPTED: usize = 64 << 10;
 
 /// What HTTP is spoken on.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the larger one is the usual one, and need not be allocated apart"
+)]
 pub(super) enum Wire {
     Plain(Timed),
     Tls(Box<TlsStream<Timed>>),

@@ -34,14 +34,14 @@ pub(super) fn within_budget(
     head: &RequestHead,
     response: HttpResponse,
 ) -> HttpResponse {
-    let BodySize::Sized(size) = response.body().size() else {
+    let BodySize::Sized(length) = response.body().size() else {
         return response;
     };
-    if size <= SMALL {
+    if length <= SMALL {
         return response;
     }
     let may_overdraw = !response.status().is_success() || is_for_operators(head);
-    if size <= PIECE as u64 {
+    if length <= PIECE as u64 {
         // The connection's own buffer holds it, and counts it once its client keeps it waiting.
         let fits = may_overdraw || !site.app.unsent.is_full();
         return if fits {
@@ -52,20 +52,24 @@ pub(super) fn within_budget(
     }
     let budget = &site.app.unsent;
     let mut is_refused = false;
-    let response = response.map_body(|_, body| match body.try_into_bytes() {
-        Ok(left) if may_overdraw => {
-            let held = budget.overdraw(&left);
-            BoxBody::new(Pieces { left, _held: held })
-        }
-        Ok(left) => match budget.hold(&left) {
-            Ok(held) => BoxBody::new(Pieces { left, _held: held }),
-            Err(NoRoom) => {
+    let response = response.map_body(|_, body| {
+        let left = match body.try_into_bytes() {
+            Ok(left) => left,
+            // It is made while it is sent.
+            Err(body) => return body,
+        };
+        let counted = if may_overdraw {
+            Ok(budget.overdraw(&left))
+        } else {
+            budget.hold(&left)
+        };
+        counted.map_or_else(
+            |NoRoom| {
                 is_refused = true;
                 BoxBody::new(())
-            }
-        },
-        // It is made while it is sent.
-        Err(body) => body,
+            },
+            |held| BoxBody::new(Pieces { left, _held: held }),
+        )
     });
     if is_refused {
         refuse(site, context)
