@@ -1,12 +1,14 @@
 //! Clients that leave, clients that come in crowds, and results and keys without end: loads go on
 //! and are stored, and memory stays within its bounds.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::end_to_end::{original, start};
 use crate::faults::{ECHO, echo, without_redis};
+use crate::front_support;
 use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
@@ -180,4 +182,71 @@ fn a_crowd_on_a_failing_key_is_one_load_and_on_an_uncached_query_stays_within_th
         }
     }
     assert!(answered > 0);
+}
+
+/// Ten thousand keys of one age, all of which are asked for again when their time is over: nobody
+/// is refused, and the database has no more sessions than the pool may open.
+#[test]
+fn ten_thousand_keys_that_expire_together_stay_within_the_pool_and_nobody_is_refused() {
+    const KEYS: u32 = 10_000;
+    const POOL: usize = 4;
+    let server = postgres();
+    let database = server.database();
+    let query = (
+        "queries/echo.sql",
+        "-- ttl: 1h\n-- param: n integer\nselect :n as n, 'body of ' || :n as body",
+    );
+    let settings = format!("[database]\npool_size = {POOL}\n");
+    let unslow = start(&without_redis(server, &database, &settings), &[query]);
+    let ask_all = || {
+        std::thread::scope(|scope| {
+            for client in 0..4 {
+                let unslow = &unslow;
+                scope.spawn(move || ask_on_one_connection(unslow, (client..KEYS).step_by(4)));
+            }
+        });
+    };
+    ask_all();
+    assert_eq!(unslow.numbers("echo")["loads"], KEYS);
+    let expired = unslow.request("POST", "/q/echo/expire", &[("Content-Length", "0")]);
+    assert_eq!(expired.status, 200, "{}", expired.text());
+    let over = AtomicBool::new(false);
+    let most = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let sessions = format!(
+                "select count(*) from pg_stat_activity where datname = '{database}' \
+                 and application_name = 'unslow'"
+            );
+            let mut most = 0;
+            while !over.load(Ordering::SeqCst) {
+                let now: usize = server.psql("postgres", &sessions).parse().unwrap();
+                most = most.max(now);
+            }
+            most
+        });
+        // A refresh that gets no turn is begun again by the next request.
+        until("each is loaded once more", || {
+            ask_all();
+            unslow.numbers("echo")["loads"].as_u64() >= Some(2 * u64::from(KEYS))
+        });
+        over.store(true, Ordering::SeqCst);
+        watching.join().unwrap()
+    });
+    assert_eq!(unslow.numbers("echo")["error"], 0);
+    assert!((1..=POOL).contains(&most), "{most} sessions");
+}
+
+/// Asks for each of the keys in turn.
+fn ask_on_one_connection(unslow: &Unslow, keys: impl Iterator<Item = u32>) {
+    let mut stream = BufReader::new(unslow.connect());
+    for n in keys {
+        let line = format!("GET /q/echo.json?n={n}");
+        let reply = front_support::ask(&mut stream, &line, &[("Host", "localhost")]).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(
+            reply.text().contains(&format!("\"body of {n}\"")),
+            "{}",
+            reply.text()
+        );
+    }
 }

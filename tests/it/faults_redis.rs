@@ -153,6 +153,32 @@ fn a_paused_redis_is_passed_by_until_it_goes_on() {
 }
 
 #[test]
+fn a_redis_that_is_busy_with_a_script_is_passed_by_until_the_script_is_killed() {
+    let redis = Redis::with(&Options {
+        arguments: &["--lua-time-limit", "10"],
+        ..Options::default()
+    });
+    let unslow = on(&redis.url());
+    until_it_is_used(&unslow, 1);
+    std::thread::scope(|scope| {
+        let script = scope.spawn(|| redis.ask(&["EVAL", "while true do end", "0"]));
+        until("it is busy", || redis.command("PING").starts_with("-BUSY"));
+        for n in 2..8 {
+            assert!(ask(&unslow, n).contains("fwd=uri-miss"));
+        }
+        until("it is met and told", || {
+            ask(&unslow, 1);
+            let redis = unslow.get("/stats.json").json()["redis"].clone();
+            redis["up"] == false || !redis["complaint"].is_null()
+        });
+        assert_eq!(redis.command("SCRIPT KILL"), "+OK");
+        assert!(script.join().unwrap().contains("killed"));
+    });
+    until_it_is_used(&unslow, 2);
+    assert_eq!(unslow.numbers("echo")["error"], 0);
+}
+
+#[test]
 fn a_redis_without_room_for_clients_is_passed_by_until_there_is() {
     let redis = Redis::with(&Options {
         arguments: &["--maxclients", "4"],

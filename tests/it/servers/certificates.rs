@@ -11,6 +11,8 @@ pub(crate) struct Certificates {
     /// What a client has to trust.
     pub(crate) ca: PathBuf,
     pub(crate) certificate: PathBuf,
+    /// A certificate of the same key whose time is over.
+    pub(crate) expired: PathBuf,
     pub(crate) key: PathBuf,
 }
 
@@ -26,17 +28,21 @@ impl Certificates {
         let authority =
             CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let server = CertificateParams::new(vec!["localhost".to_owned()])
-            .unwrap()
-            .signed_by(&key, &authority)
-            .unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let server = params.signed_by(&key, &authority).unwrap();
+        let mut past = params;
+        past.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        past.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        let expired = past.signed_by(&key, &authority).unwrap();
         let files = Certificates {
             ca: folder.join("ca.pem"),
             certificate: folder.join("server.pem"),
+            expired: folder.join("expired.pem"),
             key: folder.join("server.key"),
         };
         home::write(&files.ca, &authority.pem());
         home::write(&files.certificate, &server.pem());
+        home::write(&files.expired, &expired.pem());
         home::write(&files.key, &key.serialize_pem());
         files
     }

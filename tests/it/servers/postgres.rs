@@ -124,11 +124,12 @@ impl Postgres {
 
     /// The authority to trust; of a server with TLS.
     pub(crate) fn ca(&self) -> PathBuf {
-        self.certificates
-            .as_ref()
-            .expect("started with TLS")
-            .ca
-            .clone()
+        self.certificates().ca.clone()
+    }
+
+    /// The files of a server with TLS.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("started with TLS")
     }
 
     /// Makes a new, empty database and says its name. `master` may create in it.

@@ -112,11 +112,12 @@ impl Redis {
 
     /// The authority to trust; of a server with TLS.
     pub(crate) fn ca(&self) -> PathBuf {
-        self.certificates
-            .as_ref()
-            .expect("started with TLS")
-            .ca
-            .clone()
+        self.certificates().ca.clone()
+    }
+
+    /// The files of a server with TLS.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("started with TLS")
     }
 
     /// As in `[redis] url`, with the password. With TLS the host is the certificate's.

@@ -50,7 +50,12 @@ struct RelayState {
 impl Relay {
     /// Starts a relay to this port of 127.0.0.1.
     pub(crate) fn to(target: u16) -> Relay {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Relay::at("127.0.0.1:0", target)
+    }
+
+    /// The same, listening at this address.
+    pub(crate) fn at(address: &str, target: u16) -> Relay {
+        let listener = TcpListener::bind(address).unwrap();
         let relay = Relay {
             port: listener.local_addr().unwrap().port(),
             state: Arc::new(RelayState {
