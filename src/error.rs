@@ -4,6 +4,7 @@
 //! response, so SQL, hosts and paths cannot leak through a new format. How names and values are
 //! put into messages is in `words`.
 
+pub(crate) mod advice;
 pub(crate) mod words;
 
 use std::fmt;

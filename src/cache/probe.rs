@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::connect::connection_info;
 use super::key::place;
+use crate::error::advice::{Advice, of_tls};
 use crate::settings;
 
 /// How long each command may take; connecting, twice as long; messages, three times.
@@ -27,7 +28,7 @@ pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
     let mut connection = client
         .get_multiplexed_async_connection_with_config(&config)
         .await
-        .map_err(|error| format!("cannot connect: {}", told(&error)))?;
+        .map_err(|error| format!("cannot connect: {}; {}", told(&error), remedy(&error)))?;
     let name = format!(
         "{}:check:{}",
         place(&settings.namespace),
@@ -90,11 +91,34 @@ async fn ask<T: FromRedisValue>(
         .map_err(|error| format!("{command} fails: {}", told(&error)))
 }
 
+/// Explains an error of TLS.
+fn advice(error: &redis::RedisError) -> Option<Advice> {
+    of_tls(&error.to_string(), "[redis] ca_file")
+}
+
+/// Says what to do about a connection that is not made.
+fn remedy(error: &redis::RedisError) -> String {
+    if let Some(advice) = advice(error) {
+        return advice.remedy;
+    }
+    let remedy = match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
+            "put the right password into [redis] url, or into the file that password_file names"
+        }
+        (_, Some("LOADING")) => "it reads its data: try again in a moment",
+        (ErrorKind::Io, _) if error.is_connection_refusal() => {
+            "is Redis running there? Look at [redis] url"
+        }
+        _ => "look at [redis] url, and at what stands between: firewall, security group, TLS",
+    };
+    remedy.to_owned()
+}
+
 /// An error in words that cannot hold the password: a server may echo what it was sent.
 pub(super) fn told(error: &redis::RedisError) -> String {
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => "no answer in time".to_owned(),
-        ErrorKind::Io => error.to_string(),
+        ErrorKind::Io => advice(error).map_or_else(|| error.to_string(), |advice| advice.words),
         ErrorKind::AuthenticationFailed => {
             "Redis refuses the user or password ([redis] url, password_file)".to_owned()
         }

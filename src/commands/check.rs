@@ -5,7 +5,7 @@ use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format::aligned;
 use crate::app::require;
 use crate::cache::probe;
-use crate::db::Database;
+use crate::db::{Database, Survey, Trouble};
 use crate::error::RequestError;
 use crate::query::{Catalog, Query};
 use crate::server::Pair;
@@ -55,18 +55,54 @@ pub(super) fn files(settings: &Settings) -> Result<(Catalog, Option<Pair>), Fail
     Ok((catalog, pair))
 }
 
-/// Asks the database about every query, and tries Redis. Gives the number of failures; only
-/// settings that cannot work end it early.
+/// Asks the database how it is, tries Redis, and asks about every query. Gives the number of
+/// failures; only settings that cannot work end it early. A database that is away is one failure:
+/// its queries are not checked.
 async fn ask(
     settings: &Settings,
     catalog: &Catalog,
     lines: &mut Vec<Vec<String>>,
 ) -> Result<usize, Failure> {
+    let database = database(settings)?;
+    let mut failed = 0;
+    let survey = database.survey().await;
+    let is_there = survey.is_ok();
+    lines.push(match survey {
+        Ok(Survey { what, warnings }) => {
+            for warning in warnings {
+                say(&format!("warning: {warning}"));
+            }
+            line("database", "OK", &what)
+        }
+        Err(Trouble { words, remedy }) => {
+            failed += 1;
+            line("database", "FAILED", &format!("{words}; {remedy}"))
+        }
+    });
+    if let Some(redis) = &settings.redis {
+        lines.push(match probe(redis).await {
+            Ok(()) => line("redis", "OK", "reads, writes, scripts and messages"),
+            Err(why) => {
+                failed += 1;
+                line("redis", "FAILED", &why)
+            }
+        });
+    }
+    if is_there {
+        failed += queries(&database, catalog, lines).await;
+    } else {
+        let text = "the database could not be asked";
+        lines.extend(catalog.iter().map(|query| report(query, "UNCHECKED", text)));
+    }
+    Ok(failed)
+}
+
+/// Asks the database about every query, and gives the number of failures.
+async fn queries(database: &Database, catalog: &Catalog, lines: &mut Vec<Vec<String>>) -> usize {
     let mut failed = 0;
     let mut no_function = false;
-    let database = database(settings)?;
     for query in catalog.iter() {
-        lines.push(match columns(&database, query).await {
+        lines.push(match columns(database, query).await {
             Ok(columns) => report(query, "OK", &columns),
             Err(error) => {
                 failed += 1;
@@ -75,20 +111,10 @@ async fn ask(
             }
         });
     }
-    if let Some(redis) = &settings.redis {
-        let (word, text) = match probe(redis).await {
-            Ok(()) => ("OK", "reads, writes, scripts and messages".to_owned()),
-            Err(why) => {
-                failed += 1;
-                ("FAILED", why)
-            }
-        };
-        lines.push(vec!["redis".to_owned(), word.to_owned(), text]);
-    }
     if no_function {
         say("if it is slow_version() that is missing, `unslow install` creates it");
     }
-    Ok(failed)
+    failed
 }
 
 /// The columns of a query, as the database tells them without running it.
@@ -105,7 +131,11 @@ fn is_unknown_function(error: &RequestError) -> bool {
 }
 
 fn report(query: &Query, word: &str, text: &str) -> Vec<String> {
+    line(&format!("query {}", query.name), word, text)
+}
+
+fn line(name: &str, word: &str, text: &str) -> Vec<String> {
     // The database's words may go over several lines.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    vec![format!("query {}", query.name), word.to_owned(), text]
+    vec![name.to_owned(), word.to_owned(), text]
 }

@@ -7,6 +7,7 @@ mod health;
 mod json;
 mod pool;
 mod postgres;
+mod postgres_advice;
 mod postgres_bind;
 mod postgres_connect;
 mod postgres_fault;
@@ -14,6 +15,7 @@ mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
 mod postgres_reaper;
+mod postgres_survey;
 mod postgres_transaction;
 mod prober;
 mod queue;
@@ -22,6 +24,7 @@ mod sqlite;
 mod sqlite_connect;
 mod sqlite_function;
 mod sqlite_rows;
+mod survey;
 
 use std::fmt;
 use std::time::Duration;
@@ -40,6 +43,7 @@ pub use health::Health;
 pub use pool::PoolState;
 pub use postgres_listen::Listener;
 pub use postgres_options::DRIVER_ENVIRONMENT;
+pub use survey::{Survey, Trouble};
 
 /// How long a run waits for its turn, a slot and a working connection, together.
 const CHECKOUT: Duration = Duration::from_millis(1800);
@@ -197,6 +201,18 @@ impl Database {
     pub async fn greet(&self) {
         if let Kind::Postgres(database) = &self.kind {
             database.greet().await;
+        }
+    }
+
+    /// Asks the database how it is and what its user may do, for `check --online`; what that tells
+    /// is not remembered. Must be called on the engine runtime.
+    ///
+    /// # Errors
+    /// It does not answer, or does not let us in.
+    pub async fn survey(&self) -> Result<Survey, Trouble> {
+        match &self.kind {
+            Kind::Postgres(database) => database.survey().await,
+            Kind::Sqlite(database) => database.survey().await,
         }
     }
 

@@ -22,7 +22,9 @@ use super::postgres_fault::{
 };
 use super::postgres_read::{Stop, Want, Work};
 use super::postgres_reaper::terminate;
+use super::postgres_survey::survey;
 use super::postgres_transaction::Transaction;
+use super::survey::{Survey, Trouble};
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -95,6 +97,10 @@ impl Postgres {
     /// connection is kept for who asks first.
     pub(super) async fn greet(&self) {
         self.health.tell(self.connector.try_out().await);
+    }
+
+    pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
+        survey(&self.connector).await
     }
 
     /// Slot and connection are there by `deadline`; `pass` is held as long as they are.
@@ -206,7 +212,7 @@ impl Postgres {
                 self.health.tell(Contact::Answered);
                 Ok(connected)
             }
-            Err(NoConnection { error, contact }) => {
+            Err(NoConnection { error, contact, .. }) => {
                 self.health.tell(contact);
                 Err(error)
             }

@@ -12,6 +12,7 @@ use super::CHECKOUT;
 use super::gate::Pass;
 use super::health::{Cause, Contact};
 use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::postgres_advice;
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
 use super::postgres_reaper::{Backend, Reaper};
@@ -33,6 +34,18 @@ pub(super) struct NoConnection {
     pub(super) error: RequestError,
     /// What it tells about the server.
     pub(super) contact: Contact,
+    /// What to do about it.
+    pub(super) remedy: String,
+}
+
+impl NoConnection {
+    /// Says the cause, without the frame that a request's error has.
+    pub(super) fn words(&self) -> String {
+        match &self.error {
+            RequestError::Unavailable { detail } => detail.to_string(),
+            error => error.to_string(),
+        }
+    }
 }
 
 /// The way to one server, with its pool. Cheap to clone.
@@ -159,6 +172,7 @@ impl Connector {
                 Contact::Away(cause)
             },
             error: RequestError::Unavailable { detail: words },
+            remedy: postgres_advice::remedy(error),
         }
     }
 
@@ -176,6 +190,7 @@ impl Connector {
                 Contact::Away(cause)
             },
             error: RequestError::Unavailable { detail: words },
+            remedy: postgres_advice::SILENT.to_owned(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::Error;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use super::postgres_advice;
 use crate::error::RequestError;
 
 /// Whether the connection is gone (as opposed to: the statement failed on a sound connection).
@@ -45,8 +46,9 @@ pub(super) fn class(error: &Error) -> &'static str {
     let Some(said) = server_said(error) else {
         return match error {
             Error::Io(error) if error.kind() == ErrorKind::TimedOut => "timeout",
-            Error::Io(_) => "connect",
             Error::Tls(_) => "tls",
+            error if postgres_advice::tls(error).is_some() => "tls",
+            Error::Io(_) => "connect",
             _ => "other",
         };
     };
@@ -115,6 +117,9 @@ pub(super) fn server_said(error: &Error) -> Option<&PgDatabaseError> {
 
 /// The cause in words, without the driver's frame and without the statement.
 fn words(error: &Error) -> String {
+    if let Some(advice) = postgres_advice::tls(error) {
+        return advice.words;
+    }
     match error {
         Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             "the server closed the connection".to_owned()

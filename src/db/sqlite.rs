@@ -15,6 +15,7 @@ use super::health::{Cause, Contact, HealthCell};
 use super::pool::{Pool, PoolState, Pooled};
 use super::sqlite_connect::{Connection, Source};
 use super::sqlite_rows::{bind, read};
+use super::survey::{Survey, Trouble};
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -74,6 +75,29 @@ impl Sqlite {
 
     pub(super) fn pool_state(&self) -> PoolState {
         self.pool.state()
+    }
+
+    pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
+        let (cause, remedy) = match self.health.ask().await {
+            Contact::Away(cause) | Contact::Doubtful(cause) => (
+                cause,
+                "look at the file that [postgres] url names, and at who may read it",
+            ),
+            Contact::Full(cause) => (
+                cause,
+                "another program holds a lock on the file: let it end its transaction",
+            ),
+            Contact::Answered | Contact::Nothing => {
+                return Ok(Survey {
+                    what: format!("{}, read-only", self.host),
+                    warnings: Vec::new(),
+                });
+            }
+        };
+        Err(Trouble {
+            words: cause.to_string(),
+            remedy: remedy.to_owned(),
+        })
     }
 
     /// The slot is there by the turn's deadline; its pass is held as long.

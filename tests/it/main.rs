@@ -10,6 +10,7 @@ mod cache_redis_connections;
 mod cache_redis_faults;
 mod cache_support;
 mod canaries;
+mod check_online;
 mod cli;
 mod compare;
 mod compare_command;
