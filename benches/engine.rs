@@ -214,6 +214,7 @@ fn record(criterion: &mut Criterion) {
 
 fn home() -> view::Home<'static> {
     view::Home {
+        given: &[],
         query: view::QueryInfo {
             name: "version",
             title: "Database version",

@@ -55,6 +55,7 @@ fn main() {
 
 fn outline(frame: &view::Frame<'_>) -> view::Outline {
     let page = view::Home {
+        given: &[],
         query: view::QueryInfo {
             name: "version",
             title: "Database version",

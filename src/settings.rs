@@ -19,14 +19,13 @@ mod restart;
 mod room;
 mod service_links;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod types;
 mod units;
 mod url;
 mod values;
-
-#[cfg(test)]
-mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -131,7 +131,11 @@ impl Listeners {
                 _ if elsewhere => Audience::Visitors,
                 _ => Audience::Everyone,
             };
-            let reception = Reception { manner, audience };
+            let reception = Reception {
+                manner,
+                audience,
+                port: one.socket.port(),
+            };
             Ok((one.try_clone()?.socket, reception))
         };
         self.0.iter().map(served).collect()

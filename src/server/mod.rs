@@ -12,6 +12,7 @@ mod listeners;
 mod patience;
 mod sockets;
 mod tls;
+mod upgrade;
 mod wire;
 
 pub use door::Door;

@@ -16,6 +16,7 @@ use super::door::Visitor;
 use super::patience::{Alarm, Patience, TakingPace};
 use super::sockets::UNSENT;
 use super::sockets::system::Socket;
+use super::upgrade;
 use crate::app::HeldBuffer;
 use crate::web::Connection;
 
@@ -195,10 +196,16 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = match this {
             Wire::Plain(timed) => Pin::new(timed).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if read.is_ready() && !this.connection().is_at_work() {
+            upgrade::ignore(&mut buffer.filled_mut()[before..]);
         }
+        read
     }
 }
 

@@ -69,6 +69,7 @@ impl Draft {
                 limit_request_field_size: 0,
                 limit_request_body: 0,
                 forwarded_allow_ips: Vec::new(),
+                allowed_hosts: Vec::new(),
                 debug: false,
                 home: String::new(),
                 show_host: false,

@@ -1,5 +1,5 @@
 //! The origins of other sites' pages, as browsers name them in `Origin`: scheme, host and, where
-//! it is not the usual one, port.
+//! it is not the usual one, port. And names of hosts, as `Host` has them.
 
 use super::CorsOrigins;
 use super::values::{Fault, Given, Read, list};
@@ -50,6 +50,35 @@ fn origin(given: Given<'_>) -> Read<String> {
         return Err(Fault::new("is not written as an origin", remedy));
     }
     Ok(written)
+}
+
+const HOSTS: &str = "write names alone: app.example.com, reports.internal";
+
+/// Names with commas between them, in small letters.
+pub(super) fn hosts(given: Given<'_>) -> Read<Vec<String>> {
+    list(given, host)
+}
+
+fn host(given: Given<'_>) -> Read<String> {
+    let text = given.text.strip_suffix('.').unwrap_or(given.text);
+    if text.contains('*') {
+        return Err(Fault::new("stands for several names", "name each of them"));
+    }
+    if text.contains("://") {
+        return Err(Fault::new("has a scheme", HOSTS));
+    }
+    let is_address = text.starts_with('[') && text.ends_with(']');
+    if text.contains(':') && !is_address {
+        let remedy = "write the name without a port; every port is meant";
+        return Err(Fault::new("has a port", remedy));
+    }
+    let fits = |c: char| {
+        c.is_ascii_alphanumeric() || "-_.".contains(c) || (is_address && "[]:".contains(c))
+    };
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err(Fault::new("is no name of a host", HOSTS));
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -99,6 +99,9 @@ pub struct Server {
     pub limit_request_body: u64,
     /// Proxies whose forwarding headers are believed.
     pub forwarded_allow_ips: Vec<Network>,
+    /// Names of hosts that requests over loopback may ask for, in small letters, besides this
+    /// machine's own.
+    pub allowed_hosts: Vec<String>,
     /// Whether pages show the causes of errors.
     pub debug: bool,
     /// The name of the query shown at `/`; whether there is one is for the catalog to say.

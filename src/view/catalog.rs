@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::Place;
-use super::{Frame, QueryInfo, format, input};
+use super::{Frame, QueryInfo, address, format, input};
 
 /// `GET /q`: every query with what it takes and how long its answers are kept.
 pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
@@ -30,7 +30,7 @@ pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
 
 fn entry(query: &QueryInfo<'_>) -> Markup {
     html! {
-        h2 { a href={ "/q/" (query.name) } { (query.title) } }
+        h2 { a href=(address(query.name, None, &[])) { (query.title) } }
         @if let Some(description) = query.description { p { (description) } }
         @if !query.params.is_empty() {
             ul.params aria-label="Parameters" {
@@ -46,8 +46,8 @@ fn entry(query: &QueryInfo<'_>) -> Markup {
                 None => span { "never cached" },
             }
             @if !query.params.iter().any(input::required) {
-                a href={ "/q/" (query.name) ".json" } aria-label={ "JSON of " (query.title) } { "JSON" }
-                a href={ "/q/" (query.name) ".csv" } aria-label={ "CSV of " (query.title) } { "CSV" }
+                a href=(address(query.name, Some("json"), &[])) aria-label={ "JSON of " (query.title) } { "JSON" }
+                a href=(address(query.name, Some("csv"), &[])) aria-label={ "CSV of " (query.title) } { "CSV" }
             }
         }
     }

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::frame::Place;
-use super::{Failure, Frame, format};
+use super::{Failure, Frame, address, format};
 
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
         }
         (alert(failure))
         @if let Some(name) = page.suggestion {
-            p.lead { "Did you mean " a href={ "/q/" (name) } { (name) } "?" }
+            p.lead { "Did you mean " a href=(address(name, None, &[])) { (name) } "?" }
         }
         @if let Some(words) = advice(failure.status) { p.hint { (words) } }
         p.actions {
@@ -90,6 +90,7 @@ fn heading(status: u16) -> &'static str {
         401 | 403 => "Not open to you",
         404 => "Not found",
         405 => "Not this way",
+        421 => "Not under this name",
         408 => "The request took too long",
         413 | 414 | 431 => "Too large",
         429 => "Too many requests",

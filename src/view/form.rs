@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::{Failure, QueryInfo, error, input};
+use super::{Failure, QueryInfo, address, error, input};
 use crate::query::Param;
 
 /// The form, filled with what was `given`, else with the defaults. `failure` is shown at the
@@ -15,7 +15,7 @@ pub(super) fn form(
 ) -> Markup {
     let named = failure.and_then(|failure| named(query.params, failure));
     html! {
-        form.panel.form method="get" action={ "/q/" (query.name) } {
+        form.panel.form method="get" action=(address(query.name, None, &[])) {
             div.fields {
                 @for param in query.params {
                     @let value = given.iter().find(|(name, _)| *name == param.name);
@@ -26,7 +26,7 @@ pub(super) fn form(
             }
             p.actions {
                 button.button type="submit" { "Run" }
-                a href={ "/q/" (query.name) } { "Reset" }
+                a href=(address(query.name, None, &[])) { "Reset" }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
+use super::address::{address, with_parameters};
 use super::frame::Place;
 use super::race::{Comparison, Race};
 use super::{Cell, Failure, Frame, Provenance, QueryInfo, error, format, provenance};
@@ -17,6 +18,8 @@ pub struct Home<'a> {
     pub query: QueryInfo<'a>,
     /// The database's host; `None` where it is not to be shown.
     pub host: Option<&'a str>,
+    /// The parameters as the client gave them, which the links repeat.
+    pub given: &'a [(String, String)],
     /// The columns of the query's first row, by their own names.
     pub sections: Vec<(String, Cell)>,
     /// Where the values came from; `None` where there are none.
@@ -113,6 +116,7 @@ impl Outline {
 
 fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
     let query = &page.query;
+    let to = |suffix| address(query.name, suffix, page.given);
     let content = html! {
         div.intro {
             h1 { (query.title) }
@@ -134,10 +138,10 @@ fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
         }
         (GAP)
         p.actions {
-            a.button href="/" { "Reload" }
-            a href={ "/q/" (query.name) } { "As a table" }
-            a href={ "/q/" (query.name) ".json" } { "JSON" }
-            a href={ "/q/" (query.name) ".csv" } { "CSV" }
+            a.button href=(with_parameters("/".to_owned(), page.given)) { "Reload" }
+            a href=(to(None)) { "As a table" }
+            a href=(to(Some("json"))) { "JSON" }
+            a href=(to(Some("csv"))) { "CSV" }
             a href="/q" { "All queries" }
             @if frame.here.has_stats() { a href="/stats" { "What the cache saves" } }
         }
@@ -175,6 +179,7 @@ mod tests {
                 ttl: None,
             },
             host: Some("<>"),
+            given: &[],
             sections: Vec::new(),
             provenance: None,
             elapsed: Duration::from_millis(2),

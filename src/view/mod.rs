@@ -4,10 +4,11 @@
 //! attribute nor a script in the markup, so lengths of bars are SVG attributes.
 //!
 //! One file per page, over the parts they share: `frame` (what stands around every page),
-//! `provenance` (where an answer came from), `race` (a load and a copy compared), `table`, `form`
+//! `address` (every link to a query), `provenance` (where an answer came from), `race` (a load and a copy compared), `table`, `form`
 //! with `input`, and `format`. What is for machines and terminals, not for browsers, is in
 //! `export`.
 
+mod address;
 mod catalog;
 mod error;
 pub mod export;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use crate::query::{Param, Query};
 
+pub use address::address;
 pub use catalog::catalog;
 pub use error::{ErrorPage, error};
 pub use frame::{Assets, Frame, Here};

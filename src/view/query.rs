@@ -4,14 +4,17 @@
 use maud::{Markup, html};
 
 use super::frame::Place;
-use super::{Failure, Frame, Provenance, QueryInfo, Table, error, form, format, provenance, table};
+use super::{
+    Failure, Frame, Provenance, QueryInfo, Table, address, error, form, format, provenance, table,
+};
 
 /// `GET /q/NAME`
 #[derive(Debug)]
 pub struct QueryPage<'a> {
     /// The query.
     pub query: QueryInfo<'a>,
-    /// The parameters as the client gave them; the form shows the defaults of the others.
+    /// The parameters as the client gave them: the links repeat them, and the form shows the
+    /// defaults of the others.
     pub given: &'a [(String, String)],
     /// The result; `None` where there is none.
     pub table: Option<Table>,
@@ -19,8 +22,6 @@ pub struct QueryPage<'a> {
     pub provenance: Option<Provenance>,
     /// Why there is no result. A 400 is shown at the parameter it names.
     pub failure: Option<Failure<'a>>,
-    /// The query string that the links to other formats repeat: `?since=…`, or empty.
-    pub query_string: &'a str,
 }
 
 /// The query with its form and its result.
@@ -58,20 +59,21 @@ const MANY_COLUMNS: usize = 8;
 fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
     // A refused parameter is mended in the form; a failure of ours can only be tried again.
     let failed = page.failure.is_some_and(|failure| failure.status >= 500);
+    let to = |suffix| address(query.name, suffix, page.given);
     html! {
         div.below {
             @if page.table.is_some() {
                 p.actions {
-                    a.button.plain href={ "/q/" (query.name) (page.query_string) } { "Reload" }
+                    a.button.plain href=(to(None)) { "Reload" }
                     span.quiet { "This answer as" }
                     @for (suffix, words) in [("json", "JSON"), ("csv", "CSV"), ("ndjson", "NDJSON")] {
-                        a href={ "/q/" (query.name) "." (suffix) (page.query_string) } { (words) }
+                        a href=(to(Some(suffix))) { (words) }
                     }
                 }
             }
             @if failed {
                 p.actions {
-                    a.button href={ "/q/" (query.name) (page.query_string) } { "Try again" }
+                    a.button href=(to(None)) { "Try again" }
                     a href="/q" { "All queries" }
                 }
             } @else if page.failure.is_none() {

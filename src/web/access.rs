@@ -27,7 +27,7 @@ use crate::settings::{Network, Settings};
 use attempts::Attempts;
 use token::Digest;
 
-pub(super) use origin::own_origin;
+pub(super) use origin::{FORWARDING, own_origin};
 
 /// How long the answer to a wrong token is held back, so that guessing is slow.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);

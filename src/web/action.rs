@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
-use super::{Site, access, audience, errors, guard, pages};
+use super::{Site, access, audience, errors, guard, limits, parameters};
 use crate::error::RequestError;
 use crate::query::Query;
 use crate::settings::duration_text;
@@ -109,7 +109,7 @@ async fn given(
     }
     let limit = site.app.settings.server.limit_request_body;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let time = guard::body_timeout(&site.app.settings.server);
+    let time = limits::body_timeout(&site.app.settings.server);
     let read = tokio::time::timeout(time, body.to_bytes_limited(limit)).await;
     let Ok(read) = read else {
         let message = format!(
@@ -131,8 +131,8 @@ async fn given(
         std::str::from_utf8(&form).map_err(|_| rejected(400, "the request's body is not UTF-8"))?;
     let mut given = Vec::new();
     for text in [request.query_string(), form] {
-        pages::require_utf8(text)?;
-        given.extend(pages::pairs(text));
+        parameters::require_utf8(text)?;
+        given.extend(parameters::pairs(text));
     }
     Ok(given)
 }

@@ -40,6 +40,8 @@ pub struct Reception {
     pub manner: Manner,
     /// For whom.
     pub audience: Audience,
+    /// The port that is listened on, where there is one.
+    pub port: Option<u16>,
 }
 
 impl Reception {
@@ -47,6 +49,7 @@ impl Reception {
     pub const OPEN: Reception = Reception {
         manner: Manner::Plain,
         audience: Audience::Everyone,
+        port: None,
     };
 }
 
@@ -77,7 +80,7 @@ impl Connection {
 
     /// Notes that bytes came in. They are part of a head, unless a request is being worked on.
     pub fn received(&self) {
-        if self.at_work.get() == 0 && self.since.get().is_none() {
+        if !self.is_at_work() && self.since.get().is_none() {
             self.since.set(Some(Instant::now()));
         }
     }

@@ -13,7 +13,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use super::connection::{Audience, Manner, Reception};
 use super::forwarded;
 use super::line::Line;
-use super::negotiate::{self, Encoding, Format};
+use super::negotiate::{self, Accepted, Format};
 use crate::settings::Network;
 
 /// Carries the request's id in both directions.
@@ -38,8 +38,8 @@ pub(super) struct Context {
     pub(super) audience: Audience,
     /// The form in which it wants to hear of an error.
     pub(super) format: Format,
-    /// The encoding it likes best.
-    pub(super) encoding: Encoding,
+    /// The encodings it takes.
+    pub(super) encoding: Accepted,
     if_none_match: Option<HeaderValue>,
 }
 
@@ -53,7 +53,7 @@ impl Context {
             encrypted: reception.manner == Manner::Tls,
             audience: reception.audience,
             format: negotiate::format(head.uri.path(), &head.headers),
-            encoding: Encoding::accepted(&head.headers),
+            encoding: Accepted::read(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
         }
     }

@@ -10,8 +10,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use crate::settings::{CorsOrigins, Settings};
 
 /// What scripts may read besides the usual headers.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("Cache-Status, Age, ETag, Server-Timing, X-Request-Id, Retry-After");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Cache-Status, Age, ETag, Server-Timing, X-Request-Id, Retry-After, Unslow-Truncated",
+);
 /// What a request may carry besides the usual headers.
 const CARRIED: HeaderValue = HeaderValue::from_static("If-None-Match, X-Request-Id");
 const CARRIED_WITH_TOKEN: HeaderValue =

@@ -13,14 +13,17 @@ use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
 use super::line::Line;
 use super::negotiate::{Encoding, Format};
-use super::{Site, body};
+use super::wanted::Wanted;
+use super::{Site, body, freshness};
 use crate::app::format;
 use crate::cache::{Entry, Reply};
 use crate::error::RequestError;
-use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+use crate::outcome::{Outcome, StaleReason, Tier};
 use crate::query::Query;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Is there, and `true`, where the result had more rows than are sent.
+const TRUNCATED: HeaderName = HeaderName::from_static("unslow-truncated");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The response for a reply in a data format; 304 where the client already has it.
@@ -29,19 +32,19 @@ pub(super) fn respond(
     context: &Context,
     query: &Query,
     reply: &Reply,
-    format: Format,
+    wanted: Wanted,
     admission: Admission,
 ) -> Result<HttpResponse, RequestError> {
     let entry = &reply.entry;
     let encoding = worthwhile(context.encoding, entry.body.len());
-    let etag = etag(entry, format, encoding);
+    let etag = etag(entry, wanted, encoding);
     let mut response = if context.has(&etag) {
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
-        let body = variant(site, query, entry, format, encoding)?;
+        let body = variant(site, query, entry, wanted, encoding)?;
         site.count_served(query, reply, body.len());
         let mut response = HttpResponse::Ok().body(body);
-        body::describe(response.headers_mut(), format, encoding);
+        body::describe(response.headers_mut(), wanted.format, encoding);
         response
     };
     let headers = response.headers_mut();
@@ -50,8 +53,11 @@ pub(super) fn respond(
         header::VARY,
         HeaderValue::from_static("Accept, Accept-Encoding"),
     );
-    headers.insert(header::CACHE_CONTROL, cache_control(reply, admission));
-    headers.insert(header::AGE, HeaderValue::from(reply.age.as_secs()));
+    headers.insert(
+        header::CACHE_CONTROL,
+        freshness::cache_control(reply, admission),
+    );
+    headers.insert(header::AGE, HeaderValue::from(freshness::age(reply)));
     provenance(headers, reply);
     let render = context.started.elapsed().saturating_sub(spent(reply));
     server_timing(headers, reply, render);
@@ -66,8 +72,11 @@ pub(super) fn tell_log(site: &Site, response: &mut HttpResponse, reply: &Reply) 
     }
 }
 
-/// `Cache-Status` (RFC 9211): on data and on pages alike.
+/// `Cache-Status` (RFC 9211), and whether rows were cut off: on data and on pages alike.
 pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
+    if format::truncated(&reply.entry.body) {
+        headers.insert(TRUNCATED, HeaderValue::from_static("true"));
+    }
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
     let mut line = Line::new();
@@ -97,25 +106,6 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
     headers.insert(CACHE_STATUS, line.value());
 }
 
-/// For how long others may keep it: what is left of the TTL, and the window after it. What the
-/// cache itself passes by, nobody else may keep; what is for one client, only that one.
-fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
-    if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
-        return HeaderValue::from_static("no-store");
-    }
-    let mut line = Line::new();
-    if admission == Admission::Personal {
-        line.text("private, ");
-    }
-    line.text("max-age=").number(reply.ttl_left.as_secs());
-    let window = reply.policy.stale_while_revalidate;
-    if !window.is_zero() {
-        line.text(", stale-while-revalidate=")
-            .number(window.as_secs());
-    }
-    line.value()
-}
-
 /// `Server-Timing` (W3C), in milliseconds: only where time went.
 pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Duration) {
     let timings = &reply.timings;
@@ -140,29 +130,51 @@ pub(super) fn spent(reply: &Reply) -> Duration {
     timings.memory + timings.redis + timings.wait + timings.load
 }
 
-/// The body in this format and encoding; made on first use, then kept with the entry.
+/// The body in this format and encoding; made on first use, then kept with the entry. NDJSON with
+/// its last line is kept only where it is compressed: as it is, it costs one copy to make.
 fn variant(
     site: &Site,
     query: &Query,
     entry: &Entry,
-    format: Format,
+    wanted: Wanted,
     encoding: Encoding,
 ) -> Result<Bytes, RequestError> {
-    let plain = match format {
-        Format::Json | Format::Html | Format::Text => entry.body.clone(),
-        Format::Csv | Format::Ndjson => converted(entry, format)?,
+    let plain = || match wanted.format {
+        Format::Json | Format::Html | Format::Text => Ok(entry.body.clone()),
+        Format::Ndjson if wanted.meta => with_last_line(entry),
+        Format::Csv | Format::Ndjson => converted(entry, wanted.format),
     };
     if encoding == Encoding::Identity {
-        return Ok(plain);
+        return plain();
     }
-    Ok(entry.variant(slot(format, encoding), |_| {
+    let slot = slot(wanted, encoding);
+    if let Some(kept) = entry.kept(slot) {
+        return Ok(kept);
+    }
+    let plain = plain()?;
+    Ok(entry.variant(slot, |_| {
         site.app.stats.query(query.index).compression();
         encode(&plain, encoding, Effort::Kept)
     }))
 }
 
+/// NDJSON, and a line of its own behind the rows that says whether there were more.
+fn with_last_line(entry: &Entry) -> Result<Bytes, RequestError> {
+    let rows = converted(entry, Format::Ndjson)?;
+    let last = if format::truncated(&entry.body) {
+        &b"{\"truncated\":true}\n"[..]
+    } else {
+        b"{\"truncated\":false}\n"
+    };
+    Ok([&rows, last].concat().into())
+}
+
 fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
-    let slot = slot(format, Encoding::Identity);
+    let wanted = Wanted {
+        format,
+        meta: false,
+    };
+    let slot = slot(wanted, Encoding::Identity);
     if let Some(kept) = entry.kept(slot) {
         return Ok(kept);
     }
@@ -178,8 +190,16 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
 pub(super) const OUTLINE: usize = 12;
 
 /// Where an entry keeps the body in this format and encoding.
-fn slot(format: Format, encoding: Encoding) -> usize {
-    let format = match format {
+fn slot(wanted: Wanted, encoding: Encoding) -> usize {
+    if wanted.meta {
+        return match encoding {
+            Encoding::Identity => unreachable!("NDJSON with its last line is not kept as it is"),
+            Encoding::Gzip => OUTLINE + 1,
+            Encoding::Brotli => OUTLINE + 2,
+            Encoding::Zstd => OUTLINE + 3,
+        };
+    }
+    let format = match wanted.format {
         Format::Json | Format::Html | Format::Text => 0,
         Format::Csv => 1,
         Format::Ndjson => 2,
@@ -194,10 +214,13 @@ fn slot(format: Format, encoding: Encoding) -> usize {
 }
 
 /// A strong validator: the same bytes on the wire, the same tag.
-fn etag(entry: &Entry, format: Format, encoding: Encoding) -> HeaderValue {
+fn etag(entry: &Entry, wanted: Wanted, encoding: Encoding) -> HeaderValue {
     let mut line = Line::new();
     line.text("\"").text(&entry.etag).text("-");
-    line.text(format.suffix());
+    line.text(wanted.format.suffix());
+    if wanted.meta {
+        line.text("-meta");
+    }
     if let Some(name) = encoding.name() {
         line.text("-").text(name);
     }
@@ -218,12 +241,17 @@ mod tests {
                 Encoding::Brotli,
                 Encoding::Zstd,
             ] {
-                slots.push(slot(format, encoding));
+                let meta = false;
+                slots.push(slot(Wanted { format, meta }, encoding));
             }
+        }
+        let (format, meta) = (Format::Ndjson, true);
+        for encoding in [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
+            slots.push(slot(Wanted { format, meta }, encoding));
         }
         slots.sort_unstable();
         slots.dedup();
-        assert_eq!(slots.len(), 12);
+        assert_eq!(slots.len(), 15);
         assert!(!slots.contains(&OUTLINE));
         assert!(slots.iter().all(|slot| *slot < Entry::SLOTS));
     }

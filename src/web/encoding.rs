@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::negotiate::Encoding;
+use super::negotiate::{Accepted, Encoding};
 
 /// Below this many bytes an encoded body saves less than its header costs.
 const WORTH_ENCODING: usize = 1024;
@@ -20,13 +20,10 @@ pub(super) enum Effort {
     Kept,
 }
 
-/// The encoding to use for a body of this length: small ones go as they are.
-pub(super) fn worthwhile(encoding: Encoding, length: usize) -> Encoding {
-    if length < WORTH_ENCODING {
-        Encoding::Identity
-    } else {
-        encoding
-    }
+/// The encoding to use for a body of this length: small ones go as they are, unless the client
+/// refuses that.
+pub(super) fn worthwhile(accepted: Accepted, length: usize) -> Encoding {
+    accepted.choose(length >= WORTH_ENCODING)
 }
 
 /// The encoded body.
@@ -63,6 +60,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
     use super::*;
+    use actix_web::http::header::{self, HeaderMap, HeaderValue};
     use std::io::Read;
 
     #[test]
@@ -86,10 +84,10 @@ mod tests {
 
     #[test]
     fn small_bodies_go_as_they_are() {
-        assert_eq!(
-            worthwhile(Encoding::Gzip, WORTH_ENCODING - 1),
-            Encoding::Identity
-        );
-        assert_eq!(worthwhile(Encoding::Gzip, WORTH_ENCODING), Encoding::Gzip);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let chosen = |length| worthwhile(Accepted::read(&headers), length);
+        assert_eq!(chosen(WORTH_ENCODING - 1), Encoding::Identity);
+        assert_eq!(chosen(WORTH_ENCODING), Encoding::Gzip);
     }
 }

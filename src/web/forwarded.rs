@@ -58,7 +58,8 @@ pub(super) fn host<'h>(head: &'h RequestHead, trusted: &[Network]) -> Option<&'h
     }
 }
 
-fn peer_is_trusted(head: &RequestHead, trusted: &[Network]) -> bool {
+/// Whether the other end of the connection is a trusted proxy.
+pub(super) fn peer_is_trusted(head: &RequestHead, trusted: &[Network]) -> bool {
     is_trusted(head.peer_addr.map(|address| address.ip()), trusted)
 }
 

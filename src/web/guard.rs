@@ -1,12 +1,11 @@
-//! What stands around every route: limits on the request's head, the request's id, the time
-//! limit, a panic turned into a 500, the headers that every response has, the access log.
+//! What stands around every route: what is refused by its head (`limits`), the request's id, the
+//! time limit, a panic turned into a 500, the headers that every response has, the access log.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{self, Poll};
-use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
@@ -20,11 +19,10 @@ use futures_util::FutureExt;
 use super::Site;
 use super::connection::{Connection, Reception};
 use super::context::{Context, X_REQUEST_ID};
-use super::{errors, forwarded, pieces};
+use super::{errors, forwarded, limits, pieces};
 use crate::error::RequestError;
 use crate::logging::{AccessLog, AccessRecord, Headers};
 use crate::outcome::Outcome;
-use crate::settings::Server;
 
 /// Scripts and styles come from `/static` alone, nothing is inline, nobody may frame a page.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -54,7 +52,7 @@ pub async fn around(
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
         .then(|| request.take_payload());
-    let response = if let Err(error) = within_limits(request.head(), server) {
+    let response = if let Err(error) = limits::check(request.head(), server, reception) {
         request.into_response(errors::respond(&site, &context, &error))
     } else {
         request.extensions_mut().insert(context.clone());
@@ -148,61 +146,6 @@ pub(super) async fn bounded(
         Err(_elapsed) => RequestError::Timeout { limit },
     };
     errors::respond(site, context, &error)
-}
-
-/// The most time for a request's body; the rest of `request_timeout` is for the work.
-const BODY: Duration = Duration::from_secs(30);
-
-/// How long a handler waits for its request's body.
-pub(super) fn body_timeout(server: &Server) -> Duration {
-    BODY.min(server.request_timeout / 2)
-}
-
-/// Refuses a request whose head or announced body is over a limit.
-pub(super) fn within_limits(head: &RequestHead, server: &Server) -> Result<(), RequestError> {
-    let too_much = |status, message: String| Err(RequestError::Rejected { status, message });
-    // Method, target, version and the two spaces between them.
-    let line = head.method.as_str().len()
-        + head
-            .uri
-            .path_and_query()
-            .map_or(0, |target| target.as_str().len())
-        + " HTTP/1.1 ".len();
-    if line > server.limit_request_line {
-        let limit = server.limit_request_line;
-        return too_much(
-            414,
-            format!("the request line is longer than {limit} bytes"),
-        );
-    }
-    let headers = &head.headers;
-    if headers.len() > server.limit_request_fields {
-        let limit = server.limit_request_fields;
-        return too_much(
-            431,
-            format!("the request has more than {limit} header fields"),
-        );
-    }
-    for (name, value) in headers {
-        if name.as_str().len() + ": ".len() + value.len() > server.limit_request_field_size {
-            let limit = server.limit_request_field_size;
-            return too_much(
-                431,
-                format!("the header field {name} is longer than {limit} bytes"),
-            );
-        }
-    }
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    if length.and_then(|text| text.parse().ok()) > Some(server.limit_request_body) {
-        let limit = server.limit_request_body;
-        return too_much(
-            413,
-            format!("the request's body is longer than {limit} bytes"),
-        );
-    }
-    Ok(())
 }
 
 /// The headers that every response has.

@@ -3,21 +3,21 @@
 //! copies are needed.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use super::Site;
+use super::context::Context;
 use super::negotiate::Format;
+use super::{Site, body};
 
 /// `GET /healthz`: 200 while the process serves.
-pub(super) async fn healthz(_: HttpRequest, _: web::Data<Site>) -> HttpResponse {
-    response(StatusCode::OK, &json!({ "ok": true }))
+pub(super) async fn healthz(request: HttpRequest, _: web::Data<Site>) -> HttpResponse {
+    response(&request, StatusCode::OK, &json!({ "ok": true }))
 }
 
 /// `GET /readyz`: 503 while draining, else 200; the body says from memory how database and Redis
 /// were when they were last asked.
-pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let draining = site.is_draining();
     let status = if draining {
         StatusCode::SERVICE_UNAVAILABLE
@@ -34,6 +34,7 @@ pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpRespons
         Some(state) => word(state.up),
     };
     response(
+        &request,
         status,
         &json!({
             "ok": !draining,
@@ -44,9 +45,7 @@ pub(super) async fn readyz(_: HttpRequest, site: web::Data<Site>) -> HttpRespons
     )
 }
 
-fn response(status: StatusCode, body: &serde_json::Value) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((header::CONTENT_TYPE, Format::Json.content_type()))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(body.to_string())
+fn response(request: &HttpRequest, status: StatusCode, body: &serde_json::Value) -> HttpResponse {
+    let context = Context::from(request);
+    body::unkept(status, Format::Json, body.to_string().into(), &context)
 }

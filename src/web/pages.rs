@@ -6,12 +6,13 @@ use std::time::Duration;
 use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use percent_encoding::percent_decode_str;
 use serde_json::value::RawValue;
 
 use super::access::{AccessRule, Admission};
 use super::context::Context;
 use super::negotiate::{self, Format};
+use super::parameters::{pairs, require_utf8, without_tracking};
+use super::wanted::Wanted;
 use super::{Site, body, data, errors, pieces};
 use crate::app::format;
 use crate::cache::Reply;
@@ -45,8 +46,10 @@ pub(super) async fn home(
         Ok((query, _)) => query,
         Err(error) => return errors::respond(site, context, &error),
     };
-    let outcome = ask(site, query, query_string, &pairs(query_string)).await;
-    let shown = outcome.and_then(|reply| Ok((outline(site, query, &reply)?, reply)));
+    let query_string = without_tracking(query, query_string);
+    let given = pairs(&query_string);
+    let outcome = ask(site, query, &query_string, &given).await;
+    let shown = outcome.and_then(|reply| Ok((outline(site, query, &given, &reply)?, reply)));
     match shown {
         Ok((outline, reply)) => {
             // One measurement, so that the page does not name two times for one response.
@@ -64,7 +67,7 @@ pub(super) async fn home(
             let page = view::Home {
                 elapsed: context.started.elapsed(),
                 failure: Some(said.failure(context)),
-                ..bare_home(site, query)
+                ..bare_home(site, query, &given)
             };
             let markup = view::home(&site.frame(), &page);
             let mut response = body::page(said.status, markup, context);
@@ -88,11 +91,16 @@ async fn find<'s>(
 }
 
 /// The home page without an answer.
-fn bare_home<'p>(site: &'p Site, query: &'p Query) -> view::Home<'p> {
+fn bare_home<'p>(
+    site: &'p Site,
+    query: &'p Query,
+    given: &'p [(String, String)],
+) -> view::Home<'p> {
     let shows_host = site.app.settings.server.show_host;
     view::Home {
         query: site.info(query),
         host: shows_host.then(|| site.app.db.host()),
+        given,
         sections: Vec::new(),
         provenance: None,
         elapsed: Duration::ZERO,
@@ -100,19 +108,31 @@ fn bare_home<'p>(site: &'p Site, query: &'p Query) -> view::Home<'p> {
     }
 }
 
-/// The home page but for its times: made on first use, then kept with the entry.
-fn outline(site: &Site, query: &Query, reply: &Reply) -> Result<view::Outline, RequestError> {
+/// The home page but for its times: made on first use, then kept with the entry. The links of a
+/// page with parameters repeat them as they were written, so its outline is not kept: one entry
+/// answers several ways to write them.
+fn outline(
+    site: &Site,
+    query: &Query,
+    given: &[(String, String)],
+    reply: &Reply,
+) -> Result<view::Outline, RequestError> {
     let entry = &reply.entry;
-    if let Some(kept) = entry.kept(data::OUTLINE) {
+    if given.is_empty()
+        && let Some(kept) = entry.kept(data::OUTLINE)
+    {
         return Ok(view::Outline::from_bytes(kept));
     }
     let page = view::Home {
         sections: first_row(reply)?,
         // Which one does not matter here, only that there is one.
         provenance: Some(provenance(reply, Duration::ZERO)),
-        ..bare_home(site, query)
+        ..bare_home(site, query, given)
     };
     let made = view::Outline::of(&site.frame(), &page);
+    if !given.is_empty() {
+        return Ok(made);
+    }
     let kept = entry.variant(data::OUTLINE, |_| made.into_bytes());
     Ok(view::Outline::from_bytes(kept))
 }
@@ -183,13 +203,20 @@ pub(super) async fn query(
         Err(error) => return errors::respond(site, context, &error),
     };
     let format = suffix.unwrap_or(context.format);
-    let given = pairs(query_string);
-    let outcome = ask(site, query, query_string, &given).await;
     if format == Format::Html {
-        return page(site, context, query, &given, query_string, outcome);
+        let query_string = without_tracking(query, query_string);
+        let given = pairs(&query_string);
+        let outcome = ask(site, query, &query_string, &given).await;
+        return page(site, context, query, &given, outcome);
     }
-    outcome
-        .and_then(|reply| data::respond(site, context, query, &reply, format, admission))
+    let mut given = pairs(query_string);
+    let wanted = match Wanted::read(query, format, &mut given) {
+        Ok(wanted) => wanted,
+        Err(error) => return errors::respond(site, context, &error),
+    };
+    ask(site, query, query_string, &given)
+        .await
+        .and_then(|reply| data::respond(site, context, query, &reply, wanted, admission))
         .unwrap_or_else(|error| errors::respond(site, context, &error))
 }
 
@@ -199,7 +226,6 @@ fn page(
     context: &Context,
     query: &Query,
     given: &[(String, String)],
-    query_string: &str,
     outcome: Result<Reply, RequestError>,
 ) -> HttpResponse {
     let shown = outcome.and_then(|reply| {
@@ -212,7 +238,6 @@ fn page(
         table: None,
         provenance: None,
         failure: None,
-        query_string,
     };
     match shown {
         Ok((table, reply)) => {
@@ -246,27 +271,6 @@ async fn ask(
     require_utf8(query_string)?;
     let arguments = query.arguments(given)?;
     site.app.answer(query, arguments).await
-}
-
-/// What is not UTF-8 would be decoded to replacement characters: other bytes than were sent, and
-/// the same for different ones.
-pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
-    let broken = query_string
-        .split('&')
-        .find(|pair| percent_decode_str(pair).decode_utf8().is_err());
-    let Some(pair) = broken else { return Ok(()) };
-    let name = pairs(pair).pop().unwrap_or_default().0;
-    Err(RequestError::BadParameter(format!(
-        "parameter `{}`: is not UTF-8",
-        name.escape_debug()
-    )))
-}
-
-/// The names and values of a query string, in order, repeated ones too.
-pub(super) fn pairs(query_string: &str) -> Vec<(String, String)> {
-    url::form_urlencoded::parse(query_string.as_bytes())
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect()
 }
 
 /// The columns of the first row, each with its value; none where there is no row.

@@ -12,7 +12,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
-use url::form_urlencoded::Serializer;
 
 use super::action::{self, Given, Refusal, members};
 use super::context::Context;
@@ -22,6 +21,7 @@ use crate::app::PurgeDone;
 use crate::cache::{PurgeKind, Reach};
 use crate::error::RequestError;
 use crate::query::Query;
+use crate::view;
 
 #[derive(Debug, Clone, Copy)]
 enum Action {
@@ -182,13 +182,8 @@ fn names_pages(headers: &HeaderMap) -> bool {
 
 /// To the page of what it was done to.
 fn to_page(query: &Query, given: &[(String, String)]) -> HttpResponse {
-    let mut location = format!("/q/{}", query.name);
-    if !given.is_empty() {
-        let pairs = Serializer::new(String::new()).extend_pairs(given).finish();
-        location = format!("{location}?{pairs}");
-    }
     HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, location))
+        .insert_header((header::LOCATION, view::address(&query.name, None, given)))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish()
 }

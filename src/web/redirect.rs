@@ -8,7 +8,7 @@ use actix_web::http::header;
 
 use super::connection::Manner;
 use super::context::Context;
-use super::{Site, errors, forwarded, guard};
+use super::{Site, errors, forwarded, limits};
 use crate::error::RequestError;
 use crate::settings::Network;
 
@@ -33,7 +33,7 @@ impl Redirect {
     /// The answer: 308, which keeps method and body, or 400 where nobody knows which host is meant.
     pub(super) fn answer(self, site: &Site, context: &Context, head: &RequestHead) -> HttpResponse {
         let server = &site.app.settings.server;
-        let found = guard::within_limits(head, server).and_then(|()| {
+        let found = limits::within_limits(head, server).and_then(|()| {
             let host = forwarded::host(head, &server.forwarded_allow_ips);
             let target = head.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());

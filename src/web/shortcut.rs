@@ -17,7 +17,7 @@ use actix_web::{Error, web};
 use super::connection::{Audience, Connection, Reception};
 use super::context::Context;
 use super::redirect::Redirect;
-use super::{Site, errors, guard, pages, pieces};
+use super::{Site, errors, guard, limits, pages, pieces};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, Error>>>>;
 
@@ -114,7 +114,7 @@ async fn answer(
     let query_string = head.uri.query().unwrap_or_default();
     let mut response = if let Some(redirect) = redirect {
         redirect.answer(&site, &context, head)
-    } else if let Err(error) = guard::within_limits(head, server) {
+    } else if let Err(error) = limits::check(head, server, reception) {
         errors::respond(&site, &context, &error)
     } else if let Some(Plain::Query(name)) = Plain::of(head) {
         let handler = pages::query(&site, head, &context, name, query_string);

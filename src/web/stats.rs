@@ -8,6 +8,7 @@ use url::form_urlencoded;
 
 use super::context::Context;
 use super::negotiate::Format;
+use super::parameters::is_tracking;
 use super::{Site, body, errors};
 use crate::app::Stand;
 use crate::error::RequestError;
@@ -34,10 +35,13 @@ impl Asked {
     ///
     /// # Errors
     /// What is unknown or given twice, with what is known.
-    fn read(request: &HttpRequest) -> Result<Asked, RequestError> {
+    fn read(request: &HttpRequest, format: Format) -> Result<Asked, RequestError> {
         let mut asked = Asked::default();
         let mut seen = Vec::new();
         for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+            if format == Format::Html && is_tracking(&name) {
+                continue;
+            }
             if seen.contains(&name) {
                 return Err(bad(format!("{name} is given twice")));
             }
@@ -105,7 +109,7 @@ async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> H
             let [_, known @ ..] = Format::OF_STATS.map(|form| format!("/stats.{}", form.suffix()));
             bad(format!("known are /stats, {}", known.join(", ")))
         })?;
-        let asked = Asked::read(request)?;
+        let asked = Asked::read(request, format)?;
         render(site, asked, format, &context)
     };
     let mut response = match answer.await {

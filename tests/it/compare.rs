@@ -162,7 +162,7 @@ fn who_may_not_compare_learns_nothing_and_has_nothing_run() {
             let answer = unslow.request("POST", path, &[strange]);
             assert_refused(&answer, 403, &["another site"]);
         }
-        for stranger in [("Host", "unslow.example"), ("X-Forwarded-For", "192.0.2.1")] {
+        for stranger in [("X-Real-IP", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.1")] {
             let answer = unslow.request("POST", path, &[stranger]);
             assert_refused(&answer, 401, &["[admin] token_file"]);
             let unknown = path.replace("dice", "dcie");
@@ -189,7 +189,7 @@ fn who_may_not_compare_learns_nothing_and_has_nothing_run() {
     }
     assert_eq!(unslow.numbers("dice")["loads"], 0);
     let token = ("Authorization", "Bearer s3cret");
-    let far = [("Host", "unslow.example"), token];
+    let far = [("X-Forwarded-For", "192.0.2.1"), token];
     let answer = unslow.request("POST", "/q/dice/compare/database?sides=6", &far);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(post(&unslow, "/q/dice/compare/lightning").status, 404);

@@ -144,7 +144,7 @@ fn stop_now_does_not_wait_for_one_not_even_while_it_drains() {
     let daemon = Daemon::start(&format!("{patient}[demo]\ndelay = 1h\n"));
     let mut client = TcpStream::connect(daemon.address).unwrap();
     client
-        .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"GET /q/version.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     until("it loads", || is_loading(&daemon));
     let pid = daemon.pid();

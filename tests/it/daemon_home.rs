@@ -118,7 +118,7 @@ pub(crate) fn text(output: &Output) -> String {
 
 /// Whether `/healthz` answers 200 at this address: `HOST:PORT` or a path.
 pub(crate) fn answers(address: &str) -> bool {
-    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut answer = String::new();
     let asked = if address.starts_with('/') {
         let connect = |short: &Path| UnixStream::connect(short);

@@ -75,7 +75,8 @@ fn a_trusted_proxys_word_decides_who_the_client_is() {
 #[test]
 fn a_stranger_is_not_believed() {
     let proxied = Proxied::start(&["--forwarded-allow-ips", "192.0.2.1"]);
-    assert_eq!(proxied.over_tcp(FAR, &[ALLOWED]), 403);
+    // It does not come from this machine's own names either.
+    assert_eq!(proxied.over_tcp(FAR, &[ALLOWED]), 421);
     assert_eq!(proxied.over_tcp("localhost", &[ALLOWED]), 403);
     assert_eq!(
         proxied.over_tcp("localhost", &[]),
@@ -83,7 +84,8 @@ fn a_stranger_is_not_believed() {
         "it is this machine"
     );
     let nobody = Proxied::start(&["--forwarded-allow-ips", ""]);
-    assert_eq!(nobody.over_tcp(FAR, &[ALLOWED]), 403);
+    assert_eq!(nobody.over_tcp(FAR, &[ALLOWED]), 421);
+    assert_eq!(nobody.over_tcp("localhost", &[ALLOWED]), 403);
 }
 
 #[test]

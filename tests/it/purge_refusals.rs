@@ -133,7 +133,7 @@ fn who_may_not_where_it_is_not_and_how_it_is_not_done() {
             let answer = unslow.request("POST", &path, &[known, strange]);
             assert_refused(&answer, 403, &["another site"]);
         }
-        let far = ("Host", "unslow.example");
+        let far = ("X-Forwarded-For", "192.0.2.1");
         let answer = unslow.request("POST", &path, &[far]);
         assert_refused(&answer, 401, &["[admin] token_file", "[stats] allow"]);
         assert!(answer.headers.contains_key("www-authenticate"));
@@ -169,9 +169,10 @@ fn who_has_the_right_is_served_and_a_browser_is_sent_to_the_page() {
     for headers in [
         &[own, ("Sec-Fetch-Site", "same-origin")][..],
         &[("Sec-Fetch-Site", "none")],
-        &[("Host", "unslow.example"), token],
+        &[("X-Forwarded-For", "192.0.2.1"), token],
         &[
             ("Host", "unslow.example"),
+            ("X-Forwarded-For", "192.0.2.1"),
             token,
             ("Origin", "https://unslow.example"),
         ],

@@ -21,7 +21,7 @@ pub(crate) struct Kind {
 
 pub(crate) const HEAD: Kind = Kind {
     name: "head",
-    begin: "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+    begin: "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
     drip: b'x',
 };
 pub(crate) const BODY: Kind = Kind {
@@ -102,7 +102,7 @@ fn a_head_and_a_body_that_drip_are_408_by_name() {
 fn a_second_head_on_a_connection_has_no_more_time_than_the_first() {
     let unslow = Unslow::start(&["--request-timeout", "1s", "--keep-alive", "1h"]);
     let mut stream = unslow.connect();
-    let whole = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     // In one packet, and in two.
     let second = HEAD.begin.as_bytes();
     for part in [&whole[..], second] {
@@ -128,7 +128,7 @@ fn an_idle_connection_keeps_its_keep_alive_however_short_a_head_may_be() {
     for _ in 0..2 {
         stream.set_nonblocking(false).unwrap();
         stream
-            .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .unwrap();
         let mut head = [0; 12];
         stream.read_exact(&mut head).unwrap();

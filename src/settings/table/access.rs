@@ -6,7 +6,13 @@ use crate::flags::Flag;
 use crate::settings::values as v;
 use crate::settings::{bind, files, origins};
 
-pub(super) const ROWS: [Setting; 6] = [
+pub(super) const ROWS: [Setting; 7] = [
+    setting(
+        "server",
+        "allowed_hosts",
+        "Names that loopback listeners answer to, besides localhost and loopback addresses",
+        |d, g| set(&mut d.server.allowed_hosts, origins::hosts(g)),
+    ),
     setting(
         "server",
         "cors_origins",

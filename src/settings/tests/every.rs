@@ -15,6 +15,7 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
             ["10.0.0.0/8", "*", "::1, 1.2.3.4"]
         }
         ("server", "max_unsent") => ["1MiB", "1GiB", "32MiB"],
+        ("server", "allowed_hosts") => ["a.example", "b, C.example.", "[::1]"],
         ("server", "debug") => ["yes", "false", "true"],
         ("server", "show_host") => ["off", "true", "false"],
         ("server", "limit_request_line" | "limit_request_field_size") => ["4KiB", "5000", "8KiB"],

@@ -117,6 +117,11 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
 
 /// The address of the page as it would be with these. What is usual is not written.
 fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
+    address_as("/stats", window, sort, refresh)
+}
+
+/// Returns the same of the page's numbers in another form, at `path`.
+fn address_as(path: &str, window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
     let mut pairs = Vec::new();
     if window != Window::default() {
         pairs.push(format!("window={}", window.name()));
@@ -128,9 +133,9 @@ fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
         pairs.push(format!("refresh={seconds}"));
     }
     if pairs.is_empty() {
-        "/stats".to_owned()
+        path.to_owned()
     } else {
-        format!("/stats?{}", pairs.join("&"))
+        format!("{path}?{}", pairs.join("&"))
     }
 }
 
@@ -163,9 +168,9 @@ fn controls(page: &StatsPage<'_>) -> Markup {
                 }
             }
             span.formats {
-                a href="/stats.json" { "JSON" } " "
-                a href="/stats.csv" { "CSV" } " "
-                a href="/stats.txt" { "Text" } " "
+                @for (suffix, words) in [("json", "JSON"), ("csv", "CSV"), ("txt", "Text")] {
+                    a href=(address_as(&format!("/stats.{suffix}"), window, sort, None)) { (words) } " "
+                }
                 a href="/metrics" { "Metrics" }
             }
         }

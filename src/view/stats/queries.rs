@@ -76,7 +76,7 @@ fn query(row: &QuerySnapshot, here: Here) -> Markup {
         tr id={ "q-" (row.query) } {
             th scope="row" {
                 @if row.removed { (row.query) " (removed)" }
-                @else if here.has_queries() { a href={ "/q/" (row.query) } { (row.query) } }
+                @else if here.has_queries() { a href=(super::super::address(&row.query, None, &[])) { (row.query) } }
                 @else { (row.query) }
             }
             (cells(&Row::One(row)))

@@ -79,7 +79,9 @@ fn links_to_other_formats_keep_the_parameters() {
     for suffix in ["json", "csv", "ndjson"] {
         has(
             "query-rows",
-            &[&format!("/q/revenue.{suffix}?region=any&amp;top=7\"")],
+            &[&format!(
+                "/q/revenue.{suffix}?region=mars+%26+co&amp;top=7\""
+            )],
         );
     }
 }

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use crate::error::RequestError;
 
 /// Headers that a proxy adds: whoever sends one is not simply on this machine.
-const FORWARDING: [&str; 6] = [
+pub(in crate::web) const FORWARDING: [&str; 6] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",

@@ -27,7 +27,7 @@ impl Errors {
 }
 
 /// Each error there is, with what it means.
-const ERRORS: [(u16, &str); 14] = [
+const ERRORS: [(u16, &str); 15] = [
     (
         400,
         "A parameter is unknown, repeated, missing or not what it has to be; the message names it.",
@@ -43,6 +43,10 @@ const ERRORS: [(u16, &str); 14] = [
     (413, "The request's body is too long."),
     (414, "The address is too long."),
     (415, "The request's body is not a form."),
+    (
+        421,
+        "It came over loopback and asks for a host that is not answered there.",
+    ),
     (429, "Too many wrong tokens came from this address."),
     (431, "There are too many header fields, or one is too long."),
     (500, "A fault of this program, or of the query's file."),
@@ -54,7 +58,7 @@ const ERRORS: [(u16, &str); 14] = [
 ];
 
 /// What any request may be refused with, whatever it asks for.
-const ALWAYS: [u16; 5] = [413, 414, 431, 500, 504];
+const ALWAYS: [u16; 6] = [413, 414, 421, 431, 500, 504];
 
 /// `{"$ref": …}` to a component.
 pub(super) fn component(kind: &str, name: &str) -> Value {
@@ -110,7 +114,8 @@ pub(super) fn response(
 }
 
 /// What the answers with data, and those that may be data, carry.
-const OF_DATA: [&str; 7] = [
+const OF_DATA: [&str; 8] = [
+    "Unslow-Truncated",
     "Cache-Status",
     "Age",
     "ETag",
@@ -119,7 +124,8 @@ const OF_DATA: [&str; 7] = [
     "Server-Timing",
     "X-Request-Id",
 ];
-const MAYBE_OF_DATA: [&str; 7] = [
+const MAYBE_OF_DATA: [&str; 8] = [
+    "Unslow-Truncated",
     "Cache-Status",
     "Age-OfData",
     "ETag-OfData",
@@ -234,7 +240,13 @@ pub(super) fn headers() -> Value {
             "Cache-Control",
             true,
             text(),
-            "How long others may keep it.",
+            "How long others may keep it: max-age is the whole life of the copy, from which a receiver subtracts Age, and 0 where it is stale already.",
+        ),
+        (
+            "Unslow-Truncated",
+            false,
+            json!({ "const": "true" }),
+            "There where the result had more rows than are sent.",
         ),
         ("Vary", true, text(), "What of the request it depends on."),
         (

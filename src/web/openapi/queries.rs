@@ -9,6 +9,7 @@ use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
 use crate::settings::duration_text;
 use crate::web::negotiate::Format;
+use crate::web::wanted;
 
 /// Adds the paths of a query, and what they share to the components.
 pub(super) fn add(
@@ -48,6 +49,10 @@ pub(super) fn add(
     ] {
         let suffix = format.suffix();
         let good = ("200", component("responses", response));
+        let mut taken = taken.clone();
+        if wanted::is_read(query, format) {
+            taken.push(component("parameters", "Meta"));
+        }
         let mut data = json!({
             "operationId": format!("{suffix}_{}", query.name),
             "tags": [query.name],

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::document::{About, Rule};
+use crate::web::wanted::META;
 
 /// `components/schemas`, before those of the queries are added. Members that are not listed may
 /// come.
@@ -139,9 +140,18 @@ pub(super) fn parameters() -> Map<String, Value> {
         "description": "The ETag of what the client has: 304 where that is still the answer.",
         "schema": { "type": "string" },
     });
-    [("If-None-Match".to_owned(), if_none_match)]
-        .into_iter()
-        .collect()
+    let meta = json!({
+        "name": META,
+        "in": "query",
+        "description": "1 for a last line that says whether rows were cut off: `{\"truncated\":false}`.",
+        "schema": { "type": "string", "enum": ["0", "1"], "default": "0" },
+    });
+    [
+        ("If-None-Match".to_owned(), if_none_match),
+        ("Meta".to_owned(), meta),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Two ways to bring a token: by itself, and as a password, for which browsers ask.

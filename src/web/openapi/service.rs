@@ -115,6 +115,7 @@ fn home_page(query: &Query, about: &About<'_>) -> Value {
     let page = response(
         "The page.",
         &[
+            "Unslow-Truncated",
             "Cache-Status",
             "Cache-Control",
             "Vary",

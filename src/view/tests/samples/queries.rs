@@ -43,6 +43,7 @@ impl World<'_> {
             let page = Home {
                 query: info,
                 host: Some(&host),
+                given: &[],
                 sections: vec![
                     ("database_version".to_owned(), Cell::Text(version.clone())),
                     (text("not_known"), Cell::Null),
@@ -60,6 +61,7 @@ impl World<'_> {
         let page = Home {
             query: info,
             host: Some(&host),
+            given: &[],
             sections: Vec::new(),
             provenance: None,
             elapsed: Duration::from_micros(2_002_310),
@@ -92,17 +94,15 @@ impl World<'_> {
         let text = self.text;
         let id = text("b7c1f0e2a94d");
         let given = vec![
-            ("region".to_owned(), text("mars")),
+            ("region".to_owned(), text("mars & co")),
             ("top".to_owned(), text("7")),
         ];
-        let query_string = text("?region=any&top=7");
         let page = |table: Option<Table>, outcome: Option<Outcome>, failure| QueryPage {
             query: self.info(),
             given: &given,
             table,
             provenance: outcome.map(answer),
             failure,
-            query_string: &query_string,
         };
         let mut draw = |name: &str, page: QueryPage<'_>| {
             pages.push((format!("query-{name}"), query(&frame, &page)));

@@ -1,0 +1,68 @@
+//! How long others may keep an answer: `Cache-Control` and `Age` (RFC 9111). A receiver subtracts
+//! the age from the life, so that the two are made together: the difference is never more than the
+//! time that is left, and less by under a second.
+
+use std::time::Duration;
+
+use actix_web::http::header::HeaderValue;
+
+use super::access::Admission;
+use super::line::Line;
+use crate::cache::Reply;
+use crate::outcome::{BypassReason, Outcome};
+
+/// Returns `Cache-Control`: the whole life of a fresh copy, and the window behind it in which a
+/// receiver may serve it while it asks again. A stale copy has no life left, whatever its age. What
+/// the cache itself passes by, nobody else may keep; what is for one client, only that one.
+pub(super) fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
+    if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
+        return HeaderValue::from_static("no-store");
+    }
+    let mut line = Line::new();
+    if admission == Admission::Personal {
+        line.text("private, ");
+    }
+    line.text("max-age=").number(life(reply));
+    let window = window(reply);
+    if window > 0 {
+        line.text(", stale-while-revalidate=").number(window);
+    }
+    line.value()
+}
+
+/// Returns `Age` in seconds. The part of a second that [`life`] cuts off is taken off here too.
+pub(super) fn age(reply: &Reply) -> u64 {
+    if is_stale(reply) {
+        return reply.age.as_secs();
+    }
+    let cut_off = reply.ttl.saturating_sub(Duration::from_secs(life(reply)));
+    let age = reply.age.saturating_sub(cut_off);
+    age.as_secs() + u64::from(age.subsec_nanos() > 0)
+}
+
+/// The life of the copy in whole seconds.
+fn life(reply: &Reply) -> u64 {
+    if is_stale(reply) {
+        0
+    } else {
+        reply.ttl.as_secs()
+    }
+}
+
+/// How long past its life a receiver may serve it, in whole seconds. Of a stale copy, what is left
+/// of that, counted from its beginning as receivers count.
+fn window(reply: &Reply) -> u64 {
+    let window = reply.policy.stale_while_revalidate;
+    if !is_stale(reply) {
+        return window.as_secs();
+    }
+    let left = (reply.ttl + window).saturating_sub(reply.age).min(window);
+    match left.as_secs() {
+        0 => 0,
+        left => age(reply) + left,
+    }
+}
+
+fn is_stale(reply: &Reply) -> bool {
+    matches!(reply.outcome, Outcome::Stale(_))
+}
