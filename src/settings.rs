@@ -18,6 +18,7 @@ mod process;
 mod restart;
 mod room;
 mod service_links;
+mod surroundings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use origin::{Origin, Source};
 pub use pidfile::{PidfilePlace, pidfile_place};
 pub use process::Process;
 pub use restart::{keep_restart_only, restart_only};
+pub use surroundings::Surroundings;
 pub use table::{flags, readme_table};
 pub use types::*;
 pub use units::{LONGEST_DURATION, duration_text, parse_duration};
@@ -77,41 +79,6 @@ pub struct Shown {
     pub text: Option<String>,
     /// Where it came from.
     pub origin: Origin,
-}
-
-/// What settings depend on besides the flags, gathered so that nothing else looks there.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The folder that relative paths in flags and environment start from.
-    pub working_folder: PathBuf,
-    /// The environment.
-    pub environment: Vec<(String, String)>,
-}
-
-impl Surroundings {
-    /// Those of this process. Variables that are not UTF-8 are left out, unless they are ours.
-    pub fn of_process() -> Result<Surroundings, StartupError> {
-        let working_folder = std::env::current_dir().map_err(|error| {
-            StartupError::new(format!("the working directory cannot be used: {error}"))
-                .remedy("start unslow in a folder that exists")
-        })?;
-        let mut environment = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            match value.into_string() {
-                Ok(value) => environment.push((name, value)),
-                Err(_) if name.starts_with("UNSLOW_") => {
-                    let error = StartupError::new("is not UTF-8").at(format!("environment {name}"));
-                    return Err(error.remedy("write it in UTF-8"));
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(Surroundings {
-            working_folder,
-            environment,
-        })
-    }
 }
 
 /// Reads and checks all settings of this process.

@@ -1,0 +1,79 @@
+//! Every fault to survive and every promise of security, each with the tests that cover it. It owns
+//! the table alone; a test here holds that each named test exists.
+//!
+//! | Fault or promise | Tests |
+//! |---|---|
+//! | Redis hangs | `no_request_is_lost_while_redis_hangs`, `soak_a_hanging_redis_costs_a_request_no_more_than_its_deadline` |
+//! | Redis dies, comes back empty | `no_request_is_lost_when_redis_is_killed_and_comes_back_empty`, `a_redis_that_comes_back_empty_is_no_mass_miss` |
+//! | Redis refuses or swallows packets | `a_redis_that_swallows_packets_costs_its_deadline_only`, `a_closed_port_and_one_that_swallows_packets_still_give_answers` |
+//! | Redis slow, torn reply | `replies_in_pieces_cut_off_or_of_another_kind_give_no_wrong_body` |
+//! | Redis full | `no_request_is_lost_while_redis_is_full`, `a_full_redis_serves_what_it_has_and_its_refusals_are_counted` |
+//! | Redis demoted, loading, paused, wrong password, at `maxclients` | `no_request_is_lost_while_redis_is_a_replica`, `a_redis_that_loads_its_data_is_passed_by_until_it_has_it`, `a_paused_redis_is_passed_by_until_it_goes_on`, `no_request_is_lost_while_redis_wants_a_password`, `a_redis_without_room_for_clients_is_passed_by_until_there_is` |
+//! | Redis busy with a script | `a_redis_that_is_busy_with_a_script_is_passed_by_until_the_script_is_killed` |
+//! | Certificates run out | `an_expired_certificate_of_the_database_is_named_and_copies_are_served_until_it_is_renewed`, `an_expired_certificate_of_redis_costs_the_shared_tier_alone_until_it_is_renewed`, `an_expired_certificate_is_served_and_said` |
+//! | PostgreSQL restarts, hangs, is full | `a_database_that_restarts_under_load_costs_no_wrong_body_and_heals`, `while_the_database_hangs_hits_are_served_and_cold_keys_refused_until_it_goes_on`, `soak_a_database_that_hangs_costs_a_cold_key_two_seconds_and_a_hit_nothing`, `a_full_server_is_up_and_every_load_tries` |
+//! | PostgreSQL fails over; its name leads elsewhere | `a_name_that_moves_to_the_promoted_standby_is_followed_and_no_copy_is_lost` |
+//! | Slow query, lock wait | `a_statement_over_its_limit_is_a_timeout_and_runs_no_longer`, `a_lock_elsewhere_is_504_or_a_stale_copy_and_leaves_nothing_running` |
+//! | PgBouncer in transaction mode | `thirty_two_clients_over_three_connections_get_their_own_rows`, `nothing_is_left_on_the_connections_of_a_pooler` |
+//! | Huge result | `a_huge_result_stops_at_the_bound_with_memory_flat`, `a_result_over_every_bound_is_503_with_memory_flat` |
+//! | SQLite busy, runaway statement, damaged file | `a_file_that_somebody_has_locked_is_503_until_it_is_free`, `a_statement_without_an_end_is_504_and_ends`, `a_damaged_file_is_503_for_cold_keys_and_heals_with_the_file` |
+//! | Lease holder killed, or stopped past its lease and woken | `when_the_holder_of_the_lease_dies_one_of_those_who_wait_loads`, `a_holder_that_slept_past_its_lease_stores_nothing` |
+//! | 1,000 clients on one cold key; on a failing one; on an uncacheable one | `a_thousand_clients_on_a_cold_key_are_one_load_in_the_fleet`, `a_crowd_on_a_failing_key_is_one_load_and_on_an_uncached_query_stays_within_the_pool` |
+//! | Client leaves in mid-load | `a_client_that_leaves_takes_nothing_with_it_and_its_load_is_stored` |
+//! | Foreign, damaged, oversized value in Redis | `envelopes_that_are_not_ours_are_counted_and_overwritten_with_memory_flat`, `no_flipped_bit_of_an_envelope_gives_another_body`, `values_that_are_not_ours_are_misses_and_are_overwritten` |
+//! | Clock jumps | `the_rules_hold_whatever_happens` |
+//! | 10,000 keys of one age | `ten_thousand_keys_that_expire_together_stay_within_the_pool_and_nobody_is_refused`, `jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone` |
+//! | Log disk full | `a_full_disk_stops_nothing_and_is_counted`, `a_stuck_disk_costs_lines_and_not_time` |
+//! | Descriptors exhausted, 10,000 slow clients | `few_descriptors_bound_the_connections_and_good_clients_get_their_turn`, `soak_ten_thousand_slow_clients_leave_the_good_ones_their_answers` |
+//! | Panic in a handler | `a_handler_that_panics_is_a_500_with_every_header_and_serving_goes_on` |
+//! | TERM, HUP, USR2 under load | `reloads_upgrades_and_scaling_lose_no_request` |
+//! | What one query leaves on its connection | `no_setting_that_a_query_can_set_outlives_it`, `nothing_else_that_a_query_leaves_reaches_the_next` |
+//! | Clients that do not read | `answers_that_nobody_reads_stay_within_their_budget_and_are_given_back`, `clients_that_do_not_read_are_given_up_and_cost_little_memory` |
+//! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not` |
+//! | A statement that catches its cancellation | `a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_the_pool_has`, `a_backend_that_nothing_ends_counts_as_taken_until_it_is_gone` |
+//! | An instance that Redis does not reach | `an_instance_cut_off_from_redis_calls_nothing_fresh_that_was_purged_elsewhere` |
+//! | Each of them after the other | `soak_no_fault_makes_an_answer_wrong_or_lost` |
+//! | SQL only from files, typed binds, reads | `no_parameter_of_any_type_becomes_sql` |
+//! | No poisoning by what is not in the key | `what_is_not_part_of_the_key_cannot_poison_an_entry` |
+//! | No deception by an address | `unknown_addresses_are_404_and_suggest_the_nearest_query` |
+//! | Headers on every response | `every_response_has_the_security_headers_and_an_id` |
+//! | XSS | `no_value_name_title_or_parameter_becomes_markup` |
+//! | Forwarded headers | `a_stranger_is_not_believed`, `a_trusted_proxys_word_decides_who_the_client_is` |
+//! | Request smuggling | `ambiguous_requests_are_refused` |
+//! | Secrets | `a_password_is_shown_nowhere`, `no_secret_value_or_address_is_shown_or_logged` |
+//! | Log injection | `a_log_line_is_one_line_whatever_a_request_holds` |
+
+use std::fs;
+use std::path::Path;
+
+/// Adds the names of all functions in the files below a folder.
+fn collect_functions(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect_functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_table_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    collect_functions(&root.join("tests/it"), &mut code);
+    collect_functions(&root.join("src"), &mut code);
+    let rows = include_str!("faults_table.rs")
+        .lines()
+        .filter(|line| line.starts_with("//! | ") && line.contains("| `"));
+    let mut named = 0;
+    for row in rows {
+        let (_, tests) = row.rsplit_once("| `").unwrap();
+        for name in tests.trim_end_matches("` |").split("`, `") {
+            assert!(code.contains(&format!("fn {name}()")), "no test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 50, "{named}");
+}
