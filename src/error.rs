@@ -5,6 +5,7 @@
 //! put into messages is in `words`.
 
 pub(crate) mod advice;
+pub(crate) mod refused_value;
 pub(crate) mod words;
 
 use std::fmt;
@@ -114,6 +115,16 @@ pub enum RequestError {
         /// The database's own words.
         detail: Arc<str>,
     },
+    /// The database refused a value that the client sent (SQLSTATE class 22 and the like).
+    #[error("{}", refused_value::sentence(.parameter.as_deref(), sqlstate))]
+    RefusedValue {
+        /// The parameter, where it can be told.
+        parameter: Option<String>,
+        /// The database's code for the error.
+        sqlstate: String,
+        /// The database's own words, which may hold the value.
+        detail: Arc<str>,
+    },
     /// The database cannot be reached, is full, or does not let us in.
     #[error("the database is unavailable: {detail}")]
     Unavailable {
@@ -169,7 +180,7 @@ impl RequestError {
     /// The HTTP status of the answer.
     pub fn status(&self) -> u16 {
         match self {
-            RequestError::BadParameter(_) => 400,
+            RequestError::BadParameter(_) | RequestError::RefusedValue { .. } => 400,
             RequestError::UnknownQuery(_) => 404,
             RequestError::Rejected { status, .. } => *status,
             RequestError::TooManyGuesses { .. } => 429,
@@ -196,6 +207,8 @@ impl RequestError {
             | RequestError::TooManyGuesses { .. }
             | RequestError::BadQuery { .. }
             | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
+            RequestError::RefusedValue { detail, .. } if debug => format!("{self}: {detail}"),
+            RequestError::RefusedValue { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
@@ -219,6 +232,12 @@ impl RequestError {
                 let detail = words::without_values(sqlstate, detail);
                 format!("the query failed ({sqlstate}): {detail}")
             }
+            RequestError::RefusedValue {
+                sqlstate, detail, ..
+            } => format!(
+                "{self} ({sqlstate}): {}",
+                words::without_values(sqlstate, detail)
+            ),
             RequestError::Again { cause, .. } => cause.log_message(),
             _ => self.to_string(),
         }
@@ -252,6 +271,7 @@ impl RequestError {
             RequestError::Refused { .. } => "refused",
             RequestError::BadQuery { .. } => "bad_query",
             RequestError::Failed { .. } => "failed",
+            RequestError::RefusedValue { .. } => "refused_value",
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",

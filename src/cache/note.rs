@@ -30,6 +30,7 @@ pub(super) fn words(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::Refused { sqlstate, .. } => format!("refused {sqlstate}"),
         RequestError::Failed { sqlstate, .. } => format!("failed {sqlstate}"),
+        RequestError::RefusedValue { sqlstate, .. } => format!("refused-value {sqlstate}"),
         RequestError::TooLarge { limit } => format!("too-large {limit}"),
         RequestError::Timeout { limit } => format!("timeout {}", limit.as_millis()),
         _ => return None,
@@ -51,6 +52,11 @@ pub(super) fn read(words: &str) -> Option<Note> {
             detail: detail(),
         },
         "failed" => RequestError::Failed {
+            sqlstate: sqlstate()?,
+            detail: detail(),
+        },
+        "refused-value" => RequestError::RefusedValue {
+            parameter: None,
             sqlstate: sqlstate()?,
             detail: detail(),
         },
@@ -82,6 +88,11 @@ mod tests {
                 detail: detail.clone(),
             },
             RequestError::Failed {
+                sqlstate: "22012".into(),
+                detail: detail.clone(),
+            },
+            RequestError::RefusedValue {
+                parameter: Some("secret".into()),
                 sqlstate: "22012".into(),
                 detail: detail.clone(),
             },

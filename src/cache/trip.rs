@@ -96,7 +96,10 @@ impl<'a> Trip<'a> {
         let elapsed = self.inner.clock.now() - self.start;
         let Lookup { key, stats, .. } = self.lookup;
         stats.asked(key.id());
-        stats.request(Outcome::Error, elapsed, Duration::ZERO);
+        // The client's own fault is in no number that an operator is called for.
+        if !matches!(error.cause(), RequestError::RefusedValue { .. }) {
+            stats.request(Outcome::Error, elapsed, Duration::ZERO);
+        }
         error
     }
 

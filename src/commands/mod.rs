@@ -99,9 +99,9 @@ impl Failure {
 impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::BadParameter(_) | RequestError::UnknownQuery(_) => {
-                Failure::Usage(error.to_string())
-            }
+            RequestError::BadParameter(_)
+            | RequestError::UnknownQuery(_)
+            | RequestError::RefusedValue { .. } => Failure::Usage(error.to_string()),
             _ => Failure::Running(error.to_string()),
         }
     }

@@ -19,6 +19,7 @@ mod postgres_survey;
 mod postgres_transaction;
 mod prober;
 mod queue;
+mod refused_value;
 mod renew;
 mod sqlite;
 mod sqlite_connect;
@@ -222,7 +223,8 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// All but the client's own faults: see [`RequestError`]. Without a wait while the database
+    /// All but the client's own faults, but for a value that only the database can refuse: see
+    /// [`RequestError`]. Without a wait while the database
     /// is known to be away.
     pub async fn run(
         &self,
@@ -237,10 +239,11 @@ impl Database {
         // It may have gone away meanwhile.
         self.refuse_while_away()?;
         let turn = (pass, deadline);
-        match &self.kind {
+        let end = match &self.kind {
             Kind::Postgres(database) => database.run(query, args, limits, turn).await,
             Kind::Sqlite(database) => database.run(query, args, limits, turn).await,
-        }
+        };
+        end.map_err(|error| refused_value::attribute(query, args, error))
     }
 
     fn refuse_while_away(&self) -> Result<(), RequestError> {

@@ -75,6 +75,8 @@ counters! {
         "Loads whose result was larger than the bound.";
     LoadErrorsInternal "load_errors_internal", LoadError, LoadErrors("internal"),
         "Loads that a fault of this program, or its end, cut short.";
+    RefusedValues "refused_values", Own, RefusedValues(""),
+        "Loads that ended because the database refused a value that a client sent.";
     LoadMicros "load_microseconds", Own, LoadSeconds(""),
         "Time spent in loads.";
     SavedMicros "time_saved_microseconds", Own, TimeSaved(""),
@@ -173,6 +175,8 @@ families! {
         "Statements run on the database, by what began them.";
     LoadErrors "load_errors_total", Count, "class",
         "Loads that failed, by the class of the error.";
+    RefusedValues "refused_values_total", Count, "",
+        "Loads that ended because the database refused a value that a client sent.";
     LoadSeconds "load_seconds_total", Microseconds, "",
         "Time spent in loads.";
     TimeSaved "time_saved_seconds_total", Microseconds, "",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::counter::Counter;
+use super::counter::{Counter, Part};
 use super::tiers::words;
 use crate::error::RequestError;
 
@@ -40,6 +40,8 @@ words! {
         BadQuery => "bad_query",
         /// The result was larger than the bound.
         TooLarge => "too_large",
+        /// The database refused a value that the client sent; no failure of a load.
+        RefusedValue => "refused_value",
         /// A fault of this program; also a load that its end, or a panic, cut short.
         Internal => "internal",
     }
@@ -58,6 +60,12 @@ impl Trigger {
 }
 
 impl LoadError {
+    /// Returns the classes of `load_errors`: those that say something about query or database.
+    pub(super) fn failures() -> impl Iterator<Item = LoadError> {
+        let all = LoadError::ALL.into_iter();
+        all.filter(|class| class.counter().part() == Part::LoadError)
+    }
+
     /// The class of an error that a load ended with.
     pub fn of(error: &RequestError) -> LoadError {
         match error {
@@ -67,6 +75,7 @@ impl LoadError {
             RequestError::Failed { .. } => LoadError::Failed,
             RequestError::BadQuery { .. } => LoadError::BadQuery,
             RequestError::TooLarge { .. } => LoadError::TooLarge,
+            RequestError::RefusedValue { .. } => LoadError::RefusedValue,
             // No load ends with any other.
             _ => LoadError::Internal,
         }
@@ -80,6 +89,7 @@ impl LoadError {
             LoadError::Failed => Counter::LoadErrorsFailed,
             LoadError::BadQuery => Counter::LoadErrorsBadQuery,
             LoadError::TooLarge => Counter::LoadErrorsTooLarge,
+            LoadError::RefusedValue => Counter::RefusedValues,
             LoadError::Internal => Counter::LoadErrorsInternal,
         }
     }
@@ -125,7 +135,7 @@ mod tests {
             let family = trigger.counter().family();
             assert_eq!(family, (Family::Loads, trigger.name()));
         }
-        for error in LoadError::ALL {
+        for error in LoadError::failures() {
             let family = error.counter().family();
             assert_eq!(family, (Family::LoadErrors, error.name()));
         }
@@ -154,6 +164,11 @@ mod tests {
                 message: String::new(),
             },
             RequestError::TooLarge { limit: 1 },
+            RequestError::RefusedValue {
+                parameter: None,
+                sqlstate: sqlstate(),
+                detail: detail.clone(),
+            },
             RequestError::Internal { detail },
         ] {
             assert_eq!(LoadError::of(&error).name(), error.class());

@@ -47,6 +47,10 @@ pub struct Numbers {
     pub loads_by_trigger: BTreeMap<String, u64>,
     /// Failed loads by the class of their error.
     pub load_errors_by_class: BTreeMap<String, u64>,
+    /// Loads that ended because the database refused a value that a client sent; in no other
+    /// number of errors.
+    #[serde(default)]
+    pub refused_values: u64,
     /// Time spent in loads.
     pub load_seconds: f64,
     /// How long the latest load that succeeded took; `None` before the first.
@@ -113,6 +117,7 @@ impl Numbers {
             Part::Load,
         ]
         .map(|part| tally.sum(part));
+        let refused_values = count(Counter::RefusedValues);
         let served = tally.sum(Part::Hit) + stale;
         let cacheable = served + coalesced + miss + error;
         let mut hits = tally.time(Timed::Hit).clone();
@@ -133,12 +138,14 @@ impl Numbers {
             load_errors: tally.sum(Part::LoadError),
             loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
             load_errors_by_class: named(
-                LoadError::ALL.map(|word| (word.name(), count(word.counter()))),
+                LoadError::failures().map(|word| (word.name(), count(word.counter()))),
             ),
+            refused_values,
             load_seconds: seconds(count(Counter::LoadMicros)),
             last_load_seconds: None,
             hit_ratio: ratio(served, cacheable),
-            offload: ratio(loads, cacheable).map(|loaded| 1.0 - loaded),
+            offload: ratio(loads.saturating_sub(refused_values), cacheable)
+                .map(|loaded| 1.0 - loaded),
             time_saved_seconds: seconds(count(Counter::SavedMicros)),
             coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
             served_bytes: count(Counter::ServedBytes),
@@ -159,8 +166,11 @@ impl Numbers {
     }
 }
 
-fn named<const N: usize>(counts: [(&str, u64); N]) -> BTreeMap<String, u64> {
-    counts.map(|(name, count)| (name.to_owned(), count)).into()
+fn named<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    let counts = counts.into_iter();
+    counts
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
 }
 
 #[expect(
