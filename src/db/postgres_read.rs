@@ -51,9 +51,11 @@ impl Work<'_> {
         Ok(rows)
     }
 
-    /// Runs the statement and reads its rows one by one. A row that alone is over the bound never
-    /// leaves the server: the driver would take it into memory whole. (`offset 0` keeps the
-    /// planner from making the text twice.)
+    /// Runs the statement and reads its rows one by one. The bound on rows stands outside a
+    /// materialised CTE: a limit around the statement would let the planner choose another plan,
+    /// and the CTE's scan stops at the bound all the same. A row that alone is over the bound on
+    /// bytes never leaves the server: the driver would take it into memory whole. (`offset 0`
+    /// keeps the planner from making the text twice.)
     async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, Stop> {
         let Limits {
             max_rows,
@@ -62,9 +64,11 @@ impl Work<'_> {
         } = self.limits;
         let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
         let sql = format!(
-            "select case when octet_length(_unslow_row_) <= {max_bytes} then _unslow_row_ end \
+            "with _q as {materialized} (\n{sql}\n) \
+             select case when octet_length(_unslow_row_) <= {max_bytes} then _unslow_row_ end \
              from (select row_to_json(_unslow_.*)::text as _unslow_row_ from (\
-             select * from (\n{sql}\n) _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
+             select * from _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
+            materialized = materialized(connection),
             sql = self.sql,
             limit = max_rows.min(i64::MAX as u64 - 1) + 1,
         );
@@ -123,6 +127,15 @@ impl Work<'_> {
     /// As an unnamed statement: a named one could be another client's behind a pooler.
     fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
+    }
+}
+
+/// The word that keeps the planner from merging a CTE with what reads it. Before PostgreSQL 12 there
+/// was no such word, and every CTE was kept apart.
+fn materialized(connection: &PgConnection) -> &'static str {
+    match connection.server_version_num() {
+        Some(..120_000) => "",
+        _ => "materialized",
     }
 }
 

@@ -41,6 +41,7 @@ mod daemon_upgrade;
 mod db_backends;
 mod db_faults;
 mod db_pgbouncer;
+mod db_plans;
 mod db_postgres;
 mod db_postgres_limits;
 mod db_prober;
