@@ -12,6 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use refused_value::RefusedValue;
+
 /// Why the program does not start. It says what happened, where it stands, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartupError {
@@ -116,15 +118,8 @@ pub enum RequestError {
         detail: Arc<str>,
     },
     /// The database refused a value that the client sent (SQLSTATE class 22 and the like).
-    #[error("{}", refused_value::sentence(.parameter.as_deref(), sqlstate))]
-    RefusedValue {
-        /// The parameter, where it can be told.
-        parameter: Option<String>,
-        /// The database's code for the error.
-        sqlstate: String,
-        /// The database's own words, which may hold the value.
-        detail: Arc<str>,
-    },
+    #[error("{0}")]
+    RefusedValue(Arc<RefusedValue>),
     /// The database cannot be reached, is full, or does not let us in.
     #[error("the database is unavailable: {detail}")]
     Unavailable {
@@ -180,7 +175,7 @@ impl RequestError {
     /// The HTTP status of the answer.
     pub fn status(&self) -> u16 {
         match self {
-            RequestError::BadParameter(_) | RequestError::RefusedValue { .. } => 400,
+            RequestError::BadParameter(_) | RequestError::RefusedValue(_) => 400,
             RequestError::UnknownQuery(_) => 404,
             RequestError::Rejected { status, .. } => *status,
             RequestError::TooManyGuesses { .. } => 429,
@@ -201,14 +196,14 @@ impl RequestError {
     /// database said; with it they hold the cause. Never a password.
     pub fn public_message(&self, debug: bool) -> String {
         match self {
+            RequestError::RefusedValue(value) if debug => format!("{value}: {}", value.detail),
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
+            | RequestError::RefusedValue(_)
             | RequestError::Rejected { .. }
             | RequestError::TooManyGuesses { .. }
             | RequestError::BadQuery { .. }
             | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
-            RequestError::RefusedValue { detail, .. } if debug => format!("{self}: {detail}"),
-            RequestError::RefusedValue { .. } => self.to_string(),
             RequestError::Again { cause, .. } => cause.public_message(debug),
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
@@ -232,12 +227,10 @@ impl RequestError {
                 let detail = words::without_values(sqlstate, detail);
                 format!("the query failed ({sqlstate}): {detail}")
             }
-            RequestError::RefusedValue {
-                sqlstate, detail, ..
-            } => format!(
-                "{self} ({sqlstate}): {}",
-                words::without_values(sqlstate, detail)
-            ),
+            RequestError::RefusedValue(value) => {
+                let detail = words::without_values(&value.sqlstate, &value.detail);
+                format!("{value} ({}): {detail}", value.sqlstate)
+            }
             RequestError::Again { cause, .. } => cause.log_message(),
             _ => self.to_string(),
         }
@@ -271,7 +264,7 @@ impl RequestError {
             RequestError::Refused { .. } => "refused",
             RequestError::BadQuery { .. } => "bad_query",
             RequestError::Failed { .. } => "failed",
-            RequestError::RefusedValue { .. } => "refused_value",
+            RequestError::RefusedValue(_) => "refused_value",
             RequestError::Unavailable { .. } => "unavailable",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",

@@ -213,7 +213,7 @@ fn is_of_the_query(error: &RequestError) -> bool {
     matches!(
         error,
         RequestError::Failed { .. }
-            | RequestError::RefusedValue { .. }
+            | RequestError::RefusedValue(_)
             | RequestError::Refused { .. }
             | RequestError::BadQuery { .. }
             | RequestError::TooLarge { .. }

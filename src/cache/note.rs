@@ -2,8 +2,10 @@
 //! class of the error, without what the database said. It is about the statement and not
 //! about a connection: that another instance is cut off from the database says nothing about this one.
 
+use std::sync::Arc;
+
 use super::flight::{Backoff, TOO_LARGE_FOR};
-use crate::error::RequestError;
+use crate::error::{RefusedValue, RequestError};
 
 /// What a note says.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(super) fn words(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::Refused { sqlstate, .. } => format!("refused {sqlstate}"),
         RequestError::Failed { sqlstate, .. } => format!("failed {sqlstate}"),
-        RequestError::RefusedValue { sqlstate, .. } => format!("refused-value {sqlstate}"),
+        RequestError::RefusedValue(value) => format!("refused-value {}", value.sqlstate),
         RequestError::TooLarge { limit } => format!("too-large {limit}"),
         RequestError::Timeout { limit } => format!("timeout {}", limit.as_millis()),
         _ => return None,
@@ -55,11 +57,11 @@ pub(super) fn read(words: &str) -> Option<Note> {
             sqlstate: sqlstate()?,
             detail: detail(),
         },
-        "refused-value" => RequestError::RefusedValue {
+        "refused-value" => RequestError::RefusedValue(Arc::new(RefusedValue {
             parameter: None,
             sqlstate: sqlstate()?,
             detail: detail(),
-        },
+        })),
         "too-large" => RequestError::TooLarge {
             limit: value.parse().ok()?,
         },
@@ -91,11 +93,11 @@ mod tests {
                 sqlstate: "22012".into(),
                 detail: detail.clone(),
             },
-            RequestError::RefusedValue {
+            RequestError::RefusedValue(Arc::new(RefusedValue {
                 parameter: Some("secret".into()),
                 sqlstate: "22012".into(),
                 detail: detail.clone(),
-            },
+            })),
             RequestError::TooLarge { limit: 7 },
             RequestError::Timeout {
                 limit: Duration::from_secs(30),

@@ -97,7 +97,7 @@ impl<'a> Trip<'a> {
         let Lookup { key, stats, .. } = self.lookup;
         stats.asked(key.id());
         // The client's own fault is in no number that an operator is called for.
-        if !matches!(error.cause(), RequestError::RefusedValue { .. }) {
+        if !matches!(error.cause(), RequestError::RefusedValue(_)) {
             stats.request(Outcome::Error, elapsed, Duration::ZERO);
         }
         error

@@ -101,7 +101,7 @@ impl From<RequestError> for Failure {
         match error {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
-            | RequestError::RefusedValue { .. } => Failure::Usage(error.to_string()),
+            | RequestError::RefusedValue(_) => Failure::Usage(error.to_string()),
             _ => Failure::Running(error.to_string()),
         }
     }

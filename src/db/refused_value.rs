@@ -1,7 +1,9 @@
 //! Whose fault an error of data is: a value that the client sent, or the query's own. It names the
 //! parameter where that can be told.
 
-use crate::error::{RequestError, refused_value};
+use std::sync::Arc;
+
+use crate::error::{RefusedValue, RequestError, refused_value};
 use crate::query::{Arguments, Param, ParamDefault, Query, Value};
 
 /// The error of a run, as one of a client's value where it is that. A query whose parameters all
@@ -21,11 +23,11 @@ pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) ->
     if sent.is_empty() || refused_value::reason(code).is_none() {
         return RequestError::Failed { sqlstate, detail };
     }
-    RequestError::RefusedValue {
+    RequestError::RefusedValue(Arc::new(RefusedValue {
         parameter: named(&sent, &detail).map(|param| param.name.clone()),
         sqlstate: code.to_owned(),
         detail,
-    }
+    }))
 }
 
 /// Whether the client sent this value, and not the default.

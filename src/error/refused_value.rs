@@ -1,6 +1,9 @@
 //! The words for a parameter's value that only the database can refuse, by the database's code. It
 //! decides which codes speak of values; whose value it was is not known here.
 
+use std::fmt;
+use std::sync::Arc;
+
 /// The reason in words for a client; `None` where the code does not speak of a value.
 pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
@@ -19,12 +22,25 @@ pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {
     })
 }
 
-/// The sentence for a client.
-pub(super) fn sentence(parameter: Option<&str>, sqlstate: &str) -> String {
-    let whose = match parameter {
-        Some(name) => format!("the value of parameter {name}"),
-        None => "the value of a parameter".to_owned(),
-    };
-    let reason = reason(sqlstate).unwrap_or("the query cannot work with it");
-    format!("the database refused {whose}: {reason}")
+/// A value that a client sent and the database refused. Shown, it is the sentence for the client.
+#[derive(Debug)]
+pub struct RefusedValue {
+    /// The parameter, where it can be told.
+    pub parameter: Option<String>,
+    /// The database's code for the error, or the standard's for what SQLite says.
+    pub sqlstate: String,
+    /// The database's own words, which may hold the value.
+    pub detail: Arc<str>,
+}
+
+impl fmt::Display for RefusedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the database refused ")?;
+        match &self.parameter {
+            Some(name) => write!(f, "the value of parameter {name}")?,
+            None => f.write_str("the value of a parameter")?,
+        }
+        let reason = reason(&self.sqlstate).unwrap_or("the query cannot work with it");
+        write!(f, ": {reason}")
+    }
 }

@@ -75,7 +75,7 @@ impl LoadError {
             RequestError::Failed { .. } => LoadError::Failed,
             RequestError::BadQuery { .. } => LoadError::BadQuery,
             RequestError::TooLarge { .. } => LoadError::TooLarge,
-            RequestError::RefusedValue { .. } => LoadError::RefusedValue,
+            RequestError::RefusedValue(_) => LoadError::RefusedValue,
             // No load ends with any other.
             _ => LoadError::Internal,
         }
@@ -126,7 +126,10 @@ pub struct LoadEnd<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::error::RefusedValue;
     use crate::stats::counter::Family;
 
     #[test]
@@ -164,11 +167,11 @@ mod tests {
                 message: String::new(),
             },
             RequestError::TooLarge { limit: 1 },
-            RequestError::RefusedValue {
+            RequestError::RefusedValue(Arc::new(RefusedValue {
                 parameter: None,
                 sqlstate: sqlstate(),
                 detail: detail.clone(),
-            },
+            })),
             RequestError::Internal { detail },
         ] {
             assert_eq!(LoadError::of(&error).name(), error.class());
