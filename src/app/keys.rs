@@ -50,7 +50,7 @@ fn asked(query: &Query, kind: DatabaseKind, limits: Limits) -> Vec<u8> {
         for place in places {
             let param = &query.params[place];
             asked.add(&param.name);
-            asked.add(param.kind.name());
+            asked.add(&param.kind.name());
         }
     }
     asked.0

@@ -19,7 +19,7 @@ pub(super) fn bind(
 ) -> Result<PgArguments, RequestError> {
     let mut bound = PgArguments::default();
     for &index in placeholders {
-        let kind = query.params[index].kind;
+        let kind = &query.params[index].kind;
         bound
             .add(Typed {
                 kind,
@@ -33,18 +33,18 @@ pub(super) fn bind(
 }
 
 struct Typed<'a> {
-    kind: ParamType,
+    kind: &'a ParamType,
     value: &'a Value,
 }
 
 impl Type<Postgres> for Typed<'_> {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(oid(ParamType::Text))
+        PgTypeInfo::with_oid(oid(&ParamType::Text))
     }
 }
 
 /// The types' fixed numbers in `pg_type`.
-fn oid(kind: ParamType) -> Oid {
+fn oid(kind: &ParamType) -> Oid {
     Oid(match kind {
         ParamType::Boolean => 16,
         ParamType::Bigint => 20,
@@ -53,7 +53,9 @@ fn oid(kind: ParamType) -> Oid {
         | ParamType::Number
         | ParamType::Date
         | ParamType::Timestamp
-        | ParamType::Uuid => 25,
+        | ParamType::Uuid
+        | ParamType::Named(_)
+        | ParamType::List(_) => 25,
     })
 }
 
@@ -69,6 +71,10 @@ impl Encode<'_, Postgres> for Typed<'_> {
             | Value::Date(text)
             | Value::Timestamp(text)
             | Value::Uuid(text) => buf.extend_from_slice(text.as_bytes()),
+            Value::List(_) => {
+                let literal = self.value.array_literal().unwrap_or_default();
+                buf.extend_from_slice(literal.as_bytes());
+            }
         }
         Ok(IsNull::No)
     }

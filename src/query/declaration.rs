@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 
 use super::file::Fault;
 use super::params::{Allowed, Param, ParamDefault};
+use super::type_name::{self, NoType};
 use super::value::{ParamType, Value};
-use crate::error::words::{did_you_mean, nearest, shown};
+use crate::error::words::{did_you_mean, shown};
 
 const FORM: &str = "write it as `-- param: NAME TYPE [= DEFAULT] [: VALUES]`, for example \
                     `-- param: top integer = 10 : 1..100`";
@@ -27,32 +28,28 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
             "a name is a lower-case letter or _, then up to 62 more of a-z, 0-9 and _",
         ));
     }
-    let (kind, rest) = split_word(rest);
-    if kind.is_empty() {
+    let (written, rest) = rest.split_at(end_of_type(rest));
+    if written.trim().is_empty() {
         return Err(fault(format!("parameter `{name}` has no type"), FORM));
     }
-    let Some(kind) = ParamType::ALL
-        .into_iter()
-        .find(|known| known.name() == kind)
-    else {
-        let names = ParamType::ALL.map(ParamType::name);
-        let guess = did_you_mean(nearest(kind, names));
-        return Err(fault(
-            format!(
-                "parameter `{name}` has the unknown type {}{guess}",
-                shown(kind)
-            ),
-            &format!("the types are {}", names.join(", ")),
-        ));
-    };
+    let kind = type_name::parse(written).map_err(|why| no_type(line, name, written, &why))?;
 
-    let declaration = Declaration { line, name, kind };
+    let declaration = Declaration {
+        line,
+        name,
+        kind: &kind,
+    };
     let (default, rest) = match rest.strip_prefix('=') {
         Some(rest) => declaration.default(rest.trim_start())?,
         None => (ParamDefault::Required, rest),
     };
     let allowed = match rest.strip_prefix(':') {
-        Some(values) => declaration.allowed(values.trim())?,
+        // Each value of a list is one of these.
+        Some(values) => Declaration {
+            kind: kind.element(),
+            ..declaration
+        }
+        .allowed(values.trim())?,
         None if rest.is_empty() => Allowed::Anything,
         None => {
             let what = format!("parameter `{name}`: {} is not expected here", shown(rest));
@@ -75,6 +72,43 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
     })
 }
 
+/// The byte where the name of a type ends: at an `=` or `:` outside of double quotes.
+fn end_of_type(text: &str) -> usize {
+    let mut is_quoted = false;
+    let end = text.find(|c: char| {
+        is_quoted ^= c == '"';
+        !is_quoted && (c == '=' || c == ':')
+    });
+    end.unwrap_or(text.len())
+}
+
+fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> Fault {
+    let written = written.trim();
+    let (first, behind) = split_word(written);
+    if *why == NoType::Malformed && !behind.is_empty() && type_name::parse(first).is_ok() {
+        let what = format!("parameter `{name}`: {} is not expected here", shown(behind));
+        return Fault::new(line, what, FORM);
+    }
+    let near = match why {
+        NoType::Mistyped(near) => Some(*near),
+        NoType::Malformed => None,
+    };
+    let guess = did_you_mean(near);
+    let known = ParamType::ALL.each_ref().map(ParamType::name).join(", ");
+    Fault::new(
+        line,
+        format!(
+            "parameter `{name}` has the unknown type {}{guess}",
+            shown(written)
+        ),
+        format!(
+            "the types are {known}, and on PostgreSQL those of the database, such as citext, \
+             numeric(12,2) or sales.mood (a name close to one of these with its schema); [] \
+             behind a type makes a list of it"
+        ),
+    )
+}
+
 /// Whether this can be the name of a parameter.
 fn is_name(name: &str) -> bool {
     name.len() <= NAME_LENGTH
@@ -88,7 +122,7 @@ fn is_name(name: &str) -> bool {
 struct Declaration<'a> {
     line: usize,
     name: &'a str,
-    kind: ParamType,
+    kind: &'a ParamType,
 }
 
 impl Declaration<'_> {

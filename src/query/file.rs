@@ -86,6 +86,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
             protected_at: None,
         });
     }
+    check_types(kind, &params)?;
     check_warm(&unasked, &params)?;
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
     let statement = rewrite(kind, &text[body..], body_line, &params)?;
@@ -133,6 +134,24 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         notes,
         protected_at: (access == Access::Token).then(|| format!("{file}:{access_line}")),
     })
+}
+
+/// SQLite has neither types by name nor lists.
+fn check_types(kind: DatabaseKind, params: &[(usize, Param)]) -> Result<(), Fault> {
+    let is_foreign = |param: &Param| param.kind.known_name().is_none();
+    let foreign = params.iter().find(|(_, param)| is_foreign(param));
+    match foreign.filter(|_| kind == DatabaseKind::Sqlite) {
+        None => Ok(()),
+        Some((line, Param { name, kind, .. })) => Err(Fault::new(
+            *line,
+            format!(
+                "parameter `{name}` has the type {}, which SQLite has not",
+                shown(&kind.name())
+            ),
+            "take one of the types that stand in the documentation, such as text, or add \
+             `-- database: postgres` to the header",
+        )),
+    }
 }
 
 /// Nobody is there to choose a value.

@@ -99,7 +99,9 @@ pub(super) fn fits(key: &str, value: &str) -> bool {
     match key {
         "title" | "description" => false,
         "notify" => !value.is_empty() && !value.contains(char::is_whitespace),
-        "param" => declaration::parse(1, value).is_ok(),
+        // Any word may be a type of the database.
+        "param" => declaration::parse(1, value)
+            .is_ok_and(|param| param.kind.element().known_name().is_some()),
         key => Header::default().set(1, key, &value.to_lowercase()).is_ok(),
     }
 }

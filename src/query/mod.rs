@@ -3,8 +3,8 @@
 //! - `catalog` holds the queries by name, from embedded files and from those that `folder` finds;
 //! - `file` reads one file: `header` its keys (in the comments that `comments` finds),
 //!   `declaration` its parameters, `statement` (on the tokens of `tokens`) its SQL;
-//! - `params` turns what a client sent into [`Arguments`]; `value`, `number` and `moment` own the
-//!   types and their canonical forms;
+//! - `params` turns what a client sent into [`Arguments`]; `value`, `number`, `moment` and `list`
+//!   own the types and their canonical forms, `type_name` the names of types;
 //! - `schema` (with `pattern`) says in JSON Schema what a parameter takes.
 //!
 //! Nothing here runs a query or knows a connection.
@@ -15,6 +15,7 @@ mod declaration;
 mod file;
 mod folder;
 mod header;
+mod list;
 mod moment;
 mod number;
 mod params;
@@ -22,6 +23,7 @@ mod pattern;
 mod schema;
 mod statement;
 mod tokens;
+mod type_name;
 mod value;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::Query;
-use super::value::{Arguments, ParamType, Value, texts};
+use super::value::{Arguments, ParamType, Value, read_list, texts};
 use crate::error::RequestError;
 use crate::error::words::{did_you_mean, nearest, shown};
 
@@ -63,6 +63,9 @@ impl Query {
 impl Allowed {
     /// Whether a canonical value is taken; null always is.
     pub(super) fn takes(&self, value: &Value) -> bool {
+        if let Value::List(items) = value {
+            return items.iter().all(|item| self.takes(item));
+        }
         match self {
             _ if *value == Value::Null => true,
             Allowed::Anything => true,
@@ -78,12 +81,10 @@ impl Allowed {
 impl Param {
     /// What a client may send for it, in words: `one of eu, us` or `a date like …`.
     fn accepts(&self) -> String {
-        match &self.allowed {
-            Allowed::Anything => self.kind.describe().to_owned(),
-            Allowed::Range(min, max) => {
-                let kind = self.kind.noun();
-                format!("{kind} from {min} to {max}")
-            }
+        let element = self.kind.element();
+        let one = match &self.allowed {
+            Allowed::Anything => return self.kind.describe().into_owned(),
+            Allowed::Range(min, max) => format!("{} from {min} to {max}", element.noun()),
             Allowed::List(values) => {
                 let mut names: Vec<String> = values.iter().take(LISTED).map(list_name).collect();
                 if values.len() > LISTED {
@@ -91,15 +92,25 @@ impl Param {
                 }
                 format!("one of {}", names.join(", "))
             }
+        };
+        match self.kind {
+            ParamType::List(_) => format!("a list with commas between its values, each {one}"),
+            _ => one,
         }
     }
 
-    /// The value for what the client sent, or for its silence.
+    /// The value for what the client sent, or for its silence: only a list may come in several
+    /// texts.
     ///
     /// An empty field of a form counts as silence, except for a text: there it is the empty text,
-    /// or null where null is the default.
-    fn value(&self, sent: Option<&str>) -> Result<Value, RequestError> {
-        if let Some(text) = sent {
+    /// or null where null is the default. Where a list or a type of the database has no default,
+    /// it is the empty list, or a text for the database to read.
+    fn value(&self, sent: &[&str]) -> Result<Value, RequestError> {
+        let is_list = matches!(self.kind, ParamType::List(_));
+        if sent.len() > 1 && !is_list {
+            return Err(self.refuse("is given more than once"));
+        }
+        for text in sent {
             if text.chars().nth(LONGEST).is_some() {
                 return Err(self.refuse(&format!("is longer than {LONGEST} characters")));
             }
@@ -109,19 +120,26 @@ impl Param {
         }
         let silent = |text: &str| match self.kind {
             ParamType::Text => text.is_empty() && self.default == ParamDefault::Value(Value::Null),
+            ParamType::Named(_) | ParamType::List(_) => {
+                text.is_empty() && self.default != ParamDefault::Required
+            }
             _ => text.trim_ascii().is_empty(),
         };
-        let sent = sent.filter(|text| !silent(text));
-        let Some(text) = sent else {
+        let given = match sent {
+            [text] if silent(text) => &[],
+            sent => sent,
+        };
+        let [text, ..] = given else {
             return match &self.default {
                 ParamDefault::Value(value) => Ok(value.clone()),
                 ParamDefault::Required => Err(self.refuse("is missing")),
             };
         };
-        let value = self
-            .kind
-            .read(text)
-            .map_err(|reason| self.refuse(&format!("{} {reason}", shown(text))))?;
+        let read = match &self.kind {
+            ParamType::List(element) => read_list(element, given),
+            kind => kind.read(text),
+        };
+        let value = read.map_err(|reason| self.refuse(&format!("{} {reason}", shown(text))))?;
         if !self.allowed.takes(&value) {
             return Err(self.refuse(&format!("{} is not accepted", shown(text))));
         }
@@ -145,15 +163,9 @@ pub(super) fn arguments(
         }
     }
     let value = |param: &Param| {
-        let mut sent = pairs
-            .iter()
-            .filter(|(name, _)| *name == param.name)
-            .map(|(_, text)| text);
-        let first = sent.next();
-        if sent.next().is_some() {
-            return Err(param.refuse("is given more than once"));
-        }
-        param.value(first.map(String::as_str))
+        let sent = pairs.iter().filter(|(name, _)| *name == param.name);
+        let sent: Vec<&str> = sent.map(|(_, text)| text.as_str()).collect();
+        param.value(&sent)
     };
     params
         .iter()

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Number, Value as Json, json};
 
+use super::list::MOST;
 use super::params::{Allowed, LONGEST, Param, ParamDefault};
 use super::value::{BOOLEANS, ParamType, Value};
 use super::{number, pattern};
@@ -16,11 +17,15 @@ use super::{number, pattern};
 impl Param {
     /// The JSON Schema of its values, with its default where it has one that is not null.
     pub fn schema(&self) -> Json {
+        let element = self.kind.element();
         let mut schema = match &self.allowed {
-            Allowed::Anything => of_type(self.kind),
-            Allowed::List(values) => of_list(self.kind, values),
-            Allowed::Range(min, max) => of_range(self.kind, min, max),
+            Allowed::Anything => of_type(element),
+            Allowed::List(values) => of_list(element, values),
+            Allowed::Range(min, max) => of_range(element, min, max),
         };
+        if matches!(self.kind, ParamType::List(_)) {
+            schema = of_items(schema);
+        }
         if let ParamDefault::Value(value) = &self.default
             && let Some(default) = json_value(value)
         {
@@ -49,7 +54,8 @@ impl Param {
     /// Whether an empty value that its schema does not take is taken all the same, because it
     /// counts as none.
     pub fn takes_empty(&self) -> bool {
-        match (&self.default, self.kind) {
+        match (&self.default, &self.kind) {
+            (ParamDefault::Required, ParamType::List(_)) => true,
             (ParamDefault::Required, _) => false,
             (ParamDefault::Value(value), ParamType::Text) => *value == Value::Null,
             (ParamDefault::Value(_), _) => true,
@@ -57,10 +63,18 @@ impl Param {
     }
 }
 
-fn of_type(kind: ParamType) -> Map<String, Json> {
+/// A list of what `schema` takes. A text with a comma or a backslash in it is written in another way.
+fn of_items(mut schema: Map<String, Json>) -> Map<String, Json> {
+    if schema.contains_key("maxLength") {
+        schema.insert("pattern".to_owned(), "^[^\\u0000,\\\\]+$".into());
+    }
+    members(json!({ "type": "array", "items": schema, "maxItems": MOST }))
+}
+
+fn of_type(kind: &ParamType) -> Map<String, Json> {
     members(match kind {
         // PostgreSQL has no text with NUL.
-        ParamType::Text => {
+        ParamType::Text | ParamType::Named(_) => {
             json!({ "type": "string", "maxLength": LONGEST, "pattern": "^[^\\u0000]*$" })
         }
         ParamType::Integer => integer("int32", i32::MIN.into(), i32::MAX.into()),
@@ -74,6 +88,7 @@ fn of_type(kind: ParamType) -> Map<String, Json> {
             json!({ "type": "string", "format": "date-time", "pattern": pattern::any_moment() })
         }
         ParamType::Uuid => json!({ "type": "string", "format": "uuid" }),
+        ParamType::List(element) => return of_items(of_type(element)),
     })
 }
 
@@ -81,7 +96,7 @@ fn integer(format: &str, min: i64, max: i64) -> Json {
     json!({ "type": "integer", "format": format, "minimum": min, "maximum": max })
 }
 
-fn of_range(kind: ParamType, min: &Value, max: &Value) -> Map<String, Json> {
+fn of_range(kind: &ParamType, min: &Value, max: &Value) -> Map<String, Json> {
     let mut schema = of_type(kind);
     match (min, max) {
         (Value::Date(min), Value::Date(max)) => {
@@ -109,7 +124,7 @@ fn of_range(kind: ParamType, min: &Value, max: &Value) -> Map<String, Json> {
     schema
 }
 
-fn of_list(kind: ParamType, values: &[Value]) -> Map<String, Json> {
+fn of_list(kind: &ParamType, values: &[Value]) -> Map<String, Json> {
     let listed: Option<Vec<Json>> = values.iter().map(json_value).collect();
     match (kind, listed) {
         (ParamType::Number, None) => {
@@ -130,6 +145,7 @@ fn of_list(kind: ParamType, values: &[Value]) -> Map<String, Json> {
 fn json_value(value: &Value) -> Option<Json> {
     Some(match value {
         Value::Null => return None,
+        Value::List(items) => Json::Array(items.iter().map(json_value).collect::<Option<_>>()?),
         Value::Integer(n) => json!(n),
         Value::Bigint(n) => json!(n),
         Value::Boolean(b) => json!(b),

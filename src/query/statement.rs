@@ -69,7 +69,7 @@ pub(super) fn rewrite(
         }
         let number = place.map_or(order.len(), |place| place + 1);
         sql.push_str(&text[copied..bytes.start]);
-        sql.push_str(&placeholder(kind, params[argument].kind, number));
+        sql.push_str(&placeholder(kind, &params[argument].kind, number));
         copied = bytes.end;
     }
     sql.push_str(&text[copied..end]);
@@ -276,20 +276,18 @@ fn is_bound(token: &Token) -> bool {
 
 /// What stands for argument number `n`. The types without a native form are bound as text, and
 /// the database turns the canonical text into its own type.
-fn placeholder(kind: DatabaseKind, value: ParamType, n: usize) -> String {
+fn placeholder(kind: DatabaseKind, value: &ParamType, n: usize) -> String {
     match (kind, value) {
         (DatabaseKind::Sqlite, ParamType::Number) => format!("(cast(?{n} as numeric))"),
         (DatabaseKind::Sqlite, _) => format!("(?{n})"),
-        (DatabaseKind::Postgres, ParamType::Number) => cast(n, "numeric"),
-        (DatabaseKind::Postgres, ParamType::Date) => cast(n, "date"),
-        (DatabaseKind::Postgres, ParamType::Timestamp) => cast(n, "timestamptz"),
-        (DatabaseKind::Postgres, ParamType::Uuid) => cast(n, "uuid"),
-        (DatabaseKind::Postgres, _) => format!("(${n})"),
+        (
+            DatabaseKind::Postgres,
+            ParamType::Text | ParamType::Integer | ParamType::Bigint | ParamType::Boolean,
+        ) => format!("(${n})"),
+        (DatabaseKind::Postgres, value) => {
+            format!("(cast(cast(${n} as text) as {}))", value.postgres_name())
+        }
     }
-}
-
-fn cast(n: usize, target: &str) -> String {
-    format!("(cast(cast(${n} as text) as {target}))")
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
-use super::{moment, number};
+use super::{list, moment, number};
 
 /// The type of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParamType {
     /// Any text.
     Text,
@@ -26,10 +27,14 @@ pub enum ParamType {
     Timestamp,
     /// A UUID.
     Uuid,
+    /// Any other type of PostgreSQL, by its checked name.
+    Named(Arc<str>),
+    /// A list of values of a type, which is no list.
+    List(Arc<ParamType>),
 }
 
 impl ParamType {
-    /// Every type, in the order in which they are listed to users.
+    /// Every type that this program knows, in the order in which they are listed to users.
     pub const ALL: [ParamType; 8] = [
         ParamType::Text,
         ParamType::Integer,
@@ -42,8 +47,17 @@ impl ParamType {
     ];
 
     /// The type's name in a `param` line.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> Cow<'_, str> {
         match self {
+            ParamType::Named(name) => Cow::Borrowed(name),
+            ParamType::List(element) => Cow::Owned(format!("{}[]", element.name())),
+            known => Cow::Borrowed(known.known_name().unwrap_or_default()),
+        }
+    }
+
+    /// The name of a type that this program knows.
+    pub(super) fn known_name(&self) -> Option<&'static str> {
+        Some(match self {
             ParamType::Text => "text",
             ParamType::Integer => "integer",
             ParamType::Bigint => "bigint",
@@ -52,12 +66,31 @@ impl ParamType {
             ParamType::Date => "date",
             ParamType::Timestamp => "timestamp",
             ParamType::Uuid => "uuid",
+            ParamType::Named(_) | ParamType::List(_) => return None,
+        })
+    }
+
+    /// The type's name in SQL for PostgreSQL.
+    pub(super) fn postgres_name(&self) -> Cow<'_, str> {
+        match self {
+            ParamType::Number => "numeric".into(),
+            ParamType::Timestamp => "timestamptz".into(),
+            ParamType::List(element) => format!("{}[]", element.postgres_name()).into(),
+            other => other.name(),
+        }
+    }
+
+    /// Its elements' type where it is a list, else the type itself.
+    pub fn element(&self) -> &ParamType {
+        match self {
+            ParamType::List(element) => element,
+            scalar => scalar,
         }
     }
 
     /// What a client may send, in words.
-    pub fn describe(self) -> &'static str {
-        match self {
+    pub fn describe(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
             ParamType::Text => "a text",
             ParamType::Integer => "a whole number from -2147483648 to 2147483647",
             ParamType::Bigint => "a whole number of 64 bits",
@@ -66,31 +99,41 @@ impl ParamType {
             ParamType::Date => "a date like 2026-01-31",
             ParamType::Timestamp => "a timestamp like 2026-01-31T12:00:00Z",
             ParamType::Uuid => "a UUID like 123e4567-e89b-12d3-a456-426614174000",
-        }
+            ParamType::Named(name) => return format!("a value of the type {name}").into(),
+            ParamType::List(element) => {
+                let each = element.describe();
+                return format!("a list with commas between its values, each {each}").into();
+            }
+        })
     }
 
     /// What a value of it is called where its bounds follow.
-    pub(super) fn noun(self) -> &'static str {
+    pub(super) fn noun(&self) -> Cow<'_, str> {
         match self {
-            ParamType::Integer | ParamType::Bigint => "a whole number",
-            ParamType::Number => "a number",
-            ParamType::Date => "a date",
-            ParamType::Timestamp => "a timestamp",
-            ParamType::Text | ParamType::Boolean | ParamType::Uuid => self.describe(),
+            ParamType::Integer | ParamType::Bigint => "a whole number".into(),
+            ParamType::Number => "a number".into(),
+            ParamType::Date => "a date".into(),
+            ParamType::Timestamp => "a timestamp".into(),
+            other => other.describe(),
         }
     }
 
     /// Whether its values may be limited by a range.
-    pub(super) fn has_ranges(self) -> bool {
-        !matches!(self, ParamType::Text | ParamType::Boolean | ParamType::Uuid)
+    pub(super) fn has_ranges(&self) -> bool {
+        match self {
+            ParamType::Text | ParamType::Boolean | ParamType::Uuid | ParamType::Named(_) => false,
+            ParamType::List(element) => element.has_ranges(),
+            _ => true,
+        }
     }
 
     /// Reads a value and brings it into canonical form. Spaces around it do not count, except in
     /// a text. The error is what the text is instead, to follow the quoted text in a message.
-    pub(super) fn read(self, text: &str) -> Result<Value, &'static str> {
+    pub(super) fn read(&self, text: &str) -> Result<Value, &'static str> {
         let bare = text.trim_ascii();
         Ok(match self {
-            ParamType::Text => Value::Text(text.to_owned()),
+            ParamType::Text | ParamType::Named(_) => Value::Text(text.to_owned()),
+            ParamType::List(element) => return read_list(element, &[text]),
             ParamType::Integer => Value::Integer(
                 whole(bare)?
                     .parse()
@@ -132,9 +175,19 @@ pub enum Value {
     Timestamp(String),
     /// Lower case with dashes.
     Uuid(String),
+    /// Values of one type, none of them null, in their order.
+    List(Vec<Value>),
 }
 
 impl Value {
+    /// The literal of an array that PostgreSQL reads, where it is a list.
+    pub fn array_literal(&self) -> Option<String> {
+        match self {
+            Value::List(items) => Some(list::array_literal(items.iter().map(Value::to_string))),
+            _ => None,
+        }
+    }
+
     /// Orders two values of one type that has ranges; `None` for any others.
     pub(super) fn compare(&self, other: &Value) -> Option<Ordering> {
         match (self, other) {
@@ -162,6 +215,7 @@ impl Value {
             Value::Date(_) => 6,
             Value::Timestamp(_) => 7,
             Value::Uuid(_) => 8,
+            Value::List(_) => 9,
         }
     }
 }
@@ -178,6 +232,7 @@ impl fmt::Display for Value {
             | Value::Date(s)
             | Value::Timestamp(s)
             | Value::Uuid(s) => f.write_str(s),
+            Value::List(items) => f.write_str(&list::join(items.iter().map(Value::to_string))),
         }
     }
 }
@@ -214,6 +269,20 @@ pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
         canonical = rest;
     }
     Some(texts)
+}
+
+/// A list from texts that each hold some of its elements, as a client may send one text or several.
+pub(super) fn read_list(element: &ParamType, texts: &[&str]) -> Result<Value, &'static str> {
+    let mut items = Vec::new();
+    for text in texts {
+        for item in list::split(text)? {
+            if items.len() == list::MOST {
+                return Err("has more than 1000 values");
+            }
+            items.push(element.read(&item)?);
+        }
+    }
+    Ok(Value::List(items))
 }
 
 /// The digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for whole

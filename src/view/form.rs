@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::{Failure, QueryInfo, address, error, input};
-use crate::query::Param;
+use crate::query::{Param, ParamType};
 
 /// The form, filled with what was `given`, else with the defaults. `failure` is shown at the
 /// parameter it names.
@@ -18,8 +18,7 @@ pub(super) fn form(
         form.panel.form method="get" action=(address(query.name, None, &[])) {
             div.fields {
                 @for param in query.params {
-                    @let value = given.iter().find(|(name, _)| *name == param.name);
-                    @let value = value.map(|(_, text)| text.clone()).or_else(|| input::preset(param));
+                    @let value = sent(param, given).or_else(|| input::preset(param));
                     @let wrong = named.filter(|name| *name == param.name).and(failure);
                     (field(param, value.as_deref(), wrong))
                 }
@@ -54,6 +53,17 @@ pub(super) fn named<'a>(params: &'a [Param], failure: &Failure<'_>) -> Option<&'
         Some(first) => known(first),
         None => failure.message.split(|c| !word(c)).find_map(known),
     }
+}
+
+/// The text that was given; the parts of a list together.
+fn sent(param: &Param, given: &[(String, String)]) -> Option<String> {
+    let texts = given.iter().filter(|(name, _)| *name == param.name);
+    let mut texts = texts.map(|(_, text)| text.as_str());
+    if matches!(param.kind, ParamType::List(_)) {
+        let texts: Vec<&str> = texts.collect();
+        return (!texts.is_empty()).then(|| texts.join(","));
+    }
+    texts.next().map(str::to_owned)
 }
 
 fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Markup {
@@ -92,7 +102,7 @@ fn at_its_field(param: &Param, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::{Allowed, ParamDefault, ParamType, Value};
+    use crate::query::{Allowed, ParamDefault, Value};
 
     fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: Allowed) -> Param {
         Param {
@@ -206,7 +216,7 @@ mod tests {
             (ParamType::Uuid, r#"pattern="[0-9A-Fa-f\-]{32,36}""#),
         ];
         for (kind, expected) in cases {
-            let text = drawn(&[of(kind)], &[], None);
+            let text = drawn(&[of(kind.clone())], &[], None);
             assert!(text.contains(expected), "{kind:?}: {text}");
             assert!(!text.contains("required"), "{kind:?} is optional: {text}");
             assert!(text.contains(">optional<"), "{kind:?}: {text}");

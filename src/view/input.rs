@@ -29,13 +29,17 @@ pub(super) fn control(
     );
     // No `number` input for bigint: a browser would compare it as a double. No `datetime-local`
     // for timestamp: it cannot say a zone.
-    let (kind, mode, pattern, step) = match param.kind {
+    let (kind, mode, pattern, step) = match &param.kind {
         ParamType::Integer => ("number", None, None, Some("1")),
         ParamType::Number => ("number", None, None, Some("any")),
         ParamType::Bigint => ("text", Some("numeric"), Some("[-+]?[0-9]+"), None),
         ParamType::Date => ("date", None, None, None),
         ParamType::Uuid => ("text", None, Some("[0-9A-Fa-f\\-]{32,36}"), None),
-        ParamType::Text | ParamType::Timestamp | ParamType::Boolean => ("text", None, None, None),
+        ParamType::Text
+        | ParamType::Timestamp
+        | ParamType::Boolean
+        | ParamType::Named(_)
+        | ParamType::List(_) => ("text", None, None, None),
     };
     html! {
         input id=(id) name=(param.name) type=(kind) value=[value]
@@ -78,6 +82,8 @@ fn select(
 /// The values there are, where there is a list of them.
 fn choices(param: &Param) -> Vec<String> {
     match &param.allowed {
+        // Several may be chosen of a list's values, which a field of text can hold.
+        _ if matches!(param.kind, ParamType::List(_)) => Vec::new(),
         Allowed::List(values) => values.iter().filter_map(text).collect(),
         _ if param.kind == ParamType::Boolean => vec!["true".to_owned(), "false".to_owned()],
         _ => Vec::new(),
@@ -123,25 +129,43 @@ fn text(value: &Value) -> Option<String> {
         | Value::Date(text)
         | Value::Timestamp(text)
         | Value::Uuid(text) => Some(text.clone()),
+        Value::List(_) => Some(value.to_string()),
     }
 }
 
 /// What may be entered, beneath the input.
 pub(super) fn hint(param: &Param) -> String {
-    let kind = match param.kind {
-        ParamType::Text | ParamType::Boolean => "",
+    let is_list = matches!(param.kind, ParamType::List(_));
+    let kind = match param.kind.element() {
+        ParamType::Text | ParamType::Boolean | ParamType::List(_) => "",
         ParamType::Integer | ParamType::Bigint => "Whole number",
         ParamType::Number => "Number",
         ParamType::Date => "Date",
         ParamType::Timestamp => "Date and time, UTC where no zone is given",
         ParamType::Uuid => "UUID",
+        ParamType::Named(name) => name,
     };
-    match &param.allowed {
+    let one = match &param.allowed {
         Allowed::Range(low, high) if kind.is_empty() => range(low, high),
         Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        Allowed::List(_) if is_list => words(&param.allowed),
         Allowed::List(_) => String::new(),
         Allowed::Anything => kind.to_owned(),
+    };
+    match (is_list, one.is_empty()) {
+        (false, _) => one,
+        (true, true) => "Values with commas between".to_owned(),
+        (true, false) => format!("Values with commas between: {one}"),
     }
+}
+
+/// The values of a list in words.
+fn words(allowed: &Allowed) -> String {
+    let Allowed::List(values) = allowed else {
+        return String::new();
+    };
+    let values: Vec<String> = values.iter().filter_map(text).collect();
+    values.join(" | ")
 }
 
 fn range(low: &Value, high: &Value) -> String {
@@ -156,12 +180,12 @@ fn range(low: &Value, high: &Value) -> String {
 pub(super) fn summary(param: &Param) -> String {
     let kind = param.kind.name();
     let allowed = match &param.allowed {
-        Allowed::Anything => kind.to_owned(),
+        Allowed::Anything => kind.into_owned(),
         Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
-        Allowed::List(values) => {
-            let values: Vec<String> = values.iter().filter_map(text).collect();
-            values.join(" | ")
+        Allowed::List(_) if matches!(param.kind, ParamType::List(_)) => {
+            format!("{kind}, {}", words(&param.allowed))
         }
+        Allowed::List(_) => words(&param.allowed),
     };
     match &param.default {
         ParamDefault::Required => format!("{allowed}, required"),

@@ -1,6 +1,6 @@
 //! Every type of PostgreSQL comes out as its own `row_to_json` writes it, seen through `psql`.
 
-use crate::db_support::{json, postgres, run};
+use crate::db_support::{LIMITS, json, postgres, run, run_with};
 use crate::servers;
 
 /// One column each.
@@ -105,4 +105,60 @@ async fn line_breaks_of_json_become_spaces_and_less_than_signs_escapes() {
     assert_eq!(rows.columns, ["v", "<c>"]);
     let parsed: serde_json::Value = serde_json::from_slice(&rows.json).unwrap();
     assert_eq!(parsed["v"]["a"], "<b>");
+}
+
+/// A table with a row that `text` finds in one column only.
+const FOUND_BY_TYPE: &str = "create extension citext; create type mood as enum ('sad', 'happy'); \
+    create schema sales; create type sales.\"Kind\" as enum ('a,b', 'c'); \
+    create domain even as int check (value % 2 = 0); \
+    create table t (e citext, c char(5), m mood, k sales.\"Kind\", a inet, n numeric(12,2), i int); \
+    insert into t values ('Ann@Example.com', 'ab', 'happy', 'a,b', '10.0.0.1/8', 1.50, 4); \
+    grant usage on schema sales to public; grant select on t to public";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_has_the_type_of_the_database_that_is_named() {
+    let (database, name) = postgres();
+    servers::postgres().psql(&name, FOUND_BY_TYPE);
+    for (of, condition, value) in [
+        ("citext", "e = :p", "ann@example.COM"),
+        ("char(5)", "c = :p", "ab"),
+        ("mood", "m = :p", "happy"),
+        ("mood", "m > :p", "sad"),
+        ("sales.\"Kind\"", "k = :p", "a,b"),
+        ("inet", "a = :p", "10.0.0.1/8"),
+        ("numeric(12,2)", "n = :p", "1.499"),
+        ("even", "i = :p", "4"),
+        ("double precision", "i = :p", "4.0"),
+        ("integer[]", "i = any(:p)", "3,4"),
+        ("citext[]", "e = any(:p)", "x,ANN@example.com"),
+        ("sales.\"Kind\"[]", "k = any(:p)", r"c,a\,b"),
+        ("inet[]", "a = any(:p)", "10.0.0.1/8"),
+        ("text[]", "cardinality(:p) = 0", ""),
+        ("text[]", "(:p)[1] = 'a\"b{}'", "a\"b{},null"),
+        ("text[]", "(:p)[2] = 'null'", "a,null"),
+    ] {
+        let file = format!("-- param: p {of}\nselect i from t where {condition}");
+        let rows = run_with(&database, &file, &[("p", value)], LIMITS).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{file} {value}: {error}"));
+        assert_eq!(json(&rows), r#"{"i":4}"#, "{file} {value}");
+    }
+    for (of, value) in [
+        ("mood", "x"),
+        ("inet", "x"),
+        ("numeric(3,2)", "100"),
+        ("mood[]", "sad,x"),
+    ] {
+        let file = format!("-- param: p {of}\nselect i from t where :p is null");
+        let error = run_with(&database, &file, &[("p", value)], LIMITS).await;
+        let error = error.unwrap_err();
+        assert!(
+            error.class() == "failed" || error.status() == 400,
+            "{of} {value}: {error}"
+        );
+        let said = error.to_string();
+        assert!(
+            said.contains("22P02") || said.contains("22003") || error.status() == 400,
+            "{said}"
+        );
+    }
 }

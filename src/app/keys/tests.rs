@@ -32,7 +32,7 @@ struct Drawn {
 struct Asked {
     sql: String,
     /// For each placeholder: the parameter's type, and its value.
-    bound: Vec<(&'static str, Value)>,
+    bound: Vec<(String, Value)>,
     max_rows: u64,
 }
 
@@ -63,7 +63,7 @@ impl Drawn {
         let statement = query.statement(kind);
         let bound = statement.order.iter().map(|place| {
             let value = arguments.0[*place].clone();
-            (query.params[*place].kind.name(), value)
+            (query.params[*place].kind.name().into_owned(), value)
         });
         let asked = Asked {
             sql: statement.sql.clone(),

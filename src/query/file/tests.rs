@@ -248,3 +248,21 @@ fn a_canonical_value_of_any_type_but_text_holds_no_character_that_sql_could_mist
         }
     }
 }
+
+#[test]
+fn sqlite_refuses_types_by_name_and_lists_in_words() {
+    for of in ["citext", "integer[]", "char(5)"] {
+        let text = format!("-- title: a\n-- param: p {of}\nselect :p");
+        assert!(
+            read(DatabaseKind::Postgres, "q/x.sql", "x", text.as_bytes()).is_ok(),
+            "{of}"
+        );
+        let error = read(DatabaseKind::Sqlite, "q/x.sql", "x", text.as_bytes()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("q/x.sql:2: "), "{error}");
+        assert!(
+            error.contains(&format!("\"{of}\", which SQLite has not")),
+            "{error}"
+        );
+    }
+}

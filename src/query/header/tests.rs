@@ -156,7 +156,7 @@ fn each_wrong_line_is_refused_with_its_reason_and_a_remedy() {
             3,
             "`a` is declared twice, first on line 1",
         ),
-        ("-- param: a int", 1, "unknown type"),
+        ("-- param: a integr", 1, "unknown type"),
     ] {
         let fault = header(&format!("{text}\nselect 1")).expect_err(text);
         assert!(

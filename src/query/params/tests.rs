@@ -193,3 +193,83 @@ fn a_long_list_is_shortened_in_messages() {
     let odd = param("t", ParamType::Text, ParamDefault::Required, odd);
     assert_eq!(odd.accepts(), "one of \"\", a");
 }
+
+fn call_of(declaration: &str, pairs: &[(&str, &str)]) -> Result<Vec<Value>, String> {
+    let kind = crate::query::DatabaseKind::Postgres;
+    let text = format!("-- param: {declaration}\nselect 1");
+    let query = Query::parse(kind, "x", &text).unwrap();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let arguments = query.arguments(&pairs).map_err(|error| error.to_string())?;
+    Ok(arguments.0)
+}
+
+#[test]
+fn a_list_comes_in_one_text_or_several_and_is_the_same() {
+    let list = |items: &[i32]| {
+        Ok(vec![Value::List(
+            items.iter().copied().map(Value::Integer).collect(),
+        )])
+    };
+    assert_eq!(
+        call_of("p integer[]", &[("p", "3, 1,+2")]),
+        list(&[3, 1, 2])
+    );
+    assert_eq!(
+        call_of("p integer[]", &[("p", "3"), ("p", "1,2")]),
+        list(&[3, 1, 2])
+    );
+    assert_eq!(call_of("p integer[]", &[("p", "")]), list(&[]));
+    assert_eq!(call_of("p integer[] = 7,8", &[("p", "")]), list(&[7, 8]));
+    assert_eq!(call_of("p integer[] = 7,8 : 1..9", &[]), list(&[7, 8]));
+    assert_eq!(call_of("p integer[] = null", &[]), Ok(vec![Value::Null]));
+    let texts = call_of("p text[]", &[("p", r"a\,b,c")]).unwrap();
+    assert_eq!(texts[0].array_literal().unwrap(), r#"{"a,b","c"}"#);
+    for (declaration, sent, words) in [
+        ("p integer[]", "1,,2", "is not a whole number"),
+        ("p integer[]", "1,x", "each a whole number"),
+        (
+            "p integer[] : 1..9",
+            "1,10",
+            "each a whole number from 1 to 9",
+        ),
+        ("p text[] : eu, us", "eu,x", "each one of eu, us"),
+        ("p text[]", r"a\", "ends with a backslash"),
+        (
+            "p integer[]",
+            &["1"; 1001].join(","),
+            "has more than 1000 values",
+        ),
+    ] {
+        let error = call_of(declaration, &[("p", sent)]).unwrap_err();
+        assert!(error.contains(words), "{declaration} {sent}: {error}");
+    }
+    let error = call_of("p integer[]", &[]).unwrap_err();
+    assert!(error.contains("is missing"), "{error}");
+}
+
+#[test]
+fn different_lists_have_different_canonical_bytes() {
+    let drawn = ["", "a", "a,b", r"a\,b", ",", r"a\\,b", "b,a", ",,"];
+    let bytes =
+        drawn.map(|sent| Arguments(call_of("p text[]", &[("p", sent)]).unwrap()).canonical());
+    for (i, one) in bytes.iter().enumerate() {
+        assert!(!bytes[..i].contains(one), "{}", drawn[i]);
+    }
+}
+
+#[test]
+fn a_value_of_a_type_of_the_database_goes_there_as_it_is() {
+    let text = |text: &str| Ok(vec![Value::Text(text.to_owned())]);
+    assert_eq!(call_of("p citext", &[("p", " A ")]), text(" A "));
+    assert_eq!(call_of("p citext", &[("p", "")]), text(""));
+    assert_eq!(call_of("p mood = sad", &[("p", "")]), text("sad"));
+    assert_eq!(
+        call_of("p mood : sad, happy", &[("p", "happy")]),
+        text("happy")
+    );
+    let error = call_of("p mood : sad, happy", &[("p", "x")]).unwrap_err();
+    assert!(error.contains("one of sad, happy"), "{error}");
+}

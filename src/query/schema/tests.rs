@@ -251,3 +251,21 @@ fn a_moment_that_the_pattern_lets_in_is_taken_in_every_zone() {
     }
     assert!(!pattern.is_match("0000-12-31T23:59:59Z"));
 }
+
+#[test]
+fn a_list_is_an_array_of_what_its_elements_are() {
+    let query = crate::query::Query::parse(
+        crate::query::DatabaseKind::Postgres,
+        "x",
+        "-- param: ids integer[] = 1,2 : 1..9\n-- param: e citext\nselect 1",
+    )
+    .unwrap();
+    let schema = query.params[0].schema();
+    assert_eq!(schema["type"], "array");
+    assert_eq!(
+        (&schema["items"]["minimum"], &schema["items"]["maximum"]),
+        (&json!(1), &json!(9))
+    );
+    assert_eq!(schema["default"], json!([1, 2]));
+    assert_eq!(query.params[1].schema()["type"], "string");
+}

@@ -10,7 +10,7 @@ const SQLITE: DatabaseKind = DatabaseKind::Sqlite;
 fn declare_all(params: &[(&str, ParamType)]) -> Vec<Param> {
     let declare = |(name, kind): &(&str, ParamType)| Param {
         name: (*name).to_owned(),
-        kind: *kind,
+        kind: kind.clone(),
         default: ParamDefault::Required,
         allowed: Allowed::Anything,
     };
@@ -36,7 +36,7 @@ fn fault(kind: DatabaseKind, text: &str) -> Fault {
 
 #[test]
 fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
-    let params = declare_all(&ParamType::ALL.map(|kind| (kind.name(), kind)));
+    let params = declare_all(&ParamType::ALL.map(|kind| (kind.known_name().unwrap(), kind)));
     let text =
         "select :uuid, :timestamp, :date, :boolean, :number, :bigint, :integer, :text, :uuid";
     let statement = rewrite(POSTGRES, text, 1, &params).unwrap();
@@ -53,6 +53,18 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
         "select (?1), (?2), (?3), (?4), (cast(?5 as numeric)), (?6), (?7), (?8), (?1)"
     );
     assert_eq!(statement.order, [7, 6, 5, 4, 3, 2, 1, 0]);
+}
+
+#[test]
+fn a_type_of_the_database_and_a_list_are_cast_where_they_stand() {
+    let file = "-- param: m sales.mood\n-- param: ids int[]\n-- param: at timestamp[]\n\
+                select :m, :m = any(:ids), :at";
+    let query = crate::query::Query::parse(POSTGRES, "x", file).unwrap();
+    assert_eq!(
+        query.statement(POSTGRES).sql,
+        "select (cast(cast($1 as text) as sales.mood)), (cast(cast($1 as text) as sales.mood)) = \
+         any((cast(cast($2 as text) as integer[]))), (cast(cast($3 as text) as timestamptz[]))"
+    );
 }
 
 #[test]
