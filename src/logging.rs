@@ -12,6 +12,7 @@ mod line;
 mod out;
 mod shared;
 mod syslog;
+mod throttle;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::settings::Log;
 pub use access::{AccessLog, AccessRecord, Headers};
 pub use error_log::Prepared;
 pub use shared::Lost;
+pub use throttle::{LOG_EVERY, Throttle, Throttles};
 
 use error_log::ErrorLog;
 use shared::SHARED;

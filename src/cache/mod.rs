@@ -52,7 +52,6 @@ mod scripts;
 mod state;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod trip;
 mod trust;
 

@@ -18,8 +18,8 @@ use super::key::place;
 use super::link::{Lane, Links, Subscription, error_class};
 #[cfg(test)]
 use super::tests::fake::Line;
-use super::throttle::Throttle;
 use crate::error::StartupError;
+use crate::logging::{LOG_EVERY, Throttle};
 use crate::settings;
 use crate::stats::{PoolSnapshot, RedisError, Stats};
 
@@ -67,7 +67,6 @@ pub(super) enum Way {
     Large,
 }
 
-const LOG_EVERY: Duration = Duration::from_mins(1);
 const DROP_EVERY: Duration = Duration::from_secs(1);
 
 impl RedisTier {

@@ -1,7 +1,7 @@
 //! From an error to a response, in the format the request asked for. The words come from
 //! [`RequestError::public_message`] alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -11,8 +11,13 @@ use super::context::Context;
 use super::negotiate::Format;
 use super::{READ_METHODS, Site, body};
 use crate::error::RequestError;
+use crate::logging::Throttles;
 use crate::outcome::Outcome;
+use crate::query::Query;
 use crate::view;
+
+/// The lines that failing requests write: one for each query (by its index) and class in a while.
+pub(super) type Failures = Throttles<(Option<usize>, &'static str)>;
 
 /// What an error's response says, whatever its format.
 pub(super) struct Said {
@@ -33,14 +38,29 @@ impl Said {
     }
 }
 
-/// Decides what the client is told and writes the log line that the request's id leads to.
-pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said {
+/// Decides what the client is told and writes the line of the error log: the first failure of a
+/// query and class in a minute as an error, with how many went before it without a line; the others,
+/// and the mistakes of clients, for who asks for the level `debug`.
+pub(super) fn say(
+    site: &Site,
+    context: &Context,
+    query: Option<&Query>,
+    error: &RequestError,
+) -> Said {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if status.is_server_error() {
+    let kind = (query.map(|query| query.index), error.class());
+    let allowed = status
+        .is_server_error()
+        .then(|| site.failures.allows(kind, Instant::now()))
+        .flatten();
+    let name = query.map(|query| query.name.as_str());
+    if let Some(unlogged) = allowed {
         tracing::error!(
             id = context.id(),
             status = status.as_u16(),
             class = error.class(),
+            query = name,
+            unlogged = (unlogged > 0).then_some(unlogged),
             "{}",
             error.log_message()
         );
@@ -49,6 +69,7 @@ pub(super) fn say(site: &Site, context: &Context, error: &RequestError) -> Said 
             id = context.id(),
             status = status.as_u16(),
             class = error.class(),
+            query = name,
             "{}",
             error.log_message()
         );
@@ -67,6 +88,17 @@ pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> H
     respond_with(site, context, error, serde_json::Map::new())
 }
 
+/// The same to an error of this query.
+pub(super) fn respond_about(
+    site: &Site,
+    context: &Context,
+    query: &Query,
+    error: &RequestError,
+) -> HttpResponse {
+    let said = say(site, context, Some(query), error);
+    response(site, context, said, error, serde_json::Map::new())
+}
+
 /// The same, with more members where it is JSON.
 pub(super) fn respond_with(
     site: &Site,
@@ -74,7 +106,17 @@ pub(super) fn respond_with(
     error: &RequestError,
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
-    let mut said = say(site, context, error);
+    let said = say(site, context, None, error);
+    response(site, context, said, error, more)
+}
+
+fn response(
+    site: &Site,
+    context: &Context,
+    mut said: Said,
+    error: &RequestError,
+    more: serde_json::Map<String, serde_json::Value>,
+) -> HttpResponse {
     let suggestion = match error {
         RequestError::UnknownQuery(name) => site.app.catalog.nearest(name),
         _ => None,

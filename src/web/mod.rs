@@ -42,7 +42,7 @@ use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
 
 use crate::app::{App, UnsentBudget};
 use crate::cache::Reply;
-use crate::logging::AccessLog;
+use crate::logging::{AccessLog, LOG_EVERY, Throttles};
 use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view::{self, Here};
@@ -66,6 +66,7 @@ pub struct Site {
     access_log: Option<AccessLog>,
     race: race::KeptRace,
     evictions: eviction::Watch,
+    failures: errors::Failures,
     /// Every response closes its connection.
     parting: AtomicBool,
     draining: AtomicBool,
@@ -83,6 +84,7 @@ impl Site {
             access_log,
             race: race::KeptRace::default(),
             evictions: eviction::Watch::default(),
+            failures: Throttles::new(LOG_EVERY),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }

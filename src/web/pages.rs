@@ -63,7 +63,7 @@ pub(super) async fn home(
             with_provenance(site, response, &reply, context)
         }
         Err(error) => {
-            let said = errors::say(site, context, &error);
+            let said = errors::say(site, context, Some(query), &error);
             let page = view::Home {
                 elapsed: context.started.elapsed(),
                 failure: Some(said.failure(context)),
@@ -217,7 +217,7 @@ pub(super) async fn query(
     ask(site, query, query_string, &given)
         .await
         .and_then(|reply| data::respond(site, context, query, &reply, wanted, admission))
-        .unwrap_or_else(|error| errors::respond(site, context, &error))
+        .unwrap_or_else(|error| errors::respond_about(site, context, query, &error))
 }
 
 /// The query's page: its form and its table, or its form and the error.
@@ -248,7 +248,7 @@ fn page(
             with_provenance(site, response, &reply, context)
         }
         Err(error) => {
-            let said = errors::say(site, context, &error);
+            let said = errors::say(site, context, Some(query), &error);
             // Whoever follows a link to a query that needs parameters has made no mistake: the page
             // asks for them, with the status that scripts go by.
             let asks = given.is_empty() && matches!(error, RequestError::BadParameter(_));

@@ -38,7 +38,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("app", &["cache", "db", "query", "stats"]),
     ("view", &["query", "stats"]),
     ("db", &["query"]),
-    ("cache", &["stats"]),
+    ("cache", &["stats", "logging"]),
     ("settings", &["flags"]),
     ("query", &[]),
     ("stats", &[]),

@@ -264,3 +264,44 @@ fn a_reload_changes_the_logs_or_leaves_them_as_they_are() {
     );
     assert!(!daemon.log().contains(": ended"), "{}", daemon.log());
 }
+
+#[test]
+fn a_query_that_fails_for_every_request_is_one_error_line_and_its_ids_are_in_the_other_logs() {
+    const BROKEN: (&str, &str) = (
+        "queries/broken.sql",
+        "-- cache: off\nselect abs(-9223372036854775807 - 1) as n",
+    );
+    for level in ["info", "debug"] {
+        let folder = tempfile::tempdir().unwrap();
+        let access = folder.path().join("access.log");
+        let args = ["--queries", "queries", "--log-level", level, "--access-log"];
+        let args = [&args[..], &[access.to_str().unwrap()]].concat();
+        let unslow = Unslow::start_with(&args, &[BROKEN], &[]);
+        let ids: Vec<_> = (0..30).map(|number| format!("id-{number}-end")).collect();
+        for (number, id) in ids.iter().enumerate() {
+            let path = ["/q/broken.json", "/q/broken"][number % 2];
+            let answer = unslow.get_with(path, &[("X-Request-Id", id)]);
+            assert_eq!(answer.status, 503, "{}", answer.text());
+        }
+        let lines = |text: String| -> Vec<String> {
+            let failed = text.lines().filter(|line| line.contains("broken"));
+            failed.map(str::to_owned).collect()
+        };
+        until("the last one is in the access log", || {
+            let text = std::fs::read_to_string(&access).unwrap_or_default();
+            ids.iter().all(|id| text.contains(id.as_str()))
+        });
+        let errors = lines(unslow.log());
+        let count = |word: &str| errors.iter().filter(|line| line.contains(word)).count();
+        assert_eq!(count(" ERROR "), 1, "{errors:#?}");
+        assert!(
+            errors
+                .iter()
+                .any(|line| line.contains(" ERROR ") && line.contains(&ids[0]))
+        );
+        if level == "debug" {
+            let log = unslow.log();
+            assert!(ids.iter().all(|id| log.contains(id.as_str())), "{log}");
+        }
+    }
+}

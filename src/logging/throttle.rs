@@ -1,0 +1,118 @@
+//! How often something may happen: a line in the log, or what would make a bad day worse. One
+//! client that repeats what fails must not fill a disk with it.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the same thing is worth a line in the log.
+pub const LOG_EVERY: Duration = Duration::from_mins(1);
+/// So many kinds are told apart; what is beyond shares one.
+const KINDS: usize = 10_000;
+
+/// Lets something happen only so often.
+#[derive(Debug)]
+pub struct Throttle {
+    every: Duration,
+    last: Mutex<Latest>,
+}
+
+/// When something happened last, and how often it was held back since.
+#[derive(Debug, Clone, Copy, Default)]
+struct Latest {
+    at: Option<Instant>,
+    held_back: u64,
+}
+
+impl Latest {
+    fn allows(&mut self, every: Duration, now: Instant) -> Option<u64> {
+        let is_early = |at: Instant| now.saturating_duration_since(at) < every;
+        if self.at.is_some_and(is_early) {
+            self.held_back += 1;
+            return None;
+        }
+        self.at = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+impl Throttle {
+    /// Lets it happen once in this time.
+    pub fn new(every: Duration) -> Throttle {
+        Throttle {
+            every,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Returns how often it was held back since it last happened; `None` where it may not happen
+    /// now.
+    pub fn allows(&self, now: Instant) -> Option<u64> {
+        lock(&self.last).allows(self.every, now)
+    }
+}
+
+/// A [`Throttle`] for each kind of thing.
+#[derive(Debug)]
+pub struct Throttles<K> {
+    every: Duration,
+    last: Mutex<HashMap<K, Latest>>,
+    others: Throttle,
+}
+
+impl<K: Eq + Hash> Throttles<K> {
+    /// Lets each kind happen once in this time.
+    pub fn new(every: Duration) -> Throttles<K> {
+        Throttles {
+            every,
+            last: Mutex::default(),
+            others: Throttle::new(every),
+        }
+    }
+
+    /// Returns how often this kind was held back since it last happened; `None` where it may not
+    /// happen now.
+    pub fn allows(&self, kind: K, now: Instant) -> Option<u64> {
+        let mut last = lock(&self.last);
+        if last.len() >= KINDS && !last.contains_key(&kind) {
+            return self.others.allows(now);
+        }
+        last.entry(kind).or_default().allows(self.every, now)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_lets_one_through_per_period_and_counts_the_others() {
+        let throttle = Throttle::new(LOG_EVERY);
+        let now = Instant::now();
+        assert_eq!(throttle.allows(now), Some(0));
+        assert_eq!(throttle.allows(now), None);
+        assert_eq!(throttle.allows(now + Duration::from_secs(59)), None);
+        assert_eq!(throttle.allows(now + LOG_EVERY), Some(2));
+    }
+
+    #[test]
+    fn each_kind_has_a_period_of_its_own_and_their_number_is_bounded() {
+        let throttles = Throttles::new(LOG_EVERY);
+        let now = Instant::now();
+        assert_eq!(throttles.allows(0, now), Some(0));
+        assert_eq!(throttles.allows(1, now), Some(0));
+        assert_eq!(throttles.allows(0, now), None);
+        assert_eq!(throttles.allows(0, now + LOG_EVERY), Some(1));
+        for kind in 2..KINDS {
+            assert_eq!(throttles.allows(kind, now), Some(0));
+        }
+        assert_eq!(throttles.allows(KINDS, now), Some(0));
+        assert_eq!(throttles.allows(KINDS + 1, now), None);
+        assert_eq!(lock(&throttles.last).len(), KINDS);
+    }
+}
