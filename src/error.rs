@@ -126,6 +126,13 @@ pub enum RequestError {
         /// The true cause.
         detail: Arc<str>,
     },
+    /// The load was not tried: the database is known to be away, or too many loads wait for it.
+    #[error("{cause}")]
+    NotTried {
+        /// What is known.
+        #[source]
+        cause: Arc<RequestError>,
+    },
     /// The load took longer than its limit.
     #[error("the query took longer than {}", humantime(*.limit))]
     Timeout {
@@ -188,7 +195,7 @@ impl RequestError {
             RequestError::Timeout { .. } => 504,
             // Its file has to be mended: asking again cannot help.
             RequestError::BadQuery { .. } | RequestError::Internal { .. } => 500,
-            RequestError::Again { cause, .. } => cause.status(),
+            RequestError::Again { cause, .. } | RequestError::NotTried { cause } => cause.status(),
         }
     }
 
@@ -204,7 +211,9 @@ impl RequestError {
             | RequestError::TooManyGuesses { .. }
             | RequestError::BadQuery { .. }
             | RequestError::OnThisInstanceOnly { .. } => self.to_string(),
-            RequestError::Again { cause, .. } => cause.public_message(debug),
+            RequestError::Again { cause, .. } | RequestError::NotTried { cause } => {
+                cause.public_message(debug)
+            }
             _ if debug => self.to_string(),
             RequestError::Refused { sqlstate, .. } => {
                 format!("the database refused this query because it is not a read ({sqlstate})")
@@ -231,7 +240,9 @@ impl RequestError {
                 let detail = words::without_values(&value.sqlstate, &value.detail);
                 format!("{value} ({}): {detail}", value.sqlstate)
             }
-            RequestError::Again { cause, .. } => cause.log_message(),
+            RequestError::Again { cause, .. } | RequestError::NotTried { cause } => {
+                cause.log_message()
+            }
             _ => self.to_string(),
         }
     }
@@ -239,7 +250,7 @@ impl RequestError {
     /// How loading failed, where this is the memory of it; else the error itself.
     pub fn cause(&self) -> &RequestError {
         match self {
-            RequestError::Again { cause, .. } => cause,
+            RequestError::Again { cause, .. } | RequestError::NotTried { cause } => cause.cause(),
             error => error,
         }
     }
@@ -271,7 +282,7 @@ impl RequestError {
             RequestError::NoRoom => "no_room",
             RequestError::OnThisInstanceOnly { .. } => "this_instance_only",
             RequestError::Internal { .. } => "internal",
-            RequestError::Again { cause, .. } => cause.class(),
+            RequestError::Again { cause, .. } | RequestError::NotTried { cause } => cause.class(),
         }
     }
 }

@@ -311,7 +311,11 @@ async fn load(
     arguments: &Arguments,
     limits: Limits,
 ) -> Result<Loaded, RequestError> {
-    let rows = db.run(query, arguments, limits).await?;
+    let turn = db.admit(query).await;
+    let turn = turn.map_err(|cause| RequestError::NotTried {
+        cause: Arc::new(cause),
+    })?;
+    let rows = db.run_admitted(query, arguments, limits, turn).await?;
     Ok(Loaded {
         body: format::json(&rows.json, rows.truncated).into(),
         head: format::columns_to_json(&rows.columns)?.into(),

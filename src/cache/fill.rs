@@ -18,7 +18,7 @@ use super::recheck::{Glance, learn, mistrust};
 use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
-use crate::stats::{LoadEnd, LoadError, QueryStats, Refused, Trigger};
+use crate::stats::{LoadEnd, LoadError, NotKept, QueryStats, Refused, Trigger};
 
 /// A lookup as the task keeps it.
 pub(super) struct Order {
@@ -138,6 +138,7 @@ impl Inner {
                 return self.give_back(cleared, &order, words.zip(backoff)).await;
             }
         };
+        self.tell_if_not_kept(&order, &entry);
         if !self.storable(&entry) {
             flight.land(End::TooLarge(entry));
             let note = (note::TOO_LARGE.to_owned(), note::too_large());
@@ -155,6 +156,35 @@ impl Inner {
         let on_board = (!self.memory.enabled()).then_some(flight);
         self.store(cleared, &entry, physical).await;
         drop(on_board);
+    }
+
+    /// Says so where an answer is too large to be kept anywhere: every request will load it.
+    fn tell_if_not_kept(&self, order: &Order, entry: &Entry) {
+        let is_kept = self.memory.holds(entry) || self.redis.is_some();
+        let (bytes, limit, setting) = if !self.storable(entry) {
+            (envelope::size(entry), self.max_entry, "[cache] max_entry")
+        } else if self.memory.enabled() && !is_kept {
+            let bytes = usize::try_from(entry.weight()).unwrap_or(usize::MAX);
+            (bytes, self.memory.max_bytes(), "[cache] memory")
+        } else {
+            return;
+        };
+        let (query, now) = (order.key.query(), self.clock.now());
+        order.stats.not_kept(NotKept {
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+            limit: u64::try_from(limit).unwrap_or(u64::MAX),
+            setting,
+            at: std::time::Instant::now(),
+        });
+        if let Some(unlogged) = self.not_kept.allows(query.to_owned(), now) {
+            tracing::warn!(
+                query,
+                bytes,
+                limit,
+                unlogged = (unlogged > 0).then_some(unlogged),
+                "an answer is larger than {setting}: it is not kept, and every request loads it"
+            );
+        }
     }
 
     /// The fresh entry that has got into memory since the caller looked.
@@ -215,15 +245,17 @@ impl Inner {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, RequestError>>,
     {
-        order.stats.load_begins(order.trigger);
+        order.stats.load_begins();
         let mut count = LoadCount {
             inner: self,
             order,
             started: self.clock.now(),
             // As long as there is no end: a panic, or the end of the program.
             error: Some(LoadError::Internal),
+            was_tried: true,
         };
         let loaded = load().await;
+        count.was_tried = !matches!(loaded, Err(RequestError::NotTried { .. }));
         count.error = loaded.as_ref().err().map(LoadError::of);
         let load_time = count.elapsed();
         drop(count);
@@ -243,6 +275,7 @@ struct LoadCount<'a> {
     order: &'a Order,
     started: Instant,
     error: Option<LoadError>,
+    was_tried: bool,
 }
 
 impl LoadCount<'_> {
@@ -254,6 +287,9 @@ impl LoadCount<'_> {
 
 impl Drop for LoadCount<'_> {
     fn drop(&mut self) {
+        if !self.was_tried {
+            return self.order.stats.load_not_tried();
+        }
         self.order.stats.load_ends(&LoadEnd {
             key: self.order.key.id(),
             trigger: self.order.trigger,

@@ -77,6 +77,11 @@ impl Memory {
         self.held.is_some()
     }
 
+    /// The bound on the weight of all entries.
+    pub(super) fn max_bytes(&self) -> usize {
+        usize::try_from(self.max_bytes).unwrap_or(usize::MAX)
+    }
+
     /// Whether there is room for `entry`: one that alone is over the bound is never kept.
     pub(super) fn holds(&self, entry: &Entry) -> bool {
         self.enabled() && entry.weight() <= self.max_bytes

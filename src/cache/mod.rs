@@ -75,6 +75,7 @@ pub use renew::answers;
 pub use reports::{REPORT_LIFE, Reported, Roll};
 
 use crate::error::{RequestError, StartupError};
+use crate::logging::{LOG_EVERY, Throttles};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings::{self, Settings};
 use crate::stats::{Stats, Trigger};
@@ -113,6 +114,8 @@ struct Inner {
     /// How the other instances know this one, once it is said.
     name: Arc<OnceLock<String>>,
     stats: Arc<Stats>,
+    /// The lines about answers that are too large to be kept, by query.
+    not_kept: Arc<Throttles<String>>,
     /// In bytes of body, head and canonical parameters.
     max_entry: usize,
     engine: Handle,
@@ -172,6 +175,7 @@ impl Cache {
             pending: Unheard::new(&generations, Vec::new()),
             confirmations: Arc::default(),
             name: Arc::default(),
+            not_kept: Arc::new(Throttles::new(LOG_EVERY)),
             generations,
             trust: Arc::new(Trust::new(clock.now())),
             stats: Arc::clone(stats),

@@ -119,6 +119,7 @@ impl Inner {
             pending: Unheard::new(&self.generations, Vec::new()),
             confirmations: Arc::clone(&self.confirmations),
             name: Arc::clone(&self.name),
+            not_kept: Arc::clone(&self.not_kept),
             stats: Arc::clone(&self.stats),
             max_entry: self.max_entry,
             engine: self.engine.clone(),

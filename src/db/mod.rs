@@ -36,7 +36,7 @@ use tokio::time::Instant;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
 use crate::settings::{self, DatabaseLimits, DatabaseTarget, Settings};
-use gate::Gate;
+use gate::{Gate, Pass};
 use health::HealthCell;
 
 pub use gate::GateState;
@@ -232,12 +232,38 @@ impl Database {
         args: &Arguments,
         limits: Limits,
     ) -> Result<Rows, RequestError> {
+        let turn = self.admit(query).await?;
+        self.run_admitted(query, args, limits, turn).await
+    }
+
+    /// Waits until it is the turn of a query. Dropping what it gives makes room for the next.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Unavailable`]: the database is known to be away, without a wait, or too many
+    /// loads are at work. Nothing has been run then.
+    pub async fn admit(&self, query: &Query) -> Result<Turn, RequestError> {
         // One bound over all that is waited for: a server that hangs must not be waited for twice.
         let deadline = Instant::now() + CHECKOUT;
         self.refuse_while_away()?;
         let pass = self.gate.enter(query, deadline).await?;
         // It may have gone away meanwhile.
         self.refuse_while_away()?;
+        Ok(Turn(pass, deadline))
+    }
+
+    /// Runs a query whose turn it is; otherwise as [`Database::run`].
+    ///
+    /// # Errors
+    ///
+    /// All but the client's own faults: see [`RequestError`].
+    pub async fn run_admitted(
+        &self,
+        query: &Query,
+        args: &Arguments,
+        limits: Limits,
+        Turn(pass, deadline): Turn,
+    ) -> Result<Rows, RequestError> {
         let turn = (pass, deadline);
         let end = match &self.kind {
             Kind::Postgres(database) => database.run(query, args, limits, turn).await,
@@ -287,6 +313,9 @@ impl Database {
         }
     }
 }
+
+/// The turn of one load: its place, and until when it may wait for a connection.
+pub struct Turn(Pass, Instant);
 
 /// All connections are at work. That says nothing about the database's health.
 fn busy() -> RequestError {

@@ -77,6 +77,8 @@ counters! {
         "Loads that a fault of this program, or its end, cut short.";
     RefusedValues "refused_values", Own, RefusedValues(""),
         "Loads that ended because the database refused a value that a client sent.";
+    LoadsNotTried "loads_not_tried", Own, LoadsNotTried(""),
+        "Loads that were not tried: the database was known to be away, or too many waited.";
     LoadMicros "load_microseconds", Own, LoadSeconds(""),
         "Time spent in loads.";
     SavedMicros "time_saved_microseconds", Own, TimeSaved(""),
@@ -177,6 +179,8 @@ families! {
         "Loads that failed, by the class of the error.";
     RefusedValues "refused_values_total", Count, "",
         "Loads that ended because the database refused a value that a client sent.";
+    LoadsNotTried "loads_not_tried_total", Count, "",
+        "Loads that were not tried: the database was known to be away, or too many waited.";
     LoadSeconds "load_seconds_total", Microseconds, "",
         "Time spent in loads.";
     TimeSaved "time_saved_seconds_total", Microseconds, "",

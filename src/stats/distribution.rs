@@ -130,8 +130,10 @@ impl Distribution {
     }
 
     /// The time that a share `q` of them did not pass, by the nearest rank, in seconds, exact to
-    /// half a bucket (4.5 %); `None` where there are none. Where all are in one bucket it is their
-    /// mean: who always takes five seconds reads 5 s.
+    /// half a bucket (4.5 %), and at either end to a bucket; `None` where there are none. It is
+    /// never above the longest nor below the shortest of them, although neither is kept: that would
+    /// not be known of a window, whose times are a difference of two states. Where all are in one
+    /// bucket it is their mean: who always takes five seconds reads 5 s.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if let [(bucket, count)] = self.counts[..] {
             return Some(self.mean_within(bucket, count));
@@ -147,8 +149,32 @@ impl Distribution {
         let mut passed = 0;
         self.counts.iter().find_map(|(bucket, count)| {
             passed += count;
-            (passed >= rank).then(|| middle(*bucket))
+            (passed >= rank).then(|| self.within(*bucket))
         })
+    }
+
+    /// What stands for the times of one of several buckets. In between, its middle lies between
+    /// others. At the ends it may lie beyond all times; there the sum of all tells what the mean in
+    /// this bucket is at least (at most), which the longest (shortest) time is too.
+    #[expect(clippy::cast_precision_loss, reason = "as in mean_within")]
+    fn within(&self, bucket: u16) -> f64 {
+        let others = |edge_of: fn(u16) -> f64| -> f64 {
+            let others = self.counts.iter().filter(|(other, _)| *other != bucket);
+            others.map(|(other, n)| edge_of(*other) * *n as f64).sum()
+        };
+        let of = |all: &(u16, u64)| (all.0 == bucket).then_some(all.1 as f64);
+        let is_last = self.counts.last().and_then(of);
+        let is_first = self.counts.first().and_then(of);
+        let (lowest, middle, highest) = (lower_edge(bucket), middle(bucket), edge(bucket));
+        if let Some(count) = is_last {
+            let at_least = (self.sum_seconds() - others(edge)) / count;
+            return at_least.max(lowest).min(middle.max(lowest));
+        }
+        if let Some(count) = is_first {
+            let at_most = (self.sum_seconds() - others(lower_edge)) / count;
+            return at_most.max(middle).min(highest);
+        }
+        middle
     }
 
     /// The mean where all are in one bucket. Count and sum are read one after the other, so the sum
@@ -158,8 +184,13 @@ impl Distribution {
         reason = "a count is far below 2^53; the sum as in sum_seconds"
     )]
     fn mean_within(&self, bucket: u16, count: u64) -> f64 {
-        let lowest = bucket.checked_sub(1).map_or(0.0, edge);
-        (self.sum_seconds() / count as f64).clamp(lowest, edge(bucket))
+        // The last bucket takes in whatever took longer.
+        let highest = if usize::from(bucket) == BUCKETS - 1 {
+            f64::INFINITY
+        } else {
+            edge(bucket)
+        };
+        (self.sum_seconds() / count as f64).clamp(lower_edge(bucket), highest)
     }
 
     /// For each edge that is shown, from the shortest: the edge in seconds, and how many took no
@@ -201,6 +232,11 @@ impl Distribution {
     }
 }
 
+/// The lower edge of a bucket in seconds.
+fn lower_edge(bucket: u16) -> f64 {
+    bucket.checked_sub(1).map_or(0.0, edge)
+}
+
 /// What stands for all times of a bucket.
 fn middle(bucket: u16) -> f64 {
     if bucket == 0 {
@@ -210,109 +246,4 @@ fn middle(bucket: u16) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::float_cmp,
-        clippy::cast_precision_loss,
-        reason = "a test may stop at the first surprise"
-    )]
-
-    use super::*;
-
-    fn of(times: &[Duration]) -> Distribution {
-        let mut counts = [0_u64; BUCKETS];
-        let mut sum = 0;
-        for time in times {
-            counts[bucket(*time)] += 1;
-            sum += nanos(*time);
-        }
-        Distribution::of(counts.into_iter(), sum)
-    }
-
-    #[test]
-    fn every_time_lies_in_a_bucket_of_at_most_nine_percent() {
-        let mut time = Duration::from_nanos(260);
-        while time < Duration::from_mins(15) {
-            let found = u16::try_from(bucket(time)).unwrap();
-            let (low, high) = (edge(found - 1), edge(found));
-            let seconds = time.as_secs_f64();
-            assert!(
-                low < seconds * 1.000_001 && seconds <= high * 1.000_001,
-                "{time:?}"
-            );
-            assert!(high / low < 1.0906);
-            time = time * 1013 / 1000;
-        }
-        assert_eq!(bucket(Duration::ZERO), 0);
-        assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
-    }
-
-    #[test]
-    fn the_bits_of_a_number_give_the_bucket_that_its_logarithm_gives() {
-        let by_logarithm = |time: Duration| {
-            let place = (time.as_secs_f64() * 1e9 / LOWEST).log2() * f64::from(PER_OCTAVE);
-            (place, place.ceil().max(0.0))
-        };
-        let mut time = Duration::from_nanos(1);
-        while time < Duration::from_mins(17) {
-            let (place, expected) = by_logarithm(time);
-            // On an edge a logarithm is off by its last digit.
-            if (place - place.round()).abs() > 1e-9 {
-                assert_eq!(bucket(time) as f64, expected, "{time:?}");
-            }
-            time += Duration::from_nanos(1) + time / 997;
-        }
-        for (doublings, at) in (0..OCTAVES).map(|doublings| (doublings, 250_u64 << doublings)) {
-            let bucket_at = |nanos| bucket(Duration::from_nanos(nanos));
-            let own = usize::from(doublings * PER_OCTAVE);
-            assert_eq!((bucket_at(at), bucket_at(at + 1)), (own, own + 1), "{at}");
-        }
-    }
-
-    #[test]
-    fn quantiles_are_by_nearest_rank() {
-        let times: Vec<_> = (1..=100).map(Duration::from_millis).collect();
-        let all = of(&times);
-        for (q, expected) in [(0.5, 0.050), (0.95, 0.095), (0.99, 0.099), (1.0, 0.1)] {
-            let found = all.quantile(q).unwrap();
-            assert!((found / expected - 1.0).abs() < 0.046, "{q}: {found}");
-        }
-        assert_eq!(of(&[]).quantile(0.5), None);
-        let alike = of(&[Duration::from_secs(5); 3]);
-        assert_eq!(alike.quantile(0.01), Some(5.0));
-        assert_eq!(alike.quantile(0.99), Some(5.0));
-    }
-
-    #[test]
-    fn what_is_shown_counts_exactly_up_to_each_edge() {
-        let edges = of(&[
-            Duration::from_micros(512),
-            Duration::from_nanos(512_001),
-            Duration::from_micros(1024),
-            Duration::from_hours(1),
-        ]);
-        let shown: Vec<_> = edges.shown().collect();
-        assert_eq!(shown[..2], [(0.000_512, 1), (0.001_024, 3)]);
-        assert_eq!(shown.last().unwrap().1, 3);
-        assert_eq!(edges.count(), 4);
-    }
-
-    #[test]
-    fn parts_add_up_to_the_whole_and_are_taken_from_it() {
-        let (a, b) = ([1, 5, 700], [5, 90]);
-        let micros = |times: &[u64]| -> Distribution {
-            of(&times
-                .iter()
-                .map(|t| Duration::from_micros(*t))
-                .collect::<Vec<_>>())
-        };
-        let whole = micros(&[1, 5, 700, 5, 90]);
-        let mut sum = micros(&a);
-        sum.add(&micros(&b));
-        assert_eq!(sum, whole);
-        assert_eq!(whole.since(&micros(&a)), micros(&b));
-        let sent = serde_json::to_string(&whole).unwrap();
-        assert_eq!(serde_json::from_str::<Distribution>(&sent).unwrap(), whole);
-    }
-}
+mod tests;

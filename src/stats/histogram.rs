@@ -25,17 +25,16 @@ impl Histogram {
             })
         });
         buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
-        buckets.sum_nanos.fetch_add(nanos(time), Ordering::Relaxed);
+        buckets.sum_nanos.fetch_add(nanos(time), Ordering::Release);
     }
 
     pub(super) fn read(&self) -> Distribution {
         let Some(buckets) = self.0.get() else {
             return Distribution::default();
         };
+        // The sum first: it may lack what is being recorded, and never has more than is counted.
+        let sum = buckets.sum_nanos.load(Ordering::Acquire);
         let counts = buckets.counts.iter();
-        Distribution::of(
-            counts.map(|count| count.load(Ordering::Relaxed)),
-            buckets.sum_nanos.load(Ordering::Relaxed),
-        )
+        Distribution::of(counts.map(|count| count.load(Ordering::Relaxed)), sum)
     }
 }

@@ -1,7 +1,7 @@
 //! What is told of a load: what began it, how it ended, and whose value it was.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -109,6 +109,19 @@ impl fmt::Debug for KeyId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyId").finish_non_exhaustive()
     }
+}
+
+/// An answer that is too large to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NotKept {
+    /// Its size.
+    pub bytes: u64,
+    /// The bound.
+    pub limit: u64,
+    /// The setting that says so, by its place in the ini file.
+    pub setting: &'static str,
+    /// When it was loaded.
+    pub at: Instant,
 }
 
 /// A load that has ended.

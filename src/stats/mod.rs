@@ -45,14 +45,14 @@ pub use counter::{COUNTERS, Counter, Family, Part, Unit};
 pub use distribution::Distribution;
 pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
-pub use load::{KeyId, LoadEnd, LoadError, Trigger};
+pub use load::{KeyId, LoadEnd, LoadError, NotKept, Trigger};
 pub use numbers::{Numbers, Percentiles};
 pub use pace::Pace;
 pub use process::Process;
 pub use query::QueryStats;
 pub use snapshot::{
-    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, Point, PoolSnapshot, QuerySnapshot,
-    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, UnsentSnapshot, Window,
+    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot,
+    QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, UnsentSnapshot, Window,
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
@@ -193,6 +193,12 @@ impl Stats {
                 last_load_seconds: query.last_load().map(|time| time.as_secs_f64()),
                 ..Numbers::of(&tally, counted.covered.as_secs_f64())
             },
+            not_kept: query.latest_not_kept().map(|it| NotKeptSnapshot {
+                bytes: it.bytes,
+                limit: it.limit,
+                setting: it.setting.to_owned(),
+                age_seconds: it.at.elapsed().as_secs_f64(),
+            }),
             tally,
         };
         let is_present = |query: &QueryStats| {

@@ -37,12 +37,16 @@ pub struct Numbers {
     pub bypass: u64,
     /// Requests without an answer.
     pub error: u64,
-    /// Loads that began, refreshes included.
+    /// Loads that have ended, refreshes included.
     pub loads: u64,
     /// Loads that run now.
     pub loads_in_flight: u64,
     /// Loads that failed.
     pub load_errors: u64,
+    /// Loads that were not tried, and are in no other number of loads: the database was known to be
+    /// away, or too many loads waited for it.
+    #[serde(default)]
+    pub loads_not_tried: u64,
     /// Loads by what began them.
     pub loads_by_trigger: BTreeMap<String, u64>,
     /// Failed loads by the class of their error.
@@ -136,6 +140,7 @@ impl Numbers {
             loads,
             loads_in_flight: 0,
             load_errors: tally.sum(Part::LoadError),
+            loads_not_tried: count(Counter::LoadsNotTried),
             loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
             load_errors_by_class: named(
                 LoadError::failures().map(|word| (word.name(), count(word.counter()))),

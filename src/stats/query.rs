@@ -2,8 +2,8 @@
 //! hot path is in here: nothing of it waits, and nothing of it is shared by all threads.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::cells::Cells;
 use super::counter::Counter;
 use super::hottest::Hottest;
-use super::load::{KeyId, LoadEnd, Trigger};
+use super::load::{KeyId, LoadEnd, NotKept};
 use super::slowest::{Slow, Slowest};
 use super::tally::{Tally, Timed};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
@@ -29,6 +29,7 @@ pub struct QueryStats {
     /// Microseconds + 1; 0 before the first load.
     last_load: AtomicU64,
     shows_params: AtomicBool,
+    not_kept: Mutex<Option<NotKept>>,
     ranks: Arc<Ranks>,
 }
 
@@ -48,6 +49,7 @@ impl QueryStats {
             in_flight: AtomicU64::new(0),
             last_load: AtomicU64::new(0),
             shows_params: AtomicBool::new(false),
+            not_kept: Mutex::default(),
             ranks: Arc::clone(ranks),
         }
     }
@@ -93,15 +95,22 @@ impl QueryStats {
         self.ranks.hottest.asked(self.number, key, keep);
     }
 
-    /// One load begins; [`load_ends`](Self::load_ends) tells its end.
-    pub fn load_begins(&self, trigger: Trigger) {
+    /// One load begins; [`load_ends`](Self::load_ends) tells its end, or
+    /// [`load_not_tried`](Self::load_not_tried) that it was none.
+    pub fn load_begins(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.cells.add(trigger.counter(), 1);
+    }
+
+    /// What [began](Self::load_begins) as a load was not tried: it counts as none and has no time.
+    pub fn load_not_tried(&self) {
+        self.cells.add(Counter::LoadsNotTried, 1);
+        self.in_flight.fetch_sub(1, Ordering::Release);
     }
 
     /// A load that [began](Self::load_begins) has ended.
     pub fn load_ends(&self, load: &LoadEnd<'_>) {
         let took = micros(load.elapsed);
+        self.cells.add(load.trigger.counter(), 1);
         self.cells.add(Counter::LoadMicros, took);
         self.cells.record_slow(Timed::Load, load.elapsed);
         match load.error {
@@ -121,6 +130,16 @@ impl QueryStats {
         });
         // Last: who sees it gone sees all of it.
         self.in_flight.fetch_sub(1, Ordering::Release);
+    }
+
+    /// An answer is too large for a bound, so it is not kept.
+    pub fn not_kept(&self, what: NotKept) {
+        *self.not_kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    /// The latest answer that was too large to be kept.
+    pub(super) fn latest_not_kept(&self) -> Option<NotKept> {
+        *self.not_kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One variant of a body was encoded.
@@ -183,8 +202,8 @@ impl QueryStats {
 impl QueryStats {
     /// A whole load that a request began, for tests of what is made of counts.
     pub(crate) fn loaded(&self, elapsed: Duration, error: Option<super::LoadError>) {
-        let trigger = Trigger::Request;
-        self.load_begins(trigger);
+        let trigger = super::Trigger::Request;
+        self.load_begins();
         self.load_ends(&LoadEnd {
             key: KeyId {
                 digest: &[7; 16],

@@ -87,9 +87,26 @@ pub struct QuerySnapshot {
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,
+    /// The latest answer that was too large to be kept; `None` where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<NotKeptSnapshot>,
     /// What they were computed from.
     #[serde(skip)]
     pub tally: Tally,
+}
+
+/// An answer that was too large to be kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotKeptSnapshot {
+    /// Its size.
+    pub bytes: u64,
+    /// The bound.
+    pub limit: u64,
+    /// The setting that says so.
+    pub setting: String,
+    /// How long ago it was loaded.
+    pub age_seconds: f64,
 }
 
 /// How it has been: one point for each step of time, the latest last. `None` is a step in which

@@ -75,7 +75,7 @@ fn key() -> KeyId<'static> {
 
 /// One load from its beginning to its end.
 fn load(query: &QueryStats, trigger: Trigger, elapsed: Duration, error: Option<LoadError>) {
-    query.load_begins(trigger);
+    query.load_begins();
     query.load_ends(&LoadEnd {
         key: key(),
         trigger,
@@ -199,7 +199,7 @@ fn parameters_are_kept_where_they_may_be_shown_and_let_go_when_they_may_not() {
     let ask = |stats: &Stats, place: usize| {
         let query = stats.query(place);
         query.asked(key);
-        query.load_begins(Trigger::Request);
+        query.load_begins();
         query.load_ends(&LoadEnd {
             key,
             trigger: Trigger::Request,

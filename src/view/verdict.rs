@@ -1,6 +1,8 @@
 //! What the numbers mean, in words. It owns the limits above which something deserves attention;
-//! the numbers themselves are counted elsewhere. What is said of database and Redis is in `servers`.
+//! the numbers themselves are counted elsewhere. What is said of database and Redis is in `servers`, of
+//! answers that are too large to be kept in `not_kept`.
 
+mod not_kept;
 mod servers;
 
 use std::collections::BTreeMap;
@@ -62,6 +64,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(waiting(page));
     found.extend(redis_memory(page));
     found.extend(evictions(page));
+    found.extend(not_kept::not_kept(page));
     found.extend(instances(page));
     found.extend(unsent(page));
     found.extend(logs(page));
@@ -316,10 +319,13 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
     }
     let words = format!("The cache answers {share} of requests");
     if ratio < GOOD_HIT_RATIO {
-        (
-            Level::Attention,
-            format!("{words}. A longer TTL would raise that."),
-        )
+        // A TTL changes nothing about what is not kept.
+        let advice = if not_kept::not_kept(page).is_empty() {
+            " A longer TTL would raise that."
+        } else {
+            ""
+        };
+        (Level::Attention, format!("{words}.{advice}"))
     } else {
         (Level::Good, format!("{words}."))
     }

@@ -140,7 +140,7 @@ fn an_abused_parameter_is_503_with_retry_after_and_costs_no_other_query() {
             })
             .collect();
         wait_until("they have come", || {
-            unslow.numbers("greedy")["loads"].as_u64() == Some(6)
+            unslow.numbers("greedy")["loads_in_flight"].as_u64() == Some(6)
         });
         wait_until("some run", || running() > 1);
         assert_eq!(echo(&unslow, 1).status, 200);

@@ -157,3 +157,61 @@ fn whatever_the_database_does_the_page_says_so_and_when_it_is_over() {
     until_it_is_over(&unslow, REDIS_AWAY);
     assert_eq!(visitor.ask(&unslow), 200);
 }
+
+#[test]
+fn loads_that_are_not_tried_while_the_database_is_away_are_no_loads() {
+    let mut server = Postgres::start();
+    let redis = Redis::start();
+    let database = server.database();
+    let unslow = start(&original(&server, &database, &redis), &[ECHO]);
+    let mut visitor = Asker(0);
+    assert_eq!(visitor.ask(&unslow), 200);
+    server.kill();
+    visitor.until_it_says(&unslow, DATABASE_AWAY);
+    until("it is refused at once", || {
+        visitor.ask(&unslow);
+        unslow.numbers("echo")["loads_not_tried"].as_u64() > Some(0)
+    });
+    let before = unslow.numbers("echo");
+    for _ in 0..20 {
+        assert_eq!(visitor.ask(&unslow), 503);
+    }
+    let after = unslow.numbers("echo");
+    for same in [
+        "loads",
+        "load_errors",
+        "load",
+        "load_seconds",
+        "loads_in_flight",
+    ] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    let grown = |name: &str| after[name].as_u64().unwrap() - before[name].as_u64().unwrap();
+    assert_eq!((grown("loads_not_tried"), grown("error")), (20, 20));
+    assert!(!says(&unslow, "no faster"));
+}
+
+#[test]
+fn an_answer_that_is_never_kept_is_named_on_the_page_and_in_the_log() {
+    const BIG: (&str, &str) = (
+        "queries/big.sql",
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 300)\n\
+         select i, 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' as text from n",
+    );
+    let args = ["--queries", "queries", "--max-entry", "4KiB"];
+    let unslow = Unslow::start_with(&args, &[BIG], &[]);
+    for _ in 0..3 {
+        assert_eq!(unslow.get("/q/big.json").status, 200);
+    }
+    until_it_says(&unslow, "An answer of big takes");
+    assert!(says(&unslow, "[cache] max_entry"));
+    let log = unslow.log();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("max_entry"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for word in ["WARN", "query=\"big\"", "limit=4096"] {
+        assert!(lines[0].contains(word), "{word}: {}", lines[0]);
+    }
+}

@@ -103,3 +103,68 @@ async fn a_bypass_loads_every_time_and_stores_nothing() {
         0
     );
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_remembered_with_its_size_and_the_bound() {
+    let bench = Bench::new();
+    bench.let_load(1);
+    let load = bench.load(|| Ok(loaded(&"x".repeat(10_001))));
+    bench.cache.get_or_load(bench.lookup(), load).await.unwrap();
+    let not_kept = |stats: &Stats| {
+        stats.snapshot(crate::stats::Window::Start).queries[0]
+            .not_kept
+            .clone()
+    };
+    let found = not_kept(&bench.stats).unwrap();
+    assert_eq!(
+        (found.limit, &found.setting[..]),
+        (MAX_ENTRY, "[cache] max_entry")
+    );
+    assert!(found.bytes > MAX_ENTRY);
+    // One that memory has no room for, where there is no other tier.
+    let bench = Bench::with_memory(2_000);
+    bench.fill("x").await;
+    assert!(not_kept(&bench.stats).is_none());
+    let key = key("q");
+    bench.let_load(1);
+    let load = bench.load(|| Ok(loaded(&"x".repeat(5_000))));
+    bench
+        .cache
+        .get_or_load(lookup(&key, &bench.stats), load)
+        .await
+        .unwrap();
+    assert_eq!(not_kept(&bench.stats).unwrap().setting, "[cache] memory");
+}
+
+#[tokio::test]
+async fn a_load_that_was_not_tried_is_no_load_and_has_no_time() {
+    let bench = Bench::new();
+    bench.let_load(3);
+    let load = bench.load(|| {
+        let cause = Arc::new(away());
+        Err(RequestError::NotTried { cause })
+    });
+    let error = bench
+        .cache
+        .get_or_load(bench.lookup(), load)
+        .await
+        .unwrap_err();
+    assert_eq!((error.class(), error.status()), ("unavailable", 503));
+    let numbers = bench.numbers();
+    assert_eq!(
+        (numbers.loads, numbers.load_errors, numbers.load.count),
+        (0, 0, 0)
+    );
+    assert_eq!((numbers.loads_not_tried, numbers.error), (1, 1));
+    assert_eq!((numbers.loads_in_flight, numbers.load_seconds), (0, 0.0));
+    // What is remembered of it is no load either.
+    assert!(bench.get_failing().await.is_err());
+    assert_eq!(bench.numbers().loads_not_tried, 1);
+    bench.clock.advance(2 * SECOND);
+    assert!(bench.get_failing().await.is_err());
+    let numbers = bench.numbers();
+    assert_eq!(
+        (numbers.loads, numbers.load_errors, numbers.load.count),
+        (1, 1, 1)
+    );
+}

@@ -188,7 +188,7 @@ fn the_slowest_loads_of_a_window_are_those_that_ended_in_it() {
     let mut now = Duration::ZERO;
     // Ever quicker, so that later ones push none of the earlier out.
     for number in 0..720_u32 {
-        stats.query(0).load_begins(Trigger::Schedule);
+        stats.query(0).load_begins();
         stats.query(0).load_ends(&LoadEnd {
             key: KeyId {
                 digest: &[0; 16],

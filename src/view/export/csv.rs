@@ -12,7 +12,7 @@ const ROW: [&str; 4] = ["scope", "query", "window", "ttl_seconds"];
 
 /// The columns of numbers: each with its place in the JSON of [`Numbers`], whose value it shows.
 /// Scripts count on the order: new ones are added at the end.
-pub const COLUMNS: [(&str, &str); 34] = [
+pub const COLUMNS: [(&str, &str); 35] = [
     ("requests", "/requests"),
     ("hit_memory", "/hit_memory"),
     ("hit_redis", "/hit_redis"),
@@ -47,6 +47,7 @@ pub const COLUMNS: [(&str, &str); 34] = [
     ("load_p99_seconds", "/load/p99_seconds"),
     ("load_count", "/load/count"),
     ("refused_values", "/refused_values"),
+    ("loads_not_tried", "/loads_not_tried"),
 ];
 
 /// A header line, a row for each query (`scope` is `query`, or `removed` where it is not in the

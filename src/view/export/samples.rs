@@ -83,7 +83,7 @@ fn count(query: &QueryStats, times: u64) {
         (Trigger::Request, Some(LoadError::Timeout)),
         (Trigger::Refresh, None),
     ] {
-        query.load_begins(trigger);
+        query.load_begins();
         query.load_ends(&LoadEnd {
             key,
             trigger,
@@ -91,7 +91,7 @@ fn count(query: &QueryStats, times: u64) {
             error,
         });
     }
-    query.load_begins(Trigger::Warm);
+    query.load_begins();
     query.served(1000 * times);
     query.compression();
 }

@@ -102,7 +102,7 @@ fn every_number_is_the_same_in_json_csv_and_lines() {
 }
 
 /// How a number is called in JSON, and in metrics, where `Q` stands for the labels of a query.
-const SAME: [(&str, &str); 22] = [
+const SAME: [(&str, &str); 23] = [
     ("requests", "unslow_requests_total{Q}"),
     ("hit_memory", "unslow_hits_total{Q,tier=\"memory\"}"),
     ("hit_redis", "unslow_hits_total{Q,tier=\"redis\"}"),
@@ -149,6 +149,7 @@ const SAME: [(&str, &str); 22] = [
     ("refused_values", "unslow_refused_values_total{Q}"),
     ("served_bytes", "unslow_served_bytes_total{Q}"),
     ("compressions", "unslow_compressions_total{Q}"),
+    ("loads_not_tried", "unslow_loads_not_tried_total{Q}"),
 ];
 
 #[test]
@@ -314,7 +315,7 @@ fn columns_are_only_appended() {
         coalesced_saved_seconds,served_bytes,compressions,requests_per_second,loads_per_second,\
         hit_p50_seconds,hit_p95_seconds,hit_p99_seconds,coalesced_wait_p50_seconds,\
         coalesced_wait_p95_seconds,coalesced_wait_p99_seconds,load_p50_seconds,load_p95_seconds,\
-        load_p99_seconds,load_count,refused_values";
+        load_p99_seconds,load_count,refused_values,loads_not_tried";
     assert!(text.starts_with(head), "{text}");
     assert_eq!(
         text.lines().nth(1).unwrap().split(',').next(),

@@ -55,6 +55,9 @@ const TILES: [Tile; 6] = [
             if n.load_errors > 0 {
                 about = format!("{about}, {} failed", format::count(n.load_errors));
             }
+            if n.loads_not_tried > 0 {
+                about = format!("{about}, {} not tried", format::count(n.loads_not_tried));
+            }
             if n.loads_in_flight > 0 {
                 about = format!("{about}, {} running", format::count(n.loads_in_flight));
             }
