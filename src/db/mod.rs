@@ -23,8 +23,12 @@ mod refused_value;
 mod renew;
 mod sqlite;
 mod sqlite_connect;
+mod sqlite_fault;
+mod sqlite_file;
 mod sqlite_function;
+mod sqlite_math;
 mod sqlite_rows;
+mod sqlite_work;
 mod survey;
 
 use std::fmt;

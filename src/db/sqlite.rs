@@ -6,25 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::Error;
 use sqlx::sqlite::SqliteArguments;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::gate::Pass;
-use super::health::{Cause, Contact, HealthCell};
-use super::pool::{Pool, PoolState, Pooled};
-use super::sqlite_connect::{Connection, Source};
-use super::sqlite_rows::{bind, read};
+use super::health::{Contact, HealthCell};
+use super::pool::PoolState;
+use super::sqlite_connect::Source;
+use super::sqlite_rows::bind;
+use super::sqlite_work::Access;
 use super::survey::{Survey, Trouble};
-use super::{CHECKOUT, GRACE, Limits, Rows};
+use super::{CHECKOUT, Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{DatabaseTarget, Settings};
 
 /// A database of SQLite, its pool and how it is.
 pub(super) struct Sqlite {
-    source: Arc<Source>,
-    pool: Arc<Pool<Connection>>,
+    access: Arc<Access>,
     health: HealthCell,
     identity: String,
     host: String,
@@ -42,16 +41,15 @@ impl Sqlite {
             .and_then(|file| file.file_name())
             .map(|name| name.to_string_lossy());
         let source = Source::new(file, settings.demo_delay, settings.limits.max_result);
-        let source = Arc::new(source);
+        let access = Access::new(source, settings.limits.pool_size);
         let identity = file.map_or_else(
             || "sqlite".to_owned(),
             |file| format!("sqlite:{}", file.display()),
         );
-        let asked = Arc::clone(&source);
+        let asked = Arc::clone(&access);
         let ask = move || -> BoxFuture<'static, Contact> { Box::pin(try_out(Arc::clone(&asked))) };
         Sqlite {
-            source,
-            pool: Pool::new(settings.limits.pool_size),
+            access,
             health: HealthCell::new(&*identity, Box::new(ask)),
             identity,
             host: name
@@ -74,7 +72,7 @@ impl Sqlite {
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
-        self.pool.state()
+        self.access.state()
     }
 
     pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
@@ -136,178 +134,39 @@ impl Sqlite {
         limits: Limits,
         (pass, deadline): (Pass, Instant),
     ) -> Result<Rows, RequestError> {
-        let slot = self.pool.slot(pass, deadline).await?;
-        let idle = slot
-            .idle()
-            .await
-            .filter(|connection| self.source.is_current(&connection.raw));
-        let end = match idle {
-            Some(connection) => Ok(connection),
-            None => self.open_new(limits).await,
-        };
-        let end = match end {
-            Ok(connection) => Working(Some(connection)).ask(sql, arguments, limits).await,
+        let slot = self.access.pool.slot(pass, deadline).await?;
+        let end = match self.access.connection(slot, limits.timeout).await {
+            Ok(working) => working.ask(sql, arguments, limits).await,
             Err(stop) => Err(stop),
         };
+        let file = self.access.source.file();
         self.health.tell(
             end.as_ref()
-                .map_or_else(Stop::contact, |_| Contact::Answered),
+                .map_or_else(|stop| stop.contact(file), |_| Contact::Answered),
         );
-        let (rows, connection) = end.map_err(|stop| stop.meaning(limits))?;
-        slot.keep(connection);
-        Ok(rows)
-    }
-
-    async fn open_new(&self, limits: Limits) -> Result<Pooled<Connection>, Stop> {
-        match timeout(limits.timeout, self.source.open()).await {
-            Ok(Ok(connection)) => Ok(Pooled::new(connection)),
-            Ok(Err(error)) => Err(Stop::Driver(error)),
-            Err(_) => Err(Stop::Request(RequestError::Timeout {
-                limit: limits.timeout,
-            })),
-        }
+        end.map_err(|stop| stop.meaning(limits, file))
     }
 }
 
 /// Whether a file can be opened and is a database: its first page is read.
-async fn try_out(source: Arc<Source>) -> Contact {
+async fn try_out(access: Arc<Access>) -> Contact {
     const FIRST_PAGE: &str = "select count(*) from sqlite_schema";
     let limits = Limits {
         timeout: CHECKOUT,
         max_rows: 1,
         max_bytes: 1024,
     };
-    let tried = async {
-        let connection = Pooled::new(source.open().await?);
-        Working(Some(connection))
-            .ask(FIRST_PAGE, Some(SqliteArguments::default()), limits)
-            .await
+    // Where every thread is busy, one more is not what finds out how the file is.
+    let Some(slot) = access.pool.free_slot() else {
+        return Contact::Nothing;
     };
-    match timeout(CHECKOUT + GRACE, tried).await {
-        Ok(Ok(_)) => Contact::Answered,
-        Ok(Err(stop)) => stop.contact(),
-        Err(_) => Contact::Nothing,
-    }
-}
-
-/// A connection at work. Dropped before its time it ends its statement, and is closed.
-struct Working(Option<Pooled<Connection>>);
-
-impl Working {
-    /// The rows, and the connection for the next. After an error a statement may still be running
-    /// ahead of us, so the connection is closed then.
-    async fn ask(
-        mut self,
-        sql: &str,
-        arguments: Option<SqliteArguments>,
-        limits: Limits,
-    ) -> Result<(Rows, Pooled<Connection>), Stop> {
-        let connection = self.0.as_mut().expect("taken at the end only");
-        connection.raw.watch.arm(limits.timeout);
-        let job = read(&mut connection.raw.raw, sql, arguments, limits);
-        match timeout(limits.timeout + GRACE, job).await {
-            Ok(Ok(rows)) => Ok((rows, self.0.take().expect("taken here only"))),
-            Ok(Err(stop)) => Err(stop),
-            // The watch ends a statement in time, but not a single long step of SQLite.
-            Err(_) => Err(Stop::Request(RequestError::Timeout {
-                limit: limits.timeout,
-            })),
-        }
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        if let Some(connection) = &self.0 {
-            connection.raw.watch.abandon();
-        }
-    }
-}
-
-/// Why a run ended early.
-pub(super) enum Stop {
-    /// The driver's error.
-    Driver(Error),
-    /// A bound was passed, or the result cannot be used.
-    Request(RequestError),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Stop::Driver(error)
-    }
-}
-
-impl Stop {
-    /// What it tells about the database.
-    fn contact(&self) -> Contact {
-        let error = match self {
-            Stop::Request(error) => return Contact::of(Some(error)),
-            Stop::Driver(error) => error,
-        };
-        let cause = |class| Cause::new(class, words(error));
-        if error.as_database_error().is_none() {
-            return Contact::Away(cause("open"));
-        }
-        match primary_code(error) {
-            // BUSY, LOCKED
-            5 | 6 => Contact::Full(cause("locked")),
-            // INTERRUPT: by us. FULL: no room for a sort.
-            9 | 13 => Contact::Nothing,
-            // IOERR, CORRUPT: of the whole file, or of what this statement read.
-            10 | 11 => Contact::Doubtful(cause("open")),
-            // PERM, CANTOPEN, AUTH, NOTADB
-            3 | 14 | 23 | 26 => Contact::Away(cause("open")),
-            _ => Contact::Answered,
-        }
-    }
-
-    fn meaning(self, limits: Limits) -> RequestError {
-        let error = match self {
-            Stop::Request(error) => return error,
-            Stop::Driver(error) => error,
-        };
-        let detail = words(&error);
-        if error.as_database_error().is_none() {
-            return RequestError::Unavailable { detail };
-        }
-        let sqlstate = match primary_code(&error) {
-            // PERM, BUSY, LOCKED, IOERR, CORRUPT, FULL, CANTOPEN, AUTH, NOTADB
-            3 | 5 | 6 | 10 | 11 | 13 | 14 | 23 | 26 => return RequestError::Unavailable { detail },
-            8 => {
-                return RequestError::Refused {
-                    sqlstate: "SQLITE_READONLY".into(),
-                    detail,
-                };
-            }
-            9 => {
-                return RequestError::Timeout {
-                    limit: limits.timeout,
-                };
-            }
-            18 => {
-                return RequestError::TooLarge {
-                    limit: limits.max_bytes,
-                };
-            }
-            1 => "SQLITE_ERROR".to_owned(),
-            other => format!("SQLite code {other}"),
-        };
-        RequestError::Failed { sqlstate, detail }
-    }
-}
-
-/// SQLite's code in its low byte; the rest says more than is needed here.
-fn primary_code(error: &Error) -> i32 {
-    let said = error.as_database_error();
-    let code = said.and_then(|said| said.code()?.parse::<i32>().ok());
-    code.unwrap_or(1) & 0xff
-}
-
-/// The cause in words.
-fn words(error: &Error) -> Arc<str> {
-    match error.as_database_error() {
-        Some(said) => said.message().into(),
-        None => error.to_string().into(),
+    let tried = async {
+        let working = access.connection(slot, limits.timeout).await?;
+        let none = Some(SqliteArguments::default());
+        working.ask(FIRST_PAGE, none, limits).await
+    };
+    match tried.await {
+        Ok(_) => Contact::Answered,
+        Err(stop) => stop.contact(access.source.file()),
     }
 }

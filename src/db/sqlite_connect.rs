@@ -2,7 +2,6 @@
 //! for, or a file, read-only. Every connection gets `slow_version()`, a watch that ends its
 //! statements, and bounds.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Error};
 use tokio::sync::OnceCell;
 
+use super::sqlite_file::{self, FileId, Frozen};
 use super::sqlite_function::{Watch, add_slow_version, limit_value};
+use super::sqlite_math;
 
 const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
 /// How long a file that somebody writes to is waited for.
@@ -49,10 +50,9 @@ pub(super) struct Connection {
     pub(super) watch: Arc<Watch>,
     /// Which file it has open; `None` for the demo.
     file: Option<FileId>,
+    /// How that file was, where it is read as one that nobody writes to.
+    frozen: Option<Frozen>,
 }
-
-/// Device and inode: what a file is, whatever its name.
-type FileId = (u64, u64);
 
 impl Source {
     /// The demo for `None`. `delay` is `slow_version()`'s, `max_value` the most bytes one value
@@ -74,8 +74,13 @@ impl Source {
         // Looked at before the file is opened: if it is replaced in between, the connection counts
         // as one of the old file, and is not used again.
         let file = self.file_id();
+        let mut frozen = None;
         let options = match &self.place {
-            Place::File(file) => options().filename(file).read_only(true),
+            Place::File(file) => {
+                frozen = sqlite_file::frozen(file);
+                let options = options().filename(file).read_only(true);
+                options.immutable(frozen.is_some())
+            }
             Place::Demo(demo) => {
                 let demo = demo.get_or_try_init(fill_apart).await?;
                 in_memory(&demo.name)
@@ -90,34 +95,47 @@ impl Source {
         if !add_slow_version(&mut handle, self.delay, Arc::clone(&watch)) {
             return Err(Error::Protocol("SQLite did not take slow_version()".into()));
         }
+        if !sqlite_math::add_functions(&mut handle) {
+            let why = "SQLite did not take the mathematical functions";
+            return Err(Error::Protocol(why.into()));
+        }
         drop(handle);
-        Ok(Connection { raw, watch, file })
+        Ok(Connection {
+            raw,
+            watch,
+            file,
+            frozen,
+        })
     }
 
-    /// Whether a connection leads to what has the file's name now. A file that was replaced or
-    /// removed lives on for those who have it open.
+    /// Whether a connection leads to what has the file's name now, and sees it as it is now. A file
+    /// that was replaced or removed lives on for those who have it open.
     pub(super) fn is_current(&self, connection: &Connection) -> bool {
-        connection.file == self.file_id()
+        connection.file == self.file_id() && self.is_unchanged(connection)
+    }
+
+    /// Whether a connection that takes its file for one that nobody writes to was right so far.
+    pub(super) fn is_unchanged(&self, connection: &Connection) -> bool {
+        match (&self.place, &connection.frozen) {
+            (Place::File(file), Some(frozen)) => sqlite_file::state(file).as_ref() == Some(frozen),
+            _ => true,
+        }
+    }
+
+    /// The file, for messages; `None` for the demo.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(file) => Some(file),
+            Place::Demo(_) => None,
+        }
     }
 
     fn file_id(&self) -> Option<FileId> {
         let Place::File(file) = &self.place else {
             return None;
         };
-        std::fs::metadata(file).ok().as_ref().map(file_id)
+        std::fs::metadata(file).ok().as_ref().map(sqlite_file::id)
     }
-}
-
-#[cfg(unix)]
-fn file_id(metadata: &Metadata) -> FileId {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-/// Elsewhere a file that is open can be neither replaced nor removed.
-#[cfg(not(unix))]
-fn file_id(_: &Metadata) -> FileId {
-    (0, 0)
 }
 
 fn options() -> SqliteConnectOptions {

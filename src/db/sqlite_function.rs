@@ -1,14 +1,14 @@
 //! What SQLite can only be told through its C interface: the SQL function `slow_version()`, which
-//! sleeps and can be interrupted, and the bound on one value. All `unsafe` of the database side
-//! is here.
+//! sleeps and can be interrupted, and the bound on one value. Functions that only compute are in
+//! `sqlite_math`; there is no other `unsafe` on the database's side.
 #![allow(
     unsafe_code,
     reason = "sqlx has no way to add an SQL function or to set a limit"
 )]
 
 use std::ffi::{CStr, c_int, c_void};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libsqlite3_sys as ffi;
@@ -19,12 +19,19 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// When the running statement of one connection has to stop. SQLite's progress handler and the
 /// sleeping function both look at it.
-#[derive(Debug)]
 pub(super) struct Watch {
     base: Instant,
     /// Milliseconds after `base`.
     deadline: AtomicU64,
     abandoned: AtomicBool,
+    /// Given back when the connection is closed: SQLite's handlers have the watch until then.
+    kept: Mutex<Option<Box<dyn Send>>>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watch").field(&self.is_over()).finish()
+    }
 }
 
 impl Watch {
@@ -33,6 +40,7 @@ impl Watch {
             base: Instant::now(),
             deadline: AtomicU64::new(u64::MAX),
             abandoned: AtomicBool::new(false),
+            kept: Mutex::new(None),
         })
     }
 
@@ -43,8 +51,12 @@ impl Watch {
             .store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Nobody waits for the statement any more, for good: the connection is not used again.
-    pub(super) fn abandon(&self) {
+    /// Nobody waits for the statement any more, for good: the connection is not used again. `kept`
+    /// is dropped when it is closed, after its last step.
+    pub(super) fn abandon(&self, kept: impl Send + 'static) {
+        let kept: Box<dyn Send> = Box::new(kept);
+        // One thing at a time is put there, and nothing panics while it is.
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
@@ -155,7 +167,15 @@ mod tests {
         watch.arm(Duration::ZERO);
         assert!(watch.is_over());
         watch.arm(Duration::from_hours(1));
-        watch.abandon();
+        let kept = Arc::new(());
+        watch.abandon(Arc::clone(&kept));
         assert!(watch.is_over());
+        assert_eq!(
+            Arc::strong_count(&kept),
+            2,
+            "as long as SQLite has the watch"
+        );
+        drop(watch);
+        assert_eq!(Arc::strong_count(&kept), 1);
     }
 }

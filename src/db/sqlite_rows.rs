@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::float::push_float;
 use super::json::{push_blob, push_fmt, push_string, refuse_duplicates};
-use super::sqlite::Stop;
+use super::sqlite_fault::Stop;
 use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};

@@ -127,3 +127,59 @@ fn a_statement_without_an_end_is_504_and_ends() {
     assert_eq!(unslow.numbers("endless")["loads_in_flight"], 0);
     assert_eq!(unslow.get("/q/revenue.json").status, 200);
 }
+
+/// One step of SQLite's machine, which takes seconds and in which nothing is looked at.
+const LONG_STEP: (&str, &str) = (
+    "queries/step.sql",
+    "-- param: k integer\n-- timeout: 100ms\n-- concurrency: 8\n\
+     select instr(printf('%.*c', 600000 + :k, 'a'), printf('%.*c', 300000, 'a') || 'b') as n",
+);
+
+/// The threads of a process that work for SQLite.
+fn sqlite_threads(pid: u32) -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let names = threads.filter_map(|thread| {
+        // It may have ended since.
+        std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()
+    });
+    names.filter(|name| name.starts_with("sqlx-sqlite")).count()
+}
+
+#[test]
+fn a_single_long_step_keeps_its_slot_and_there_are_no_more_threads_than_slots() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("thing.db");
+    make(&file, 7);
+    let url = format!("sqlite:{}", file.display());
+    let unslow = Unslow::start_with(
+        &[
+            "--queries",
+            "queries",
+            "--database-url",
+            &url,
+            "--pool-size",
+            "3",
+        ],
+        &[VALUE, LONG_STEP],
+        &[],
+    );
+    assert_eq!(value(&unslow, 1), Some(7));
+    let used = || unslow.get("/stats.json").json()["database"]["pool"]["used"].as_u64();
+    let answers: Vec<_> = (0..8)
+        .map(|k| unslow.send("GET", &format!("/q/step.json?k={k}"), &[]))
+        .collect();
+    let mut statuses = std::collections::BTreeMap::new();
+    for answer in answers {
+        let answer = answer.answer();
+        *statuses.entry(answer.status).or_insert(0) += 1;
+        let threads = sqlite_threads(unslow.pid());
+        assert!(threads <= 3, "{threads} threads for 3 slots");
+    }
+    // All loads together leave one slot to others, and those that got none are sent away.
+    assert_eq!(statuses.get(&504), Some(&2), "{statuses:?}");
+    assert_eq!(statuses.get(&503), Some(&6), "{statuses:?}");
+    assert_eq!(used(), Some(2), "the steps go on, and so do their slots");
+    assert_eq!(value(&unslow, 1), Some(7), "the copy is served");
+    until("the steps are over", || used() == Some(0));
+    assert_eq!(value(&unslow, 2), Some(7));
+}

@@ -1,0 +1,137 @@
+//! Why a run on SQLite ended early: what that tells about the file, and what is said of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::Error;
+
+use super::health::{Cause, Contact};
+use super::{Limits, sqlite_file};
+use crate::error::RequestError;
+
+/// Why a run ended early.
+pub(super) enum Stop {
+    /// The driver's error.
+    Driver(Error),
+    /// A bound was passed, or the result cannot be used.
+    Request(RequestError),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Driver(error)
+    }
+}
+
+impl Stop {
+    /// What it tells about the database.
+    pub(super) fn contact(&self, file: Option<&Path>) -> Contact {
+        let error = match self {
+            Stop::Request(error) => return Contact::of(Some(error)),
+            Stop::Driver(error) => error,
+        };
+        let cause = |class| Cause::new(class, words(error, file));
+        if error.as_database_error().is_none() {
+            return Contact::Away(cause("open"));
+        }
+        match primary_code(error) {
+            // BUSY, LOCKED
+            5 | 6 => Contact::Full(cause("locked")),
+            // INTERRUPT: by us. FULL: no room for a sort.
+            9 | 13 => Contact::Nothing,
+            // IOERR, CORRUPT: of the whole file, or of what this statement read.
+            10 | 11 => Contact::Doubtful(cause("open")),
+            // PERM, CANTOPEN, AUTH, NOTADB
+            3 | 14 | 23 | 26 => Contact::Away(cause("open")),
+            // READONLY, of the file and not of the statement.
+            8 if extended_code(error) != 8 => Contact::Away(cause("open")),
+            _ => Contact::Answered,
+        }
+    }
+
+    pub(super) fn meaning(self, limits: Limits, file: Option<&Path>) -> RequestError {
+        let error = match self {
+            Stop::Request(error) => return error,
+            Stop::Driver(error) => error,
+        };
+        let detail = words(&error, file);
+        if error.as_database_error().is_none() {
+            return RequestError::Unavailable { detail };
+        }
+        let sqlstate = match primary_code(&error) {
+            // PERM, BUSY, LOCKED, IOERR, CORRUPT, FULL, CANTOPEN, AUTH, NOTADB
+            3 | 5 | 6 | 10 | 11 | 13 | 14 | 23 | 26 => return RequestError::Unavailable { detail },
+            8 if extended_code(&error) != 8 => return RequestError::Unavailable { detail },
+            8 => {
+                return RequestError::Refused {
+                    sqlstate: "SQLITE_READONLY".into(),
+                    detail,
+                };
+            }
+            9 => {
+                return RequestError::Timeout {
+                    limit: limits.timeout,
+                };
+            }
+            18 => {
+                return RequestError::TooLarge {
+                    limit: limits.max_bytes,
+                };
+            }
+            1 => "SQLITE_ERROR".to_owned(),
+            other => format!("SQLite code {other}"),
+        };
+        RequestError::Failed { sqlstate, detail }
+    }
+}
+
+/// SQLite's code: what happened in its low byte, more about that above.
+fn extended_code(error: &Error) -> i32 {
+    let said = error.as_database_error();
+    let code = said.and_then(|said| said.code()?.parse::<i32>().ok());
+    code.unwrap_or(1)
+}
+
+fn primary_code(error: &Error) -> i32 {
+    extended_code(error) & 0xff
+}
+
+/// The cause in words, with the remedy where it is the file's.
+fn words(error: &Error, file: Option<&Path>) -> Arc<str> {
+    let Some(said) = error.as_database_error() else {
+        return error.to_string().into();
+    };
+    let message = said.message();
+    let Some(file) = file else {
+        return message.into();
+    };
+    let name = file.display();
+    let words = match (primary_code(error), extended_code(error)) {
+        // PERM, CANTOPEN, AUTH
+        (3 | 14 | 23, _) => sqlite_file::why_unopened(file),
+        // BUSY, LOCKED
+        (5 | 6, _) => Some(format!(
+            "another program has locked {name}; it is waited for a second"
+        )),
+        // IOERR
+        (10, _) => Some(format!(
+            "{name} cannot be read ({message}): the system's log may say more"
+        )),
+        // CORRUPT
+        (11, _) => Some(format!(
+            "{name} is damaged ({message}): sqlite3 {name} 'pragma integrity_check' shows where; put \
+             a copy in its place"
+        )),
+        (26, _) => Some(format!(
+            "{name} is no database of SQLite, or an encrypted one: name another file, or decrypt it"
+        )),
+        // READONLY_ROLLBACK, READONLY_DBMOVED
+        (8, 776) => Some(sqlite_file::why_rolled_back(file)),
+        (8, 1032) => Some(format!(
+            "{name} was moved or replaced while it was open; it is opened again"
+        )),
+        (8, code) if code != 8 => Some(sqlite_file::why_log_unread(file)),
+        _ => None,
+    };
+    words.map_or_else(|| message.into(), Into::into)
+}

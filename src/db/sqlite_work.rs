@@ -1,0 +1,144 @@
+//! A connection of SQLite at work. Each has a thread of its own, which ends a statement when it is
+//! told to, but not within a single long step. So the slot of the pool stays with the thread: a
+//! caller whose time is over gets its answer, and the slot is free when the connection is closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sqlx::Error;
+use sqlx::sqlite::SqliteArguments;
+use tokio::time::timeout;
+
+use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::sqlite_connect::{Connection, Source};
+use super::sqlite_fault::Stop;
+use super::sqlite_rows::read;
+use super::{Limits, Rows};
+use crate::error::RequestError;
+
+/// How long after its limit a statement is waited for: the time in which its thread looks at the
+/// clock, where it does at all.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The slots of a database, and how its connections are opened.
+pub(super) struct Access {
+    pub(super) source: Source,
+    pub(super) pool: Arc<Pool<Connection>>,
+    /// The threads that go on although nobody waits for them.
+    lingering: Arc<AtomicUsize>,
+}
+
+impl Access {
+    pub(super) fn new(source: Source, pool_size: u32) -> Arc<Access> {
+        Arc::new(Access {
+            source,
+            pool: Pool::new(pool_size),
+            lingering: Arc::default(),
+        })
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        PoolState {
+            stuck: self.lingering.load(Ordering::Relaxed),
+            ..self.pool.state()
+        }
+    }
+
+    /// Returns a connection for this slot: an idle one that leads to the file as it is now, or a
+    /// new one. Opening can hang as well, and keeps the slot as long as it does.
+    pub(super) async fn connection(
+        self: &Arc<Self>,
+        slot: Slot<Connection>,
+        limit: Duration,
+    ) -> Result<Working, Stop> {
+        let idle = slot.idle().await;
+        if let Some(connection) = idle.filter(|one| self.source.is_current(&one.raw)) {
+            return Ok(self.working(connection, slot));
+        }
+        let access = Arc::clone(self);
+        // A task of its own goes on where this one is given up.
+        let opening = tokio::spawn(async move { (access.source.open().await, slot) });
+        match timeout(limit, opening).await {
+            Ok(Ok((Ok(connection), slot))) => Ok(self.working(Pooled::new(connection), slot)),
+            Ok(Ok((Err(error), _))) => Err(Stop::Driver(error)),
+            Ok(Err(_)) => Err(Stop::Driver(Error::WorkerCrashed)),
+            Err(_) => Err(Stop::Request(RequestError::Timeout { limit })),
+        }
+    }
+
+    fn working(
+        self: &Arc<Self>,
+        connection: Pooled<Connection>,
+        slot: Slot<Connection>,
+    ) -> Working {
+        Working {
+            at_work: Some((connection, slot)),
+            access: Arc::clone(self),
+        }
+    }
+}
+
+/// A connection with its slot. Dropped before its time it ends its statement, and is closed.
+pub(super) struct Working {
+    /// Taken at the end only.
+    at_work: Option<(Pooled<Connection>, Slot<Connection>)>,
+    access: Arc<Access>,
+}
+
+impl Working {
+    /// Returns the rows, and keeps the connection for the next run. After an error a statement may
+    /// still be running ahead of us, so the connection is closed then.
+    pub(super) async fn ask(
+        mut self,
+        sql: &str,
+        arguments: Option<SqliteArguments>,
+        limits: Limits,
+    ) -> Result<Rows, Stop> {
+        let (connection, _) = self.at_work.as_mut().expect("taken at the end only");
+        connection.raw.watch.arm(limits.timeout);
+        let job = read(&mut connection.raw.raw, sql, arguments, limits);
+        let rows = match timeout(limits.timeout + GRACE, job).await {
+            Ok(rows) => rows?,
+            // The watch ends a statement in time, but not a single long step of SQLite.
+            Err(_) => {
+                return Err(Stop::Request(RequestError::Timeout {
+                    limit: limits.timeout,
+                }));
+            }
+        };
+        if let Some((connection, slot)) = self.at_work.take() {
+            if !self.access.source.is_unchanged(&connection.raw) {
+                let detail = "the file was written to while it was read".into();
+                return Err(Stop::Request(RequestError::Unavailable { detail }));
+            }
+            slot.keep(connection);
+        }
+        Ok(rows)
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some((connection, slot)) = self.at_work.take() {
+            let lingering = Lingering::new(&self.access.lingering);
+            connection.raw.watch.abandon((slot, lingering));
+        }
+    }
+}
+
+/// One thread that goes on although nobody waits for it, as long as this lives.
+struct Lingering(Arc<AtomicUsize>);
+
+impl Lingering {
+    fn new(all: &Arc<AtomicUsize>) -> Lingering {
+        all.fetch_add(1, Ordering::Relaxed);
+        Lingering(Arc::clone(all))
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
