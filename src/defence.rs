@@ -40,6 +40,8 @@ pub enum Defence {
     Key,
     /// A bound on the memory for answers that wait to be sent.
     Unsent,
+    /// The process that a pidfile names is signalled only where the kernel says that it is ours.
+    Pidfile,
 }
 
 impl Defence {
@@ -61,6 +63,7 @@ impl Defence {
         (Defence::Patience, "patience"),
         (Defence::Key, "key"),
         (Defence::Unsent, "unsent"),
+        (Defence::Pidfile, "pidfile"),
     ];
 
     /// Whether a test has switched it off.

@@ -1,18 +1,17 @@
 //! The commands about the daemon, and those that change a running one: `stop`, `restart`, `reload`,
-//! `upgrade`, `reopen`, `scale`. They ask it over its control socket and print what it says; only to end it is it sent
-//! a signal, and only as long as it holds its pidfile.
+//! `upgrade`, `reopen`, `scale`. They ask it over its control socket and print what it says; only
+//! to end it is it sent a signal, and only as long as the kernel says that it holds its pidfile.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use super::place::{Daemon, SHORT, state};
+use super::place::{Daemon, SHORT, printed};
 use super::{Failure, check, print, say, status, unit};
 use crate::daemon::control::Request;
 use crate::daemon::pidfile::{self, State};
+use crate::daemon::process::RunningProcess;
 use crate::daemon::{self as server, Launch};
 use crate::flags::{Command, Flags};
 use crate::settings;
@@ -65,34 +64,51 @@ fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
 /// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
 /// already, under another path, and are not told twice: the second time they would not wait.
 fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<(), Failure> {
-    loop {
-        let pid = match state(path)? {
-            State::Absent | State::Stale => return Ok(()),
-            State::Starting => match named(path, daemon.start)? {
-                Some(pid) => pid,
-                None => return Ok(()),
-            },
-            State::Running(pid) => pid,
-        };
+    while let Some(process) = holder(path, daemon)? {
+        let pid = process.pid();
         let (signal, patience) = if now {
             (Signal::SIGINT, QUICK)
         } else {
             (Signal::SIGTERM, daemon.end)
         };
         if !ended.contains(&pid) {
-            send(pid, signal)?;
+            send(&process, signal)?;
             ended.push(pid);
         }
-        if !has_gone(path, pid, patience)? {
-            say(&format!(
-                "unslow: pid {pid} has not ended within {}: it is ended by force",
-                settings::duration_text(patience)
-            ));
-            send(pid, Signal::SIGKILL)?;
-            if !has_gone(path, pid, QUICK)? {
-                return Err(Failure::Running(format!("pid {pid} does not end")));
-            }
+        if process.ends_within(patience) {
+            continue;
         }
+        say(&format!(
+            "unslow: pid {pid} has not ended within {}: it is ended by force",
+            settings::duration_text(patience)
+        ));
+        send(&process, Signal::SIGKILL)?;
+        if !process.ends_within(QUICK) {
+            return Err(Failure::Running(format!("pid {pid} does not end")));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the process that holds a pidfile; one that has just begun once it has written its
+/// number, and `None` when it does not come to serve.
+fn holder(path: &Path, daemon: &Daemon) -> Result<Option<RunningProcess>, Failure> {
+    let begun = Instant::now();
+    loop {
+        if let Some(process) = daemon.process_of(path)? {
+            return Ok(Some(process));
+        }
+        if matches!(daemon.state_of(path)?, State::Absent | State::Stale) {
+            return Ok(None);
+        }
+        if begun.elapsed() > daemon.start {
+            let what = format!(
+                "a process holds {} and has not written its number there; try again",
+                path.display()
+            );
+            return Err(Failure::Running(what));
+        }
+        std::thread::sleep(STEP);
     }
 }
 
@@ -111,58 +127,15 @@ fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The number of a process that has just begun, once it has written that; `None` when it does not
-/// come to serve.
-fn named(path: &Path, patience: Duration) -> Result<Option<u32>, Failure> {
-    let begun = Instant::now();
-    while begun.elapsed() < patience {
-        match state(path)? {
-            State::Running(pid) => return Ok(Some(pid)),
-            State::Starting => std::thread::sleep(STEP),
-            State::Absent | State::Stale => return Ok(None),
-        }
-    }
-    let what = format!("a process that starts holds {}; try again", path.display());
-    Err(Failure::Running(what))
-}
-
-/// Whether the process lets go of its pidfile within this time. What it does after that takes but a
-/// moment and is waited for too: systemd kills what it still finds once `stop` has returned.
-fn has_gone(path: &Path, pid: u32, patience: Duration) -> Result<bool, Failure> {
-    let begun = Instant::now();
-    while state(path)? == State::Running(pid) {
-        if begun.elapsed() > patience {
-            return Ok(false);
-        }
-        std::thread::sleep(STEP);
-    }
-    let begun = Instant::now();
-    while lives(pid) && begun.elapsed() < QUICK {
-        std::thread::sleep(STEP);
-    }
-    Ok(true)
-}
-
-/// Whether there is such a process. One that has ended and that its parent has not asked about yet
-/// does not live, as far as that can be seen: systemd keeps `/proc/PID` of one command of a service
-/// from another, and asks at once.
-fn lives(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-    let has_ended = state.is_some_and(|state| state.starts_with(['Z', 'X']));
-    !has_ended && kill(Pid::from_raw(pid.cast_signed()), None) != Err(Errno::ESRCH)
-}
-
 /// Sends a signal to a process that holds a pidfile.
-fn send(pid: u32, signal: Signal) -> Result<(), Failure> {
-    match kill(Pid::from_raw(pid.cast_signed()), signal) {
-        // It has ended meanwhile, which is what was wanted.
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(Errno::EPERM) => Err(Failure::NoPrivilege(format!(
+fn send(process: &RunningProcess, signal: Signal) -> Result<(), Failure> {
+    let pid = process.pid();
+    process.send(signal).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => Failure::NoPrivilege(format!(
             "pid {pid} runs as another user: only that one and root may end it"
-        ))),
-        Err(error) => Err(Failure::Running(format!("no signal to pid {pid}: {error}"))),
-    }
+        )),
+        _ => Failure::Running(format!("no signal to pid {pid}: {error}")),
+    })
 }
 
 /// Puts a new process in the place of the running one, which serves until then; or starts one. The
@@ -189,5 +162,5 @@ fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
         _ => SHORT,
     };
     let answer = daemon.ask(request, patience)?;
-    print(format!("{}\n", answer.message).as_bytes())
+    print(format!("{}\n", printed(&answer.message)).as_bytes())
 }

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Failure;
+use crate::daemon::claim::{self, Unclaimed};
 use crate::daemon::control::{Answer, AskError, Request, ask};
+use crate::daemon::identity;
 use crate::daemon::pidfile::{self, State};
+use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::error::StartupError;
+use crate::error::words::printable;
 use crate::flags::Flags;
 use crate::settings::{self, Loaded, Settings, Surroundings, pidfile_place};
 
@@ -21,6 +25,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) pidfile: PathBuf,
+    /// Whose process it is.
+    owner: ProcessOwner,
     /// How long it may take to end gracefully.
     pub(super) end: Duration,
     /// How long it may take until a new generation or process serves.
@@ -34,11 +40,14 @@ impl Daemon {
     pub(super) fn find(flags: &Flags) -> Result<Daemon, Failure> {
         let surroundings = Surroundings::of_process().map_err(Failure::Settings)?;
         match settings::load_in(flags, &surroundings) {
-            Ok(loaded) => Ok(Daemon::of(&loaded, &surroundings.working_folder)),
+            Ok(loaded) => Daemon::of(&loaded, &surroundings.working_folder),
             Err(trouble) => {
                 let place = pidfile_place(flags, &surroundings);
                 let defaults = Settings::from_flags(&[]).map_err(Failure::Settings)?;
-                let mut daemon = Daemon::with(&defaults, place.named, &place.folder);
+                // A user that is not known is one more thing that is not in order.
+                let owner = identity::owner(place.user.as_deref(), place.group.as_deref());
+                let owner = owner.unwrap_or(ProcessOwner::myself());
+                let mut daemon = Daemon::with(&defaults, owner, place.named, &place.folder)?;
                 daemon.trouble = Some(trouble);
                 Ok(daemon)
             }
@@ -46,21 +55,32 @@ impl Daemon {
     }
 
     /// The one of these settings.
-    pub(super) fn of(loaded: &Loaded, working: &Path) -> Daemon {
+    pub(super) fn of(loaded: &Loaded, working: &Path) -> Result<Daemon, Failure> {
         let folder = loaded.file.as_deref().and_then(Path::parent);
-        let named = loaded.settings.process.pidfile.clone();
-        Daemon::with(&loaded.settings, named, folder.unwrap_or(working))
+        let process = &loaded.settings.process;
+        let owner = identity::owner(process.user.as_deref(), process.group.as_deref())
+            .map_err(Failure::Settings)?;
+        let named = process.pidfile.clone();
+        Daemon::with(&loaded.settings, owner, named, folder.unwrap_or(working))
     }
 
-    fn with(settings: &Settings, named: Option<PathBuf>, folder: &Path) -> Daemon {
+    fn with(
+        settings: &Settings,
+        owner: ProcessOwner,
+        named: Option<PathBuf>,
+        folder: &Path,
+    ) -> Result<Daemon, Failure> {
         let default = || pidfile::default_path(|name| std::env::var_os(name), folder);
+        let pidfile = named.unwrap_or_else(default);
+        claim::trusted_place(&pidfile, owner).map_err(Failure::Settings)?;
         let server = &settings.server;
-        Daemon {
-            pidfile: named.unwrap_or_else(default),
+        Ok(Daemon {
+            pidfile,
+            owner,
             end: server.graceful_timeout + server.drain_delay + server.keep_alive + MARGIN,
             start: settings.process.start_timeout + MARGIN,
             trouble: None,
-        }
+        })
     }
 
     /// What its pidfile says; where nobody holds that, what its control socket does.
@@ -68,7 +88,7 @@ impl Daemon {
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.
     pub(super) fn state(&mut self) -> Result<State, Failure> {
-        let state = match state(&self.pidfile)? {
+        let state = match self.state_of(&self.pidfile)? {
             state @ (State::Absent | State::Stale) => self.hidden().map_or(state, State::Running),
             state => state,
         };
@@ -81,8 +101,19 @@ impl Daemon {
     /// The number of a process that runs although nobody holds the pidfile: somebody has removed it.
     pub(super) fn hidden(&self) -> Option<u32> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let answer = ask(&socket, &Request::Status, SHORT).ok()?;
+        let answer = ask(&socket, &Request::Status, SHORT, self.owner).ok()?;
         Some(answer.status?.pid)
+    }
+
+    /// Returns what this pidfile says, its own or that of its successor.
+    pub(super) fn state_of(&self, path: &Path) -> Result<State, Failure> {
+        claim::state(path, self.owner).map_err(|error| unclaimed(path, error))
+    }
+
+    /// Returns the process that holds this pidfile, to be signalled; `None` where none does, or one
+    /// that only starts.
+    pub(super) fn process_of(&self, path: &Path) -> Result<Option<RunningProcess>, Failure> {
+        claim::process(path, self.owner).map_err(|error| unclaimed(path, error))
     }
 
     /// Asks it to do something, and gives its answer if it did.
@@ -91,9 +122,9 @@ impl Daemon {
     /// It does not run, takes no commands from this user, or could not do it.
     pub(super) fn ask(&mut self, request: Request, patience: Duration) -> Result<Answer, Failure> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let error = match ask(&socket, &request, patience) {
+        let error = match ask(&socket, &request, patience, self.owner) {
             Ok(answer) if answer.ok => return Ok(answer),
-            Ok(answer) => return Err(Failure::Running(answer.message)),
+            Ok(answer) => return Err(Failure::Running(printed(&answer.message))),
             Err(error) => error,
         };
         match (error, self.state()?) {
@@ -117,13 +148,23 @@ impl Daemon {
     }
 }
 
-/// What a pidfile says.
-pub(super) fn state(path: &Path) -> Result<State, Failure> {
-    pidfile::state(path).map_err(|error| {
-        let what = format!("the pidfile {} cannot be read: {error}", path.display());
-        match error.kind() {
-            std::io::ErrorKind::PermissionDenied => Failure::NoPrivilege(what),
-            _ => Failure::Running(what),
+/// Returns what a daemon says, harmless for a terminal, in the lines that it has.
+pub(super) fn printed(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(printable).collect();
+    lines.join("\n")
+}
+
+/// Says why it is not known which process a pidfile belongs to.
+fn unclaimed(path: &Path, error: Unclaimed) -> Failure {
+    match error {
+        Unclaimed::Unreadable(error) => {
+            let what = format!("the pidfile {} cannot be read: {error}", path.display());
+            match error.kind() {
+                std::io::ErrorKind::PermissionDenied => Failure::NoPrivilege(what),
+                _ => Failure::Running(what),
+            }
         }
-    })
+        Unclaimed::NotAllowed(_) => Failure::NoPrivilege(error.to_string()),
+        Unclaimed::Foreign(why) => Failure::Running(why),
+    }
 }

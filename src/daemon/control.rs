@@ -8,7 +8,7 @@ mod server;
 use serde::{Deserialize, Serialize};
 
 pub use crate::app::LastReload;
-pub use client::{AskError, ask};
+pub use client::{AskError, ask, peer};
 pub(super) use server::not_made;
 pub use server::{Control, Mover};
 

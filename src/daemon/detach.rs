@@ -4,9 +4,9 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::bound::{lock, passed, trust};
 use super::handover::{self, Luggage, Role};
 use super::launch::{Launch, Started};
-use super::start::{lock, passed};
 use super::{Ended, pidfile, tell};
 use crate::error::StartupError;
 use crate::server::Listeners;
@@ -37,6 +37,7 @@ pub(super) fn run(
         .as_deref()
         .unwrap_or(Path::new("/"));
     pidfile::make_folder(path).map_err(Ended::settings)?;
+    trust(path, settings)?;
     let pidfile = lock(path)?;
     let mut inherited = std::mem::take(&mut launch.sockets);
     inherited.extend(passed(settings, &inherited)?);
@@ -46,6 +47,7 @@ pub(super) fn run(
         listeners: &listeners,
         pidfile: Some(pidfile.file().as_fd()),
         place: Some(path),
+        default_place: None,
         folder: &started.surroundings.working_folder,
         config: started.flags.config.as_deref(),
         environment: Vec::new(),

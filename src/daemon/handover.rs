@@ -44,6 +44,9 @@ struct Baggage {
     in_background: bool,
     folder: PathBuf,
     config: Option<PathBuf>,
+    /// Not known to processes of earlier versions.
+    #[serde(default)]
+    default_place: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ pub(super) struct Luggage<'a> {
     pub(super) pidfile: Option<BorrowedFd<'a>>,
     /// Where its pidfile is going to be.
     pub(super) place: Option<&'a Path>,
+    /// The pidfile's default place, where this process in the foreground has taken that.
+    pub(super) default_place: Option<&'a Path>,
     /// What relative paths start from.
     pub(super) folder: &'a Path,
     /// The settings file, absolute.
@@ -80,6 +85,7 @@ pub(super) struct Arrival {
     pub(super) in_background: bool,
     pub(super) folder: PathBuf,
     pub(super) config: Option<PathBuf>,
+    pub(super) default_place: Option<PathBuf>,
 }
 
 impl Arrival {
@@ -108,6 +114,7 @@ impl Arrival {
             in_background: baggage.in_background,
             folder: baggage.folder,
             config: baggage.config,
+            default_place: baggage.default_place,
         })
     }
 }
@@ -227,6 +234,7 @@ pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Resu
         in_background: luggage.in_background,
         folder: luggage.folder.to_owned(),
         config: luggage.config.map(Path::to_owned),
+        default_place: luggage.default_place.map(Path::to_owned),
     };
     let text = serde_json::to_string(&baggage).map_err(io::Error::other)?;
     let mut command = Command::new(binary);

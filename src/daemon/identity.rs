@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, Gid, Group, Uid, User};
 use nix::unistd::{access, getegid, geteuid, getuid, setgid, setuid};
 
+use super::process::ProcessOwner;
 use crate::error::StartupError;
 use crate::settings::Process;
 
@@ -75,6 +76,24 @@ pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
             .remedy("start it as root, or as that user and without this setting"));
     }
     Ok(Some(identity))
+}
+
+/// Returns whose process it is that runs by settings with this user and group: the user that they
+/// name, else the one who asks.
+///
+/// # Errors
+/// There is no such user or group.
+pub fn owner(user: Option<&str>, group: Option<&str>) -> Result<ProcessOwner, StartupError> {
+    let mut owner = ProcessOwner::myself();
+    if let Some(text) = user {
+        let (uid, entry) = self::user(text)?;
+        owner.user = uid.as_raw();
+        owner.group = entry.map(|entry| entry.gid.as_raw());
+    }
+    if let Some(text) = group {
+        owner.group = Some(self::group(text)?.as_raw());
+    }
+    Ok(owner)
 }
 
 /// Makes the whole process that user and group, with the user's further groups. There is no way

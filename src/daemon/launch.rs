@@ -113,6 +113,8 @@ pub(super) struct Started {
     pub(super) binary: PathBuf,
     pub(super) in_background: bool,
     pub(super) on_terminal: bool,
+    /// The default place of the pidfile, where a process in the foreground has taken that.
+    pub(super) place: Option<PathBuf>,
     /// The names of the sockets that systemd has passed on.
     sockets: Vec<Bind>,
 }
@@ -137,6 +139,7 @@ impl Started {
             binary: launch.binary.clone(),
             in_background,
             on_terminal: !in_background && is_terminal(),
+            place: arrival.and_then(|arrival| arrival.default_place.clone()),
             sockets: Vec::new(),
         };
         let loaded = started.load()?;
@@ -190,12 +193,14 @@ impl Started {
                 .get_or_insert_with(|| self.default_pidfile());
             let folder = pidfile.parent().unwrap_or(Path::new("/")).to_owned();
             settings.log.for_daemon(&folder);
+        } else if settings.process.pidfile.is_none() {
+            settings.process.pidfile.clone_from(&self.place);
         }
         settings
     }
 
-    /// Where a daemon's pidfile is when nobody says.
-    fn default_pidfile(&self) -> PathBuf {
+    /// Returns where the pidfile is when nobody says.
+    pub(super) fn default_pidfile(&self) -> PathBuf {
         let file = self.flags.config.as_deref().and_then(Path::parent);
         let folder = file.unwrap_or(&self.surroundings.working_folder);
         pidfile::default_path(|name| std::env::var_os(name), folder)

@@ -191,6 +191,10 @@ pub fn state(path: &Path) -> io::Result<State> {
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+        Err(_) if path.is_symlink() => {
+            let why = "it is a symbolic link: name the file itself";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         Err(error) => return Err(error),
     };
     regular(&file)?;
@@ -203,7 +207,8 @@ pub fn state(path: &Path) -> io::Result<State> {
     }
 }
 
-/// The process that holds the pidfile at `path`: the only one that may be sent a signal.
+/// Returns the number in the pidfile at `path`, where a process holds that. Whether this number is
+/// the holder's is for `claim` to find out.
 pub fn holder(path: &Path) -> Option<u32> {
     match state(path) {
         Ok(State::Running(pid)) => Some(pid),
@@ -273,8 +278,14 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(flags().bits())
         .open(path)?;
     let meta = regular(&file)?;
-    if meta.len() > LONGEST || number(&mut file).is_err() {
-        let why = "it holds something else than the number of a process";
+    if meta.nlink() > 1 {
+        // Another user may have given the name to a file that only this one may write.
+        let why = "it has another name too, under which it may be somebody else's";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    number(&mut file)?;
+    if meta.len() > LONGEST {
+        let why = "it is too long for the number of a process";
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     if meta.mode() & 0o777 != MODE && meta.uid() == nix::unistd::geteuid().as_raw() {
@@ -304,10 +315,9 @@ fn number(file: &mut File) -> io::Result<Option<u32>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    first
-        .parse()
-        .map(Some)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    let why = "it holds something else than the number of a process";
+    let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, why);
+    first.parse().map(Some).map_err(invalid)
 }
 
 /// Whether this open file is the one at that path.

@@ -9,24 +9,23 @@ use std::sync::Arc;
 use nix::sys::stat::Mode;
 use tokio::sync::mpsc;
 
-use super::control::{self, Control};
+use super::bound::Bound;
+use super::control::Control;
 use super::ending::End;
 use super::handover::{Line, Role};
 use super::identity::Identity;
 use super::launch::{Launch, Started};
 use super::master::Master;
-use super::pidfile::{self, NotLocked, Pidfile};
 use super::place::Place;
 use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
-use super::{Ended, browser, detach, identity, launch, tell};
+use super::{Ended, browser, detach, identity, tell};
 use crate::app::App;
 use crate::environment;
 use crate::error::StartupError;
 use crate::flags::Flags;
 use crate::logging::{self, AccessLog};
-use crate::server::{Door, Inherited, Listeners, Paths};
-use crate::settings::{Bind, Settings};
+use crate::settings::Settings;
 
 /// Questions of the control socket that may wait.
 const QUESTIONS: usize = 16;
@@ -70,13 +69,13 @@ fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
 
 /// From open sockets to the end.
 fn go_on(
-    started: Started,
-    settings: Settings,
+    mut started: Started,
+    mut settings: Settings,
     launch: Launch,
-    bound: Bound,
+    mut bound: Bound,
     identity: Option<&Identity>,
 ) -> Result<(), Ended> {
-    let control = bound.control(identity)?;
+    let mut control = bound.control(identity)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
@@ -91,6 +90,12 @@ fn go_on(
         arrival.line.tell_of_panics();
     }
     doubt(&started, &settings);
+    if launch.arrival.is_none() && bound.pidfile.is_none() {
+        let default = started.default_pidfile();
+        control = bound.take_default(&default, &settings);
+        started.place = control.is_some().then_some(default);
+        settings.process.pidfile.clone_from(&started.place);
+    }
     run(started, settings, launch, bound, control)
 }
 
@@ -119,94 +124,6 @@ fn doubt(started: &Started, settings: &Settings) {
             folder.display()
         );
     }
-}
-
-/// What a process has taken before it lets go of its privileges.
-struct Bound {
-    listeners: Listeners,
-    door: Door,
-    pidfile: Option<Pidfile>,
-    /// To be removed where this process does not come to serve, and no other one goes on.
-    paths: Paths,
-}
-
-impl Bound {
-    fn new(settings: &Settings, launch: &mut Launch) -> Result<Bound, Ended> {
-        let mut inherited = std::mem::take(&mut launch.sockets);
-        let path = settings.process.pidfile.as_deref();
-        let role = launch.arrival.as_ref().map(|arrival| arrival.role);
-        let mut pidfile = None;
-        if let Some(arrival) = &mut launch.arrival {
-            inherited.append(&mut arrival.listeners);
-            pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                (Role::Detached, Some(file), Some(path)) => {
-                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
-                }
-                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
-                (_, _, None) => None,
-            };
-        } else {
-            if let Some(path) = path {
-                pidfile = Some(lock(path)?);
-            }
-            inherited.extend(passed(settings, &inherited)?);
-        }
-        let is_successor = role == Some(Role::Successor);
-        let others: Vec<_> = inherited.iter().map(|one| one.name.clone()).collect();
-        let door = Door::open(settings).map_err(Ended::settings)?;
-        let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
-        let paths = listeners.paths(|bind| !is_successor || !others.contains(&bind.to_string()));
-        if let Some(pidfile) = &mut pidfile {
-            let written = pidfile.write(std::process::id());
-            written.map_err(|error| {
-                let what = format!("{} cannot be written: {error}", pidfile.path().display());
-                Ended::running(StartupError::new(what).at("--pid / [server] pidfile"))
-            })?;
-        }
-        Ok(Bound {
-            listeners,
-            door,
-            pidfile,
-            paths,
-        })
-    }
-
-    fn control(&self, identity: Option<&Identity>) -> Result<Option<Control>, Ended> {
-        let Some(pidfile) = &self.pidfile else {
-            return Ok(None);
-        };
-        let path = pidfile::control_socket(pidfile.path());
-        let bind = || {
-            let control = Control::bind(&path)?;
-            if let Some(identity) = identity {
-                // Whom the process becomes is who may ask it and remove it.
-                let (user, group) = identity.ids();
-                std::os::unix::fs::chown(&path, Some(user), Some(group))?;
-            }
-            Ok(control)
-        };
-        let failed = |error| Ended::settings(control::not_made(&path, &error));
-        bind().map(Some).map_err(failed)
-    }
-}
-
-pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
-    Pidfile::lock(path).map_err(|error| match error {
-        NotLocked::Held { .. } => Ended::running(error.into()),
-        NotLocked::Unusable(error) => Ended::settings(error),
-    })
-}
-
-/// The sockets that `fd://N` names besides those that are known.
-pub(super) fn passed(settings: &Settings, known: &[Inherited]) -> Result<Vec<Inherited>, Ended> {
-    let named = settings.binds().filter_map(|bind| match bind {
-        Bind::Fd(number) => Some((*number, bind.to_string())),
-        _ => None,
-    });
-    named
-        .filter(|(_, name)| known.iter().all(|one| one.name != *name))
-        .map(|(number, _)| launch::socket(number).map_err(Ended::settings))
-        .collect()
 }
 
 /// From an open application to its end.

@@ -178,6 +178,7 @@ impl Master {
             listeners: &self.listeners,
             pidfile: None,
             place: place.as_deref(),
+            default_place: self.started.place.as_deref(),
             folder: &self.started.surroundings.working_folder,
             config: self.started.flags.config.as_deref(),
             environment: self.notifier.for_successor(),

@@ -13,6 +13,10 @@ pub struct PidfilePlace {
     pub named: Option<PathBuf>,
     /// The folder of the ini file, or the working directory where there is none.
     pub folder: PathBuf,
+    /// `[server] user`, if any layer names it: whose the process is.
+    pub user: Option<String>,
+    /// `[server] group`, likewise.
+    pub group: Option<String>,
 }
 
 /// The pidfile that flag, environment or ini file names, the first of these that does. Nothing
@@ -21,35 +25,39 @@ pub fn pidfile_place(flags: &Flags, surroundings: &Surroundings) -> PidfilePlace
     let working = surroundings.working_folder.as_path();
     let ini = config_file(flags, working).map(|file| working.join(file));
     let folder = ini.as_deref().and_then(Path::parent).unwrap_or(working);
-    let flag = flags.values("pid").and_then(|values| values.last());
-    let variable = surroundings
-        .environment
-        .iter()
-        .find(|(name, _)| name == "UNSLOW_SERVER_PIDFILE");
-    let in_ini = || {
-        let text = std::fs::read(ini.as_ref()?).ok()?;
-        named_in(&String::from_utf8_lossy(&text))
+    let text = ini.as_ref().and_then(|file| std::fs::read(file).ok());
+    let text = text.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    // The value, and the folder that a relative path in it starts from.
+    let named = |flag: &str, variable: &str, key: &str| {
+        let flag = flags.values(flag).and_then(|values| values.last());
+        let mut variables = surroundings.environment.iter();
+        let variable = variables.find(|(name, _)| name == variable);
+        flag.or(variable.map(|(_, value)| value))
+            .map(|text| (text.clone(), working))
+            .or_else(|| Some((named_in(&text, key)?, folder)))
+            .filter(|(text, _)| !text.is_empty())
     };
-    let named = flag
-        .or(variable.map(|(_, value)| value))
-        .map(|text| (text.clone(), working))
-        .or_else(|| Some((in_ini()?, folder)))
-        .filter(|(text, _)| !text.is_empty());
+    let pidfile = named("pid", "UNSLOW_SERVER_PIDFILE", "pidfile");
+    let user = named("user", "UNSLOW_SERVER_USER", "user");
+    let group = named("group", "UNSLOW_SERVER_GROUP", "group");
     PidfilePlace {
-        named: named.map(|(text, base)| base.join(text)),
+        named: pidfile.map(|(text, base)| base.join(text)),
         folder: folder.to_owned(),
+        user: user.map(|(text, _)| text),
+        group: group.map(|(text, _)| text),
     }
 }
 
-/// The value of `pidfile` in `[server]`.
-fn named_in(ini: &str) -> Option<String> {
+/// Returns the value of a key in `[server]`.
+fn named_in(ini: &str, wanted: &str) -> Option<String> {
     let lines = ini.lines().map(str::trim);
     let server = lines
         .skip_while(|line| *line != "[server]")
         .skip(1)
         .take_while(|line| !line.starts_with('['));
     let mut pairs = server.filter_map(|line| line.split_once(['=', ':']));
-    let (_, value) = pairs.find(|(key, _)| key.trim() == "pidfile")?;
+    let (_, value) = pairs.find(|(key, _)| key.trim() == wanted)?;
     Some(value.trim().to_owned())
 }
 
@@ -91,5 +99,25 @@ mod tests {
         assert_eq!(found(Some(broken), &flag, Some("/run/b.pid")), is("c.pid"));
         assert_eq!(found(Some("[server]\n#pidfile = x\n"), &[], None), is(""));
         assert_eq!(found(None, &[], None), is(""));
+    }
+
+    #[test]
+    fn the_user_is_found_in_settings_that_are_not_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[cache]\nttl=oops\n[server]\nuser = web\ngroup = www\n[x]\nuser = no\n";
+        std::fs::write(dir.path().join("app.ini"), text).unwrap();
+        let surroundings = Surroundings {
+            working_folder: dir.path().to_owned(),
+            environment: Vec::new(),
+        };
+        for (words, user) in [
+            (&["unslow", "stop"][..], "web"),
+            (&["unslow", "stop", "-u", "me"], "me"),
+        ] {
+            let flags = crate::flags::parse(words, super::super::flags()).unwrap();
+            let place = pidfile_place(&flags, &surroundings);
+            assert_eq!(place.user.as_deref(), Some(user));
+            assert_eq!(place.group.as_deref(), Some("www"));
+        }
     }
 }

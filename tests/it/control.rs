@@ -41,11 +41,17 @@ impl Place {
         command(args).current_dir(self.dir.path()).output().unwrap()
     }
 
-    /// A process that holds the pidfile until it ends: this line of a shell.
+    /// A process that holds the pidfile until it ends: this line of a shell, in which `"$UNSLOW"`
+    /// is a program of this name that sleeps.
     fn process(&self, line: &str) -> Child {
+        let program = self.dir.path().join("asleep/unslow");
+        std::fs::create_dir(program.parent().unwrap()).unwrap();
+        let copied = Command::new("cp").arg("/bin/sleep").arg(&program).status();
+        assert!(copied.unwrap().success());
         let child = Command::new("flock")
             .args(["--no-fork", "--nonblock", self.pidfile.to_str().unwrap()])
             .args(["sh", "-c", line])
+            .env("UNSLOW", &program)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -54,7 +60,29 @@ impl Place {
             pidfile::state(&self.pidfile).is_ok_and(|state| state == pidfile::State::Starting)
         });
         std::fs::write(&self.pidfile, format!("{}\n", child.id())).unwrap();
+        let link = format!("/proc/{}/exe", child.id());
+        until("it runs the program", || {
+            std::fs::read_link(&link).is_ok_and(|path| path == program)
+        });
         child
+    }
+
+    /// Runs a command of the program under the name of this test's own file, which plays the daemon:
+    /// a command believes a process that runs a program of its own name.
+    fn namesake(&self, args: &[&str]) -> Output {
+        let own = std::env::current_exe().unwrap();
+        let program = self.dir.path().join(own.file_name().unwrap());
+        if !program.exists() {
+            install(&program);
+        }
+        Command::new(program)
+            .args(args)
+            .args(["--pid", self.pidfile.to_str().unwrap()])
+            .env_clear()
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 }
 
@@ -96,7 +124,7 @@ fn asked(place: &Place, args: &[&str], answer: &Answer) -> (Output, Vec<Request>
             let _ = reply.send(answer.clone());
         }
     });
-    let output = place.run(args);
+    let output = place.namesake(args);
     let requests = requests.lock().unwrap().clone();
     drop(runtime);
     drop(held);
@@ -182,7 +210,7 @@ fn status_says_how_it_is_in_lines_and_in_json() {
 #[test]
 fn a_daemon_that_takes_no_commands_runs_all_the_same() {
     let place = Place::new();
-    let mut child = place.process("exec sleep 1000");
+    let mut child = place.process("exec \"$UNSLOW\" 1000");
     ended(
         &place.run(&["status"]),
         0,
@@ -197,7 +225,7 @@ fn a_daemon_that_takes_no_commands_runs_all_the_same() {
 fn stop_waits_for_the_end_and_says_whose() {
     for (args, signal) in [(&["stop"][..], 15), (&["stop", "--now"], 2)] {
         let place = Place::new();
-        let mut child = place.process("exec sleep 1000");
+        let mut child = place.process("exec \"$UNSLOW\" 1000");
         let pid = child.id().to_string();
         let output = place.run(args);
         ended(&output, 0, &["stopped", &pid]);
@@ -209,7 +237,7 @@ fn stop_waits_for_the_end_and_says_whose() {
 #[test]
 fn stop_ends_by_force_what_does_not_end_and_says_so() {
     let place = Place::new();
-    let mut child = place.process("trap '' TERM; exec sleep 1000");
+    let mut child = place.process("trap '' TERM; exec \"$UNSLOW\" 1000");
     let short = ["--graceful-timeout", "0s", "--keep-alive", "0s"];
     let output = place.run(&[&["stop"], &short[..]].concat());
     ended(&output, 0, &["by force", "stopped"]);
@@ -234,7 +262,7 @@ fn stop_finds_the_daemon_through_settings_that_are_not_in_order() {
     let place = Place::new();
     let ini = "[cache]\nttl=ten\n[server]\npidfile=unslow.pid\n";
     std::fs::write(place.dir.path().join("app.ini"), ini).unwrap();
-    let mut child = place.process("exec sleep 1000");
+    let mut child = place.process("exec \"$UNSLOW\" 1000");
     ended(&place.bare(&["status"]), 0, &["running"]);
     ended(&place.bare(&["stop"]), 0, &["stopped"]);
     child.wait().unwrap();
@@ -247,12 +275,12 @@ fn stop_finds_the_daemon_through_settings_that_are_not_in_order() {
 #[test]
 fn a_successor_on_its_way_is_ended_too() {
     let place = Place::new();
-    let mut old = place.process("exec sleep 1000");
+    let mut old = place.process("exec \"$UNSLOW\" 1000");
     let second = Place {
         pidfile: pidfile::successor(&place.pidfile),
         dir: tempfile::tempdir().unwrap(),
     };
-    let mut new = second.process("exec sleep 1000");
+    let mut new = second.process("exec \"$UNSLOW\" 1000");
     let pids = [old.id().to_string(), new.id().to_string()];
     ended(&place.run(&["stop"]), 0, &[&pids[0], &pids[1]]);
     old.wait().unwrap();
@@ -266,7 +294,7 @@ fn who_is_neither_root_nor_its_user_may_look_and_do_nothing() {
         return;
     }
     let place = Place::new();
-    let mut child = place.process("exec sleep 1000");
+    let mut child = place.process("exec \"$UNSLOW\" 1000");
     let _control = Control::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
     let public = |path: &Path| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();

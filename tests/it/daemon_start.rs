@@ -297,7 +297,8 @@ fn a_panic_at_start_is_said_on_the_terminal() {
     }
     let daemon = Daemon::prepare(QUICK);
     let folder = daemon.path("");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    // For everybody, as `/tmp` is: root believes no folder in which others could swap files.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
     // Root may have any number of processes; who it becomes may have this one alone. Without threads
     // the runtime panics.
     let args = ["start", "--user", "3900000001", "--group", "3900000001"];

@@ -70,7 +70,8 @@ impl Machine {
         let run = home.path().join("unslow");
         fs::create_dir(&run).unwrap();
         home.pidfile = run.join("unslow.pid");
-        install(&home.path().join("program"));
+        fs::create_dir(home.path().join("bin")).unwrap();
+        install(&home.path().join("bin/unslow"));
         let ini = asset("app.ini").replace("/run/", &format!("{}/", home.path().display()));
         fs::write(home.path().join("app.ini"), ini).unwrap();
         Machine {
@@ -91,7 +92,7 @@ impl Machine {
         let mut lines = self.service.lines();
         let line = lines.find_map(|line| line.strip_prefix(&format!("{name}=")));
         line.unwrap_or_else(|| panic!("no {name}"))
-            .replace(PROGRAM, &here("program"))
+            .replace(PROGRAM, &here("bin/unslow"))
             .replace(CONFIG, &here("app.ini"))
             .replace("%t", &here(""))
             .split(' ')

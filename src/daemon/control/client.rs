@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Answer, LONGEST, Request};
+use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::socket_path::with_short;
 
 /// Why there is no answer.
@@ -17,6 +18,9 @@ pub enum AskError {
     /// It runs as somebody else.
     #[error("only root and the user that unslow runs as may ask it")]
     NotAllowed,
+    /// Another process than the daemon listens there; nothing was sent to it.
+    #[error("its control socket is not believed: {0}")]
+    Stranger(String),
     /// It did not answer in time; what was asked for may still happen.
     #[error("it has not answered within {}", crate::settings::duration_text(*.0))]
     Late(Duration),
@@ -25,11 +29,54 @@ pub enum AskError {
     Broken(String),
 }
 
-/// Asks the daemon at a control socket, and waits for its answer.
+/// Returns the process that listens at a control socket, as the kernel says it; `None` where that
+/// cannot be told, as on another system than Linux or from another container.
+///
+/// # Errors
+/// Nobody listens there, or this user may not connect.
+pub fn peer(path: &Path) -> io::Result<Option<u32>> {
+    let stream = with_short(path, |short| UnixStream::connect(short))?;
+    Ok(peer_of(&stream))
+}
+
+#[cfg(target_os = "linux")]
+fn peer_of(stream: &UnixStream) -> Option<u32> {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    let peer = getsockopt(stream, PeerCredentials).ok()?;
+    u32::try_from(peer.pid()).ok().filter(|pid| *pid > 0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peer_of(_: &UnixStream) -> Option<u32> {
+    None
+}
+
+/// Checks that a process of this program and this owner is at the other end. Nobody but root can be
+/// harmed by what a stranger answers: it could say that anybody's process was meant.
+fn check_peer(stream: &UnixStream, owner: ProcessOwner) -> Result<(), String> {
+    let Some(pid) = peer_of(stream) else {
+        return if nix::unistd::geteuid().is_root() {
+            Err("the process behind it cannot be seen from here".to_owned())
+        } else {
+            Ok(())
+        };
+    };
+    let process = RunningProcess::open(pid).map_err(|error| error.to_string())?;
+    let process = process.ok_or_else(|| format!("pid {pid} has ended"))?;
+    process.check(owner).map_err(|why| why.to_string())
+}
+
+/// Asks the daemon at a control socket, and waits for its answer. Nothing is sent to a process that
+/// is not of this program, or not this owner's.
 ///
 /// # Errors
 /// There is no answer within `patience`. A daemon that refuses answers with `ok: false`.
-pub fn ask(path: &Path, request: &Request, patience: Duration) -> Result<Answer, AskError> {
+pub fn ask(
+    path: &Path,
+    request: &Request,
+    patience: Duration,
+    owner: ProcessOwner,
+) -> Result<Answer, AskError> {
     let broken = |error: io::Error| AskError::Broken(error.to_string());
     let asked = Instant::now();
     let stream = with_short(path, |short| UnixStream::connect(short));
@@ -38,6 +85,7 @@ pub fn ask(path: &Path, request: &Request, patience: Duration) -> Result<Answer,
         io::ErrorKind::PermissionDenied => AskError::NotAllowed,
         _ => broken(error),
     })?;
+    check_peer(&stream, owner).map_err(AskError::Stranger)?;
     let mut line = serde_json::to_string(request).map_err(|e| AskError::Broken(e.to_string()))?;
     line.push('\n');
     // Whoever does not answer may not read either.

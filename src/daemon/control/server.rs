@@ -1,11 +1,13 @@
 //! The end that is asked.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -80,11 +82,29 @@ impl Control {
         }
         let listener = with_short(path, |short| std::os::unix::net::UnixListener::bind(short))?;
         listener.set_nonblocking(true)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        // Of the file itself: in a folder of another user a link may stand there by now.
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
         let file = identity(path)?;
         let path = path.to_owned();
         let place = Mover(Arc::new(Mutex::new(Place { path, file })));
         Ok(Control { listener, place })
+    }
+
+    /// Gives the socket's file to the user and group that this process becomes: that user is to be
+    /// able to ask, and to remove it. Nothing else than that file is given away, whatever another
+    /// user has put into its place.
+    ///
+    /// # Errors
+    /// The file is not there any more, or the system does not allow it.
+    pub fn give_to(&self, user: u32, group: u32) -> io::Result<()> {
+        let place = self.place.lock();
+        if identity(&place.path)? != place.file {
+            let why = format!("{} is another file by now", place.path.display());
+            return Err(io::Error::other(why));
+        }
+        // Where a link takes its place at this very moment, the link is given away and nothing more.
+        lchown(&place.path, Some(user), Some(group))
     }
 
     /// What moves it while [`serve`](Self::serve) runs.

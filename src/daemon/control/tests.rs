@@ -1,7 +1,7 @@
 //! Both ends of the line, and whom the socket's file belongs to.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::daemon::process::ProcessOwner;
 
 /// How long a test waits for something that must come.
 const LOST: Duration = Duration::from_secs(30);
@@ -56,7 +57,7 @@ fn echo(path: &Path) -> (JoinHandle<()>, Mover) {
 /// Asks from a thread of its own, as another process would.
 async fn asked(path: &Path, request: Request) -> Result<Answer, AskError> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || ask(&path, &request, LOST))
+    tokio::task::spawn_blocking(move || ask(&path, &request, LOST, ProcessOwner::myself()))
         .await
         .unwrap()
 }
@@ -185,7 +186,7 @@ async fn who_does_not_answer_in_time_is_not_waited_for() {
     let (_dir, path) = place();
     let _deaf = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let short = Duration::from_millis(1);
-    let error = ask(&path, &Request::Status, short).unwrap_err();
+    let error = ask(&path, &Request::Status, short, ProcessOwner::myself()).unwrap_err();
     assert!(matches!(error, AskError::Late(_)), "{error}");
 }
 
@@ -230,4 +231,47 @@ fn the_lines_are_those_that_scripts_may_write_and_read() {
     let answer = serde_json::to_value(Answer::done("x").with(status())).unwrap();
     assert_eq!(answer["status"]["state"], "serving");
     assert_eq!(answer["status"]["last_reload"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn a_process_of_another_program_is_sent_nothing() {
+    let (_dir, path) = place();
+    let deaf = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let me = ProcessOwner::myself();
+    assert_eq!(peer(&path).unwrap(), Some(std::process::id()));
+    let other = ProcessOwner {
+        user: me.user + 1,
+        ..me
+    };
+    // Root's own process is root's to ask; everybody else's is nobody else's.
+    if me.user != 0 {
+        let error = ask(&path, &Request::Status, LOST, other).unwrap_err();
+        assert!(matches!(error, AskError::Stranger(_)), "{error}");
+    }
+    drop(deaf);
+}
+
+#[test]
+fn only_the_socket_s_own_file_is_given_away() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not tested: giving files away takes root");
+        return;
+    }
+    let (dir, path) = place();
+    let victim = dir.path().join("shadow");
+    std::fs::write(&victim, "x").unwrap();
+    let owner = |path: &Path| {
+        let meta = path.symlink_metadata().unwrap();
+        (meta.uid(), meta.gid())
+    };
+    let control = Control::bind(&path).unwrap();
+    control.give_to(54_321, 54_322).unwrap();
+    assert_eq!(owner(&path), (54_321, 54_322));
+    // A link to root's file in the place of the socket.
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&victim, &path).unwrap();
+    assert!(control.give_to(54_321, 54_322).is_err());
+    assert_eq!(owner(&victim), (0, 0));
+    let mode = victim.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
 }

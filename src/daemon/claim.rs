@@ -1,0 +1,251 @@
+//! Which process a pidfile belongs to, as the kernel says it: the one that holds the file's lock,
+//! or serves the control socket beside it. The number in the file chooses among several holders
+//! and means nothing else: whoever may write the folder may write any number. Also: whether root
+//! may believe that folder at all.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::control;
+use super::pidfile::{self, State};
+use super::process::{ProcessOwner, RunningProcess, Stranger};
+use crate::defence::Defence;
+use crate::error::StartupError;
+
+/// The sticky bit: in such a folder everybody makes files, and removes only their own.
+const STICKY: u32 = 0o1000;
+
+/// Why it is not known which process a pidfile belongs to.
+#[derive(Debug, thiserror::Error)]
+pub enum Unclaimed {
+    /// The file cannot be read.
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    /// It belongs to another user than the one who asks, who is not root.
+    #[error("pid {0} runs as another user: only that one and root may end it")]
+    NotAllowed(u32),
+    /// A process holds it that is not ours, or that cannot be seen.
+    #[error("{0}")]
+    Foreign(String),
+}
+
+/// Returns what the pidfile at `path` says, with the number of the process that holds it. Where
+/// the holder is hidden from a user who is not root the number is the one in the file.
+///
+/// # Errors
+/// The file cannot be read, or a stranger holds it.
+pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
+    if Defence::Pidfile.is_off() {
+        return Ok(pidfile::state(path)?);
+    }
+    let noted = match pidfile::state(path) {
+        Ok(free @ (State::Absent | State::Stale)) => return Ok(free),
+        Ok(State::Running(number)) => Some(number),
+        Ok(State::Starting) => None,
+        // It is locked, and holds no number.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+        Err(error) => return Err(error.into()),
+    };
+    let holders = holders(path)?;
+    let (mut ours, mut why) = (Vec::new(), None);
+    for pid in holders.seen {
+        match examine(pid, owner) {
+            Ok(()) => ours.push(pid),
+            Err(stranger) => why = Some(stranger),
+        }
+    }
+    let peer = || control::peer(&pidfile::control_socket(path)).ok().flatten();
+    if let Some(number) = noted.filter(|number| ours.contains(number)) {
+        return Ok(State::Running(number));
+    }
+    if !ours.is_empty() {
+        // A process that starts, or a number that somebody else has written.
+        let peer = peer().filter(|peer| ours.contains(peer));
+        return Ok(peer.map_or(State::Starting, State::Running));
+    }
+    if let Some(stranger) = why {
+        return Err(foreign(path, &stranger.to_string()));
+    }
+    if !holders.all
+        && let Some(peer) = peer()
+        && examine(peer, owner).is_ok()
+    {
+        return Ok(State::Running(peer));
+    }
+    if holders.all || nix::unistd::geteuid().is_root() {
+        let unseen = "its process cannot be seen from here: it may be in another container, or on \
+                      another machine";
+        return Err(foreign(path, unseen));
+    }
+    Ok(noted.map_or(State::Starting, State::Running))
+}
+
+/// Returns the process that holds the pidfile at `path`, to be signalled; `None` where none does
+/// or its number is not known yet.
+///
+/// # Errors
+/// As [`state`]; or the process cannot be told from a stranger's.
+pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess>, Unclaimed> {
+    let State::Running(pid) = state(path, owner)? else {
+        return Ok(None);
+    };
+    let Some(process) = RunningProcess::open(pid)? else {
+        return Ok(None);
+    };
+    if Defence::Pidfile.is_off() {
+        return Ok(Some(process));
+    }
+    if process.is_out_of_reach() {
+        return Err(Unclaimed::NotAllowed(pid));
+    }
+    process
+        .check(owner)
+        .map_err(|why| foreign(path, &why.to_string()))?;
+    // The handle is open by now: what holds the file is this process, and no later one.
+    let still = state(path, owner)? == State::Running(pid);
+    Ok(still.then_some(process))
+}
+
+/// Checks that a process is of this program and this owner.
+///
+/// # Errors
+/// It is not, in words.
+pub fn examine(pid: u32, owner: ProcessOwner) -> Result<(), Stranger> {
+    match RunningProcess::open(pid) {
+        Ok(Some(process)) => process.check(owner),
+        Ok(None) => Err(Stranger::new(format!("pid {pid} has ended"))),
+        Err(error) => Err(Stranger::new(error.to_string())),
+    }
+}
+
+fn foreign(path: &Path, why: &str) -> Unclaimed {
+    Unclaimed::Foreign(format!(
+        "the pidfile {} is not believed: {why}\n  nothing was signalled; name the right file with \
+         --pid, or remove this one and end that process by hand",
+        path.display()
+    ))
+}
+
+/// The processes that hold the lock on a file.
+struct Holders {
+    seen: Vec<u32>,
+    /// Whether every process could be looked at.
+    all: bool,
+}
+
+/// Returns the processes that have the file at `path` open under an exclusive lock. The kernel's
+/// own list names the process that took the lock, which may have left it to its child; so each
+/// open file is asked.
+fn holders(path: &Path) -> io::Result<Holders> {
+    let file = fs::symlink_metadata(path)?;
+    let wanted = (file.dev(), file.ino());
+    let mut found = Holders {
+        seen: Vec::new(),
+        all: true,
+    };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        found.all = false;
+        return Ok(found);
+    };
+    for process in processes.flatten() {
+        let name = process.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        match holds(pid, wanted) {
+            Ok(true) => found.seen.push(pid),
+            Ok(false) => {}
+            Err(error) => found.all &= error.kind() != io::ErrorKind::PermissionDenied,
+        }
+    }
+    Ok(found)
+}
+
+fn holds(pid: u32, wanted: (u64, u64)) -> io::Result<bool> {
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
+        // Read before the file is looked at: to look at any file may take long, where it is on a
+        // network, and few have a lock.
+        let Ok(info) = fs::read_to_string(entry.path()) else {
+            continue;
+        };
+        let is_lock = |line: &str| {
+            line.starts_with("lock:") && line.contains("FLOCK") && line.contains("WRITE")
+        };
+        if !info.lines().any(is_lock) {
+            continue;
+        }
+        let link = format!("/proc/{pid}/fd/{}", entry.file_name().display());
+        if fs::metadata(link).is_ok_and(|file| (file.dev(), file.ino()) == wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Checks that no user but root and `owner` can put another file in the place of the pidfile at
+/// `path`. It concerns root alone: for everybody else the kernel allows nothing that could harm.
+///
+/// # Errors
+/// Another user can.
+pub fn trusted_place(path: &Path, owner: ProcessOwner) -> Result<(), StartupError> {
+    if !nix::unistd::geteuid().is_root() || Defence::Pidfile.is_off() {
+        return Ok(());
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let places: BTreeSet<&Path> = folder.ancestors().chain(real.ancestors()).collect();
+    for place in places {
+        if let Ok(meta) = place.symlink_metadata() {
+            let who = writer(&meta, owner);
+            who.map_or(Ok(()), |who| Err(refusal(&path, place, &who)))?;
+        }
+    }
+    match path.symlink_metadata() {
+        Ok(meta) if !is_trusted(meta.uid(), owner) => {
+            Err(refusal(&path, &path, &format!("user {}", meta.uid())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_trusted(user: u32, owner: ProcessOwner) -> bool {
+    user == 0 || user == owner.user
+}
+
+/// Returns who else may write a folder; of a link, who may set it.
+fn writer(meta: &fs::Metadata, owner: ProcessOwner) -> Option<String> {
+    if !is_trusted(meta.uid(), owner) {
+        return Some(format!("user {}", meta.uid()));
+    }
+    if meta.is_symlink() || meta.mode() & STICKY != 0 {
+        return None;
+    }
+    let group = meta.gid();
+    let group_is_trusted = group == 0 || owner.group == Some(group);
+    if meta.mode() & 0o020 != 0 && !group_is_trusted {
+        return Some(format!("group {group}"));
+    }
+    (meta.mode() & 0o002 != 0).then(|| "everybody".to_owned())
+}
+
+fn refusal(path: &Path, place: &Path, who: &str) -> StartupError {
+    StartupError::new(format!(
+        "root does not use the pidfile {}: {who} may write {}, and could name anybody's process \
+         there",
+        path.display(),
+        place.display()
+    ))
+    .at("--pid / [server] pidfile")
+    .remedy(
+        "keep it where only root and the user of [server] user may write, as in /run; or run \
+         unslow as that user",
+    )
+}
+
+#[cfg(test)]
+#[path = "claim/tests.rs"]
+mod tests;
