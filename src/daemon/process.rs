@@ -262,7 +262,7 @@ mod tests {
         assert!(!sleeping.ends_within(Duration::ZERO));
         sleeping.send(Signal::SIGTERM).unwrap();
         // It has ended before its parent has asked about it.
-        assert!(sleeping.ends_within(Duration::from_secs(600)));
+        assert!(sleeping.ends_within(Duration::from_mins(10)));
         child.wait().unwrap();
         sleeping.send(Signal::SIGTERM).unwrap();
         assert!(sleeping.check(owner).is_err());

@@ -20,8 +20,8 @@ const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
 const BUSY: Duration = Duration::from_secs(1);
 /// Between two looks at the watch, in steps of SQLite's machine.
 const WATCH_EVERY: i32 = 1000;
-/// Rows that the driver reads ahead of us.
-const READ_AHEAD: usize = 8;
+/// Rows that the driver reads ahead of us. Each may hold values as large as one may be.
+const READ_AHEAD: usize = 2;
 
 /// Tells the demos of one process apart.
 static DEMOS: AtomicUsize = AtomicUsize::new(0);

@@ -16,6 +16,9 @@ use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
 
+/// The bytes from which on a value or a result is large: its buffer grows by what it needs.
+const LARGE: usize = 256 << 10;
+
 /// The arguments for the placeholders of a statement, in their order. What SQLite has no type for
 /// goes as canonical text; the statement casts a decimal.
 pub(super) fn bind(
@@ -103,21 +106,33 @@ pub(super) async fn read(
         if rows.count > 0 {
             rows.json.push(b',');
         }
-        write_row(&mut rows.json, &keys, &row)?;
+        write_row(&mut rows.json, &keys, &row, limits.max_bytes)?;
         rows.count += 1;
-        if rows.json.len() as u64 > limits.max_bytes {
-            return Err(Stop::Request(RequestError::TooLarge {
-                limit: limits.max_bytes,
-            }));
-        }
     }
     Ok(rows)
 }
 
-fn write_row(out: &mut Vec<u8>, keys: &[Vec<u8>], row: &SqliteRow) -> Result<(), Error> {
+/// Writes a row as JSON, and stops at the value that goes beyond the bound.
+fn write_row(
+    out: &mut Vec<u8>,
+    keys: &[Vec<u8>],
+    row: &SqliteRow,
+    max_bytes: u64,
+) -> Result<(), Stop> {
+    let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
     for (index, key) in keys.iter().enumerate() {
         out.extend_from_slice(key);
         let value = row.try_get_raw(index)?;
+        // Its text as JSON is at least as long. A buffer that doubled would be twice the result.
+        let least = length(row.try_get_raw(index)?)?;
+        if (out.len() + least) as u64 > max_bytes {
+            return Err(too_large());
+        }
+        if least > LARGE {
+            out.reserve_exact(least + LARGE);
+        } else if out.len() > LARGE && out.capacity() - out.len() < LARGE {
+            out.reserve_exact(out.len() / 8);
+        }
         if value.is_null() {
             out.extend_from_slice(b"null");
             continue;
@@ -140,7 +155,20 @@ fn write_row(out: &mut Vec<u8>, keys: &[Vec<u8>], row: &SqliteRow) -> Result<(),
         }
     }
     out.push(b'}');
+    if out.len() as u64 > max_bytes {
+        return Err(too_large());
+    }
     Ok(())
+}
+
+/// Returns the least number of bytes that a value takes as JSON; a blob is written with two digits
+/// for each byte.
+fn length(value: <Driver as sqlx::Database>::ValueRef<'_>) -> Result<usize, Error> {
+    match value.type_info().name() {
+        "BLOB" => Ok(2 * decode::<&[u8]>(value)?.len()),
+        "TEXT" => Ok(decode::<&[u8]>(value)?.len()),
+        _ => Ok(0),
+    }
 }
 
 fn decode<'r, T: Decode<'r, Driver>>(

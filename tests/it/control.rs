@@ -60,9 +60,9 @@ impl Place {
             pidfile::state(&self.pidfile).is_ok_and(|state| state == pidfile::State::Starting)
         });
         std::fs::write(&self.pidfile, format!("{}\n", child.id())).unwrap();
-        let link = format!("/proc/{}/exe", child.id());
+        let exe = format!("/proc/{}/exe", child.id());
         until("it runs the program", || {
-            std::fs::read_link(&link).is_ok_and(|path| path == program)
+            std::fs::read_link(&exe).is_ok_and(|path| path == program)
         });
         child
     }

@@ -164,7 +164,7 @@ fn a_single_long_step_keeps_its_slot_and_there_are_no_more_threads_than_slots() 
         &[],
     );
     assert_eq!(value(&unslow, 1), Some(7));
-    let used = || unslow.get("/stats.json").json()["database"]["pool"]["used"].as_u64();
+    let pool = |name: &str| unslow.get("/stats.json").json()["database"]["pool"][name].as_u64();
     let answers: Vec<_> = (0..8)
         .map(|k| unslow.send("GET", &format!("/q/step.json?k={k}"), &[]))
         .collect();
@@ -178,8 +178,20 @@ fn a_single_long_step_keeps_its_slot_and_there_are_no_more_threads_than_slots() 
     // All loads together leave one slot to others, and those that got none are sent away.
     assert_eq!(statuses.get(&504), Some(&2), "{statuses:?}");
     assert_eq!(statuses.get(&503), Some(&6), "{statuses:?}");
-    assert_eq!(used(), Some(2), "the steps go on, and so do their slots");
+    assert_eq!(
+        pool("used"),
+        Some(2),
+        "the steps go on, and so do their slots"
+    );
+    assert_eq!(pool("stuck"), Some(2));
+    assert!(
+        unslow
+            .get("/stats")
+            .text()
+            .contains("cannot be interrupted within a step")
+    );
     assert_eq!(value(&unslow, 1), Some(7), "the copy is served");
-    until("the steps are over", || used() == Some(0));
+    until("the steps are over", || pool("used") == Some(0));
+    assert_eq!(pool("stuck"), Some(0));
     assert_eq!(value(&unslow, 2), Some(7));
 }

@@ -63,6 +63,7 @@ mod faults_moves;
 mod faults_redis;
 mod faults_redis_replies;
 mod faults_sqlite;
+mod faults_sqlite_files;
 mod faults_table;
 mod faults_tls;
 mod fleet_cut_off;

@@ -29,9 +29,8 @@ impl Handle {
         };
         match pidfd_open(number, PidfdFlags::empty()) {
             Ok(descriptor) => Ok(Some(Handle::Descriptor(descriptor))),
-            Err(Errno::SRCH) => Ok(None),
-            // A number that a thread has, and no process.
-            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            // The latter two: a number that a thread has, and no process.
+            Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Ok(None),
             // An old kernel, or a container that does not know the call.
             Err(Errno::NOSYS | Errno::PERM) => Ok(born(pid).map(Handle::Born)),
             Err(error) => Err(error.into()),

@@ -37,9 +37,13 @@ pub(super) fn stuck(database: &DatabaseSnapshot) -> Option<Verdict> {
     let (stuck, max) = (database.pool.stuck, database.pool.max);
     (stuck > 0).then(|| {
         let stuck = format::counted(stuck, "connection");
-        let words = format!(
-            "{stuck} to the database, of {max} at most, cannot be used: a statement goes on although its session was terminated. Find it in pg_stat_activity; restart the database where nothing else ends it."
-        );
+        let why = if database.kind == "sqlite" {
+            "a step of a statement goes on past its time, and SQLite cannot be interrupted within a step. Look for long texts in the queries that time out, as in instr, like or group_concat."
+        } else {
+            "a statement goes on although its session was terminated. Find it in pg_stat_activity; restart the database where nothing else ends it."
+        };
+        let words =
+            format!("{stuck} to the database, of {max} at most, cannot be used: {why}");
         (Level::Problem, words)
     })
 }
