@@ -24,6 +24,7 @@ use super::door::{Counted, Door};
 use super::heartbeat::Heartbeats;
 use super::limits;
 use super::patience::Patience;
+use super::refusing::Refusing;
 use super::sockets::system::{self, Listening, Socket};
 use super::tls::Pair;
 use super::wire::{Timed, Wire};
@@ -146,13 +147,17 @@ impl Factory {
             .keep_alive(self.keep_alive)
             .client_request_timeout(arrival.patience.head)
             .client_disconnect_timeout(LINGER)
-            .on_connect_ext(|wire: &Wire, extensions| {
-                extensions.insert(wire.connection().clone());
+            .on_connect_ext(|refusing: &Refusing, extensions| {
+                extensions.insert(refusing.wire().connection().clone());
             })
             .h1(map_config(application, |()| AppConfig::default()));
+        let site = self.site.clone();
         fn_service(move |stream: S| {
-            let arrival = arrival.clone();
-            async move { arrival.accept(open(stream), reception).await }
+            let (arrival, site) = (arrival.clone(), site.clone());
+            async move {
+                let (wire, peer) = arrival.accept(open(stream), reception).await?;
+                Ok((Refusing::new(wire, site), peer))
+            }
         })
         .and_then(http)
     }
@@ -166,7 +171,7 @@ impl Arrival {
     ) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
         let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
         let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
-        let connection = Connection::new(reception);
+        let connection = Connection::new(reception, peer);
         let unsent = self.unsent.buffer();
         let timed = Timed::new(socket, connection, self.patience, (visitor, unsent));
         let wire = match self.tls.filter(|_| reception.manner == Manner::Tls) {

@@ -10,6 +10,7 @@ mod http;
 mod limits;
 mod listeners;
 mod patience;
+mod refusing;
 mod sockets;
 mod tls;
 mod upgrade;

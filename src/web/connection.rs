@@ -3,6 +3,7 @@
 //! the connection's requests; the socket itself is the server's.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -57,6 +58,7 @@ impl Reception {
 #[derive(Debug)]
 pub struct Connection {
     reception: Reception,
+    peer: Option<SocketAddr>,
     at_work: Cell<u32>,
     answers: Cell<u64>,
     since: Cell<Option<Instant>>,
@@ -64,9 +66,10 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been made.
-    pub fn new(reception: Reception) -> Rc<Connection> {
+    pub fn new(reception: Reception, peer: Option<SocketAddr>) -> Rc<Connection> {
         Rc::new(Connection {
             reception,
+            peer,
             at_work: Cell::new(0),
             answers: Cell::new(0),
             since: Cell::new(None),
@@ -76,6 +79,11 @@ impl Connection {
     /// How it is served, and for whom.
     pub fn reception(&self) -> Reception {
         self.reception
+    }
+
+    /// The other end; `None` where it has no address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Notes that bytes came in. They are part of a head, unless a request is being worked on.
@@ -130,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_is_a_head_unless_a_request_is_worked_on() {
-        let connection = Connection::new(Reception::OPEN);
+        let connection = Connection::new(Reception::OPEN, None);
         assert_eq!(connection.reading_since(), None);
         connection.received();
         let since = connection.reading_since();

@@ -10,7 +10,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use super::connection::{Audience, Manner, Reception};
+use super::connection::{Audience, Connection, Manner, Reception};
 use super::forwarded;
 use super::line::Line;
 use super::negotiate::{self, Accepted, Format};
@@ -55,6 +55,20 @@ impl Context {
             format: negotiate::format(head.uri.path(), &head.headers),
             encoding: Accepted::read(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
+        }
+    }
+
+    /// Makes the context of what could not be read as a request.
+    pub(super) fn of_unread(connection: &Connection) -> Context {
+        Context {
+            id: fresh_id(),
+            started: connection.reading_since().unwrap_or_else(Instant::now),
+            client: connection.peer().map(|peer| peer.ip()),
+            encrypted: connection.reception().manner == Manner::Tls,
+            audience: connection.reception().audience,
+            format: Format::Json,
+            encoding: Accepted::read(&HeaderMap::new()),
+            if_none_match: None,
         }
     }
 

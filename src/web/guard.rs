@@ -163,6 +163,41 @@ fn common_headers(headers: &mut HeaderMap, context: &Context) {
     headers.insert(X_REQUEST_ID, context.id.clone());
 }
 
+/// What the response to something that could not be read as a request has of [`finish`].
+pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpResponse) {
+    common_headers(response.headers_mut(), context);
+    if context.encrypted {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR);
+    }
+    if let Some(log) = &site.access_log {
+        log.write(&AccessRecord {
+            client: context.client,
+            method: "-",
+            path: "-",
+            has_query: false,
+            version: "HTTP/1.1",
+            status: response.status().as_u16(),
+            bytes: sized(response),
+            duration: context.started.elapsed(),
+            referer: None,
+            user_agent: None,
+            request_id: context.id(),
+            outcome: Some(Outcome::Error),
+            request_headers: &Shown(&HeaderMap::new()),
+            response_headers: &Shown(response.headers()),
+        });
+    }
+}
+
+/// How many bytes the response's body has.
+fn sized(response: &HttpResponse) -> u64 {
+    match response.body().size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
+    }
+}
+
 fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, context: &Context) {
     let text = |name: header::HeaderName| head.headers.get(name)?.to_str().ok();
     log.write(&AccessRecord {
@@ -175,10 +210,7 @@ fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, cont
             _ => "HTTP/1.1",
         },
         status: response.status().as_u16(),
-        bytes: match response.body().size() {
-            BodySize::Sized(bytes) => bytes,
-            BodySize::None | BodySize::Stream => 0,
-        },
+        bytes: sized(response),
         duration: context.started.elapsed(),
         referer: text(header::REFERER),
         user_agent: text(header::USER_AGENT),

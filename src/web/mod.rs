@@ -30,6 +30,7 @@ mod pieces;
 mod purge;
 mod race;
 mod redirect;
+mod refusal;
 mod shortcut;
 mod stats;
 mod wanted;
@@ -49,6 +50,7 @@ use crate::view::{self, Here};
 
 pub use connection::{Audience, Connection, Manner, Reception};
 pub use guard::around;
+pub use refusal::{own_answer, told};
 pub use shortcut::Shortcut;
 
 use access::AccessRule;

@@ -127,6 +127,7 @@ mod status_url;
 mod systemd;
 mod tls;
 mod truncated;
+mod unread;
 mod unsent;
 mod unslow;
 mod upgrade;

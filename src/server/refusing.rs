@@ -1,0 +1,128 @@
+//! The wire that HTTP is spoken on, with our words in place of the HTTP library's own refusals. What
+//! such a refusal looks like, and what is said instead, is `web`'s.
+//!
+//! The library ends a connection right after a refusal. So what looks like one is held back: if more
+//! is written or read, it was part of a body and goes out as it is; if the connection ends, it is
+//! the refusal.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use actix_web::web;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wire::Wire;
+use crate::web::{Site, own_answer, told};
+
+/// A wire on which nobody is refused without words.
+pub(super) struct Refusing {
+    wire: Wire,
+    site: web::Data<Site>,
+    /// What was taken from the library and is not sent yet.
+    held: Vec<u8>,
+    /// Whether `held` are our words already.
+    is_told: bool,
+}
+
+impl Refusing {
+    pub(super) fn new(wire: Wire, site: web::Data<Site>) -> Refusing {
+        Refusing {
+            wire,
+            site,
+            held: Vec::new(),
+            is_told: false,
+        }
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Sends what was held back, as far as it goes.
+    fn poll_held(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let sent = ready!(Pin::new(&mut self.wire).poll_write(context, &self.held))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.held.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts our words in the place of what was held back, as nothing came behind it.
+    fn tell(&mut self) {
+        if !self.held.is_empty() && !self.is_told {
+            self.held = told(&self.site, self.wire.connection(), &self.held);
+            self.is_told = true;
+        }
+    }
+}
+
+impl AsyncRead for Refusing {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.held.is_empty() {
+            // Reading does not wait for it: the task is woken when it can go on.
+            if let Poll::Ready(Err(error)) = this.poll_held(context) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        Pin::new(&mut this.wire).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Refusing {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if !this.held.is_empty() {
+            ready!(this.poll_held(context))?;
+        }
+        let before = bytes.len() - own_answer(bytes);
+        if before == bytes.len() || before > 0 {
+            return Pin::new(&mut this.wire).poll_write(context, &bytes[..before]);
+        }
+        this.held.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.held.is_empty() {
+            // Unless the connection ends now, the task reads next, which sends it.
+            context.waker().wake_by_ref();
+        }
+        Pin::new(&mut this.wire).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.tell();
+        ready!(this.poll_held(context))?;
+        Pin::new(&mut this.wire).poll_shutdown(context)
+    }
+}
+
+impl Drop for Refusing {
+    /// After a request that it cannot read, the library ends without a shutdown. A socket that has
+    /// room for some hundred bytes takes them at once; one that has none loses them.
+    fn drop(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.tell();
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(())) = self.poll_held(&mut context) {
+            let _ = Pin::new(&mut self.wire).poll_flush(&mut context);
+        }
+    }
+}
