@@ -107,8 +107,9 @@ fn words(error: &Error, file: Option<&Path>) -> Arc<str> {
     };
     let name = file.display();
     let words = match (primary_code(error), extended_code(error)) {
-        // PERM, CANTOPEN, AUTH
+        // PERM, CANTOPEN, AUTH; a folder can be opened, and then not be read.
         (3 | 14 | 23, _) => sqlite_file::why_unopened(file),
+        (10, _) if file.is_dir() => sqlite_file::why_unopened(file),
         // BUSY, LOCKED
         (5 | 6, _) => Some(format!(
             "another program has locked {name}; it is waited for a second"
