@@ -225,12 +225,13 @@ mod tests {
 
     #[test]
     fn a_refusal_stands_at_the_parameter_it_names() {
-        let message = r#"parameter "top" must be a whole number"#;
+        let message =
+            "parameter `top`: \"ten\" is not a whole number; it takes a whole number from 1 to 100";
         let text = drawn(&[region(), top()], &[("top", "ten")], Some(message));
         let (before, after) = text.split_once(r#"id="p-top""#).unwrap_or_default();
         assert!(!before.contains("aria-invalid"), "{before}");
         assert!(after.contains(r#"aria-invalid="true""#), "{after}");
-        assert!(after.contains("must be a whole number</strong>"), "{after}");
+        assert!(after.contains("from 1 to 100</strong>"), "{after}");
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Headers for Shown<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
     use std::sync::Arc;
@@ -245,7 +245,8 @@ mod tests {
     use crate::app::App;
     use crate::settings::{self, Surroundings};
 
-    fn site() -> web::Data<Site> {
+    /// A site on the embedded demo, as the defaults have it.
+    pub(in crate::web) fn site() -> web::Data<Site> {
         let flags = crate::flags::parse(["unslow"], settings::flags()).unwrap();
         let nothing = Surroundings {
             working_folder: std::env::temp_dir().join("no folder of this name"),

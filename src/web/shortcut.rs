@@ -12,7 +12,7 @@ use actix_http::Request;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, RequestHead, Response, Service, ServiceFactory, ServiceResponse};
 use actix_web::http::{Method, header};
-use actix_web::{Error, web};
+use actix_web::{Error, HttpResponse, web};
 
 use super::connection::{Audience, Connection, Reception};
 use super::context::Context;
@@ -85,7 +85,7 @@ where
         // What is plain is for visitors: elsewhere the table says that there is no such page.
         let is_plain = reception.audience != Audience::Operators && Plain::of(head).is_some();
         if redirect.is_some() || is_plain {
-            let answer = answer(self.site.clone(), request, reception, redirect);
+            let answer = answer(self.site.clone(), request, reception, redirect, handle);
             Box::pin(async move {
                 let answer = answer.await;
                 drop(work);
@@ -107,25 +107,30 @@ async fn answer(
     request: Request,
     reception: Reception,
     redirect: Option<Redirect>,
+    handle: impl AsyncFn(&Site, &RequestHead, &Context) -> HttpResponse,
 ) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
     let context = Context::of(head, &server.forwarded_allow_ips, reception);
-    let query_string = head.uri.query().unwrap_or_default();
     let mut response = if let Some(redirect) = redirect {
         redirect.answer(&site, &context, head)
     } else if let Err(error) = limits::check(head, server, reception) {
         errors::respond(&site, &context, &error)
-    } else if let Some(Plain::Query(name)) = Plain::of(head) {
-        let handler = pages::query(&site, head, &context, name, query_string);
-        guard::bounded(&site, &context, handler).await
     } else {
-        let handler = pages::home(&site, head, &context, query_string);
-        guard::bounded(&site, &context, handler).await
+        guard::bounded(&site, &context, handle(&site, head, &context)).await
     };
     response = pieces::within_budget(&site, &context, head, response);
     guard::finish(&site, &context, head, &mut response);
     Ok(response.into())
+}
+
+/// Answers a plain request.
+async fn handle(site: &Site, head: &RequestHead, context: &Context) -> HttpResponse {
+    let query_string = head.uri.query().unwrap_or_default();
+    match Plain::of(head) {
+        Some(Plain::Query(name)) => pages::query(site, head, context, name, query_string).await,
+        _ => pages::home(site, head, context, query_string).await,
+    }
 }
 
 /// What a plain request asks for.
@@ -160,8 +165,51 @@ fn is_plain(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+    use actix_web::body::to_bytes;
+    use actix_web::rt;
     use actix_web::test::TestRequest;
+
+    use super::super::guard::tests::site;
+    use super::*;
+
+    #[test]
+    fn a_panic_on_the_shortcut_is_a_500_with_every_header_and_serving_goes_on() {
+        rt::System::new().block_on(async {
+            let site = site();
+            let asked = || {
+                let mut request = Request::new();
+                request.head_mut().uri = "/q/version.json".parse().unwrap();
+                request
+            };
+            let panics = async |_: &Site, _: &RequestHead, _: &Context| panic!("a bug at /secret");
+            let fallen = answer(site.clone(), asked(), Reception::OPEN, None, panics).await;
+            let response = fallen.unwrap();
+            assert_eq!(response.status(), 500);
+            for (name, words) in [
+                ("content-security-policy", "default-src 'none'"),
+                ("x-content-type-options", "nosniff"),
+                ("referrer-policy", "same-origin"),
+                ("x-frame-options", "DENY"),
+                ("cache-control", "no-store"),
+            ] {
+                let value = response.headers().get(name).expect(name);
+                assert!(value.to_str().unwrap().contains(words), "{name}");
+            }
+            let id = response.headers().get("x-request-id").unwrap().clone();
+            let body = to_bytes(response.into_body()).await.unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(
+                (&json["ok"], &json["id"]),
+                (&false.into(), &id.to_str().unwrap().into())
+            );
+            assert!(!json.to_string().contains("secret"), "{json}");
+            let fine = async |_: &Site, _: &RequestHead, _: &Context| HttpResponse::Ok().finish();
+            let next = answer(site, asked(), Reception::OPEN, None, fine).await;
+            assert_eq!(next.unwrap().status(), 200);
+        });
+    }
 
     fn plain(request: TestRequest) -> Option<String> {
         let request = request.to_request();

@@ -132,52 +132,6 @@ fn ambiguous_requests_are_refused() {
 }
 
 #[test]
-fn what_is_not_part_of_the_key_cannot_poison_an_entry() {
-    let unslow = Unslow::demo();
-    let canary = "canary-7f3a";
-    let names = [
-        "X-Forwarded-Host",
-        "X-Forwarded-For",
-        "X-Forwarded-Proto",
-        "X-Forwarded-Prefix",
-        "X-Original-URL",
-        "X-Rewrite-URL",
-        "X-Host",
-        "Forwarded",
-        "X-Real-IP",
-        "Via",
-        "Referer",
-        "User-Agent",
-        "Origin",
-        "Cookie",
-        "Authorization",
-        "X-Request-Id",
-        "Accept-Language",
-        "X-HTTP-Method-Override",
-        "X-Method-Override",
-        "Cache-Control",
-        "Pragma",
-        "Range",
-        "If-Modified-Since",
-        "If-None-Match",
-        "X-Wap-Profile",
-        "X-Unslow",
-        "TE",
-        "From",
-    ];
-    let headers: Vec<_> = names.iter().map(|name| (*name, canary)).collect();
-    let poisoned = unslow.get_with(HOME, &headers);
-    assert_eq!(poisoned.status, 200);
-    let clean = unslow.get(HOME);
-    assert_eq!(poisoned.body, clean.body);
-    assert!(!clean.text().contains(canary));
-    assert!(clean.headers.values().all(|value| !value.contains(canary)));
-    let host = unslow.get_with("/", &[("Host", canary)]);
-    assert!(!host.text().contains(canary));
-    assert_eq!(unslow.numbers("version")["loads"], 1);
-}
-
-#[test]
 fn stats_are_open_to_this_machine_and_to_nobody_else_by_default() {
     let unslow = Unslow::demo();
     assert_eq!(unslow.get("/stats").status, 200);

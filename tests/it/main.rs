@@ -100,6 +100,7 @@ mod negotiation;
 mod odd_requests;
 mod openapi;
 mod pidfile;
+mod poison;
 mod printed;
 mod process;
 mod proxy;

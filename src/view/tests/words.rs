@@ -97,10 +97,10 @@ fn a_refused_parameter_is_pointed_at() {
         "query-refused",
         &[
             "href=\"#p-top\"",
-            "must be a whole number from 1 to 100</strong>",
+            "&quot;7x&quot; is not a whole number; it takes a whole number from 1 to 100</strong>",
         ],
     );
-    has("query-unknown", &["there is no such parameter"]);
+    has("query-unknown", &["unknown parameter", "did you mean"]);
 }
 
 #[test]

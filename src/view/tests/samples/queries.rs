@@ -10,6 +10,7 @@ use super::super::super::{
 use super::super::super::{catalog, home, query};
 use super::{Pages, World, answer};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+use crate::query::{DatabaseKind, Query};
 
 impl World<'_> {
     pub(super) fn home(&self, frame: Frame<'_>, pages: &mut Pages) {
@@ -120,17 +121,25 @@ impl World<'_> {
             page(Some(self.table(0, false)), Some(Outcome::Miss), None),
         );
         draw("ask", page(None, None, None));
-        let wrong = text("must be a whole number from 1 to 100");
-        let wrong = format!("parameter \"top\" {wrong}");
-        draw(
-            "refused",
-            page(None, None, Some(Self::failure(400, &wrong, &id))),
-        );
-        let unknown = text("there is no such parameter");
-        draw(
-            "unknown",
-            page(None, None, Some(Self::failure(400, &unknown, &id))),
-        );
+        let given_wrong = vec![
+            ("region".to_owned(), "eu".to_owned()),
+            ("top".to_owned(), text("7x")),
+        ];
+        let wrong = refusal(&given_wrong);
+        let failure = Some(Self::failure(400, &wrong, &id));
+        let refused = QueryPage {
+            given: &given_wrong,
+            ..page(None, None, failure)
+        };
+        draw("refused", refused);
+        let given_unknown = vec![(text("regoin"), "eu".to_owned())];
+        let unknown = refusal(&given_unknown);
+        let failure = Some(Self::failure(400, &unknown, &id));
+        let refused = QueryPage {
+            given: &given_unknown,
+            ..page(None, None, failure)
+        };
+        draw("unknown", refused);
         let slow = text("the query took too long");
         draw(
             "late",
@@ -169,6 +178,14 @@ impl World<'_> {
             truncated,
         }
     }
+}
+
+/// What the server says of these parameters.
+fn refusal(given: &[(String, String)]) -> String {
+    let text = "-- param: since date = 2026-01-01\n-- param: region text = any : eu, us, any\n\
+                -- param: top integer = 10 : 1..100\nselect :since, :region, :top";
+    let query = Query::parse(DatabaseKind::Sqlite, "revenue", text).unwrap();
+    query.arguments(given).unwrap_err().public_message(false)
 }
 
 /// What loads and copies took.
