@@ -231,30 +231,16 @@ impl Headers for Shown<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-    use std::sync::Arc;
 
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App as Routes, HttpRequest, rt};
 
     use super::super::read_only;
+    use super::super::tests::site;
     use super::*;
-    use crate::app::App;
-    use crate::settings::{self, Surroundings};
-
-    /// A site on the embedded demo, as the defaults have it.
-    pub(in crate::web) fn site() -> web::Data<Site> {
-        let flags = crate::flags::parse(["unslow"], settings::flags()).unwrap();
-        let nothing = Surroundings {
-            working_folder: std::env::temp_dir().join("no folder of this name"),
-            environment: Vec::new(),
-        };
-        let settings = settings::load_in(&flags, &nothing).unwrap().settings;
-        web::Data::new(Site::new(Arc::new(App::open(settings).unwrap()), None))
-    }
 
     #[test]
     fn a_handler_that_panics_is_a_500_with_every_header_and_serving_goes_on() {

@@ -33,6 +33,8 @@ mod redirect;
 mod refusal;
 mod shortcut;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -171,7 +171,7 @@ mod tests {
     use actix_web::rt;
     use actix_web::test::TestRequest;
 
-    use super::super::guard::tests::site;
+    use super::super::tests::site;
     use super::*;
 
     #[test]
