@@ -107,6 +107,7 @@ impl Bench {
                 body: Bytes::from_static(br#"{"ok":true,"rows":[{"n":1}],"truncated":false}"#),
                 head: Bytes::from_static(br#"["n"]"#),
                 rows: 1,
+                is_foreign: false,
             })
         };
         let answer = self.cache.get_or_load(lookup, load).await;

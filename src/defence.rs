@@ -42,6 +42,8 @@ pub enum Defence {
     Unsent,
     /// The process that a pidfile names is signalled only where the kernel says that it is ours.
     Pidfile,
+    /// A key says which database its rows are of, by that database's own word.
+    Identity,
 }
 
 impl Defence {
@@ -64,6 +66,7 @@ impl Defence {
         (Defence::Key, "key"),
         (Defence::Unsent, "unsent"),
         (Defence::Pidfile, "pidfile"),
+        (Defence::Identity, "identity"),
     ];
 
     /// Whether a test has switched it off.

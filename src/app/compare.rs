@@ -64,14 +64,15 @@ impl App {
             return Err(NoAnswer::CacheOff);
         }
         let limits = Limits::of(query, &self.settings.limits);
+        let set = self.keys.find().await;
         let lookup = Lookup {
-            key: &self.key(query, &arguments),
+            key: &set.key(query, &arguments),
             policy: self.policy(query),
             patience: self.patience(limits),
             stats: self.stats.query(query.index),
         };
-        let (db, run) = (Arc::clone(&self.db), Arc::clone(query));
-        let load = move || async move { load(&db, &run, &arguments, limits).await };
+        let (of, run) = (Arc::clone(set), Arc::clone(query));
+        let load = move || async move { load(&of, &run, &arguments, limits).await };
         match via {
             Via::Cache => Ok(self.cache.have_copy(lookup, load).await?),
             Via::Database => {

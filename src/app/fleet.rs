@@ -13,9 +13,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::keys::KeyRing;
 use super::{Standing, snapshot};
-use crate::cache::{Cache, REPORT_LIFE, Reported, Roll};
-use crate::db::Database;
+use crate::cache::{Cache, REPORT_LIFE, Reported, Roll, SystemTag};
 use crate::stats::{Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window};
 
 /// Between two reports: so long, …
@@ -42,7 +42,7 @@ pub(super) struct Fleet {
 /// What one App's numbers are read from, and where they are reported.
 pub(super) struct Source {
     pub(super) stats: Arc<Stats>,
-    pub(super) db: Arc<Database>,
+    pub(super) keys: Arc<KeyRing>,
     pub(super) cache: Cache,
 }
 
@@ -59,7 +59,7 @@ struct Known {
 #[derive(Default)]
 struct Writing {
     /// Where the latest report was written.
-    to: Option<Cache>,
+    to: Option<(Cache, SystemTag)>,
     /// There will be no more.
     left: bool,
 }
@@ -146,8 +146,8 @@ impl Fleet {
         let leaving = async {
             let mut writing = self.writing.lock().await;
             writing.left = true;
-            if let Some(cache) = writing.to.take() {
-                cache.withdraw_report(&self.instance.id).await;
+            if let Some((cache, system)) = writing.to.take() {
+                cache.withdraw_report(&system, &self.instance.id).await;
             }
         };
         let _ = timeout(LEAVING, leaving).await;
@@ -161,8 +161,10 @@ impl Fleet {
     async fn turn(&self) {
         let Some(source) = self.newest() else { return };
         source.cache.ask_redis_info().await;
-        match self.report(&source).await {
-            Some(Reported::Kept(roll)) => match read(&source.cache, roll).await {
+        let set = Arc::clone(source.keys.find().await);
+        set.record_again().await;
+        match self.report(&source, set.tag()).await {
+            Some(Reported::Kept(roll)) => match read(&source.cache, set.tag(), roll).await {
                 Some(others) => self.knows(others),
                 None => self.knows_nothing(Instances::REDIS_AWAY),
             },
@@ -172,23 +174,24 @@ impl Fleet {
         }
     }
 
-    async fn report(&self, source: &Source) -> Option<Reported> {
+    async fn report(&self, source: &Source, system: &SystemTag) -> Option<Reported> {
         let mut writing = self.writing.lock().await;
         if writing.left {
             return None;
         }
         let (id, cache) = (&self.instance.id, &source.cache);
         // Another Redis, or another place in the same one.
-        if let Some(before) = writing.to.take().filter(|before| !before.is(cache)) {
-            before.withdraw_report(id).await;
+        let before = writing.to.take();
+        if let Some((before, of)) = before.filter(|(it, of)| !it.is(cache) || of != system) {
+            before.withdraw_report(&of, id).await;
             // The others may be others there.
             *lock(&self.known) = Known::default();
         }
         cache.redis_state()?;
-        writing.to = Some(cache.clone());
+        writing.to = Some((cache.clone(), system.clone()));
         let mut report = source.report(self.instance());
         let json = report.to_json(LONGEST);
-        Some(cache.report(id, &json).await)
+        Some(cache.report(system, id, &json).await)
     }
 
     fn knows(&self, others: Others) {
@@ -231,7 +234,8 @@ impl Source {
             instance,
             uptime_seconds: start.uptime_seconds,
             loads_in_flight: start.total.loads_in_flight,
-            database_up: self.db.health().up,
+            database_up: self.keys.db().health().up,
+            database_server: self.keys.db().server().map(|server| server.to_string()),
             queries: queries.collect(),
             ..Report::default()
         }
@@ -248,7 +252,7 @@ impl Report {
 }
 
 /// What the others say; `None`: Redis stopped to answer.
-async fn read(cache: &Cache, roll: Roll) -> Option<Others> {
+async fn read(cache: &Cache, system: &SystemTag, roll: Roll) -> Option<Others> {
     let mut others = Others::default();
     others.leave_out(roll.beyond);
     let (ids, ages): (Vec<_>, Vec<_>) = roll.others.into_iter().unzip();
@@ -264,7 +268,7 @@ async fn read(cache: &Cache, roll: Roll) -> Option<Others> {
             _ => others.leave_out(1),
         }
     };
-    cache.reports(&ids, take).await.then_some(others)
+    cache.reports(system, &ids, take).await.then_some(others)
 }
 
 async fn report_for_ever(fleet: Weak<Fleet>, mut generations: tokio::sync::watch::Receiver<u64>) {

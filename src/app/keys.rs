@@ -1,10 +1,14 @@
-//! What the keys of one query are made from: everything that decides its rows. How a key is made
-//! from it, and how it is named in Redis, is `cache`'s.
+//! What the keys of one query are made from: everything that decides its rows. Which database they
+//! are of is `ring`'s; how a key is made, and how it is named in Redis, is `cache`'s.
+
+mod ring;
+
+pub(super) use ring::{KeyRing, KeySet};
 
 use crate::cache::{Key, KeyBase};
 use crate::db::{Database, Limits};
 use crate::defence::Defence;
-use crate::query::{Arguments, DatabaseKind, Query};
+use crate::query::{Arguments, Query};
 use crate::settings::{self, Settings};
 
 /// What the keys of one query are made from.
@@ -16,29 +20,34 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(query: &Query, db: &Database, settings: &Settings) -> Keys {
-        // Where there is no Redis yet, as if there were one with the usual namespace: copies are
-        // found again when a reload brings it.
-        let namespace = settings
-            .redis
-            .as_ref()
-            .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
-        let limits = Limits::of(query, &settings.limits);
-        let asked = asked(query, db.kind(), limits);
-        let base = KeyBase::new(namespace, &query.name, asked, db.identity());
+    fn new(base: KeyBase) -> Keys {
         let plain = base.key(Arguments(Vec::new()).canonical());
         Keys { base, plain }
     }
 }
 
-/// Returns what is asked of the database beside the parameters' values: the statement as it is
-/// sent, which parameter stands at each of its places, the parameters in the order in which a
+/// Makes the base of a query's keys, for a database that has not said yet which one it is.
+pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyBase {
+    // Where there is no Redis yet, as if there were one with the usual namespace: copies are
+    // found again when a reload brings it.
+    let namespace = settings
+        .redis
+        .as_ref()
+        .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
+    let limits = Limits::of(query, &settings.limits);
+    let asked = asked(query, db, limits);
+    KeyBase::new(namespace, &query.name, asked, db.identity())
+}
+
+/// Returns what is asked of the database beside the parameters' values: the session's settings
+/// that decide the rows, the statement as it is sent, which parameter stands at each of its places, the parameters in the order in which a
 /// key's values follow each other, and the bound on rows, which decides the answer as much as the
 /// statement does. Each part is length-prefixed, so that no text can take the place of another.
-fn asked(query: &Query, kind: DatabaseKind, limits: Limits) -> Vec<u8> {
-    let statement = query.statement(kind);
+fn asked(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
+    let statement = query.statement(db.kind());
     let mut asked = Parts::default();
-    asked.add(kind.name());
+    asked.add(db.kind().name());
+    asked.add(db.session());
     asked.add(&statement.sql);
     asked.add(&limits.max_rows.to_string());
     if Defence::Key.is_off() {

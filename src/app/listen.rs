@@ -153,14 +153,17 @@ pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
         app.cache.clone(),
         Arc::clone(&listening),
     );
+    let keys = Arc::clone(&app.keys);
     let wanted = tags.clone();
     let following = async move {
         let expire = |query: Arc<str>, heard_ago: Duration| {
-            let cache = cache.clone();
+            let (cache, keys) = (cache.clone(), Arc::clone(&keys));
             async move {
                 tracing::debug!(query = &*query, "expired by the database");
-                // Where Redis does not answer, the cache remembers it.
-                cache.expire_for_news(&query, heard_ago).await;
+                if let Some(family) = keys.find().await.family(&query) {
+                    // Where Redis does not answer, the cache remembers it.
+                    cache.expire_for_news(family, heard_ago).await;
+                }
             }
         };
         follow(&db, &wanted, &state, expire).await;
@@ -186,10 +189,13 @@ where
     E: Fn(Arc<str>, Duration) -> F,
     F: Future<Output = ()>,
 {
-    let mut recoveries = db.recoveries();
+    let (mut recoveries, mut systems) = (db.recoveries(), db.system_changes());
     let mut backoff = Backoff::default();
     loop {
         recoveries.mark_unchanged();
+        // Known before it is listened to: a change from here on may be one to another database.
+        db.find_system().await;
+        systems.mark_unchanged();
         match db.listen().await {
             None => return,
             Some(Ok(mut listener)) => {
@@ -198,7 +204,13 @@ where
                     expire(query, Duration::ZERO).await;
                 }
                 state.begins();
-                state.ends(hear(&mut listener, tags, state, &expire).await);
+                let end = tokio::select! {
+                    end = hear(&mut listener, tags, state, &expire) => end,
+                    Ok(()) = systems.changed() => RequestError::Unavailable {
+                        detail: "the database is another one than before".into(),
+                    },
+                };
+                state.ends(end);
                 backoff.lived(began.elapsed());
             }
             Some(Err(error)) => state.ends(error),

@@ -39,7 +39,7 @@ pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use fleet::{Fleet, Source};
 pub use home::require;
-use keys::Keys;
+use keys::{KeyRing, KeySet, base_of};
 use listen::Follower;
 pub use purge::PurgeDone;
 use reload::Schedules;
@@ -74,7 +74,7 @@ pub struct App {
     pub unsent: Arc<UnsentBudget>,
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<listen::Listening>>,
-    keys: Vec<Keys>,
+    keys: Arc<KeyRing>,
     schedules: Arc<Schedules>,
     follower: Option<Arc<Follower>>,
     authorities: Authorities,
@@ -156,10 +156,11 @@ impl App {
             authorities,
             engine,
         } = parts;
-        let keys = catalog.iter().map(|query| Keys::of(query, &db, &settings));
+        let bases = catalog.iter().map(|query| base_of(query, &db, &settings));
+        let keys = KeyRing::new(bases, &db, &cache, engine.handle());
         let source = Arc::new(Source {
             stats: Arc::clone(&stats),
-            db: Arc::clone(&db),
+            keys: Arc::clone(&keys),
             cache: cache.clone(),
         });
         let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
@@ -168,7 +169,7 @@ impl App {
         let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
         fleet.is_fed_by(&source);
         let app = App {
-            keys: keys.collect(),
+            keys,
             catalog,
             db,
             cache,
@@ -240,7 +241,11 @@ impl App {
         arguments: Arguments,
     ) -> Result<Reply, RequestError> {
         let limits = Limits::of(query, &self.settings.limits);
-        let keys = &self.keys[query.index];
+        let set = match self.keys.known() {
+            Some(known) => known,
+            None => self.keys.find().await,
+        };
+        let keys = set.keys(query.index);
         let made = (!arguments.0.is_empty()).then(|| keys.base.key(arguments.canonical()));
         let lookup = Lookup {
             key: made.as_ref().unwrap_or(&keys.plain),
@@ -248,10 +253,9 @@ impl App {
             patience: self.patience(limits),
             stats: self.stats.query(query.index),
         };
-        let db = Arc::clone(&self.db);
-        let run = Arc::clone(query);
+        let (of, run) = (Arc::clone(set), Arc::clone(query));
         let newcomer = self.schedules.read(query, &arguments);
-        let load = move || async move { load(&db, &run, &arguments, limits).await };
+        let load = move || async move { load(&of, &run, &arguments, limits).await };
         let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
@@ -305,20 +309,29 @@ pub fn database_kind(settings: &Settings) -> DatabaseKind {
     }
 }
 
+/// Loads what is to be stored under a key of this set, if it is of the set's database.
 async fn load(
-    db: &Database,
+    set: &KeySet,
     query: &Query,
     arguments: &Arguments,
     limits: Limits,
 ) -> Result<Loaded, RequestError> {
-    let turn = db.admit(query).await;
+    let turn = set.db().admit(query).await;
     let turn = turn.map_err(|cause| RequestError::NotTried {
         cause: Arc::new(cause),
     })?;
-    let rows = db.run_admitted(query, arguments, limits, turn).await?;
+    let rows = set
+        .db()
+        .run_admitted(query, arguments, limits, turn)
+        .await?;
+    let is_foreign = !set.is_of(rows.system.as_ref());
+    if !is_foreign {
+        set.record().await;
+    }
     Ok(Loaded {
         body: format::json(&rows.json, rows.truncated).into(),
         head: format::columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
+        is_foreign,
     })
 }

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::App;
 use super::reload::Reload;
-use crate::cache::{Confirmed, Key, PurgeKind, Reach, Refreshed, Scope};
+use crate::cache::{Confirmed, PurgeKind, Reach, Refreshed, Scope};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -37,7 +37,8 @@ impl App {
     /// until they have confirmed it. Cancel-safe: it goes on without its caller.
     ///
     /// # Errors
-    /// [`RequestError::Internal`] alone.
+    /// [`RequestError::Unavailable`] where it is not known which database it is, and
+    /// [`RequestError::Internal`].
     pub async fn purge(
         &self,
         query: &Arc<Query>,
@@ -53,13 +54,17 @@ impl App {
         let life = [window, self.patience(limits), MARGIN]
             .iter()
             .fold(policy.ttl, |life, more| life.saturating_add(*more));
-        let key = arguments.map(|arguments| self.key(query, arguments));
-        let (cache, query) = (self.cache.clone(), Arc::clone(query));
+        let set = Arc::clone(self.keys.find().await);
+        if !set.is_known() && self.cache.is_shared() {
+            return Err(unknown_database());
+        }
+        let key = arguments.map(|arguments| set.key(query, arguments));
+        let (cache, place) = (self.cache.clone(), query.index);
         let known = self.fleet.known();
         let task = self.engine.handle().spawn(async move {
             let scope = match &key {
                 Some(key) => Scope::Entry { key, life },
-                None => Scope::Query(&query.name),
+                None => Scope::Query(set.keys(place).base.family()),
             };
             let ids: Vec<_> = known.iter().map(|(id, _)| id.clone()).collect();
             let Confirmed { reach, by } = cache.purge_confirmed(scope, kind, &ids).await;
@@ -96,9 +101,15 @@ impl App {
         let task = async move { reload.run(&arguments, Duration::ZERO, Trigger::Admin).await };
         ended(self.engine.handle().spawn(task)).await?.map(Some)
     }
+}
 
-    pub(super) fn key(&self, query: &Query, arguments: &Arguments) -> Key {
-        self.keys[query.index].base.key(arguments.canonical())
+/// The error of a purge that would not know whose copies are meant: Redis may hold copies of
+/// several databases under one configured name.
+fn unknown_database() -> RequestError {
+    RequestError::Unavailable {
+        detail: "the database has not been reached since the start, so it is not known which \
+                 one it is: purge again when it answers"
+            .into(),
     }
 }
 

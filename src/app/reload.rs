@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::KeyRing;
 use super::schedule::{Newcomer, Schedule};
 use super::warm::warm;
 use super::{App, load};
-use crate::cache::{Cache, KeyBase, Lookup, Policy, Refreshed};
-use crate::db::{Database, Limits};
+use crate::cache::{Cache, Lookup, Policy, Refreshed};
+use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
 use crate::stats::{QueryStats, Trigger};
@@ -103,9 +104,8 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
 /// What it takes to load a query.
 pub(super) struct Reload {
     cache: Cache,
-    db: Arc<Database>,
+    keys: Arc<KeyRing>,
     query: Arc<Query>,
-    key_base: KeyBase,
     policy: Policy,
     limits: Limits,
     patience: Duration,
@@ -117,9 +117,8 @@ impl Reload {
         let limits = Limits::of(query, &app.settings.limits);
         Reload {
             cache: app.cache.clone(),
-            db: Arc::clone(&app.db),
+            keys: Arc::clone(&app.keys),
             query: Arc::clone(query),
-            key_base: app.keys[query.index].base.clone(),
             policy: app.policy(query),
             limits,
             patience: app.patience(limits),
@@ -134,15 +133,16 @@ impl Reload {
         max_age: Duration,
         trigger: Trigger,
     ) -> Result<Refreshed, RequestError> {
+        let set = self.keys.find().await;
         let lookup = Lookup {
-            key: &self.key_base.key(arguments.canonical()),
+            key: &set.key(&self.query, arguments),
             policy: self.policy,
             patience: self.patience,
             stats: &self.stats,
         };
-        let (db, query, limits) = (Arc::clone(&self.db), Arc::clone(&self.query), self.limits);
+        let (set, query, limits) = (Arc::clone(set), Arc::clone(&self.query), self.limits);
         let arguments = arguments.clone();
-        let load = move || async move { load(&db, &query, &arguments, limits).await };
+        let load = move || async move { load(&set, &query, &arguments, limits).await };
         self.cache.refresh(lookup, max_age, trigger, load).await
     }
 }

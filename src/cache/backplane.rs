@@ -3,10 +3,10 @@
 //! few seconds and nothing else: `recheck` sees to that.
 //!
 //! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`, `heard`), its number,
-//! the query, and the entry's digest or `*` for all. A purge that is to be confirmed has a token
-//! after that, and the `heard` that confirms it has this token and the id of the instance. A message
-//! of a kind that is not known is skipped, and so are words beyond those that are known, so that
-//! versions can run side by side.
+//! the query on its database, and the entry's digest or `*` for all. A purge that is to be confirmed
+//! has a token after that, and the `heard` that confirms it has this token and the id of the
+//! instance. A message of a kind that is not known is skipped, and so are words beyond those that
+//! are known, so that versions can run side by side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ struct Message<'a> {
     origin: &'a str,
     kind: Kind,
     number: u64,
-    query: &'a str,
+    family: &'a str,
     /// `None`: all entries.
     digest: Option<Digest>,
     /// What a purge is to be confirmed with.
@@ -107,9 +107,11 @@ impl Inner {
         }
         let number = Some(message.number);
         match (message.kind, message.digest) {
-            (Kind::Purge(kind), None) => self.purge_here(Scope::Query(message.query), kind, number),
+            (Kind::Purge(kind), None) => {
+                self.purge_here(Scope::Query(message.family), kind, number);
+            }
             (Kind::Purge(kind), Some(digest)) => {
-                self.purge_digest(message.query, &digest, kind, number);
+                self.purge_digest(message.family, &digest, kind, number);
             }
             (Kind::Fill | Kind::Done, Some(digest)) => {
                 self.flights.nudge(&digest);
@@ -127,7 +129,7 @@ impl Inner {
             (Kind::Fill | Kind::Done, None) => {}
         }
         if let (Kind::Purge(_), Some(token)) = (message.kind, message.token) {
-            self.confirm(redis, message.query, token);
+            self.confirm(redis, message.family, token);
         }
     }
 }
@@ -136,7 +138,7 @@ fn parse(text: &str) -> Option<Message<'_>> {
     let mut words = text.split(' ');
     let mut word = || words.next();
     let (origin, kind, number) = (word()?, word()?, word()?);
-    let (query, digest) = (word()?, word()?);
+    let (family, digest) = (word()?, word()?);
     Some(Message {
         origin,
         kind: match kind {
@@ -148,7 +150,7 @@ fn parse(text: &str) -> Option<Message<'_>> {
             _ => return None,
         },
         number: number.parse().ok().filter(|it| *it < NEVER_DRAWN)?,
-        query,
+        family,
         digest: match digest {
             "*" => None,
             digest => Some(Digest::from_hex(digest)?),
@@ -167,14 +169,14 @@ mod tests {
     #[test]
     fn a_message_is_read_as_it_was_written() {
         let digest = Digest([0xab; 32]);
-        let text = format!("me fill 7 version {}", digest.hex());
+        let text = format!("me fill 7 unnamed:{{version}} {}", digest.hex());
         assert_eq!(
             parse(&text),
             Some(Message {
                 origin: "me",
                 kind: Kind::Fill,
                 number: 7,
-                query: "version",
+                family: "unnamed:{version}",
                 digest: Some(digest),
                 token: None,
                 id: None,

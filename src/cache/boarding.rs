@@ -106,7 +106,7 @@ impl Inner {
         let (inner, order) = (Arc::clone(self), Order::of(lookup, None).by(trigger));
         let task = self.engine.spawn(async move {
             let origin = Origin {
-                generations: inner.generations.of(order.key.query()),
+                generations: inner.generations.of(order.key.family()),
                 rank: Rank::unnumbered(),
             };
             inner.load(&order, origin, load).await

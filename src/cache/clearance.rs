@@ -78,7 +78,7 @@ impl Inner {
     /// Waits until the load is needless or may run; no longer than the order's patience, then it
     /// may. Must be called on the engine runtime.
     pub(super) async fn clear(self: &Arc<Self>, flight: &mut Flight, order: &Order) -> Clearance {
-        let generations = self.generations.of(order.key.query());
+        let generations = self.generations.of(order.key.family());
         let Some(redis) = self.redis.as_ref().filter(|_| !order.without_redis) else {
             return Cleared::without_redis();
         };

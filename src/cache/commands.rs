@@ -96,7 +96,7 @@ impl RedisTier {
     /// confirm it with this.
     pub(super) async fn purge(
         &self,
-        query: &str,
+        family: &str,
         entry: Option<(&Key, Duration)>,
         kind: PurgeKind,
         within: Duration,
@@ -106,7 +106,7 @@ impl RedisTier {
             PurgeKind::Soft => "soft",
             PurgeKind::Hard => "hard",
         };
-        let generations = generations_name(&self.namespace, query);
+        let generations = generations_name(&self.namespace, family);
         let names = entry.map(|(key, _)| key.redis_names());
         let keys = names
             .as_ref()
@@ -120,8 +120,8 @@ impl RedisTier {
             .arg(self.message(kind, &[]))
             .arg(match token {
                 // Versions that know of no tokens read no further than the digest.
-                Some(token) => format!("{query} {digest} {token}"),
-                None => format!("{query} {digest}"),
+                Some(token) => format!("{family} {digest} {token}"),
+                None => format!("{family} {digest}"),
             })
             .arg(millis(life).max(1))
             .arg(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));

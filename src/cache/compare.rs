@@ -97,7 +97,7 @@ impl Inner {
 
     async fn in_redis(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
         let redis = self.redis.as_ref().ok_or(NoCopy::Off)?;
-        let generations = self.generations.of(key.query());
+        let generations = self.generations.of(key.family());
         let sequence = next_sequence();
         if generations.is_pending() {
             return Err(NoCopy::Down);

@@ -132,9 +132,9 @@ impl Inner {
     }
 
     /// Tells who asked for it that a purge has taken effect here. Returns at once.
-    pub(super) fn confirm(&self, redis: &Arc<RedisTier>, query: &str, token: &str) {
+    pub(super) fn confirm(&self, redis: &Arc<RedisTier>, family: &str, token: &str) {
         let id = self.name.get().unwrap_or(&redis.origin);
-        let message = redis.message("heard", &["0", query, "*", token, id]);
+        let message = redis.message("heard", &["0", family, "*", token, id]);
         let redis = Arc::clone(redis);
         self.engine
             .spawn(async move { redis.publish(&message).await });

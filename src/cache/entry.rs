@@ -28,6 +28,8 @@ pub struct Entry {
     /// Hex digest of head and body; the base of every `ETag`.
     pub etag: String,
     pub(super) key: Key,
+    /// Whether it comes from another database than the one that its key names; never stored.
+    pub(super) is_foreign: bool,
     /// Tells this load from others of its key; its jitter is drawn from it.
     pub(super) stamp: u64,
     /// Where its load stands among the purges of its query.
@@ -128,6 +130,7 @@ impl Entry {
             load_time: revived.load_time,
             etag: format!("{:032x}", u128::from_be_bytes(revived.etag)),
             key: key.clone(),
+            is_foreign: loaded.is_foreign,
             stamp: revived.stamp,
             rank: origin.rank,
             generations: origin.generations,

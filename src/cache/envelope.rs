@@ -174,6 +174,7 @@ pub(super) fn decode(
         body: unpack(encoding, bytes.slice(stored), body)?,
         head: bytes.slice(head),
         rows,
+        is_foreign: false,
     };
     let revived = Revived {
         etag,

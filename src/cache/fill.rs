@@ -127,7 +127,7 @@ impl Inner {
         };
         let rank = cleared.rank;
         let origin = Origin {
-            generations: self.generations.of(order.key.query()),
+            generations: self.generations.of(order.key.family()),
             rank,
         };
         let entry = match self.load(&order, origin, load).await {
@@ -138,6 +138,10 @@ impl Inner {
                 return self.give_back(cleared, &order, words.zip(backoff)).await;
             }
         };
+        if entry.is_foreign {
+            flight.land(End::Done(entry, None));
+            return self.give_back(cleared, &order, None).await;
+        }
         self.tell_if_not_kept(&order, &entry);
         if !self.storable(&entry) {
             flight.land(End::TooLarge(entry));
@@ -209,7 +213,7 @@ impl Inner {
         match refused {
             None => self.is_in_redis(entry, asked),
             Some(Refused::Purged) => {
-                let generations = self.generations.of(entry.key.query());
+                let generations = self.generations.of(entry.key.family());
                 learn(&generations, &look, Some(entry));
             }
             // There is something newer, or will be.
@@ -263,9 +267,9 @@ impl Inner {
         Ok(Entry::loaded(&order.key, origin, loaded?, load_time, now))
     }
 
-    /// Whether it is within `max_entry`.
+    /// Whether it is what its key names, and within `max_entry`.
     pub(super) fn storable(&self, entry: &Entry) -> bool {
-        envelope::size(entry) <= self.max_entry
+        !entry.is_foreign && envelope::size(entry) <= self.max_entry
     }
 }
 

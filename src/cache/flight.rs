@@ -146,8 +146,8 @@ impl Flights {
     /// Takes the flights of a query that a hard purge concerns off the board, so that who comes
     /// from now on neither joins nor waits for them, and forgets how such flights ended. `number`
     /// is the purge's; a load that was given a higher one is not concerned.
-    pub(super) fn doom(&self, query: &str, number: u64) {
-        self.lock().doom(|key| key.query() == query, number);
+    pub(super) fn doom(&self, family: &str, number: u64) {
+        self.lock().doom(|key| key.family() == family, number);
     }
 
     /// [`Flights::doom`] for one entry.

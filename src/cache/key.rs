@@ -14,14 +14,19 @@ use crate::stats::KeyId;
 /// What all keys of one query share, computed once.
 #[derive(Clone)]
 pub struct KeyBase {
+    /// Has taken in everything but the system and the parameters.
+    common: Sha256,
     /// Has taken in everything but the parameters.
     midstate: Sha256,
     names: Arc<Names>,
 }
 
 struct Names {
+    namespace: String,
     query: String,
-    /// `{namespace}:v2:{query}:`
+    /// The query on one database: `SYSTEM:{query}`.
+    family: String,
+    /// `{namespace}:v2:{family}:`
     prefix: String,
 }
 
@@ -32,6 +37,11 @@ pub struct Key {
     canonical: Bytes,
     names: Arc<Names>,
 }
+
+/// A short name of one database, as it stands in every name in Redis: what is stored, purged or
+/// reported on one database is never found by an instance on another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SystemTag(Arc<str>);
 
 /// SHA-256 over everything that the answer depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,9 +67,12 @@ pub(super) struct RedisNames {
 const FORM: &str = "v2";
 /// Bytes of the digest that the name in Redis shows; the whole of it stands in the envelope.
 const SHOWN: usize = 16;
+/// The same of a database's own identity.
+const TAG_SHOWN: usize = 8;
 
 impl KeyBase {
-    /// Makes the base for one query. `asked` is everything that decides the rows beside the
+    /// Makes the base for one query on a database that does not say which one it is; see
+    /// [`KeyBase::on`]. `asked` is everything that decides the rows beside the
     /// values of the parameters, `db_identity` distinguishes its database from another; a change
     /// of either is a new key.
     pub fn new(
@@ -68,20 +81,55 @@ impl KeyBase {
         asked: impl AsRef<[u8]>,
         db_identity: &str,
     ) -> KeyBase {
-        let mut midstate = Sha256::new();
+        let mut common = Sha256::new();
         let (head, asked) = ([FORM, namespace, query_name], asked.as_ref());
         for part in head.map(str::as_bytes) {
-            take_in(&mut midstate, part);
+            take_in(&mut common, part);
         }
-        take_in(&mut midstate, asked);
-        take_in(&mut midstate, db_identity.as_bytes());
+        take_in(&mut common, asked);
+        take_in(&mut common, db_identity.as_bytes());
+        let names = Names::of(namespace, query_name, &SystemTag::default());
+        KeyBase::with(common, "", names)
+    }
+
+    /// Makes the base for the same query on the database that says this of itself.
+    #[must_use]
+    pub fn on(&self, system: &str) -> KeyBase {
+        let Names {
+            namespace, query, ..
+        } = &*self.names;
+        let names = Names::of(namespace, query, &SystemTag::of(system));
+        KeyBase::with(self.common.clone(), system, names)
+    }
+
+    /// Makes the base for the same query on a database that does not say which one it is.
+    #[must_use]
+    pub fn unnamed(&self) -> KeyBase {
+        let Names {
+            namespace, query, ..
+        } = &*self.names;
+        let names = Names::of(namespace, query, &SystemTag::default());
+        KeyBase::with(self.common.clone(), "", names)
+    }
+
+    fn with(common: Sha256, system: &str, names: Names) -> KeyBase {
+        let mut midstate = common.clone();
+        take_in(&mut midstate, system.as_bytes());
         KeyBase {
+            common,
             midstate,
-            names: Arc::new(Names {
-                query: query_name.to_owned(),
-                prefix: prefix(namespace, query_name),
-            }),
+            names: Arc::new(names),
         }
+    }
+
+    /// Returns the query that this is the base of.
+    pub fn query(&self) -> &str {
+        &self.names.query
+    }
+
+    /// Returns the name of this query on this database, by which purges are told apart.
+    pub fn family(&self) -> &str {
+        &self.names.family
     }
 
     /// The key for one set of parameters in canonical form.
@@ -143,13 +191,49 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Where the generations of a query are. The hash tag is the query's name, literally in braces.
-pub(super) fn generations_name(namespace: &str, query: &str) -> String {
-    format!("{}gen", prefix(namespace, query))
+impl Names {
+    fn of(namespace: &str, query: &str, system: &SystemTag) -> Names {
+        let family = format!("{system}:{{{query}}}");
+        Names {
+            prefix: prefix(namespace, &family),
+            namespace: namespace.to_owned(),
+            query: query.to_owned(),
+            family,
+        }
+    }
 }
 
-fn prefix(namespace: &str, query: &str) -> String {
-    format!("{}:{{{query}}}:", place(namespace))
+impl SystemTag {
+    /// Makes the tag of the database that says this of itself.
+    pub fn of(system: &str) -> SystemTag {
+        let digest = Sha256::digest(system);
+        let mut text = String::with_capacity(2 * TAG_SHOWN);
+        push_hex(&mut text, &digest[..TAG_SHOWN]);
+        SystemTag(text.into())
+    }
+}
+
+impl Default for SystemTag {
+    /// The tag of all databases that do not say which one they are.
+    fn default() -> SystemTag {
+        SystemTag("unnamed".into())
+    }
+}
+
+impl fmt::Display for SystemTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Returns the name of a family's generations. The hash tag is the query's name, literally in
+/// braces.
+pub(super) fn generations_name(namespace: &str, family: &str) -> String {
+    format!("{}gen", prefix(namespace, family))
+}
+
+fn prefix(namespace: &str, family: &str) -> String {
+    format!("{}:{family}:", place(namespace))
 }
 
 /// Returns the beginning of every name in Redis.
@@ -166,6 +250,11 @@ impl Key {
     /// The query this is a key of.
     pub fn query(&self) -> &str {
         &self.names.query
+    }
+
+    /// Returns the name of its query on its database, by which purges are told apart.
+    pub fn family(&self) -> &str {
+        &self.names.family
     }
 
     /// The name of the entry in Redis. The query's name is the hash tag, literally in braces, so
@@ -232,55 +321,4 @@ impl fmt::Debug for KeyBase {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn base() -> KeyBase {
-        KeyBase::new("unslow", "version", "select 1", "db:5432/x")
-    }
-
-    #[test]
-    fn the_name_in_redis_has_the_query_as_hash_tag() {
-        let name = base().key(Vec::new()).redis_name();
-        let digest = name.strip_prefix("unslow:v2:{version}:").expect(&name);
-        assert_eq!(digest.len(), 2 * SHOWN);
-        assert!(digest.bytes().all(|b| b.is_ascii_hexdigit()));
-    }
-
-    #[test]
-    fn the_same_parts_give_the_same_key_and_any_other_part_another() {
-        let key = base().key(b"p".to_vec());
-        assert_eq!(key, base().key(b"p".to_vec()));
-        for other in [
-            KeyBase::new("other", "version", "select 1", "db:5432/x"),
-            KeyBase::new("unslow", "other", "select 1", "db:5432/x"),
-            KeyBase::new("unslow", "version", "select 2", "db:5432/x"),
-            KeyBase::new("unslow", "version", "select 1", "db:5432/y"),
-        ] {
-            assert_ne!(key.digest, other.key(b"p".to_vec()).digest);
-        }
-        assert_ne!(key.digest, base().key(b"q".to_vec()).digest);
-    }
-
-    #[test]
-    fn parts_cannot_run_into_each_other() {
-        let one = KeyBase::new("n", "q", "ab", "c").key(Vec::new());
-        let two = KeyBase::new("n", "q", "a", "bc").key(Vec::new());
-        assert_ne!(one.digest, two.digest);
-    }
-
-    #[test]
-    fn keys_of_one_digest_with_other_parameters_differ() {
-        let key = base().key(b"p".to_vec());
-        let collision = Key {
-            canonical: Bytes::from_static(b"q"),
-            ..key.clone()
-        };
-        assert_ne!(key, collision);
-    }
-
-    #[test]
-    fn debug_output_holds_no_parameter() {
-        assert!(!format!("{:?}", base().key(b"secret".to_vec())).contains("secret"));
-    }
-}
+mod tests;

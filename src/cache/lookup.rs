@@ -51,6 +51,9 @@ pub struct Loaded {
     pub head: Bytes,
     /// How many rows the body holds.
     pub rows: u64,
+    /// Whether it comes from another database than the one that the key names: whoever asked is
+    /// answered, and nothing is stored.
+    pub is_foreign: bool,
 }
 
 /// Where a request's time went; zero where it did not go.

@@ -13,7 +13,7 @@
 //! `recheck` finds out what was missed, `trust` says when that is due, `recent` what came meanwhile), `trip` (one lookup's times
 //! and its count), `compare` (one tier alone), `renew` (the same copies over another Redis). Beside
 //! it, for people: `state` (how both tiers are), `info` (what Redis says of itself) and `reports` (what the instances keep there of
-//! themselves).
+//! themselves). `systems` are the databases that were seen there.
 
 mod answers;
 mod backplane;
@@ -50,6 +50,7 @@ mod renew;
 mod reports;
 mod scripts;
 mod state;
+mod systems;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -67,7 +68,7 @@ pub use clock::Clock;
 pub use compare::NoCopy;
 pub use confirm::Confirmed;
 pub use entry::Entry;
-pub use key::{Key, KeyBase};
+pub use key::{Key, KeyBase, SystemTag};
 pub use lookup::{Loaded, Lookup, Policy, Reply, Timings};
 pub use probe::probe;
 pub use purge::{PurgeKind, Reach, Refreshed, Scope};

@@ -19,7 +19,7 @@ use crate::stats::{Fleet, Trigger};
 /// What a purge concerns.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// Every entry of the query of this name.
+    /// Every entry of the query with this [`KeyBase::family`](super::KeyBase::family).
     Query(&'a str),
     /// One entry.
     Entry {
@@ -64,7 +64,7 @@ pub enum Refreshed {
 /// A purge that Redis has not heard of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pending {
-    pub(super) query: String,
+    pub(super) family: String,
     entry: Option<(Key, Duration)>,
     kind: PurgeKind,
 }
@@ -85,8 +85,8 @@ impl Cache {
     /// Makes all copies of a query stale because of something that every instance hears of, this
     /// one so long ago: of their purges since then one will do, so that what is loaded after the
     /// first is not made stale by the next. Otherwise as [`Cache::purge`].
-    pub async fn expire_for_news(&self, query: &str, heard_ago: Duration) -> Reach {
-        self.purge_within(Scope::Query(query), PurgeKind::Soft, heard_ago, None)
+    pub async fn expire_for_news(&self, family: &str, heard_ago: Duration) -> Reach {
+        self.purge_within(Scope::Query(family), PurgeKind::Soft, heard_ago, None)
             .await
     }
 
@@ -103,24 +103,24 @@ impl Cache {
             PurgeKind::Soft => Fleet::Expired,
             PurgeKind::Hard => Fleet::Purged,
         });
-        let (query, entry) = match scope {
-            Scope::Query(query) => (query, None),
-            Scope::Entry { key, life } => (key.query(), Some((key, life))),
+        let (family, entry) = match scope {
+            Scope::Query(family) => (family, None),
+            Scope::Entry { key, life } => (key.family(), Some((key, life))),
         };
-        let others = inner.tell_others(query, entry, kind, within);
+        let others = inner.tell_others(family, entry, kind, within);
         let Some(redis) = &inner.redis else {
             others.await;
             inner.purge_here(scope, kind, None);
             return Reach::Fleet;
         };
-        let told = redis.purge(query, entry, kind, within, token);
+        let told = redis.purge(family, entry, kind, within, token);
         let (number, ()) = tokio::join!(told, others);
         inner.purge_here(scope, kind, number);
         if number.is_some() {
             return Reach::Fleet;
         }
         inner.remember(Pending {
-            query: query.to_owned(),
+            family: family.to_owned(),
             entry: entry.map(|(key, life)| (key.clone(), life)),
             kind,
         });
@@ -208,18 +208,18 @@ fn ended(end: End) -> Result<Refreshed, RequestError> {
 impl Inner {
     /// A purge takes effect in this process. `number` is the one that Redis gave it.
     pub(super) fn purge_here(&self, scope: Scope<'_>, kind: PurgeKind, number: Option<u64>) {
-        let query = match scope {
-            Scope::Query(query) => query,
+        let family = match scope {
+            Scope::Query(family) => family,
             Scope::Entry { key, .. } => {
-                return self.purge_digest(key.query(), key.digest(), kind, number);
+                return self.purge_digest(key.family(), key.digest(), kind, number);
             }
         };
-        let generations = self.generations.of(query);
+        let generations = self.generations.of(family);
         match kind {
             PurgeKind::Soft => generations.expire(number),
             PurgeKind::Hard => {
                 generations.purge(number);
-                self.flights.doom(query, number.unwrap_or(u64::MAX));
+                self.flights.doom(family, number.unwrap_or(u64::MAX));
             }
         }
     }
@@ -227,14 +227,14 @@ impl Inner {
     /// A purge of one entry takes effect in this process.
     pub(super) fn purge_digest(
         &self,
-        query: &str,
+        family: &str,
         digest: &Digest,
         kind: PurgeKind,
         number: Option<u64>,
     ) {
         let number = number.unwrap_or(u64::MAX);
         // First the flights, then memory: what lands in between looks for its doom.
-        self.generations.of(query).note_purge(digest, kind, number);
+        self.generations.of(family).note_purge(digest, kind, number);
         match kind {
             PurgeKind::Soft => self.flights.expire_entry(digest, number),
             PurgeKind::Hard => self.flights.doom_entry(digest, number),
@@ -248,7 +248,7 @@ impl Inner {
 
     /// Keeps a purge for when Redis is back; until then nothing in Redis is used for its query.
     fn remember(self: &Arc<Self>, purge: Pending) {
-        let generations = self.generations.of(&purge.query);
+        let generations = self.generations.of(&purge.family);
         let mut pending = self.pending.lock();
         if pending.contains(&purge) {
             return;
@@ -286,23 +286,23 @@ impl Inner {
             let Some(purge) = first else { return true };
             let none = Duration::ZERO;
             let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
-            let told = redis.purge(&purge.query, entry, purge.kind, none, None);
+            let told = redis.purge(&purge.family, entry, purge.kind, none, None);
             let Some(number) = told.await else {
                 return false;
             };
             let scope = match entry {
                 Some((key, life)) => Scope::Entry { key, life },
-                None => Scope::Query(&purge.query),
+                None => Scope::Query(&purge.family),
             };
             // What was read meanwhile may be older than the purge.
             self.purge_here(scope, purge.kind, Some(number));
             let mut pending = self.pending.lock();
             pending.retain(|other| *other != purge);
-            self.generations.of(&purge.query).end_pending();
+            self.generations.of(&purge.family).end_pending();
             let none_left = pending.is_empty();
             drop(pending);
             tracing::info!(
-                query = purge.query,
+                query = purge.family,
                 "a purge that waited for Redis is applied"
             );
             if none_left {

@@ -71,7 +71,7 @@ impl Inner {
         policy: &Policy,
         copy: Option<&Arc<Entry>>,
     ) -> Glance {
-        let generations = self.generations.of(key.query());
+        let generations = self.generations.of(key.family());
         // Before Redis is asked at all: it may never hear of a purge that comes from now on.
         let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(redis) = self.redis_for(&generations) else {

@@ -93,7 +93,7 @@ impl Inner {
     /// cache would get into the memory of both. One that does not answer gives nothing either.
     pub(super) async fn tell_others(
         &self,
-        query: &str,
+        family: &str,
         entry: Option<(&Key, Duration)>,
         kind: PurgeKind,
         within: Duration,
@@ -102,7 +102,7 @@ impl Inner {
         join_all(
             others
                 .iter()
-                .map(|tier| tier.purge(query, entry, kind, within, None)),
+                .map(|tier| tier.purge(family, entry, kind, within, None)),
         )
         .await;
     }
@@ -159,7 +159,7 @@ pub(super) struct Unheard {
 impl Unheard {
     pub(super) fn new(generations: &Arc<AllGenerations>, purges: Vec<Pending>) -> Unheard {
         for purge in &purges {
-            generations.of(&purge.query).begin_pending();
+            generations.of(&purge.family).begin_pending();
         }
         Unheard {
             purges: Mutex::new(purges),
@@ -175,7 +175,7 @@ impl Unheard {
 impl Drop for Unheard {
     fn drop(&mut self) {
         for purge in self.lock().iter() {
-            self.generations.of(&purge.query).end_pending();
+            self.generations.of(&purge.family).end_pending();
         }
     }
 }

@@ -11,7 +11,7 @@ use deadpool_redis::redis::{Value, pipe};
 use super::Cache;
 use super::answers::{text, whole};
 use super::commands::script;
-use super::key::place;
+use super::key::{SystemTag, place};
 use super::redis::{RedisTier, Way};
 use super::scripts::REPORT;
 
@@ -67,11 +67,11 @@ impl Names {
 }
 
 impl Cache {
-    /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, and
-    /// says who else is there. One that is dropped half-way may have been kept.
-    pub async fn report(&self, id: &str, report: &[u8]) -> Reported {
+    /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, among
+    /// those of its database, and says who else is there. One that is dropped half-way may have been kept.
+    pub async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> Reported {
         match &self.inner.redis {
-            Some(redis) => redis.report(id, report).await,
+            Some(redis) => redis.report(system, id, report).await,
             None => Reported::Away,
         }
     }
@@ -79,13 +79,18 @@ impl Cache {
     /// Gives each of these reports to `take`: `None` for one that cannot be read or is too large.
     /// Those that are gone by now are passed over. Returns whether Redis answered to the end.
     /// Cancel-safe.
-    pub async fn reports(&self, ids: &[String], mut take: impl FnMut(&str, Option<Bytes>)) -> bool {
+    pub async fn reports(
+        &self,
+        system: &SystemTag,
+        ids: &[String],
+        mut take: impl FnMut(&str, Option<Bytes>),
+    ) -> bool {
         let Some(redis) = &self.inner.redis else {
             return false;
         };
         let mut together = 0;
         for some in ids.chunks(AT_ONCE) {
-            let Some(values) = redis.reports(some).await else {
+            let Some(values) = redis.reports(system, some).await else {
                 return false;
             };
             for (id, value) in some.iter().zip(values) {
@@ -103,20 +108,20 @@ impl Cache {
 
     /// Takes this instance's report away. Within the deadline of Redis; that it is away is no
     /// matter, because reports end by themselves.
-    pub async fn withdraw_report(&self, id: &str) {
+    pub async fn withdraw_report(&self, system: &SystemTag, id: &str) {
         if let Some(redis) = &self.inner.redis {
-            redis.withdraw_report(id).await;
+            redis.withdraw_report(system, id).await;
         }
     }
 }
 
 impl RedisTier {
-    fn report_names(&self) -> Names {
-        Names(place(&self.namespace))
+    fn report_names(&self, system: &SystemTag) -> Names {
+        Names(format!("{}:{system}", place(&self.namespace)))
     }
 
-    async fn report(&self, id: &str, report: &[u8]) -> Reported {
-        let names = self.report_names();
+    async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> Reported {
+        let names = self.report_names(system);
         let (index, own) = (names.index(), names.report(id));
         let stored = zstd::bulk::compress(report, 1).unwrap_or_default();
         let mut eval = script(REPORT, &[&index, &own]);
@@ -137,8 +142,8 @@ impl RedisTier {
         }
     }
 
-    async fn reports(&self, ids: &[String]) -> Option<Vec<Value>> {
-        let names = self.report_names();
+    async fn reports(&self, system: &SystemTag, ids: &[String]) -> Option<Vec<Value>> {
+        let names = self.report_names(system);
         let mut ask = pipe();
         for id in ids {
             // One byte more than is read tells that there is more.
@@ -150,8 +155,8 @@ impl RedisTier {
         self.ask(Way::Large, &ask).await
     }
 
-    async fn withdraw_report(&self, id: &str) {
-        let names = self.report_names();
+    async fn withdraw_report(&self, system: &SystemTag, id: &str) {
+        let names = self.report_names(system);
         let mut ask = pipe();
         ask.cmd("DEL").arg(names.report(id));
         ask.cmd("ZREM").arg(names.index()).arg(id);

@@ -53,6 +53,7 @@ pub(super) fn loaded(body: &str) -> Loaded {
         body: Bytes::copy_from_slice(body.as_bytes()),
         head: Bytes::from_static(b"columns"),
         rows: 1,
+        is_foreign: false,
     }
 }
 

@@ -1,15 +1,21 @@
 //! `unslow check`: are settings and query files in order, and with `--online`: do database and
 //! Redis do what is asked of them.
 
+use std::time::Duration;
+
 use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format::aligned;
 use crate::app::require;
 use crate::cache::probe;
-use crate::db::{Database, Survey, Trouble};
+use crate::db::{Database, Limits, Survey, System, Trouble};
 use crate::error::RequestError;
-use crate::query::{Catalog, Query};
+use crate::query::{Arguments, Catalog, DatabaseKind, Query};
 use crate::server::Pair;
 use crate::settings::{Loaded, Settings};
+
+const NAMELESS: &str = "note: the database does not say which one it is, so its name in \
+    [postgres] decides; where another one of this name uses the same Redis, set [redis] namespace \
+    (to have it say so: grant execute on function pg_control_system() to the user)";
 
 pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     let settings = &loaded.settings;
@@ -89,12 +95,27 @@ async fn ask(
         });
     }
     if is_there {
+        notes(&database, settings).await;
         failed += queries(&database, catalog, lines).await;
     } else {
         let text = "the database could not be asked";
         lines.extend(catalog.iter().map(|query| report(query, "UNCHECKED", text)));
     }
     Ok(failed)
+}
+
+/// Says what a user may not expect of this database.
+async fn notes(database: &Database, settings: &Settings) {
+    let timezone = &settings.limits.timezone;
+    if let Some(own) = own_timezone(database).await.filter(|own| own != timezone) {
+        say(&format!(
+            "note: the time zone of the database is set to {own}, and the queries run in \
+             {timezone} ([database] timezone)"
+        ));
+    }
+    if settings.redis.is_some() && database.find_system().await == Some(System::Unnamed) {
+        say(NAMELESS);
+    }
 }
 
 /// Asks the database about every query, and gives the number of failures.
@@ -115,6 +136,29 @@ async fn queries(database: &Database, catalog: &Catalog, lines: &mut Vec<Vec<Str
         say("if it is slow_version() that is missing, `unslow install` creates it");
     }
     failed
+}
+
+/// Returns the time zone that database or user are set to on PostgreSQL, if they are.
+async fn own_timezone(database: &Database) -> Option<String> {
+    const SET: &str = "select split_part(setting, '=', 2) as timezone \
+         from pg_catalog.pg_db_role_setting s cross join unnest(s.setconfig) setting \
+         where lower(split_part(setting, '=', 1)) = 'timezone' \
+         and s.setdatabase in (0, (select oid from pg_catalog.pg_database \
+         where datname = current_database())) \
+         and s.setrole in (0, (select oid from pg_catalog.pg_roles where rolname = current_user)) \
+         order by s.setrole <> 0 desc, s.setdatabase <> 0 desc";
+    if database.kind() != DatabaseKind::Postgres {
+        return None;
+    }
+    let query = Query::parse(database.kind(), "timezone", SET).ok()?;
+    let limits = Limits {
+        timeout: Duration::from_secs(5),
+        max_rows: 1,
+        max_bytes: 4096,
+    };
+    let rows = database.run(&query, &Arguments(Vec::new()), limits).await;
+    let row: serde_json::Value = serde_json::from_slice(&rows.ok()?.json).ok()?;
+    Some(row["timezone"].as_str()?.to_owned())
 }
 
 /// The columns of a query, as the database tells them without running it.

@@ -4,6 +4,7 @@
 mod float;
 mod gate;
 mod health;
+mod identity;
 mod json;
 mod pool;
 mod postgres;
@@ -15,7 +16,9 @@ mod postgres_listen;
 mod postgres_options;
 mod postgres_read;
 mod postgres_reaper;
+mod postgres_start;
 mod postgres_survey;
+mod postgres_system;
 mod postgres_transaction;
 mod prober;
 mod queue;
@@ -28,8 +31,10 @@ mod sqlite_file;
 mod sqlite_function;
 mod sqlite_math;
 mod sqlite_rows;
+mod sqlite_system;
 mod sqlite_work;
 mod survey;
+mod system;
 
 use std::fmt;
 use std::time::Duration;
@@ -49,6 +54,7 @@ pub use pool::PoolState;
 pub use postgres_listen::Listener;
 pub use postgres_options::DRIVER_ENVIRONMENT;
 pub use survey::{Survey, Trouble};
+pub use system::System;
 
 /// How long a run waits for its turn, a slot and a working connection, together.
 const CHECKOUT: Duration = Duration::from_millis(1800);
@@ -89,6 +95,9 @@ pub struct Rows {
     pub count: u64,
     /// There were more than `max_rows`.
     pub truncated: bool,
+    /// The database that they come from; `None` where that cannot be told, because it was replaced
+    /// while it was read.
+    pub system: Option<System>,
 }
 
 /// The database that the queries run on.
@@ -142,8 +151,8 @@ impl Database {
         }
     }
 
-    /// What distinguishes this database from another in a cache key (host, port, database, user;
-    /// or file).
+    /// What it is called: host, port, database and user, or the file. Which database that leads to
+    /// is [`system`](Database::system).
     pub fn identity(&self) -> &str {
         match &self.kind {
             Kind::Postgres(database) => database.identity(),
@@ -201,8 +210,8 @@ impl Database {
         }
     }
 
-    /// Tries to connect to a server, so that its health is known before the first run; a file or
-    /// the demo needs no greeting. Must be called on the engine runtime.
+    /// Tries to connect to a server, so that its health is known before the first run, and which
+    /// database it is; a file or the demo needs no greeting. Must be called on the engine runtime.
     pub async fn greet(&self) {
         if let Kind::Postgres(database) = &self.kind {
             database.greet().await;

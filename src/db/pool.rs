@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::gate::Pass;
 use super::queue::Queue;
+#[cfg(doc)]
+use super::system::SystemCell;
 use crate::error::RequestError;
 
 /// An unused connection is closed after this long.
@@ -74,14 +76,17 @@ struct Idle<C> {
 pub(super) struct Pooled<C> {
     /// The driver's connection.
     pub(super) raw: C,
+    /// The number that it was given before it was made; see [`SystemCell::number`].
+    pub(super) number: u64,
     born: Instant,
 }
 
 impl<C> Pooled<C> {
     /// A connection that was opened just now.
-    pub(super) fn new(raw: C) -> Self {
+    pub(super) fn new(raw: C, number: u64) -> Self {
         Pooled {
             raw,
+            number,
             born: Instant::now(),
         }
     }
@@ -265,7 +270,7 @@ mod tests {
         let pool = Pool::new(2);
         let taken = slot(&pool).await.unwrap();
         assert!(taken.idle().await.is_none());
-        taken.keep(Pooled::new(7));
+        taken.keep(Pooled::new(7, 1));
         let expected = PoolState {
             idle: 1,
             max: 2,
@@ -274,7 +279,7 @@ mod tests {
         assert_eq!(pool.state(), expected);
         let taken = slot(&pool).await.unwrap();
         assert_eq!(taken.idle().await.map(|c| c.raw), Some(7));
-        taken.keep(Pooled::new(8));
+        taken.keep(Pooled::new(8, 2));
         pool.clear();
         assert!(slot(&pool).await.unwrap().idle().await.is_none());
     }
@@ -286,7 +291,7 @@ mod tests {
         let ending = first.ending();
         let mut patient = Box::pin(second.idle());
         assert!((&mut patient).now_or_never().is_none());
-        first.keep(Pooled::new(7));
+        first.keep(Pooled::new(7, 1));
         drop(ending);
         assert_eq!(patient.await.map(|c| c.raw), Some(7));
         assert!(second.idle().now_or_never().unwrap().is_none());

@@ -3,13 +3,14 @@
 //! with unnamed statements only, which is what makes it right behind a transaction-pooling
 //! PgBouncer.
 //!
-//! The session has the time zone UTC and ISO dates (the driver sets both); everything else that
-//! shapes a value's text is as the server has it.
+//! The session has the time zone of `[database] timezone` and ISO dates (the driver sets them); everything
+//! else that shapes a value's text is as the server has it.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgConnection;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::gate::Pass;
@@ -25,6 +26,7 @@ use super::postgres_reaper::terminate;
 use super::postgres_survey::survey;
 use super::postgres_transaction::Transaction;
 use super::survey::{Survey, Trouble};
+use super::system::SystemCell;
 use super::{CHECKOUT, GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -39,6 +41,8 @@ pub(super) struct Postgres {
     identity: String,
     host: String,
     user: String,
+    /// When it was last greeted. Held while it is.
+    greeted: Mutex<Option<Instant>>,
     /// For what is not a run of a query.
     limits: Limits,
 }
@@ -48,7 +52,7 @@ impl Postgres {
         target: &settings::Postgres,
         limits: &DatabaseLimits,
     ) -> Result<Self, StartupError> {
-        let connector = Connector::new(target, limits.pool_size)?;
+        let connector = Connector::new(target, limits)?;
         let asked = connector.clone();
         let ask = move || -> BoxFuture<'static, Contact> {
             let asked = asked.clone();
@@ -65,6 +69,7 @@ impl Postgres {
             connector,
             host: target.host.clone(),
             user: target.user.clone(),
+            greeted: Mutex::default(),
             limits: Limits {
                 timeout: limits.statement_timeout,
                 max_rows: limits.max_rows,
@@ -81,6 +86,14 @@ impl Postgres {
         &self.host
     }
 
+    pub(super) fn system(&self) -> &SystemCell {
+        self.connector.system()
+    }
+
+    pub(super) fn session(&self) -> &str {
+        self.connector.session()
+    }
+
     pub(super) fn health(&self) -> &HealthCell {
         &self.health
     }
@@ -93,10 +106,16 @@ impl Postgres {
         self.connector.pool_state()
     }
 
-    /// Connects, so that log and `/readyz` tell how the server is before anybody asks; the
-    /// connection is kept for who asks first.
+    /// Connects, so that log and `/readyz` tell how the server is before anybody asks, and which
+    /// database it is; the connection is kept for the first run. Of many that call it at once, one
+    /// does so, and the others have its answer.
     pub(super) async fn greet(&self) {
-        self.health.tell(self.connector.try_out().await);
+        let asked = Instant::now();
+        let mut greeted = self.greeted.lock().await;
+        if greeted.is_none_or(|at| at < asked) {
+            self.health.tell(self.connector.try_out().await);
+            *greeted = Some(Instant::now());
+        }
     }
 
     pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
@@ -168,8 +187,9 @@ impl Postgres {
             };
             match end {
                 Ok(value) => {
+                    let system = Some(transaction.system().clone());
                     transaction.end();
-                    return Ok(value);
+                    return Ok(Rows { system, ..value });
                 }
                 Err(Stop::Driver {
                     error,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Error, Row};
+use sqlx::{ConnectOptions, Error};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::CHECKOUT;
@@ -15,15 +15,15 @@ use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::postgres_advice;
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
-use super::postgres_reaper::{Backend, Reaper};
+use super::postgres_reaper::Reaper;
+use super::postgres_start::{Begun, Starter};
 use super::postgres_transaction::Transaction;
+use super::system::SystemCell;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
 
 /// Between two attempts to connect to a server that is full or starting.
 const RETRY: Duration = Duration::from_millis(50);
-/// Between two looks of a server at whether the client of a long statement is still there.
-const CLIENT_CHECK: &str = "2s";
 /// A server that does not answer within this time is away, not only far.
 const FAIR: Duration = Duration::from_millis(900);
 
@@ -56,19 +56,24 @@ pub(super) struct Connector {
     reaper: Arc<Reaper>,
     /// `host:port`, for the details of errors.
     place: Arc<str>,
+    starter: Arc<Starter>,
 }
 
 impl Connector {
-    pub(super) fn new(target: &settings::Postgres, pool_size: u32) -> Result<Self, StartupError> {
+    pub(super) fn new(
+        target: &settings::Postgres,
+        limits: &settings::DatabaseLimits,
+    ) -> Result<Self, StartupError> {
         let place = if target.host.starts_with('/') {
             format!("{}/.s.PGSQL.{}", target.host, target.port)
         } else {
             format!("{}:{}", target.host, target.port)
         };
         let options = Arc::new(options(target)?);
-        let (pool, place) = (Pool::new(pool_size), Arc::from(place));
+        let (pool, place) = (Pool::new(limits.pool_size), Arc::from(place));
         Ok(Connector {
             reaper: Reaper::new(Arc::clone(&options), Arc::clone(&pool), Arc::clone(&place)),
+            starter: Starter::new(&pool, &limits.timezone),
             options,
             pool,
             place,
@@ -77,6 +82,16 @@ impl Connector {
 
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Which database it leads to.
+    pub(super) fn system(&self) -> &SystemCell {
+        self.starter.system()
+    }
+
+    /// Returns the settings of a session that decide what rows come out.
+    pub(super) fn session(&self) -> &str {
+        self.starter.session()
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
@@ -121,12 +136,11 @@ impl Connector {
         let mut cause = None;
         let start = Instant::now();
         let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
-        let (connection, backend) = match begun {
+        let begun = match begun {
             Ok(begun) => begun?,
             Err(_) => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
-        let reaper = Arc::clone(&self.reaper);
-        Ok(Transaction::new(slot, connection, backend, reaper))
+        Ok(Transaction::new(slot, begun, Arc::clone(&self.reaper)))
     }
 
     /// Begins on an idle connection, else on a new one. A server that is full or starting is
@@ -136,21 +150,33 @@ impl Connector {
         slot: &Slot<PgConnection>,
         limit: Duration,
         cause: &mut Option<NoConnection>,
-    ) -> Result<(Pooled<PgConnection>, Backend), NoConnection> {
-        if let Some(mut connection) = slot.idle().await {
-            match begin_on(&mut connection.raw, limit).await {
-                Ok(backend) => return Ok((connection, backend)),
+    ) -> Result<Begun, NoConnection> {
+        if let Some(connection) = slot.idle().await {
+            match self.starter.begin(connection, limit, false).await {
+                Ok(Some(begun)) => return Ok(begun),
+                // The others lead elsewhere too.
+                Ok(None) => self.pool.clear(),
                 // The others are as old: they are dead too, or soon will be.
                 Err(error) if breaks_connection(&error) => self.pool.clear(),
                 Err(error) => return Err(self.refused(&error)),
             }
         }
         loop {
-            let error = match self.options.connect().await {
-                Ok(mut raw) => match begin_on(&mut raw, limit).await {
-                    Ok(backend) => return Ok((Pooled::new(raw), backend)),
-                    Err(error) => error,
-                },
+            let number = SystemCell::number();
+            let begun = match self.options.connect().await {
+                Ok(raw) => {
+                    let connection = Pooled::new(raw, number);
+                    self.starter.begin(connection, limit, true).await
+                }
+                Err(error) => Err(error),
+            };
+            let error = match begun {
+                Ok(Some(begun)) => return Ok(begun),
+                // A newer one was made meanwhile, and leads elsewhere.
+                Ok(None) => {
+                    sleep(RETRY).await;
+                    continue;
+                }
                 Err(error) => error,
             };
             let refusal = self.refused(&error);
@@ -213,33 +239,12 @@ impl Connector {
 
     /// A pooler may let clients in while its server is away, so connecting is not enough.
     async fn try_apart(&self, deadline: Instant) -> Result<(), NoConnection> {
-        let mut connection = self.connect().await?;
-        match timeout_at(deadline, begin_on(&mut connection, CHECKOUT)).await {
+        let number = SystemCell::number();
+        let connection = Pooled::new(self.connect().await?, number);
+        match timeout_at(deadline, self.starter.begin(connection, CHECKOUT, true)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.refused(&error)),
             Err(_) => Err(self.silent(CHECKOUT)),
         }
     }
-}
-
-/// Begins, and tells which backend it is, in one round trip. The simple protocol, so there is no
-/// statement that a pooler could confuse. Where the server can do it, a statement whose client is
-/// gone ends within seconds, so that no backend outlives this program.
-async fn begin_on(connection: &mut PgConnection, limit: Duration) -> Result<Backend, Error> {
-    let millis = limit.as_millis().clamp(1, i32::MAX as u128);
-    let sql = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; \
-         SELECT pg_catalog.pg_backend_pid(), \
-         (EXTRACT(epoch FROM pg_catalog.now()) * 1000000)::bigint, \
-         CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 \
-         AND pg_catalog.version() LIKE '%linux%' THEN \
-         pg_catalog.set_config('client_connection_check_interval', '{CLIENT_CHECK}', true) END"
-    );
-    let row = sqlx::raw_sql(AssertSqlSafe(sql))
-        .fetch_one(connection)
-        .await?;
-    Ok(Backend {
-        pid: row.try_get(0)?,
-        seen: row.try_get(1)?,
-    })
 }

@@ -64,7 +64,17 @@ pub(super) fn class(error: &Error) -> &'static str {
 
 /// The cause of an error of connecting, or of the first round trip on a connection.
 pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
-    format!("{place}: {}", words(error)).into()
+    let words = words(error);
+    // The first statement on a connection sets nothing else that a user gives.
+    let is_zone = server_said(error).is_some_and(|said| said.code() == "22023");
+    if is_zone && words.contains("TimeZone") {
+        return format!(
+            "{place}: {words}; [database] timezone has to be a name that this server has: \
+             select name from pg_timezone_names"
+        )
+        .into();
+    }
+    format!("{place}: {words}").into()
 }
 
 /// The error of a statement. `sql` only decides what 0A000 means; it goes nowhere. `elapsed` is

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::pool::{Pool, Pooled, Slot};
+use super::system::SystemCell;
 
 /// The time that a statement has to end by its cancellation, before its session is terminated.
 const CANCEL_GRACE: Duration = Duration::from_millis(300);
@@ -184,10 +185,11 @@ impl Reaper {
             slot.put_back(connection);
             return Ok(living);
         }
+        let number = SystemCell::number();
         let mut raw = self.options.connect().await?;
         let living = look(&mut raw, question).await?;
         if let Some(slot) = slot {
-            slot.keep(Pooled::new(raw));
+            slot.keep(Pooled::new(raw, number));
         }
         Ok(living)
     }

@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use super::pool::{Pooled, Slot};
 use super::postgres_fault::went_silently;
 use super::postgres_reaper::{Backend, Reaper};
+use super::postgres_start::Begun;
+use super::system::System;
 use crate::defence::Defence;
 
 /// The longest wait for the end of a transaction.
@@ -29,21 +31,28 @@ pub(super) struct Transaction {
     /// `None` once it has ended.
     work: Option<(Slot<PgConnection>, Pooled<PgConnection>)>,
     backend: Backend,
+    system: System,
     reaper: Arc<Reaper>,
 }
 
 impl Transaction {
-    pub(super) fn new(
-        slot: Slot<PgConnection>,
-        connection: Pooled<PgConnection>,
-        backend: Backend,
-        reaper: Arc<Reaper>,
-    ) -> Self {
+    pub(super) fn new(slot: Slot<PgConnection>, begun: Begun, reaper: Arc<Reaper>) -> Self {
+        let Begun {
+            connection,
+            backend,
+            system,
+        } = begun;
         Transaction {
             work: Some((slot, connection)),
             backend,
+            system,
             reaper,
         }
+    }
+
+    /// Which database it is in.
+    pub(super) fn system(&self) -> &System {
+        &self.system
     }
 
     pub(super) fn backend(&self) -> Backend {

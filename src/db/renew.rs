@@ -11,10 +11,11 @@ impl Database {
     /// fixed when it is opened. What each run is given anew ([`super::Limits`]) is no matter.
     pub fn is_same(before: &Settings, after: &Settings) -> bool {
         let fixed = |settings: &Settings| match settings.database {
-            DatabaseTarget::Postgres(_) => None,
-            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => {
-                Some((settings.limits.max_result, settings.demo_delay))
-            }
+            DatabaseTarget::Postgres(_) => (None, Some(settings.limits.timezone.clone())),
+            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => (
+                Some((settings.limits.max_result, settings.demo_delay)),
+                None,
+            ),
         };
         before.database == after.database
             && before.limits.pool_size == after.limits.pool_size

@@ -16,6 +16,7 @@ use super::sqlite_connect::Source;
 use super::sqlite_rows::bind;
 use super::sqlite_work::Access;
 use super::survey::{Survey, Trouble};
+use super::system::{System, SystemCell};
 use super::{CHECKOUT, Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -25,6 +26,7 @@ use crate::settings::{DatabaseTarget, Settings};
 pub(super) struct Sqlite {
     access: Arc<Access>,
     health: HealthCell,
+    system: SystemCell,
     identity: String,
     host: String,
     timeout: Duration,
@@ -48,15 +50,26 @@ impl Sqlite {
         );
         let asked = Arc::clone(&access);
         let ask = move || -> BoxFuture<'static, Contact> { Box::pin(try_out(Arc::clone(&asked))) };
-        Sqlite {
+        let database = Sqlite {
             access,
             health: HealthCell::new(&*identity, Box::new(ask)),
+            system: SystemCell::default(),
             identity,
             host: name
                 .unwrap_or(Cow::Borrowed("embedded SQLite"))
                 .into_owned(),
             timeout: settings.limits.statement_timeout,
-        }
+        };
+        database.look();
+        database
+    }
+
+    /// Finds out which database it is, where there is one.
+    pub(super) fn look(&self) -> Option<System> {
+        let number = SystemCell::number();
+        let system = self.access.source.system()?;
+        self.system.saw(number, &system, None);
+        Some(system)
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -65,6 +78,10 @@ impl Sqlite {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    pub(super) fn system(&self) -> &SystemCell {
+        &self.system
     }
 
     pub(super) fn health(&self) -> &HealthCell {
@@ -135,6 +152,7 @@ impl Sqlite {
         (pass, deadline): (Pass, Instant),
     ) -> Result<Rows, RequestError> {
         let slot = self.access.pool.slot(pass, deadline).await?;
+        let before = self.look();
         let end = match self.access.connection(slot, limits.timeout).await {
             Ok(working) => working.ask(sql, arguments, limits).await,
             Err(stop) => Err(stop),
@@ -144,7 +162,11 @@ impl Sqlite {
             end.as_ref()
                 .map_or_else(|stop| stop.contact(file), |_| Contact::Answered),
         );
-        end.map_err(|stop| stop.meaning(limits, file))
+        let mut rows = end.map_err(|stop| stop.meaning(limits, file))?;
+        // A file that was replaced while it was read: these rows may be of either.
+        let after = self.look();
+        rows.system = after.filter(|after| before.as_ref() == Some(after));
+        Ok(rows)
     }
 }
 

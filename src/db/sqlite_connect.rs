@@ -14,6 +14,9 @@ use tokio::sync::OnceCell;
 use super::sqlite_file::{self, FileId, Frozen};
 use super::sqlite_function::{Watch, add_slow_version, limit_value};
 use super::sqlite_math;
+use super::sqlite_system::system_at;
+use super::system::System;
+use crate::defence::Defence;
 
 const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
 /// How long a file that somebody writes to is waited for.
@@ -127,6 +130,16 @@ impl Source {
         match &self.place {
             Place::File(file) => Some(file),
             Place::Demo(_) => None,
+        }
+    }
+
+    /// Returns which database it is; `None` for a file that is not there.
+    pub(super) fn system(&self) -> Option<System> {
+        match &self.place {
+            // Each demo has the same rows.
+            Place::Demo(_) => Some(System::Named("sqlite".into())),
+            Place::File(_) if Defence::Identity.is_off() => Some(System::Unnamed),
+            Place::File(file) => system_at(file),
         }
     }
 

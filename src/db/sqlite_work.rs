@@ -60,7 +60,7 @@ impl Access {
         // A task of its own goes on where this one is given up.
         let opening = tokio::spawn(async move { (access.source.open().await, slot) });
         match timeout(limit, opening).await {
-            Ok(Ok((Ok(connection), slot))) => Ok(self.working(Pooled::new(connection), slot)),
+            Ok(Ok((Ok(connection), slot))) => Ok(self.working(Pooled::new(connection, 0), slot)),
             Ok(Ok((Err(error), _))) => Err(Stop::Driver(error)),
             Ok(Err(_)) => Err(Stop::Driver(Error::WorkerCrashed)),
             Err(_) => Err(Stop::Request(RequestError::Timeout { limit })),

@@ -92,6 +92,7 @@ impl Draft {
                 statement_timeout: Duration::ZERO,
                 max_rows: 0,
                 max_result: 0,
+                timezone: String::new(),
             },
             redis: RedisParts {
                 url: None,

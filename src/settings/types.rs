@@ -213,6 +213,8 @@ pub struct DatabaseLimits {
     pub max_rows: u64,
     /// Size of a result in bytes; a larger one is an error.
     pub max_result: u64,
+    /// The time zone of PostgreSQL's sessions; SQLite has none.
+    pub timezone: String,
 }
 
 /// `[redis]`

@@ -149,6 +149,19 @@ pub(super) fn name(given: Given<'_>, also: &str) -> Read<String> {
     ))
 }
 
+/// The name of a time zone. Only the server knows which there are.
+pub(super) fn time_zone(given: Given<'_>) -> Read<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-+/:<>,.".contains(c);
+    if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
+        return Ok(given.text.to_owned());
+    }
+    Err(Fault::new(
+        "is not the name of a time zone",
+        "write one like UTC or Europe/Berlin; the server lists them: \
+         select name from pg_timezone_names",
+    ))
+}
+
 /// A host name, an address, or the folder of a Unix socket. What a host cannot hold is refused
 /// here, because at connect time it would look like a name that does not resolve.
 pub(super) fn host(given: Given<'_>) -> Read<String> {

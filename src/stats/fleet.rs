@@ -28,6 +28,9 @@ pub struct Report {
     pub loads_in_flight: u64,
     /// How its database was.
     pub database_up: Option<bool>,
+    /// A word for the server that it spoke to last; no address can be had from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_server: Option<String>,
     /// All queries together, for each window, with the seconds that it covers.
     #[serde(deserialize_with = "known")]
     pub windows: BTreeMap<Window, (f64, Tally)>,
@@ -103,6 +106,10 @@ impl Report {
         is_shown(&instance.id, 64)
             && is_shown(&instance.name, 300)
             && is_shown(&instance.version, 64)
+            && self
+                .database_server
+                .as_deref()
+                .is_none_or(|word| is_shown(word, 64))
             && is_time(self.uptime_seconds)
             && u32::try_from(self.loads_in_flight).is_ok()
             && u32::try_from(self.queries_left_out).is_ok()
@@ -228,6 +235,9 @@ pub struct InstanceSnapshot {
     pub uptime_seconds: f64,
     /// How its database was.
     pub database_up: Option<bool>,
+    /// A word for the server that it spoke to last; no address can be had from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_server: Option<String>,
     /// How many of its queries are not in the sums of queries, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
     pub queries_left_out: u64,
@@ -271,6 +281,7 @@ impl Instances {
                 age_seconds: age,
                 uptime_seconds: report.uptime_seconds,
                 database_up: report.database_up,
+                database_server: report.database_server.clone(),
                 queries_left_out: report.queries_left_out,
                 numbers: Numbers {
                     loads_in_flight,

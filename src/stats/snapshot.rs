@@ -312,6 +312,9 @@ pub struct DatabaseSnapshot {
     pub pool: PoolSnapshot,
     /// Whether its messages are heard; `None` where nothing is to be heard.
     pub listening: Option<bool>,
+    /// Whether it says which database it is, whatever name it is reached by; `None` before the
+    /// first contact.
+    pub says_which: Option<bool>,
 }
 
 /// Connections of one pool.

@@ -67,6 +67,7 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     found.extend(not_kept::not_kept(page));
     found.extend(instances(page));
     found.extend(unsent(page));
+    found.extend(servers::same_databases(page.snapshot));
     found.extend(logs(page));
     found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));

@@ -131,6 +131,7 @@ pub(crate) fn loaded(body: String) -> Loaded {
         body: body.into(),
         head: Bytes::from_static(b"head"),
         rows: 3,
+        is_foreign: false,
     }
 }
 

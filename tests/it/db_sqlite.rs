@@ -25,6 +25,35 @@ async fn file(folder: &Path, sql: &'static str) -> DatabaseTarget {
     DatabaseTarget::SqliteFile(path)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_stays_one_database_over_writes_and_another_under_its_name_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = "create table t (a); insert into t values (1)";
+    let target = file(folder.path(), make).await;
+    let path = folder.path().join("shop.db");
+    let database = open(target);
+    let rows = run(&database, "select a from t").await.unwrap();
+    let system = rows.system.unwrap();
+    assert_eq!(database.system().as_ref(), Some(&system));
+    let mut connection = writer(&path).await;
+    let write = sqlx::raw_sql("insert into t values (2); delete from t where a = 1");
+    write.execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let rows = run(&database, "select a from t").await.unwrap();
+    assert_eq!(
+        (json(&rows), rows.system.as_ref()),
+        (r#"{"a":2}"#, Some(&system))
+    );
+    // The same tables, written as often, in another file that takes the name.
+    let other = tempfile::tempdir().unwrap();
+    file(other.path(), make).await;
+    std::fs::rename(other.path().join("shop.db"), &path).unwrap();
+    let rows = run(&database, "select a from t").await.unwrap();
+    assert_eq!(json(&rows), r#"{"a":1}"#);
+    assert!(rows.system.is_some() && rows.system != Some(system));
+    assert_eq!(database.system(), rows.system);
+}
+
 fn sleepy(delay: Duration) -> Database {
     open_with(DatabaseTarget::Demo, |settings| settings.demo_delay = delay)
 }

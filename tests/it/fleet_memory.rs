@@ -40,7 +40,10 @@ async fn until_new(instance: &Instance, body: &str) {
 async fn a_purge_reaches_the_memory_of_another_instance_by_message() {
     let redis = Redis::start();
     let (one, two) = two(&redis).await;
-    let reach = one.cache.purge(Scope::Query("q"), PurgeKind::Hard).await;
+    let reach = one
+        .cache
+        .purge(Scope::Query("unnamed:{q}"), PurgeKind::Hard)
+        .await;
     assert_eq!(reach, Reach::Fleet);
     // Its clock stands still, so that no copy is old enough to be compared.
     until_new(&two, "new").await;

@@ -88,7 +88,7 @@ fn purges_in_flight_with_loads_bring_nothing_old_back() {
 fn an_evicted_counter_brings_nothing_old_back_and_blocks_nothing() {
     let fleet = Fleet::start(&[FACT]);
     fill(&fleet, ONE);
-    let counter = "unslow:v2:{fact}:gen";
+    let counter = &fleet.counter("fact");
     for (round, new) in [(0, "v2"), (1, "v3"), (2, "v4")] {
         fleet.change(new);
         post(fleet.at(round), "/q/fact/purge");
@@ -126,7 +126,7 @@ fn a_purge_while_a_counter_is_missing_is_one_all_the_same() {
         fleet.at(0).get(path);
         fleet.running() > 0
     });
-    fleet.redis.ask(&["DEL", "unslow:v2:{held}:gen"]);
+    fleet.redis.ask(&["DEL", &fleet.counter("held")]);
     fleet.change("v3");
     post(fleet.at(1), "/q/held/purge");
     let asked: Vec<_> = (0..SIZE)

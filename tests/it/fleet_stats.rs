@@ -138,7 +138,7 @@ fn three_processes_see_each_other_add_up_and_forget_the_one_that_was_killed() {
     assert!(!ids(&instances(&a)).contains(&own[2]));
     assert_eq!(until_all_add_up(&[&a, &b])[0], 25);
     until("nothing of it is left in Redis", || {
-        redis.ask(&["ZSCORE", INDEX, &own[2]]).starts_with("$-1")
+        redis.ask(&["ZSCORE", &index(), &own[2]]).starts_with("$-1")
             && redis.value(&report_name(&own[2])).is_empty()
     });
 
@@ -147,14 +147,16 @@ fn three_processes_see_each_other_add_up_and_forget_the_one_that_was_killed() {
     let b_id = own[1].clone();
     assert!(b.wait().success());
     assert!(redis.value(&report_name(&b_id)).is_empty());
-    assert!(redis.ask(&["ZSCORE", INDEX, &b_id]).starts_with("$-1"));
+    assert!(redis.ask(&["ZSCORE", &index(), &b_id]).starts_with("$-1"));
     until_each_knows(&[&a], 1);
 }
 
-const INDEX: &str = "unslow:v2:{/stats}:instances";
+fn index() -> String {
+    Redis::name_of_demo("{/stats}:instances")
+}
 
 fn report_name(id: &str) -> String {
-    format!("unslow:v2:{{/stats}}:report:{id}")
+    Redis::name_of_demo(&format!("{{/stats}}:report:{id}"))
 }
 
 /// Says that these have reported just now, by the server's time.
@@ -162,7 +164,7 @@ fn have_reported(redis: &Redis, ids: &[&str]) {
     let now = redis.ask(&["EVAL", "return redis.call('TIME')[1] .. '000'", "0"]);
     let now = now.lines().nth(1).unwrap();
     for id in ids {
-        redis.ask(&["ZADD", INDEX, now, id]);
+        redis.ask(&["ZADD", &index(), now, id]);
     }
 }
 
@@ -198,11 +200,11 @@ fn another_version_shows_and_what_no_instance_wrote_is_left_out() {
             "elder", "newer", "huge", "stranger", "garbage", "list", "gone",
         ];
         have_reported(&redis, &ids);
-        redis.ask(&["ZADD", INDEX, "99999999999999", "of the future"]);
+        redis.ask(&["ZADD", &index(), "99999999999999", "of the future"]);
         let all = instances(&unslow);
         self::ids(&all).len() == 2 && all["left_out"] == 5
     });
-    let names = redis.ask(&["ZRANGE", INDEX, "0", "-1"]);
+    let names = redis.ask(&["ZRANGE", &index(), "0", "-1"]);
     assert!(names.contains("elder"), "{names}");
     let all = instances(&unslow);
     assert_eq!(all["each"][1]["version"], "0.0.9");
@@ -213,9 +215,9 @@ fn another_version_shows_and_what_no_instance_wrote_is_left_out() {
     assert_eq!(unslow.get("/stats").status, 200);
 
     // Somebody else's value in place of the index stops nobody for long.
-    redis.ask(&["SET", INDEX, "not yours"]);
+    redis.ask(&["SET", &index(), "not yours"]);
     until("the index is one again", || {
-        redis.ask(&["TYPE", INDEX]).contains("zset")
+        redis.ask(&["TYPE", &index()]).contains("zset")
     });
     assert_eq!(stats(&unslow)["redis"]["up"], true);
     assert_eq!(stats(&unslow)["redis"]["breaker"], "closed");
@@ -294,10 +296,13 @@ fn two_namespaces_on_one_redis_do_not_see_each_other() {
         instances(&other)["alone_because"] == Value::Null
     });
     until("it has reported", || {
-        redis.ask(&["ZCARD", "other:v2:{/stats}:instances"]).trim() == ":1"
+        redis
+            .ask(&["ZCARD", &index().replacen("unslow", "other", 1)])
+            .trim()
+            == ":1"
     });
     assert_eq!(ids(&instances(&other)).len(), 1);
-    assert_eq!(redis.ask(&["ZCARD", INDEX]).trim(), ":2");
+    assert_eq!(redis.ask(&["ZCARD", &index()]).trim(), ":2");
 }
 
 /// What a report holds goes to everybody who may read Redis.
@@ -333,7 +338,7 @@ fn a_report_holds_no_key_no_parameter_and_no_address() {
 fn after_a_reload_there_is_one_writer_and_another_redis_has_the_report() {
     let (first, second) = (Redis::start(), Redis::start());
     let unslow = start(&first);
-    let known = |redis: &Redis| redis.ask(&["ZCARD", INDEX]).trim().to_owned();
+    let known = |redis: &Redis| redis.ask(&["ZCARD", &index()]).trim().to_owned();
     until("it has reported", || known(&first) == ":1");
     let id = ids(&instances(&unslow))[0].clone();
     let ini = format!("[redis]\nurl={}\n", second.url());

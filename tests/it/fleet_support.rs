@@ -195,12 +195,19 @@ impl Fleet {
     pub(crate) fn names(&self, query: &str) -> Vec<String> {
         let answer = self
             .redis
-            .ask(&["KEYS", &format!("unslow:v2:{{{query}}}:*")]);
+            .ask(&["KEYS", &format!("unslow:v2:*:{{{query}}}:*")]);
         answer
             .lines()
             .filter(|line| line.starts_with("unslow:"))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// The name of a query's generations in Redis.
+    pub(crate) fn counter(&self, query: &str) -> String {
+        let names = self.names(query);
+        let counter = names.into_iter().find(|name| name.ends_with(":gen"));
+        counter.expect("something of it was stored")
     }
 
     /// The entries of a query in Redis.

@@ -45,7 +45,7 @@ fn until_stored(unslow: &Unslow, n: u32, what: &str) {
 
 /// The name of the only entry there is.
 fn entry(redis: &Redis) -> String {
-    let names = redis.ask(&["KEYS", "unslow:v2:{slow}:*"]);
+    let names = redis.ask(&["KEYS", "unslow:v2:*:{slow}:*"]);
     let digest = |name: &&str| {
         let last = name.rsplit(':').next().unwrap_or_default();
         last.len() == 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -54,6 +54,12 @@ fn entry(redis: &Redis) -> String {
     let name = entries.next().expect("an entry").to_owned();
     assert_eq!(entries.next(), None);
     name
+}
+
+/// The name of the generations of an entry's query.
+fn counter(entry: &str) -> String {
+    let (family, _) = entry.rsplit_once(':').expect("a name in parts");
+    format!("{family}:gen")
 }
 
 fn rejected(unslow: &Unslow, reason: &str) -> u64 {
@@ -179,7 +185,8 @@ fn foreign_values_for_the_generations_block_nothing() {
     let unslow = on(&redis, QUICK);
     until_stored(&unslow, 1, "nothing");
     let before = resident(&unslow);
-    check_foreign(&unslow, &redis, "unslow:v2:{slow}:gen", &entry(&redis));
+    let entry = entry(&redis);
+    check_foreign(&unslow, &redis, &counter(&entry), &entry);
     assert!(resident(&unslow) < before + FLAT);
 }
 
@@ -202,7 +209,7 @@ fn a_lease_or_a_note_of_nobody_that_never_ends_is_passed_over() {
     let unslow = on(&redis, WORTH_A_LEASE);
     until_stored(&unslow, 1, "nothing");
     let entry = entry(&redis);
-    let generations = String::from_utf8(redis.value("unslow:v2:{slow}:gen")).unwrap();
+    let generations = String::from_utf8(redis.value(&counter(&entry))).unwrap();
     let hard = generations.split(' ').next().unwrap();
     for (part, text) in [
         ("l", format!("{hard} nobody")),
@@ -223,11 +230,7 @@ fn a_purge_works_whatever_stands_where_it_writes() {
     let unslow = on(&redis, QUICK);
     until_stored(&unslow, 1, "nothing");
     let entry = entry(&redis);
-    for name in [
-        "unslow:v2:{slow}:gen".to_owned(),
-        format!("{entry}:t"),
-        format!("{entry}:n"),
-    ] {
+    for name in [counter(&entry), format!("{entry}:t"), format!("{entry}:n")] {
         for (what, words) in texts(&name) {
             let what = format!("{what} under {name}");
             for path in ["/q/slow/purge", "/q/slow/purge?n=1"] {

@@ -70,5 +70,10 @@ async fn alone_its_own_numbers_are_those_of_all_in_every_window() {
 async fn whoever_has_left_reports_no_more() {
     let app = App::open(settings()).unwrap();
     app.leave().await;
-    assert!(app.fleet.report(&app.source).await.is_none());
+    assert!(
+        app.fleet
+            .report(&app.source, &SystemTag::default())
+            .await
+            .is_none()
+    );
 }

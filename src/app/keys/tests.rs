@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use super::*;
-use crate::query::Value;
+use crate::query::{DatabaseKind, Value};
 
 const CASES: u32 = 10_000;
 
@@ -173,10 +173,8 @@ fn equal_keys_are_equal_questions(flags: &[&str], cases: u32) {
         let [Some(first), Some(second)] = both else {
             return Err(TestCaseError::reject("it is refused, not asked"));
         };
-        let [one_key, other_key] = [&first, &second].map(|(query, arguments, _)| {
-            let keys = Keys::of(query, &db, &settings);
-            keys.base.key(arguments.canonical())
-        });
+        let [one_key, other_key] = [&first, &second]
+            .map(|(query, arguments, _)| base_of(query, &db, &settings).key(arguments.canonical()));
         if one_key == other_key {
             equal.set(equal.get() + 1);
             prop_assert_eq!(first.2, second.2, "one key for two questions");
@@ -208,7 +206,7 @@ fn key_of(text: &str, values: &[i32]) -> Key {
     let query = Query::parse(db.kind(), "q", text).unwrap();
     let values = values.iter().map(|value| Value::Integer(*value)).collect();
     let arguments = Arguments(values).canonical();
-    Keys::of(&query, &db, &settings).base.key(arguments)
+    base_of(&query, &db, &settings).key(arguments)
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl RedisTier {
                 "fill",
                 &[
                     &entry.rank.order.to_string(),
-                    key.query(),
+                    key.family(),
                     &key.digest().hex(),
                 ],
             ))
@@ -171,7 +171,7 @@ impl RedisTier {
             .arg(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
             .arg(millis(wait.saturating_add(NOTE_KEPT)))
             .arg(self.channel())
-            .arg(self.message("done", &["0", key.query(), &key.digest().hex()]));
+            .arg(self.message("done", &["0", key.family(), &key.digest().hex()]));
         let mut release = pipe();
         release.add_command(eval);
         self.run(Way::Quick, &release).await;

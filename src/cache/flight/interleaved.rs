@@ -209,7 +209,7 @@ fn who_comes_after_a_purge_never_gets_what_began_before() {
         });
         let purged = bench.clone();
         let after = spawn(async move {
-            purged.flights.doom("version", 7);
+            purged.flights.doom("unnamed:{version}", 7);
             between();
             purged.call().await
         });

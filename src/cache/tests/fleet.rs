@@ -79,7 +79,9 @@ impl Instance {
     }
 
     async fn purge(&self, kind: PurgeKind) -> Reach {
-        self.cache.purge(Scope::Query("version"), kind).await
+        self.cache
+            .purge(Scope::Query("unnamed:{version}"), kind)
+            .await
     }
 
     async fn purge_some(&self, of_one: bool, kind: PurgeKind) -> Reach {

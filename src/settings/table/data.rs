@@ -8,7 +8,7 @@ const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-pub(super) const ROWS: [Setting; 23] = [
+pub(super) const ROWS: [Setting; 24] = [
     setting(
         "postgres",
         "url",
@@ -101,6 +101,13 @@ pub(super) const ROWS: [Setting; 23] = [
     )
     .flag("max-result", "SIZE")
     .or("64MiB"),
+    setting(
+        "database",
+        "timezone",
+        "Time zone of the sessions on PostgreSQL",
+        |d, g| set(&mut d.limits.timezone, v::time_zone(g)),
+    )
+    .or("UTC"),
     setting(
         "redis",
         "url",

@@ -38,6 +38,7 @@ fn samples(section: &str, key: &str) -> [&'static str; 3] {
         ("postgres", "sslmode") => ["disable", "verify-ca", "verify-full"],
         ("database", "pool_size" | "max_rows") => ["1", "20", "300"],
         ("database", "max_result") => ["1MiB", "2MiB", "100000"],
+        ("database", "timezone") => ["UTC", "Europe/Berlin", "Etc/GMT-5"],
         ("redis", "url") => [
             "redis://r1",
             "rediss://r2:6380/1",

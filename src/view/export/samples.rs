@@ -60,6 +60,7 @@ pub(super) fn snapshot() -> Snapshot {
             last_error: Some("timeout".to_owned()),
             pool: pool(100),
             listening: Some(true),
+            says_which: Some(true),
         },
         instances: instances(),
         ..snapshot

@@ -1,8 +1,10 @@
 //! What is said of database and Redis: who is away, who answers and takes nothing, and where to
 //! look first. A class is all that is known of a cause here; its words are in the log.
 
+use std::collections::BTreeSet;
+
 use super::{Level, Verdict, format};
-use crate::stats::{DatabaseSnapshot, RedisSnapshot};
+use crate::stats::{DatabaseSnapshot, RedisSnapshot, Snapshot};
 
 pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
     let class = database.last_error.as_deref();
@@ -64,6 +66,26 @@ pub(super) fn redis(redis: &RedisSnapshot) -> Option<Verdict> {
         let words = format!("Redis answers, and does not do all that it is asked{name}.{look}");
         Some((Level::Attention, words))
     }
+}
+
+/// Says where instances may find what is stored of another database than theirs.
+pub(super) fn same_databases(snapshot: &Snapshot) -> Option<Verdict> {
+    snapshot.redis.as_ref()?;
+    if snapshot.database.says_which == Some(false) {
+        let words = "The database does not say which one it is. Where instances on other databases share this Redis, set [redis] namespace.";
+        return Some((Level::Note, words.to_owned()));
+    }
+    let each = snapshot.instances.each.iter();
+    let servers: BTreeSet<&str> = each
+        .filter_map(|one| one.database_server.as_deref())
+        .collect();
+    (servers.len() > 1).then(|| {
+        let servers = format::counted(u64::try_from(servers.len()).unwrap_or(u64::MAX), "server");
+        let words = format!(
+            "The instances speak to {servers} that say they are one database. Where one is a copy of the other, restored from a backup, give its instances a [redis] namespace of their own."
+        );
+        (Level::Attention, words)
+    })
 }
 
 fn is_tripped(breaker: &str) -> bool {

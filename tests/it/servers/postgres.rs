@@ -2,7 +2,7 @@
 //! `secret` (SCRAM), as in the original's settings file.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,6 +30,12 @@ impl Postgres {
         Self::with(&[], false)
     }
 
+    /// With another system identifier than all the others, which are copies of one cluster.
+    pub(crate) fn of_another_system() -> Postgres {
+        static OTHER: OnceLock<PathBuf> = OnceLock::new();
+        Self::from(template(&OTHER), &[], false)
+    }
+
     /// With TLS, by a certificate for `localhost`.
     pub(crate) fn start_tls() -> Postgres {
         Self::with(&[], true)
@@ -37,8 +43,14 @@ impl Postgres {
 
     /// With more settings of the server, `name=value`.
     pub(crate) fn with(settings: &[&str], tls: bool) -> Postgres {
+        static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+        Self::from(template(&TEMPLATE), settings, tls)
+    }
+
+    fn from(template: &Path, settings: &[&str], tls: bool) -> Postgres {
         let folder = home::folder("postgres");
-        copy_template(&folder);
+        let mut copy = Command::new("cp");
+        run(copy.arg("-a").arg(template.join("data")).arg(&folder));
         let certificates = tls.then(|| Certificates::make(&folder));
         let mut arguments: Vec<String> = settings
             .iter()
@@ -241,9 +253,8 @@ impl Drop for Postgres {
 }
 
 /// `initdb` takes seconds, so it runs once, and each server starts from a copy.
-fn copy_template(folder: &std::path::Path) {
-    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
-    let template = TEMPLATE.get_or_init(|| {
+fn template(made: &'static OnceLock<PathBuf>) -> &'static Path {
+    made.get_or_init(|| {
         let folder = home::folder("initdb");
         let mut command = Command::new(binary("initdb"));
         command.arg("-D").arg(folder.join("data")).args([
@@ -263,10 +274,7 @@ fn copy_template(folder: &std::path::Path) {
                    host all all 127.0.0.1/32 trust\n";
         home::write(&folder.join("data/pg_hba.conf"), hba);
         folder
-    });
-    let mut command = Command::new("cp");
-    command.arg("-a").arg(template.join("data")).arg(folder);
-    run(&mut command);
+    })
 }
 
 fn run(command: &mut Command) {

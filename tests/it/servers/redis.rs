@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use unslow::cache::SystemTag;
 
 use super::certificates::Certificates;
 use super::home;
@@ -240,6 +241,11 @@ impl Redis {
         let ours = list.lines().filter(|line| !line.contains("cmd=client"));
         let ids = ours.filter_map(|line| line.split(' ').find(|word| word.starts_with("id=")));
         ids.map(str::to_owned).collect()
+    }
+
+    /// The name of what an instance on the embedded demo keeps, by its end.
+    pub(crate) fn name_of_demo(end: &str) -> String {
+        format!("unslow:v2:{}:{end}", SystemTag::of("sqlite"))
     }
 
     /// The names of the entries it holds.

@@ -79,7 +79,9 @@ async fn news_that_every_instance_hears_of_is_one_purge() {
     source.set("new");
     let heard_ago = Duration::from_millis(250);
     for instance in &fleet {
-        let reach = instance.cache.expire_for_news("version", heard_ago);
+        let reach = instance
+            .cache
+            .expire_for_news("unnamed:{version}", heard_ago);
         assert_eq!(reach.await, Reach::Fleet);
         let reply = instance.get().await.unwrap();
         assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
@@ -90,7 +92,10 @@ async fn news_that_every_instance_hears_of_is_one_purge() {
     }
     assert_eq!(source.loads(), 2);
     source.set("newer");
-    fleet[1].cache.expire_for_news("version", heard_ago).await;
+    fleet[1]
+        .cache
+        .expire_for_news("unnamed:{version}", heard_ago)
+        .await;
     pass(SECOND).await;
     fleet[0].get().await.unwrap();
     pass(LOAD + SECOND).await;

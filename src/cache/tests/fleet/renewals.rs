@@ -129,7 +129,7 @@ async fn purges_that_no_redis_has_heard_of_are_told_to_the_new_one() {
     let next = fleet[0].renewed(Some(&other));
     assert_eq!(next.body().await, "new", "nothing of it is used meanwhile");
     pass(3 * SECOND).await;
-    let generations = next.cache.inner.generations.of("version");
+    let generations = next.cache.inner.generations.of("unnamed:{version}");
     assert!(
         generations.is_pending(),
         "the old one still waits for its own"

@@ -95,7 +95,7 @@ impl Fleet {
                     key: &name,
                     life: LIFE,
                 },
-                Purged::QueryOf(_) => Scope::Query(name.query()),
+                Purged::QueryOf(_) => Scope::Query(name.family()),
             };
             let reach = cache.purge(scope, kind).await;
             let mut record = pen.write();

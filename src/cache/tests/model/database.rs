@@ -93,6 +93,7 @@ fn ending(end: Ending, key: usize, number: usize) -> Result<Loaded, RequestError
             body: format!("model({key},{number})").into(),
             head: Bytes::new(),
             rows: 1,
+            is_foreign: false,
         }),
         Ending::Failed => Err(RequestError::Failed {
             sqlstate: "22012".into(),

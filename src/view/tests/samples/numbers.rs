@@ -273,6 +273,7 @@ fn database(up: Option<bool>) -> DatabaseSnapshot {
             ..PoolSnapshot::default()
         },
         listening: Some(true),
+        says_which: Some(true),
         ..DatabaseSnapshot::default()
     }
 }

@@ -1,0 +1,243 @@
+//! Which keys hold: those of the database that answers now. Each database that was spoken to has
+//! keys of its own, so copies of one are never found under the keys of another. It owns when the
+//! keys change and what is done before the database has answered; which database it is, is `db`'s
+//! to say.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::runtime::Handle;
+
+use super::Keys;
+use crate::cache::{Cache, Key, KeyBase, SystemTag};
+use crate::db::{Database, System};
+use crate::query::{Arguments, Query};
+
+/// The keys of all queries, for each database that was spoken to.
+pub(in crate::app) struct KeyRing {
+    engine: Handle,
+    /// The keys while it is not known which database it is. Nothing is ever stored under them.
+    unknown: Arc<KeySet>,
+    /// The place of the set that holds: 0 is `unknown`, each next is one further.
+    current: AtomicUsize,
+    /// The database's [`Database::system_version`] for which it holds.
+    version: AtomicU64,
+    /// Held while `current` is changed.
+    changing: Mutex<()>,
+}
+
+/// The keys of all queries on one database.
+pub(in crate::app) struct KeySet {
+    db: Arc<Database>,
+    /// Where it is remembered that this database was there.
+    cache: Cache,
+    /// In the order of the catalog.
+    each: Vec<Keys>,
+    /// `None`: it is not known which it is.
+    system: Option<System>,
+    tag: SystemTag,
+    /// Redis keeps that this database was there.
+    is_recorded: AtomicBool,
+    next: OnceLock<Arc<KeySet>>,
+}
+
+impl KeyRing {
+    /// `bases` are those of the catalog's queries, in its order.
+    pub(in crate::app) fn new(
+        bases: impl Iterator<Item = KeyBase>,
+        db: &Arc<Database>,
+        cache: &Cache,
+        engine: &Handle,
+    ) -> Arc<KeyRing> {
+        let ring = KeyRing {
+            unknown: Arc::new(KeySet::unknown(bases, db, cache)),
+            engine: engine.clone(),
+            current: AtomicUsize::new(0),
+            version: AtomicU64::new(0),
+            changing: Mutex::new(()),
+        };
+        ring.follow();
+        Arc::new(ring)
+    }
+
+    /// Returns the database whose keys these are.
+    pub(in crate::app) fn db(&self) -> &Arc<Database> {
+        &self.unknown.db
+    }
+
+    /// Returns the keys that hold, where it is known which database it is. Takes no lock.
+    pub(in crate::app) fn known(&self) -> Option<&Arc<KeySet>> {
+        if self.db().system_version() != self.version.load(Ordering::Acquire) {
+            self.follow();
+        }
+        let place = self.current.load(Ordering::Acquire);
+        (place > 0).then(|| self.set(place))
+    }
+
+    /// Returns the keys that hold. Where the database has not said yet which it is, it is asked,
+    /// within the time that connecting may take. Where it is away, the one database that Redis has
+    /// ever seen under its configured name is taken for it; if there were several, none is, and
+    /// nothing is found under these keys. Cancel-safe.
+    pub(in crate::app) async fn find(&self) -> &Arc<KeySet> {
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let db = Arc::clone(self.db());
+        let asked = self.engine.spawn(async move { db.find_system().await });
+        // That it panicked would be the same as no answer.
+        let _ = asked.await;
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let recorded = self.unknown.cache.systems_of(self.db().identity()).await;
+        if let Some([only]) = recorded.as_deref() {
+            let system = match only.as_str() {
+                "" => System::Unnamed,
+                name => System::Named(name.into()),
+            };
+            self.suppose(&system);
+        }
+        self.known().unwrap_or(&self.unknown)
+    }
+
+    /// Takes over what the database says now.
+    fn follow(&self) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        // First the number: a change in between is then followed by the next look.
+        let version = self.db().system_version();
+        if let Some(system) = self.db().system() {
+            self.take(&system);
+        }
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// Takes this one, unless the database has said meanwhile which it is.
+    fn suppose(&self, system: &System) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.db().system_version() == 0 {
+            self.take(system);
+        }
+    }
+
+    fn take(&self, system: &System) {
+        let (mut place, mut set) = (0, &self.unknown);
+        while set.system.as_ref() != Some(system) {
+            place += 1;
+            set = set.next.get_or_init(|| Arc::new(self.unknown.on(system)));
+        }
+        let before = self.current.swap(place, Ordering::AcqRel);
+        if before > 0 && before != place {
+            tracing::warn!(
+                "the database is another one than before: copies of the one before are not served"
+            );
+        }
+    }
+
+    fn set(&self, place: usize) -> &Arc<KeySet> {
+        let mut set = &self.unknown;
+        for _ in 0..place {
+            set = set
+                .next
+                .get()
+                .expect("a set is there before its place is told");
+        }
+        set
+    }
+}
+
+impl KeySet {
+    fn unknown(bases: impl Iterator<Item = KeyBase>, db: &Arc<Database>, cache: &Cache) -> KeySet {
+        // No database says this of itself.
+        let nobody = format!("unknown {}", db.identity());
+        KeySet {
+            db: Arc::clone(db),
+            cache: cache.clone(),
+            each: bases.map(|base| Keys::new(base.on(&nobody))).collect(),
+            system: None,
+            tag: SystemTag::of(&nobody),
+            is_recorded: AtomicBool::new(false),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Makes the set for the database that says this of itself.
+    fn on(&self, system: &System) -> KeySet {
+        let named = match system {
+            System::Named(name) => Some(&**name),
+            System::Unnamed => None,
+        };
+        let keys = self.each.iter().map(|Keys { base, .. }| match named {
+            Some(name) => Keys::new(base.on(name)),
+            None => Keys::new(base.unnamed()),
+        });
+        KeySet {
+            db: Arc::clone(&self.db),
+            cache: self.cache.clone(),
+            each: keys.collect(),
+            system: Some(system.clone()),
+            tag: named.map_or_else(SystemTag::default, SystemTag::of),
+            is_recorded: AtomicBool::new(false),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// Returns the database whose keys these are, if it is the one that answers.
+    pub(in crate::app) fn db(&self) -> &Database {
+        &self.db
+    }
+
+    /// Remembers in Redis that this database was there, unless that is done. Before anything of it
+    /// is stored: instances that do not reach the database rely on it.
+    pub(in crate::app) async fn record(&self) {
+        if !self.is_recorded.load(Ordering::Relaxed) {
+            self.record_again().await;
+        }
+    }
+
+    /// Remembers it again, so that it is not forgotten while this instance runs.
+    pub(in crate::app) async fn record_again(&self) {
+        let Some(system) = &self.system else { return };
+        let (identity, name) = (self.db.identity(), system.name());
+        let is_recorded = self.cache.record_system(identity, name).await;
+        self.is_recorded.store(is_recorded, Ordering::Relaxed);
+    }
+
+    /// Returns the keys of the query at this place of the catalog.
+    pub(in crate::app) fn keys(&self, query: usize) -> &Keys {
+        &self.each[query]
+    }
+
+    /// Makes the key of a call.
+    pub(in crate::app) fn key(&self, query: &Query, arguments: &Arguments) -> Key {
+        self.keys(query.index).base.key(arguments.canonical())
+    }
+
+    /// Returns the family of the query of this name.
+    pub(in crate::app) fn family(&self, query: &str) -> Option<&str> {
+        let mut bases = self.each.iter().map(|keys| &keys.base);
+        bases
+            .find(|base| base.query() == query)
+            .map(KeyBase::family)
+    }
+
+    /// Returns the database's tag in Redis.
+    pub(in crate::app) fn tag(&self) -> &SystemTag {
+        &self.tag
+    }
+
+    /// Whether it is known which database it is.
+    pub(in crate::app) fn is_known(&self) -> bool {
+        self.system.is_some()
+    }
+
+    /// Whether these are the keys of the database that said this of itself.
+    pub(in crate::app) fn is_of(&self, system: Option<&System>) -> bool {
+        self.system.is_some() && self.system.as_ref() == system
+    }
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing").finish_non_exhaustive()
+    }
+}

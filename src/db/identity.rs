@@ -1,0 +1,64 @@
+//! Which database it is that the configured name leads to, as it says of itself, for those who keep
+//! what they read of it. What is remembered of that is `system`'s.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::system::SystemCell;
+use super::{Database, Kind, System};
+
+impl Database {
+    /// Returns the settings of its sessions that decide what rows come out.
+    pub fn session(&self) -> &str {
+        match &self.kind {
+            Kind::Postgres(database) => database.session(),
+            Kind::Sqlite(_) => "",
+        }
+    }
+
+    /// Returns which database it is, from the latest contact; `None` before the first. Asks
+    /// nothing.
+    pub fn system(&self) -> Option<System> {
+        self.system_cell().system()
+    }
+
+    /// Returns a number that grows whenever [`system`](Database::system) changes; 0 before the
+    /// first contact. Takes no lock.
+    pub fn system_version(&self) -> u64 {
+        self.system_cell().version()
+    }
+
+    /// Returns the same as something to wait for. The receiver's end is the database's.
+    pub fn system_changes(&self) -> watch::Receiver<u64> {
+        self.system_cell().changes()
+    }
+
+    /// Returns a word for the server that was spoken to last, of those that are one database: it
+    /// changes when that server restarts, and tells nothing of where it is.
+    pub fn server(&self) -> Option<Arc<str>> {
+        self.system_cell().server()
+    }
+
+    fn system_cell(&self) -> &SystemCell {
+        match &self.kind {
+            Kind::Postgres(database) => database.system(),
+            Kind::Sqlite(database) => database.system(),
+        }
+    }
+
+    /// Asks the database which one it is, where it has not said so yet; `None` where it is away.
+    /// Takes no longer than connecting may. Of many that ask at once, one does. Must be called on
+    /// the engine runtime. Cancel-safe.
+    pub async fn find_system(&self) -> Option<System> {
+        match &self.kind {
+            Kind::Postgres(database) => {
+                if self.system().is_none() && self.refuse_while_away().is_ok() {
+                    database.greet().await;
+                }
+            }
+            Kind::Sqlite(database) => drop(database.look()),
+        }
+        self.system()
+    }
+}

@@ -1,0 +1,157 @@
+//! Which database it is, by its own word: what the newest connection was told, and which
+//! connections lead to another one. Asking is the business of the database's own side.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// A database's word of which one it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum System {
+    /// The identity that it keeps over restarts, and that its replicas share.
+    Named(Arc<str>),
+    /// Nothing: this user may not ask, or the server knows no such question. Its configured name
+    /// is all that tells it from another.
+    Unnamed,
+}
+
+impl System {
+    /// Its identity; empty where it has none.
+    pub fn name(&self) -> &str {
+        match self {
+            System::Named(name) => name,
+            System::Unnamed => "",
+        }
+    }
+}
+
+/// The meaning of what one connection was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It leads where all lead.
+    Same,
+    /// It leads to another database than the connections before it.
+    Another,
+    /// It still leads to a database that newer connections do not lead to.
+    Outdated,
+}
+
+/// Remembers which database it is.
+#[derive(Debug)]
+pub(super) struct SystemCell {
+    now: Mutex<Now>,
+    /// Grows with each change of the system.
+    version: watch::Sender<u64>,
+    /// The same, to be read without a lock.
+    quick: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Now {
+    system: Option<System>,
+    /// Which of the servers that have this identity was spoken to last.
+    server: Option<Arc<str>>,
+    /// The highest number of a connection that has told it.
+    connection: u64,
+}
+
+impl Default for SystemCell {
+    /// Before the first contact.
+    fn default() -> SystemCell {
+        SystemCell {
+            now: Mutex::default(),
+            version: watch::Sender::new(0),
+            quick: AtomicU64::new(0),
+        }
+    }
+}
+
+impl SystemCell {
+    /// Draws the number of a connection that is about to be made. A later one has a higher number.
+    pub(super) fn number() -> u64 {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        NUMBER.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Takes in what the connection of this number was told, and compares it with what newer ones
+    /// were.
+    pub(super) fn saw(&self, connection: u64, system: &System, server: Option<&str>) -> Seen {
+        let mut now = self.lock();
+        let is_same = now.system.as_ref() == Some(system);
+        if !is_same && connection < now.connection {
+            return Seen::Outdated;
+        }
+        if is_same && connection < now.connection && now.server.as_deref() != server {
+            // It may be a connection to the server of before a failover.
+            return Seen::Same;
+        }
+        now.connection = now.connection.max(connection);
+        if now.server.as_deref() != server {
+            now.server = server.map(Into::into);
+        }
+        if is_same {
+            return Seen::Same;
+        }
+        let is_first = now.system.replace(system.clone()).is_none();
+        // Within the lock, so that nobody finds the new version with the system of before.
+        let version = self.quick.fetch_add(1, Ordering::SeqCst) + 1;
+        self.version.send_replace(version);
+        if is_first { Seen::Same } else { Seen::Another }
+    }
+
+    /// Returns which database it is; `None` before the first contact.
+    pub(super) fn system(&self) -> Option<System> {
+        self.lock().system.clone()
+    }
+
+    /// Returns a word for the server that was spoken to last. It says nothing of where that is.
+    pub(super) fn server(&self) -> Option<Arc<str>> {
+        self.lock().server.clone()
+    }
+
+    /// Returns a number that grows whenever the system changes; 0 before the first contact.
+    pub(super) fn version(&self) -> u64 {
+        self.quick.load(Ordering::Acquire)
+    }
+
+    /// Returns the same as something to wait for.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_connection_says_which_database_it_is_and_an_older_one_does_not() {
+        let cell = SystemCell::default();
+        let [a, b] = ["a", "b"].map(|name| System::Named(name.into()));
+        assert_eq!((cell.system(), cell.version()), (None, 0));
+        assert_eq!(cell.saw(2, &a, None), Seen::Same);
+        assert_eq!(cell.saw(1, &b, None), Seen::Outdated);
+        assert_eq!(cell.saw(1, &a, None), Seen::Same);
+        assert_eq!((cell.system(), cell.version()), (Some(a.clone()), 1));
+        // Behind a pooler the same connection may lead elsewhere.
+        assert_eq!(cell.saw(2, &b, None), Seen::Another);
+        assert_eq!(cell.saw(3, &a, None), Seen::Another);
+        assert_eq!(cell.saw(2, &b, None), Seen::Outdated);
+        assert_eq!((cell.system(), cell.version()), (Some(a), 3));
+    }
+
+    #[test]
+    fn a_connection_to_the_server_before_a_failover_does_not_hide_the_new_one() {
+        let cell = SystemCell::default();
+        let system = System::Unnamed;
+        for (connection, server) in [(1, "old"), (2, "new"), (1, "old")] {
+            assert_eq!(cell.saw(connection, &system, Some(server)), Seen::Same);
+        }
+        assert_eq!(cell.server().as_deref(), Some("new"));
+    }
+}
