@@ -74,6 +74,9 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
         if !ended.contains(&pid) {
             send(&process, signal)?;
             ended.push(pid);
+        } else if process.ends_within(Duration::ZERO) {
+            // Its number is all that is left of it.
+            return Ok(());
         }
         if process.ends_within(patience) {
             continue;
