@@ -16,7 +16,6 @@ mod origins;
 mod pidfile;
 mod process;
 mod restart;
-mod room;
 mod service_links;
 mod surroundings;
 mod table;

@@ -4,6 +4,7 @@
 //! an App under other settings is made in `renew`. Numbers are put together in `snapshot`, those of
 //! other instances in `fleet`.
 
+mod aside;
 mod compare;
 mod engine;
 mod fleet;
@@ -35,6 +36,7 @@ use crate::query::{Arguments, Catalog, DatabaseKind, Query};
 use crate::settings::{DatabaseTarget, Settings};
 use crate::stats::Stats;
 
+pub use aside::SideWork;
 pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use fleet::{Fleet, Source};
@@ -70,6 +72,8 @@ pub struct App {
     pub started: Instant,
     /// Which generation serves, and how the last reload went: the same for all Apps of a process.
     pub standing: Arc<Standing>,
+    /// Work beside the workers: the same for all Apps of a process.
+    pub side_work: Arc<SideWork>,
     /// What waits to be sent: the same for all Apps of a process.
     pub unsent: Arc<UnsentBudget>,
     /// Whether the database's messages are heard; `None` where nothing is to be heard.
@@ -165,6 +169,7 @@ impl App {
         });
         let standing = before.map_or_else(Arc::default, |before| Arc::clone(&before.standing));
         let unsent = before.map_or_else(Arc::default, |before| Arc::clone(&before.unsent));
+        let side_work = before.map_or_else(Arc::default, |before| Arc::clone(&before.side_work));
         unsent.set_max(settings.server.max_unsent);
         let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
         fleet.is_fed_by(&source);
@@ -179,6 +184,7 @@ impl App {
             started: before.map_or_else(Instant::now, |before| before.started),
             standing,
             unsent,
+            side_work,
             fleet,
             source,
             listening: None,

@@ -8,6 +8,7 @@ mod access;
 mod data;
 mod logs;
 mod process;
+mod room;
 mod serving;
 mod tls;
 

@@ -51,8 +51,9 @@ pub use pace::Pace;
 pub use process::Process;
 pub use query::QueryStats;
 pub use snapshot::{
-    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot,
-    QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, UnsentSnapshot, Window,
+    AsideSnapshot, DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point,
+    PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot,
+    UnsentSnapshot, Window,
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};

@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub database: DatabaseSnapshot,
     /// Answers that wait to be sent.
     pub unsent: UnsentSnapshot,
+    /// Work beside the workers: large pages, and encodings of large bodies.
+    pub aside: AsideSnapshot,
     /// What the instances do about each other's loads and copies, and how often purges were asked
     /// for.
     pub fleet: BTreeMap<String, u64>,
@@ -226,6 +228,18 @@ pub struct UnsentSnapshot {
     pub refused: u64,
     /// How long ago the latest was refused.
     pub refused_seconds_ago: Option<f64>,
+}
+
+/// Work beside the workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AsideSnapshot {
+    /// What is being done.
+    pub running: u64,
+    /// What waits for its turn.
+    pub waiting: u64,
+    /// What was done since the start.
+    pub done: u64,
 }
 
 /// The Redis tier.

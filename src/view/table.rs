@@ -49,8 +49,12 @@ pub struct Table {
     pub columns: Vec<String>,
     /// The rows, each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
-    /// Whether there were more rows than are shown.
+    /// Rows of the result that are not shown.
+    pub hidden: u64,
+    /// Whether the result itself was cut: there were more rows than it has.
     pub truncated: bool,
+    /// Whether of some values only the beginning is shown.
+    pub shortened: bool,
 }
 
 impl Table {
@@ -63,7 +67,12 @@ impl Table {
 
     /// `12 rows`, or that these are the first of more.
     fn size(&self) -> String {
-        let rows = format::counted(self.rows.len() as u64, "row");
+        let shown = self.rows.len() as u64;
+        if self.hidden > 0 {
+            let all = format::counted(shown + self.hidden, "row");
+            return format!("{} of {all}", format::count(shown));
+        }
+        let rows = format::counted(shown, "row");
         if self.truncated {
             format!("The first {rows}; there are more")
         } else {
@@ -100,6 +109,12 @@ pub(super) fn table(title: &str, table: &Table) -> Markup {
                     }
                 }
             }
+        }
+        @if table.hidden > 0 {
+            p.note { (table.size()) " are shown. The links below give all of them: JSON, CSV, NDJSON." }
+        }
+        @if table.shortened {
+            p.note { "Of long values only the beginning is shown. The links below give them whole." }
         }
         @if table.truncated {
             p.note { "Not everything is shown: the result was cut at the limit of rows." }
@@ -164,7 +179,7 @@ mod tests {
         let table = Table {
             columns: ["n", "code", "none", "mixed"].map(str::to_owned).to_vec(),
             rows: rows.to_vec(),
-            truncated: false,
+            ..Table::default()
         };
         assert_eq!(
             [0, 1, 2, 3].map(|column| table.numeric(column)),
@@ -201,6 +216,7 @@ mod tests {
             columns: vec!["a".into()],
             rows: vec![vec![Cell::Null]],
             truncated: true,
+            ..Table::default()
         };
         let text = super::table("Title", &cut).0.replace('\u{a0}', " ");
         assert!(text.contains("The first 1 row; there are more"), "{text}");

@@ -22,20 +22,43 @@ pub(super) fn unkept(
     body: Bytes,
     context: &Context,
 ) -> HttpResponse {
-    let encoding = worthwhile(context.encoding, body.len());
-    let body = match encoding {
-        Encoding::Identity => body,
-        encoding => encode(&body, encoding, Effort::Once),
-    };
-    let mut response = HttpResponse::build(status).body(body);
-    let headers = response.headers_mut();
-    describe(headers, format, encoding);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_static("Accept, Accept-Encoding"),
-    );
-    response
+    EncodedBody::new(format, body, context).response(status)
+}
+
+/// A body for one response, encoded as its client likes it best.
+pub(super) struct EncodedBody {
+    format: Format,
+    encoding: Encoding,
+    body: Bytes,
+}
+
+impl EncodedBody {
+    /// Encodes the body, where that is worth it.
+    pub(super) fn new(format: Format, body: Bytes, context: &Context) -> EncodedBody {
+        let encoding = worthwhile(context.encoding, body.len());
+        let body = match encoding {
+            Encoding::Identity => body,
+            encoding => encode(&body, encoding, Effort::Once),
+        };
+        EncodedBody {
+            format,
+            encoding,
+            body,
+        }
+    }
+
+    /// The response, which nobody keeps.
+    pub(super) fn response(self, status: StatusCode) -> HttpResponse {
+        let mut response = HttpResponse::build(status).body(self.body);
+        let headers = response.headers_mut();
+        describe(headers, self.format, self.encoding);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Accept-Encoding"),
+        );
+        response
+    }
 }
 
 /// Keeps it out of search engines, where it is not for everyone.

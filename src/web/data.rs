@@ -1,11 +1,12 @@
 //! A query's rows as data: JSON, CSV and NDJSON, with the headers that let caches and clients
 //! reuse them. Each format and encoding is made once per entry and kept with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 
 use super::access::Admission;
@@ -14,7 +15,7 @@ use super::encoding::{Effort, encode, worthwhile};
 use super::line::Line;
 use super::negotiate::{Encoding, Format};
 use super::wanted::Wanted;
-use super::{Site, body, freshness};
+use super::{Site, aside, body, freshness};
 use crate::app::format;
 use crate::cache::{Entry, Reply};
 use crate::error::RequestError;
@@ -27,10 +28,10 @@ const TRUNCATED: HeaderName = HeaderName::from_static("unslow-truncated");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The response for a reply in a data format; 304 where the client already has it.
-pub(super) fn respond(
-    site: &Site,
+pub(super) async fn respond(
+    site: &web::Data<Site>,
     context: &Context,
-    query: &Query,
+    query: &Arc<Query>,
     reply: &Reply,
     wanted: Wanted,
     admission: Admission,
@@ -41,7 +42,7 @@ pub(super) fn respond(
     let mut response = if context.has(&etag) {
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
-        let body = variant(site, query, entry, wanted, encoding)?;
+        let body = variant(site, query, entry, wanted, encoding).await?;
         site.count_served(query, reply, body.len());
         let mut response = HttpResponse::Ok().body(body);
         body::describe(response.headers_mut(), wanted.format, encoding);
@@ -132,7 +133,32 @@ pub(super) fn spent(reply: &Reply) -> Duration {
 
 /// The body in this format and encoding; made on first use, then kept with the entry. NDJSON with
 /// its last line is kept only where it is compressed: as it is, it costs one copy to make.
-fn variant(
+async fn variant(
+    site: &web::Data<Site>,
+    query: &Arc<Query>,
+    entry: &Arc<Entry>,
+    wanted: Wanted,
+    encoding: Encoding,
+) -> Result<Bytes, RequestError> {
+    let is_kept = !wanted.meta || encoding != Encoding::Identity;
+    if is_kept {
+        if slot(wanted, encoding) == STORED {
+            return Ok(entry.body.clone());
+        }
+        if let Some(kept) = entry.kept(slot(wanted, encoding)) {
+            return Ok(kept);
+        }
+    }
+    let (whose, of) = (Arc::clone(query), Arc::clone(entry));
+    let work = move |site: &Site| make(site, &whose, &of, wanted, encoding);
+    aside::run(site, entry.body.len(), work).await?
+}
+
+/// The slot of the body as it is stored, which stands for itself.
+const STORED: usize = 0;
+
+/// Makes that body, unless somebody else has.
+fn make(
     site: &Site,
     query: &Query,
     entry: &Entry,

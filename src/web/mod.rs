@@ -3,6 +3,7 @@
 
 mod access;
 mod action;
+mod aside;
 mod assets;
 mod audience;
 mod body;
@@ -14,6 +15,7 @@ mod data;
 mod encoding;
 mod errors;
 mod eviction;
+mod excerpt;
 mod forwarded;
 mod freshness;
 mod guard;

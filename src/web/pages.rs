@@ -6,15 +6,13 @@ use std::time::Duration;
 use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::value::RawValue;
 
 use super::access::{AccessRule, Admission};
 use super::context::Context;
 use super::negotiate::{self, Format};
 use super::parameters::{pairs, require_utf8, without_tracking};
 use super::wanted::Wanted;
-use super::{Site, body, data, errors, pieces};
-use crate::app::format;
+use super::{Site, aside, body, data, errors, excerpt, pieces};
 use crate::cache::Reply;
 use crate::error::RequestError;
 use crate::query::{ParamDefault, Query};
@@ -124,7 +122,7 @@ fn outline(
         return Ok(view::Outline::from_bytes(kept));
     }
     let page = view::Home {
-        sections: first_row(reply)?,
+        sections: excerpt::first_row(entry)?,
         // Which one does not matter here, only that there is one.
         provenance: Some(provenance(reply, Duration::ZERO)),
         ..bare_home(site, query, given)
@@ -191,7 +189,7 @@ fn describe(query: &Query) -> serde_json::Value {
 
 /// `GET /q/NAME[.json|.csv|.ndjson]`.
 pub(super) async fn query(
-    site: &Site,
+    site: &web::Data<Site>,
     head: &RequestHead,
     context: &Context,
     name: &str,
@@ -207,44 +205,45 @@ pub(super) async fn query(
         let query_string = without_tracking(query, query_string);
         let given = pairs(&query_string);
         let outcome = ask(site, query, &query_string, &given).await;
-        return page(site, context, query, &given, outcome);
+        return page(site, context, query, given, outcome).await;
     }
     let mut given = pairs(query_string);
     let wanted = match Wanted::read(query, format, &mut given) {
         Ok(wanted) => wanted,
         Err(error) => return errors::respond(site, context, &error),
     };
-    ask(site, query, query_string, &given)
-        .await
-        .and_then(|reply| data::respond(site, context, query, &reply, wanted, admission))
-        .unwrap_or_else(|error| errors::respond_about(site, context, query, &error))
+    let response = match ask(site, query, query_string, &given).await {
+        Ok(reply) => data::respond(site, context, query, &reply, wanted, admission).await,
+        Err(error) => Err(error),
+    };
+    response.unwrap_or_else(|error| errors::respond_about(site, context, query, &error))
 }
 
 /// The query's page: its form and its table, or its form and the error.
-fn page(
-    site: &Site,
+async fn page(
+    site: &web::Data<Site>,
     context: &Context,
-    query: &Query,
-    given: &[(String, String)],
+    query: &Arc<Query>,
+    given: Vec<(String, String)>,
     outcome: Result<Reply, RequestError>,
 ) -> HttpResponse {
-    let shown = outcome.and_then(|reply| {
-        pieces::require_room(site, reply.entry.body.len())?;
-        Ok((table(&reply)?, reply))
-    });
-    let mut page = view::QueryPage {
-        query: site.info(query),
-        given,
-        table: None,
-        provenance: None,
-        failure: None,
+    let most = site.app.settings.server.page_rows;
+    let shown = async {
+        let reply = outcome?;
+        let bytes = excerpt::size(&reply.entry, most);
+        pieces::require_room(site, bytes)?;
+        let page = AnswerPage {
+            context: context.clone(),
+            query: Arc::clone(query),
+            given: given.clone(),
+            reply: reply.clone(),
+        };
+        let body = aside::run(site, bytes, move |site| page.render(site)).await??;
+        Ok((body, reply))
     };
-    match shown {
-        Ok((table, reply)) => {
-            page.table = Some(table);
-            page.provenance = Some(provenance(&reply, context.started.elapsed()));
-            let markup = view::query(&site.frame(), &page);
-            let response = body::page(StatusCode::OK, markup, context);
+    match shown.await {
+        Ok((page, reply)) => {
+            let response = page.response(StatusCode::OK);
             with_provenance(site, response, &reply, context)
         }
         Err(error) => {
@@ -252,12 +251,45 @@ fn page(
             // Whoever follows a link to a query that needs parameters has made no mistake: the page
             // asks for them, with the status that scripts go by.
             let asks = given.is_empty() && matches!(error, RequestError::BadParameter(_));
-            page.failure = (!asks).then(|| said.failure(context));
+            let page = view::QueryPage {
+                query: site.info(query),
+                given: &given,
+                table: None,
+                provenance: None,
+                failure: (!asks).then(|| said.failure(context)),
+            };
             let markup = view::query(&site.frame(), &page);
             let mut response = body::page(said.status, markup, context);
             errors::finish(&mut response, &error);
             response
         }
+    }
+}
+
+/// The parts of a page with an answer: it may be made elsewhere.
+struct AnswerPage {
+    context: Context,
+    query: Arc<Query>,
+    given: Vec<(String, String)>,
+    reply: Reply,
+}
+
+impl AnswerPage {
+    fn render(self, site: &Site) -> Result<body::EncodedBody, RequestError> {
+        let most = site.app.settings.server.page_rows;
+        let page = view::QueryPage {
+            query: site.info(&self.query),
+            given: &self.given,
+            table: Some(excerpt::table(&self.reply.entry, most)?),
+            provenance: Some(provenance(&self.reply, self.context.started.elapsed())),
+            failure: None,
+        };
+        let markup = view::query(&site.frame(), &page);
+        Ok(body::EncodedBody::new(
+            Format::Html,
+            markup.into_string().into(),
+            &self.context,
+        ))
     }
 }
 
@@ -271,42 +303,6 @@ async fn ask(
     require_utf8(query_string)?;
     let arguments = query.arguments(given)?;
     site.app.answer(query, arguments).await
-}
-
-/// The columns of the first row, each with its value; none where there is no row.
-fn first_row(reply: &Reply) -> Result<Vec<(String, view::Cell)>, RequestError> {
-    let columns = format::columns_from_json(&reply.entry.head)?;
-    let first = format::cells(&columns, format::rows(&reply.entry.body), cell).next();
-    let first = first.transpose()?.unwrap_or_default();
-    Ok(columns
-        .into_iter()
-        .zip(first.into_iter().map(or_null))
-        .collect())
-}
-
-fn table(reply: &Reply) -> Result<view::Table, RequestError> {
-    let entry = &reply.entry;
-    let columns = format::columns_from_json(&entry.head)?;
-    let rows = format::cells(&columns, format::rows(&entry.body), cell)
-        .map(|row| Ok(row?.into_iter().map(or_null).collect()))
-        .collect::<Result<_, RequestError>>()?;
-    Ok(view::Table {
-        columns,
-        rows,
-        truncated: format::truncated(&entry.body),
-    })
-}
-
-fn or_null(cell: Option<view::Cell>) -> view::Cell {
-    cell.unwrap_or(view::Cell::Null)
-}
-
-/// A value for a page, which escapes what bodies must hold escaped already.
-fn cell(value: &RawValue) -> view::Cell {
-    match view::Cell::from_json(value) {
-        view::Cell::Json(nested) => view::Cell::Json(format::with_angles(&nested)),
-        cell => cell,
-    }
 }
 
 fn provenance(reply: &Reply, elapsed: Duration) -> view::Provenance {

@@ -1,9 +1,9 @@
 //! The settings of what faces the visitors: server and queries.
 
-use super::{Ground, Setting, put, set, setting};
+use super::{Ground, Setting, put, room, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{MOST_WORKERS, bind, files, room};
+use crate::settings::{MOST_WORKERS, bind, files};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

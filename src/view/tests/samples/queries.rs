@@ -176,6 +176,7 @@ impl World<'_> {
             columns: columns.iter().map(|column| text(column)).collect(),
             rows: (0..rows).map(row).collect(),
             truncated,
+            ..Table::default()
         }
     }
 }

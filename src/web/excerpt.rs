@@ -1,0 +1,116 @@
+//! The part of a result that a page shows: its first rows, and of long values their beginning. Data
+//! formats have all of it.
+
+use serde_json::value::RawValue;
+
+use crate::app::format;
+use crate::cache::Entry;
+use crate::error::RequestError;
+use crate::view::{self, Cell};
+
+/// The most text of all rows that a page shows, in bytes, a cell's markup included. With it a page
+/// stays small whatever the rows are like.
+const TEXT: usize = 1 << 20;
+/// About the markup of one cell.
+const MARKUP: usize = 32;
+/// The longest value that a page shows as a whole, in bytes.
+const LONGEST: usize = 16 << 10;
+
+/// About how many bytes of a result a page is made of.
+pub(super) fn size(entry: &Entry, rows: usize) -> usize {
+    let each = entry.body.len() / usize::try_from(entry.rows).unwrap_or(1).max(1);
+    entry.body.len().min(each.saturating_mul(rows))
+}
+
+/// The first rows of a result, at most so many.
+///
+/// # Errors
+/// The result is none that this program stored.
+pub(super) fn table(entry: &Entry, most: usize) -> Result<view::Table, RequestError> {
+    let columns = format::columns_from_json(&entry.head)?;
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let (mut left, mut is_shortened) = (TEXT, false);
+    for row in format::cells(&columns, format::rows(&entry.body), cell).take(most) {
+        let row: Vec<_> = row?.into_iter().map(or_null).collect();
+        let size = row.iter().map(|(cell, _)| length(cell) + MARKUP).sum();
+        if size > left && !rows.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(size);
+        is_shortened |= row.iter().any(|(_, is_shortened)| *is_shortened);
+        rows.push(row.into_iter().map(|(cell, _)| cell).collect());
+    }
+    Ok(view::Table {
+        hidden: entry.rows.saturating_sub(rows.len() as u64),
+        columns,
+        rows,
+        truncated: format::truncated(&entry.body),
+        shortened: is_shortened,
+    })
+}
+
+/// The columns of the first row, each with its value; none where there is no row.
+///
+/// # Errors
+/// As of [`table`].
+pub(super) fn first_row(entry: &Entry) -> Result<Vec<(String, Cell)>, RequestError> {
+    let columns = format::columns_from_json(&entry.head)?;
+    let first = format::cells(&columns, format::rows(&entry.body), cell).next();
+    let first = first.transpose()?.unwrap_or_default();
+    let cells = first.into_iter().map(|cell| or_null(cell).0);
+    Ok(columns.into_iter().zip(cells).collect())
+}
+
+/// A cell, and whether it is less than its value.
+type Shown = (Cell, bool);
+
+fn or_null(shown: Option<Shown>) -> Shown {
+    shown.unwrap_or((Cell::Null, false))
+}
+
+fn length(cell: &Cell) -> usize {
+    cell.text().map_or(0, str::len)
+}
+
+/// A value for a page, which escapes what bodies must hold escaped already.
+fn cell(value: &RawValue) -> Shown {
+    let whole = match Cell::from_json(value) {
+        Cell::Json(nested) => Cell::Json(format::with_angles(&nested)),
+        cell => cell,
+    };
+    if length(&whole) <= LONGEST {
+        return (whole, false);
+    }
+    let short = |text: &str| format!("{}…", &text[..text.floor_char_boundary(LONGEST)]);
+    let cell = match &whole {
+        Cell::Null => Cell::Null,
+        Cell::Number(text) => Cell::Number(short(text)),
+        Cell::Text(text) => Cell::Text(short(text)),
+        Cell::Json(text) => Cell::Json(short(text)),
+    };
+    (cell, true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_between_characters_and_keeps_its_kind() {
+        for (json, kind) in [
+            (format!("\"{}\"", "é".repeat(LONGEST)), "Text"),
+            (format!("\"x{}\"", "é".repeat(LONGEST)), "Text"),
+            (format!("[\"{}\"]", "é".repeat(LONGEST)), "Json"),
+            ("9".repeat(LONGEST + 1), "Number"),
+        ] {
+            let (cell, is_shortened) = cell(&RawValue::from_string(json).unwrap());
+            assert!(is_shortened && format!("{cell:?}").starts_with(kind));
+            let text = cell.text().unwrap();
+            assert!(text.ends_with('…') && text.len() <= LONGEST + '…'.len_utf8());
+        }
+        let whole = format!("\"{}\"", "x".repeat(LONGEST));
+        assert!(!cell(&RawValue::from_string(whole).unwrap()).1);
+    }
+}
