@@ -89,6 +89,7 @@ mod house;
 mod http;
 mod http_refusals;
 mod identity;
+mod kept_alive;
 mod large_answers;
 mod life;
 mod links;
