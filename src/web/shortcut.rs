@@ -107,7 +107,7 @@ async fn answer(
     request: Request,
     reception: Reception,
     redirect: Option<Redirect>,
-    handle: impl AsyncFn(&Site, &RequestHead, &Context) -> HttpResponse,
+    handle: impl AsyncFn(&web::Data<Site>, &RequestHead, &Context) -> HttpResponse,
 ) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
@@ -125,7 +125,7 @@ async fn answer(
 }
 
 /// Answers a plain request.
-async fn handle(site: &Site, head: &RequestHead, context: &Context) -> HttpResponse {
+async fn handle(site: &web::Data<Site>, head: &RequestHead, context: &Context) -> HttpResponse {
     let query_string = head.uri.query().unwrap_or_default();
     match Plain::of(head) {
         Some(Plain::Query(name)) => pages::query(site, head, context, name, query_string).await,
@@ -183,7 +183,9 @@ mod tests {
                 request.head_mut().uri = "/q/version.json".parse().unwrap();
                 request
             };
-            let panics = async |_: &Site, _: &RequestHead, _: &Context| panic!("a bug at /secret");
+            let panics = async |_: &web::Data<Site>, _: &RequestHead, _: &Context| {
+                panic!("a bug at /secret")
+            };
             let fallen = answer(site.clone(), asked(), Reception::OPEN, None, panics).await;
             let response = fallen.unwrap();
             assert_eq!(response.status(), 500);
@@ -205,7 +207,9 @@ mod tests {
                 (&false.into(), &id.to_str().unwrap().into())
             );
             assert!(!json.to_string().contains("secret"), "{json}");
-            let fine = async |_: &Site, _: &RequestHead, _: &Context| HttpResponse::Ok().finish();
+            let fine = async |_: &web::Data<Site>, _: &RequestHead, _: &Context| {
+                HttpResponse::Ok().finish()
+            };
             let next = answer(site, asked(), Reception::OPEN, None, fine).await;
             assert_eq!(next.unwrap().status(), 200);
         });
