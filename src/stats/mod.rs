@@ -25,6 +25,7 @@ mod packed;
 mod process;
 mod query;
 mod sent;
+mod serving;
 mod sketch;
 mod slowest;
 mod snapshot;
@@ -50,10 +51,10 @@ pub use numbers::{Numbers, Percentiles};
 pub use pace::Pace;
 pub use process::Process;
 pub use query::QueryStats;
+pub use serving::{AsideSnapshot, UnsentSnapshot};
 pub use snapshot::{
-    AsideSnapshot, DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point,
-    PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot,
-    UnsentSnapshot, Window,
+    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot,
+    QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fleet::Instances;
 use super::numbers::Numbers;
+use super::serving::{AsideSnapshot, UnsentSnapshot};
 use super::tally::Tally;
 pub use super::window::Window;
 
@@ -214,32 +215,6 @@ pub struct MemorySnapshot {
     pub max_bytes: u64,
     /// Entries that left, by cause.
     pub evictions: BTreeMap<String, u64>,
-}
-
-/// Answers that wait to be sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct UnsentSnapshot {
-    /// The memory they hold.
-    pub bytes: u64,
-    /// The bound.
-    pub max_bytes: u64,
-    /// Answers that were refused for want of room, since the start.
-    pub refused: u64,
-    /// How long ago the latest was refused.
-    pub refused_seconds_ago: Option<f64>,
-}
-
-/// Work beside the workers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AsideSnapshot {
-    /// What is being done.
-    pub running: u64,
-    /// What waits for its turn.
-    pub waiting: u64,
-    /// What was done since the start.
-    pub done: u64,
 }
 
 /// The Redis tier.
