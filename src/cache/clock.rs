@@ -1,9 +1,12 @@
 //! The clock that freshness, windows and the breaker are measured by. It only moves forward, so a
-//! jump of the wall clock changes nothing; tests turn it by hand.
+//! jump of the wall clock changes nothing; tests turn it by hand. On Linux it goes on while the
+//! machine sleeps, which the clock of [`Instant`] does not: an age counts the sleep of a laptop.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+
+use crate::stats::since_boot;
 
 /// Tells the time.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,24 @@ enum Face {
 struct Hand {
     start: Instant,
     nanos: AtomicU64,
+}
+
+/// The clock of the machine, begun when it is first asked.
+static BOOT: LazyLock<BootClock> = LazyLock::new(|| BootClock {
+    start: Instant::now(),
+    at_start: since_boot(),
+});
+
+/// A clock that counts the machine's sleep, told as [`Instant`]s.
+struct BootClock {
+    start: Instant,
+    at_start: Duration,
+}
+
+impl BootClock {
+    fn now(&self) -> Instant {
+        self.start + since_boot().saturating_sub(self.at_start)
+    }
 }
 
 impl Clock {
@@ -45,7 +66,7 @@ impl Clock {
     /// Now.
     pub fn now(&self) -> Instant {
         match &self.0 {
-            Face::Machine => Instant::now(),
+            Face::Machine => BOOT.now(),
             Face::Runtime => tokio::time::Instant::now().into_std(),
             Face::Hand(hand) => {
                 hand.start + Duration::from_nanos(hand.nanos.load(Ordering::SeqCst))
@@ -59,5 +80,28 @@ impl Clock {
             let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
             hand.nanos.fetch_add(nanos, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_counts_what_the_machine_has_slept() {
+        // As if it had slept for so long since the start, in which the clock of instants stood still.
+        let asleep = Duration::from_secs(1);
+        let boot = BootClock {
+            start: Instant::now(),
+            at_start: since_boot().saturating_sub(asleep),
+        };
+        assert!(boot.now() >= boot.start + asleep);
+    }
+
+    #[test]
+    fn the_clock_never_goes_back() {
+        let clock = Clock::real();
+        let times = [(); 1000].map(|()| clock.now());
+        assert!(times.is_sorted());
     }
 }

@@ -58,6 +58,7 @@ pub use snapshot::{
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
+pub use uptime::since_boot;
 
 use ledger::Ledger;
 use timeline::Counted;

@@ -10,26 +10,29 @@ pub(super) struct Uptime(Duration);
 impl Default for Uptime {
     /// From now on.
     fn default() -> Uptime {
-        Uptime(clock())
+        Uptime(since_boot())
     }
 }
 
 impl Uptime {
     pub(super) fn now(&self) -> Duration {
-        clock().saturating_sub(self.0)
+        since_boot().saturating_sub(self.0)
     }
 }
 
+/// Returns the time since the machine was started, its sleep included; where there is no such clock,
+/// since this was first asked. It takes no system call.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn clock() -> Duration {
+pub fn since_boot() -> Duration {
     use nix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::CLOCK_BOOTTIME)
         .map(Duration::from)
         .expect("every kernel since 2.6.39 has this clock")
 }
 
+/// Returns the time since this was first asked.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn clock() -> Duration {
+pub fn since_boot() -> Duration {
     use std::sync::OnceLock;
     use std::time::Instant;
     static BEGAN: OnceLock<Instant> = OnceLock::new();
