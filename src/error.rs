@@ -140,7 +140,7 @@ pub enum RequestError {
         limit: Duration,
     },
     /// The result is larger than `max_result`.
-    #[error("the result is larger than {limit} bytes")]
+    #[error("the result, or a row of it, is larger than {limit} bytes")]
     TooLarge {
         /// The bound, in bytes.
         limit: u64,

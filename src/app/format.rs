@@ -20,9 +20,18 @@ const HEAD: &[u8] = b"{\"ok\":true,\"rows\":[";
 const WHOLE: &[u8] = b"],\"truncated\":false}";
 const TRUNCATED: &[u8] = b"],\"truncated\":true}";
 
-/// The JSON document of a query: `{"ok":true,"rows":[…],"truncated":false}`.
-pub fn json(rows_json: &[u8], truncated: bool) -> Vec<u8> {
-    [HEAD, rows_json, if truncated { TRUNCATED } else { WHOLE }].concat()
+/// Makes the rows into the JSON document of a query: `{"ok":true,"rows":[…],"truncated":false}`. In
+/// place: a result may be as large as memory allows once.
+pub fn json(mut rows_json: Vec<u8>, truncated: bool) -> Vec<u8> {
+    let tail = if truncated { TRUNCATED } else { WHOLE };
+    let length = rows_json.len();
+    rows_json.reserve_exact(HEAD.len() + tail.len());
+    rows_json.resize(HEAD.len() + length, 0);
+    rows_json.copy_within(..length, HEAD.len());
+    rows_json[..HEAD.len()].copy_from_slice(HEAD);
+    rows_json.extend_from_slice(tail);
+    rows_json.shrink_to_fit();
+    rows_json
 }
 
 /// One JSON object a line, each as it stands.
@@ -89,11 +98,11 @@ mod tests {
     #[test]
     fn json_is_the_rows_with_their_frame() {
         assert_eq!(
-            json(b"", false),
+            json(Vec::new(), false),
             br#"{"ok":true,"rows":[],"truncated":false}"#
         );
         assert_eq!(
-            json(b"{},{}", true),
+            json(b"{},{}".to_vec(), true),
             br#"{"ok":true,"rows":[{},{}],"truncated":true}"#
         );
     }
@@ -102,7 +111,7 @@ mod tests {
     fn rows_and_truncation_are_read_back_from_the_document() {
         for rows in ["", "{}", ROWS] {
             for more in [false, true] {
-                let document = json(rows.as_bytes(), more);
+                let document = json(rows.as_bytes().to_vec(), more);
                 assert_eq!(super::rows(&document), rows.as_bytes());
                 assert_eq!(truncated(&document), more);
             }

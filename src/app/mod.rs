@@ -335,9 +335,9 @@ async fn load(
         set.record().await;
     }
     Ok(Loaded {
-        body: format::json(&rows.json, rows.truncated).into(),
         head: format::columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
         is_foreign,
+        body: format::json(rows.json, rows.truncated).into(),
     })
 }

@@ -64,7 +64,7 @@ fn usual_format() -> Format {
 fn formatted(rows: &Rows, format: Format) -> Result<Vec<u8>, Failure> {
     Ok(match format {
         Format::Json => {
-            let mut out = format::json(&rows.json, rows.truncated);
+            let mut out = format::json(rows.json.clone(), rows.truncated);
             out.push(b'\n');
             out
         }

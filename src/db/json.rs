@@ -27,6 +27,11 @@ pub(super) fn push_row(out: &mut Vec<u8>, row: &[u8]) {
     out.extend_from_slice(&row[from..]);
 }
 
+/// The bytes that [`push_row`] appends.
+pub(super) fn length_of_row(row: &[u8]) -> usize {
+    row.len() + 5 * row.iter().filter(|byte| **byte == b'<').count()
+}
+
 /// Appends a JSON string with the escapes PostgreSQL uses, and `<` escaped. Bytes that are not
 /// UTF-8 become U+FFFD.
 pub(super) fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -1,6 +1,7 @@
 //! Running a query on the database, PostgreSQL or SQLite, read-only and within limits; and how
 //! the database is. No cache in here, and no HTTP: what comes out is rows as JSON text.
 
+mod budget;
 mod float;
 mod gate;
 mod health;
@@ -14,6 +15,7 @@ mod postgres_connect;
 mod postgres_fault;
 mod postgres_listen;
 mod postgres_options;
+mod postgres_pace;
 mod postgres_read;
 mod postgres_reaper;
 mod postgres_start;
@@ -37,6 +39,7 @@ mod survey;
 mod system;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -45,6 +48,7 @@ use tokio::time::Instant;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
 use crate::settings::{self, DatabaseLimits, DatabaseTarget, Settings};
+use budget::ResultShare;
 use gate::{Gate, Pass};
 use health::HealthCell;
 
@@ -98,6 +102,8 @@ pub struct Rows {
     /// The database that they come from; `None` where that cannot be told, because it was replaced
     /// while it was read.
     pub system: Option<System>,
+    /// The memory that `json` takes of what there is for all results.
+    share: Option<Arc<ResultShare>>,
 }
 
 /// The database that the queries run on.
@@ -121,7 +127,6 @@ impl Database {
     /// Prepares the pool; connects to nothing (the database may be away at start).
     ///
     /// # Errors
-    ///
     /// `sslrootcert` cannot be read, or the environment would change how the driver connects (see
     /// [`DRIVER_ENVIRONMENT`]).
     pub fn open(settings: &Settings) -> Result<Database, StartupError> {
@@ -140,7 +145,11 @@ impl Database {
     /// When a run under this timeout is given up at the latest, waiting for a connection
     /// included: a server that hangs never answers.
     pub fn deadline(&self, timeout: Duration) -> Duration {
-        CHECKOUT + timeout + GRACE
+        let far = match &self.kind {
+            Kind::Postgres(database) => database.connector().far(),
+            Kind::Sqlite(_) => Duration::ZERO,
+        };
+        CHECKOUT + far + timeout + GRACE
     }
 
     /// Whose SQL it speaks.
@@ -235,7 +244,6 @@ impl Database {
     /// the statement is cancelled and its connection closed.
     ///
     /// # Errors
-    ///
     /// All but the client's own faults, but for a value that only the database can refuse: see
     /// [`RequestError`]. Without a wait while the database
     /// is known to be away.
@@ -252,7 +260,6 @@ impl Database {
     /// Waits until it is the turn of a query. Dropping what it gives makes room for the next.
     ///
     /// # Errors
-    ///
     /// [`RequestError::Unavailable`]: the database is known to be away, without a wait, or too many
     /// loads are at work. Nothing has been run then.
     pub async fn admit(&self, query: &Query) -> Result<Turn, RequestError> {
@@ -268,7 +275,6 @@ impl Database {
     /// Runs a query whose turn it is; otherwise as [`Database::run`].
     ///
     /// # Errors
-    ///
     /// All but the client's own faults: see [`RequestError`].
     pub async fn run_admitted(
         &self,
@@ -317,7 +323,6 @@ impl Database {
     /// Must be called on the engine runtime.
     ///
     /// # Errors
-    ///
     /// There is no connection, or it may not listen (as on a standby).
     pub async fn listen(&self) -> Option<Result<Listener, RequestError>> {
         match &self.kind {

@@ -25,7 +25,7 @@ const AGE_LIMIT: Duration = Duration::from_mins(30);
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 /// The longest wait for a connection whose run is ending, before another one is opened.
-const ENDING_WAIT: Duration = Duration::from_millis(250);
+const ENDING_WAIT: Duration = Duration::from_secs(2);
 
 /// How many connections there are, for `/stats`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -13,6 +13,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::budget::ResultBudget;
 use super::gate::Pass;
 use super::health::{Cause, Contact, HealthCell};
 use super::pool::{PoolState, Slot};
@@ -45,6 +46,7 @@ pub(super) struct Postgres {
     greeted: Mutex<Option<Instant>>,
     /// For what is not a run of a query.
     limits: Limits,
+    budget: Arc<ResultBudget>,
 }
 
 impl Postgres {
@@ -70,6 +72,7 @@ impl Postgres {
             host: target.host.clone(),
             user: target.user.clone(),
             greeted: Mutex::default(),
+            budget: ResultBudget::new(limits.max_result),
             limits: Limits {
                 timeout: limits.statement_timeout,
                 max_rows: limits.max_rows,
@@ -170,13 +173,16 @@ impl Postgres {
                 terminate(transaction.connection(), backend).await;
             }
             let started = Instant::now();
+            let on_the_way = self.connector.on_the_way();
             let work = Work {
                 sql,
                 arguments: &arguments,
                 limits,
+                budget: &self.budget,
             };
             let job = work.ask(transaction.connection(), want);
-            let Ok(end) = timeout_at(started + limits.timeout + GRACE, job).await else {
+            let Ok(end) = timeout_at(started + limits.timeout + GRACE + on_the_way, job).await
+            else {
                 // The server should have ended it by itself. Dropping the transaction cancels.
                 let cause = format!("{}: no answer to a statement", self.connector.place());
                 self.health

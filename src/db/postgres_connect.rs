@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Error};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use super::CHECKOUT;
 use super::gate::Pass;
@@ -15,6 +15,7 @@ use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::postgres_advice;
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
+use super::postgres_pace::RoundTrip;
 use super::postgres_reaper::Reaper;
 use super::postgres_start::{Begun, Starter};
 use super::postgres_transaction::Transaction;
@@ -54,6 +55,7 @@ pub(super) struct Connector {
     options: Arc<PgConnectOptions>,
     pool: Arc<Pool<PgConnection>>,
     reaper: Arc<Reaper>,
+    trip: Arc<RoundTrip>,
     /// `host:port`, for the details of errors.
     place: Arc<str>,
     starter: Arc<Starter>,
@@ -71,8 +73,11 @@ impl Connector {
         };
         let options = Arc::new(options(target)?);
         let (pool, place) = (Pool::new(limits.pool_size), Arc::from(place));
+        let trip = Arc::<RoundTrip>::default();
+        let way = (Arc::clone(&options), Arc::clone(&trip), Arc::clone(&place));
         Ok(Connector {
-            reaper: Reaper::new(Arc::clone(&options), Arc::clone(&pool), Arc::clone(&place)),
+            reaper: Reaper::new(way, Arc::clone(&pool)),
+            trip,
             starter: Starter::new(&pool, &limits.timezone),
             options,
             pool,
@@ -103,11 +108,40 @@ impl Connector {
 
     /// A connection of its own, outside the pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, NoConnection> {
-        match timeout_at(Instant::now() + CHECKOUT, self.options.connect()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(self.silent(CHECKOUT)),
+        let start = Instant::now();
+        match self
+            .patiently(start + CHECKOUT, self.options.connect())
+            .await
+        {
+            Some(Ok(connection)) => Ok(connection),
+            Some(Err(error)) => Err(self.refused(&error)),
+            None => Err(self.silent(start.elapsed())),
         }
+    }
+
+    /// The end of work that lasts until `deadline`, and longer with a server that is far; `None`
+    /// where that was too short.
+    async fn patiently<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.trip.out_of_patience(&self.options, deadline) => None,
+        }
+    }
+
+    /// The time that a run takes longer because the server is far.
+    pub(super) fn far(&self) -> Duration {
+        self.trip.patience() - CHECKOUT + self.trip.on_the_way()
+    }
+
+    /// The longest time that connecting takes while the server is well.
+    pub(super) fn patience(&self) -> Duration {
+        self.trip.patience()
+    }
+
+    /// The time that the answers to a statement are on their way.
+    pub(super) fn on_the_way(&self) -> Duration {
+        self.trip.on_the_way()
     }
 
     /// How to connect, for who does it otherwise.
@@ -125,7 +159,7 @@ impl Connector {
     }
 
     /// Begins a read-only transaction in which each statement may take `limit`. Connecting and the
-    /// first round trip are over by `deadline`, so a server that hangs is found out before the
+    /// first round trip are over by `deadline`, or somewhat later where it is far, so a server that hangs is found out before the
     /// statement is sent. A connection that died while it was idle is replaced.
     pub(super) async fn begin(
         &self,
@@ -135,10 +169,10 @@ impl Connector {
     ) -> Result<Transaction, NoConnection> {
         let mut cause = None;
         let start = Instant::now();
-        let begun = timeout_at(deadline, self.begin_anyhow(&slot, limit, &mut cause)).await;
-        let begun = match begun {
-            Ok(begun) => begun?,
-            Err(_) => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
+        let begun = self.begin_anyhow(&slot, limit, &mut cause);
+        let begun = match self.patiently(deadline, begun).await {
+            Some(begun) => begun?,
+            None => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
         Ok(Transaction::new(slot, begun, Arc::clone(&self.reaper)))
     }
@@ -152,7 +186,7 @@ impl Connector {
         cause: &mut Option<NoConnection>,
     ) -> Result<Begun, NoConnection> {
         if let Some(connection) = slot.idle().await {
-            match self.starter.begin(connection, limit, false).await {
+            match self.begin_timed(connection, limit, false).await {
                 Ok(Some(begun)) => return Ok(begun),
                 // The others lead elsewhere too.
                 Ok(None) => self.pool.clear(),
@@ -166,7 +200,7 @@ impl Connector {
             let begun = match self.options.connect().await {
                 Ok(raw) => {
                     let connection = Pooled::new(raw, number);
-                    self.starter.begin(connection, limit, true).await
+                    self.begin_timed(connection, limit, true).await
                 }
                 Err(error) => Err(error),
             };
@@ -186,6 +220,19 @@ impl Connector {
             *cause = Some(refusal);
             sleep(RETRY).await;
         }
+    }
+
+    /// Begins, and learns how far the server is.
+    async fn begin_timed(
+        &self,
+        connection: Pooled<PgConnection>,
+        limit: Duration,
+        is_new: bool,
+    ) -> Result<Option<Begun>, Error> {
+        let start = Instant::now();
+        let begun = self.starter.begin(connection, limit, is_new).await?;
+        self.trip.record(start.elapsed());
+        Ok(begun)
     }
 
     fn refused(&self, error: &Error) -> NoConnection {
@@ -210,7 +257,7 @@ impl Connector {
         let words: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
         let cause = Cause::new("timeout", Arc::clone(&words));
         NoConnection {
-            contact: if waited < FAIR {
+            contact: if waited < FAIR.max(self.trip.on_the_way()) {
                 Contact::Doubtful(cause)
             } else {
                 Contact::Away(cause)
@@ -241,10 +288,11 @@ impl Connector {
     async fn try_apart(&self, deadline: Instant) -> Result<(), NoConnection> {
         let number = SystemCell::number();
         let connection = Pooled::new(self.connect().await?, number);
-        match timeout_at(deadline, self.starter.begin(connection, CHECKOUT, true)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(self.silent(CHECKOUT)),
+        let begun = self.begin_timed(connection, CHECKOUT, true);
+        match self.patiently(deadline, begun).await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(self.refused(&error)),
+            None => Err(self.silent(CHECKOUT)),
         }
     }
 }

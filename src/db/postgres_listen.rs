@@ -37,7 +37,7 @@ impl Postgres {
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(CHECKOUT)
+            .acquire_timeout(connector.patience())
             .connect_lazy_with(connector.options().clone());
         let start = Instant::now();
         let connected = async {
@@ -47,7 +47,7 @@ impl Postgres {
             driver.listen(CHANNEL).await?;
             Ok(driver)
         };
-        match timeout_at(start + 2 * CHECKOUT, connected).await {
+        match timeout_at(start + 2 * connector.patience(), connected).await {
             Ok(Ok(driver)) => Ok(Listener { driver, place }),
             Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(silent(&place)),
             Ok(Err(error)) => Err(of_statement(

@@ -2,12 +2,14 @@
 //! only names its columns, and the bounds on what is taken from the server.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Error, Postgres, Row, ValueRef};
 
+use super::budget::ResultBudget;
 use super::json;
 use super::{Limits, Rows};
 use crate::error::RequestError;
@@ -33,6 +35,7 @@ pub(super) struct Work<'a> {
     pub(super) sql: &'a str,
     pub(super) arguments: &'a PgArguments,
     pub(super) limits: Limits,
+    pub(super) budget: &'a Arc<ResultBudget>,
 }
 
 impl Work<'_> {
@@ -62,10 +65,11 @@ impl Work<'_> {
             max_bytes,
             ..
         } = self.limits;
-        let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
+        let too_large = |limit| Stop::Request(RequestError::TooLarge { limit });
+        let max_row = row_bound(max_bytes);
         let sql = format!(
             "with _q as {materialized} (\n{sql}\n) \
-             select case when octet_length(_unslow_row_) <= {max_bytes} then _unslow_row_ end \
+             select case when octet_length(_unslow_row_) <= {max_row} then _unslow_row_ end \
              from (select row_to_json(_unslow_.*)::text as _unslow_row_ from (\
              select * from _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
             materialized = materialized(connection),
@@ -73,11 +77,15 @@ impl Work<'_> {
             limit = max_rows.min(i64::MAX as u64 - 1) + 1,
         );
         let mut rows = Rows::default();
+        let mut share = self.budget.share();
         let mut stream = self.query(sql).fetch(connection);
         loop {
             let row = match stream.try_next().await {
                 Ok(Some(row)) => row,
-                Ok(None) => return Ok(rows),
+                Ok(None) => {
+                    rows.share = Some(Arc::new(share));
+                    return Ok(rows);
+                }
                 Err(error) => {
                     return Err(Stop::Driver {
                         error,
@@ -91,8 +99,14 @@ impl Work<'_> {
                 continue;
             }
             let Some(text) = text(&row)? else {
-                return Err(too_large());
+                return Err(too_large(max_row));
             };
+            let length = rows.json.len() + 1 + json::length_of_row(text.as_bytes());
+            if length as u64 > max_bytes.saturating_add(1) {
+                return Err(too_large(max_bytes));
+            }
+            share.grow_to(length as u64).map_err(Stop::Request)?;
+            reserve(&mut rows.json, length);
             if rows.count == 0 {
                 rows.columns = json::column_names(&text).map_err(Stop::Request)?;
             } else {
@@ -101,7 +115,7 @@ impl Work<'_> {
             json::push_row(&mut rows.json, text.as_bytes());
             rows.count += 1;
             if rows.json.len() as u64 > max_bytes {
-                return Err(too_large());
+                return Err(too_large(max_bytes));
             }
         }
     }
@@ -127,6 +141,21 @@ impl Work<'_> {
     /// As an unnamed statement: a named one could be another client's behind a pooler.
     fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
+    }
+}
+
+/// The bytes that one row may have: the driver holds a row beside the result. A quarter of the
+/// result's, or a few megabytes where that is less.
+fn row_bound(max_bytes: u64) -> u64 {
+    const ALWAYS: u64 = 8 << 20;
+    (max_bytes / 4).max(max_bytes.min(ALWAYS))
+}
+
+/// Makes room for so many bytes in all, and for a quarter more: a vector by itself would double.
+fn reserve(json: &mut Vec<u8>, length: usize) {
+    if length > json.capacity() {
+        let spare = (json.len() / 4).max(4096);
+        json.reserve_exact(length - json.len() + spare);
     }
 }
 

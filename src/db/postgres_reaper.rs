@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::pool::{Pool, Pooled, Slot};
+use super::postgres_pace::RoundTrip;
 use super::system::SystemCell;
 
 /// The time that a statement has to end by its cancellation, before its session is terminated.
@@ -22,7 +23,7 @@ const CANCEL_GRACE: Duration = Duration::from_millis(300);
 const TERMINATE_GRACE: Duration = Duration::from_secs(2);
 /// Between two looks: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// The longest time that one look takes.
+/// The longest time that one look takes at a server that is near.
 const LOOK: Duration = Duration::from_secs(2);
 /// A connection that has not been closed for so long is closed although nothing was cancelled:
 /// the server cannot be asked.
@@ -40,6 +41,7 @@ pub(super) struct Backend {
 /// Ends what was given up. One task does it for all, as long as there is something to end.
 pub(super) struct Reaper {
     options: Arc<PgConnectOptions>,
+    trip: Arc<RoundTrip>,
     pool: Arc<Pool<PgConnection>>,
     place: Arc<str>,
     given_up: Mutex<GivenUp>,
@@ -78,12 +80,12 @@ impl LostRun {
 
 impl Reaper {
     pub(super) fn new(
-        options: Arc<PgConnectOptions>,
+        (options, trip, place): (Arc<PgConnectOptions>, Arc<RoundTrip>, Arc<str>),
         pool: Arc<Pool<PgConnection>>,
-        place: Arc<str>,
     ) -> Arc<Self> {
         Arc::new(Reaper {
             options,
+            trip,
             pool,
             place,
             given_up: Mutex::default(),
@@ -135,7 +137,7 @@ impl Reaper {
             let Some(question) = self.question() else {
                 return;
             };
-            match timeout(LOOK, self.ask(&question)).await {
+            match timeout(LOOK.max(self.trip.patience()), self.ask(&question)).await {
                 Ok(Ok(living)) => self.sort(&living, asked),
                 Ok(Err(_)) | Err(_) => self.close_unasked(),
             }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
@@ -85,7 +86,9 @@ impl Transaction {
         let ended = timeout(END, sqlx::raw_sql(command).execute(self.connection())).await;
         match ended {
             Ok(Ok(_)) => {
-                let (slot, connection) = self.work.take()?;
+                let (slot, mut connection) = self.work.take()?;
+                // The driver keeps room for the largest row that it has seen.
+                connection.raw.shrink_buffers();
                 slot.put_back(connection);
                 Some(slot)
             }
