@@ -131,7 +131,7 @@ impl Connector {
 
     /// The time that a run takes longer because the server is far.
     pub(super) fn far(&self) -> Duration {
-        self.trip.patience() - CHECKOUT + self.trip.on_the_way()
+        self.trip.patience().saturating_sub(CHECKOUT) + self.trip.on_the_way()
     }
 
     /// The longest time that connecting takes while the server is well.
