@@ -255,6 +255,11 @@ impl RequestError {
         }
     }
 
+    /// Whether the database has no function of a name that the statement calls.
+    pub fn is_unknown_function(&self) -> bool {
+        matches!(self.cause(), RequestError::Failed { sqlstate, .. } if sqlstate == "42883")
+    }
+
     /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

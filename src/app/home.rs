@@ -1,9 +1,22 @@
-//! What settings and catalog ask of each other: the query of the page at `/`, and that a query
-//! which is to be protected has readers.
+//! Which queries the settings offer, and what both ask of each other: the query of the page at `/`,
+//! and that a query which is to be protected has readers.
 
+use super::database_kind;
 use crate::error::StartupError;
 use crate::query::{Catalog, ParamDefault};
-use crate::settings::Settings;
+use crate::settings::{DatabaseTarget, Settings};
+
+/// The queries that these settings offer.
+///
+/// # Errors
+/// A query file that is not acceptable.
+pub fn catalog(settings: &Settings) -> Result<Catalog, StartupError> {
+    let (kind, dir) = (database_kind(settings), settings.queries_dir.as_deref());
+    match settings.database {
+        DatabaseTarget::Demo => Catalog::load(kind, dir),
+        _ => Catalog::load_for_own_database(kind, dir),
+    }
+}
 
 /// Checks that the page at `/` has its query, which runs without parameters, and that `[access]`
 /// says who may read a query that is to be protected.

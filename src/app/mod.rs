@@ -12,6 +12,7 @@ pub mod format;
 mod home;
 mod keys;
 pub mod listen;
+mod probe;
 mod purge;
 mod reload;
 mod renew;
@@ -40,7 +41,7 @@ pub use aside::SideWork;
 pub use compare::{NoAnswer, Via};
 pub use engine::Engine;
 use fleet::{Fleet, Source};
-pub use home::require;
+pub use home::{catalog, require};
 use keys::{KeyRing, KeySet, base_of};
 use listen::Follower;
 pub use purge::PurgeDone;
@@ -127,7 +128,7 @@ impl App {
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
         let authorities = Authorities::of(&settings);
-        let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
+        let catalog = catalog(&settings)?;
         require(&catalog, &settings)?;
         let db = Arc::new(Database::open(&settings)?);
         let stats = Arc::new(Stats::new(names(&catalog)));

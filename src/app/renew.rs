@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use super::{App, Parts, database_kind, names, require};
+use super::{App, Parts, catalog, names, require};
 use crate::cache::{self, Cache};
 use crate::db::Database;
 use crate::error::StartupError;
-use crate::query::Catalog;
 use crate::settings::{self, DatabaseTarget, Settings};
 use crate::stats::Stats;
 
@@ -30,9 +29,10 @@ impl App {
     pub async fn renew(&self, mut settings: Settings) -> Result<App, StartupError> {
         settings::keep_restart_only(&self.settings, &mut settings);
         let authorities = Authorities::of(&settings);
-        let catalog = Catalog::load(database_kind(&settings), settings.queries_dir.as_deref())?;
+        let catalog = catalog(&settings)?;
         require(&catalog, &settings)?;
         let db = self.database_for(&settings, &authorities).await?;
+        self.probe(&catalog, &db).await?;
         let stats = Arc::new(self.stats.renewed(names(&catalog)));
         let cache = self.cache_for(&settings, &authorities, &stats).await?;
         let parts = Parts {

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::app::database_kind;
+use crate::app;
 use crate::daemon::{self, Ended, Launch};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
@@ -200,8 +200,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
 
 /// The queries that these settings offer.
 fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
-    Catalog::load(database_kind(settings), settings.queries_dir.as_deref())
-        .map_err(Failure::Settings)
+    app::catalog(settings).map_err(Failure::Settings)
 }
 
 /// A runtime for one command, which has nothing to do at the same time.

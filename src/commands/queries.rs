@@ -10,7 +10,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     for note in catalog.notes() {
         say(&format!("note: {note}"));
     }
-    let lines: Vec<_> = catalog.iter().map(|query| line(query)).collect();
+    let lines: Vec<_> = catalog.listed().map(|query| line(query)).collect();
     print(aligned(&lines, false).as_bytes())
 }
 

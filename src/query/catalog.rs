@@ -13,6 +13,9 @@ use super::{DatabaseKind, Query};
 use crate::error::StartupError;
 use crate::error::words::nearest;
 
+/// The sample that is the page at `/` where nobody names another.
+const FIRST_SAMPLE: &str = "version";
+
 #[derive(RustEmbed)]
 #[folder = "sql/queries/"]
 struct Embedded;
@@ -31,6 +34,27 @@ impl Catalog {
     ///
     /// The first file that is not as it must be is the error, with its line and the remedy.
     pub fn load(kind: DatabaseKind, dir: Option<&Path>) -> Result<Catalog, StartupError> {
+        Catalog::read(kind, dir, true)
+    }
+
+    /// The same for a database that is not the demo's. The samples are about the demo's tables, so
+    /// on SQLite only `version` is offered of them; among queries of the user's own it is the only
+    /// one on PostgreSQL too, and no list shows it.
+    ///
+    /// # Errors
+    /// As [`Catalog::load`].
+    pub fn load_for_own_database(
+        kind: DatabaseKind,
+        dir: Option<&Path>,
+    ) -> Result<Catalog, StartupError> {
+        Catalog::read(kind, dir, false)
+    }
+
+    fn read(
+        kind: DatabaseKind,
+        dir: Option<&Path>,
+        is_demo: bool,
+    ) -> Result<Catalog, StartupError> {
         let mut found: BTreeMap<String, Query> = BTreeMap::new();
         let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut protected: BTreeMap<String, Option<String>> = BTreeMap::new();
@@ -63,6 +87,9 @@ impl Catalog {
             );
         }
 
+        if !is_demo {
+            leave_out_samples(kind, &mut found);
+        }
         let queries = found
             .into_iter()
             .enumerate()
@@ -90,6 +117,11 @@ impl Catalog {
         self.queries.values()
     }
 
+    /// The queries that lists show, by name.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<Query>> {
+        self.iter().filter(|query| !query.is_hidden)
+    }
+
     /// The name that was most likely meant, where none is `name`.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.queries.keys().map(String::as_str))
@@ -113,6 +145,16 @@ impl Catalog {
     /// One line, `FILE:LINE: …`, for each thing in the files that has no effect.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+}
+
+/// Of the samples a database of the user's own has only the one that began it all.
+fn leave_out_samples(kind: DatabaseKind, found: &mut BTreeMap<String, Query>) {
+    let has_own = found.values().any(|query| !query.is_embedded);
+    let fits = kind == DatabaseKind::Postgres && !has_own;
+    found.retain(|name, query| !query.is_embedded || fits || name == FIRST_SAMPLE);
+    for query in found.values_mut() {
+        query.is_hidden = has_own && query.is_embedded;
     }
 }
 

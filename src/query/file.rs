@@ -120,6 +120,7 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
         name: name.to_owned(),
         file: file.to_owned(),
         is_embedded: false,
+        is_hidden: false,
         index: 0,
         title: title.unwrap_or_else(|| name.to_owned()),
         description,

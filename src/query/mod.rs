@@ -75,6 +75,8 @@ pub struct Query {
     pub file: String,
     /// It comes with the program, as a sample.
     pub is_embedded: bool,
+    /// It is a sample that no list of queries shows, because there are others.
+    pub is_hidden: bool,
     /// Its place in the catalog; counters are kept by it.
     pub index: usize,
     /// What pages call it; its name where the header has none.
@@ -160,6 +162,21 @@ impl Query {
     /// The error is a [`RequestError::BadParameter`] that names the parameter and what it takes.
     pub fn arguments(&self, pairs: &[(String, String)]) -> Result<Arguments, RequestError> {
         params::arguments(&self.params, pairs)
+    }
+
+    /// Values that stand for a call where none is at hand: the defaults, and null for a parameter
+    /// without one.
+    pub fn some_arguments(&self) -> Arguments {
+        let value = |param: &Param| match &param.default {
+            ParamDefault::Value(value) => value.clone(),
+            ParamDefault::Required => Value::Null,
+        };
+        Arguments(self.params.iter().map(value).collect())
+    }
+
+    /// Whether the database is asked the same as by another: statement and parameters are equal.
+    pub fn asks_the_same(&self, other: &Query) -> bool {
+        self.kind == other.kind && self.statement == other.statement && self.params == other.params
     }
 
     /// The SQL with the database's placeholders. `kind` is the one that the query was loaded for:

@@ -60,6 +60,10 @@ pub(super) async fn home(
             let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
             with_provenance(site, response, &reply, context)
         }
+        Err(error) if query.is_hidden && error.is_unknown_function() => {
+            // `unslow install` creates the function, as `check --online` says.
+            list(site, head, context).await
+        }
         Err(error) => {
             let said = errors::say(site, context, Some(query), &error);
             let page = view::Home {
@@ -137,32 +141,32 @@ fn outline(
 
 /// `GET /q`: the catalog, as a page or as JSON. Who brings no token is shown what is open.
 pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
-    let refused = site
-        .access
-        .may_read(request.head(), &context, None)
-        .await
-        .err();
+    list(&site, request.head(), &Context::from(&request)).await
+}
+
+/// The list of the queries that may be read.
+async fn list(site: &Site, head: &RequestHead, context: &Context) -> HttpResponse {
+    let refused = site.access.may_read(head, context, None).await.err();
     let shows = |query: &Query| refused.is_none() || !site.access.is_protected(query);
     let queries: Vec<_> = site
         .app
         .catalog
-        .iter()
+        .listed()
         .filter(|query| shows(query))
         .collect();
     if let Some(error) = &refused
-        && (queries.is_empty() || AccessRule::brings_token(request.head()))
+        && (queries.is_empty() || AccessRule::brings_token(head))
     {
-        return errors::respond(&site, &context, error);
+        return errors::respond(site, context, error);
     }
     if context.format == Format::Html {
         let queries: Vec<_> = queries.into_iter().map(|query| site.info(query)).collect();
         let markup = view::catalog(&site.frame(), &queries);
-        return body::page(StatusCode::OK, markup, &context);
+        return body::page(StatusCode::OK, markup, context);
     }
     let queries: Vec<_> = queries.into_iter().map(|query| describe(query)).collect();
     let json = serde_json::json!({ "ok": true, "queries": queries }).to_string();
-    body::unkept(StatusCode::OK, Format::Json, json.into(), &context)
+    body::unkept(StatusCode::OK, Format::Json, json.into(), context)
 }
 
 /// What `/q` says of a query as JSON.

@@ -273,3 +273,27 @@ fn two_instances_on_another_namespace_or_database_share_nothing() {
         assert!(answer.header("cache-status").contains("uri-miss"));
     }
 }
+
+#[test]
+fn without_the_sample_function_the_page_at_home_is_the_catalog_of_ones_own_queries() {
+    let redis = Redis::start();
+    let database = postgres().database();
+    let ini = original(postgres(), &database, &redis);
+    let query = [("queries/mine.sql", "-- title: Of my own\nselect 1 as n")];
+    assert_succeeded(&one_off(&ini, &["check", "--online"]));
+    let unslow = start(&ini, &query);
+    for _ in 0..2 {
+        let home = unslow.get("/");
+        assert_eq!(home.status, 200, "{}", unslow.log());
+        let text = home.text();
+        assert!(
+            text.contains("Of my own") && !text.contains("Database version"),
+            "{text}"
+        );
+    }
+    let list = unslow.get("/q").text();
+    assert!(
+        list.contains("Of my own") && !list.contains("Database version"),
+        "{list}"
+    );
+}

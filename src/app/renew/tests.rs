@@ -288,3 +288,33 @@ async fn a_hundred_renewals_leave_nothing_behind() {
         101
     );
 }
+
+#[tokio::test]
+async fn a_query_that_the_database_refuses_is_not_taken_by_a_reload() {
+    let queries = Queries::new(&[("one", "select 1 as n"), ("old", "select nothing as n")]);
+    let before = queries.open();
+    queries.write(
+        "new",
+        "-- param: a integer\nselect frm sqlite_schema where :a = 1",
+    );
+    let error = before
+        .renew(queries.settings(&[]))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("new.sql: the database does not take this query: "),
+        "{error}"
+    );
+    assert!(
+        error.contains("frm") && error.contains("mend the query"),
+        "{error}"
+    );
+    assert_eq!(outcome(&before, "one").await, Outcome::Miss);
+    // What was refused already when the program started stops no reload.
+    queries.write(
+        "new",
+        "-- param: a integer\nselect name from sqlite_schema where :a = 1",
+    );
+    before.renew(queries.settings(&[])).await.unwrap();
+}

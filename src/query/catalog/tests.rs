@@ -208,3 +208,41 @@ fn a_query_that_is_to_be_protected_takes_a_setting_that_says_who_may() {
     fs::write(dir.path().join("b.sql"), "select 1").unwrap();
     load(&dir).unwrap().require_access(false).unwrap();
 }
+
+#[test]
+fn samples_stand_among_no_queries_of_a_database_of_ones_own() {
+    let names = |kind, dir: Option<&tempfile::TempDir>| {
+        let catalog =
+            Catalog::load_for_own_database(kind, dir.map(tempfile::TempDir::path)).unwrap();
+        let names = |queries: &mut dyn Iterator<Item = &Arc<Query>>| {
+            queries
+                .map(|query| query.name.clone())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert!(
+            catalog
+                .iter()
+                .enumerate()
+                .all(|(place, query)| query.index == place)
+        );
+        (names(&mut catalog.listed()), names(&mut catalog.iter()))
+    };
+    let both = |names: &str| (names.to_owned(), names.to_owned());
+    let own = folder(&[("mine.sql", "select 1")]);
+    for kind in KINDS {
+        let expected = ("mine".to_owned(), "mine version".to_owned());
+        assert_eq!(names(kind, Some(&own)), expected);
+    }
+    let empty = folder(&[]);
+    assert_eq!(names(DatabaseKind::Sqlite, Some(&empty)), both("version"));
+    assert_eq!(
+        names(DatabaseKind::Postgres, None),
+        both("revenue-sample version")
+    );
+    let replaced = folder(&[("version.sql", "select 1")]);
+    assert_eq!(
+        names(DatabaseKind::Postgres, Some(&replaced)),
+        both("version")
+    );
+}

@@ -1,0 +1,79 @@
+//! Whether the database takes the queries that a reload brings: their columns are asked for, which
+//! runs none of them. A query that is not new is not asked about again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::App;
+use crate::db::Database;
+use crate::error::{RequestError, StartupError};
+use crate::query::{Catalog, Query};
+
+/// How long a reload asks at most; what is not asked by then is taken.
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Asks the database about the queries of `catalog` that this App does not have as they are.
+    /// A database that is away, or busy, says nothing against a query.
+    ///
+    /// # Errors
+    /// The database refuses one.
+    pub(super) async fn probe(
+        &self,
+        catalog: &Catalog,
+        db: &Arc<Database>,
+    ) -> Result<(), StartupError> {
+        let is_same_database = Arc::ptr_eq(&self.db, db);
+        let is_known = |query: &Query| {
+            let own = self.catalog.get(&query.name);
+            is_same_database && own.is_some_and(|own| own.asks_the_same(query))
+        };
+        let new: Vec<Arc<Query>> = catalog
+            .iter()
+            .filter(|query| !query.is_embedded && !is_known(query))
+            .cloned()
+            .collect();
+        let db = Arc::clone(db);
+        let asked = self
+            .engine
+            .handle()
+            .spawn(async move { ask(&db, &new).await });
+        asked.await.unwrap_or(Ok(()))
+    }
+}
+
+async fn ask(db: &Database, queries: &[Arc<Query>]) -> Result<(), StartupError> {
+    let deadline = Instant::now() + LONGEST;
+    for (asked, query) in queries.iter().enumerate() {
+        let answer = timeout_at(deadline, db.columns(query, &query.some_arguments())).await;
+        let error = match answer {
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        let is_refused = matches!(
+            error.as_ref().map(RequestError::cause),
+            Some(
+                RequestError::Failed { .. }
+                    | RequestError::Refused { .. }
+                    | RequestError::BadQuery { .. }
+            )
+        );
+        if !is_refused {
+            tracing::warn!(
+                left = queries.len() - asked,
+                "the database was not asked about all new queries: it is away or busy"
+            );
+            return Ok(());
+        }
+        let said = error.map(|error| error.log_message()).unwrap_or_default();
+        return Err(
+            StartupError::new(format!("the database does not take this query: {said}"))
+                .at(&query.file)
+                .remedy("mend the query; until then everything stays as it was before the reload"),
+        );
+    }
+    Ok(())
+}
