@@ -17,11 +17,13 @@ mod pidfile;
 mod process;
 mod restart;
 mod service_links;
+mod session;
 mod surroundings;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 mod types;
 mod units;
 mod url;
@@ -157,7 +159,9 @@ fn resolve(
 ) -> Result<(Settings, Vec<Shown>), StartupError> {
     let merged = layers::merge(ini, ground, surroundings, flags)?;
     let (draft, shown) = read_all(&merged, ground, &surroundings.working_folder)?;
-    Ok((finish(draft, &shown)?, shown))
+    let mut settings = finish(draft, &shown)?;
+    settings.notes = merged.notes();
+    Ok((settings, shown))
 }
 
 /// The ini file as it is to be named in messages.
@@ -265,7 +269,8 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
         shown.iter().filter(|one| {
             one.section == "postgres"
                 // How a server is trusted says nothing about there being one.
-                && !["url", "sslmode", "sslrootcert"].contains(&one.key)
+                && ["host", "port", "database", "user", "password", "password_file"]
+                    .contains(&one.key)
                 && one.text.is_some()
                 && one.origin.source != Source::Default
         })
@@ -296,21 +301,6 @@ fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
             .remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
     })?;
     bind::keep_apart(&settings, shown)?;
-    keep_tokens_apart(&settings, shown)?;
+    tokens::keep_apart(&settings, shown)?;
     Ok(settings)
-}
-
-/// Who may read the queries is not to purge them.
-fn keep_tokens_apart(settings: &Settings, shown: &[Shown]) -> Result<(), StartupError> {
-    let reader = settings.access.token.as_ref();
-    if reader.is_none() || reader != settings.admin_token.as_ref() {
-        return Ok(());
-    }
-    let token = |one: &&Shown| one.section == "access" && one.key == "token_file";
-    let place = shown.iter().find(token);
-    let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
-    let what = "the token for queries is the admin token too: whoever may read could also purge";
-    Err(StartupError::new(what)
-        .at(format!("{place}[access] token_file"))
-        .remedy("put another token into its file; the admin token opens queries as well"))
 }

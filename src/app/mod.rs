@@ -226,6 +226,11 @@ impl App {
         self.engine.handle()
     }
 
+    /// Returns what has no effect in the settings and in the query files, one sentence each.
+    pub fn notes(&self) -> impl Iterator<Item = &String> {
+        self.settings.notes.iter().chain(self.catalog.notes())
+    }
+
     /// The query of that name.
     ///
     /// # Errors

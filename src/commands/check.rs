@@ -32,7 +32,7 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         let cert = tls.cert.display().to_string();
         lines.push(vec!["tls".to_owned(), "OK".to_owned(), cert]);
     }
-    for note in catalog.notes() {
+    for note in settings.notes.iter().chain(catalog.notes()) {
         say(&format!("note: {note}"));
     }
     if !online {

@@ -1,11 +1,14 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
-use super::{Failure, print};
+use super::{Failure, print, say};
 use crate::app::format::aligned;
 use crate::error::words::printable;
 use crate::settings::Loaded;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+    for note in &loaded.settings.notes {
+        say(&format!("note: {note}"));
+    }
     print(text(loaded).as_bytes())
 }
 

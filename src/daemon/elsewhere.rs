@@ -77,7 +77,7 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
     logging::init(&settings.log).map_err(Ended::settings)?;
     let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
     let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
-    for note in door.notes().iter().chain(app.catalog.notes()) {
+    for note in door.notes().iter().chain(app.notes()) {
         tracing::warn!("{note}");
     }
     let system = actix_web::rt::System::new();

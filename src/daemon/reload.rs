@@ -92,7 +92,7 @@ impl Master {
 
     /// Of the catalog as at the start; of the door what was not said before.
     fn say_what_is_odd(&self, door: &Door) {
-        for note in self.app.catalog.notes() {
+        for note in self.app.notes() {
             tracing::warn!("{note}");
         }
         if door.notes() != self.door.notes() {

@@ -150,7 +150,7 @@ fn run(
         place = Some(Place::new(pidfile, control.mover()));
         conversing = Some(app.engine().spawn(control.serve(asking)));
     }
-    for note in door.notes().iter().chain(app.catalog.notes()) {
+    for note in door.notes().iter().chain(app.notes()) {
         tracing::warn!("{note}");
     }
     let notifier = launch.notifier;

@@ -35,6 +35,16 @@ use crate::settings::{self, DatabaseLimits};
 
 const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
 
+/// What a database is called, and the settings of its sessions, which decide the rows as well.
+fn identity(target: &settings::Postgres, place: &str) -> String {
+    let settings::Postgres { user, database, .. } = target;
+    let session = target.session();
+    let session: String = session
+        .map(|(name, value)| format!(" {name}={value:?}"))
+        .collect();
+    format!("postgres:{user}@{place}/{database}{session}")
+}
+
 /// A server, its pool and how it is.
 pub(super) struct Postgres {
     connector: Connector,
@@ -61,12 +71,7 @@ impl Postgres {
             Box::pin(async move { asked.try_out().await })
         };
         Ok(Postgres {
-            identity: format!(
-                "postgres:{}@{}/{}",
-                target.user,
-                connector.place(),
-                target.database
-            ),
+            identity: identity(target, connector.place()),
             health: HealthCell::new(connector.place(), Box::new(ask)),
             connector,
             host: target.host.clone(),

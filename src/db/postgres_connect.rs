@@ -1,12 +1,13 @@
 //! Connecting to a PostgreSQL server, and beginning a transaction on a connection that works: from
 //! the pool when there is one, else on a new one.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Error};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::CHECKOUT;
 use super::gate::Pass;
@@ -59,6 +60,8 @@ pub(super) struct Connector {
     /// `host:port`, for the details of errors.
     place: Arc<str>,
     starter: Arc<Starter>,
+    /// The most time to connect, where it is to be less than the caller waits.
+    patience: Option<Duration>,
 }
 
 impl Connector {
@@ -78,10 +81,11 @@ impl Connector {
         Ok(Connector {
             reaper: Reaper::new(way, Arc::clone(&pool)),
             trip,
-            starter: Starter::new(&pool, &limits.timezone),
+            starter: Starter::new(&pool, &limits.timezone, target),
             options,
             pool,
             place,
+            patience: target.connect_timeout,
         })
     }
 
@@ -109,10 +113,7 @@ impl Connector {
     /// A connection of its own, outside the pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, NoConnection> {
         let start = Instant::now();
-        match self
-            .patiently(start + CHECKOUT, self.options.connect())
-            .await
-        {
+        match self.patiently(start + CHECKOUT, self.dial()).await {
             Some(Ok(connection)) => Ok(connection),
             Some(Err(error)) => Err(self.refused(&error)),
             None => Err(self.silent(start.elapsed())),
@@ -142,6 +143,20 @@ impl Connector {
     /// The time that the answers to a statement are on their way.
     pub(super) fn on_the_way(&self) -> Duration {
         self.trip.on_the_way()
+    }
+
+    /// Connects within the time that the settings give for it.
+    async fn dial(&self) -> Result<PgConnection, Error> {
+        let Some(patience) = self.patience else {
+            return self.options.connect().await;
+        };
+        let late = |_| {
+            let limit = settings::duration_text(patience);
+            let words = format!("no connection within connect_timeout, which is {limit}");
+            Error::Io(io::Error::new(io::ErrorKind::TimedOut, words))
+        };
+        let connected = timeout(patience, self.options.connect()).await;
+        connected.map_err(late)?
     }
 
     /// How to connect, for who does it otherwise.
@@ -197,7 +212,7 @@ impl Connector {
         }
         loop {
             let number = SystemCell::number();
-            let begun = match self.options.connect().await {
+            let begun = match self.dial().await {
                 Ok(raw) => {
                     let connection = Pooled::new(raw, number);
                     self.begin_timed(connection, limit, true).await

@@ -59,11 +59,15 @@ pub(super) fn options(target: &settings::Postgres) -> Result<PgConnectOptions, S
             SslMode::VerifyCa => PgSslMode::VerifyCa,
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         })
-        .application_name("unslow")
+        .application_name(&target.application_name)
         // Older PgBouncers refuse this start-up parameter.
         .extra_float_digits(None)
         .statement_cache_capacity(0)
         .disable_statement_logging();
+    if !target.options.is_empty() {
+        let session = target.options.iter();
+        options = options.options(session.map(|(name, value)| (name, value)));
+    }
     if let Some(file) = &target.sslrootcert {
         let pem = settings::authorities(file, "[postgres] sslrootcert")?;
         options = options.ssl_root_cert_from_pem(pem);
@@ -90,6 +94,10 @@ mod tests {
             password: Some(settings::Secret::new("canary".into())),
             sslmode: SslMode::Prefer,
             sslrootcert: None,
+            application_name: "unslow".into(),
+            connect_timeout: None,
+            search_path: None,
+            options: Vec::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use super::postgres_reaper::Backend;
 use super::postgres_system::{COLUMNS, SystemAnswer, does_not_say};
 use super::system::{Seen, System, SystemCell};
 use crate::defence::Defence;
+use crate::settings;
 
 /// Between two looks of a server at whether the client of a long statement is still there.
 const CLIENT_CHECK: &str = "2s";
@@ -28,6 +29,8 @@ pub(super) struct Starter {
     session: String,
     /// … and as SQL.
     settings: String,
+    /// The column that sets the search path, if one is named.
+    search_path: String,
 }
 
 /// A connection on which a transaction has begun.
@@ -38,9 +41,18 @@ pub(super) struct Begun {
 }
 
 impl Starter {
-    pub(super) fn new(pool: &Arc<Pool<PgConnection>>, timezone: &str) -> Arc<Starter> {
+    pub(super) fn new(
+        pool: &Arc<Pool<PgConnection>>,
+        timezone: &str,
+        target: &settings::Postgres,
+    ) -> Arc<Starter> {
+        let named = target.session();
+        let named: String = named
+            .map(|(name, value)| format!(" {name}={value:?}"))
+            .collect();
         Arc::new(Starter {
-            session: format!("timezone={timezone}"),
+            session: format!("timezone={timezone}{named}"),
+            search_path: search_path(target.search_path.as_deref()),
             // No quote can be in it; see the settings.
             settings: format!("SET LOCAL TimeZone = '{timezone}'"),
             pool: Arc::clone(pool),
@@ -107,7 +119,7 @@ impl Starter {
         before: &str,
         is_asked: bool,
     ) -> Result<(Backend, SystemAnswer), Error> {
-        let settings = &self.settings;
+        let (settings, search_path) = (&self.settings, &self.search_path);
         let millis = limit.as_millis().clamp(1, i32::MAX as u128);
         let question = if is_asked { COLUMNS } else { "" };
         let sql = format!(
@@ -117,7 +129,7 @@ impl Starter {
              CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 \
              AND pg_catalog.version() LIKE '%linux%' THEN \
              pg_catalog.set_config('client_connection_check_interval', '{CLIENT_CHECK}', true) END\
-             {question}"
+             {question}{search_path}"
         );
         let row = sqlx::raw_sql(AssertSqlSafe(sql))
             .fetch_one(connection)
@@ -133,4 +145,14 @@ impl Starter {
         };
         Ok((backend, answer))
     }
+}
+
+/// The column that sets the search path for the transaction. As a start-up parameter a pooler
+/// would refuse it, or drop it without a word.
+fn search_path(path: Option<&str>) -> String {
+    let Some(path) = path else {
+        return String::new();
+    };
+    let path = path.replace('\\', r"\\").replace('\'', r"\'");
+    format!(", pg_catalog.set_config('search_path', E'{path}', true)")
 }

@@ -39,6 +39,10 @@ pub(super) struct PostgresParts {
     pub(super) password: Option<Secret>,
     pub(super) sslmode: SslMode,
     pub(super) sslrootcert: Option<PathBuf>,
+    pub(super) application_name: String,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) search_path: Option<String>,
+    pub(super) options: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -86,6 +90,10 @@ impl Draft {
                 password: None,
                 sslmode: SslMode::VerifyFull,
                 sslrootcert: None,
+                application_name: String::new(),
+                connect_timeout: None,
+                search_path: None,
+                options: Vec::new(),
             },
             limits: DatabaseLimits {
                 pool_size: 0,
@@ -148,6 +156,7 @@ impl Draft {
             stats_bind: self.stats_bind,
             admin_token: self.admin_token,
             access: self.access,
+            notes: Vec::new(),
         })
     }
 }
@@ -162,6 +171,10 @@ impl PostgresParts {
             password: self.password,
             sslmode: self.sslmode,
             sslrootcert: self.sslrootcert,
+            application_name: self.application_name,
+            connect_timeout: self.connect_timeout,
+            search_path: self.search_path,
+            options: self.options,
         })
     }
 }

@@ -138,10 +138,11 @@ impl Reader<'_> {
         section: Option<&'static str>,
         content: &str,
     ) -> Result<String, StartupError> {
-        let Some((key, value)) = split(content) else {
+        let Some((written, value)) = split(content) else {
             let what = "this line is neither a section nor a setting";
             return Err(self.fault(number, what, "write key = value, or # before a comment"));
         };
+        let key = section.map_or_else(|| written.clone(), |of| table::key(of, &written));
         let Some(section) = section else {
             let remedy = match table::sections_with(&key).as_slice() {
                 [] => format!("the sections are {}", table::sections_text()),

@@ -36,6 +36,21 @@ impl Merged {
     }
 }
 
+impl Merged {
+    /// Returns what the URL of the database says that has no effect.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let url = table::find("postgres", "url").and_then(|row| self.get(row));
+        let Some((Some(text), origin)) = url else {
+            return Vec::new();
+        };
+        let pieces = url::pieces(text).unwrap_or_default();
+        let notes = pieces.notes.into_iter();
+        notes
+            .map(|note| format!("{origin}: [postgres] url: {note}"))
+            .collect()
+    }
+}
+
 /// Merges all layers, lowest first.
 pub(super) fn merge(
     ini: Option<(IniFormat, String)>,
@@ -234,11 +249,14 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
         ("user", pieces.user),
         ("password", pieces.password),
         ("password_file", None),
+        ("options", pieces.options),
     ];
     // How far a server is trusted stays as a lower layer says, unless the URL speaks of it: a URL
     // that only moves the database must not turn a check of certificates off.
     let kept = [
         ("sslmode", pieces.sslmode),
+        ("connect_timeout", pieces.connect_timeout),
+        ("application_name", pieces.application_name),
         ("sslrootcert", pieces.sslrootcert),
     ];
     let kept = kept.into_iter().filter(|(_, text)| text.is_some());

@@ -214,6 +214,16 @@ pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
     all().find(|row| row.section == section && row.key == key)
 }
 
+/// A key's name in the table, from its name or another one that it is known by.
+pub(super) fn key(section: &str, name: &str) -> String {
+    match (section, name) {
+        // libpq's word.
+        ("postgres", "dbname") => "database",
+        (_, name) => name,
+    }
+    .to_owned()
+}
+
 /// A section's name in the table, from its name or its older name.
 pub(super) fn section(name: &str) -> Option<&'static str> {
     let found = SECTIONS

@@ -39,6 +39,8 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// `[access]`
     pub access: Access,
+    /// What has no effect in them, one sentence each, for whoever starts the program.
+    pub notes: Vec<String>,
 }
 
 impl Settings {
@@ -185,6 +187,26 @@ pub struct Postgres {
     pub sslmode: SslMode,
     /// PEM file of the CAs to trust instead of the built-in ones; it was readable at the start.
     pub sslrootcert: Option<PathBuf>,
+    /// The name under which the server lists the connections.
+    pub application_name: String,
+    /// The most time that connecting may take, where it is to be less than a run would wait.
+    pub connect_timeout: Option<Duration>,
+    /// The schemas in which names are looked up; `None`: as the server has it for this user.
+    pub search_path: Option<String>,
+    /// More settings of each session, by name and value.
+    pub options: Vec<(String, String)>,
+}
+
+impl Postgres {
+    /// Returns the settings of a session that were named, the later ones over the earlier ones.
+    /// They decide which rows come out.
+    pub fn session(&self) -> impl Iterator<Item = (&str, &str)> {
+        let path = self.search_path.as_deref();
+        let path = path.map(|path| ("search_path", path));
+        let options = self.options.iter();
+        let options = options.map(|(name, value)| (name.as_str(), value.as_str()));
+        options.chain(path)
+    }
 }
 
 /// How a connection to PostgreSQL is secured; libpq's words.

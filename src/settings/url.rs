@@ -1,71 +1,26 @@
 //! The URLs of the database and of Redis: taken apart, checked, and shown without their passwords.
 //! No message of this file repeats a URL, because a URL may hold a password.
 
+mod postgres;
+
 use std::path::PathBuf;
 
 use url::{Host, Url};
 
+pub(super) use postgres::Pieces;
+
 use super::Secret;
 use super::values::{Fault, Given};
 
-/// What a database URL says, as texts for the settings of the same names. `None` is what it leaves
-/// out.
-#[derive(Debug, Default)]
-pub(super) struct Pieces {
-    pub(super) host: Option<String>,
-    pub(super) port: Option<String>,
-    pub(super) database: Option<String>,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) sslmode: Option<String>,
-    pub(super) sslrootcert: Option<String>,
-}
-
 const ESCAPES: &str = "in a URL, write special characters of a password as escapes (@ is %40, \
                        # is %23, / is %2F, % is %25), or use password_file";
-
-const DATABASE_FORMS: &str = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE";
 
 /// Takes a `postgres://` URL apart; a `sqlite:` URL has no pieces.
 pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
     if text.starts_with("sqlite:") {
         return Ok(Pieces::default());
     }
-    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-        return Err(Fault::new("is not the URL of a database", DATABASE_FORMS));
-    }
-    let url = parse(text)?;
-    if url.fragment().is_some() {
-        return Err(Fault::new("has a # in it", ESCAPES));
-    }
-    let mut pieces = Pieces {
-        host: match url.host_str() {
-            None | Some("") => None,
-            Some(host) => Some(decoded(host)?),
-        },
-        port: url.port().map(|port| port.to_string()),
-        database: present(decoded(url.path().trim_start_matches('/'))?),
-        user: present(decoded(url.username())?),
-        password: url.password().map(decoded).transpose()?,
-        ..Pieces::default()
-    };
-    for (name, value) in url.query_pairs() {
-        let place = match name.as_ref() {
-            "sslmode" => &mut pieces.sslmode,
-            "sslrootcert" => &mut pieces.sslrootcert,
-            // libpq's way to name the folder of a Unix socket.
-            "host" => &mut pieces.host,
-            _ => {
-                let why = format!("has a parameter that unslow does not know: {name:?}");
-                return Err(Fault::new(
-                    why,
-                    "leave it out; known are sslmode, sslrootcert, host",
-                ));
-            }
-        };
-        *place = present(value.into_owned());
-    }
-    Ok(pieces)
+    postgres::pieces(text)
 }
 
 /// The file of a `sqlite:` URL, which must be there; `None` for other URLs.
@@ -85,14 +40,24 @@ pub(super) fn sqlite_file(given: Given<'_>) -> Result<Option<PathBuf>, Fault> {
     .map(Some)
 }
 
+/// The most bytes of a path that the address of a unix socket has room for.
+pub(super) const LONGEST_SOCKET: usize = 107;
+
 const REDIS_FORMS: &str = "write redis://[:PASSWORD@]HOST:PORT/NUMBER, rediss://… for TLS, or redis+unix:///PATH?db=NUMBER";
 
 /// Checks a Redis URL and gives it in the form that the redis crate reads.
 pub(super) fn redis(given: Given<'_>) -> Result<Secret, Fault> {
-    let url = match given.text.strip_prefix("unix:") {
-        Some(rest) => parse(&format!("redis+unix:{rest}"))?,
-        None => parse(given.text)?,
-    };
+    // Valkey speaks the same language.
+    let other = [
+        ("unix:", "redis+unix:"),
+        ("valkey:", "redis:"),
+        ("valkeys:", "rediss:"),
+        ("valkey+unix:", "redis+unix:"),
+    ];
+    let same = other
+        .iter()
+        .find_map(|(scheme, ours)| Some(format!("{ours}{}", given.text.strip_prefix(scheme)?)));
+    let url = parse(same.as_deref().unwrap_or(given.text))?;
     if url.fragment().is_some() {
         // The redis crate takes `#insecure` for leave to skip every check of the certificate.
         return Err(Fault::new("has a # in it", ESCAPES));
@@ -130,6 +95,12 @@ fn redis_unix(url: &Url) -> Result<Secret, Fault> {
     let fault = |why: &str| Err(Fault::new(why, REDIS_FORMS));
     if url.path().trim_matches('/').is_empty() || url.host_str().is_some_and(|h| !h.is_empty()) {
         return fault("names no absolute path of a socket");
+    }
+    let path = decoded(url.path())?;
+    if path.len() > LONGEST_SOCKET {
+        return fault(&format!(
+            "names a socket whose path has more than {LONGEST_SOCKET} bytes"
+        ));
     }
     let mut out = url.clone();
     out.set_query(None);
@@ -169,7 +140,9 @@ pub(super) fn redacted(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
     }
-    let Ok(mut url) = Url::parse(text) else {
+    // A URL of PostgreSQL may have no host, which only it takes for a URL.
+    let added = postgres::scheme(text).and_then(|_| without_host(text));
+    let Ok(mut url) = Url::parse(added.as_deref().unwrap_or(text)) else {
         return "***".to_owned();
     };
     if url.password().is_some() {
@@ -182,7 +155,21 @@ pub(super) fn redacted(text: &str) -> String {
             value
         })
     });
-    url.into()
+    let shown = String::from(url);
+    if added.is_some() {
+        shown.replacen(&format!("@{NO_HOST}"), "@", 1)
+    } else {
+        shown
+    }
+}
+
+/// A host that stands for none.
+const NO_HOST: &str = "no-host.invalid";
+
+/// A URL with a user and without a host, with a host that stands for none.
+fn without_host(text: &str) -> Option<String> {
+    let (before, after) = text.split_once("@/")?;
+    Some(format!("{before}@{NO_HOST}/{after}"))
 }
 
 /// Says that there is a password in a URL. Where a text is no URL it looks for the form of one

@@ -4,12 +4,13 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::network::Network;
 use super::units;
+use super::url::LONGEST_SOCKET;
 use super::{Secret, SslMode};
 
 /// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
@@ -167,14 +168,24 @@ pub(super) fn time_zone(given: Given<'_>) -> Read<String> {
 pub(super) fn host(given: Given<'_>) -> Read<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
     if given.text.contains(bad) {
-        return Err(Fault::new(
-            "is not a host",
-            "write a host name or an IP address",
-        ));
+        let remedy = if given.text.contains(',') && !given.text.starts_with('/') {
+            "name one host; of several none is chosen here yet"
+        } else {
+            "write a host name or an IP address"
+        };
+        return Err(Fault::new("is not a host", remedy));
     }
     if !given.text.starts_with('/') && given.text.contains('/') {
         let remedy = "write the host name alone; a URL goes into url";
         return Err(Fault::new("is not a host", remedy));
+    }
+    // Its name is `.s.PGSQL.` and the port.
+    if given.text.starts_with('/') && given.text.len() + "/.s.PGSQL.65535".len() > LONGEST_SOCKET {
+        let why = "is a folder whose path leaves no room for the name of a socket";
+        let remedy = format!(
+            "the path of a socket may have {LONGEST_SOCKET} bytes: link to it from a shorter one"
+        );
+        return Err(Fault::new(why, remedy));
     }
     Ok(given
         .text
@@ -224,6 +235,14 @@ pub(super) fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
             format!("write {}", all.join(", ")),
         )
     })
+}
+
+/// The file of authorities; libpq's word `system` is no file.
+pub(super) fn authorities(given: Given<'_>) -> Read<Option<PathBuf>> {
+    if given.text == "system" {
+        return Ok(None);
+    }
+    super::files::readable_file(given).map(Some)
 }
 
 pub(super) fn sslmode(given: Given<'_>) -> Read<SslMode> {

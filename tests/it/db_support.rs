@@ -30,6 +30,10 @@ pub(crate) fn on_postgres(port: u16, database: &str) -> settings::Postgres {
         password: Some(Secret::new("secret".to_owned())),
         sslmode: SslMode::Disable,
         sslrootcert: None,
+        application_name: "unslow".to_owned(),
+        connect_timeout: None,
+        search_path: None,
+        options: Vec::new(),
     }
 }
 

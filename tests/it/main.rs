@@ -4,6 +4,7 @@
 
 mod access;
 mod access_bind;
+mod addresses;
 mod bad_values;
 mod browser;
 mod cache_redis;

@@ -2,13 +2,13 @@
 
 use super::{Secrecy, Setting, put, set, setting};
 use crate::settings::values as v;
-use crate::settings::{Redis, files, url};
+use crate::settings::{Redis, files, session, url};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-pub(super) const ROWS: [Setting; 24] = [
+pub(super) const ROWS: [Setting; 28] = [
     setting(
         "postgres",
         "url",
@@ -60,9 +60,34 @@ pub(super) const ROWS: [Setting; 24] = [
         "postgres",
         "sslrootcert",
         "PEM file of the CAs to trust, instead of the built-in ones",
-        |d, g| put(&mut d.postgres.sslrootcert, files::readable_file(g)),
+        |d, g| set(&mut d.postgres.sslrootcert, v::authorities(g)),
     )
     .flag("db-sslrootcert", "FILE"),
+    setting(
+        "postgres",
+        "application_name",
+        "Name of the connections in the server's lists",
+        |d, g| set(&mut d.postgres.application_name, Ok(v::text(g))),
+    )
+    .or("unslow"),
+    setting(
+        "postgres",
+        "connect_timeout",
+        "The most time, in seconds, to connect; never more than a request waits",
+        |d, g| set(&mut d.postgres.connect_timeout, session::connect_timeout(g)),
+    ),
+    setting(
+        "postgres",
+        "search_path",
+        "Schemas in which names are looked up, with commas",
+        |d, g| put(&mut d.postgres.search_path, Ok(v::text(g))),
+    ),
+    setting(
+        "postgres",
+        "options",
+        "More settings of each session: -c NAME=VALUE …",
+        |d, g| set(&mut d.postgres.options, session::options(g)),
+    ),
     setting(
         "database",
         "pool_size",

@@ -1,5 +1,7 @@
 //! Where values come from: URLs against parts, the variables that many programs know, and paths.
 
+use std::time::Duration;
+
 use super::*;
 
 const ORIGINAL: &str = "[postgres]\ndatabase=postgres\nhost=127.0.0.1\npassword=secret\n\
@@ -104,6 +106,29 @@ fn a_url_that_moves_the_database_does_not_loosen_its_tls() {
     assert_eq!(moved.postgres().sslmode, SslMode::VerifyFull);
     let said = moved.flags(&["--database-url", "postgres://u@h/d?sslmode=require"]);
     assert_eq!(said.postgres().sslmode, SslMode::Require);
+}
+
+#[test]
+fn libpqs_words_are_settings_and_a_url_says_what_it_leaves_out() {
+    let ini = "[postgres]\nhost=h\nuser=u\ndbname=d\noptions=-c geqo=off\nconnect_timeout=3\n\
+               application_name=app\nsearch_path=a, b\n";
+    let postgres = Start::with_ini(ini).postgres();
+    assert_eq!(postgres.database, "d");
+    assert_eq!(postgres.connect_timeout, Some(Duration::from_secs(3)));
+    assert_eq!(postgres.application_name, "app");
+    let session: Vec<_> = postgres.session().collect();
+    assert_eq!(session, [("geqo", "off"), ("search_path", "a, b")]);
+    let twice = Start::with_ini("[postgres]\ndatabase=a\ndbname=b\n").load();
+    assert!(twice.unwrap_err().to_string().contains("app.ini:3"));
+    let moved = Start::with_ini(ini).env("DATABASE_URL", "postgres://u@h2/d2?keepalives=1");
+    assert_eq!(moved.postgres().options, []);
+    let notes = moved.settings().notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].starts_with("environment DATABASE_URL: [postgres] url: keepalives"));
+    let alone = Start::with_ini("[postgres]\napplication_name=x\noptions=-c a=b\n");
+    assert!(matches!(alone.settings().database, DatabaseTarget::Demo));
+    let system = "[postgres]\nurl=postgres://u@h/d?sslmode=verify-full&sslrootcert=system\n";
+    assert_eq!(Start::with_ini(system).postgres().sslrootcert, None);
 }
 
 #[test]
