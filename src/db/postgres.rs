@@ -39,9 +39,10 @@ const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
 fn identity(target: &settings::Postgres, place: &str) -> String {
     let settings::Postgres { user, database, .. } = target;
     let session = target.session();
-    let session: String = session
+    let session: Vec<String> = session
         .map(|(name, value)| format!(" {name}={value:?}"))
         .collect();
+    let session = session.concat();
     format!("postgres:{user}@{place}/{database}{session}")
 }
 

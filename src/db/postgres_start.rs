@@ -47,9 +47,10 @@ impl Starter {
         target: &settings::Postgres,
     ) -> Arc<Starter> {
         let named = target.session();
-        let named: String = named
+        let named: Vec<String> = named
             .map(|(name, value)| format!(" {name}={value:?}"))
             .collect();
+        let named = named.concat();
         Arc::new(Starter {
             session: format!("timezone={timezone}{named}"),
             search_path: search_path(target.search_path.as_deref()),
