@@ -1,5 +1,5 @@
 //! The survey of a PostgreSQL server: its version, and the rights of the user that a read-only
-//! transaction does not take away. `docs/database-rights.md` says what each of them can do.
+//! transaction does not take away.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
@@ -16,7 +16,8 @@ const STRONG: &str = "'pg_write_server_files', 'pg_execute_server_program', \
     'pg_maintain', 'pg_create_subscription'";
 
 /// How a role that only reads comes to be.
-const MAKE: &str = "`unslow install --role NAME` makes one that can only read";
+const MAKE: &str = "give unslow a role that only reads: create role NAME login; grant select on \
+    the tables to NAME; alter role NAME set default_transaction_read_only = on";
 
 /// Asks a server how it is and what the user may do there.
 pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {

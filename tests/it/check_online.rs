@@ -130,7 +130,11 @@ fn a_user_that_may_do_more_than_read_is_warned_of_and_a_reader_is_not() {
         for word in words {
             assert!(checked.err.contains(word), "{word}: {}", checked.err);
         }
-        assert!(checked.err.contains("install --role"), "{}", checked.err);
+        assert!(
+            checked.err.contains("a role that only reads"),
+            "{}",
+            checked.err
+        );
     }
     let checked = checked(&reader);
     checked.one_line("database ", &["OK"]);
