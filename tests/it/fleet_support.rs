@@ -156,7 +156,7 @@ impl Fleet {
         let sql = format!(
             "select coalesce(sum(calls), 0) from pg_stat_statements \
              join pg_database on pg_database.oid = dbid where datname = '{}' \
-             and query like '%_unslow_row_%{text}%'",
+             and query like '%_unslow_row_%' and query like '%{text}%'",
             self.database
         );
         self.postgres.psql("postgres", &sql).parse().unwrap()
