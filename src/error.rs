@@ -126,6 +126,13 @@ pub enum RequestError {
         /// The true cause.
         detail: Arc<str>,
     },
+    /// As many loads, connections or results as may be at once are at work. It says nothing about the
+    /// database's health.
+    #[error("too much is at work: {detail}")]
+    Busy {
+        /// The bound, and its setting.
+        detail: Arc<str>,
+    },
     /// The load was not tried: the database is known to be away, or too many loads wait for it.
     #[error("{cause}")]
     NotTried {
@@ -140,7 +147,9 @@ pub enum RequestError {
         limit: Duration,
     },
     /// The result is larger than `max_result`.
-    #[error("the result, or a row of it, is larger than {limit} bytes")]
+    #[error(
+        "the result, or a row of it, is larger than the {limit} bytes that [database] max_result allows"
+    )]
     TooLarge {
         /// The bound, in bytes.
         limit: u64,
@@ -189,6 +198,7 @@ impl RequestError {
             RequestError::Refused { .. }
             | RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
+            | RequestError::Busy { .. }
             | RequestError::TooLarge { .. }
             | RequestError::NoRoom
             | RequestError::OnThisInstanceOnly { .. } => 503,
@@ -220,6 +230,7 @@ impl RequestError {
             }
             RequestError::Timeout { .. } => "the query took too long".to_owned(),
             RequestError::TooLarge { .. } => "the result is too large".to_owned(),
+            RequestError::Busy { .. } => "too many queries are at work: try again soon".to_owned(),
             RequestError::NoRoom => "too many answers wait to be sent: try again soon".to_owned(),
             RequestError::Failed { .. }
             | RequestError::Unavailable { .. }
@@ -282,6 +293,7 @@ impl RequestError {
             RequestError::Failed { .. } => "failed",
             RequestError::RefusedValue(_) => "refused_value",
             RequestError::Unavailable { .. } => "unavailable",
+            RequestError::Busy { .. } => "busy",
             RequestError::Timeout { .. } => "timeout",
             RequestError::TooLarge { .. } => "too_large",
             RequestError::NoRoom => "no_room",

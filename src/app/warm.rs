@@ -28,7 +28,9 @@ where
             Ok(Refreshed::Loaded) => return Some(Duration::ZERO),
             Ok(Refreshed::Recent { age }) => return Some(age),
             Err(error) => {
-                let RequestError::Unavailable { detail } = error.cause() else {
+                let (RequestError::Unavailable { detail } | RequestError::Busy { detail }) =
+                    error.cause()
+                else {
                     tracing::warn!(
                         query,
                         class = error.class(),

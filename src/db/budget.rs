@@ -61,7 +61,7 @@ impl ResultShare {
                 self.held += more;
                 Ok(())
             }
-            Err(_) => Err(RequestError::Unavailable {
+            Err(_) => Err(RequestError::Busy {
                 detail: format!(
                     "the results of loads at work take the {most} bytes that there are for them \
                      (twice [database] max_result)"

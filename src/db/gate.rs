@@ -168,7 +168,7 @@ impl Room {
             "as many loads {whose} as may be at once ({max}) are at work, and none ended within \
              {limit}"
         );
-        RequestError::Unavailable {
+        RequestError::Busy {
             detail: detail.into(),
         }
     }

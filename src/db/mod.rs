@@ -339,7 +339,7 @@ pub struct Turn(Pass, Instant);
 fn busy() -> RequestError {
     let limit = settings::duration_text(CHECKOUT);
     let detail = format!("no connection of the pool became free within {limit}").into();
-    RequestError::Unavailable { detail }
+    RequestError::Busy { detail }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl LoadError {
     pub fn of(error: &RequestError) -> LoadError {
         match error {
             RequestError::Timeout { .. } => LoadError::Timeout,
-            RequestError::Unavailable { .. } => LoadError::Unavailable,
+            RequestError::Unavailable { .. } | RequestError::Busy { .. } => LoadError::Unavailable,
             RequestError::Refused { .. } => LoadError::Refused,
             RequestError::Failed { .. } => LoadError::Failed,
             RequestError::BadQuery { .. } => LoadError::BadQuery,

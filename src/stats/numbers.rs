@@ -61,7 +61,8 @@ pub struct Numbers {
     pub last_load_seconds: Option<f64>,
     /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
     pub hit_ratio: Option<f64>,
-    /// 1 − loads / (requests − bypass); below zero when refreshes outnumber requests.
+    /// 1 − loads / (requests − bypass − errors); below zero when loads outnumber answers; `None` when
+    /// nobody was answered.
     pub offload: Option<f64>,
     /// Over the served copies: load time stored with them − the request's own time, where positive.
     pub time_saved_seconds: f64,
@@ -149,8 +150,12 @@ impl Numbers {
             load_seconds: seconds(count(Counter::LoadMicros)),
             last_load_seconds: None,
             hit_ratio: ratio(served, cacheable),
-            offload: ratio(loads.saturating_sub(refused_values), cacheable)
-                .map(|loaded| 1.0 - loaded),
+            // Whoever got an error was spared nothing.
+            offload: ratio(
+                loads.saturating_sub(refused_values),
+                cacheable.saturating_sub(error),
+            )
+            .map(|loaded| 1.0 - loaded),
             time_saved_seconds: seconds(count(Counter::SavedMicros)),
             coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
             served_bytes: count(Counter::ServedBytes),

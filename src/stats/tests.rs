@@ -115,6 +115,21 @@ fn ratios_and_time_saved_follow_their_definitions() {
 }
 
 #[test]
+fn who_got_an_error_was_spared_nothing() {
+    let stats = Stats::new(["q"].into_iter());
+    let query = stats.query(0);
+    let took = Duration::from_secs(1);
+    for _ in 0..60 {
+        query.request(Outcome::Error, took, Duration::ZERO);
+    }
+    load(query, Trigger::Request, took, Some(LoadError::Timeout));
+    assert_eq!(stats.snapshot(Window::Start).total.offload, None);
+    query.request(Outcome::Hit(Tier::Memory), took, took);
+    query.request(Outcome::Hit(Tier::Memory), took, took);
+    assert_eq!(stats.snapshot(Window::Start).total.offload, Some(0.5));
+}
+
+#[test]
 fn a_failed_load_is_a_load_and_does_not_change_the_latest_time() {
     let stats = Stats::new(["a"].into_iter());
     let (query, second) = (stats.query(0), Duration::from_secs(1));

@@ -123,7 +123,7 @@ async fn a_full_pool_is_waited_for_and_then_unavailable_but_not_down() {
     tokio::select! {
         end = held => panic!("it ended: {end:?}"),
         end = asked => {
-            assert!(matches!(end, Err(RequestError::Unavailable { .. })), "{end:?}");
+            assert!(matches!(end, Err(RequestError::Busy { .. })), "{end:?}");
             assert_eq!(database.health().up, Some(true));
         }
     }

@@ -76,7 +76,7 @@ async fn a_query_that_wants_all_connections_gets_half_and_the_others_go_on() {
     answers(&database, &other).await;
     for _ in 0..2 {
         let error = loads.join_next().await.unwrap().unwrap().unwrap_err();
-        assert!(matches!(error, RequestError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, RequestError::Busy { .. }), "{error}");
         assert!(error.retry_after().is_some());
         assert!(error.to_string().contains("of this query"), "{error}");
     }
@@ -116,7 +116,7 @@ async fn a_file_s_own_bound_holds_on_sqlite_too() {
     answers(&database, &other).await;
     for _ in 0..2 {
         let error = loads.join_next().await.unwrap().unwrap().unwrap_err();
-        assert!(matches!(error, RequestError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, RequestError::Busy { .. }), "{error}");
     }
     assert_eq!(database.pool_state().used, 1);
 }
