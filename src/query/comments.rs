@@ -159,7 +159,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
         }
     }
     let Some((word, value)) = bare.split_once(SEPARATORS) else {
-        return Ok(());
+        return check_short_remark(line, bare);
     };
     let near = nearest_key(word).or_else(|| {
         let is_token = value.trim().eq_ignore_ascii_case("token");
@@ -167,7 +167,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
     });
     // An address in a comment is no value.
     let Some(near) = near.filter(|_| !value.starts_with("//")) else {
-        return Ok(());
+        return check_short_remark(line, bare);
     };
     Err(Fault::new(
         line,
@@ -180,6 +180,40 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
             "the keys are {}; a remark begins with another word",
             KEYS.join(", ")
         ),
+    ))
+}
+
+/// Refuses a short remark, or a key of a remark, that speaks of access: a reader of the file would
+/// take the query for protected, and a query that is open by mistake is the worst end.
+fn check_short_remark(line: usize, text: &str) -> Result<(), Fault> {
+    /// The most words of a remark that could stand for a setting.
+    const SHORT: usize = 5;
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect()
+    };
+    let has = |words: &[String], wanted: &str| words.iter().any(|word| word == wanted);
+    let all = words(text);
+    let is_key = |(key, _): (&str, &str)| {
+        let key = words(key);
+        key.len() <= 2 && (has(&key, "access") || has(&key, "token"))
+    };
+    let speaks_of_access = all == ["access"]
+        || (all.len() <= SHORT && has(&all, "access") && has(&all, "token"))
+        || text.split_once(SEPARATORS).is_some_and(is_key);
+    if !speaks_of_access {
+        return Ok(());
+    }
+    Err(Fault::new(
+        line,
+        format!(
+            "{} reads like `access: token` and protects nothing",
+            shown(text)
+        ),
+        "write `-- access: token`, or, if it is a remark, say it in a longer sentence",
     ))
 }
 

@@ -35,7 +35,8 @@ pub(super) fn check(
         message:
             "over loopback this server answers to localhost, to loopback addresses and to the \
                   names in [server] allowed_hosts, and this request asks for another host; a proxy \
-                  on this machine has to send X-Forwarded-For"
+                  on this machine sends X-Forwarded-For and a Host without this server's port, or \
+                  its site's name stands in allowed_hosts"
                 .to_owned(),
     })
 }
