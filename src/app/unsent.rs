@@ -68,7 +68,8 @@ impl UnsentBudget {
         *at = Some(Instant::now());
     }
 
-    /// Holds a body, unless there is no room for it.
+    /// Holds a body, unless there is no room for it. While next to nothing is held, a body of any
+    /// size is let in.
     ///
     /// # Errors
     /// There is none.
@@ -91,7 +92,10 @@ impl UnsentBudget {
             let max = self.max.load(Ordering::Relaxed);
             let (size, max) = (body.len() as u64, max - max / RESERVE);
             let used = self.used.load(Ordering::Relaxed);
-            let fits = used.saturating_add(size) <= max || Defence::Unsent.is_off();
+            // A body that is larger than the budget by itself is sent too, one at a time: its size
+            // is bounded by `max_result`, which the budget must not undercut.
+            let is_alone = used <= max / RESERVE;
+            let fits = used.saturating_add(size) <= max || is_alone || Defence::Unsent.is_off();
             if !fits && !may_overdraw {
                 return Err(NoRoom);
             }
@@ -199,6 +203,23 @@ mod tests {
         drop(second);
         assert_eq!(budget.snapshot().bytes, 0);
         assert!(budget.hold(&body(6)).is_ok());
+    }
+
+    #[test]
+    fn a_single_body_is_let_in_whatever_its_size_and_none_beside_it() {
+        let budget = budget(100);
+        let mut buffer = budget.buffer();
+        buffer.set(10);
+        let large = budget.hold(&body(1000));
+        assert!(large.is_ok(), "only a small buffer is held beside it");
+        assert_eq!(budget.hold(&body(1000)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold(&body(1)).map(drop), Err(NoRoom));
+        drop(large);
+        let half = budget.hold(&body(50));
+        assert!(half.is_ok());
+        assert_eq!(budget.hold(&body(1000)).map(drop), Err(NoRoom));
+        drop(half);
+        assert!(budget.hold(&body(1000)).is_ok());
     }
 
     #[test]
