@@ -137,12 +137,16 @@ impl Subscriber for ErrorLog {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut text = format!("{}: ", event.metadata().target());
+        let metadata = event.metadata();
+        let mut text = format!("{}: ", metadata.target());
         event.record(&mut Fields {
             text: &mut text,
             first: true,
         });
-        self.write(*event.metadata().level(), &text);
+        let level = true_level(metadata, &text);
+        if number(level) <= self.level.load(Ordering::Relaxed) {
+            self.write(level, &text);
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -165,6 +169,21 @@ const LEVELS: [Level; 5] = [
     Level::DEBUG,
     Level::TRACE,
 ];
+
+/// Returns the level that a record has here. The server library polls a listener until its loop has
+/// ended, and a stop, a reload or an upgrade shuts the listener down before, in another process
+/// perhaps: `accept` then fails with EINVAL, which it does for no other cause. That is no error.
+fn true_level(metadata: &Metadata<'_>, text: &str) -> Level {
+    let is_accept = metadata.target() == "actix_server::accept";
+    if is_accept && text.contains(LISTENER_CLOSED) {
+        Level::DEBUG
+    } else {
+        *metadata.level()
+    }
+}
+
+/// The words in which the server library says that a listener was shut down.
+const LISTENER_CLOSED: &str = "Error accepting connection: Invalid argument";
 
 /// The less important, the higher.
 fn number(level: Level) -> u8 {

@@ -1,6 +1,10 @@
 //! Reloads, upgrades and scaling under load: nobody loses a request, and nothing is left behind.
 //! The same with the numbers of the promise is `make soak`.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nix::sys::signal::Signal;
 
 use crate::daemon_support::{Crowd, Daemon};
@@ -82,6 +86,41 @@ fn connections_that_come_while_workers_end_are_served() {
     }
     daemon.wait_for_log("retired", 6);
     crowd.end();
+}
+
+#[test]
+fn ordinary_reloads_upgrades_and_stops_log_no_error() {
+    for _ in 0..3 {
+        let daemon = Daemon::start(INI);
+        let address = daemon.address;
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| connect_until(&is_over, address));
+            }
+            reload(&daemon);
+            upgrade(&daemon);
+            reload(&daemon);
+            let stopped = daemon.run(&["stop"]);
+            is_over.store(true, Ordering::Relaxed);
+            assert!(stopped.status.success());
+        });
+        let log = daemon.log();
+        assert!(log.contains("INFO"), "{log}");
+        assert!(!log.contains(" ERROR "), "{log}");
+    }
+}
+
+/// Asks on one new connection after another. The last find nobody who listens.
+fn connect_until(is_over: &AtomicBool, address: std::net::SocketAddr) {
+    while !is_over.load(Ordering::Relaxed) {
+        if let Ok(mut stream) = TcpStream::connect(address) {
+            let request =
+                format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    }
 }
 
 #[test]

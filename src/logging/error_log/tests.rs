@@ -89,6 +89,29 @@ fn what_strangers_can_cause_is_not_recorded() {
 }
 
 #[test]
+fn a_listener_that_was_closed_is_no_error_and_other_failures_to_accept_are() {
+    let folder = Folder::new();
+    let records = || {
+        for code in [22, 24] {
+            let error = std::io::Error::from_raw_os_error(code);
+            tracing::error!(target: "actix_server::accept", "Error accepting connection: {error}");
+        }
+    };
+    folder.recording(|| {
+        records();
+        folder.change("b", Level::DEBUG).unwrap();
+        records();
+    });
+    let text = folder.text("a");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("ERROR"), "{text}");
+    assert!(text.contains("os error 24"), "{text}");
+    let text = folder.text("b");
+    assert_eq!(text.matches("DEBUG").count(), 1, "{text}");
+    assert_eq!(text.matches("ERROR").count(), 1, "{text}");
+}
+
+#[test]
 fn level_and_target_change_while_it_is_in_use() {
     let folder = Folder::new();
     let both = |word: &str| {
