@@ -47,6 +47,7 @@ impl App {
         snapshot.generated_at = now();
         snapshot.instance = self.fleet.instance();
         snapshot.unsent = self.unsent.snapshot();
+        snapshot.unread = self.standing.unread();
         snapshot.aside = self.side_work.snapshot();
         snapshot.database = self.database();
         if let Some(redis) = &mut snapshot.redis {

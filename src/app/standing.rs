@@ -2,6 +2,7 @@
 //! daemon tells it; whoever looks at `/stats` or asks for the status reads it. All Apps of one
 //! process share it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,8 @@ use tokio::sync::watch;
 pub struct Standing {
     stand: Mutex<Stand>,
     generations: watch::Sender<u64>,
+    /// Requests that were refused because they could not be read.
+    unread: AtomicU64,
 }
 
 /// How it stands at one moment.
@@ -55,11 +58,22 @@ impl Default for Standing {
         Standing {
             stand: Mutex::new(stand),
             generations: watch::Sender::default(),
+            unread: AtomicU64::new(0),
         }
     }
 }
 
 impl Standing {
+    /// Counts a request that was refused because it could not be read.
+    pub fn count_unread(&self) {
+        self.unread.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many of them there were since the start.
+    pub(super) fn unread(&self) -> u64 {
+        self.unread.load(Ordering::Relaxed)
+    }
+
     /// The generation of that number serves from now on.
     pub fn serves(&self, generation: u64) {
         self.lock().generation = generation;

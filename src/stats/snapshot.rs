@@ -51,6 +51,8 @@ pub struct Snapshot {
     pub database: DatabaseSnapshot,
     /// Answers that wait to be sent.
     pub unsent: UnsentSnapshot,
+    /// Requests that were refused because they could not be read, since the start.
+    pub unread: u64,
     /// Work beside the workers: large pages, and encodings of large bodies.
     pub aside: AsideSnapshot,
     /// What the instances do about each other's loads and copies, and how often purges were asked

@@ -165,6 +165,7 @@ fn common_headers(headers: &mut HeaderMap, context: &Context) {
 
 /// What the response to something that could not be read as a request has of [`finish`].
 pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpResponse) {
+    site.app.standing.count_unread();
     common_headers(response.headers_mut(), context);
     if context.encrypted {
         let headers = response.headers_mut();

@@ -123,6 +123,12 @@ fn what_is_no_request_is_refused_with_words_headers_an_id_and_a_line_in_the_log(
         expected += 3;
         assert_eq!(lines().lines().count(), expected);
     }
+    // Two of three lines are of what could not be read.
+    let unread = expected / 3 * 2;
+    assert_eq!(unslow.get("/stats.json").json()["unread"], unread);
+    let metrics = unslow.get("/metrics").text();
+    let counted = format!("unslow_unread_requests_total {unread}\n");
+    assert!(metrics.contains(&counted), "{metrics}");
     assert_eq!(unslow.get("/healthz").status, 200);
 }
 

@@ -32,7 +32,7 @@ pub(super) fn memory(all: &mut Exposition, snapshot: &Snapshot) {
     }
 }
 
-/// The answers that wait to be sent.
+/// The answers that wait to be sent, and the requests that could not be read.
 pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
     let unsent = &snapshot.unsent;
     let metrics = [
@@ -58,6 +58,9 @@ pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
     for (name, kind, help, count) in metrics {
         all.family(name, kind, help).sample(&[], count);
     }
+    let help = "Requests that were refused because they could not be read.";
+    let mut family = all.family("unslow_unread_requests", Kind::Counter, help);
+    family.sample(&[], snapshot.unread);
 }
 
 /// Which there are, with their connections.
