@@ -124,6 +124,7 @@ mod settings;
 mod slow_clients;
 mod soak;
 mod soak_answers;
+mod soak_crowds;
 mod soak_fleet;
 mod soak_slow_clients;
 mod stats_command;

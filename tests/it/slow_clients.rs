@@ -267,7 +267,8 @@ fn too_few_descriptors_to_serve_are_an_error_that_says_how_many_it_takes() {
     }
 }
 
-fn descriptors(pid: u32) -> usize {
+/// The open descriptors of a process.
+pub(crate) fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .count()
