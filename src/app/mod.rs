@@ -6,6 +6,7 @@
 
 mod aside;
 mod compare;
+mod contact;
 mod engine;
 mod fleet;
 pub mod format;
@@ -26,7 +27,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cache::{Cache, Loaded, Lookup, Policy, Reply};
@@ -208,8 +208,7 @@ impl App {
             app.fleet.begin(app.engine.handle());
         }
         snapshot::begin(&mut app);
-        let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
-        app.tasks.spawn_on(forgiving, app.engine.handle());
+        contact::begin(&mut app);
         app.follower = listen::start(&app, before);
         app.listening = app.follower.as_ref().map(|follower| follower.listening());
         app.schedules = reload::start(&mut app, before);
@@ -304,13 +303,6 @@ impl App {
 
 fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
     catalog.iter().map(|query| query.name.as_str())
-}
-
-/// What failed while the database was away is tried again as soon as it is back.
-async fn forgive_when_back(mut recoveries: watch::Receiver<u64>, cache: Cache) {
-    while recoveries.changed().await.is_ok() {
-        cache.forgive();
-    }
 }
 
 /// The kind of database the settings name.

@@ -1,12 +1,13 @@
-//! Whether the database takes the queries that a reload brings: their columns are asked for, which
-//! runs none of them. A query that is not new is not asked about again.
+//! The question to the database about the queries that a reload brings: their columns are asked for,
+//! which runs none of them. A query that is not new is not asked about again, unless the database
+//! was away when it was.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::App;
+use super::{App, Standing};
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Catalog, Query};
@@ -28,28 +29,36 @@ impl App {
         let is_same_database = Arc::ptr_eq(&self.db, db);
         let is_known = |query: &Query| {
             let own = self.catalog.get(&query.name);
-            is_same_database && own.is_some_and(|own| own.asks_the_same(query))
+            let is_proven = !self.standing.is_unproven(&query.name);
+            is_same_database && is_proven && own.is_some_and(|own| own.asks_the_same(query))
         };
         let new: Vec<Arc<Query>> = catalog
             .iter()
             .filter(|query| !query.is_embedded && !is_known(query))
             .cloned()
             .collect();
-        let db = Arc::clone(db);
+        let (db, standing) = (Arc::clone(db), Arc::clone(&self.standing));
         let asked = self
             .engine
             .handle()
-            .spawn(async move { ask(&db, &new).await });
+            .spawn(async move { ask(&db, &new, &standing).await });
         asked.await.unwrap_or(Ok(()))
     }
 }
 
-async fn ask(db: &Database, queries: &[Arc<Query>]) -> Result<(), StartupError> {
+async fn ask(
+    db: &Database,
+    queries: &[Arc<Query>],
+    standing: &Standing,
+) -> Result<(), StartupError> {
     let deadline = Instant::now() + LONGEST;
     for (asked, query) in queries.iter().enumerate() {
         let answer = timeout_at(deadline, db.columns(query, &query.some_arguments())).await;
         let error = match answer {
-            Ok(Ok(_)) => continue,
+            Ok(Ok(_)) => {
+                standing.set_proven(&query.name, true);
+                continue;
+            }
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
@@ -62,9 +71,13 @@ async fn ask(db: &Database, queries: &[Arc<Query>]) -> Result<(), StartupError> 
             )
         );
         if !is_refused {
+            for query in &queries[asked..] {
+                standing.set_proven(&query.name, false);
+            }
             tracing::warn!(
                 left = queries.len() - asked,
-                "the database was not asked about all new queries: it is away or busy"
+                "the database was not asked about all new queries: it is away or busy; \
+                 the next reload asks about them"
             );
             return Ok(());
         }

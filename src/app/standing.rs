@@ -2,6 +2,7 @@
 //! daemon tells it; whoever looks at `/stats` or asks for the status reads it. All Apps of one
 //! process share it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +17,8 @@ pub struct Standing {
     generations: watch::Sender<u64>,
     /// Requests that were refused because they could not be read.
     unread: AtomicU64,
+    /// Queries that a reload has taken without asking the database, which was away.
+    unproven: Mutex<BTreeSet<String>>,
 }
 
 /// How it stands at one moment.
@@ -59,6 +62,7 @@ impl Default for Standing {
             stand: Mutex::new(stand),
             generations: watch::Sender::default(),
             unread: AtomicU64::new(0),
+            unproven: Mutex::default(),
         }
     }
 }
@@ -72,6 +76,22 @@ impl Standing {
     /// Returns how many of them there were since the start.
     pub(super) fn unread(&self) -> u64 {
         self.unread.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the database was asked about a query that a reload has brought.
+    pub(super) fn set_proven(&self, query: &str, proven: bool) {
+        let mut unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+        if proven {
+            unproven.remove(query);
+        } else {
+            unproven.insert(query.to_owned());
+        }
+    }
+
+    /// Returns whether a reload has taken this query without asking the database about it.
+    pub(super) fn is_unproven(&self, query: &str) -> bool {
+        let unproven = self.unproven.lock().unwrap_or_else(PoisonError::into_inner);
+        unproven.contains(query)
     }
 
     /// The generation of that number serves from now on.

@@ -12,8 +12,9 @@ use std::time::SystemTime;
 const VERSIONS: std::ops::Range<usize> = 18..20;
 const WRITE_AHEAD: u8 = 2;
 
-/// The device and inode of a file: what it is, whatever its name.
-pub(super) type FileId = (u64, u64);
+/// The device and inode of a file, which say what it is whatever its name, and its state, which
+/// tells that other bytes were copied over it: SQLite itself notices only those who write as it does.
+pub(super) type FileId = (u64, u64, Frozen);
 
 /// The state of a file that is read as one that nobody writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +23,25 @@ pub(super) struct Frozen {
     length: u64,
 }
 
+impl Frozen {
+    fn of(metadata: &Metadata) -> Frozen {
+        Frozen {
+            changed: metadata.modified().ok(),
+            length: metadata.len(),
+        }
+    }
+}
+
 #[cfg(unix)]
 pub(super) fn id(metadata: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
+    (metadata.dev(), metadata.ino(), Frozen::of(metadata))
 }
 
 /// Elsewhere a file that is open can be neither replaced nor removed.
 #[cfg(not(unix))]
-pub(super) fn id(_: &Metadata) -> FileId {
-    (0, 0)
+pub(super) fn id(metadata: &Metadata) -> FileId {
+    (0, 0, Frozen::of(metadata))
 }
 
 /// Returns the state of a file with an empty write-ahead log in a folder where SQLite can make none

@@ -3,8 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+
+/// The time for which the word of a server counts.
+const RECENT: Duration = Duration::from_secs(15);
 
 /// A database's word of which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub(super) struct SystemCell {
 struct Now {
     system: Option<System>,
     /// Which of the servers that have this identity was spoken to last.
-    server: Option<Arc<str>>,
+    server: Option<(Arc<str>, Instant)>,
     /// The highest number of a connection that has told it.
     connection: u64,
 }
@@ -82,14 +86,13 @@ impl SystemCell {
         if !is_same && connection < now.connection {
             return Seen::Outdated;
         }
-        if is_same && connection < now.connection && now.server.as_deref() != server {
+        let known = now.server.as_ref().map(|(server, _)| &**server);
+        if is_same && connection < now.connection && known != server {
             // It may be a connection to the server of before a failover.
             return Seen::Same;
         }
         now.connection = now.connection.max(connection);
-        if now.server.as_deref() != server {
-            now.server = server.map(Into::into);
-        }
+        now.server = server.map(|server| (server.into(), Instant::now()));
         if is_same {
             return Seen::Same;
         }
@@ -105,9 +108,12 @@ impl SystemCell {
         self.lock().system.clone()
     }
 
-    /// Returns a word for the server that was spoken to last. It says nothing of where that is.
+    /// Returns a word for the server that was spoken to a moment ago; `None` where that is longer
+    /// ago, since it may have been replaced or started again meanwhile. It says nothing of where that
+    /// is.
     pub(super) fn server(&self) -> Option<Arc<str>> {
-        self.lock().server.clone()
+        let (server, spoken_to) = self.lock().server.clone()?;
+        (spoken_to.elapsed() < RECENT).then_some(server)
     }
 
     /// Returns a number that grows whenever the system changes; 0 before the first contact.

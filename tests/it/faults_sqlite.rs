@@ -89,6 +89,22 @@ fn a_file_that_is_replaced_is_read_anew_and_one_that_is_gone_is_missed() {
     until("it is read again", || value(&unslow, 3) == Some(3));
 }
 
+/// SQLite sees by a counter in the file that somebody wrote to it; a copy of another file has its own.
+#[test]
+fn a_file_that_is_copied_over_is_read_anew_although_its_counter_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, next) = (
+        folder.path().join("thing.db"),
+        folder.path().join("next.db"),
+    );
+    make(&file, 1);
+    make(&next, 2);
+    let unslow = on(&file);
+    assert_eq!(value(&unslow, 1), Some(1));
+    std::fs::copy(&next, &file).unwrap();
+    assert_eq!(value(&unslow, 2), Some(2));
+}
+
 #[test]
 fn a_file_that_somebody_has_locked_is_503_until_it_is_free() {
     let folder = tempfile::tempdir().unwrap();

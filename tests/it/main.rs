@@ -115,6 +115,7 @@ mod purge_command;
 mod purge_refusals;
 mod readme;
 mod refusals;
+mod reload_unproven;
 mod renew;
 mod root_pidfile;
 mod schedule;

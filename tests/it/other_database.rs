@@ -103,6 +103,15 @@ fn two_databases_of_one_name_never_give_each_others_rows() {
 }
 
 #[test]
+fn who_is_answered_from_memory_alone_learns_that_the_name_leads_elsewhere() {
+    let both = Namesakes::start();
+    let unslow = both.instance();
+    assert_eq!(value(&unslow.get(PATH)), "first");
+    both.lead_to(&both.second);
+    until("its own rows come", || gives(&unslow, PATH, "second"));
+}
+
+#[test]
 fn a_name_that_begins_to_lead_elsewhere_brings_its_own_rows() {
     let both = Namesakes::start();
     let unslow = both.instance();
