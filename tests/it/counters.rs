@@ -225,12 +225,13 @@ fn assert_numbers(of: &str, found: &Value, expected: &Value) {
         }
     }
     let small = |name| f64::from(u32::try_from(or_zero(&expected[name])).expect("a few"));
-    let [requests, bypass, loads] = ["requests", "bypass", "loads"].map(small);
+    let [requests, bypass, error, loads] = ["requests", "bypass", "error", "loads"].map(small);
     let copies = ["hit_memory", "hit_redis", "stale"];
     let hits = copies.map(small);
-    let of_cacheable = |part: f64| (requests > bypass).then(|| part / (requests - bypass));
-    assert_eq!(found["hit_ratio"].as_f64(), of_cacheable(hits.iter().sum()));
-    let offload = of_cacheable(loads).map(|loaded| 1.0 - loaded);
+    let ratio = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+    let hit_ratio = ratio(hits.iter().sum(), requests - bypass);
+    assert_eq!(found["hit_ratio"].as_f64(), hit_ratio);
+    let offload = ratio(loads, requests - bypass - error).map(|loaded| 1.0 - loaded);
     assert_eq!(found["offload"].as_f64(), offload, "{of}");
     assert_eq!(
         found["hit"]["count"],
