@@ -14,9 +14,12 @@
 //! | PostgreSQL restarts, hangs, is full | `a_database_that_restarts_under_load_costs_no_wrong_body_and_heals`, `while_the_database_hangs_hits_are_served_and_cold_keys_refused_until_it_goes_on`, `soak_a_database_that_hangs_costs_a_cold_key_two_seconds_and_a_hit_nothing`, `a_full_server_is_up_and_every_load_tries` |
 //! | PostgreSQL fails over; its name leads elsewhere | `a_name_that_moves_to_the_promoted_standby_is_followed_and_no_copy_is_lost` |
 //! | Slow query, lock wait | `a_statement_over_its_limit_is_a_timeout_and_runs_no_longer`, `a_lock_elsewhere_is_504_or_a_stale_copy_and_leaves_nothing_running` |
+//! | PostgreSQL that is well and far | `a_server_that_is_far_answers_every_load` |
+//! | Two databases, or two texts, under one name | `two_databases_of_one_name_never_give_each_others_rows`, `who_is_answered_from_memory_alone_learns_that_the_name_leads_elsewhere`, `keys_are_equal_only_where_postgres_is_asked_the_same`, `keys_are_equal_only_where_sqlite_is_asked_the_same` |
+//! | A value of a visitor that the database refuses | `a_value_that_postgresql_refuses_is_a_400_that_names_it`, `a_value_that_sqlite_refuses_is_a_400_that_names_it` |
 //! | PgBouncer in transaction mode | `thirty_two_clients_over_three_connections_get_their_own_rows`, `nothing_is_left_on_the_connections_of_a_pooler` |
-//! | Huge result | `a_huge_result_stops_at_the_bound_with_memory_flat`, `a_result_over_every_bound_is_503_with_memory_flat` |
-//! | SQLite busy, runaway statement, damaged file | `a_file_that_somebody_has_locked_is_503_until_it_is_free`, `a_statement_without_an_end_is_504_and_ends`, `a_damaged_file_is_503_for_cold_keys_and_heals_with_the_file` |
+//! | Huge result | `a_huge_result_stops_at_the_bound_with_memory_flat`, `a_result_over_every_bound_is_503_with_memory_flat`, `one_result_takes_its_size_and_as_much_again`, `several_results_have_one_bound_in_common`, `statements_that_would_kill_end_and_leave_memory_flat` |
+//! | SQLite busy, runaway statement, damaged file | `a_file_that_somebody_has_locked_is_503_until_it_is_free`, `a_statement_without_an_end_is_504_and_ends`, `a_damaged_file_is_503_for_cold_keys_and_heals_with_the_file`, `a_single_long_step_keeps_its_slot_and_there_are_no_more_threads_than_slots`, `a_file_that_is_copied_over_is_read_anew_although_its_counter_is_the_same` |
 //! | Lease holder killed, or stopped past its lease and woken | `when_the_holder_of_the_lease_dies_one_of_those_who_wait_loads`, `a_holder_that_slept_past_its_lease_stores_nothing` |
 //! | 1,000 clients on one cold key; on a failing one; on an uncacheable one | `a_thousand_clients_on_a_cold_key_are_one_load_in_the_fleet`, `a_crowd_on_a_failing_key_is_one_load_and_on_an_uncached_query_stays_within_the_pool` |
 //! | Client leaves in mid-load | `a_client_that_leaves_takes_nothing_with_it_and_its_load_is_stored` |
@@ -29,18 +32,23 @@
 //! | TERM, HUP, USR2 under load | `reloads_upgrades_and_scaling_lose_no_request` |
 //! | What one query leaves on its connection | `no_setting_that_a_query_can_set_outlives_it`, `nothing_else_that_a_query_leaves_reaches_the_next` |
 //! | Clients that do not read | `answers_that_nobody_reads_stay_within_their_budget_and_are_given_back`, `clients_that_do_not_read_are_given_up_and_cost_little_memory` |
-//! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not` |
+//! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not`, `a_reader_that_is_too_slow_loses_its_connection_and_a_slow_link_does_not` |
 //! | A statement that catches its cancellation | `a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_the_pool_has`, `a_backend_that_nothing_ends_counts_as_taken_until_it_is_gone` |
 //! | An instance that Redis does not reach | `an_instance_cut_off_from_redis_calls_nothing_fresh_that_was_purged_elsewhere` |
 //! | Each of them after the other | `soak_no_fault_makes_an_answer_wrong_or_lost` |
+//! | Pages in the way of others | `a_body_is_encoded_beside_the_workers_which_answer_meanwhile`, `soak_large_pages_and_compressions_at_most_double_the_median_of_others` |
+//! | A storm of connections | `soak_a_storm_of_connections_leaves_others_their_answers_and_nothing_behind` |
+//! | A stopped process, half-closed pipelines | `a_request_that_came_while_the_process_was_stopped_is_answered`, `requests_before_an_end_of_input_are_answered` |
 //! | SQL only from files, typed binds, reads | `no_parameter_of_any_type_becomes_sql` |
-//! | No poisoning by what is not in the key | `what_is_not_part_of_the_key_cannot_poison_an_entry` |
+//! | No poisoning by what is not in the key | `no_header_poisons_an_entry_alone_or_with_all_others`, `parameters_that_nobody_declared_load_and_change_nothing` |
 //! | No deception by an address | `unknown_addresses_are_404_and_suggest_the_nearest_query` |
-//! | Headers on every response | `every_response_has_the_security_headers_and_an_id` |
+//! | Headers on every response | `every_status_has_the_headers_of_every_response`, `what_is_no_request_is_refused_with_words_headers_an_id_and_a_line_in_the_log` |
 //! | XSS | `no_value_name_title_or_parameter_becomes_markup` |
 //! | Forwarded headers | `a_stranger_is_not_believed`, `a_trusted_proxys_word_decides_who_the_client_is` |
 //! | Request smuggling | `ambiguous_requests_are_refused` |
 //! | Secrets | `a_password_is_shown_nowhere`, `no_secret_value_or_address_is_shown_or_logged` |
+//! | DNS rebinding | `a_foreign_name_gets_nothing_on_any_route` |
+//! | Root and the service's user | `an_innocent_process_is_not_signalled_though_its_number_stands_in_a_locked_pidfile`, `root_does_not_use_a_folder_that_another_user_may_write` |
 //! | Log injection | `a_log_line_is_one_line_whatever_a_request_holds` |
 
 use std::fs;
