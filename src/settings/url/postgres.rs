@@ -114,6 +114,10 @@ pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+    if path.contains('@') {
+        // A password was cut in two there, and a part of it would be shown as host or database.
+        return Err(Fault::new("has an @ behind its first /", ESCAPES));
+    }
     let (login, server) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = match login.split_once(':') {
         Some((user, password)) => (user, Some(password)),

@@ -174,6 +174,8 @@ fn bad_urls_are_refused_and_not_repeated() {
         "mysql://u:hunter2@h/d",
         "postgres:u:hunter2@h",
         "postgres://u:hunter2#x@h/d",
+        "postgres://u:hunter2@pw/x@h:5432/d",
+        "postgres://u:hunter2/x@h:5432/d",
         "postgres://u:hunter2/x@h/d",
         "postgres://u:hunter2%zz@h/d",
         "postgres://u:hunter2@h:99999/d",
