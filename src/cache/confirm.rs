@@ -99,7 +99,7 @@ impl Cache {
     }
 
     /// [`Cache::purge`], and who has confirmed it of the other instances. Those in `known` are
-    /// waited for, no longer than [`CONFIRMED_WITHIN`].
+    /// waited for, no longer than half a second.
     pub async fn purge_confirmed(
         &self,
         scope: Scope<'_>,
