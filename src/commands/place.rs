@@ -72,6 +72,7 @@ impl Daemon {
     ) -> Result<Daemon, Failure> {
         let default = || pidfile::default_path(|name| std::env::var_os(name), folder);
         let pidfile = named.unwrap_or_else(default);
+        let owner = claim::owner_of_place(&pidfile, owner);
         claim::trusted_place(&pidfile, owner).map_err(Failure::Settings)?;
         let server = &settings.server;
         Ok(Daemon {

@@ -69,13 +69,16 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
     if let Some(stranger) = why {
         return Err(foreign(path, &stranger.to_string()));
     }
-    if !holders.all
+    // The file is locked and nobody is seen to hold it: its holder is hidden, also where `/proc`
+    // shows no process that could not be looked into.
+    let is_root = nix::unistd::geteuid().is_root();
+    if (!holders.all || !is_root)
         && let Some(peer) = peer()
         && examine(peer, owner).is_ok()
     {
         return Ok(State::Running(peer));
     }
-    if holders.all || nix::unistd::geteuid().is_root() {
+    if is_root {
         let unseen = "its process cannot be seen from here: it may be in another container, or on \
                       another machine";
         return Err(foreign(path, unseen));
@@ -183,6 +186,20 @@ fn holds(pid: u32, wanted: (u64, u64)) -> io::Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Returns the user whose processes root's commands are about: that of the settings, or, where these
+/// name none, the owner of the pidfile's folder, as a unit's `User=` has it. It is what the kernel
+/// says of the folder, nothing that is written there: nobody else's process is signalled then.
+pub fn owner_of_place(path: &Path, owner: ProcessOwner) -> ProcessOwner {
+    if !nix::unistd::geteuid().is_root() || owner.user != 0 {
+        return owner;
+    }
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    folder.map_or(owner, |folder| ProcessOwner {
+        user: folder.uid(),
+        ..owner
+    })
 }
 
 /// Checks that no user but root and `owner` can put another file in the place of the pidfile at

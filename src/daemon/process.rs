@@ -103,7 +103,15 @@ impl RunningProcess {
             // Nothing can be seen there; the system lets a user signal that user's own alone.
             return Ok(());
         }
-        let user = user_of(pid).ok_or_else(|| Stranger(format!("pid {pid} has ended")))?;
+        let Some(user) = user_of(pid) else {
+            // A sandbox may hide all processes from a service's own commands (`ProtectProc`, another
+            // user namespace). The kernel still lets nobody but root signal another user's process.
+            return if self.lives() && !nix::unistd::geteuid().is_root() {
+                Ok(())
+            } else {
+                Err(Stranger(format!("pid {pid} has ended")))
+            };
+        };
         let root_asks = user == 0 && nix::unistd::geteuid().is_root();
         if user != owner.user && !root_asks {
             return Err(Stranger(format!(
