@@ -129,6 +129,9 @@ fn what_is_no_request_is_refused_with_words_headers_an_id_and_a_line_in_the_log(
     let metrics = unslow.get("/metrics").text();
     let counted = format!("unslow_unread_requests_total {unread}\n");
     assert!(metrics.contains(&counted), "{metrics}");
+    let page = unslow.get("/stats").text();
+    let fact = format!("<dt>Requests that could not be read</dt><dd>{unread}</dd>");
+    assert!(page.contains(&fact), "{page}");
     assert_eq!(unslow.get("/healthz").status, 200);
 }
 

@@ -109,7 +109,7 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
             (PreEscaped(Race::new(comparison(snapshot)).panel(None)))
             (queries::queries(page))
             div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
-            (tiers::tiers(&snapshot.memory, snapshot.redis.as_ref(), &snapshot.database))
+            (tiers::tiers(snapshot))
             (fleet::fleet(&snapshot.instances, &snapshot.fleet))
         }
     }

@@ -1,24 +1,24 @@
-//! How memory tier, Redis and database are: state, breaker, connections, and what Redis says of
-//! its whole server. What is not known is `n/a`, never a zero.
+//! The state of the memory tier, Redis and the database: breaker, connections, what Redis says of
+//! its whole server, and what clients cost. An unknown number is `n/a`, never a zero.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::super::{format, provenance};
-use crate::stats::{DatabaseSnapshot, MemorySnapshot, PoolSnapshot, RedisInfo, RedisSnapshot};
+use crate::stats::{
+    DatabaseSnapshot, MemorySnapshot, PoolSnapshot, RedisInfo, RedisSnapshot, Snapshot,
+};
 
 const UNKNOWN: &str = "n/a";
 
-pub(super) fn tiers(
-    memory: &MemorySnapshot,
-    redis: Option<&RedisSnapshot>,
-    database: &DatabaseSnapshot,
-) -> Markup {
+pub(super) fn tiers(snapshot: &Snapshot) -> Markup {
+    let redis = snapshot.redis.as_ref();
     html! {
         div.tiers {
-            (memory_panel(memory))
-            (database_panel(database))
+            (memory_panel(&snapshot.memory))
+            (clients_panel(snapshot))
+            (database_panel(&snapshot.database))
             (redis_panel(redis))
             (server_panel(redis.and_then(|redis| redis.info.as_ref())))
         }
@@ -44,6 +44,21 @@ fn memory_panel(tier: &MemorySnapshot) -> Markup {
                         (classes("Entries that left", &tier.evictions))
                     }
                 },
+            }
+        }
+    }
+}
+
+/// Returns what answers wait to be sent, and how many requests got none.
+fn clients_panel(snapshot: &Snapshot) -> Markup {
+    let unsent = &snapshot.unsent;
+    html! {
+        section.panel aria-labelledby="clients" {
+            h2 #clients { "Clients" }
+            dl.facts {
+                (fact("Waiting to be sent", format!("{} of {}", format::bytes(unsent.bytes), format::bytes(unsent.max_bytes))))
+                (fact("Answers refused for that", format::count(unsent.refused)))
+                (fact("Requests that could not be read", format::count(snapshot.unread)))
             }
         }
     }
