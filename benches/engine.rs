@@ -102,7 +102,7 @@ impl Bench {
             patience: Duration::from_mins(1),
             stats: self.stats.query(0),
         };
-        let load = || async {
+        let load = |_| async {
             Ok(Loaded {
                 body: Bytes::from_static(br#"{"ok":true,"rows":[{"n":1}],"truncated":false}"#),
                 head: Bytes::from_static(br#"["n"]"#),

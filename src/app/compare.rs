@@ -72,7 +72,7 @@ impl App {
             stats: self.stats.query(query.index),
         };
         let (of, run) = (Arc::clone(set), Arc::clone(query));
-        let load = move || async move { load(&of, &run, &arguments, limits).await };
+        let load = move |waited| async move { load(&of, &run, &arguments, limits, waited).await };
         match via {
             Via::Cache => Ok(self.cache.have_copy(lookup, load).await?),
             Via::Database => {

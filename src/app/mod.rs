@@ -266,7 +266,7 @@ impl App {
         };
         let (of, run) = (Arc::clone(set), Arc::clone(query));
         let newcomer = self.schedules.read(query, &arguments);
-        let load = move || async move { load(&of, &run, &arguments, limits).await };
+        let load = move |waited| async move { load(&of, &run, &arguments, limits, waited).await };
         let answer = if query.policy.cached {
             self.cache.get_or_load(lookup, load).await
         } else {
@@ -313,14 +313,16 @@ pub fn database_kind(settings: &Settings) -> DatabaseKind {
     }
 }
 
-/// Loads what is to be stored under a key of this set, if it is of the set's database.
+/// Loads what is to be stored under a key of this set, if it is of the set's database. The caller
+/// has `waited` so long for the right to load.
 async fn load(
     set: &KeySet,
     query: &Query,
     arguments: &Arguments,
     limits: Limits,
+    waited: Duration,
 ) -> Result<Loaded, RequestError> {
-    let turn = set.db().admit(query).await;
+    let turn = set.db().admit(query, waited).await;
     let turn = turn.map_err(|cause| RequestError::NotTried {
         cause: Arc::new(cause),
     })?;

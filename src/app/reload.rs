@@ -142,7 +142,8 @@ impl Reload {
         };
         let (set, query, limits) = (Arc::clone(set), Arc::clone(&self.query), self.limits);
         let arguments = arguments.clone();
-        let load = move || async move { load(&set, &query, &arguments, limits).await };
+        let load =
+            move |waited| async move { load(&set, &query, &arguments, limits, waited).await };
         self.cache.refresh(lookup, max_age, trigger, load).await
     }
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
@@ -33,7 +34,7 @@ impl Inner {
         load: F,
     ) -> Came
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let lookup = &trip.lookup;
@@ -100,7 +101,7 @@ impl Inner {
         load: F,
     ) -> Result<Arc<Entry>, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let (inner, order) = (Arc::clone(self), Order::of(lookup, None).by(trigger));
@@ -109,7 +110,7 @@ impl Inner {
                 generations: inner.generations.of(order.key.family()),
                 rank: Rank::unnumbered(),
             };
-            inner.load(&order, origin, load).await
+            inner.load(&order, origin, || load(Duration::ZERO)).await
         });
         match tokio::time::timeout(lookup.patience, task).await {
             Ok(Ok(loaded)) => loaded.map(Arc::new),

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::entry::Life;
 use super::generations::next_sequence;
@@ -70,7 +71,7 @@ impl Cache {
         load: F,
     ) -> Result<Reply, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let mut trip = Trip::start(&self.inner, lookup);

@@ -95,7 +95,7 @@ impl Inner {
         load: F,
     ) -> AbortHandle
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let inner = Arc::clone(self);
@@ -109,7 +109,7 @@ impl Inner {
 
     async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: Order, load: F)
     where
-        F: FnOnce() -> Fut,
+        F: FnOnce(Duration) -> Fut,
         Fut: Future<Output = Result<Loaded, RequestError>>,
     {
         // Between the caller's look and this flight another one may have ended.
@@ -117,6 +117,7 @@ impl Inner {
             flight.land(End::Done(entry, Some(Tier::Memory)));
             return;
         }
+        let began = tokio::time::Instant::now();
         let cleared = match self.clear(&mut flight, &order).await {
             Clearance::Load(cleared) => cleared,
             Clearance::Found(entry) => {
@@ -130,7 +131,9 @@ impl Inner {
             generations: self.generations.of(order.key.family()),
             rank,
         };
-        let entry = match self.load(&order, origin, load).await {
+        // A database that hangs has been waited for by the holder of the lease already.
+        let waited = began.elapsed();
+        let entry = match self.load(&order, origin, || load(waited)).await {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 let words = note::words(&error);

@@ -59,6 +59,7 @@ mod trust;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -203,7 +204,8 @@ impl Cache {
     }
 
     /// The value for a key: from memory, from Redis, or by `load`, of which one runs per key and
-    /// process at a time, as a task of the engine runtime. The whole read path.
+    /// process at a time, as a task of the engine runtime. The whole read path. `load` is told how
+    /// long it has been waited for: while another instance's load ran, which then brought nothing.
     ///
     /// Fails with the load's error, the same one for every waiter, or with
     /// [`RequestError::Timeout`] when patience runs out while the load goes on; but not while
@@ -217,7 +219,7 @@ impl Cache {
         load: F,
     ) -> Result<Reply, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let inner = &self.inner;
@@ -286,7 +288,7 @@ impl Cache {
         load: F,
     ) -> Result<Reply, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let mut trip = Trip::start(&self.inner, lookup);

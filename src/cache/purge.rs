@@ -141,7 +141,7 @@ impl Cache {
         load: F,
     ) -> Result<Refreshed, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let inner = &self.inner;

@@ -145,9 +145,9 @@ impl Bench {
     fn load(
         &self,
         end: impl FnOnce() -> Result<Loaded, RequestError> + Send + 'static,
-    ) -> impl FnOnce() -> Loading + Send + 'static {
+    ) -> impl FnOnce(Duration) -> Loading + Send + 'static {
         let database = Arc::clone(&self.database);
-        move || {
+        move |_| {
             Box::pin(async move {
                 database.started.fetch_add(1, Ordering::SeqCst);
                 database.gate.acquire().await.unwrap().forget();

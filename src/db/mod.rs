@@ -37,6 +37,7 @@ mod sqlite_system;
 mod sqlite_work;
 mod survey;
 mod system;
+mod turn;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,10 +48,11 @@ use tokio::time::Instant;
 
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
-use crate::settings::{self, DatabaseLimits, DatabaseTarget, Settings};
+use crate::settings::{DatabaseLimits, DatabaseTarget, Settings};
 use budget::ResultShare;
-use gate::{Gate, Pass};
+use gate::Gate;
 use health::HealthCell;
+use turn::{CHECKOUT, busy};
 
 pub use gate::GateState;
 pub use health::Health;
@@ -59,9 +61,8 @@ pub use postgres_listen::Listener;
 pub use postgres_options::DRIVER_ENVIRONMENT;
 pub use survey::{Survey, Trouble};
 pub use system::System;
+pub use turn::Turn;
 
-/// How long a run waits for its turn, a slot and a working connection, together.
-const CHECKOUT: Duration = Duration::from_millis(1800);
 /// How long after the statement's own limit a server that says nothing is given up.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -253,23 +254,24 @@ impl Database {
         args: &Arguments,
         limits: Limits,
     ) -> Result<Rows, RequestError> {
-        let turn = self.admit(query).await?;
+        let turn = self.admit(query, Duration::ZERO).await?;
         self.run_admitted(query, args, limits, turn).await
     }
 
-    /// Waits until it is the turn of a query. Dropping what it gives makes room for the next.
+    /// Waits until it is the turn of a query. Dropping what it gives makes room for the next. Takes
+    /// from the time that it may wait what the caller has `waited` already, most of it at most.
     ///
     /// # Errors
     /// [`RequestError::Unavailable`]: the database is known to be away, without a wait, or too many
     /// loads are at work. Nothing has been run then.
-    pub async fn admit(&self, query: &Query) -> Result<Turn, RequestError> {
+    pub async fn admit(&self, query: &Query, waited: Duration) -> Result<Turn, RequestError> {
         // One bound over all that is waited for: a server that hangs must not be waited for twice.
-        let deadline = Instant::now() + CHECKOUT;
+        let deadline = Instant::now() + turn::checkout_after(waited);
         self.refuse_while_away()?;
         let pass = self.gate.enter(query, deadline).await?;
         // It may have gone away meanwhile.
         self.refuse_while_away()?;
-        Ok(Turn(pass, deadline))
+        Ok(Turn::new(pass, deadline))
     }
 
     /// Runs a query whose turn it is; otherwise as [`Database::run`].
@@ -281,9 +283,9 @@ impl Database {
         query: &Query,
         args: &Arguments,
         limits: Limits,
-        Turn(pass, deadline): Turn,
+        turn: Turn,
     ) -> Result<Rows, RequestError> {
-        let turn = (pass, deadline);
+        let turn = turn.into_parts();
         let end = match &self.kind {
             Kind::Postgres(database) => database.run(query, args, limits, turn).await,
             Kind::Sqlite(database) => database.run(query, args, limits, turn).await,
@@ -330,16 +332,6 @@ impl Database {
             Kind::Sqlite(_) => None,
         }
     }
-}
-
-/// The turn of one load: its place, and until when it may wait for a connection.
-pub struct Turn(Pass, Instant);
-
-/// All connections are at work. That says nothing about the database's health.
-fn busy() -> RequestError {
-    let limit = settings::duration_text(CHECKOUT);
-    let detail = format!("no connection of the pool became free within {limit}").into();
-    RequestError::Busy { detail }
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ async fn without_a_memory_tier_the_flight_serves_until_redis_has_it() {
     one.get(&key("other"), "rows").await;
     one.until("the write", |redis| redis.writes == 1).await;
     let pausing = Arc::clone(&redis);
-    let load = move || async move {
+    let load = move |_| async move {
         pausing.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]);
         Ok(loaded("rows".to_owned()))
     };

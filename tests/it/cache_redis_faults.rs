@@ -66,7 +66,7 @@ async fn without_a_memory_tier_a_request_waits_for_a_stopped_redis_once() {
     redis.stop();
     // The load comes after every look and before the write.
     let counting = Arc::clone(&one);
-    let failures = move || async move {
+    let failures = move |_| async move {
         let failures = counting.redis().errors.values().sum::<u64>();
         Ok(loaded(failures.to_string()))
     };

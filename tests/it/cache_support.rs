@@ -60,7 +60,7 @@ impl Instance {
     /// An answer; where it has to be loaded, the load brings `body`.
     pub(crate) async fn get(&self, key: &Key, body: &str) -> Reply {
         let (loads, body) = (Arc::clone(&self.loads), body.to_owned());
-        self.look_up(key, move || {
+        self.look_up(key, move |_| {
             loads.fetch_add(1, Ordering::SeqCst);
             async move { Ok(loaded(body)) }
         })
@@ -70,7 +70,7 @@ impl Instance {
 
     pub(crate) async fn look_up<F, Fut>(&self, key: &Key, load: F) -> Result<Reply, RequestError>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
         let lookup = Lookup {

@@ -72,6 +72,7 @@ mod faults_tls;
 mod fleet_cut_off;
 mod fleet_database;
 mod fleet_faults;
+mod fleet_hung;
 mod fleet_loads;
 mod fleet_memory;
 mod fleet_purges;

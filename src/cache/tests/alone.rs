@@ -70,7 +70,7 @@ async fn redis_alone_is_read_past_memory_and_what_it_gives_is_not_kept() {
     let stats = Arc::new(Stats::new(["q"].into_iter()));
     let cache = |seed| cache_on(&server.line(seed), POLICY, 1 << 20, &stats);
     let (one, other) = (cache(1), cache(2));
-    let (key, load) = (key("p"), || async { Ok(loaded("rows")) });
+    let (key, load) = (key("p"), |_| async { Ok(loaded("rows")) });
     let lookup = lookup(&key, &stats);
     let absent = alone(&one, Tier::Redis, lookup).await;
     assert_eq!(absent, Err(NoCopy::Absent));

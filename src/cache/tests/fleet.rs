@@ -3,6 +3,7 @@
 //! events that nobody thought of.
 
 mod cut_off;
+mod hung;
 mod offers;
 mod purges;
 mod renewals;
@@ -50,9 +51,9 @@ impl Instance {
     }
 
     /// A load takes what is there as it begins, and a while.
-    fn load(&self) -> impl FnOnce() -> Loading + Send + 'static {
+    fn load(&self) -> impl FnOnce(Duration) -> Loading + Send + 'static {
         let source = Arc::clone(&self.source);
-        move || {
+        move |_| {
             Box::pin(async move {
                 source.loads.fetch_add(1, Ordering::SeqCst);
                 let value = source.value.lock().unwrap().clone();

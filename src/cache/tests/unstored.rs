@@ -20,9 +20,9 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     let (began, mut starts) = mpsc::unbounded_channel();
     let parallel = join_all((0..3).map(|_| {
         let (inner, began) = (bench.load(big), began.clone());
-        let load = move || {
+        let load = move |waited| {
             began.send(()).unwrap();
-            inner()
+            inner(waited)
         };
         bench.cache.get_or_load(bench.lookup(), load)
     }));

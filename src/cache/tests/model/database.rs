@@ -43,9 +43,9 @@ impl Database {
         by: Process,
         key: usize,
         mut state: watch::Receiver<State>,
-    ) -> impl FnOnce() -> Loading + Send + 'static {
+    ) -> impl FnOnce(Duration) -> Loading + Send + 'static {
         let (database, pen) = (Arc::clone(self), pen.clone());
-        move || {
+        move |_| {
             Box::pin(async move {
                 if runs(&mut state).await == State::Ended {
                     return Err(away());
