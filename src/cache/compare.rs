@@ -50,7 +50,7 @@ impl Cache {
         let mut trip = Trip::start(&self.inner, lookup);
         let copy = match tier {
             Tier::Memory => self.inner.in_memory(lookup.key),
-            Tier::Redis => self.inner.in_redis(lookup.key).await,
+            Tier::Redis => self.inner.in_redis(&lookup).await,
         }?;
         trip.step(match tier {
             Tier::Memory => |timings| &mut timings.memory,
@@ -96,14 +96,17 @@ impl Inner {
         self.memory.get(key).ok_or(NoCopy::Absent)
     }
 
-    async fn in_redis(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
+    async fn in_redis(&self, lookup: &Lookup<'_>) -> Result<Arc<Entry>, NoCopy> {
         let redis = self.redis.as_ref().ok_or(NoCopy::Off)?;
+        let Lookup { key, policy, .. } = lookup;
         let generations = self.generations.of(key.family());
         let sequence = next_sequence();
         if generations.is_pending() {
             return Err(NoCopy::Down);
         }
-        let look = redis.read(key, &generations, sequence).await;
+        let look = redis
+            .read_settled(key, &generations, sequence, policy)
+            .await;
         let look = look.ok_or(NoCopy::Down)?;
         learn(&generations, &look, None);
         let Some(Ok(copy)) = look.found else {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::generations::{Generations, Rank};
 use super::memory::Memory;
 use super::purge::PurgeKind;
+use super::redis_life::RedisLife;
 use super::{Key, Loaded, Policy, chance};
 use crate::defence::Defence;
 
@@ -37,8 +38,7 @@ pub struct Entry {
     generations: Arc<Generations>,
     /// What purges of this entry alone have done to it.
     purged: AtomicU8,
-    /// Whether Redis has had it: only then does its absence there say something.
-    stored: AtomicBool,
+    pub(super) redis_life: RedisLife,
     /// When it was last compared with Redis, or another comparison began, as `recheck` measures
     /// time.
     pub(super) checked: AtomicU64,
@@ -86,6 +86,8 @@ pub(super) struct Revived {
     pub(super) load_time: Duration,
     /// How long ago its result arrived.
     pub(super) aged: Duration,
+    /// How long Redis keeps it from its load; zero: it has not been there.
+    pub(super) kept_for: Duration,
 }
 
 const EXPIRED: u8 = 1;
@@ -111,6 +113,7 @@ impl Entry {
             stamp: chance::draw(),
             load_time,
             aged: Duration::ZERO,
+            kept_for: Duration::ZERO,
         };
         Entry::revived(key, origin, loaded, &revived, now)
     }
@@ -135,7 +138,7 @@ impl Entry {
             rank: origin.rank,
             generations: origin.generations,
             purged: AtomicU8::new(0),
-            stored: AtomicBool::new(false),
+            redis_life: RedisLife::new(revived.kept_for),
             checked: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
             unanswered: AtomicBool::new(false),
@@ -241,15 +244,6 @@ impl Entry {
     /// Whether it is stale before its time, by a soft purge.
     pub(super) fn is_expired(&self) -> bool {
         self.purged.load(Ordering::SeqCst) == EXPIRED || self.generations.is_expired(self.rank)
-    }
-
-    /// Redis has it.
-    pub(super) fn set_stored(&self) {
-        self.stored.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_stored(&self) -> bool {
-        self.stored.load(Ordering::Relaxed)
     }
 
     /// When this process first saw it; of one from Redis: when it asked for it.

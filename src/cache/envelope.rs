@@ -181,6 +181,7 @@ pub(super) fn decode(
         stamp,
         load_time: Duration::from_micros(load_time),
         aged: physical.saturating_sub(left),
+        kept_for: physical,
     };
     let origin = Origin {
         generations: Arc::clone(reading.generations),

@@ -14,11 +14,11 @@ use super::flight::{Backoff, End, Flight};
 use super::generations::Rank;
 use super::lease::Lease;
 use super::purge::PurgeKind;
-use super::recheck::{Glance, learn, mistrust};
+use super::recheck::Glance;
 use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
-use crate::stats::{LoadEnd, LoadError, NotKept, QueryStats, Refused, Trigger};
+use crate::stats::{LoadEnd, LoadError, NotKept, QueryStats, Trigger};
 
 /// A lookup as the task keeps it.
 pub(super) struct Order {
@@ -161,7 +161,7 @@ impl Inner {
         // Who comes now finds it in memory; without a memory tier, the flight still tells them
         // until Redis can.
         let on_board = (!self.memory.enabled()).then_some(flight);
-        self.store(cleared, &entry, physical).await;
+        self.store(cleared, &entry, &order).await;
         drop(on_board);
     }
 
@@ -201,27 +201,6 @@ impl Inner {
             entry.rank.sequence > order.base.sequence
                 && entry.life(&order.policy, self.clock.now()) == Life::Fresh
         })
-    }
-
-    /// Stores what was loaded in Redis, unless it has no number to be stored under.
-    async fn store(&self, cleared: Cleared, entry: &Arc<Entry>, physical: Duration) {
-        let lease = cleared.lease.map(Lease::into_value);
-        let Some(redis) = self.redis.as_ref().filter(|_| cleared.rank.order > 0) else {
-            return;
-        };
-        let asked = self.clock.now();
-        let Some((look, refused)) = redis.store(entry, physical, lease.as_deref()).await else {
-            return;
-        };
-        match refused {
-            None => self.is_in_redis(entry, asked),
-            Some(Refused::Purged) => {
-                let generations = self.generations.of(entry.key.family());
-                learn(&generations, &look, Some(entry));
-            }
-            // There is something newer, or will be.
-            Some(Refused::Older | Refused::Lost) => mistrust(entry),
-        }
     }
 
     /// Gives up the right to load, with a note for the fleet.

@@ -21,7 +21,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// How long the tiers keep an entry.
+    /// How long Redis keeps an entry that was asked for once: visitors' own values, each of which
+    /// nobody else will ask for, must not fill it.
+    pub(super) fn physical_once(&self) -> Duration {
+        self.ttl.saturating_add(self.stale_while_revalidate)
+    }
+
+    /// How long the tiers keep an entry; Redis from its second reader on.
     pub(super) fn physical(&self) -> Duration {
         let window = self.stale_while_revalidate.max(self.stale_if_error);
         self.ttl.saturating_add(window)

@@ -6,7 +6,7 @@
 //! `memory` and `redis` (the tiers; `commands` is what Redis is asked, with the scripts in
 //! `scripts`, `answers` what it says, `envelope` the stored form, `link` the connections, `connect`
 //! how they are made, `breaker` who may use them), `flight` (one load per key here; `boarding` is
-//! how one comes to it, `fill` what is done in flight, `clearance` what comes before a load,
+//! how one comes to it, `fill` what is done in flight, `keeping` how long Redis keeps what it brings, as `redis_life` says, `clearance` what comes before a load,
 //! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
 //! `confirm` hears from them,
@@ -35,6 +35,7 @@ mod flight;
 pub mod fuzzing;
 mod generations;
 mod info;
+mod keeping;
 mod key;
 mod lease;
 mod link;
@@ -46,6 +47,7 @@ mod purge;
 mod recent;
 mod recheck;
 mod redis;
+mod redis_life;
 mod renew;
 mod reports;
 mod scripts;

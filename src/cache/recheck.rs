@@ -93,7 +93,8 @@ impl Inner {
                 };
             }
         }
-        let Some(look) = redis.read(key, &generations, sequence).await else {
+        let look = redis.read_settled(key, &generations, sequence, policy);
+        let Some(look) = look.await else {
             comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
             return Glance::unanswered();
         };
@@ -129,7 +130,9 @@ impl Inner {
         if entry.life(policy, now) == Life::Over {
             return None;
         }
-        entry.set_stored();
+        entry
+            .redis_life
+            .begin(entry.redis_life.kept_for, policy.physical());
         self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
         let meanwhile = generations.purged_since(purges, &entry);
@@ -166,18 +169,12 @@ impl Inner {
         kept
     }
 
-    /// Redis has taken an entry, which was offered at this moment: what stands there is this one.
-    pub(super) fn is_in_redis(&self, entry: &Entry, asked: Instant) {
-        entry.set_stored();
-        self.trust.compared(entry, asked);
-    }
-
     /// What it does to a copy that Redis has nothing newer for.
     fn compare(&self, copy: &Entry, front: &Look<u64>, asked: Instant) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
         // but something happened, so it is not called fresh.
         let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
-        let removed = front.found.is_none() && copy.is_stored();
+        let removed = front.found.is_none() && copy.redis_life.is_there();
         if lost_numbers || removed {
             copy.purge(PurgeKind::Soft);
         }

@@ -73,6 +73,13 @@ impl<'a> Trip<'a> {
         } = self.lookup;
         stats.asked(key.id());
         stats.request(outcome, elapsed, entry.load_time);
+        let is_read_again = matches!(
+            outcome,
+            Outcome::Hit(_) | Outcome::Stale(_) | Outcome::Coalesced
+        );
+        if is_read_again && entry.redis_life.read_again() {
+            self.inner.let_last(&entry, policy.physical());
+        }
         let (age, ttl) = (entry.age(self.mark), entry.ttl(&policy));
         // A copy can be stale before its TTL is over: nobody may keep it for what is left of that.
         let ttl_left = match outcome {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use unslow::outcome::{Outcome, StaleReason, Tier};
 
 use crate::cache_support::{Instance, LIMIT, MAX_ENTRY, POLICY, key, loaded, settings};
-use crate::servers::Redis;
+use crate::servers::{Redis, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_instance_stores_another_reads_and_copies_to_memory() {
@@ -34,19 +34,27 @@ async fn what_one_instance_stores_another_reads_and_copies_to_memory() {
     );
 }
 
+/// Whether the entry of `p` in Redis has this body.
+fn holds(redis: &Redis, body: &str) -> bool {
+    let value = redis.value(&key("p").redis_name());
+    value
+        .windows(body.len())
+        .any(|part| part == body.as_bytes())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_age_comes_from_redis_and_a_stale_copy_is_refreshed_behind() {
     let redis = Redis::start();
     let (one, two) = (Instance::of(&redis), Instance::of(&redis));
     one.store(&key("p"), "old").await;
-    // As if 25 s had gone by: the rest of 120 s is 95 s.
+    // As if 25 s had gone by: of an entry that was asked for once, the rest of 50 s is 25 s.
     let name = key("p").redis_name();
-    redis.ask(&["PEXPIRE", &name, "95000"]);
+    redis.ask(&["PEXPIRE", &name, "25000"]);
     let reply = two.get(&key("p"), "new").await;
     assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
     assert_eq!(reply.entry.body, "old");
     assert!(reply.age >= Duration::from_secs(25) && reply.age < Duration::from_mins(1));
-    two.until("the refresh", |redis| redis.writes == 1).await;
+    until("the refresh", || two.loads() == 1 && holds(&redis, "new")).await;
     let reply = two.get(&key("p"), "newer").await;
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
     assert_eq!((reply.entry.body.as_ref(), two.loads()), (&b"new"[..], 1));
@@ -63,7 +71,7 @@ async fn a_refresh_takes_what_another_instance_has_stored_meanwhile() {
     }
     let stale = one.get(&key("p"), "new").await;
     assert_eq!(stale.entry.body, "old");
-    one.until("the refresh", |redis| redis.writes == 2).await;
+    until("the refresh", || holds(&redis, "new")).await;
     let limit = Instant::now() + LIMIT;
     while two.get(&key("p"), "newer").await.entry.body != "new" {
         assert!(Instant::now() < limit, "the refresh did not take it");
@@ -84,7 +92,8 @@ async fn without_a_memory_tier_redis_serves_and_a_crowd_is_one_load() {
         assert_eq!(reply.unwrap().entry.body, "rows");
     }
     assert_eq!(one.loads(), 1);
-    one.until("the write", |redis| redis.writes == 1).await;
+    // Once more for the crowd: it is kept for longer then.
+    one.until("the writes", |redis| redis.writes >= 2).await;
     let reply = one.get(&key("p"), "other").await;
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Redis));
 }
@@ -113,7 +122,7 @@ async fn without_a_memory_tier_the_flight_serves_until_redis_has_it() {
         (Outcome::Coalesced, &b"rows"[..])
     );
     redis.ask(&["CLIENT", "UNPAUSE"]);
-    one.until("the write", |redis| redis.writes == 2).await;
+    one.until("the write", |redis| redis.writes >= 2).await;
     assert_eq!(one.loads(), 1);
 }
 

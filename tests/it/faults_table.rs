@@ -25,6 +25,7 @@
 //! | Client leaves in mid-load | `a_client_that_leaves_takes_nothing_with_it_and_its_load_is_stored` |
 //! | Foreign, damaged, oversized value in Redis | `envelopes_that_are_not_ours_are_counted_and_overwritten_with_memory_flat`, `no_flipped_bit_of_an_envelope_gives_another_body`, `values_that_are_not_ours_are_misses_and_are_overwritten` |
 //! | Clock jumps | `the_rules_hold_whatever_happens` |
+//! | Distinct values of one visitor | `two_thousand_values_asked_for_once_are_not_kept_for_errors_and_those_asked_for_twice_are`, `past_its_windows_a_copy_with_a_second_reader_stands_in_for_a_database_that_is_away` |
 //! | 10,000 keys of one age | `ten_thousand_keys_that_expire_together_stay_within_the_pool_and_nobody_is_refused`, `jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone` |
 //! | Log disk full | `a_full_disk_stops_nothing_and_is_counted`, `a_stuck_disk_costs_lines_and_not_time` |
 //! | Descriptors exhausted, 10,000 slow clients | `few_descriptors_bound_the_connections_and_good_clients_get_their_turn`, `soak_ten_thousand_slow_clients_leave_the_good_ones_their_answers` |
@@ -33,7 +34,6 @@
 //! | What one query leaves on its connection | `no_setting_that_a_query_can_set_outlives_it`, `nothing_else_that_a_query_leaves_reaches_the_next` |
 //! | Clients that do not read | `answers_that_nobody_reads_stay_within_their_budget_and_are_given_back`, `clients_that_do_not_read_are_given_up_and_cost_little_memory` |
 //! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not`, `a_reader_that_is_too_slow_loses_its_connection_and_a_slow_link_does_not` |
-//! | A link in the place of a log or pidfile of root | `root_follows_no_link_that_another_user_has_put_in_the_place_of_a_log`, `a_log_that_is_opened_again_stays_where_it_is_when_a_link_stands_in_its_place`, `root_does_not_use_a_folder_that_another_user_may_write` |
 //! | A statement that catches its cancellation | `a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_the_pool_has`, `a_backend_that_nothing_ends_counts_as_taken_until_it_is_gone` |
 //! | An instance that Redis does not reach | `an_instance_cut_off_from_redis_calls_nothing_fresh_that_was_purged_elsewhere` |
 //! | Each of them after the other | `soak_no_fault_makes_an_answer_wrong_or_lost` |

@@ -33,6 +33,24 @@ pub(in crate::cache) struct Question<'a> {
     pub(in crate::cache) anyway: bool,
 }
 
+/// An entry that Redis is to keep.
+#[derive(Clone, Copy)]
+enum Offer<'a> {
+    /// One that was loaded, under this lease if one is held.
+    Loaded { lease: Option<&'a str> },
+    /// The one that stands there, to be kept for another time.
+    Same,
+}
+
+impl<'a> Offer<'a> {
+    fn lease(self) -> Option<&'a str> {
+        match self {
+            Offer::Loaded { lease } => lease,
+            Offer::Same => None,
+        }
+    }
+}
+
 impl RedisTier {
     /// The pre-load script. `None` when Redis does not answer as it should: the load then goes on
     /// without it. Cancel-safe; a lease taken by it runs out.
@@ -97,39 +115,9 @@ impl RedisTier {
         physical: Duration,
         lease: Option<&str>,
     ) -> Option<(Look<()>, Option<Refused>)> {
-        // Packing is work; not for a Redis that is away.
-        if !self.lets_through() {
-            return None;
-        }
-        let packed = envelope::encode(entry, physical);
-        // Its life counts from its load, not from now.
-        let left = physical.saturating_sub(entry.age(self.clock.now()));
-        let key = &entry.key;
-        let mut eval = script(STORE, &all(&key.redis_names()));
-        eval.arg(envelope::VERSION)
-            .arg(entry.rank.hard)
-            .arg(entry.rank.order)
-            .arg(lease.unwrap_or_default())
-            .arg(&packed)
-            .arg(millis(left).max(1))
-            .arg(self.channel())
-            .arg(self.message(
-                "fill",
-                &[
-                    &entry.rank.order.to_string(),
-                    key.family(),
-                    &key.digest().hex(),
-                ],
-            ))
-            .arg(u8::from(Defence::Fence.is_off()))
-            .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
-            .arg(millis(physical));
-        let mut answer = self.array(Way::Large, &eval).await?.into_iter();
+        let mut answer = self.offer(entry, physical, Offer::Loaded { lease }).await?;
         let refused = match text(&answer.next()?)?.as_str() {
-            "stored" => {
-                self.stats.tiers().redis_wrote(packed.len() as u64);
-                None
-            }
+            "stored" => None,
             "lost" => Some(Refused::Lost),
             "older" => Some(Refused::Older),
             _ => Some(Refused::Purged),
@@ -146,6 +134,53 @@ impl RedisTier {
             found: None,
         };
         Some((look, refused))
+    }
+
+    /// Stores `entry` again, to be kept for `physical` from its load, where it still stands.
+    pub(in crate::cache) async fn let_last(&self, entry: &Entry, physical: Duration) {
+        self.offer(entry, physical, Offer::Same).await;
+    }
+
+    /// The answer of the script that stores.
+    async fn offer(
+        &self,
+        entry: &Entry,
+        physical: Duration,
+        offer: Offer<'_>,
+    ) -> Option<std::vec::IntoIter<Value>> {
+        // Packing is work; not for a Redis that is away.
+        if !self.lets_through() {
+            return None;
+        }
+        let packed = envelope::encode(entry, physical);
+        // Its life counts from its load, not from now.
+        let left = physical.saturating_sub(entry.age(self.clock.now()));
+        let key = &entry.key;
+        let mut eval = script(STORE, &all(&key.redis_names()));
+        eval.arg(envelope::VERSION)
+            .arg(entry.rank.hard)
+            .arg(entry.rank.order)
+            .arg(offer.lease().unwrap_or_default())
+            .arg(&packed)
+            .arg(millis(left).max(1))
+            .arg(self.channel())
+            .arg(self.message(
+                "fill",
+                &[
+                    &entry.rank.order.to_string(),
+                    key.family(),
+                    &key.digest().hex(),
+                ],
+            ))
+            .arg(u8::from(Defence::Fence.is_off()))
+            .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
+            .arg(millis(physical))
+            .arg(u8::from(matches!(offer, Offer::Same)));
+        let answer = self.array(Way::Large, &eval).await?;
+        if let Some("stored") = answer.first().and_then(text).as_deref() {
+            self.stats.tiers().redis_wrote(packed.len() as u64);
+        }
+        Some(answer.into_iter())
     }
 
     /// Gives a lease back without a store. `note` keeps the fleet from loading again at once.

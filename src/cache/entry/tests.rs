@@ -15,6 +15,7 @@ fn entry(stamp: u64, now: Instant, aged: Duration) -> Entry {
         stamp,
         load_time: Duration::from_secs(5),
         aged,
+        kept_for: Duration::ZERO,
     };
     Entry::revived(&key(""), origin(), loaded("x"), &revived, now)
 }
@@ -111,6 +112,7 @@ fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
             stamp: 0,
             load_time,
             aged: Duration::ZERO,
+            kept_for: Duration::ZERO,
         };
         let entry = Entry::revived(&key(""), origin(), loaded("x"), &revived, now);
         entry.refresh_point(POLICY.ttl)

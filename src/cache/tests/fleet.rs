@@ -5,6 +5,7 @@
 mod cut_off;
 mod hung;
 mod offers;
+mod once;
 mod purges;
 mod renewals;
 
