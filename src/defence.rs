@@ -44,6 +44,8 @@ pub enum Defence {
     Pidfile,
     /// A key says which database its rows are of, by that database's own word.
     Identity,
+    /// Root opens a log only where no other user can put a link in its place.
+    LogFile,
 }
 
 impl Defence {
@@ -67,6 +69,7 @@ impl Defence {
         (Defence::Unsent, "unsent"),
         (Defence::Pidfile, "pidfile"),
         (Defence::Identity, "identity"),
+        (Defence::LogFile, "logfile"),
     ];
 
     /// Whether a test has switched it off.

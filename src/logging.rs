@@ -9,6 +9,11 @@
 mod access;
 mod error_log;
 mod line;
+#[cfg(not(unix))]
+#[path = "logging/elsewhere.rs"]
+mod log_file;
+#[cfg(unix)]
+mod log_file;
 mod out;
 mod shared;
 mod syslog;

@@ -14,9 +14,7 @@ use super::pidfile::{self, State};
 use super::process::{ProcessOwner, RunningProcess, Stranger};
 use crate::defence::Defence;
 use crate::error::StartupError;
-
-/// The sticky bit: in such a folder everybody makes files, and removes only their own.
-const STICKY: u32 = 0o1000;
+use crate::trusted_place::{OtherWriter, PlaceRights};
 
 /// Why it is not known which process a pidfile belongs to.
 #[derive(Debug, thiserror::Error)]
@@ -217,39 +215,19 @@ pub fn trusted_place(path: &Path, owner: ProcessOwner) -> Result<(), StartupErro
     let places: BTreeSet<&Path> = folder.ancestors().chain(real.ancestors()).collect();
     for place in places {
         if let Ok(meta) = place.symlink_metadata() {
-            let who = writer(&meta, owner);
-            who.map_or(Ok(()), |who| Err(refusal(&path, place, &who)))?;
+            let who = PlaceRights::from(&meta).other_writer(owner.user, owner.group);
+            who.map_or(Ok(()), |who| Err(refusal(&path, place, who)))?;
         }
     }
     match path.symlink_metadata() {
-        Ok(meta) if !is_trusted(meta.uid(), owner) => {
-            Err(refusal(&path, &path, &format!("user {}", meta.uid())))
+        Ok(meta) if meta.uid() != 0 && meta.uid() != owner.user => {
+            Err(refusal(&path, &path, OtherWriter::User(meta.uid())))
         }
         _ => Ok(()),
     }
 }
 
-fn is_trusted(user: u32, owner: ProcessOwner) -> bool {
-    user == 0 || user == owner.user
-}
-
-/// Returns who else may write a folder; of a link, who may set it.
-fn writer(meta: &fs::Metadata, owner: ProcessOwner) -> Option<String> {
-    if !is_trusted(meta.uid(), owner) {
-        return Some(format!("user {}", meta.uid()));
-    }
-    if meta.is_symlink() || meta.mode() & STICKY != 0 {
-        return None;
-    }
-    let group = meta.gid();
-    let group_is_trusted = group == 0 || owner.group == Some(group);
-    if meta.mode() & 0o020 != 0 && !group_is_trusted {
-        return Some(format!("group {group}"));
-    }
-    (meta.mode() & 0o002 != 0).then(|| "everybody".to_owned())
-}
-
-fn refusal(path: &Path, place: &Path, who: &str) -> StartupError {
+fn refusal(path: &Path, place: &Path, who: OtherWriter) -> StartupError {
     StartupError::new(format!(
         "root does not use the pidfile {}: {who} may write {}, and could name anybody's process \
          there",

@@ -89,7 +89,7 @@ impl AccessLog {
         let Some(target) = &log.access else {
             return Ok(None);
         };
-        let out = Out::open(target, "[log] access")?;
+        let out = Out::open(target, "--access-log / [log] access")?;
         AccessLog::to(out, log.access_format.clone(), WAITING, shared).map(Some)
     }
 

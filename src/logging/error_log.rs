@@ -47,7 +47,7 @@ enum Change {
 
 impl Prepared {
     pub(super) fn open(log: &Log, shared: &'static Shared) -> Result<Prepared, StartupError> {
-        let out = Out::open(&log.error, "[log] error")?;
+        let out = Out::open(&log.error, "--error-log / [log] error")?;
         let unchanged = shared.has_syslog(log.syslog.as_ref(), log.syslog_facility);
         let start = |target| Syslog::start(target, log.syslog_facility, &shared.syslog_lost);
         let syslog = if unchanged {

@@ -2,12 +2,13 @@
 //! Writing is one call of the system for any number of whole lines, so that several writers to one
 //! file never mix within a line. Counting what is lost is for the caller.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use super::log_file::{self, LogFileError};
 use crate::error::StartupError;
 use crate::settings::LogTarget;
 
@@ -109,16 +110,22 @@ impl Out {
 }
 
 fn open(path: &Path, setting: &str) -> Result<File, StartupError> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(|error| {
-            let path = path.display();
-            StartupError::new(format!("the log {path} cannot be opened: {error}"))
+    let shown = path.display();
+    log_file::open(path).map_err(|error| match error {
+        LogFileError::System(error) => {
+            StartupError::new(format!("the log {shown} cannot be opened: {error}"))
                 .at(setting)
                 .remedy("name a file in a folder that unslow may write to")
-        })
+        }
+        LogFileError::Refused(why) => StartupError::new(format!(
+            "root does not open the log {shown}: {why}, and could lead root to a file of root by it"
+        ))
+        .at(setting)
+        .remedy(
+            "name a file in a folder where only root may write, or name in [server] user the user \
+             that unslow is to run as",
+        ),
+    })
 }
 
 fn no_stream(error: &io::Error, setting: &str) -> StartupError {
@@ -162,6 +169,8 @@ mod stream {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::fs::OpenOptions;
+
     use super::*;
 
     #[test]

@@ -34,6 +34,7 @@
 //! | What one query leaves on its connection | `no_setting_that_a_query_can_set_outlives_it`, `nothing_else_that_a_query_leaves_reaches_the_next` |
 //! | Clients that do not read | `answers_that_nobody_reads_stay_within_their_budget_and_are_given_back`, `clients_that_do_not_read_are_given_up_and_cost_little_memory` |
 //! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not`, `a_reader_that_is_too_slow_loses_its_connection_and_a_slow_link_does_not` |
+//! | A link in the place of a log or pidfile of root | `root_follows_no_link_that_another_user_has_put_in_the_place_of_a_log`, `a_log_that_is_opened_again_stays_where_it_is_when_a_link_stands_in_its_place`, `root_does_not_use_a_folder_that_another_user_may_write` |
 //! | A statement that catches its cancellation | `a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_the_pool_has`, `a_backend_that_nothing_ends_counts_as_taken_until_it_is_gone` |
 //! | An instance that Redis does not reach | `an_instance_cut_off_from_redis_calls_nothing_fresh_that_was_purged_elsewhere` |
 //! | Each of them after the other | `soak_no_fault_makes_an_answer_wrong_or_lost` |

@@ -119,6 +119,7 @@ mod readme;
 mod refusals;
 mod reload_unproven;
 mod renew;
+mod root_logs;
 mod root_pidfile;
 mod schedule;
 mod security;
