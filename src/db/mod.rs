@@ -30,6 +30,7 @@ mod sqlite;
 mod sqlite_connect;
 mod sqlite_fault;
 mod sqlite_file;
+mod sqlite_format;
 mod sqlite_function;
 mod sqlite_math;
 mod sqlite_rows;

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Error, Postgres, Row, ValueRef};
 
-use super::budget::ResultBudget;
+use super::budget::{ResultBudget, row_bound};
 use super::json;
 use super::{Limits, Rows};
 use crate::error::RequestError;
@@ -106,7 +106,7 @@ impl Work<'_> {
                 return Err(too_large(max_bytes));
             }
             share.grow_to(length as u64).map_err(Stop::Request)?;
-            reserve(&mut rows.json, length);
+            json::make_room(&mut rows.json, length);
             if rows.count == 0 {
                 rows.columns = json::column_names(&text).map_err(Stop::Request)?;
             } else {
@@ -141,21 +141,6 @@ impl Work<'_> {
     /// As an unnamed statement: a named one could be another client's behind a pooler.
     fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
-    }
-}
-
-/// The bytes that one row may have: the driver holds a row beside the result. A quarter of the
-/// result's, or a few megabytes where that is less.
-fn row_bound(max_bytes: u64) -> u64 {
-    const ALWAYS: u64 = 8 << 20;
-    (max_bytes / 4).max(max_bytes.min(ALWAYS))
-}
-
-/// Makes room for so many bytes in all, and for a quarter more: a vector by itself would double.
-fn reserve(json: &mut Vec<u8>, length: usize) {
-    if length > json.capacity() {
-        let spare = (json.len() / 4).max(4096);
-        json.reserve_exact(length - json.len() + spare);
     }
 }
 

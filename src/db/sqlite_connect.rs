@@ -2,6 +2,7 @@
 //! for, or a file, read-only. Every connection gets `slow_version()`, a watch that ends its
 //! statements, and bounds.
 
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions, Error};
 use tokio::sync::OnceCell;
 
 use super::sqlite_file::{self, FileId, Frozen};
+use super::sqlite_format;
 use super::sqlite_function::{Watch, add_slow_version, limit_value};
 use super::sqlite_math;
 use super::sqlite_system::system_at;
@@ -94,13 +96,17 @@ impl Source {
         let mut handle = raw.lock_handle().await?;
         let seen = Arc::clone(&watch);
         handle.set_progress_handler(WATCH_EVERY, move || !seen.is_over());
-        limit_value(&mut handle, self.max_value);
+        let max_value = c_int::try_from(self.max_value).unwrap_or(c_int::MAX);
+        limit_value(&mut handle, max_value);
         if !add_slow_version(&mut handle, self.delay, Arc::clone(&watch)) {
             return Err(Error::Protocol("SQLite did not take slow_version()".into()));
         }
         if !sqlite_math::add_functions(&mut handle) {
             let why = "SQLite did not take the mathematical functions";
             return Err(Error::Protocol(why.into()));
+        }
+        if !sqlite_format::add_functions(&mut handle, max_value) {
+            return Err(Error::Protocol("SQLite did not take printf()".into()));
         }
         drop(handle);
         Ok(Connection {

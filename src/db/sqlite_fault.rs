@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::Error;
 
+use super::budget::row_bound;
 use super::health::{Cause, Contact};
 use super::{Limits, sqlite_file};
 use crate::error::RequestError;
@@ -75,7 +76,7 @@ impl Stop {
             }
             18 => {
                 return RequestError::TooLarge {
-                    limit: limits.max_bytes,
+                    limit: row_bound(limits.max_bytes),
                 };
             }
             1 => "SQLITE_ERROR".to_owned(),

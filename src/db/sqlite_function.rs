@@ -1,6 +1,6 @@
 //! What SQLite can only be told through its C interface: the SQL function `slow_version()`, which
 //! sleeps and can be interrupted, and the bound on one value. Functions that only compute are in
-//! `sqlite_math`; there is no other `unsafe` on the database's side.
+//! `sqlite_math`, those that make a text by a format in `sqlite_format`; there is no other `unsafe` on the database's side.
 #![allow(
     unsafe_code,
     reason = "sqlx has no way to add an SQL function or to set a limit"
@@ -101,8 +101,7 @@ pub(super) fn add_slow_version(
 
 /// Bounds every text, blob and row of a connection, in bytes, so that one value cannot fill the
 /// memory.
-pub(super) fn limit_value(handle: &mut LockedSqliteHandle<'_>, bytes: u64) {
-    let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+pub(super) fn limit_value(handle: &mut LockedSqliteHandle<'_>, bytes: c_int) {
     // SAFETY: the handle is open and locked for this call, which only stores a number in it.
     unsafe {
         ffi::sqlite3_limit(

@@ -1,6 +1,8 @@
 //! A statement of SQLite: binding its arguments, naming its columns, and writing its rows as the
 //! JSON text that PostgreSQL would give for the same values.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{Sqlite as Driver, SqliteArguments, SqliteConnection, SqliteRow};
@@ -9,15 +11,21 @@ use sqlx::{
     TypeInfo, ValueRef,
 };
 
+use super::budget::{ResultBudget, ResultShare, row_bound};
 use super::float::push_float;
-use super::json::{push_blob, push_fmt, push_string, refuse_duplicates};
+use super::json::{
+    length_of_blob, length_of_string, make_room, push_blob, push_fmt, push_string,
+    refuse_duplicates,
+};
 use super::sqlite_fault::Stop;
 use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
 
-/// The bytes from which on a value or a result is large: its buffer grows by what it needs.
-const LARGE: usize = 256 << 10;
+/// The bytes up to which a row is only estimated.
+const SMALL: usize = 256 << 10;
+/// The bytes that a number takes at most, and a null.
+const LONGEST_NUMBER: usize = 32;
 
 /// The arguments for the placeholders of a statement, in their order. What SQLite has no type for
 /// goes as canonical text; the statement casts a decimal.
@@ -72,6 +80,7 @@ pub(super) async fn read(
     sql: &str,
     arguments: Option<SqliteArguments>,
     limits: Limits,
+    budget: &Arc<ResultBudget>,
 ) -> Result<Rows, Stop> {
     let columns = columns(connection, sql).await?;
     let mut rows = Rows {
@@ -84,17 +93,7 @@ pub(super) async fn read(
     // As a subquery it can only be one statement, and only a read.
     let limit = limits.max_rows.min(i64::MAX as u64 - 1) + 1;
     let sql = format!("select * from (\n{sql}\n) limit {limit}");
-    let keys: Vec<_> = rows
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, name)| {
-            let mut key = vec![if index == 0 { b'{' } else { b',' }];
-            push_string(&mut key, name.as_bytes());
-            key.push(b':');
-            key
-        })
-        .collect();
+    let mut writer = RowWriter::new(&rows.columns, limits.max_bytes, budget);
     let mut stream = sqlx::query_with(AssertSqlSafe(sql), arguments)
         .persistent(false)
         .fetch(connection);
@@ -103,72 +102,115 @@ pub(super) async fn read(
             rows.truncated = true;
             continue;
         }
-        if rows.count > 0 {
-            rows.json.push(b',');
-        }
-        write_row(&mut rows.json, &keys, &row, limits.max_bytes)?;
+        writer.write(&row)?;
         rows.count += 1;
     }
+    rows.json = writer.json;
+    rows.share = Some(Arc::new(writer.share));
     Ok(rows)
 }
 
-/// Writes a row as JSON, and stops at the value that goes beyond the bound.
-fn write_row(
-    out: &mut Vec<u8>,
-    keys: &[Vec<u8>],
-    row: &SqliteRow,
+/// The JSON text of rows, as far as they are written, with the memory that it may take.
+struct RowWriter {
+    json: Vec<u8>,
+    /// Each column's name as it stands before its value.
+    keys: Vec<Vec<u8>>,
     max_bytes: u64,
-) -> Result<(), Stop> {
-    let too_large = || Stop::Request(RequestError::TooLarge { limit: max_bytes });
-    for (index, key) in keys.iter().enumerate() {
-        out.extend_from_slice(key);
-        let value = row.try_get_raw(index)?;
-        // Its text as JSON is at least as long. A buffer that doubled would be twice the result.
-        let least = length(row.try_get_raw(index)?)?;
-        if (out.len() + least) as u64 > max_bytes {
-            return Err(too_large());
-        }
-        if least > LARGE {
-            out.reserve_exact(least + LARGE);
-        } else if out.len() > LARGE && out.capacity() - out.len() < LARGE {
-            out.reserve_exact(out.len() / 8);
-        }
-        if value.is_null() {
-            out.extend_from_slice(b"null");
-            continue;
-        }
-        let kind = value.type_info().into_owned();
-        match kind.name() {
-            "INTEGER" => {
-                let number: i64 = decode(value)?;
-                // SQLite has no booleans; that a column is meant as one stands in its table.
-                if row.column(index).type_info().name() == "BOOLEAN" {
-                    push_fmt(out, format_args!("{}", number != 0));
-                } else {
-                    push_fmt(out, format_args!("{number}"));
-                }
-            }
-            "REAL" => push_float(out, decode(value)?),
-            "BLOB" => push_blob(out, decode(value)?),
-            // As bytes: SQLite's text may be anything.
-            _ => push_string(out, decode(value)?),
-        }
-    }
-    out.push(b'}');
-    if out.len() as u64 > max_bytes {
-        return Err(too_large());
-    }
-    Ok(())
+    share: ResultShare,
 }
 
-/// Returns the least number of bytes that a value takes as JSON; a blob is written with two digits
-/// for each byte.
-fn length(value: <Driver as sqlx::Database>::ValueRef<'_>) -> Result<usize, Error> {
-    match value.type_info().name() {
-        "BLOB" => Ok(2 * decode::<&[u8]>(value)?.len()),
-        "TEXT" => Ok(decode::<&[u8]>(value)?.len()),
-        _ => Ok(0),
+impl RowWriter {
+    fn new(columns: &[String], max_bytes: u64, budget: &Arc<ResultBudget>) -> RowWriter {
+        let key = |(index, name): (usize, &String)| {
+            let mut key = vec![if index == 0 { b'{' } else { b',' }];
+            push_string(&mut key, name.as_bytes());
+            key.push(b':');
+            key
+        };
+        RowWriter {
+            json: Vec::new(),
+            keys: columns.iter().enumerate().map(key).collect(),
+            max_bytes,
+            share: budget.share(),
+        }
     }
+
+    /// Writes a row. It is weighed whole before a byte of it is copied, so that the buffer grows once
+    /// and by what it needs; a small row is only estimated, at most six times too high.
+    fn write(&mut self, row: &SqliteRow) -> Result<(), Stop> {
+        let mut length = self.weigh(row, |text| 6 * text.len())?;
+        if length > SMALL {
+            length = self.weigh(row, length_of_string)?;
+            let most = row_bound(self.max_bytes);
+            if length as u64 > most {
+                return Err(too_large(most));
+            }
+            self.check(self.json.len() + length)?;
+        }
+        let length = self.json.len() + length;
+        self.share.grow_to(length as u64).map_err(Stop::Request)?;
+        make_room(&mut self.json, length);
+        if !self.json.is_empty() {
+            self.json.push(b',');
+        }
+        for (index, key) in self.keys.iter().enumerate() {
+            self.json.extend_from_slice(key);
+            push_value(&mut self.json, row, index)?;
+        }
+        self.json.push(b'}');
+        self.check(self.json.len())
+    }
+
+    /// Returns the bytes that a row takes as JSON, with the text of a value measured by `measure`.
+    fn weigh(&self, row: &SqliteRow, measure: impl Fn(&[u8]) -> usize) -> Result<usize, Stop> {
+        let mut sum = 2;
+        for (index, key) in self.keys.iter().enumerate() {
+            let value = row.try_get_raw(index)?;
+            let length = match value.type_info().name() {
+                "BLOB" => length_of_blob(decode(value)?),
+                "TEXT" => 2 + measure(decode(value)?),
+                _ => LONGEST_NUMBER,
+            };
+            sum += key.len() + length;
+        }
+        Ok(sum)
+    }
+
+    fn check(&self, length: usize) -> Result<(), Stop> {
+        if length as u64 > self.max_bytes {
+            return Err(too_large(self.max_bytes));
+        }
+        Ok(())
+    }
+}
+
+fn too_large(limit: u64) -> Stop {
+    Stop::Request(RequestError::TooLarge { limit })
+}
+
+fn push_value(out: &mut Vec<u8>, row: &SqliteRow, index: usize) -> Result<(), Stop> {
+    let value = row.try_get_raw(index)?;
+    if value.is_null() {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
+    let kind = value.type_info().into_owned();
+    match kind.name() {
+        "INTEGER" => {
+            let number: i64 = decode(value)?;
+            // SQLite has no booleans; that a column is meant as one stands in its table.
+            if row.column(index).type_info().name() == "BOOLEAN" {
+                push_fmt(out, format_args!("{}", number != 0));
+            } else {
+                push_fmt(out, format_args!("{number}"));
+            }
+        }
+        "REAL" => push_float(out, decode(value)?),
+        "BLOB" => push_blob(out, decode(value)?),
+        // As bytes: SQLite's text may be anything.
+        _ => push_string(out, decode(value)?),
+    }
+    Ok(())
 }
 
 fn decode<'r, T: Decode<'r, Driver>>(

@@ -10,12 +10,14 @@ use sqlx::Error;
 use sqlx::sqlite::SqliteArguments;
 use tokio::time::timeout;
 
+use super::budget::ResultBudget;
 use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::sqlite_connect::{Connection, Source};
 use super::sqlite_fault::Stop;
 use super::sqlite_rows::read;
 use super::{Limits, Rows};
 use crate::error::RequestError;
+use crate::settings::DatabaseLimits;
 
 /// How long after its limit a statement is waited for: the time in which its thread looks at the
 /// clock, where it does at all.
@@ -25,15 +27,17 @@ const GRACE: Duration = Duration::from_millis(100);
 pub(super) struct Access {
     pub(super) source: Source,
     pub(super) pool: Arc<Pool<Connection>>,
+    budget: Arc<ResultBudget>,
     /// The threads that go on although nobody waits for them.
     lingering: Arc<AtomicUsize>,
 }
 
 impl Access {
-    pub(super) fn new(source: Source, pool_size: u32) -> Arc<Access> {
+    pub(super) fn new(source: Source, limits: &DatabaseLimits) -> Arc<Access> {
         Arc::new(Access {
             source,
-            pool: Pool::new(pool_size),
+            pool: Pool::new(limits.pool_size),
+            budget: ResultBudget::new(limits.max_result),
             lingering: Arc::default(),
         })
     }
@@ -97,7 +101,13 @@ impl Working {
     ) -> Result<Rows, Stop> {
         let (connection, _) = self.at_work.as_mut().expect("taken at the end only");
         connection.raw.watch.arm(limits.timeout);
-        let job = read(&mut connection.raw.raw, sql, arguments, limits);
+        let job = read(
+            &mut connection.raw.raw,
+            sql,
+            arguments,
+            limits,
+            &self.access.budget,
+        );
         let rows = match timeout(limits.timeout + GRACE, job).await {
             Ok(rows) => rows?,
             // The watch ends a statement in time, but not a single long step of SQLite.

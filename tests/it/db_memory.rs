@@ -7,7 +7,7 @@ use crate::servers;
 use crate::unslow::Unslow;
 
 /// The bound on a result.
-const MAX: u64 = 64 << 20;
+pub(crate) const MAX: u64 = 64 << 20;
 
 /// Queries by size: many small rows, few large ones, and one that is over the bound on a row.
 const QUERIES: [(&str, &str); 4] = [
@@ -57,7 +57,7 @@ fn start(files: &[(&str, &str)]) -> Unslow {
 }
 
 /// The most that the program has had in memory, in bytes.
-fn peak(unslow: &Unslow) -> u64 {
+pub(crate) fn peak(unslow: &Unslow) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", unslow.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
     let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
