@@ -7,7 +7,7 @@ use super::keys::KeyRing;
 use super::schedule::{Newcomer, Schedule};
 use super::warm::warm;
 use super::{App, load};
-use crate::cache::{Cache, Lookup, Policy, Refreshed};
+use crate::cache::{Cache, Clock, Lookup, Policy, Refreshed};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -47,7 +47,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
         let reload = Arc::clone(reload.as_ref()?);
         let interval = reload.query.policy.refresh?;
         let known = before.and_then(|before| before.schedule_of(&reload.query));
-        let (schedule, turns) = Schedule::after(known, &reload.query.name, interval);
+        let (schedule, turns) = Schedule::after(known, &reload.query.name, interval, Clock::real());
         let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
             async move { reload.run(&arguments, max_age, Trigger::Schedule).await }

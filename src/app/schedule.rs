@@ -11,12 +11,12 @@ use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
-use crate::cache::Refreshed;
+use crate::cache::{Clock, Refreshed};
 use crate::error::RequestError;
 use crate::query::Arguments;
 
@@ -33,6 +33,9 @@ const RETRY: Duration = Duration::from_secs(30);
 const JITTER: u32 = 10;
 /// The part of an interval that passes at least between two turns of a key.
 const PAUSE: u32 = 100;
+/// The longest time without a look at the clock: a timer does not count the sleep of the machine, and
+/// what has come due in a sleep is due at once.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The schedule of one query, as its readers see it. Dropped, it ends the task that [`Turns::run`]
 /// is.
@@ -46,6 +49,8 @@ struct Keys {
     query: String,
     interval: Duration,
     read: RwLock<HashMap<Arc<Arguments>, Arc<LastRead>>>,
+    /// Counts the sleep of the machine, as ages do.
+    clock: Clock,
     began: Instant,
     random: RandomState,
 }
@@ -87,6 +92,7 @@ impl Schedule {
         before: Option<&Schedule>,
         query: &str,
         interval: Duration,
+        clock: Clock,
     ) -> (Schedule, Turns) {
         let before = before.map(|before| &before.keys);
         let read = before.map(|keys| keys.reading().clone());
@@ -94,7 +100,8 @@ impl Schedule {
             query: query.to_owned(),
             interval,
             read: RwLock::new(read.unwrap_or_default()),
-            began: before.map_or_else(Instant::now, |keys| keys.began),
+            began: before.map_or_else(|| clock.now(), |keys| keys.began),
+            clock,
             random: RandomState::new(),
         });
         let (news, received) = unbounded_channel();
@@ -105,7 +112,7 @@ impl Schedule {
             number: 0,
             failing: 0,
         };
-        let soon = Instant::now() + interval / PAUSE;
+        let soon = keys.clock.now() + interval / PAUSE;
         for (arguments, last_read) in keys.reading().iter() {
             turns.put(Turn {
                 arguments: Arc::clone(arguments),
@@ -149,7 +156,7 @@ impl Newcomer<'_> {
         read.insert(Arc::clone(&arguments), Arc::clone(&last_read));
         drop(read);
         let turn = Turn {
-            at: Instant::now() + keys.until_turn(&arguments, age),
+            at: keys.clock.now() + keys.until_turn(&arguments, age),
             arguments,
             last_read,
             failures: 0,
@@ -173,14 +180,15 @@ impl Turns {
         let old_enough = self.keys.interval.saturating_sub(jitter);
         loop {
             let next = self.due.first_key_value().map(|((at, _), _)| *at);
+            let wait = next.map(|at| at.saturating_duration_since(self.keys.clock.now()));
             tokio::select! {
                 biased;
                 new = self.news.recv() => {
                     let Some(turn) = new else { return };
                     self.put(turn);
                 }
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    let Some((_, turn)) = self.due.pop_first() else { continue };
+                () = sleep(wait.unwrap_or_default().min(LOOK)), if wait.is_some() => {
+                    let Some(turn) = self.pop_due() else { continue };
                     if self.keys.forget_idle(&turn) {
                         self.note(turn.failures, None);
                         continue;
@@ -190,6 +198,12 @@ impl Turns {
                 }
             }
         }
+    }
+
+    /// Takes the first turn out, if its time has come.
+    fn pop_due(&mut self) -> Option<Turn> {
+        let first = self.due.first_entry()?;
+        (first.key().0 <= self.keys.clock.now()).then(|| first.remove())
     }
 
     fn put(&mut self, turn: Turn) {
@@ -208,7 +222,7 @@ impl Turns {
             Ok(_) => 0,
             Err(_) => turn.failures.saturating_add(1),
         };
-        turn.at = Instant::now() + wait;
+        turn.at = self.keys.clock.now() + wait;
         self.put(turn);
     }
 
@@ -241,7 +255,7 @@ impl Turns {
 impl Keys {
     /// How long a key is left alone whose copy is so old.
     fn until_turn(&self, arguments: &Arguments, age: Duration) -> Duration {
-        let drawn = self.random.hash_one((arguments, Instant::now())) % 1000;
+        let drawn = self.random.hash_one((arguments, self.clock.now())) % 1000;
         let drawn = u32::try_from(drawn).expect("below a thousand");
         let jitter = self.interval / JITTER / 1000 * drawn;
         self.interval
@@ -272,7 +286,8 @@ impl Keys {
     }
 
     fn now(&self) -> u64 {
-        self.began.elapsed().as_secs()
+        let now = self.clock.now();
+        now.saturating_duration_since(self.began).as_secs()
     }
 
     fn reading(&self) -> RwLockReadGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {

@@ -24,6 +24,8 @@ enum Face {
 struct Hand {
     start: Instant,
     nanos: AtomicU64,
+    /// The part of it that counts as sleep.
+    slept: AtomicU64,
 }
 
 /// The clock of the machine, begun when it is first asked.
@@ -41,6 +43,13 @@ struct BootClock {
 impl BootClock {
     fn now(&self) -> Instant {
         self.start + since_boot().saturating_sub(self.at_start)
+    }
+
+    /// The sleep since the start. [`Instant`] does not count it.
+    fn slept(&self) -> Duration {
+        // In this order, so that the time between the two is not taken for sleep.
+        let whole = since_boot().saturating_sub(self.at_start);
+        whole.saturating_sub(self.start.elapsed())
     }
 }
 
@@ -60,6 +69,7 @@ impl Clock {
         Clock(Face::Hand(Arc::new(Hand {
             start: Instant::now(),
             nanos: AtomicU64::new(0),
+            slept: AtomicU64::new(0),
         })))
     }
 
@@ -71,6 +81,25 @@ impl Clock {
             Face::Hand(hand) => {
                 hand.start + Duration::from_nanos(hand.nanos.load(Ordering::SeqCst))
             }
+        }
+    }
+
+    /// Returns how long the machine has slept since the program began, as far as that can be known.
+    pub(super) fn slept(&self) -> Duration {
+        match &self.0 {
+            Face::Machine => BOOT.slept(),
+            Face::Runtime => Duration::ZERO,
+            Face::Hand(hand) => Duration::from_nanos(hand.slept.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Moves a clock made by [`Clock::by_hand`] as the sleep of the machine does.
+    #[cfg(test)]
+    pub(super) fn advance_asleep(&self, by: Duration) {
+        self.advance(by);
+        if let Face::Hand(hand) = &self.0 {
+            let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+            hand.slept.fetch_add(nanos, Ordering::SeqCst);
         }
     }
 
@@ -96,6 +125,8 @@ mod tests {
             at_start: since_boot().saturating_sub(asleep),
         };
         assert!(boot.now() >= boot.start + asleep);
+        let slept = boot.slept();
+        assert!(slept <= asleep && slept > asleep / 2, "{slept:?}");
     }
 
     #[test]

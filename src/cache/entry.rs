@@ -118,6 +118,11 @@ impl Entry {
         Entry::revived(key, origin, loaded, &revived, now)
     }
 
+    /// The same entry, whose rows were read so long before they arrived.
+    pub(super) fn read_before(self, aged: Duration) -> Entry {
+        Entry { aged, ..self }
+    }
+
     /// An entry of an earlier load.
     pub(super) fn revived(
         key: &Key,

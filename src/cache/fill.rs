@@ -236,6 +236,7 @@ impl Inner {
             inner: self,
             order,
             started: self.clock.now(),
+            asleep: self.clock.slept(),
             // As long as there is no end: a panic, or the end of the program.
             error: Some(LoadError::Internal),
             was_tried: true,
@@ -243,10 +244,11 @@ impl Inner {
         let loaded = load().await;
         count.was_tried = !matches!(loaded, Err(RequestError::NotTried { .. }));
         count.error = loaded.as_ref().err().map(LoadError::of);
-        let load_time = count.elapsed();
+        let (load_time, aged) = count.times();
         drop(count);
         let now = self.clock.now();
-        Ok(Entry::loaded(&order.key, origin, loaded?, load_time, now))
+        let entry = Entry::loaded(&order.key, origin, loaded?, load_time, now);
+        Ok(entry.read_before(aged))
     }
 
     /// Whether it is what its key names, and within `max_entry`.
@@ -255,19 +257,36 @@ impl Inner {
     }
 }
 
+/// The shortest sleep of a machine.
+const A_SLEEP: Duration = Duration::from_secs(1);
+
 /// Counts a load once, however it ends.
 struct LoadCount<'a> {
     inner: &'a Inner,
     order: &'a Order,
     started: Instant,
+    /// How long the machine had slept by then.
+    asleep: Duration,
     error: Option<LoadError>,
     was_tried: bool,
 }
 
 impl LoadCount<'_> {
-    fn elapsed(&self) -> Duration {
-        let now = self.inner.clock.now();
-        now.saturating_duration_since(self.started)
+    /// How long the load has taken, and how long before now its rows may have been read. They may
+    /// have waited for the machine to wake, or for the process to be let go on: no load takes longer
+    /// than its caller waits. Such rows are as old as that, and may be stored at that age.
+    fn times(&self) -> (Duration, Duration) {
+        let clock = &self.inner.clock;
+        let whole = clock.now().saturating_duration_since(self.started);
+        let slept = clock.slept().saturating_sub(self.asleep);
+        // A sleep of less is the time between two looks at clocks.
+        let slept = if slept < A_SLEEP {
+            Duration::ZERO
+        } else {
+            slept
+        };
+        let load_time = whole.saturating_sub(slept).min(self.order.patience);
+        (load_time, whole.saturating_sub(load_time))
     }
 }
 
@@ -279,7 +298,7 @@ impl Drop for LoadCount<'_> {
         self.order.stats.load_ends(&LoadEnd {
             key: self.order.key.id(),
             trigger: self.order.trigger,
-            elapsed: self.elapsed(),
+            elapsed: self.times().0,
             error: self.error,
         });
     }

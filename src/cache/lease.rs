@@ -1,5 +1,7 @@
 //! The lease: one load per key in the whole fleet. It saves work; correctness never depends on
-//! it, so what goes wrong with it is no error.
+//! it, so what goes wrong with it is no error. A holder that was suspended past its lease may still
+//! store, unless something newer stands there or another holds the lease: the age of what it has
+//! read counts the time in which it was suspended.
 
 use std::sync::Arc;
 use std::time::Duration;

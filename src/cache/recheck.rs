@@ -158,7 +158,8 @@ impl Inner {
         }
         // Purges that were missed while it was loaded concern it.
         let seen = entry.seen();
-        let began = seen.checked_sub(entry.load_time).unwrap_or(seen);
+        let took = entry.load_time + entry.age(seen);
+        let began = seen.checked_sub(took).unwrap_or(seen);
         self.trust.compared(entry, began);
         let kept = self.memory.insert(Arc::clone(entry), physical);
         // One that came in between did not find it in memory.

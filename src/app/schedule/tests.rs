@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::Instant;
 
 use super::*;
 use crate::query::Value;
@@ -89,7 +89,16 @@ fn after(
     fleet: &Arc<Fleet>,
     interval: Duration,
 ) -> (Schedule, JoinHandle<()>) {
-    let (schedule, turns) = Schedule::after(before, "q", interval);
+    by_clock(before, fleet, interval, Clock::of_runtime())
+}
+
+fn by_clock(
+    before: Option<&Schedule>,
+    fleet: &Arc<Fleet>,
+    interval: Duration,
+    clock: Clock,
+) -> (Schedule, JoinHandle<()>) {
+    let (schedule, turns) = Schedule::after(before, "q", interval, clock);
     let fleet = Arc::clone(fleet);
     let task = tokio::spawn(turns.run(move |key, max_age| {
         let fleet = Arc::clone(&fleet);
@@ -310,4 +319,25 @@ async fn a_schedule_goes_on_for_the_keys_of_the_one_before_and_by_the_age_of_the
     assert!(after > 50 * MINUTE && after < 70 * MINUTE, "{after:?}");
     sleep(10 * HOUR).await;
     assert_eq!(latest.keys.reading().len(), 0, "nobody reads it any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_due_while_the_machine_slept_is_loaded_within_seconds_of_its_waking() {
+    let (fleet, clock) = (Arc::new(Fleet::default()), Clock::by_hand());
+    let (schedule, _task) = by_clock(None, &fleet, 3 * MINUTE, clock.clone());
+    read(&schedule, 1, Duration::ZERO);
+    // The clock that counts the sleep stands still, and so nothing comes due.
+    sleep(HOUR).await;
+    assert_eq!(fleet.loads(), 0);
+    clock.advance(3 * MINUTE);
+    sleep(LOOK + SECOND).await;
+    assert_eq!(fleet.loads(), 1);
+    // A key that nobody has read since before a long sleep is in use no longer.
+    clock.advance(8 * HOUR);
+    sleep(LOOK + SECOND).await;
+    assert_eq!(fleet.loads(), 1);
+    assert!(
+        schedule.read(&key(1)).is_some(),
+        "it is scheduled no longer"
+    );
 }

@@ -207,3 +207,46 @@ async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for(
     assert_eq!(refresh(Duration::ZERO).await.unwrap(), Refreshed::Loaded);
     assert_eq!(bench.loads(), 2);
 }
+
+/// What a load of `rows` comes to in which time goes by so.
+async fn loaded_while(bench: &Bench, passes: impl Fn(&Clock)) -> Reply {
+    let (reply, ()) = tokio::join!(bench.get("rows"), async {
+        while bench.loads() == 0 {
+            tokio::task::yield_now().await;
+        }
+        passes(&bench.clock);
+        bench.let_load(1);
+    });
+    reply.unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_were_read_before_the_machine_slept_are_as_old_as_the_sleep() {
+    // Longer than all windows, longer than the TTL, and shorter.
+    for (asleep, next) in [
+        (3600 * SECOND, Outcome::Miss),
+        (12 * SECOND, Outcome::Stale(StaleReason::Revalidating)),
+        (3 * SECOND, Outcome::Hit(Tier::Memory)),
+    ] {
+        let bench = Bench::new();
+        let reply = loaded_while(&bench, |clock| {
+            clock.advance(SECOND);
+            clock.advance_asleep(asleep);
+        })
+        .await;
+        assert_eq!((reply.outcome, reply.age), (Outcome::Miss, asleep));
+        assert_eq!(reply.ttl_left, reply.ttl.saturating_sub(asleep));
+        assert_eq!(reply.entry.load_time, SECOND, "the sleep is no load");
+        bench.let_load(1);
+        assert_eq!(bench.get("new").await.unwrap().outcome, next, "{asleep:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_waited_for_a_process_that_was_stopped_are_older_than_any_load_takes() {
+    let bench = Bench::new();
+    let patience = bench.lookup().patience;
+    let reply = loaded_while(&bench, |clock| clock.advance(patience + 3600 * SECOND)).await;
+    assert_eq!((reply.age, reply.ttl_left), (3600 * SECOND, Duration::ZERO));
+    assert_eq!(reply.entry.load_time, patience);
+}
