@@ -2,6 +2,7 @@
 //! for a connection and its answer; whatever goes wrong is counted, logged now and then, and is a
 //! miss. What is asked is `commands`', connections are `link`'s, the stored form is `envelope`'s.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::Clock;
 use super::answers::{failure, trouble};
@@ -67,6 +69,10 @@ pub(super) enum Way {
     Large,
 }
 
+/// A timer that is seen so much too late was not looked at in time.
+const LATE: Duration = Duration::from_millis(20);
+/// How long an answer that came meanwhile may need to be read.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
 const DROP_EVERY: Duration = Duration::from_secs(1);
 
 impl RedisTier {
@@ -197,11 +203,7 @@ impl RedisTier {
         failure: fn(&Value) -> Option<RedisError>,
     ) -> Option<Vec<Value>> {
         let permit = self.breaker.admit(self.clock.now())?;
-        let sent = self.wire.exchange(way, commands);
-        let answer = match tokio::time::timeout(self.deadline, sent).await {
-            Ok(answer) => answer,
-            Err(_) => Err(RedisError::Timeout),
-        };
+        let answer = self.in_time(self.wire.exchange(way, commands)).await;
         let now = self.clock.now();
         let failure = match &answer {
             Ok(values) => values.iter().find_map(failure),
@@ -232,6 +234,25 @@ impl RedisTier {
             Change::Recovered => self.recovered(),
         }
         answer.ok().filter(|_| failure.is_none())
+    }
+
+    /// The answer, if it comes within the deadline. A timer that is seen late rang while this process
+    /// was stopped or busy: the answer may have come in that time, and nobody has read it yet, so it is
+    /// waited for a moment longer.
+    async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        let mut answer = pin!(answer);
+        let asked = tokio::time::Instant::now();
+        if let Ok(answer) = timeout(self.deadline, &mut answer).await {
+            return answer;
+        }
+        if asked.elapsed() < self.deadline + LATE {
+            return Err(RedisError::Timeout);
+        }
+        let second = timeout(SECOND_LOOK, answer).await;
+        second.unwrap_or(Err(RedisError::Timeout))
     }
 
     /// Said where the failure was: a single answer that is late now and then is not news each time.

@@ -84,6 +84,8 @@ impl<'a> Trip<'a> {
         // A copy can be stale before its TTL is over: nobody may keep it for what is left of that.
         let ttl_left = match outcome {
             Outcome::Stale(_) => Duration::ZERO,
+            // A load that a purge came upon brings rows that are stale at once.
+            Outcome::Miss | Outcome::Coalesced if entry.is_expired() => Duration::ZERO,
             _ => ttl.saturating_sub(age),
         };
         Reply {

@@ -97,7 +97,8 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
                 StaleReason::Revalidating => "; detail=stale",
                 StaleReason::LoadError => "; detail=stale-error",
             };
-            line.text("hit; ttl=-").number(past).text(detail)
+            let sign = if past > 0 { "-" } else { "" };
+            line.text("hit; ttl=").text(sign).number(past).text(detail)
         }
         Outcome::Miss => line.text("fwd=uri-miss").text(stored),
         Outcome::Coalesced => line.text("fwd=uri-miss").text(stored).text("; collapsed"),

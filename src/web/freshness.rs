@@ -12,7 +12,8 @@ use crate::cache::Reply;
 use crate::outcome::{BypassReason, Outcome};
 
 /// Returns `Cache-Control`: the whole life of a fresh copy, and the window behind it in which a
-/// receiver may serve it while it asks again. A stale copy has no life left, whatever its age. What
+/// receiver may serve it while it asks again. A stale copy has no life left, whatever its age; nor have
+/// rows that a purge made stale while they were loaded. What
 /// the cache itself passes by, nobody else may keep; what is for one client, only that one.
 pub(super) fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
@@ -64,5 +65,5 @@ fn window(reply: &Reply) -> u64 {
 }
 
 fn is_stale(reply: &Reply) -> bool {
-    matches!(reply.outcome, Outcome::Stale(_))
+    reply.ttl_left.is_zero()
 }

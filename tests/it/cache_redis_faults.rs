@@ -208,3 +208,31 @@ async fn a_closed_port_and_one_that_swallows_packets_still_give_answers() {
             .await;
     }
 }
+
+/// One thread does everything here, so that nobody reads an answer while it is busy.
+#[tokio::test]
+async fn an_answer_that_came_while_the_process_was_busy_is_no_failure_of_redis() {
+    let redis = Redis::start();
+    let hasty = hasty(redis.url());
+    let (one, two) = (Instance::of(&redis), Instance::with(&hasty, 0));
+    for n in 0..10 {
+        one.store(&key(&n.to_string()), "rows").await;
+    }
+    two.get(&key("0"), "other").await;
+    for n in 1..10 {
+        let key = key(&n.to_string());
+        let busy = async {
+            // Until the question is on its way.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            let since = Instant::now();
+            while since.elapsed() < 2 * hasty.timeout {
+                std::hint::spin_loop();
+            }
+        };
+        let (reply, ()) = tokio::join!(two.get(&key, "other"), busy);
+        assert_eq!(reply.outcome, Outcome::Hit(Tier::Redis), "{n}");
+    }
+    assert_eq!(two.redis().errors.values().sum::<u64>(), 0);
+}

@@ -250,3 +250,31 @@ async fn rows_that_waited_for_a_process_that_was_stopped_are_older_than_any_load
     assert_eq!((reply.age, reply.ttl_left), (3600 * SECOND, Duration::ZERO));
     assert_eq!(reply.entry.load_time, patience);
 }
+
+#[tokio::test]
+async fn rows_that_a_soft_purge_came_upon_have_no_life_left() {
+    for of_all in [true, false] {
+        let bench = Bench::new();
+        let (one, two, ()) = tokio::join!(bench.get("rows"), bench.get("rows"), async {
+            while bench.loads() == 0 {
+                tokio::task::yield_now().await;
+            }
+            let (key, life) = (&bench.key, SECOND);
+            let entry = Scope::Entry { key, life };
+            let scope = if of_all {
+                Scope::Query(key.family())
+            } else {
+                entry
+            };
+            bench.cache.purge(scope, PurgeKind::Soft).await;
+            bench.let_load(1);
+        });
+        for reply in [one.unwrap(), two.unwrap()] {
+            assert!(matches!(reply.outcome, Outcome::Miss | Outcome::Coalesced));
+            assert_eq!(
+                (reply.age, reply.ttl_left),
+                (Duration::ZERO, Duration::ZERO)
+            );
+        }
+    }
+}
