@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::CHECKOUT;
+use super::fair_room::{FairPlace, FairRoom};
 use super::queue::Queue;
 use crate::defence::Defence;
 use crate::error::RequestError;
@@ -32,7 +33,7 @@ pub struct GateState {
 
 /// The bounds of one database.
 pub(super) struct Gate {
-    all: Arc<Room>,
+    all: AllLoads,
     /// For a query whose file says nothing.
     share: usize,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
@@ -44,10 +45,17 @@ pub(super) struct Gate {
 #[derive(Default)]
 pub(super) struct Pass {
     _own: Option<OwnedSemaphorePermit>,
-    _all: Option<OwnedSemaphorePermit>,
+    _all: Option<FairPlace>,
 }
 
-/// One bound.
+/// The bound on all loads of a database.
+struct AllLoads {
+    room: Arc<FairRoom>,
+    waited: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// The bound on one query.
 struct Room {
     places: Arc<Semaphore>,
     max: usize,
@@ -61,7 +69,7 @@ impl Gate {
     pub(super) fn new(pool_size: u32) -> Gate {
         let pool = usize::try_from(pool_size).unwrap_or(usize::MAX);
         Gate {
-            all: Room::new(pool.saturating_sub(1)),
+            all: AllLoads::new(pool.saturating_sub(1)),
             share: pool / 2,
             rooms: Mutex::default(),
             queue: Queue::default(),
@@ -79,8 +87,8 @@ impl Gate {
         }
         // Its own bound first: who is over it waits there, out of the others' way.
         let (room, queue) = (self.room(query), &self.queue);
-        let own = room.enter("of this query", deadline, queue).await?;
-        let all = self.all.enter("on this database", deadline, queue).await?;
+        let own = room.enter(deadline, queue).await?;
+        let all = self.all.enter(query, deadline, queue).await?;
         Ok(Pass {
             _own: Some(own),
             _all: Some(all),
@@ -127,6 +135,55 @@ impl fmt::Debug for Gate {
     }
 }
 
+impl AllLoads {
+    fn new(max: usize) -> AllLoads {
+        AllLoads {
+            room: FairRoom::new(Room::clamp(max)),
+            waited: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// A place for a load of this query.
+    async fn enter(
+        &self,
+        query: &Query,
+        deadline: Instant,
+        queue: &Queue,
+    ) -> Result<FairPlace, RequestError> {
+        let is_stated = query.policy.concurrency.is_some();
+        let turn = match self.room.enter(&query.name, is_stated) {
+            Ok(place) => return Ok(place),
+            Err(turn) => turn,
+        };
+        self.waited.fetch_add(1, Ordering::Relaxed);
+        let place = queue.wait(deadline, turn).await;
+        place
+            .map(|place| place.expect("the room keeps the turn as long as it is waited for"))
+            .ok_or_else(|| refuse(&self.refused, "on this database", self.room.max()))
+    }
+
+    fn state(&self) -> GateState {
+        GateState {
+            in_use: self.room.in_use(),
+            max: self.room.max(),
+            waited: self.waited.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn refuse(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
+    refused.fetch_add(1, Ordering::Relaxed);
+    let limit = settings::duration_text(CHECKOUT);
+    let detail = format!(
+        "as many loads {whose} as may be at once ({max}) are at work, and none ended within {limit}"
+    );
+    RequestError::Busy {
+        detail: detail.into(),
+    }
+}
+
 impl Room {
     fn new(max: usize) -> Arc<Room> {
         let max = Room::clamp(max);
@@ -145,7 +202,6 @@ impl Room {
     /// A place, in order of arrival.
     async fn enter(
         &self,
-        whose: &str,
         deadline: Instant,
         queue: &Queue,
     ) -> Result<OwnedSemaphorePermit, RequestError> {
@@ -158,19 +214,7 @@ impl Room {
             .wait(deadline, place)
             .await
             .map(|place| place.expect("the semaphore is never closed"))
-            .ok_or_else(|| self.refuse(whose))
-    }
-
-    fn refuse(&self, whose: &str) -> RequestError {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        let (max, limit) = (self.max, settings::duration_text(CHECKOUT));
-        let detail = format!(
-            "as many loads {whose} as may be at once ({max}) are at work, and none ended within \
-             {limit}"
-        );
-        RequestError::Busy {
-            detail: detail.into(),
-        }
+            .ok_or_else(|| refuse(&self.refused, "of this query", self.max))
     }
 
     fn state(&self) -> GateState {

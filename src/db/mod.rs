@@ -2,6 +2,7 @@
 //! the database is. No cache in here, and no HTTP: what comes out is rows as JSON text.
 
 mod budget;
+mod fair_room;
 mod float;
 mod gate;
 mod health;

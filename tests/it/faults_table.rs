@@ -14,6 +14,7 @@
 //! | PostgreSQL restarts, hangs, is full | `a_database_that_restarts_under_load_costs_no_wrong_body_and_heals`, `while_the_database_hangs_hits_are_served_and_cold_keys_refused_until_it_goes_on`, `soak_a_database_that_hangs_costs_a_cold_key_two_seconds_and_a_hit_nothing`, `who_has_waited_while_another_instance_tried_a_hung_database_gives_it_less_time`, `soak_a_database_that_hangs_costs_no_instance_three_seconds`, `a_full_server_is_up_and_every_load_tries` |
 //! | PostgreSQL fails over; its name leads elsewhere | `a_name_that_moves_to_the_promoted_standby_is_followed_and_no_copy_is_lost` |
 //! | Slow query, lock wait | `a_statement_over_its_limit_is_a_timeout_and_runs_no_longer`, `a_lock_elsewhere_is_504_or_a_stale_copy_and_leaves_nothing_running` |
+//! | Floods of distinct values, on one query and on two | `a_query_that_wants_all_connections_gets_half_and_the_others_go_on`, `two_floods_keep_a_third_query_out_for_one_statement_at_most` |
 //! | PostgreSQL that is well and far | `a_server_that_is_far_answers_every_load` |
 //! | Two databases, or two texts, under one name | `two_databases_of_one_name_never_give_each_others_rows`, `who_is_answered_from_memory_alone_learns_that_the_name_leads_elsewhere`, `keys_are_equal_only_where_postgres_is_asked_the_same`, `keys_are_equal_only_where_sqlite_is_asked_the_same` |
 //! | A value of a visitor that the database refuses | `a_value_that_postgresql_refuses_is_a_400_that_names_it`, `a_value_that_sqlite_refuses_is_a_400_that_names_it` |

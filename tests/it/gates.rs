@@ -91,6 +91,64 @@ async fn a_query_that_wants_all_connections_gets_half_and_the_others_go_on() {
     answers(&database, &greedy_now(&greedy)).await;
 }
 
+/// Loads of one query without end, so many at once: what ends or is refused begins again.
+fn flood(database: &Arc<Database>, query: &Arc<Query>, count: usize) -> JoinSet<()> {
+    let mut set = JoinSet::new();
+    for _ in 0..count {
+        let (database, query) = (Arc::clone(database), Arc::clone(query));
+        set.spawn(async move {
+            let none = Arguments(Vec::new());
+            loop {
+                drop(database.run(&query, &none, LIMITS).await);
+            }
+        });
+    }
+    set
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_floods_keep_a_third_query_out_for_one_statement_at_most() {
+    let server = postgres();
+    let target = on_postgres(server.port(), &server.database());
+    let database = Arc::new(open_with(DatabaseTarget::Postgres(target), |settings| {
+        settings.limits.pool_size = 4;
+    }));
+    let text = |seconds| format!("select pg_sleep({seconds})::text as a");
+    let first = named(database.kind(), "first", &text(1618));
+    let second = named(database.kind(), "second", &text(1619));
+    let third = named(database.kind(), "third", "select 3 as a");
+    let running = |sleep: &str| server.running(&format!("pg_sleep({sleep})"));
+    answers(&database, &third).await;
+    let _first = flood(&database, &first, 6);
+    until("the first has its share", || running("1618") == 2).await;
+    let _second = flood(&database, &second, 6);
+    until("the places are taken, and the second wants more", || {
+        running("1619") == 1 && database.gate_state().waited > 0
+    })
+    .await;
+    assert_eq!(database.gate_state().in_use, 3);
+    // The third comes last, and one statement ends: the place is the third's.
+    let asked = {
+        let (database, third) = (Arc::clone(&database), Arc::clone(&third));
+        tokio::spawn(async move { answers(&database, &third).await })
+    };
+    let in_use = || database.gate_state_of(&third).in_use;
+    until("the third waits for a place", || in_use() == 1).await;
+    let end = "select pg_cancel_backend(pid) from pg_stat_activity \
+               where query like '%pg_sleep(1618)%' and pid <> pg_backend_pid() limit 1";
+    assert_eq!(server.psql("postgres", end).trim(), "t");
+    asked.await.unwrap();
+    // Its place stays free for a query that has none: nothing has to end for the next.
+    for _ in 0..20 {
+        answers(&database, &third).await;
+    }
+    until("the floods have what they had", || {
+        (running("1618"), running("1619")) == (1, 1)
+    })
+    .await;
+    assert_eq!(database.gate_state().in_use, 2);
+}
+
 /// The same query as far as the bound goes.
 fn greedy_now(greedy: &Query) -> Arc<Query> {
     named(DatabaseKind::Postgres, &greedy.name, "select 2 as a")
