@@ -246,6 +246,11 @@ impl Entry {
         self.purged.load(Ordering::SeqCst) == GONE || self.generations.is_purged(self.rank)
     }
 
+    /// Whether it may not be called fresh any more, by a purge of either kind.
+    pub(super) fn is_purged(&self) -> bool {
+        self.is_expired() || self.is_gone()
+    }
+
     /// Whether it is stale before its time, by a soft purge.
     pub(super) fn is_expired(&self) -> bool {
         self.purged.load(Ordering::SeqCst) == EXPIRED || self.generations.is_expired(self.rank)

@@ -154,6 +154,7 @@ impl Inner {
         is_doomed: impl Fn() -> bool,
     ) -> Arc<Entry> {
         if is_doomed() {
+            entry.purge(PurgeKind::Hard);
             return Arc::clone(entry);
         }
         // Purges that were missed while it was loaded concern it.

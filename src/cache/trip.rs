@@ -84,8 +84,8 @@ impl<'a> Trip<'a> {
         // A copy can be stale before its TTL is over: nobody may keep it for what is left of that.
         let ttl_left = match outcome {
             Outcome::Stale(_) => Duration::ZERO,
-            // A load that a purge came upon brings rows that are stale at once.
-            Outcome::Miss | Outcome::Coalesced if entry.is_expired() => Duration::ZERO,
+            // Nor rows that a purge concerns which came while they were loaded.
+            Outcome::Miss | Outcome::Coalesced if entry.is_purged() => Duration::ZERO,
             _ => ttl.saturating_sub(age),
         };
         Reply {
@@ -127,6 +127,10 @@ impl<'a> Trip<'a> {
                     state.breaker == BreakerState::Closed && takes
                 })
         };
-        !matches!(outcome, Outcome::Bypass(_)) && self.inner.storable(entry) && kept()
+        // A load that a hard purge came upon is answered, and is kept nowhere.
+        let is_loaded = matches!(outcome, Outcome::Miss | Outcome::Coalesced);
+        let is_gone = || is_loaded && entry.is_gone();
+        let passes_by = matches!(outcome, Outcome::Bypass(_));
+        !passes_by && self.inner.storable(entry) && !is_gone() && kept()
     }
 }

@@ -252,8 +252,12 @@ async fn rows_that_waited_for_a_process_that_was_stopped_are_older_than_any_load
 }
 
 #[tokio::test]
-async fn rows_that_a_soft_purge_came_upon_have_no_life_left() {
-    for of_all in [true, false] {
+async fn rows_that_a_purge_came_upon_have_no_life_left() {
+    let kinds = [PurgeKind::Soft, PurgeKind::Hard];
+    for (kind, of_all) in kinds
+        .into_iter()
+        .flat_map(|kind| [(kind, true), (kind, false)])
+    {
         let bench = Bench::new();
         let (one, two, ()) = tokio::join!(bench.get("rows"), bench.get("rows"), async {
             while bench.loads() == 0 {
@@ -266,15 +270,15 @@ async fn rows_that_a_soft_purge_came_upon_have_no_life_left() {
             } else {
                 entry
             };
-            bench.cache.purge(scope, PurgeKind::Soft).await;
+            bench.cache.purge(scope, kind).await;
             bench.let_load(1);
         });
         for reply in [one.unwrap(), two.unwrap()] {
             assert!(matches!(reply.outcome, Outcome::Miss | Outcome::Coalesced));
-            assert_eq!(
-                (reply.age, reply.ttl_left),
-                (Duration::ZERO, Duration::ZERO)
-            );
+            let told = (reply.age, reply.ttl_left);
+            assert_eq!(told, (Duration::ZERO, Duration::ZERO), "{kind:?} {of_all}");
+            let is_kept = kind == PurgeKind::Soft;
+            assert_eq!(reply.stored, is_kept, "{kind:?} {of_all}");
         }
     }
 }
