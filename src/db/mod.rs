@@ -19,6 +19,7 @@ mod postgres_options;
 mod postgres_pace;
 mod postgres_read;
 mod postgres_reaper;
+mod postgres_session;
 mod postgres_start;
 mod postgres_survey;
 mod postgres_system;

@@ -123,6 +123,7 @@ impl Postgres {
         let mut greeted = self.greeted.lock().await;
         if greeted.is_none_or(|at| at < asked) {
             self.health.tell(self.connector.try_out().await);
+            self.connector.named().doubt(&self.connector).await;
             *greeted = Some(Instant::now());
         }
     }

@@ -18,6 +18,7 @@ use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavail
 use super::postgres_options::options;
 use super::postgres_pace::RoundTrip;
 use super::postgres_reaper::Reaper;
+use super::postgres_session::NamedOptions;
 use super::postgres_start::{Begun, Starter};
 use super::postgres_transaction::Transaction;
 use super::system::SystemCell;
@@ -60,6 +61,7 @@ pub(super) struct Connector {
     /// `host:port`, for the details of errors.
     place: Arc<str>,
     starter: Arc<Starter>,
+    named: Arc<NamedOptions>,
     /// The most time to connect, where it is to be less than the caller waits.
     patience: Option<Duration>,
 }
@@ -82,6 +84,7 @@ impl Connector {
             reaper: Reaper::new(way, Arc::clone(&pool)),
             trip,
             starter: Starter::new(&pool, &limits.timezone, target),
+            named: Arc::new(NamedOptions::new(&target.options)),
             options,
             pool,
             place,
@@ -91,6 +94,11 @@ impl Connector {
 
     pub(super) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The settings that its sessions are to have.
+    pub(super) fn named(&self) -> &NamedOptions {
+        &self.named
     }
 
     /// Which database it leads to.

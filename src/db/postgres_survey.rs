@@ -40,7 +40,17 @@ pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {
             });
         }
     };
-    read(connector.place(), &row).map_err(|error| trouble(&error))
+    let mut survey = read(connector.place(), &row).map_err(|error| trouble(&error))?;
+    let lacking = connector.named().lacking(&mut connection);
+    match timeout_at(Instant::now() + CHECKOUT, lacking).await {
+        Ok(Ok(lacking)) => survey.warnings.extend(lacking),
+        Ok(Err(error)) => survey.warnings.push(format!(
+            "whether the sessions have what [postgres] options says cannot be found out: {}",
+            trouble(&error).words
+        )),
+        Err(_) => {}
+    }
+    Ok(survey)
 }
 
 /// The one statement. It names every function by its schema, so that no other is called.

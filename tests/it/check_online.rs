@@ -4,8 +4,9 @@
 use std::process::Output;
 
 use crate::end_to_end::one_off;
-use crate::servers::postgres;
 use crate::servers::redis::{Options, Redis};
+use crate::servers::{PgBouncer, postgres, wait_until};
+use crate::unslow::Unslow;
 
 /// Where nobody listens.
 fn nobody() -> u16 {
@@ -139,4 +140,43 @@ fn a_user_that_may_do_more_than_read_is_warned_of_and_a_reader_is_not() {
     let checked = checked(&reader);
     checked.one_line("database ", &["OK"]);
     assert!(!checked.err.contains("warning"), "{}", checked.err);
+}
+
+#[test]
+fn options_that_a_pooler_drops_are_named_and_those_that_arrive_are_not() {
+    let server = postgres();
+    let database = server.database();
+    let dropping = PgBouncer::with(server, 2, "ignore_startup_parameters = options");
+    // One in other units than the server's own, one that no extension has, and one that cannot be
+    // set later.
+    let ini = |port: u16, more: &str| {
+        format!(
+            "[postgres]\nhost=127.0.0.1\nport={port}\nuser=postgres\ndatabase={database}\n\
+             sslmode=disable\noptions=-c work_mem=65536kB -c app.tenant=seven -c IntervalStyle=sql_standard {more}\n"
+        )
+    };
+    let direct = Checked::new(&ini(server.port(), "-c log_disconnections=on"));
+    direct.one_line("database ", &["OK"]);
+    assert!(!direct.err.contains("options"), "{}", direct.err);
+    let pooled = Checked::new(&ini(dropping.port(), ""));
+    pooled.one_line("database ", &["OK"]);
+    for word in [
+        "[postgres] options",
+        "work_mem (it is \"4MB\")",
+        "app.tenant (it is \"\")",
+        "IntervalStyle (it is \"postgres\")",
+        "a pooler",
+    ] {
+        assert!(pooled.err.contains(word), "{word}: {}", pooled.err);
+    }
+    // The log of a server says it as well, once.
+    let unslow = Unslow::start_with(
+        &["--config", "own.ini"],
+        &[("own.ini", &ini(dropping.port(), ""))],
+        &[],
+    );
+    wait_until("it is in the log", || {
+        unslow.log().contains("[postgres] options")
+    });
+    assert_eq!(unslow.log().matches("[postgres] options").count(), 1);
 }

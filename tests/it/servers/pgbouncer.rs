@@ -17,6 +17,11 @@ pub(crate) struct PgBouncer {
 impl PgBouncer {
     /// With `pool_size` connections to the server for each database and user.
     pub(crate) fn start(postgres: &Postgres, pool_size: u32) -> PgBouncer {
+        PgBouncer::with(postgres, pool_size, "")
+    }
+
+    /// With these lines more in its settings.
+    pub(crate) fn with(postgres: &Postgres, pool_size: u32, more: &str) -> PgBouncer {
         let folder = home::folder("pgbouncer");
         let users = folder.join("users");
         home::write(&users, "\"master\" \"secret\"\n\"postgres\" \"\"\n");
@@ -28,7 +33,7 @@ impl PgBouncer {
                     "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\n\
                      listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
                      auth_type = trust\nauth_file = {}\npool_mode = transaction\n\
-                     default_pool_size = {pool_size}\nmax_client_conn = 200\n",
+                     default_pool_size = {pool_size}\nmax_client_conn = 200\n{more}\n",
                     postgres.port(),
                     users.display(),
                 ),
