@@ -1,11 +1,10 @@
 //! Sockets where there are unix sockets and descriptors: a path is taken over from the dead alone
 //! and opened to whom the settings say; sockets that others have bound are taken as they are.
 
-use std::fs::Permissions;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -16,8 +15,17 @@ use nix::unistd::Group;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use socket_file::SocketFile;
+
 use crate::settings::{Bind, Settings};
 use crate::socket_path::with_short;
+
+#[cfg(target_os = "linux")]
+#[path = "socket_file.rs"]
+mod socket_file;
+#[cfg(not(target_os = "linux"))]
+#[path = "socket_file/elsewhere.rs"]
+mod socket_file;
 
 /// A listening socket of either family.
 #[derive(Debug)]
@@ -172,6 +180,7 @@ impl Listening {
 
 /// Says who may connect to a unix socket.
 fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
+    let file = SocketFile::open(path)?;
     if let Some(group) = group {
         let number = match group.parse() {
             Ok(number) => number,
@@ -180,9 +189,9 @@ fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
                 .gid
                 .as_raw(),
         };
-        std::os::unix::fs::chown(path, None, Some(number))?;
+        file.give_to(number)?;
     }
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
+    file.open_to(mode)
 }
 
 /// Takes the place of a socket that nobody serves any more; of anything else it does not.
