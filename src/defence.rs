@@ -46,6 +46,8 @@ pub enum Defence {
     Identity,
     /// Root opens a log only where no other user can put a link in its place.
     LogFile,
+    /// Requests behind others on their connection are not read before their turn.
+    Pipeline,
 }
 
 impl Defence {
@@ -70,6 +72,7 @@ impl Defence {
         (Defence::Pidfile, "pidfile"),
         (Defence::Identity, "identity"),
         (Defence::LogFile, "logfile"),
+        (Defence::Pipeline, "pipeline"),
     ];
 
     /// Whether a test has switched it off.

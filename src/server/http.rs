@@ -24,6 +24,7 @@ use super::door::{Counted, Door};
 use super::heartbeat::Heartbeats;
 use super::limits;
 use super::patience::Patience;
+use super::pipeline::PipelineGate;
 use super::refusing::Refusing;
 use super::sockets::system::{self, Listening, Socket};
 use super::tls::Pair;
@@ -156,7 +157,7 @@ impl Factory {
             let (arrival, site) = (arrival.clone(), site.clone());
             async move {
                 let (wire, peer) = arrival.accept(open(stream), reception).await?;
-                Ok((Refusing::new(wire, site), peer))
+                Ok((Refusing::new(PipelineGate::new(wire), site), peer))
             }
         })
         .and_then(http)

@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker, ready};
 use actix_web::web;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::wire::Wire;
+use super::pipeline::PipelineGate;
 use crate::web::{Site, own_answer, told};
 
 /// A wire on which nobody is refused without words.
 pub(super) struct Refusing {
-    wire: Wire,
+    wire: PipelineGate,
     site: web::Data<Site>,
     /// What was taken from the library and is not sent yet.
     held: Vec<u8>,
@@ -26,7 +26,7 @@ pub(super) struct Refusing {
 }
 
 impl Refusing {
-    pub(super) fn new(wire: Wire, site: web::Data<Site>) -> Refusing {
+    pub(super) fn new(wire: PipelineGate, site: web::Data<Site>) -> Refusing {
         Refusing {
             wire,
             site,
@@ -35,7 +35,7 @@ impl Refusing {
         }
     }
 
-    pub(super) fn wire(&self) -> &Wire {
+    pub(super) fn wire(&self) -> &PipelineGate {
         &self.wire
     }
 

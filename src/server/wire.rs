@@ -16,7 +16,6 @@ use super::door::Visitor;
 use super::patience::{Alarm, Patience, TakingPace};
 use super::sockets::UNSENT;
 use super::sockets::system::Socket;
-use super::upgrade;
 use crate::app::HeldBuffer;
 use crate::web::Connection;
 
@@ -179,6 +178,14 @@ impl Wire {
         }
     }
 
+    /// Whether there is something to send that the client does not take.
+    pub(super) fn is_waiting(&self) -> bool {
+        match self {
+            Wire::Plain(timed) => timed.pace.is_waiting(),
+            Wire::Tls(stream) => stream.get_ref().0.pace.is_waiting(),
+        }
+    }
+
     /// Counts what waits for the client: bytes that could not be written, with what the system and
     /// TLS hold before them; or nothing.
     fn hold(&mut self, waiting: Option<usize>) {
@@ -196,16 +203,10 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let read = match this {
+        match self.get_mut() {
             Wire::Plain(timed) => Pin::new(timed).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        };
-        if read.is_ready() && !this.connection().is_at_work() {
-            upgrade::ignore(&mut buffer.filled_mut()[before..]);
         }
-        read
     }
 }
 

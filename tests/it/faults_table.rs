@@ -35,6 +35,7 @@
 //! | TERM, HUP, USR2 under load | `reloads_upgrades_and_scaling_lose_no_request` |
 //! | What one query leaves on its connection | `no_setting_that_a_query_can_set_outlives_it`, `nothing_else_that_a_query_leaves_reaches_the_next` |
 //! | Clients that do not read | `answers_that_nobody_reads_stay_within_their_budget_and_are_given_back`, `clients_that_do_not_read_are_given_up_and_cost_little_memory` |
+//! | Requests ahead of answers that nobody reads | `requests_of_clients_that_do_not_read_cost_little_and_all_are_answered_in_order`, `each_pipelined_request_gets_the_answer_of_its_own_method_and_version` |
 //! | Readers of a few bytes now and then | `a_client_that_takes_too_little_is_given_up_and_a_slow_link_is_not`, `a_reader_that_is_too_slow_loses_its_connection_and_a_slow_link_does_not` |
 //! | A link in the place of a log or pidfile of root | `root_follows_no_link_that_another_user_has_put_in_the_place_of_a_log`, `a_log_that_is_opened_again_stays_where_it_is_when_a_link_stands_in_its_place`, `root_does_not_use_a_folder_that_another_user_may_write` |
 //! | A statement that catches its cancellation | `a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_the_pool_has`, `a_backend_that_nothing_ends_counts_as_taken_until_it_is_gone` |

@@ -110,6 +110,7 @@ mod odd_requests;
 mod openapi;
 mod other_database;
 mod pidfile;
+mod pipelines;
 mod poison;
 mod printed;
 mod process;
