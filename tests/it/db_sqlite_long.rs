@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 use unslow::db::Database;
 use unslow::error::RequestError;
 use unslow::settings::DatabaseTarget;
@@ -213,4 +213,30 @@ async fn texts_by_a_format_are_sqlites_own() {
             end.map(|rows| json(&rows).len())
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_schema_uses_a_format_is_read_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let options = SqliteConnectOptions::new().filename(&path);
+    let options = options
+        .create_if_missing(true)
+        .pragma("encoding", "'UTF-16le'");
+    let mut connection = options.connect().await.unwrap();
+    let schema = "create table t(a integer, code text as (printf('%05d', a)), \
+                  check (length(printf('%d', a)) < 9)); \
+                  create index by_code on t(format('%x', a)); \
+                  create view v as select printf('ä-%s', code) as name from t; \
+                  insert into t values (7), (255)";
+    sqlx::raw_sql(schema)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let database = open_with(DatabaseTarget::SqliteFile(path), |_| {});
+    let sql = "select code, name, a from t join v on name like '%' || code \
+               where format('%x', a) = 'ff'";
+    let rows = run_with(&database, sql, &[], LIMITS).await.unwrap();
+    assert_eq!(json(&rows), r#"{"code":"00255","name":"ä-00255","a":255}"#);
 }
