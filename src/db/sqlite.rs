@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteArguments;
 use tokio::time::Instant;
 
-use super::budget::row_bound;
 use super::gate::Pass;
 use super::health::{Contact, HealthCell};
 use super::pool::PoolState;
@@ -43,11 +42,7 @@ impl Sqlite {
         let name = file
             .and_then(|file| file.file_name())
             .map(|name| name.to_string_lossy());
-        let source = Source::new(
-            file,
-            settings.demo_delay,
-            row_bound(settings.limits.max_result),
-        );
+        let source = Source::new(file, settings.demo_delay, settings.limits.max_result);
         let access = Access::new(source, &settings.limits);
         let identity = file.map_or_else(
             || "sqlite".to_owned(),

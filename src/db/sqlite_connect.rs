@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Error};
 use tokio::sync::OnceCell;
 
+use super::budget::row_bound;
 use super::sqlite_file::{self, FileId, Frozen};
 use super::sqlite_format;
 use super::sqlite_function::{Watch, add_slow_version, limit_value};
@@ -23,8 +24,11 @@ use crate::defence::Defence;
 const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
 /// How long a file that somebody writes to is waited for.
 const BUSY: Duration = Duration::from_secs(1);
-/// Between two looks at the watch, in steps of SQLite's machine.
-const WATCH_EVERY: i32 = 1000;
+/// Between two looks at the watch, in steps of SQLite's machine: some rows, each of which may take
+/// as much memory as one value may have.
+const WATCH_EVERY: i32 = 100;
+/// The bytes of SQLite's own that it may have in memory beside what statements work on.
+const OWN_MEMORY: u64 = 64 << 20;
 /// Rows that the driver reads ahead of us. Each may hold values as large as one may be.
 const READ_AHEAD: usize = 2;
 
@@ -35,7 +39,7 @@ static DEMOS: AtomicUsize = AtomicUsize::new(0);
 pub(super) struct Source {
     place: Place,
     delay: Duration,
-    max_value: u64,
+    max_result: u64,
 }
 
 enum Place {
@@ -60,9 +64,9 @@ pub(super) struct Connection {
 }
 
 impl Source {
-    /// The demo for `None`. `delay` is `slow_version()`'s, `max_value` the most bytes one value
-    /// may have.
-    pub(super) fn new(file: Option<&Path>, delay: Duration, max_value: u64) -> Self {
+    /// The demo for `None`. `delay` is `slow_version()`'s, `max_result` the most bytes of a
+    /// result.
+    pub(super) fn new(file: Option<&Path>, delay: Duration, max_result: u64) -> Self {
         let place = file.map_or_else(
             || Place::Demo(OnceCell::new()),
             |file| Place::File(file.to_owned()),
@@ -70,7 +74,7 @@ impl Source {
         Source {
             place,
             delay,
-            max_value,
+            max_result,
         }
     }
 
@@ -92,11 +96,12 @@ impl Source {
             }
         };
         let mut raw = options.pragma("query_only", "on").connect().await?;
-        let watch = Watch::new();
+        let most_memory = self.max_result.saturating_mul(4).saturating_add(OWN_MEMORY);
+        let watch = Watch::new(most_memory);
         let mut handle = raw.lock_handle().await?;
         let seen = Arc::clone(&watch);
-        handle.set_progress_handler(WATCH_EVERY, move || !seen.is_over());
-        let max_value = c_int::try_from(self.max_value).unwrap_or(c_int::MAX);
+        handle.set_progress_handler(WATCH_EVERY, move || !seen.ends_statement());
+        let max_value = c_int::try_from(row_bound(self.max_result)).unwrap_or(c_int::MAX);
         limit_value(&mut handle, max_value);
         if !add_slow_version(&mut handle, self.delay, Arc::clone(&watch)) {
             return Err(Error::Protocol("SQLite did not take slow_version()".into()));

@@ -24,6 +24,10 @@ pub(super) struct Watch {
     /// Milliseconds after `base`.
     deadline: AtomicU64,
     abandoned: AtomicBool,
+    /// The bytes that SQLite may have in memory, for all connections of the process.
+    most_memory: u64,
+    /// It had more, and the statement was ended for that.
+    is_full: AtomicBool,
     /// Given back when the connection is closed: SQLite's handlers have the watch until then.
     kept: Mutex<Option<Box<dyn Send>>>,
 }
@@ -35,11 +39,13 @@ impl std::fmt::Debug for Watch {
 }
 
 impl Watch {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(most_memory: u64) -> Arc<Self> {
         Arc::new(Watch {
             base: Instant::now(),
             deadline: AtomicU64::new(u64::MAX),
             abandoned: AtomicBool::new(false),
+            most_memory,
+            is_full: AtomicBool::new(false),
             kept: Mutex::new(None),
         })
     }
@@ -49,6 +55,7 @@ impl Watch {
         let end = (self.base.elapsed() + limit).as_millis();
         self.deadline
             .store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.is_full.store(false, Ordering::Relaxed);
     }
 
     /// Nobody waits for the statement any more, for good: the connection is not used again. `kept`
@@ -60,7 +67,24 @@ impl Watch {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the statement has to stop.
+    /// Whether the running statement has to stop, as SQLite's progress handler asks. A failing
+    /// allocation would bound memory as well, and could become an empty value.
+    pub(super) fn ends_statement(&self) -> bool {
+        // SAFETY: it only reads a number, at any time and on any thread.
+        let used = unsafe { ffi::sqlite3_memory_used() };
+        let is_full = u64::try_from(used).is_ok_and(|used| used > self.most_memory);
+        if is_full {
+            self.is_full.store(true, Ordering::Relaxed);
+        }
+        is_full || self.is_over()
+    }
+
+    /// Whether SQLite had more in memory than it may while the statement ran.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
+    /// Whether the time of the statement is over.
     pub(super) fn is_over(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
             || self.base.elapsed().as_millis() >= u128::from(self.deadline.load(Ordering::Relaxed))
@@ -159,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_watch_is_over_at_its_deadline_or_when_it_is_abandoned() {
-        let watch = Watch::new();
+        let watch = Watch::new(u64::MAX);
         assert!(!watch.is_over());
         watch.arm(Duration::from_hours(1));
         assert!(!watch.is_over());

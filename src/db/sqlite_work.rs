@@ -109,6 +109,7 @@ impl Working {
             &self.access.budget,
         );
         let rows = match timeout(limits.timeout + GRACE, job).await {
+            Ok(Err(_)) if connection.raw.watch.is_full() => return Err(full()),
             Ok(rows) => rows?,
             // The watch ends a statement in time, but not a single long step of SQLite.
             Err(_) => {
@@ -126,6 +127,15 @@ impl Working {
         }
         Ok(rows)
     }
+}
+
+/// A statement that was ended because SQLite had too much in memory, by this one or by others.
+fn full() -> Stop {
+    let detail = "the statements at work on SQLite take more memory than there is for them (four \
+                  times [database] max_result)";
+    Stop::Request(RequestError::Busy {
+        detail: detail.into(),
+    })
 }
 
 impl Drop for Working {

@@ -124,3 +124,45 @@ async fn a_load_of_sqlite_takes_no_memory_that_others_have_and_finds_it_when_the
     let third = run(large).await.unwrap();
     assert_eq!((second.count, third.count), (4, 4));
 }
+
+/// Statements that want more memory than there is before they have a row, each without an end. An
+/// aggregate in JSON and the temporary tables of the demo know no bound on one value.
+const KILLERS: [(&str, &str); 6] = [
+    ("k1", "select json_group_array(s) as x from i"),
+    ("k2", "select json_group_object(i, s) as x from i"),
+    ("k3", "select s || i as x from i order by x"),
+    ("k4", "select count(distinct s || i) as x from i"),
+    ("k5", "select json_array(s, s, s, s, s) as x from i"),
+    ("k6", "select length(json_group_array(s)) as x from i"),
+];
+
+#[test]
+fn statements_of_sqlite_that_would_kill_end_and_leave_memory_flat() {
+    let files = KILLERS.map(|(name, sql)| {
+        let text = format!(
+            "-- timeout: 20s\nwith recursive i(i, s) as (select 1, printf('%.*c', 500000, 'x') \
+             union all select i + 1, s from i) {sql}"
+        );
+        (format!("queries/{name}.sql"), text)
+    });
+    let mut files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    files.push(("queries/one.sql", "-- ttl: 1ms\nselect 1 as a"));
+    let unslow = Unslow::start_with(&["--queries", "queries"], &files, &[]);
+    assert_eq!(unslow.get("/q/one.json").status, 200);
+    let before = peak(&unslow);
+    let asked = KILLERS.map(|(name, _)| unslow.send("GET", &format!("/q/{name}.json"), &[]));
+    for (asked, (name, _)) in asked.into_iter().zip(KILLERS) {
+        let answer = asked.answer();
+        assert!(
+            [503, 504].contains(&answer.status),
+            "{name}: {}",
+            answer.status
+        );
+    }
+    let grown = peak(&unslow) - before;
+    assert!(grown < MAX * 8, "{grown} bytes");
+    assert_eq!(unslow.get("/q/one.json").status, 200);
+}
