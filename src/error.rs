@@ -5,6 +5,8 @@
 //! put into messages is in `words`.
 
 pub(crate) mod advice;
+mod lasting;
+mod position;
 pub(crate) mod refused_value;
 pub(crate) mod words;
 
@@ -12,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use position::FilePosition;
 pub use refused_value::RefusedValue;
 
 /// Why the program does not start. It says what happened, where it stands, and what to do.
@@ -116,6 +119,8 @@ pub enum RequestError {
         sqlstate: String,
         /// The database's own words.
         detail: Arc<str>,
+        /// The place in the query's file, where the database names one.
+        position: Option<FilePosition>,
     },
     /// The database refused a value that the client sent (SQLSTATE class 22 and the like).
     #[error("{0}")]
@@ -243,7 +248,9 @@ impl RequestError {
     pub fn log_message(&self) -> String {
         match self {
             RequestError::BadParameter(_) => "a parameter is not what it should be".to_owned(),
-            RequestError::Failed { sqlstate, detail } => {
+            RequestError::Failed {
+                sqlstate, detail, ..
+            } => {
                 let detail = words::without_values(sqlstate, detail);
                 format!("the query failed ({sqlstate}): {detail}")
             }
@@ -266,6 +273,24 @@ impl RequestError {
         }
     }
 
+    /// The place in the query's file to which the database points.
+    pub fn position(&self) -> Option<FilePosition> {
+        match self.cause() {
+            RequestError::Failed { position, .. } => *position,
+            RequestError::RefusedValue(value) => value.position,
+            _ => None,
+        }
+    }
+
+    /// The same error with the place in the query's file where it arose.
+    #[must_use]
+    pub fn at(mut self, place: Option<FilePosition>) -> RequestError {
+        if let RequestError::Failed { position, .. } = &mut self {
+            *position = place;
+        }
+        self
+    }
+
     /// Whether the database has no function of a name that the statement calls.
     pub fn is_unknown_function(&self) -> bool {
         matches!(self.cause(), RequestError::Failed { sqlstate, .. } if sqlstate == "42883")
@@ -274,11 +299,21 @@ impl RequestError {
     /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
+            error if error.is_lasting() => None,
             RequestError::Again { wait, cause } if matches!(cause.status(), 503 | 504) => {
                 Some(*wait)
             }
             RequestError::TooManyGuesses { wait } => Some(*wait),
             _ => (self.status() == 503).then_some(RETRY_AFTER),
+        }
+    }
+
+    /// Whether it lasts until somebody changes the query, the database or the settings.
+    fn is_lasting(&self) -> bool {
+        match self.cause() {
+            RequestError::Refused { .. } | RequestError::TooLarge { .. } => true,
+            RequestError::Failed { sqlstate, .. } => lasting::is_lasting(sqlstate),
+            _ => false,
         }
     }
 

@@ -81,10 +81,11 @@ async fn ask(
             );
             return Ok(());
         }
+        let at = error.as_ref().map(|error| query.locate(error));
         let said = error.map(|error| error.log_message()).unwrap_or_default();
         return Err(
             StartupError::new(format!("the database does not take this query: {said}"))
-                .at(&query.file)
+                .at(at.unwrap_or_default())
                 .remedy("mend the query; until then everything stays as it was before the reload"),
         );
     }

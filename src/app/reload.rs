@@ -47,7 +47,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
         let reload = Arc::clone(reload.as_ref()?);
         let interval = reload.query.policy.refresh?;
         let known = before.and_then(|before| before.schedule_of(&reload.query));
-        let (schedule, turns) = Schedule::after(known, &reload.query.name, interval, Clock::real());
+        let (schedule, turns) = Schedule::after(known, &reload.query, interval, Clock::real());
         let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
             async move { reload.run(&arguments, max_age, Trigger::Schedule).await }
@@ -93,8 +93,10 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
             // A copy of less than this age is fresh, whatever jitter has taken from its TTL.
             policy.ttl / 10 * 9
         };
-        let name = &reload.query.name;
-        let age = warm(name, || reload.run(&arguments, max_age, Trigger::Warm)).await;
+        let age = warm(&reload.query, || {
+            reload.run(&arguments, max_age, Trigger::Warm)
+        })
+        .await;
         if let Some(newcomer) = schedules.read(&reload.query, &arguments) {
             newcomer.begin(age.unwrap_or_default());
         }

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::cache::{Clock, Refreshed};
 use crate::error::RequestError;
-use crate::query::Arguments;
+use crate::query::{Arguments, Query};
 
 /// Scheduled keys of one query: more than people look at within minutes, and few enough that a
 /// client who tries out parameters cannot fill memory or make endless work. One beyond it is not
@@ -46,7 +46,7 @@ pub(super) struct Schedule {
 
 /// The keys of one query that are in use.
 struct Keys {
-    query: String,
+    query: Arc<Query>,
     interval: Duration,
     read: RwLock<HashMap<Arc<Arguments>, Arc<LastRead>>>,
     /// Counts the sleep of the machine, as ages do.
@@ -90,14 +90,14 @@ impl Schedule {
     /// the next is.
     pub(super) fn after(
         before: Option<&Schedule>,
-        query: &str,
+        query: &Arc<Query>,
         interval: Duration,
         clock: Clock,
     ) -> (Schedule, Turns) {
         let before = before.map(|before| &before.keys);
         let read = before.map(|keys| keys.reading().clone());
         let keys = Arc::new(Keys {
-            query: query.to_owned(),
+            query: Arc::clone(query),
             interval,
             read: RwLock::new(read.unwrap_or_default()),
             began: before.map_or_else(|| clock.now(), |keys| keys.began),
@@ -228,13 +228,15 @@ impl Turns {
 
     /// Says it once when a query's refreshes begin to fail, and once when none does any more.
     fn note(&mut self, failures_before: u32, error: Option<&RequestError>) {
-        let query = self.keys.query.as_str();
+        let query = &self.keys.query;
+        let name = query.name.as_str();
         match (failures_before, error) {
             (0, Some(error)) => {
                 self.failing += 1;
                 if self.failing == 1 {
                     tracing::warn!(
-                        query,
+                        query = name,
+                        at = query.locate(error),
                         class = error.class(),
                         "a scheduled refresh failed: {}",
                         error.log_message()
@@ -244,7 +246,7 @@ impl Turns {
             (1.., None) => {
                 self.failing -= 1;
                 if self.failing == 0 {
-                    tracing::info!(query, "no scheduled refresh fails any more");
+                    tracing::info!(query = name, "no scheduled refresh fails any more");
                 }
             }
             _ => {}

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::cache::Refreshed;
 use crate::error::RequestError;
+use crate::query::Query;
 
 /// How soon a database that was away is tried again: at first, and, doubling, at most. It may be
 /// away for as long as it likes: whoever comes first when it is back should not wait.
@@ -17,12 +18,13 @@ const MAX_RETRY: Duration = Duration::from_secs(10);
 /// Loads one query by `load`, over and over while the database is away. Any other failure is
 /// logged and final. Gives the age of the copy that there is in the end. Must be called on the
 /// engine runtime. Cancel-safe: dropped, it tries no more.
-pub(super) async fn warm<F, Fut>(query: &str, load: F) -> Option<Duration>
+pub(super) async fn warm<F, Fut>(query: &Query, load: F) -> Option<Duration>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<Refreshed, RequestError>>,
 {
     let mut pause = RETRY;
+    let name = query.name.as_str();
     loop {
         match load().await {
             Ok(Refreshed::Loaded) => return Some(Duration::ZERO),
@@ -32,7 +34,8 @@ where
                     error.cause()
                 else {
                     tracing::warn!(
-                        query,
+                        query = name,
+                        at = query.locate(&error),
                         class = error.class(),
                         "the warm-up failed, the first request will load: {}",
                         error.log_message()
@@ -40,7 +43,7 @@ where
                     return None;
                 };
                 if pause == RETRY {
-                    tracing::info!(query, cause = %detail, "the warm-up waits for the database");
+                    tracing::info!(query = name, cause = %detail, "the warm-up waits for the database");
                 }
                 sleep(pause).await;
                 pause = (pause * 2).min(MAX_RETRY);
@@ -56,6 +59,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::query::DatabaseKind;
 
     /// Warms by loads that end so, the last one over and over; gives what came of it, and how
     /// many loads and seconds it took.
@@ -63,7 +67,8 @@ mod tests {
         ends: Vec<Result<Refreshed, RequestError>>,
     ) -> (Option<Duration>, usize, Duration) {
         let (ends, loads, began) = (RefCell::new(ends), Cell::new(0), Instant::now());
-        let age = warm("q", || async {
+        let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").expect("it is one");
+        let age = warm(&query, || async {
             loads.set(loads.get() + 1);
             let mut ends = ends.borrow_mut();
             if ends.len() > 1 {
@@ -122,6 +127,7 @@ mod tests {
         let failed = Err(RequestError::Failed {
             sqlstate: "22012".into(),
             detail: "division by zero".into(),
+            position: None,
         });
         let (age, loads, time) = warmed(vec![away(), failed, Ok(Refreshed::Loaded)]).await;
         assert_eq!((age, loads, time), (None, 2, RETRY));

@@ -56,11 +56,13 @@ pub(super) fn read(words: &str) -> Option<Note> {
         "failed" => RequestError::Failed {
             sqlstate: sqlstate()?,
             detail: detail(),
+            position: None,
         },
         "refused-value" => RequestError::RefusedValue(Arc::new(RefusedValue {
             parameter: None,
             sqlstate: sqlstate()?,
             detail: detail(),
+            position: None,
         })),
         "too-large" => RequestError::TooLarge {
             limit: value.parse().ok()?,
@@ -92,11 +94,13 @@ mod tests {
             RequestError::Failed {
                 sqlstate: "22012".into(),
                 detail: detail.clone(),
+                position: None,
             },
             RequestError::RefusedValue(Arc::new(RefusedValue {
                 parameter: Some("secret".into()),
                 sqlstate: "22012".into(),
                 detail: detail.clone(),
+                position: None,
             })),
             RequestError::TooLarge { limit: 7 },
             RequestError::Timeout {

@@ -137,7 +137,11 @@ async fn queries(database: &Database, catalog: &Catalog, lines: &mut Vec<Vec<Str
             Err(error) => {
                 failed += 1;
                 no_function |= error.is_unknown_function();
-                report(query, "FAILED", &error.to_string())
+                report(
+                    query,
+                    "FAILED",
+                    &format!("{}: {error}", query.locate(&error)),
+                )
             }
         });
     }

@@ -35,6 +35,7 @@ mod sqlite_file;
 mod sqlite_format;
 mod sqlite_function;
 mod sqlite_math;
+mod sqlite_offset;
 mod sqlite_rows;
 mod sqlite_system;
 mod sqlite_work;

@@ -20,7 +20,7 @@ use super::pool::{PoolState, Slot};
 use super::postgres_bind::bind;
 use super::postgres_connect::{Connector, NoConnection};
 use super::postgres_fault::{
-    breaks_connection, class, may_be_repeated, of_statement, server_said, went_silently,
+    breaks_connection, class, may_be_repeated, of_statement, position, server_said, went_silently,
 };
 use super::postgres_read::{Stop, Want, Work};
 use super::postgres_reaper::terminate;
@@ -169,8 +169,8 @@ impl Postgres {
         want: Want,
         (mut slot, mut deadline): (Slot<PgConnection>, Instant),
     ) -> Result<Rows, RequestError> {
-        let Statement { sql, order } = query.statement(DatabaseKind::Postgres);
-        let arguments = bind(query, args, order)?;
+        let statement = query.statement(DatabaseKind::Postgres);
+        let arguments = bind(query, args, &statement.order)?;
         let mut retried = false;
         let mut vanished = None;
         loop {
@@ -182,7 +182,7 @@ impl Postgres {
             let started = Instant::now();
             let on_the_way = self.connector.on_the_way();
             let work = Work {
-                sql,
+                sql: &statement.sql,
                 arguments: &arguments,
                 limits,
                 budget: &self.budget,
@@ -207,6 +207,7 @@ impl Postgres {
                 Err(Stop::Driver {
                     error,
                     after_rows: false,
+                    ..
                 }) if went_silently(&error) && !retried => {
                     retried = true;
                     deadline = Instant::now() + CHECKOUT;
@@ -216,6 +217,7 @@ impl Postgres {
                 Err(Stop::Driver {
                     error,
                     after_rows: false,
+                    ..
                 }) if may_be_repeated(&error) && !retried => {
                     retried = true;
                     deadline = Instant::now() + CHECKOUT;
@@ -224,7 +226,7 @@ impl Postgres {
                         return Err(of_statement(
                             place,
                             &error,
-                            sql,
+                            &statement.sql,
                             started.elapsed(),
                             limits.timeout,
                         ));
@@ -232,7 +234,7 @@ impl Postgres {
                     slot = same;
                 }
                 Err(stop) => {
-                    return Err(self.stopped(transaction, stop, sql, started, limits));
+                    return Err(self.stopped(transaction, stop, statement, started, limits));
                 }
             }
         }
@@ -257,7 +259,7 @@ impl Postgres {
         &self,
         transaction: Transaction,
         stop: Stop,
-        sql: &str,
+        statement: &Statement,
         started: Instant,
         limits: Limits,
     ) -> RequestError {
@@ -268,9 +270,10 @@ impl Postgres {
                 drop(transaction);
                 end
             }
-            Stop::Driver { error, .. } => {
+            Stop::Driver { error, lead, .. } => {
                 let place = self.connector.place();
-                let end = of_statement(place, &error, sql, elapsed, limits.timeout);
+                let end = of_statement(place, &error, &statement.sql, elapsed, limits.timeout)
+                    .at(position(&error, statement, lead));
                 if breaks_connection(&error) {
                     if went_silently(&error) {
                         // The server may not know of it: its statement is ended on another way.
@@ -315,6 +318,7 @@ impl Postgres {
                         self.user
                     )
                     .into(),
+                    position: None,
                 },
                 _ => of_statement(place, &error, INSTALL, started.elapsed(), limit),
             }),

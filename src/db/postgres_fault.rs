@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Error;
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
 
 use super::postgres_advice;
-use crate::error::RequestError;
+use crate::error::{FilePosition, RequestError};
+use crate::query::Statement;
 
 /// Whether the connection is gone (as opposed to: the statement failed on a sound connection).
 pub(super) fn breaks_connection(error: &Error) -> bool {
@@ -114,8 +115,25 @@ pub(super) fn of_statement(
             unavailable()
         }
         _ if breaks_connection(error) => unavailable(),
-        _ => RequestError::Failed { sqlstate, detail },
+        _ => RequestError::Failed {
+            sqlstate,
+            detail,
+            position: None,
+        },
     }
+}
+
+/// Returns the place in the query's file to which the server points. It counts the characters of
+/// what it was sent, of which `lead` stand before the statement.
+pub(super) fn position(error: &Error, statement: &Statement, lead: usize) -> Option<FilePosition> {
+    // A place within another text, such as the body of a function, is no place of the file.
+    let Some(PgErrorPosition::Original(character)) = server_said(error)?.position() else {
+        return None;
+    };
+    let Statement { sql, source, .. } = statement;
+    let character = character.checked_sub(lead + 1)?;
+    let byte = sql.char_indices().nth(character).map(|(byte, _)| byte);
+    source.position(sql, byte.unwrap_or(sql.len()))
 }
 
 /// What the server said, if the error is its word.

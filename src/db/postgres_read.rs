@@ -16,8 +16,13 @@ use crate::error::RequestError;
 
 /// Why reading a result ended early.
 pub(super) enum Stop {
-    /// The driver's error, and whether a row had come before it.
-    Driver { error: Error, after_rows: bool },
+    /// The driver's error, whether a row had come before it, and how many characters stood before
+    /// the query's own SQL in what was sent.
+    Driver {
+        error: Error,
+        after_rows: bool,
+        lead: usize,
+    },
     /// A bound was passed, or the result cannot be used.
     Request(RequestError),
 }
@@ -67,12 +72,12 @@ impl Work<'_> {
         } = self.limits;
         let too_large = |limit| Stop::Request(RequestError::TooLarge { limit });
         let max_row = row_bound(max_bytes);
+        let lead = format!("with _q as {} (\n", materialized(connection));
         let sql = format!(
-            "with _q as {materialized} (\n{sql}\n) \
+            "{lead}{sql}\n) \
              select case when octet_length(_unslow_row_) <= {max_row} then _unslow_row_ end \
              from (select row_to_json(_unslow_.*)::text as _unslow_row_ from (\
              select * from _q limit {limit}) _unslow_ offset 0) _unslow_rows_",
-            materialized = materialized(connection),
             sql = self.sql,
             limit = max_rows.min(i64::MAX as u64 - 1) + 1,
         );
@@ -90,6 +95,7 @@ impl Work<'_> {
                     return Err(Stop::Driver {
                         error,
                         after_rows: rows.count > 0,
+                        lead: lead.len(),
                     });
                 }
             };
@@ -122,11 +128,9 @@ impl Work<'_> {
 
     /// Asks for the names of the columns without running the statement: one row of nulls.
     async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, Stop> {
-        let sql = format!(
-            "select row_to_json(_unslow_.*)::text from (select _q.* from (values(1)) _v \
-             left join (select * from (\n{}\n) _i limit 0) _q on false) _unslow_",
-            self.sql
-        );
+        const LEAD: &str = "select row_to_json(_unslow_.*)::text from (select _q.* from \
+             (values(1)) _v left join (select * from (\n";
+        let sql = format!("{LEAD}{}\n) _i limit 0) _q on false) _unslow_", self.sql);
         let row = self
             .query(sql)
             .fetch_one(connection)
@@ -134,6 +138,7 @@ impl Work<'_> {
             .map_err(|error| Stop::Driver {
                 error,
                 after_rows: false,
+                lead: LEAD.len(),
             })?;
         json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(Stop::Request)
     }

@@ -9,8 +9,12 @@ use crate::query::{Arguments, Param, ParamDefault, Query, Value};
 /// The error of a run, as one of a client's value where it is that. A query whose parameters all
 /// have their defaults fails by itself.
 pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) -> RequestError {
-    let (sqlstate, detail) = match error {
-        RequestError::Failed { sqlstate, detail } => (sqlstate, detail),
+    let (sqlstate, detail, position) = match error {
+        RequestError::Failed {
+            sqlstate,
+            detail,
+            position,
+        } => (sqlstate, detail, position),
         other => return other,
     };
     let code = of_sqlite(&sqlstate, &detail).unwrap_or(&sqlstate);
@@ -21,12 +25,17 @@ pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) ->
         .filter(|(param, value)| is_sent(param, value))
         .collect();
     if sent.is_empty() || refused_value::reason(code).is_none() {
-        return RequestError::Failed { sqlstate, detail };
+        return RequestError::Failed {
+            sqlstate,
+            detail,
+            position,
+        };
     }
     RequestError::RefusedValue(Arc::new(RefusedValue {
         parameter: named(&sent, &detail).map(|param| param.name.clone()),
         sqlstate: code.to_owned(),
         detail,
+        position,
     }))
 }
 
@@ -86,6 +95,7 @@ mod tests {
         let error = RequestError::Failed {
             sqlstate: sqlstate.to_owned(),
             detail: detail.into(),
+            position: None,
         };
         let error = attribute(&query, &args, error);
         format!("{} {}", error.status(), error.public_message(false))

@@ -123,8 +123,9 @@ impl Sqlite {
         limits: Limits,
         turn: (Pass, Instant),
     ) -> Result<Rows, RequestError> {
-        let Statement { sql, order } = query.statement(DatabaseKind::Sqlite);
-        self.work(sql, Some(bind(args, order)?), limits, turn).await
+        let statement = query.statement(DatabaseKind::Sqlite);
+        let arguments = bind(args, &statement.order)?;
+        self.work(statement, Some(arguments), limits, turn).await
     }
 
     pub(super) async fn columns(
@@ -132,21 +133,21 @@ impl Sqlite {
         query: &Query,
         _args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
-        let Statement { sql, .. } = query.statement(DatabaseKind::Sqlite);
+        let statement = query.statement(DatabaseKind::Sqlite);
         let limits = Limits {
             timeout: self.timeout,
             max_rows: 0,
             max_bytes: 0,
         };
         let turn = (Pass::default(), Instant::now() + CHECKOUT);
-        Ok(self.work(sql, None, limits, turn).await?.columns)
+        Ok(self.work(statement, None, limits, turn).await?.columns)
     }
 
     /// Asks on a connection of the pool, and remembers how the database was. Without arguments
     /// only the columns are asked for.
     async fn work(
         &self,
-        sql: &str,
+        statement: &Statement,
         arguments: Option<SqliteArguments>,
         limits: Limits,
         (pass, deadline): (Pass, Instant),
@@ -154,7 +155,7 @@ impl Sqlite {
         let slot = self.access.pool.slot(pass, deadline).await?;
         let before = self.look();
         let end = match self.access.connection(slot, limits.timeout).await {
-            Ok(working) => working.ask(sql, arguments, limits).await,
+            Ok(working) => working.ask(&statement.sql, arguments, limits).await,
             Err(stop) => Err(stop),
         };
         let file = self.access.source.file();
@@ -162,7 +163,10 @@ impl Sqlite {
             end.as_ref()
                 .map_or_else(|stop| stop.contact(file), |_| Contact::Answered),
         );
-        let mut rows = end.map_err(|stop| stop.meaning(limits, file))?;
+        let mut rows = end.map_err(|stop| {
+            let position = stop.position(statement);
+            stop.meaning(limits, file).at(position)
+        })?;
         // A file that was replaced while it was read: these rows may be of either.
         let after = self.look();
         rows.system = after.filter(|after| before.as_ref() == Some(after));

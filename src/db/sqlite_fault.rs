@@ -8,19 +8,20 @@ use sqlx::Error;
 use super::budget::row_bound;
 use super::health::{Cause, Contact};
 use super::{Limits, sqlite_file};
-use crate::error::RequestError;
+use crate::error::{FilePosition, RequestError};
+use crate::query::Statement;
 
 /// Why a run ended early.
 pub(super) enum Stop {
-    /// The driver's error.
-    Driver(Error),
+    /// The driver's error, and the byte of the statement to which it points.
+    Driver { error: Error, byte: Option<usize> },
     /// A bound was passed, or the result cannot be used.
     Request(RequestError),
 }
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Stop::Driver(error)
+        Stop::Driver { error, byte: None }
     }
 }
 
@@ -29,7 +30,7 @@ impl Stop {
     pub(super) fn contact(&self, file: Option<&Path>) -> Contact {
         let error = match self {
             Stop::Request(error) => return Contact::of(Some(error)),
-            Stop::Driver(error) => error,
+            Stop::Driver { error, .. } => error,
         };
         let cause = |class| Cause::new(class, words(error, file));
         if error.as_database_error().is_none() {
@@ -50,10 +51,18 @@ impl Stop {
         }
     }
 
+    /// The place in the query's file to which it points.
+    pub(super) fn position(&self, statement: &Statement) -> Option<FilePosition> {
+        match self {
+            Stop::Driver { byte, .. } => statement.source.position(&statement.sql, (*byte)?),
+            Stop::Request(_) => None,
+        }
+    }
+
     pub(super) fn meaning(self, limits: Limits, file: Option<&Path>) -> RequestError {
         let error = match self {
             Stop::Request(error) => return error,
-            Stop::Driver(error) => error,
+            Stop::Driver { error, .. } => error,
         };
         let detail = words(&error, file);
         if error.as_database_error().is_none() {
@@ -82,7 +91,11 @@ impl Stop {
             1 => "SQLITE_ERROR".to_owned(),
             other => format!("SQLite code {other}"),
         };
-        RequestError::Failed { sqlstate, detail }
+        RequestError::Failed {
+            sqlstate,
+            detail,
+            position: None,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::json::{
     refuse_duplicates,
 };
 use super::sqlite_fault::Stop;
+use super::sqlite_offset::error_offset;
 use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
@@ -61,9 +62,14 @@ fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
 /// The names of the statement's columns. It is compiled, not run. (The names that the wrapped
 /// statement reports differ: SQLite makes them unique.)
 async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, Stop> {
-    let statement = connection
-        .prepare(AssertSqlSafe(sql).into_sql_str())
-        .await?;
+    let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
+    let statement = match prepared {
+        Ok(statement) => statement,
+        Err(error) => {
+            let byte = error_offset(connection).await;
+            return Err(Stop::Driver { error, byte });
+        }
+    };
     let names: Vec<_> = statement
         .columns()
         .iter()

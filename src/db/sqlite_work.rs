@@ -65,8 +65,8 @@ impl Access {
         let opening = tokio::spawn(async move { (access.source.open().await, slot) });
         match timeout(limit, opening).await {
             Ok(Ok((Ok(connection), slot))) => Ok(self.working(Pooled::new(connection, 0), slot)),
-            Ok(Ok((Err(error), _))) => Err(Stop::Driver(error)),
-            Ok(Err(_)) => Err(Stop::Driver(Error::WorkerCrashed)),
+            Ok(Ok((Err(error), _))) => Err(error.into()),
+            Ok(Err(_)) => Err(Error::WorkerCrashed.into()),
             Err(_) => Err(Stop::Request(RequestError::Timeout { limit })),
         }
     }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::FilePosition;
+
 /// The reason in words for a client; `None` where the code does not speak of a value.
 pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
@@ -31,6 +33,8 @@ pub struct RefusedValue {
     pub sqlstate: String,
     /// The database's own words, which may hold the value.
     pub detail: Arc<str>,
+    /// The place in the query's file, where the database names one.
+    pub position: Option<FilePosition>,
 }
 
 impl fmt::Display for RefusedValue {

@@ -4,8 +4,8 @@
 use super::header::{Header, header};
 use super::statement::rewrite;
 use super::{Access, DatabaseKind, Param, ParamDefault, Query};
-use crate::error::StartupError;
 use crate::error::words::shown;
+use crate::error::{FilePosition, StartupError};
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;
@@ -89,7 +89,13 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
     check_types(kind, &params)?;
     check_warm(&unasked, &params)?;
     let (lines, params): (Vec<usize>, Vec<_>) = params.into_iter().unzip();
-    let statement = rewrite(kind, &text[body..], body_line, &params)?;
+    // The SQL may begin behind a comment of its line.
+    let line = text[..body].rsplit('\n').next().unwrap_or_default();
+    let first = FilePosition {
+        line: body_line,
+        column: 1 + line.chars().count(),
+    };
+    let statement = rewrite(kind, &text[body..], first, &params)?;
 
     let mut notes: Vec<String> = Vec::new();
     notes.extend(ignored.iter().map(|(line, text)| {

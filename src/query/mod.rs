@@ -21,6 +21,7 @@ mod number;
 mod params;
 mod pattern;
 mod schema;
+mod source_map;
 mod statement;
 mod tokens;
 mod type_name;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 pub use catalog::Catalog;
 pub use params::{Allowed, Param, ParamDefault};
+pub use source_map::SourceMap;
 pub use statement::Statement;
 pub use value::{Arguments, ParamType, Value};
 
@@ -177,6 +179,14 @@ impl Query {
     /// Whether the database is asked the same as by another: statement and parameters are equal.
     pub fn asks_the_same(&self, other: &Query) -> bool {
         self.kind == other.kind && self.statement == other.statement && self.params == other.params
+    }
+
+    /// Returns the query's file, with line and column where the error names them.
+    pub fn locate(&self, error: &RequestError) -> String {
+        match error.position() {
+            Some(position) => format!("{}:{position}", self.file),
+            None => self.file.clone(),
+        }
     }
 
     /// The SQL with the database's placeholders. `kind` is the one that the query was loaded for:

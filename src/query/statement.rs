@@ -10,8 +10,10 @@ use sqlparser::tokenizer::Token;
 use super::DatabaseKind;
 use super::file::Fault;
 use super::params::Param;
+use super::source_map::SourceMap;
 use super::tokens::{Piece, pieces};
 use super::value::ParamType;
+use crate::error::FilePosition;
 use crate::error::words::{did_you_mean, nearest, shown};
 
 /// The first keywords of statements that read.
@@ -26,6 +28,8 @@ pub struct Statement {
     /// Which argument each placeholder takes: placeholder `n` (from 1) takes argument
     /// `order[n - 1]` of [`Arguments`](super::Arguments).
     pub order: Vec<usize>,
+    /// The places in the file from which the SQL comes.
+    pub source: SourceMap,
 }
 
 impl fmt::Debug for Statement {
@@ -38,42 +42,49 @@ impl fmt::Debug for Statement {
     }
 }
 
-/// The statement in `text`, whose first line is line `first_line` of its file. What stands around
+/// The statement in `text`, which begins at the place `first` of its file. What stands around
 /// it there, comments and the final `;`, is left out.
 pub(super) fn rewrite(
     kind: DatabaseKind,
     text: &str,
-    first_line: usize,
+    first: FilePosition,
     params: &[Param],
 ) -> Result<Statement, Fault> {
-    let mut pieces = pieces(kind, text, first_line)?;
+    let mut pieces = pieces(kind, text, first.line)?;
     end_of_statement(&mut pieces)?;
-    let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else {
+    let (Some(front), Some(last)) = (pieces.first(), pieces.last()) else {
         return Err(Fault::new(
-            first_line,
+            first.line,
             "there is no SQL",
             "write a select below the header",
         ));
     };
-    let (begin, end) = (first.bytes.start, last.bytes.end);
+    let (begin, end) = (front.bytes.start, last.bytes.end);
     check_read(&pieces)?;
     check_brackets(&pieces)?;
 
     let mut sql = String::with_capacity(text.len());
     let mut order = Vec::new();
+    let mut source = SourceMap::default();
     let mut copied = begin;
+    let mut place = first.behind(&text[..begin]);
+    source.push(0, place, true);
     for (bytes, argument) in occurrences(kind, &pieces, params)? {
-        let place = order.iter().position(|known| *known == argument);
-        if place.is_none() {
+        let known = order.iter().position(|known| *known == argument);
+        if known.is_none() {
             order.push(argument);
         }
-        let number = place.map_or(order.len(), |place| place + 1);
+        let number = known.map_or(order.len(), |known| known + 1);
         sql.push_str(&text[copied..bytes.start]);
+        place = place.behind(&text[copied..bytes.start]);
+        source.push(sql.len(), place, false);
         sql.push_str(&placeholder(kind, &params[argument].kind, number));
         copied = bytes.end;
+        place = place.behind(&text[bytes]);
+        source.push(sql.len(), place, true);
     }
     sql.push_str(&text[copied..end]);
-    Ok(Statement { sql, order })
+    Ok(Statement { sql, order, source })
 }
 
 /// Where parameters stand, and which: a `:` that touches the name of a declared one.

@@ -175,6 +175,7 @@ mod tests {
             RequestError::Failed {
                 sqlstate: sqlstate(),
                 detail: detail.clone(),
+                position: None,
             },
             RequestError::BadQuery {
                 message: String::new(),
@@ -184,6 +185,7 @@ mod tests {
                 parameter: None,
                 sqlstate: sqlstate(),
                 detail: detail.clone(),
+                position: None,
             })),
             RequestError::Internal { detail },
         ] {

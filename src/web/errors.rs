@@ -54,12 +54,14 @@ pub(super) fn say(
         .then(|| site.failures.allows(kind, Instant::now()))
         .flatten();
     let name = query.map(|query| query.name.as_str());
+    let at = query.map(|query| query.locate(error));
     if let Some(unlogged) = allowed {
         tracing::error!(
             id = context.id(),
             status = status.as_u16(),
             class = error.class(),
             query = name,
+            at,
             unlogged = (unlogged > 0).then_some(unlogged),
             "{}",
             error.log_message()
@@ -70,6 +72,7 @@ pub(super) fn say(
             status = status.as_u16(),
             class = error.class(),
             query = name,
+            at,
             "{}",
             error.log_message()
         );

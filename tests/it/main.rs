@@ -118,6 +118,7 @@ mod proxy;
 mod purge;
 mod purge_command;
 mod purge_refusals;
+mod query_faults;
 mod readme;
 mod refusals;
 mod reload_unproven;

@@ -303,7 +303,7 @@ async fn a_query_that_the_database_refuses_is_not_taken_by_a_reload() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("new.sql: the database does not take this query: "),
+        error.contains("new.sql:2:8: the database does not take this query: "),
         "{error}"
     );
     assert!(

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::query::Value;
+use crate::query::{DatabaseKind, Value};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -98,7 +98,9 @@ fn by_clock(
     interval: Duration,
     clock: Clock,
 ) -> (Schedule, JoinHandle<()>) {
-    let (schedule, turns) = Schedule::after(before, "q", interval, clock);
+    let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").map(Arc::new);
+    let query = query.expect("it is one");
+    let (schedule, turns) = Schedule::after(before, &query, interval, clock);
     let fleet = Arc::clone(fleet);
     let task = tokio::spawn(turns.run(move |key, max_age| {
         let fleet = Arc::clone(&fleet);

@@ -152,6 +152,7 @@ async fn each_failure_of_a_query_in_a_row_is_waited_out_twice_as_long_up_to_a_bo
         End::Failed(RequestError::Failed {
             sqlstate: "22012".into(),
             detail: "division by zero".into(),
+            position: None,
         })
     };
     for wait in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {

@@ -127,6 +127,7 @@ fn broken() -> RequestError {
     RequestError::Failed {
         sqlstate: "22012".into(),
         detail: "division by zero".into(),
+        position: None,
     }
 }
 

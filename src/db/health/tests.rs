@@ -47,6 +47,7 @@ fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
     let failed = RequestError::Failed {
         sqlstate: "22012".into(),
         detail: "division by zero".into(),
+        position: None,
     };
     cell.tell(Contact::of(Some(&failed)));
     assert_eq!(cell.get().up, Some(true));

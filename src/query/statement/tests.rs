@@ -17,19 +17,23 @@ fn declare_all(params: &[(&str, ParamType)]) -> Vec<Param> {
     params.iter().map(declare).collect()
 }
 
+fn at(line: usize) -> FilePosition {
+    FilePosition { line, column: 1 }
+}
+
 /// Two parameters, `n integer` and `name text`.
 fn two() -> Vec<Param> {
     declare_all(&[("n", ParamType::Integer), ("name", ParamType::Text)])
 }
 
 fn sql(kind: DatabaseKind, text: &str) -> String {
-    rewrite(kind, text, 1, &two())
+    rewrite(kind, text, at(1), &two())
         .unwrap_or_else(|fault| panic!("{text}: {}", fault.what))
         .sql
 }
 
 fn fault(kind: DatabaseKind, text: &str) -> Fault {
-    rewrite(kind, text, 5, &two())
+    rewrite(kind, text, at(5), &two())
         .map(|statement| statement.sql)
         .expect_err(text)
 }
@@ -39,7 +43,7 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
     let params = declare_all(&ParamType::ALL.map(|kind| (kind.known_name().unwrap(), kind)));
     let text =
         "select :uuid, :timestamp, :date, :boolean, :number, :bigint, :integer, :text, :uuid";
-    let statement = rewrite(POSTGRES, text, 1, &params).unwrap();
+    let statement = rewrite(POSTGRES, text, at(1), &params).unwrap();
     assert_eq!(
         statement.sql,
         "select (cast(cast($1 as text) as uuid)), (cast(cast($2 as text) as timestamptz)), \
@@ -47,7 +51,7 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
          ($8), (cast(cast($1 as text) as uuid))"
     );
     assert_eq!(statement.order, [7, 6, 5, 4, 3, 2, 1, 0]);
-    let statement = rewrite(SQLITE, text, 1, &params).unwrap();
+    let statement = rewrite(SQLITE, text, at(1), &params).unwrap();
     assert_eq!(
         statement.sql,
         "select (?1), (?2), (?3), (?4), (cast(?5 as numeric)), (?6), (?7), (?8), (?1)"
@@ -69,13 +73,13 @@ fn a_type_of_the_database_and_a_list_are_cast_where_they_stand() {
 
 #[test]
 fn a_parameter_that_is_not_used_has_no_placeholder() {
-    let statement = rewrite(POSTGRES, "select :name", 1, &two()).unwrap();
+    let statement = rewrite(POSTGRES, "select :name", at(1), &two()).unwrap();
     assert_eq!(
         (statement.sql.as_str(), &statement.order[..]),
         ("select ($1)", &[1][..])
     );
     assert!(
-        rewrite(POSTGRES, "select 1", 1, &two())
+        rewrite(POSTGRES, "select 1", at(1), &two())
             .unwrap()
             .order
             .is_empty()
@@ -168,7 +172,7 @@ fn the_statement_begins_and_ends_with_sql() {
         "select 1\n;\n-- :n ' $$ \"\n/* ' */",
     ] {
         for kind in [POSTGRES, SQLITE] {
-            let statement = rewrite(kind, text, 1, &two()).unwrap();
+            let statement = rewrite(kind, text, at(1), &two()).unwrap();
             assert_eq!(statement.sql, "select 1", "{text}");
         }
     }

@@ -98,6 +98,7 @@ fn ending(end: Ending, key: usize, number: usize) -> Result<Loaded, RequestError
         Ending::Failed => Err(RequestError::Failed {
             sqlstate: "22012".into(),
             detail: "played".into(),
+            position: None,
         }),
         Ending::Away => Err(away()),
         // Without a word on standard error.
