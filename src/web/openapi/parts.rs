@@ -263,9 +263,9 @@ pub(super) fn headers() -> Value {
         ),
         (
             "Retry-After",
-            true,
+            false,
             seconds,
-            "Seconds until it is worth asking again.",
+            "Seconds until it is worth asking again. A failure that lasts has none: somebody has to change the query, the database or its rights.",
         ),
         ("WWW-Authenticate", true, text(), "How to bring the token."),
         ("Location", true, text(), "The query's page."),
