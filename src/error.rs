@@ -119,8 +119,8 @@ pub enum RequestError {
         sqlstate: String,
         /// The database's own words.
         detail: Arc<str>,
-        /// The place in the query's file, where the database names one.
-        position: Option<FilePosition>,
+        /// The place in the query's file, where the database names one; boxed, for errors are small.
+        position: Option<Box<FilePosition>>,
     },
     /// The database refused a value that the client sent (SQLSTATE class 22 and the like).
     #[error("{0}")]
@@ -276,8 +276,8 @@ impl RequestError {
     /// The place in the query's file to which the database points.
     pub fn position(&self) -> Option<FilePosition> {
         match self.cause() {
-            RequestError::Failed { position, .. } => *position,
-            RequestError::RefusedValue(value) => value.position,
+            RequestError::Failed { position, .. } => position.as_deref().copied(),
+            RequestError::RefusedValue(value) => value.position.as_deref().copied(),
             _ => None,
         }
     }
@@ -286,7 +286,7 @@ impl RequestError {
     #[must_use]
     pub fn at(mut self, place: Option<FilePosition>) -> RequestError {
         if let RequestError::Failed { position, .. } = &mut self {
-            *position = place;
+            *position = place.map(Box::new);
         }
         self
     }

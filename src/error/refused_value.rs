@@ -34,7 +34,7 @@ pub struct RefusedValue {
     /// The database's own words, which may hold the value.
     pub detail: Arc<str>,
     /// The place in the query's file, where the database names one.
-    pub position: Option<FilePosition>,
+    pub position: Option<Box<FilePosition>>,
 }
 
 impl fmt::Display for RefusedValue {
