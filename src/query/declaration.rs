@@ -61,7 +61,8 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
     {
         return Err(fault(
             format!("the default of parameter `{name}`, {value}, is not among its values"),
-            "add it to the values, or change it; `= null` makes a parameter optional",
+            "add it to the values, or change it (a default with a colon goes in single quotes); \
+             `= null` makes a parameter optional",
         ));
     }
     Ok(Param {
@@ -140,11 +141,7 @@ impl Declaration<'_> {
             let (inner, rest) = self.quoted(quoted)?;
             return Ok((ParamDefault::Value(self.value(&inner)?), rest.trim_start()));
         }
-        // The colons of a time of day touch what is before them, the one before VALUES does not.
-        let values = match self.kind {
-            ParamType::Timestamp => text.find(" :").or_else(|| text.find("\t:")),
-            _ => text.find(':'),
-        };
+        let values = colon_of_values(self.kind, text);
         let (default, rest) = text.split_at(values.unwrap_or(text.len()));
         let default = default.trim();
         if default == "null" {
@@ -265,6 +262,38 @@ impl Declaration<'_> {
         }
         Err(self.fault("a single quote is not closed", QUOTES))
     }
+}
+
+/// Finds the colon before VALUES in what stands behind `=`. The values of many types hold colons of
+/// their own (`10:20`, `::1`, `http://…`), which touch what is before them.
+fn colon_of_values(kind: &ParamType, text: &str) -> Option<usize> {
+    let is_text = match kind.element() {
+        ParamType::Text => true,
+        ParamType::Timestamp | ParamType::Named(_) => false,
+        _ => return text.find(':'),
+    };
+    let colons = text.match_indices(':').map(|(at, _)| at);
+    colons.into_iter().find(|at| {
+        let (before, after) = (&text[..*at], &text[at + 1..]);
+        let is_followed = after.is_empty() || after.starts_with(char::is_whitespace);
+        if before.is_empty() {
+            return is_followed;
+        }
+        if before.ends_with(char::is_whitespace) {
+            return is_followed || !after.starts_with(':');
+        }
+        // Without a space before it, it is one where a list that the default is in follows, or, at
+        // least, something that can only be a list.
+        let has_default = after.split(',').any(|value| value.trim() == before.trim());
+        let is_list =
+            (is_text && after.is_empty()) || after.contains([',', '\'']) || after.contains("..");
+        match kind.element() {
+            ParamType::Timestamp => false,
+            _ if before.ends_with(':') => false,
+            _ if is_followed => has_default || is_list,
+            _ => is_text && has_default,
+        }
+    })
 }
 
 /// The first word, which ends at a space, `=` or `:`, and the text behind it.

@@ -69,6 +69,65 @@ fn a_declaration_has_a_name_a_type_a_default_and_values() {
 }
 
 #[test]
+fn a_default_may_hold_colons() {
+    for (text, wanted) in [
+        (
+            "a timestamp(3) = 2026-01-01 10:20",
+            "2026-01-01 10:20 Anything",
+        ),
+        (
+            "a timestamp(3)=2026-01-01 10:20:30.5",
+            "2026-01-01 10:20:30.5 Anything",
+        ),
+        (
+            "a timestamp(3) = 2026-01-01 10:20 : 2026-01-01 10:20, 2026-01-02 00:00",
+            "2026-01-01 10:20 List of 2",
+        ),
+        (
+            "a timestamp = 2026-01-01T10:20:00Z",
+            "2026-01-01T10:20:00Z Anything",
+        ),
+        ("a time = 10:10", "10:10 Anything"),
+        ("a time = 10:20 : 10:20, 11:20", "10:20 List of 2"),
+        ("a time = 10:20: 10:20, 11:20", "10:20 List of 2"),
+        ("a timetz = 10:20:30+02:00", "10:20:30+02:00 Anything"),
+        ("a interval = 1 day 10:20", "1 day 10:20 Anything"),
+        ("a inet = ::1", "::1 Anything"),
+        (
+            "a inet = 2001:db8:: : 2001:db8::, ::1",
+            "2001:db8:: List of 2",
+        ),
+        (
+            "a macaddr = 08:00:2b:01:02:03",
+            "08:00:2b:01:02:03 Anything",
+        ),
+        ("a text = x: y", "x: y Anything"),
+        ("a text = x:y", "x:y Anything"),
+        (
+            "a text = http://example.com:80/a,b?c=d:e",
+            "http://example.com:80/a,b?c=d:e Anything",
+        ),
+        ("a text = x: x", "x List of 1"),
+        ("a text = x:x,y", "x List of 2"),
+        ("a text = x : y, x", "x List of 2"),
+        ("a text = 'x: y' : 'x: y', z:1", "x: y List of 2"),
+        ("a integer = 1: 1..9", "1 Range"),
+        ("a time[] = 10:20", "10:20 Anything"),
+    ] {
+        let param = parse(1, text).unwrap_or_else(|fault| panic!("{text}: {}", fault.what));
+        let ParamDefault::Value(default) = &param.default else {
+            panic!("{text} has no default");
+        };
+        let allowed = match &param.allowed {
+            Allowed::Anything => "Anything".to_owned(),
+            Allowed::List(values) => format!("List of {}", values.len()),
+            Allowed::Range(..) => "Range".to_owned(),
+        };
+        assert_eq!(format!("{default} {allowed}"), wanted, "{text}");
+    }
+}
+
+#[test]
 fn each_wrong_declaration_is_refused_with_its_reason() {
     for (line, reason) in [
         ("", "not a name"),
