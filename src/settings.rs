@@ -38,6 +38,7 @@ use table::{Ground, Secrecy, Setting};
 use values::{Fault, Given};
 
 use crate::error::StartupError;
+use crate::error::words::masked;
 use crate::flags::{self, Flags};
 
 pub use files::authorities;
@@ -221,6 +222,7 @@ fn read_all(
         let text = text.map(|text| match row.secrecy {
             Secrecy::Open => text.to_owned(),
             Secrecy::Url => url::redacted(text),
+            Secrecy::Values => process::without_values(text),
             Secrecy::Secret => "***".to_owned(),
         });
         shown.push(Shown {
@@ -246,7 +248,7 @@ fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &Fault) -> Startu
             remedy.push_str("; a comment stands on a line of its own");
         }
     }
-    let fault = Fault::new(format!("{text:?} {}", fault.why), remedy);
+    let fault = Fault::new(format!("{:?} {}", masked(text), fault.why), remedy);
     refused(row.section, row.key, origin, &fault)
 }
 

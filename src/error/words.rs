@@ -39,8 +39,30 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// `"value"`, shortened, with control and direction characters replaced.
+/// Returns the text with `***` for what may be a password that was put into the wrong place: the
+/// user-info of an address, and what follows `password=`.
+pub(crate) fn masked(text: &str) -> String {
+    let mut text = text.to_owned();
+    let of_address = text.rfind('@').and_then(|end| {
+        let scheme = text[..end].find("://").map(|at| at + 3);
+        // Without a scheme, a name before the sign is no secret, as in `ask bob@example.com`.
+        let begin = scheme.or_else(|| text[..end].find(':').map(|at| at + 1))?;
+        (begin < end).then_some(begin..end)
+    });
+    if let Some(range) = of_address {
+        text.replace_range(range, "***");
+    }
+    let named = text.to_ascii_lowercase().find("password=");
+    if let Some(begin) = named.map(|at| at + "password=".len()) {
+        let end = text[begin..].find('&').map_or(text.len(), |at| begin + at);
+        text.replace_range(begin..end, "***");
+    }
+    text
+}
+
+/// `"value"`, shortened, without a password, with control and direction characters replaced.
 pub(crate) fn shown(value: &str) -> String {
+    let value = masked(value);
     let mut text: String = value.chars().take(SHOWN).map(harmless).collect();
     if value.chars().nth(SHOWN).is_some() {
         text.push('…');
@@ -108,6 +130,35 @@ mod tests {
             "\"a\u{fffd}b\u{fffd}[31m\u{fffd}\""
         );
         assert_eq!(shown(&"é".repeat(41)), format!("\"{}…\"", "é".repeat(40)));
+    }
+
+    #[test]
+    fn a_password_in_the_wrong_place_is_masked() {
+        for (text, wanted) in [
+            ("udp://u:hunter2@h:x", "udp://***@h:x"),
+            ("postgres://u:hun/t@er2@h/db", "postgres://***@h/db"),
+            ("redis://hunter2@h", "redis://***@h"),
+            ("redis://:hunter2@h", "redis://***@h"),
+            ("u:hunter2@db", "u:***@db"),
+            ("u:hun ter2@db:5432", "u:***@db:5432"),
+            ("host=h Password=hunter2 user=u", "host=h Password=***"),
+            (
+                "postgres://h/d?password=hunter2&x=y",
+                "postgres://h/d?password=***&x=y",
+            ),
+            ("ask bob@example.com", "ask bob@example.com"),
+            ("@x:y", "@x:y"),
+            ("http://h/a:b", "http://h/a:b"),
+        ] {
+            assert_eq!(masked(text), wanted);
+            assert!(!shown(text).contains("hunter2"));
+        }
+        let long = format!("udp://u:{}@h", "hunter2".repeat(20));
+        assert_eq!(
+            shown(&long),
+            "\"udp://***@h\"",
+            "it is masked before it is shortened"
+        );
     }
 
     #[test]

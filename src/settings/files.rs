@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Secret;
 use super::values::{Fault, Given, Read};
 use crate::error::StartupError;
+use crate::error::words::masked;
 
 pub(super) fn path(given: Given<'_>) -> PathBuf {
     given.base.join(given.text)
@@ -57,7 +58,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
         _ => "check the path and its permissions",
     };
     Fault::new(
-        format!("cannot be read ({}: {error})", path.display()),
+        format!(
+            "cannot be read ({}: {error})",
+            masked(&path.to_string_lossy())
+        ),
         remedy,
     )
 }

@@ -15,7 +15,7 @@ use ini::{Ini, ParseOption};
 use super::origin::{Origin, Source};
 use super::table;
 use crate::error::StartupError;
-use crate::error::words::nearest;
+use crate::error::words::{masked, nearest};
 
 /// The format of the settings file; `path` is how the file is named in messages.
 #[derive(Debug, Clone)]
@@ -148,7 +148,11 @@ impl Reader<'_> {
                 [] => format!("the sections are {}", table::sections_text()),
                 owners => format!("put it below [{}]", owners.join("] or [")),
             };
-            return Err(self.fault(number, format!("{key:?} stands before any section"), remedy));
+            return Err(self.fault(
+                number,
+                format!("{:?} stands before any section", masked(&key)),
+                remedy,
+            ));
         };
         if table::find(section, &key).is_none() {
             return Err(self.unknown_key(number, section, &key));
@@ -164,7 +168,7 @@ impl Reader<'_> {
         let value = Value::new(Some(&origin.encode()), value);
         if let Some(first) = keys.insert(key.clone(), value) {
             let line = Origin::of(&first).line().unwrap_or_default();
-            let what = format!("{key:?} is there already, at line {line}");
+            let what = format!("{:?} is there already, at line {line}", masked(&key));
             return Err(self.fault(number, what, "keep one of the two"));
         }
         Ok(key)
@@ -184,7 +188,11 @@ impl Reader<'_> {
                 format!("its keys are {}", keys.join(", "))
             }
         };
-        self.fault(number, format!("[{section}] has no key {key:?}"), remedy)
+        self.fault(
+            number,
+            format!("[{section}] has no key {:?}", masked(key)),
+            remedy,
+        )
     }
 
     fn fault(

@@ -2,7 +2,7 @@
 //! files that it makes look like. Here is how their texts are read; what is done with them belongs
 //! to `daemon`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::values::{Fault, Given, Read};
@@ -107,6 +107,17 @@ pub(super) fn pairs(given: Given<'_>) -> Read<Vec<(String, String)>> {
 fn is_name(text: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.chars().all(letter) && text.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+/// The variables of a text that was taken, without their values.
+pub(super) fn without_values(text: &str) -> String {
+    let pairs = pairs(Given {
+        text,
+        base: Path::new(""),
+    });
+    let names = pairs.unwrap_or_default().into_iter();
+    let names: Vec<_> = names.map(|(name, _)| format!("{name}=***")).collect();
+    names.join(",")
 }
 
 fn pair(text: &str) -> Read<(String, String)> {

@@ -67,6 +67,8 @@ pub(super) enum Secrecy {
     Open,
     /// It is a URL that may hold a password.
     Url,
+    /// It is variables, whose names are for everybody and whose values for nobody.
+    Values,
     /// Nobody.
     Secret,
 }

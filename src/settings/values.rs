@@ -12,6 +12,7 @@ use super::network::Network;
 use super::units;
 use super::url::LONGEST_SOCKET;
 use super::{Secret, SslMode};
+use crate::error::words::masked;
 
 /// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
 /// be left out where it is a secret.
@@ -207,7 +208,11 @@ pub(super) fn list<T>(given: Given<'_>, read: impl Fn(Given<'_>) -> Read<T>) -> 
 
 fn part_fault(part: &str, fault: Fault) -> Fault {
     Fault {
-        why: format!("has a part that cannot be used: {part:?} {}", fault.why),
+        why: format!(
+            "has a part that cannot be used: {:?} {}",
+            masked(part),
+            fault.why
+        ),
         ..fault
     }
 }

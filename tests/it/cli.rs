@@ -292,3 +292,53 @@ fn a_query_on_the_command_line_is_refused_as_over_http() {
         assert_refused(&unslow(dir.path(), args), code, words);
     }
 }
+
+#[test]
+fn a_secret_in_the_wrong_place_is_in_no_message() {
+    let flags: [&[&str]; 8] = [
+        &["-e", "hunter2"],
+        &["-e", "=hunter2"],
+        &["-e", "UNSLOW_POOL_SIZE=hunter2"],
+        &["-e", "1A=hunter2"],
+        &["--syslog", "udp://u:hunter2@h:x"],
+        &["--syslog", "tcp://u:hunter2@h"],
+        &["--bind", "u:hunter2@h"],
+        &["--bind", "http://u:hunter2@h:80"],
+    ];
+    for flags in flags {
+        let output = one_off("", &[&["check"], flags].concat());
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!output.status.success(), "{flags:?}: {said}");
+        assert!(said.contains(flags[0].trim_start_matches("-e")), "{said}");
+        assert!(!said.contains("hunter2"), "{flags:?}: {said}");
+    }
+    for ini in [
+        "[postgres]\nhost=u:hunter2@db",
+        "[postgres]\nhost=postgres://u:hunter2@db/x",
+        "[postgres]\nhost=h password=hunter2",
+        "[postgres]\nport=u:hunter2@1",
+        "[postgres]\nsslmode=postgres://hunter2@h",
+        "[postgres]\nsslrootcert=https://u:hunter2@h/ca.pem",
+        "[postgres]\npostgres://u:hunter2@h/d=1",
+        "redis://u:hunter2@h=1",
+        "[redis]\nnamespace=redis://u:hunter2@x/",
+        "[server]\nallowed_hosts=a, http://u:hunter2@h",
+        "[server]\nhome=http://u:hunter2@h",
+        "[server]\nenv=hunter2",
+        "[log]\nsyslog=http://u:hunter2@h",
+    ] {
+        let output = one_off(ini, &["check"]);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!output.status.success(), "{ini}: {said}");
+        assert!(said.contains("app.ini:"), "{ini}: {said}");
+        assert!(!said.contains("hunter2"), "{ini}: {said}");
+    }
+    let shown = one_off("", &["print-config", "-e", "PGPASSWORD=hunter2"]);
+    let said = String::from_utf8_lossy(&shown.stdout);
+    assert!(
+        said.contains("PGPASSWORD=***") && !said.contains("hunter2"),
+        "{said}"
+    );
+}

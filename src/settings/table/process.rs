@@ -1,6 +1,6 @@
 //! The settings of the process: who it is, what it leaves behind, and how long it may start.
 
-use super::{Setting, put, set, setting};
+use super::{Secrecy, Setting, put, set, setting};
 use crate::flags::Flag;
 use crate::settings::values as v;
 use crate::settings::{files, process};
@@ -63,6 +63,7 @@ pub(super) const ROWS: [Setting; 9] = [
         repeatable: true,
         ..short("env", 'e', "NAME=VALUE")
     })
+    .secrecy(Secrecy::Values)
     .one_a_line(),
     setting(
         "server",

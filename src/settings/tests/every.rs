@@ -159,6 +159,11 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
             let expected = match depth {
                 0 => row.default_text(&ground),
                 _ if row.secrecy == Secrecy::Secret => Some("***".to_owned()),
+                _ if row.secrecy == Secrecy::Values => {
+                    let names = texts[depth - 1].split(", ").map(|pair| &pair[..1]);
+                    let hidden: Vec<_> = names.map(|name| format!("{name}=***")).collect();
+                    Some(hidden.join(","))
+                }
                 _ => Some(texts[depth - 1].to_owned()),
             };
             // Without a value there is nobody it came from, which is called default too.
