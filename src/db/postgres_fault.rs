@@ -99,7 +99,11 @@ pub(super) fn of_statement(
         };
     };
     let sqlstate = said.code().to_owned();
-    let detail = words(error).into();
+    let mut detail = words(error);
+    if sqlstate == "42883" && detail.contains("slow_version()") {
+        detail.push_str("; `unslow install` creates slow_version()");
+    }
+    let detail = detail.into();
     match sqlstate.as_str() {
         "25006" => RequestError::Refused { sqlstate, detail },
         "0A000" if writes(sql) => RequestError::Refused { sqlstate, detail },

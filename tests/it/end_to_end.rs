@@ -275,6 +275,29 @@ fn two_instances_on_another_namespace_or_database_share_nothing() {
 }
 
 #[test]
+fn who_runs_the_original_s_settings_is_told_to_install_its_function() {
+    let redis = Redis::start();
+    for debug in [false, true] {
+        let ini = original(postgres(), &postgres().database(), &redis);
+        let unslow = start(&format!("{ini}[server]\ndebug={debug}\n"), &[]);
+        let home = unslow.get("/");
+        assert_eq!(home.status, 503, "{}", home.text());
+        assert_eq!(
+            home.text().contains("unslow install"),
+            debug,
+            "{}",
+            home.text()
+        );
+        assert!(!home.headers.contains_key("retry-after"), "{}", home.text());
+        assert!(
+            unslow.log().contains("`unslow install`"),
+            "{}",
+            unslow.log()
+        );
+    }
+}
+
+#[test]
 fn without_the_sample_function_the_page_at_home_is_the_catalog_of_ones_own_queries() {
     let redis = Redis::start();
     let database = postgres().database();
@@ -291,6 +314,10 @@ fn without_the_sample_function_the_page_at_home_is_the_catalog_of_ones_own_queri
             "{text}"
         );
     }
+    let document = unslow.get("/openapi.json");
+    let paths = &document.json()["paths"];
+    assert!(paths.get("/q/mine.json").is_some(), "{paths}");
+    assert!(!document.text().contains("/q/version"), "{paths}");
     let list = unslow.get("/q").text();
     assert!(
         list.contains("Of my own") && !list.contains("Database version"),

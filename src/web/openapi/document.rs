@@ -81,8 +81,9 @@ pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) 
         bodies: Map::new(),
     };
     let home = catalog.get(about.home).map(|query| &**query);
+    let home = home.filter(|query| !query.is_hidden);
     service::add(home, about, &mut paths);
-    for query in catalog.iter() {
+    for query in catalog.listed() {
         tags.push(json!({ "name": query.name, "description": query.title }));
         queries::add(query, about, &mut paths, &mut shared);
     }
