@@ -146,7 +146,9 @@ impl Factory {
                 async move { signal.notified().await }
             })
             .keep_alive(self.keep_alive)
-            .client_request_timeout(arrival.patience.head)
+            // The wire times every head: the library's timer would not look for what came in while
+            // the process was stopped.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|refusing: &Refusing, extensions| {
                 extensions.insert(refusing.wire().connection().clone());
@@ -184,6 +186,7 @@ impl Arrival {
                     .map_err(|_| DispatchError::SlowRequestTimeout)??;
                 let wire = Wire::Tls(Box::new(stream));
                 wire.connection().forget();
+                wire.connection().received();
                 wire
             }
         };

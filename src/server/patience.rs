@@ -72,6 +72,10 @@ fn at_least_rate(bytes: u64) -> Duration {
 /// has rung rings once more after this, before it counts.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
+/// An alarm that rings so much after its time shows that the process was stopped. Its client could
+/// not do anything about that, and gets its whole time once more.
+const STOPPED: Duration = Duration::from_millis(250);
+
 /// A timer that is set once and then only looked at: its deadline moves with every request, and
 /// setting it each time would cost more than ringing early now and then does.
 #[derive(Debug, Default)]
@@ -83,8 +87,13 @@ pub(super) struct Alarm {
 
 impl Alarm {
     /// Ready once it is `deadline` or later and a second look was taken since; else the task is
-    /// woken then, or before.
-    pub(super) fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
+    /// woken then, or before. The second look comes after `whole` where the process was stopped.
+    pub(super) fn poll(
+        &mut self,
+        deadline: Instant,
+        whole: Duration,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
@@ -96,8 +105,10 @@ impl Alarm {
                 return Poll::Ready(());
             } else {
                 self.rang_for = Some(deadline);
-                let second = tokio::time::Instant::now() + SECOND_LOOK;
-                timer.as_mut().reset(second);
+                let now = Instant::now();
+                let was_stopped = now.saturating_duration_since(deadline) > STOPPED;
+                let more = if was_stopped { whole } else { SECOND_LOOK };
+                timer.as_mut().reset((now + more).into());
             }
         }
     }

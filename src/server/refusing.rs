@@ -8,7 +8,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::SystemTime;
 
+use actix_web::http::header::HttpDate;
 use actix_web::web;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -73,8 +75,23 @@ impl AsyncRead for Refusing {
                 return Poll::Ready(Err(error));
             }
         }
-        Pin::new(&mut this.wire).poll_read(context, buffer)
+        match Pin::new(&mut this.wire).poll_read(context, buffer) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                // The library, for which the input ends here, would say nothing.
+                this.held = too_late().into_bytes();
+                Poll::Ready(Ok(()))
+            }
+            read => read,
+        }
     }
+}
+
+/// The library's refusal of a head that does not come in time.
+fn too_late() -> String {
+    let date = HttpDate::from(SystemTime::now());
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\ndate: {date}\r\n\r\n"
+    )
 }
 
 impl AsyncWrite for Refusing {

@@ -1,6 +1,5 @@
-//! The socket of one connection, with a bound on every wait for its client that actix has none
-//! for: a head on a connection that had requests before, a next request, and a client that does not
-//! read or reads too slowly. It counts itself as open as long as it lives, and what it holds while
+//! The socket of one connection, with a bound on every wait for its client: for a head, for a next
+//! request, and for a client that does not read or reads too slowly. It counts itself as open as long as it lives, and what it holds while
 //! its client keeps it waiting. What is said on it is not known here.
 
 use std::io;
@@ -42,6 +41,8 @@ impl Timed {
         patience: Patience,
         (visitor, unsent): (Visitor, HeldBuffer),
     ) -> Timed {
+        // The first head has its time from now on.
+        connection.received();
         Timed {
             socket,
             connection,
@@ -59,8 +60,7 @@ impl Timed {
     /// When it was last used, where no request is under way in any part.
     fn idle_since(&self) -> Option<Instant> {
         let connection = &self.connection;
-        let is_new = connection.answers() == 0;
-        let is_used = is_new || connection.is_at_work() || self.pace.is_waiting();
+        let is_used = connection.is_at_work() || self.pace.is_waiting();
         self.sent.filter(|_| !is_used)
     }
 
@@ -77,14 +77,20 @@ impl Timed {
                 self.sent = Some(now);
                 // Only so that the task is woken at that time; then reading finds that it is over.
                 if !self.patience.idle.is_zero() {
-                    let _ = self.idle.poll(now + self.patience.idle, context);
+                    let _ = self
+                        .idle
+                        .poll(now + self.patience.idle, self.patience.idle, context);
                 }
             }
             return Poll::Ready(wrote);
         }
         let answer = self.connection.answers();
         let deadline = self.pace.wait(answer, self.patience.stall, now);
-        if self.stall.poll(deadline, context).is_ready() {
+        if self
+            .stall
+            .poll(deadline, self.patience.stall, context)
+            .is_ready()
+        {
             return timed_out();
         }
         Poll::Pending
@@ -110,12 +116,20 @@ impl AsyncRead for Timed {
             // What came in already is looked at once the answer before it is sent.
         } else if let Some(since) = this.connection.reading_since() {
             let deadline = since + this.patience.head;
-            if this.head.poll(deadline, context).is_ready() {
+            if this
+                .head
+                .poll(deadline, this.patience.head, context)
+                .is_ready()
+            {
                 return timed_out();
             }
         } else if let Some(since) = this.idle_since() {
             let deadline = since + this.patience.idle;
-            if this.idle.poll(deadline, context).is_ready() {
+            if this
+                .idle
+                .poll(deadline, this.patience.idle, context)
+                .is_ready()
+            {
                 // Nothing was read: that is the end.
                 return Poll::Ready(Ok(()));
             }

@@ -76,6 +76,27 @@ fn a_request_that_came_while_the_process_was_stopped_is_answered() {
 }
 
 #[test]
+fn the_time_for_a_head_does_not_run_while_the_process_is_stopped() {
+    let unslow = Unslow::start(&["--request-timeout", "3s", "--keep-alive", "1h"]);
+    let (first, second) = HEALTH.split_at(20);
+    // The first head of a connection, and a later one.
+    let mut streams = [unslow.connect(), unslow.connect()];
+    streams[1].write_all(HEALTH.as_bytes()).unwrap();
+    answer(&mut streams[1]);
+    for stream in &mut streams {
+        stream.write_all(first.as_bytes()).unwrap();
+    }
+    // What was sent before is read before.
+    assert_eq!(unslow.get("/healthz").status, 200);
+    asleep(&unslow, Duration::from_millis(3_500), || {});
+    assert_eq!(unslow.get("/healthz").status, 200);
+    for stream in &mut streams {
+        stream.write_all(second.as_bytes()).unwrap();
+        assert!(answer(stream).starts_with("http/1.1 200"));
+    }
+}
+
+#[test]
 fn an_idle_connection_ends_after_its_keep_alive() {
     let unslow = Unslow::start(&["--keep-alive", "1s"]);
     let mut stream = unslow.connect();

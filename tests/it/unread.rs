@@ -160,6 +160,29 @@ fn a_head_that_does_not_come_is_told_that_it_came_too_late() {
     let unslow = Unslow::start(&["--request-timeout", "1s", "--demo-delay", "0s"]);
     let answer = unslow.raw(b"GET /healthz HTTP/1.1\r\nHost: local");
     assert_told(&answer, 408, "half a head");
+    // A later one on its connection, which comes with the request before it or behind the answer.
+    for parts in [
+        vec![format!("{GOOD}{}", &GOOD[..20])],
+        vec![GOOD.into(), GOOD[..20].into()],
+    ] {
+        let mut stream = unslow.connect();
+        let mut received = Vec::new();
+        for part in &parts {
+            stream.write_all(part.as_bytes()).unwrap();
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            received.push(byte[0]);
+        }
+        stream.read_to_end(&mut received).unwrap();
+        let text = String::from_utf8(received).unwrap();
+        let second = text.rfind("HTTP/1.1 ").unwrap();
+        assert!(second > 0, "{text}");
+        assert_told(
+            &parse(&text.as_bytes()[second..]),
+            408,
+            "half of a later head",
+        );
+    }
 }
 
 #[test]
