@@ -148,3 +148,4 @@ mod unread;
 mod unsent;
 mod unslow;
 mod upgrade;
+mod watch_partitions;
