@@ -44,6 +44,17 @@ impl App {
             .spawn(async move { ask(&db, &new, &standing).await });
         asked.await.unwrap_or(Ok(()))
     }
+
+    /// Asks the database whether it has no function of a name that this query calls. The query does
+    /// not run.
+    pub async fn lacks_function(&self, query: &Arc<Query>) -> bool {
+        let (db, query) = (Arc::clone(&self.db), Arc::clone(query));
+        let asked = self.engine.handle().spawn(async move {
+            let end = db.columns(&query, &query.some_arguments()).await;
+            end.is_err_and(|error| error.is_unknown_function())
+        });
+        asked.await.unwrap_or(false)
+    }
 }
 
 async fn ask(

@@ -34,6 +34,7 @@ mod race;
 mod redirect;
 mod refusal;
 mod shortcut;
+mod stand_in;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ pub struct Site {
     race: race::KeptRace,
     evictions: eviction::Watch,
     failures: errors::Failures,
+    stand_in: stand_in::StandIn,
     /// Every response closes its connection.
     parting: AtomicBool,
     draining: AtomicBool,
@@ -91,6 +93,7 @@ impl Site {
             race: race::KeptRace::default(),
             evictions: eviction::Watch::default(),
             failures: Throttles::new(LOG_EVERY),
+            stand_in: stand_in::StandIn::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
         }

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::negotiate::{self, Format};
 use super::parameters::{pairs, require_utf8, without_tracking};
 use super::wanted::Wanted;
-use super::{Site, aside, body, data, errors, excerpt, pieces};
+use super::{Site, aside, body, data, errors, excerpt, pieces, stand_in};
 use crate::cache::Reply;
 use crate::error::RequestError;
 use crate::query::{ParamDefault, Query};
@@ -44,6 +44,9 @@ pub(super) async fn home(
         Ok((query, _)) => query,
         Err(error) => return errors::respond(site, context, &error),
     };
+    if query.is_hidden && stand_in::catalog_stands_in(site, query).await {
+        return list(site, head, context).await;
+    }
     let query_string = without_tracking(query, query_string);
     let given = pairs(&query_string);
     let outcome = ask(site, query, &query_string, &given).await;
@@ -62,6 +65,7 @@ pub(super) async fn home(
         }
         Err(error) if query.is_hidden && error.is_unknown_function() => {
             // `unslow install` creates the function, as `check --online` says.
+            site.stand_in.note(true, context.started);
             list(site, head, context).await
         }
         Err(error) => {

@@ -3,6 +3,8 @@
 
 use std::process::Output;
 
+use serde_json::json;
+
 use crate::servers::{Postgres, Redis, postgres, wait_until as until};
 use crate::unslow::{Unslow, command};
 
@@ -305,7 +307,7 @@ fn without_the_sample_function_the_page_at_home_is_the_catalog_of_ones_own_queri
     let query = [("queries/mine.sql", "-- title: Of my own\nselect 1 as n")];
     assert_succeeded(&one_off(&ini, &["check", "--online"]));
     let unslow = start(&ini, &query);
-    for _ in 0..2 {
+    for _ in 0..5 {
         let home = unslow.get("/");
         assert_eq!(home.status, 200, "{}", unslow.log());
         let text = home.text();
@@ -314,6 +316,12 @@ fn without_the_sample_function_the_page_at_home_is_the_catalog_of_ones_own_queri
             "{text}"
         );
     }
+    let numbers = unslow.numbers("version");
+    assert_eq!(
+        (&numbers["requests"], &numbers["error"]),
+        (&json!(1), &json!(1)),
+        "{numbers}"
+    );
     let document = unslow.get("/openapi.json");
     let paths = &document.json()["paths"];
     assert!(paths.get("/q/mine.json").is_some(), "{paths}");

@@ -1,0 +1,77 @@
+//! The catalog in the place of a sample that cannot run at `/`: its function is not in the database.
+//! It owns when that is looked at again, so that a page that works counts no errors.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Site;
+use crate::query::Query;
+
+/// How long the function is taken for missing; `unslow install` may create it meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// The time when the sample's function was found missing.
+#[derive(Debug, Default)]
+pub(super) struct StandIn(Mutex<Option<Instant>>);
+
+/// An answer to: does the catalog stand in?
+#[derive(Debug, PartialEq, Eq)]
+enum SampleState {
+    /// The sample is not known to be without its function.
+    No,
+    /// It was without it a moment ago.
+    Yes,
+    /// It was without it a while ago: the database has to be asked, by one request.
+    Ask,
+}
+
+impl StandIn {
+    fn standing(&self, now: Instant) -> SampleState {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *found {
+            None => SampleState::No,
+            Some(at) if now.saturating_duration_since(at) < LOOK_AGAIN => SampleState::Yes,
+            Some(_) => {
+                *found = Some(now);
+                SampleState::Ask
+            }
+        }
+    }
+
+    /// Notes whether the function is missing.
+    pub(super) fn note(&self, is_missing: bool, now: Instant) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *found = is_missing.then_some(now);
+    }
+}
+
+/// Tells whether the sample at `/` is known to be without its function. To look at that again is no
+/// load, and counts nowhere.
+pub(super) async fn catalog_stands_in(site: &Site, query: &Arc<Query>) -> bool {
+    match site.stand_in.standing(Instant::now()) {
+        SampleState::No => false,
+        SampleState::Yes => true,
+        SampleState::Ask => {
+            let is_missing = site.app.lacks_function(query).await;
+            site.stand_in.note(is_missing, Instant::now());
+            is_missing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_asked_again_by_one_request_after_a_while() {
+        let (stand_in, start) = (StandIn::default(), Instant::now());
+        assert_eq!(stand_in.standing(start), SampleState::No);
+        stand_in.note(true, start);
+        assert_eq!(stand_in.standing(start + LOOK_AGAIN / 2), SampleState::Yes);
+        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::Ask);
+        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::Yes);
+        stand_in.note(false, start + LOOK_AGAIN);
+        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::No);
+    }
+}
