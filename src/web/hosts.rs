@@ -14,7 +14,8 @@ use super::forwarded;
 use crate::error::RequestError;
 use crate::settings::Server;
 
-/// The port of plain HTTP, which a `Host` leaves out.
+/// The ports that a `Host` may leave out, of plain HTTP and of https.
+const USUAL: [u16; 2] = [HTTP, 443];
 const HTTP: u16 = 80;
 
 /// Refuses a request that came over loopback and asks for another host than this machine and those
@@ -35,8 +36,8 @@ pub(super) fn check(
         message:
             "over loopback this server answers to localhost, to loopback addresses and to the \
                   names in [server] allowed_hosts, and this request asks for another host; a proxy \
-                  on this machine sends X-Forwarded-For and a Host without this server's port, or \
-                  its site's name stands in allowed_hosts"
+                  on this machine sends X-Forwarded-For and a Host without a port, or its site's \
+                  name stands in allowed_hosts"
                 .to_owned(),
     })
 }
@@ -67,15 +68,18 @@ fn is_answered(head: &RequestHead, server: &Server, reception: Reception) -> boo
 }
 
 /// Whether a trusted proxy passes the request on. Scripts can send these headers too; but the port
-/// in a browser's `Host` is the one it connects to, which is the proxy's where there is one, and
-/// ours where there is none.
+/// in a browser's `Host` is the one it connects to: ours, or that of a tunnel on this machine, which
+/// passes bytes on unseen. A proxy's is one of the usual ones; a site on another port is named in
+/// `allowed_hosts`.
 fn is_passed_on(head: &RequestHead, host: &str, server: &Server, reception: Reception) -> bool {
     let (_, port) = split(host);
+    let port = port.unwrap_or(HTTP);
     FORWARDING
         .iter()
         .any(|name| head.headers.contains_key(*name))
         && forwarded::peer_is_trusted(head, &server.forwarded_allow_ips)
-        && reception.port != Some(port.unwrap_or(HTTP))
+        && USUAL.contains(&port)
+        && reception.port != Some(port)
 }
 
 fn is_own(host: &str, allowed: &[String]) -> bool {

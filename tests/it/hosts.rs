@@ -138,13 +138,18 @@ fn what_a_trusted_proxy_passes_on_is_answered_and_a_page_cannot_pretend_to_be_on
                 unslow.get_with("/q/version.json", &[("Host", host), (header, "192.0.2.1")]);
             assert_eq!(answer.status, 200, "{header} {host}");
         }
-        // A script may add such a header, but its browser says the port that it connects to.
-        let rebound = format!("evil.example:{port}");
-        let answer = unslow.get_with(
-            "/q/version.json",
-            &[("Host", &rebound), (header, "192.0.2.1")],
-        );
-        assert_refused(&answer, header);
+        // A script may add such a header, but its browser says the port that it connects to: this
+        // one, or a tunnel's.
+        for port in [port, "9000"] {
+            let rebound = format!("evil.example:{port}");
+            let answer = unslow.get_with(
+                "/q/version.json",
+                &[("Host", &rebound), (header, "192.0.2.1")],
+            );
+            assert_refused(&answer, header);
+            let words = answer.text();
+            assert!(words.contains("a Host without a port"), "{words}");
+        }
     }
     let nobody = start("[server]\nforwarded_allow_ips = 192.0.2.1\n");
     let forwarded = [
