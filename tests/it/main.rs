@@ -40,6 +40,7 @@ mod daemon_start;
 mod daemon_support;
 mod daemon_systemd;
 mod daemon_upgrade;
+mod database_rights;
 mod db_backends;
 mod db_far;
 mod db_faults;
