@@ -121,7 +121,7 @@ pub(super) const ROWS: [Setting; 28] = [
     setting(
         "database",
         "max_result",
-        "Size of a result; a larger one is an error",
+        "Size of a result; a row may take a quarter, or 8 MiB",
         |d, g| set(&mut d.limits.max_result, v::size(g, KIB..=GIB)),
     )
     .flag("max-result", "SIZE")
