@@ -286,7 +286,11 @@ pub enum Command {
     #[command(
         about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
     )]
-    Install,
+    Install {
+        /// Also make this role, which only reads, for unslow to log in as; safe to repeat
+        #[arg(long, value_name = "NAME")]
+        role: Option<String>,
+    },
     /// List the queries
     Queries,
     /// Run one query and print its rows

@@ -1,9 +1,15 @@
-//! `unslow install`: creates `slow_version()` and `unslow_watch()` in the configured database.
+//! `unslow install`: creates `slow_version()` and `unslow_watch()` in the configured database, and
+//! with `--role` a role that only reads.
 
 use super::{Failure, database, print, runtime};
 use crate::settings::{DatabaseTarget, Settings};
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Failure> {
+    if role.is_some() && !matches!(settings.database, DatabaseTarget::Postgres(_)) {
+        return Err(Failure::Usage(
+            "--role is for PostgreSQL: SQLite has no roles".to_owned(),
+        ));
+    }
     runtime()?.block_on(async {
         let database = database(settings)?;
         database.install().await?;
@@ -16,6 +22,21 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
             }
             _ => "slow_version() is built in here, there is nothing to install\n".to_owned(),
         };
+        print(text.as_bytes())?;
+        let Some(role) = role else {
+            return Ok(());
+        };
+        let unreadable = database.create_reader(role).await?;
+        let quoted = role.replace('"', "\"\"");
+        let mut text = format!(
+            "the role \"{quoted}\" can read and not write; unslow gave it no password: set one in \
+             psql with \\password \"{quoted}\", and name role and password in [postgres]\n"
+        );
+        if let Some(count @ 1..) = unreadable {
+            text.push_str(&format!(
+                "it cannot read {count} tables that others own: run install as their owner too\n"
+            ));
+        }
         print(text.as_bytes())
     })
 }

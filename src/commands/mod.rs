@@ -180,7 +180,7 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::PrintConfig => print_config::run(loaded),
         Command::Queries => queries::run(settings),
         Command::Check { online } => check::run(loaded, *online),
-        Command::Install => install::run(settings),
+        Command::Install { role } => install::run(settings, role.as_deref()),
         Command::Query {
             name,
             params,

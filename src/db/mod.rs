@@ -26,6 +26,7 @@ mod postgres_system;
 mod postgres_transaction;
 mod prober;
 mod queue;
+mod reader_role;
 mod refused_value;
 mod renew;
 mod sqlite;

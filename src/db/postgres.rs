@@ -293,6 +293,13 @@ impl Postgres {
         }
     }
 
+    /// Makes a role that only reads; returns how many tables it cannot read.
+    pub(super) async fn create_reader(&self, role: &str) -> Result<i64, RequestError> {
+        let mut connection = self.heard(self.connector.connect().await)?;
+        let limit = self.limits.timeout + GRACE;
+        super::reader_role::create_reader(&self.connector, &mut connection, role, limit).await
+    }
+
     /// Runs the script on a connection of its own, which may write.
     pub(super) async fn install(&self) -> Result<(), RequestError> {
         let mut connection = self.heard(self.connector.connect().await)?;

@@ -120,6 +120,7 @@ mod purge;
 mod purge_command;
 mod purge_refusals;
 mod query_faults;
+mod reader_role;
 mod readme;
 mod refusals;
 mod reload_unproven;
