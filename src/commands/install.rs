@@ -28,15 +28,17 @@ pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Failure
         };
         let unreadable = database.create_reader(role).await?;
         let quoted = role.replace('"', "\"\"");
-        let mut text = format!(
+        let text = format!(
             "the role \"{quoted}\" can read and not write; unslow gave it no password: set one in \
              psql with \\password \"{quoted}\", and name role and password in [postgres]\n"
         );
-        if let Some(count @ 1..) = unreadable {
-            text.push_str(&format!(
-                "it cannot read {count} tables that others own: run install as their owner too\n"
-            ));
+        print(text.as_bytes())?;
+        match unreadable {
+            Some(count @ 1..) => print(
+                format!("it cannot read {count} tables: run install as their owner too\n")
+                    .as_bytes(),
+            ),
+            _ => Ok(()),
         }
-        print(text.as_bytes())
     })
 }
