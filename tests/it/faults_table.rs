@@ -15,6 +15,9 @@
 //! | PostgreSQL fails over; its name leads elsewhere | `a_name_that_moves_to_the_promoted_standby_is_followed_and_no_copy_is_lost` |
 //! | A standby that is promoted | `a_standby_that_is_promoted_keeps_the_cache` |
 //! | Slow query, lock wait | `a_statement_over_its_limit_is_a_timeout_and_runs_no_longer`, `a_lock_elsewhere_is_504_or_a_stale_copy_and_leaves_nothing_running` |
+//! | A deadlock | `a_load_that_a_deadlock_ended_is_run_again` |
+//! | `ALTER TABLE … ADD` under `select *` | `a_column_that_is_added_under_load_costs_no_error_and_is_seen` |
+//! | A password that changes under load | `a_password_that_changes_under_load_costs_no_copy_and_a_reload_brings_the_new_one`, `no_request_is_lost_while_redis_wants_a_password` |
 //! | Floods of distinct values, on one query and on two | `a_query_that_wants_all_connections_gets_half_and_the_others_go_on`, `two_floods_keep_a_third_query_out_for_one_statement_at_most`, `the_last_place_is_for_a_query_that_has_none`, `a_query_that_comes_late_is_before_those_that_have_loads_at_work` |
 //! | PostgreSQL that is well and far | `a_server_that_is_far_answers_every_load` |
 //! | Two databases, or two texts, under one name | `two_databases_of_one_name_never_give_each_others_rows`, `who_is_answered_from_memory_alone_learns_that_the_name_leads_elsewhere`, `keys_are_equal_only_where_postgres_is_asked_the_same`, `keys_are_equal_only_where_sqlite_is_asked_the_same`, `a_name_that_begins_to_lead_elsewhere_brings_its_own_rows`, `purges_and_reports_stay_with_their_database`, `away_at_the_start_nothing_is_served_where_there_were_two_databases`, `a_copy_restored_from_a_backup_is_told_by_its_server` |

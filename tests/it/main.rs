@@ -66,6 +66,7 @@ mod deploy_support;
 mod deploy_systemd;
 mod end_to_end;
 mod faults;
+mod faults_changes;
 mod faults_moves;
 mod faults_redis;
 mod faults_redis_replies;
