@@ -16,8 +16,8 @@ const STRONG: &str = "'pg_write_server_files', 'pg_execute_server_program', \
     'pg_maintain', 'pg_create_subscription'";
 
 /// How a role that only reads comes to be.
-const MAKE: &str = "give unslow a role that only reads: create role NAME login; grant select on \
-    the tables to NAME; alter role NAME set default_transaction_read_only = on";
+const MAKE: &str = "give unslow a role that only reads: as a user who may create roles, run \
+    `unslow install --role NAME`";
 
 /// Asks a server how it is and what the user may do there.
 pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {

@@ -1,11 +1,15 @@
-//! The table of `docs/database-rights.md`: each of its rows is run by a server as a superuser and
-//! as a role that only reads, and its effect is looked for afterwards.
+//! The tables of `docs/database-rights.md`. Each row is run: on PostgreSQL by a superuser and by a
+//! role that only reads, whose effects are looked for afterwards, and on a file of SQLite.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::db_support::postgres as new_database;
+use sqlx::Connection as _;
+
+use crate::db_support::{postgres as new_database, writer};
 use crate::end_to_end::start;
 use crate::servers::{Postgres, postgres};
+use crate::unslow::command;
 
 const PAGE: &str = include_str!("../../docs/database-rights.md");
 
@@ -52,6 +56,7 @@ fn attempt(name: &str, server: &Postgres, database: &str) -> (String, String) {
 async fn the_page_says_what_is_stopped_and_what_is_not() {
     let rows: Vec<[&str; 3]> = PAGE
         .lines()
+        .take_while(|line| *line != "## SQLite")
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -112,4 +117,45 @@ async fn the_page_says_what_is_stopped_and_what_is_not() {
             assert_eq!(row[column], found, "{role}: {statement}: {}", answer.text());
         }
     }
+}
+
+/// Returns the error of a server that has this statement as its only query, at its start or in its
+/// answer.
+fn refusal(file: &Path, statement: &str) -> String {
+    let ini = format!("[postgres]\nurl=sqlite:{}\n", file.display());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app.ini"), ini).unwrap();
+    std::fs::create_dir(folder.path().join("queries")).unwrap();
+    std::fs::write(folder.path().join("queries/q.sql"), statement).unwrap();
+    let output = command(&["--config", "app.ini", "query", "q"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{statement}: {output:?}");
+    assert!(!folder.path().join("made").exists());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn the_page_says_what_a_file_of_sqlite_is_safe_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.sqlite");
+    let mut connection = writer(&file).await;
+    let make = sqlx::raw_sql("create table t (n int)");
+    make.execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let page = PAGE.split("## SQLite").nth(1).unwrap();
+    let statements: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('`').nth(1).unwrap())
+        .collect();
+    assert_eq!(statements.len(), 5);
+    for statement in statements {
+        let error = refusal(&file, statement);
+        assert!(error.contains("q.sql"), "{statement}: {error}");
+        assert_eq!(std::fs::read(&file).unwrap(), before, "{statement}");
+    }
+    assert!(!folder.path().join("other.sqlite").exists());
 }
