@@ -8,7 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
 use super::App;
-use crate::db::System;
 use crate::query::Query;
 use crate::stats::{DatabaseSnapshot, Instances, PoolSnapshot, Snapshot, Window};
 
@@ -89,7 +88,7 @@ impl App {
                 stuck: count(pool.stuck),
             },
             listening: listening.map(|listening| listening.state().listening),
-            says_which: self.db.system().map(|system| system != System::Unnamed),
+            says_which: self.db.system().map(|system| system.is_named()),
         }
     }
 }

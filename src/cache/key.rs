@@ -112,6 +112,16 @@ impl KeyBase {
         KeyBase::with(self.common.clone(), "", names)
     }
 
+    /// Makes the base for the same query in sessions of these settings. The names in Redis that are
+    /// not of one entry stay as they are.
+    #[must_use]
+    pub fn in_session(mut self, session: &str) -> KeyBase {
+        if !session.is_empty() {
+            take_in(&mut self.midstate, session.as_bytes());
+        }
+        self
+    }
+
     fn with(common: Sha256, system: &str, names: Names) -> KeyBase {
         let mut midstate = common.clone();
         take_in(&mut midstate, system.as_bytes());

@@ -7,7 +7,7 @@ use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format::aligned;
 use crate::app::require;
 use crate::cache::probe;
-use crate::db::{Database, Limits, Survey, System, Trouble};
+use crate::db::{Database, Limits, Survey, Trouble};
 use crate::error::RequestError;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
 use crate::server::Pair;
@@ -113,7 +113,12 @@ async fn notes(database: &Database, settings: &Settings) {
              {timezone} ([database] timezone)"
         ));
     }
-    if settings.redis.is_some() && database.find_system().await == Some(System::Unnamed) {
+    if settings.redis.is_some()
+        && database
+            .find_system()
+            .await
+            .is_some_and(|system| !system.is_named())
+    {
         say(NAMELESS);
     }
 }

@@ -13,6 +13,7 @@ mod postgres;
 mod postgres_advice;
 mod postgres_bind;
 mod postgres_connect;
+mod postgres_effective;
 mod postgres_fault;
 mod postgres_listen;
 mod postgres_options;

@@ -100,6 +100,7 @@ fn question(named: &[(String, String)]) -> String {
     )
 }
 
-fn literal(text: &str) -> String {
+/// Writes a text as a literal of SQL.
+pub(super) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

@@ -2,15 +2,17 @@
 //! round trip the question which database it is on. Which connection that is, is `postgres_connect`'s.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::pool::{Pool, Pooled};
+use super::postgres_effective::{CUSTOM_NAMES, EffectiveSettings};
 use super::postgres_reaper::Backend;
-use super::postgres_system::{COLUMNS, SystemAnswer, does_not_say};
+use super::postgres_session::literal;
+use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
 use super::system::{Seen, System, SystemCell};
 use crate::defence::Defence;
 use crate::settings;
@@ -23,8 +25,9 @@ pub(super) struct Starter {
     /// The connections that are closed when they lead to another database.
     pool: Arc<Pool<PgConnection>>,
     system: SystemCell,
-    /// The server does not say which database it is.
-    is_mute: AtomicBool,
+    /// The place in [`QUESTIONS`] of what the server answers.
+    question: AtomicUsize,
+    effective: EffectiveSettings,
     /// What decides the rows beside the statement: in the form of a key …
     session: String,
     /// … and as SQL.
@@ -32,6 +35,19 @@ pub(super) struct Starter {
     /// The column that sets the search path, if one is named.
     search_path: String,
 }
+
+/// The questions at the beginning of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Which database it is, and which settings its session has.
+    Both,
+    /// Which settings its session has.
+    Session,
+    Nothing,
+}
+
+/// The questions, each for a server that refuses the one before.
+const QUESTIONS: [Question; 3] = [Question::Both, Question::Session, Question::Nothing];
 
 /// A connection on which a transaction has begun.
 pub(super) struct Begun {
@@ -58,7 +74,11 @@ impl Starter {
             settings: format!("SET LOCAL TimeZone = '{timezone}'"),
             pool: Arc::clone(pool),
             system: SystemCell::default(),
-            is_mute: AtomicBool::new(false),
+            question: AtomicUsize::default(),
+            effective: EffectiveSettings::new(
+                target.search_path.is_some(),
+                target.options.iter().map(|(name, _)| name.as_str()),
+            ),
         })
     }
 
@@ -71,29 +91,34 @@ impl Starter {
         &self.session
     }
 
-    /// Begins on a connection; `None` where it leads to another database than newer connections
-    /// do. A server that does not say which database it is, is asked again on the next new
-    /// connection to it.
+    /// Begins on a connection; `None` where it leads to another database, or to a session of other
+    /// settings, than newer connections do. A server that refuses a question is asked again on the
+    /// next new connection to it.
     pub(super) async fn begin(
         &self,
         mut connection: Pooled<PgConnection>,
         limit: Duration,
         is_new: bool,
     ) -> Result<Option<Begun>, Error> {
-        let is_silent = self.is_mute.load(Ordering::Relaxed) && !is_new;
-        let is_asked = !is_silent && !Defence::Identity.is_off();
-        let mut begun = self
-            .begin_on(&mut connection.raw, limit, "", is_asked)
-            .await;
-        if is_asked {
-            let is_mute = begun.as_ref().is_err_and(does_not_say);
-            self.is_mute.store(is_mute, Ordering::Relaxed);
-            if is_mute {
-                begun = self
-                    .begin_on(&mut connection.raw, limit, "ROLLBACK; ", false)
-                    .await;
+        let mut place = match Defence::Identity.is_off() {
+            true => QUESTIONS.len() - 1,
+            false if is_new => 0,
+            false => self.question.load(Ordering::Relaxed),
+        };
+        let mut before = "";
+        let begun = loop {
+            let question = QUESTIONS[place];
+            let raw = &mut connection.raw;
+            let begun = self.begin_on(raw, limit, before, (question, is_new)).await;
+            before = "ROLLBACK; ";
+            match begun {
+                Ok((_, _, true)) => {}
+                Ok((backend, answer, false)) => break Ok((backend, answer)),
+                Err(error) if question != Question::Nothing && does_not_say(&error) => place += 1,
+                Err(error) => break Err(error),
             }
-        }
+        };
+        self.question.store(place, Ordering::Relaxed);
         let (backend, SystemAnswer { system, server }) = begun?;
         let seen = self
             .system
@@ -110,19 +135,29 @@ impl Starter {
         }))
     }
 
-    /// Begins, and tells which backend and which database it is, in one round trip. The simple
-    /// protocol, so there is no statement that a pooler could confuse. Where the server can do it, a
-    /// statement whose client is gone ends within seconds, so that no backend outlives this program.
+    /// Begins, and tells which backend and which database it is, in one round trip; and whether it
+    /// has to begin again, because a new session has custom settings that were not asked for. The
+    /// simple protocol, so there is no statement that a pooler could confuse. Where the server can do
+    /// it, a statement whose client is gone ends within seconds, so that no backend outlives this
+    /// program.
     async fn begin_on(
         &self,
         connection: &mut PgConnection,
         limit: Duration,
         before: &str,
-        is_asked: bool,
-    ) -> Result<(Backend, SystemAnswer), Error> {
+        (question, is_new): (Question, bool),
+    ) -> Result<(Backend, SystemAnswer, bool), Error> {
         let (settings, search_path) = (&self.settings, &self.search_path);
         let millis = limit.as_millis().clamp(1, i32::MAX as u128);
-        let question = if is_asked { COLUMNS } else { "" };
+        let system = match question {
+            Question::Both => COLUMNS,
+            Question::Session | Question::Nothing => "",
+        };
+        let session = match question {
+            Question::Nothing => String::new(),
+            _ if is_new => self.effective.column() + CUSTOM_NAMES,
+            _ => self.effective.column(),
+        };
         let sql = format!(
             "{before}BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; {settings}; \
              SELECT pg_catalog.pg_backend_pid(), \
@@ -130,23 +165,32 @@ impl Starter {
              CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 140000 \
              AND pg_catalog.version() LIKE '%linux%' THEN \
              pg_catalog.set_config('client_connection_check_interval', '{CLIENT_CHECK}', true) END\
-             {question}{search_path}"
+             {system}{session}{search_path}"
         );
         let row = sqlx::raw_sql(AssertSqlSafe(sql))
             .fetch_one(connection)
             .await?;
-        let answer = if is_asked {
-            SystemAnswer::of(&row, 3)?
-        } else {
-            SystemAnswer::none()
-        };
         let backend = Backend {
             pid: row.try_get(0)?,
             seen: row.try_get(1)?,
         };
-        Ok((backend, answer))
+        let (mut answer, next) = match question {
+            Question::Both => (SystemAnswer::of(&row, FIRST)?, FIRST + COLUMNS_COUNT),
+            Question::Session | Question::Nothing => (SystemAnswer::none(), FIRST),
+        };
+        if question == Question::Nothing {
+            return Ok((backend, answer, false));
+        }
+        let digest: String = row.try_get(next)?;
+        answer.system = answer.system.with_session(&digest);
+        let custom: Option<String> = if is_new { row.try_get(next + 1)? } else { None };
+        let is_again = self.effective.learn(custom.as_deref());
+        Ok((backend, answer, is_again))
     }
 }
+
+/// The place of the first column of a question.
+const FIRST: usize = 3;
 
 /// The column that sets the search path for the transaction. As a start-up parameter a pooler
 /// would refuse it, or drop it without a word.
@@ -154,6 +198,6 @@ fn search_path(path: Option<&str>) -> String {
     let Some(path) = path else {
         return String::new();
     };
-    let path = path.replace('\\', r"\\").replace('\'', r"\'");
-    format!(", pg_catalog.set_config('search_path', E'{path}', true)")
+    let path = literal(path);
+    format!(", pg_catalog.set_config('search_path', {path}, true)")
 }

@@ -9,6 +9,9 @@ use sqlx::{Error, Row};
 use super::postgres_fault::server_said;
 use super::system::System;
 
+/// The number of [`COLUMNS`].
+pub(super) const COLUMNS_COUNT: usize = 3;
+
 /// The columns that ask: the identifier that `initdb` gave the cluster, which its replicas share;
 /// the database within it; and which of the servers with this identifier answers.
 pub(super) const COLUMNS: &str = ", \
@@ -34,7 +37,7 @@ impl SystemAnswer {
     /// The answer of a server that was not asked, because it does not say.
     pub(super) fn none() -> SystemAnswer {
         SystemAnswer {
-            system: System::Unnamed,
+            system: System::unnamed(),
             server: None,
         }
     }
@@ -44,9 +47,9 @@ impl SystemAnswer {
         let text = |at: usize| row.try_get::<Option<String>, _>(first + at);
         let system = match (text(0)?, text(1)?) {
             (Some(cluster), Some(database)) => {
-                System::Named(format!("postgres:{cluster}/{database}").into())
+                System::named(&format!("postgres:{cluster}/{database}"))
             }
-            _ => System::Unnamed,
+            _ => System::unnamed(),
         };
         let server = text(2)?.map(|server| word(&server));
         Ok(SystemAnswer { system, server })

@@ -148,8 +148,8 @@ impl Source {
     pub(super) fn system(&self) -> Option<System> {
         match &self.place {
             // Each demo has the same rows.
-            Place::Demo(_) => Some(System::Named("sqlite".into())),
-            Place::File(_) if Defence::Identity.is_off() => Some(System::Unnamed),
+            Place::Demo(_) => Some(System::named("sqlite")),
+            Place::File(_) if Defence::Identity.is_off() => Some(System::unnamed()),
             Place::File(file) => system_at(file),
         }
     }

@@ -38,7 +38,7 @@ pub(super) fn system_at(path: &Path) -> Option<System> {
     for byte in FIELDS.into_iter().flatten() {
         let _ = write!(name, "{:02x}", header[byte]);
     }
-    Some(System::Named(name.into()))
+    Some(System::named(&name))
 }
 
 #[cfg(unix)]

@@ -1,5 +1,5 @@
-//! Which database it is, by its own word: what the newest connection was told, and which
-//! connections lead to another one. Asking is the business of the database's own side.
+//! Which database it is, by its own word, and which sessions it gives: what the newest connection was
+//! told, and which connections lead to another one. Asking is the business of the database's own side.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,23 +10,71 @@ use tokio::sync::watch;
 /// The time for which the word of a server counts.
 const RECENT: Duration = Duration::from_secs(15);
 
-/// A database's word of which one it is.
+/// A database's word of which one it is, and of the sessions that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum System {
-    /// The identity that it keeps over restarts, and that its replicas share.
-    Named(Arc<str>),
-    /// Nothing: this user may not ask, or the server knows no such question. Its configured name
-    /// is all that tells it from another.
-    Unnamed,
+pub struct System {
+    /// The identity that it keeps over restarts, and that its replicas share. Empty: this user may
+    /// not ask, or the server knows no such question, and its configured name is all that tells it
+    /// from another.
+    name: Arc<str>,
+    /// A digest of the settings in its sessions that decide the rows; empty where it says nothing of
+    /// them.
+    session: Arc<str>,
 }
 
+/// Stands between the two parts of [`System::word`].
+const PARTS: char = '\n';
+
 impl System {
-    /// Its identity; empty where it has none.
-    pub fn name(&self) -> &str {
-        match self {
-            System::Named(name) => name,
-            System::Unnamed => "",
+    /// Makes the system of this identity.
+    pub fn named(name: &str) -> System {
+        System {
+            name: name.into(),
+            session: "".into(),
         }
+    }
+
+    /// Makes the system that does not say which one it is.
+    pub fn unnamed() -> System {
+        System::named("")
+    }
+
+    /// Returns the same database with sessions of these settings.
+    #[must_use]
+    pub fn with_session(self, session: &str) -> System {
+        System {
+            session: session.into(),
+            ..self
+        }
+    }
+
+    /// Returns whether it says which one it is.
+    pub fn is_named(&self) -> bool {
+        !self.name.is_empty()
+    }
+
+    /// Returns its identity; empty where it has none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the digest of its sessions' settings; empty where it has none.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// Returns both as one text, which [`System::from_word`] reads.
+    pub fn word(&self) -> String {
+        if self.session.is_empty() {
+            return self.name().to_owned();
+        }
+        format!("{}{PARTS}{}", self.name, self.session)
+    }
+
+    /// Reads what [`System::word`] has written.
+    pub fn from_word(word: &str) -> System {
+        let (name, session) = word.split_once(PARTS).unwrap_or((word, ""));
+        System::named(name).with_session(session)
     }
 }
 
@@ -35,7 +83,7 @@ impl System {
 pub(super) enum Seen {
     /// It leads where all lead.
     Same,
-    /// It leads to another database than the connections before it.
+    /// It leads to another database than the connections before it, or to sessions of other settings.
     Another,
     /// It still leads to a database that newer connections do not lead to.
     Outdated,
@@ -138,7 +186,7 @@ mod tests {
     #[test]
     fn a_newer_connection_says_which_database_it_is_and_an_older_one_does_not() {
         let cell = SystemCell::default();
-        let [a, b] = ["a", "b"].map(|name| System::Named(name.into()));
+        let [a, b] = ["a", "b"].map(System::named);
         assert_eq!((cell.system(), cell.version()), (None, 0));
         assert_eq!(cell.saw(2, &a, None), Seen::Same);
         assert_eq!(cell.saw(1, &b, None), Seen::Outdated);
@@ -152,9 +200,27 @@ mod tests {
     }
 
     #[test]
+    fn sessions_of_other_settings_count_as_another_system_of_the_same_name() {
+        let cell = SystemCell::default();
+        let [a, b] = ["a", "b"].map(|session| System::named("s").with_session(session));
+        assert_eq!(cell.saw(1, &a, None), Seen::Same);
+        assert_eq!(cell.saw(2, &b, None), Seen::Another);
+        assert_eq!(cell.saw(1, &a, None), Seen::Outdated);
+        for system in [
+            a,
+            b,
+            System::named("s"),
+            System::unnamed().with_session("a"),
+        ] {
+            assert_eq!(System::from_word(&system.word()), system);
+        }
+        assert_eq!(System::named("s").word(), "s");
+    }
+
+    #[test]
     fn a_connection_to_the_server_before_a_failover_does_not_hide_the_new_one() {
         let cell = SystemCell::default();
-        let system = System::Unnamed;
+        let system = System::unnamed();
         for (connection, server) in [(1, "old"), (2, "new"), (1, "old")] {
             assert_eq!(cell.saw(connection, &system, Some(server)), Seen::Same);
         }

@@ -131,6 +131,7 @@ mod root_pidfile;
 mod schedule;
 mod security;
 mod servers;
+mod session_settings;
 mod settings;
 mod slow_clients;
 mod soak;

@@ -91,11 +91,7 @@ impl KeyRing {
         }
         let recorded = self.unknown.cache.systems_of(self.db().identity()).await;
         if let Some([only]) = recorded.as_deref() {
-            let system = match only.as_str() {
-                "" => System::Unnamed,
-                name => System::Named(name.into()),
-            };
-            self.suppose(&system);
+            self.suppose(&System::from_word(only));
         }
         self.known().unwrap_or(&self.unknown)
     }
@@ -127,9 +123,14 @@ impl KeyRing {
         }
         let before = self.current.swap(place, Ordering::AcqRel);
         if before > 0 && before != place {
-            tracing::warn!(
-                "the database is another one than before: copies of the one before are not served"
-            );
+            let old = self.set(before).system.as_ref().map(System::name);
+            let what = if old == Some(system.name()) {
+                "the settings of the database's sessions are others than before (ALTER ROLE or ALTER \
+                 DATABASE … SET, say)"
+            } else {
+                "the database is another one than before"
+            };
+            tracing::warn!("{what}: copies of before are not served");
         }
     }
 
@@ -162,13 +163,10 @@ impl KeySet {
 
     /// Makes the set for the database that says this of itself.
     fn on(&self, system: &System) -> KeySet {
-        let named = match system {
-            System::Named(name) => Some(&**name),
-            System::Unnamed => None,
-        };
-        let keys = self.each.iter().map(|Keys { base, .. }| match named {
-            Some(name) => Keys::new(base.on(name)),
-            None => Keys::new(base.unnamed()),
+        let named = Some(system.name()).filter(|_| system.is_named());
+        let keys = self.each.iter().map(|Keys { base, .. }| {
+            let base = named.map_or_else(|| base.unnamed(), |name| base.on(name));
+            Keys::new(base.in_session(system.session()))
         });
         KeySet {
             db: Arc::clone(&self.db),
@@ -197,8 +195,8 @@ impl KeySet {
     /// Remembers it again, so that it is not forgotten while this instance runs.
     pub(in crate::app) async fn record_again(&self) {
         let Some(system) = &self.system else { return };
-        let (identity, name) = (self.db.identity(), system.name());
-        let is_recorded = self.cache.record_system(identity, name).await;
+        let (identity, word) = (self.db.identity(), system.word());
+        let is_recorded = self.cache.record_system(identity, &word).await;
         self.is_recorded.store(is_recorded, Ordering::Relaxed);
     }
 
