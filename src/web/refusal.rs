@@ -58,7 +58,7 @@ pub fn told(site: &Site, connection: &Connection, own: &[u8]) -> Vec<u8> {
         431 => "the request's head is longer than any that is read",
         500 => "the request's body came in an order that cannot be read",
         _ => {
-            "this is no request of HTTP/1.1: its first line, a header field or its body's framing is malformed"
+            "this is no request of HTTP/1.1: its first line, a header field or its body's framing is malformed, or its address is longer than 65534 bytes"
         }
     };
     let error = RequestError::Rejected {

@@ -10,14 +10,42 @@ use crate::end_to_end::{File, start};
 use crate::faults::{ECHO, Session, echo, without_redis};
 use crate::servers::{Postgres, postgres, wait_until as until};
 
+/// Tells the clients of a test that it is over, also where a check of it failed.
+struct UntilDropped<'a>(&'a AtomicBool);
+
+impl Drop for UntilDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// All columns that there are; each number is a load of its own.
 const WIDE: File<'_> = (
     "queries/wide.sql",
     "-- param: n integer\nselect *, :n as n from wide",
 );
 
+/// Changes of the table in their order, and what columns `b` and `c` hold after each.
+const CHANGES: [(&str, [&str; 2]); 6] = [
+    ("add b integer default 5", ["5", "null"]),
+    (
+        "add c text default substr(clock_timestamp()::text || 'x', 1000) || 'x'",
+        ["5", "\"x\""],
+    ),
+    (
+        "alter c drop default, alter c type integer using 6",
+        ["5", "6"],
+    ),
+    (
+        "alter b drop default, alter b type text using 'five'",
+        ["\"five\"", "6"],
+    ),
+    ("drop b", ["null", "6"]),
+    ("drop c", ["null", "null"]),
+];
+
 #[test]
-fn a_column_that_is_added_under_load_costs_no_error_and_is_seen() {
+fn columns_that_come_change_and_go_under_load_cost_no_error_and_are_seen() {
     let server = postgres();
     let database = server.database();
     server.psql(
@@ -27,39 +55,40 @@ fn a_column_that_is_added_under_load_costs_no_error_and_is_seen() {
     );
     let unslow = start(&without_redis(server, &database, ""), &[WIDE]);
     let (asked, over) = (AtomicU32::new(0), AtomicBool::new(false));
-    // The number of a client's request, and whether its rows have this column.
-    let has = |column: &str| {
+    // One row of a load of its own, which has what no change takes away.
+    let row = || {
         let n = asked.fetch_add(1, Ordering::Relaxed);
         let answer = unslow.get(&format!("/q/wide.json?n={n}"));
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let row = &answer.json()["rows"][0];
+        let row = answer.json()["rows"][0].clone();
         assert_eq!((&row["a"], &row["n"]), (&7.into(), &n.into()), "{row}");
-        row.get(column).is_some()
+        row
     };
     thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
-                        has("a");
+                        row();
                     }
                 })
             })
             .collect();
-        for number in 0..20 {
-            let before = asked.load(Ordering::Relaxed);
-            server.psql(
-                &database,
-                &format!("alter table wide add b{number} integer default {number}"),
-            );
-            // Rows of a load that began after the change.
-            assert!(has(&format!("b{number}")));
-            until("requests go on", || {
-                clients.iter().any(thread::ScopedJoinHandle::is_finished)
-                    || asked.load(Ordering::Relaxed) > before + 8
-            });
+        let _end = UntilDropped(&over);
+        for _ in 0..4 {
+            for (change, expected) in CHANGES {
+                let before = asked.load(Ordering::Relaxed);
+                server.psql(&database, &format!("alter table wide {change}"));
+                // A load that began after the change has its rows.
+                let now = row();
+                let held = ["b", "c"].map(|name| now[name].to_string());
+                assert_eq!(held, expected, "{change}");
+                until("requests go on", || {
+                    clients.iter().any(thread::ScopedJoinHandle::is_finished)
+                        || asked.load(Ordering::Relaxed) > before + 8
+                });
+            }
         }
-        over.store(true, Ordering::Relaxed);
     });
     let numbers = unslow.numbers("wide");
     assert_eq!(numbers["error"], 0, "{numbers}");
@@ -145,6 +174,7 @@ fn a_password_that_changes_under_load_costs_no_copy_and_a_reload_brings_the_new_
                 }
             });
         }
+        let _end = UntilDropped(&over);
         for new in ["first-of-the-new", "second-of-the-new"] {
             until("a cold key is answered", || cold() == 200);
             server.psql("postgres", &format!("alter role master password '{new}'"));
@@ -160,7 +190,6 @@ fn a_password_that_changes_under_load_costs_no_copy_and_a_reload_brings_the_new_
                 unslow.get("/readyz").json()["database"] == "up"
             });
         }
-        over.store(true, Ordering::Relaxed);
     });
     let log = unslow.log();
     assert!(log.contains("password authentication failed"), "{log}");

@@ -16,7 +16,7 @@
 //! | A standby that is promoted | `a_standby_that_is_promoted_keeps_the_cache` |
 //! | Slow query, lock wait | `a_statement_over_its_limit_is_a_timeout_and_runs_no_longer`, `a_lock_elsewhere_is_504_or_a_stale_copy_and_leaves_nothing_running` |
 //! | A deadlock | `a_load_that_a_deadlock_ended_is_run_again` |
-//! | `ALTER TABLE … ADD` under `select *` | `a_column_that_is_added_under_load_costs_no_error_and_is_seen` |
+//! | `ALTER TABLE … ADD` under `select *` | `columns_that_come_change_and_go_under_load_cost_no_error_and_are_seen` |
 //! | A password that changes under load | `a_password_that_changes_under_load_costs_no_copy_and_a_reload_brings_the_new_one`, `no_request_is_lost_while_redis_wants_a_password` |
 //! | Floods of distinct values, on one query and on two | `a_query_that_wants_all_connections_gets_half_and_the_others_go_on`, `two_floods_keep_a_third_query_out_for_one_statement_at_most`, `the_last_place_is_for_a_query_that_has_none`, `a_query_that_comes_late_is_before_those_that_have_loads_at_work` |
 //! | PostgreSQL that is well and far | `a_server_that_is_far_answers_every_load` |
@@ -52,6 +52,7 @@
 //! | A stopped process, half-closed pipelines | `a_request_that_came_while_the_process_was_stopped_is_answered`, `requests_before_an_end_of_input_are_answered`, `an_idle_connection_ends_after_its_keep_alive`, `the_time_for_a_head_does_not_run_while_the_process_is_stopped`, `rows_that_waited_for_a_process_that_was_stopped_are_older_than_any_load_takes`, `an_answer_that_came_while_the_process_was_busy_is_no_failure_of_redis` |
 //! | SQL only from files, typed binds, reads | `no_parameter_of_any_type_becomes_sql`, `the_role_reads_and_does_not_write_and_check_has_no_warning_of_it` |
 //! | Request heads and bodies are bounded | `a_request_over_a_limit_is_refused_by_name` |
+//! | Parameters are bounded | `a_value_of_the_greatest_length_gets_its_own_rows_and_a_longer_one_is_refused_by_name` |
 //! | No poisoning by what is not in the key | `no_header_poisons_an_entry_alone_or_with_all_others`, `parameters_that_nobody_declared_load_and_change_nothing` |
 //! | No deception by an address; assets | `unknown_addresses_are_404_and_suggest_the_nearest_query` |
 //! | Headers on every response | `every_status_has_the_headers_of_every_response`, `what_is_no_request_is_refused_with_words_headers_an_id_and_a_line_in_the_log`, `every_response_has_the_security_headers_and_an_id`, `a_later_request_on_a_kept_connection_is_told_too`, `a_head_that_does_not_come_is_told_that_it_came_too_late` |

@@ -104,6 +104,7 @@ mod life;
 mod links;
 mod listen;
 mod logs;
+mod long_values;
 mod markup;
 mod metrics;
 mod monitoring;
