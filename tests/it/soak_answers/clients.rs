@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use super::FAULT;
 use super::truth::{History, KEYS};
 use crate::servers::wait_until as until;
 use crate::unslow::{Answer, LOST, Unslow, parse};
 
 /// Between two requests of one client.
 const REST: Duration = Duration::from_millis(4);
-/// The time that an age may be short of the truth: its whole seconds, and a load that took its time.
-const SLACK: Duration = Duration::from_secs(3);
+/// The time that an age may be short of the truth: its whole seconds, and a load whose rows a fault
+/// held back after the database had read them, since ages count from a load's end.
+const SLACK: Duration = Duration::from_secs(2).saturating_add(FAULT);
 /// The time after a fault of the database for which cold keys may still be refused.
 const AFTER: Duration = Duration::from_secs(5);
 /// The most complaints that are kept.

@@ -65,8 +65,15 @@ impl History {
         }
         let older = row.committed.iter().rev().find(|(_, by)| *by <= oldest);
         let least = older.map_or(0, |(version, _)| *version);
-        (version < least)
-            .then(|| format!("row {n} had version {least} before the answer's age, not {version}"))
+        let next = row.committed.iter().find(|(later, _)| *later > version);
+        let late = next.map_or(Duration::ZERO, |(_, by)| {
+            oldest.saturating_duration_since(*by)
+        });
+        (version < least).then(|| {
+            format!(
+                "row {n} had version {least} before the answer's age, not {version}: {late:?} late"
+            )
+        })
     }
 }
 
