@@ -59,7 +59,7 @@ pub(super) const ROWS: [Setting; 28] = [
     setting(
         "postgres",
         "sslrootcert",
-        "PEM file of the CAs to trust, instead of the built-in ones",
+        "PEM file of the CAs to trust, besides the built-in ones",
         |d, g| set(&mut d.postgres.sslrootcert, v::authorities(g)),
     )
     .flag("db-sslrootcert", "FILE"),
@@ -150,7 +150,7 @@ pub(super) const ROWS: [Setting; 28] = [
     setting(
         "redis",
         "ca_file",
-        "PEM file of the CAs to trust for rediss://",
+        "PEM file of the CAs to trust for rediss://, instead of the built-in ones",
         |d, g| put(&mut d.redis.ca_file, files::readable_file(g)),
     ),
     setting(
