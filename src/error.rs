@@ -153,7 +153,7 @@ pub enum RequestError {
     },
     /// The result is larger than `max_result`.
     #[error(
-        "the result, or a row of it, is larger than the {limit} bytes that [database] max_result allows"
+        "the result, or a row of it, is larger than the {limit} bytes that [database] max_result allows (a row may take a quarter of it, or 8 MiB)"
     )]
     TooLarge {
         /// The bound, in bytes.

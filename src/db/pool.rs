@@ -78,6 +78,8 @@ pub(super) struct Pooled<C> {
     pub(super) raw: C,
     /// The number that it was given before it was made; see [`SystemCell::number`].
     pub(super) number: u64,
+    /// The word for what the server had for new sessions when it was made; `None`: not known yet.
+    pub(super) born_with: Option<String>,
     born: Instant,
 }
 
@@ -87,6 +89,7 @@ impl<C> Pooled<C> {
         Pooled {
             raw,
             number,
+            born_with: None,
             born: Instant::now(),
         }
     }

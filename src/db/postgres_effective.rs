@@ -44,6 +44,15 @@ pub(super) const CUSTOM_NAMES: &str = ", \
      WHERE datname = pg_catalog.current_database())) AND s.setrole IN (0, \
      (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
 
+/// The column that asks for a word of what the role and the database bring into new sessions. Once it
+/// is another one than when a session began, that session is none of today's.
+pub(super) const BROUGHT: &str = ", \
+     (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', s.setdatabase, s.setrole, \
+     pg_catalog.array_to_string(s.setconfig, E'\\n')), E'\\n' ORDER BY s.setdatabase, s.setrole)) \
+     FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase IN (0, \
+     (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) \
+     AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
+
 impl EffectiveSettings {
     /// Asks for those that PostgreSQL has, and for these further ones.
     pub(super) fn new<'a>(sets_path: bool, further: impl Iterator<Item = &'a str>) -> Self {

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::pool::{Pool, Pooled};
-use super::postgres_effective::{CUSTOM_NAMES, EffectiveSettings};
+use super::postgres_effective::{BROUGHT, CUSTOM_NAMES, EffectiveSettings};
 use super::postgres_reaper::Backend;
 use super::postgres_session::literal;
 use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
@@ -112,14 +112,24 @@ impl Starter {
             let begun = self.begin_on(raw, limit, before, (question, is_new)).await;
             before = "ROLLBACK; ";
             match begun {
-                Ok((_, _, true)) => {}
-                Ok((backend, answer, false)) => break Ok((backend, answer)),
+                Ok(answers) if answers.is_to_repeat => {}
+                Ok(answers) => break Ok(answers),
                 Err(error) if question != Question::Nothing && does_not_say(&error) => place += 1,
                 Err(error) => break Err(error),
             }
         };
         self.question.store(place, Ordering::Relaxed);
-        let (backend, SystemAnswer { system, server }) = begun?;
+        let FirstAnswers {
+            backend,
+            system: SystemAnswer { system, server },
+            brought,
+            ..
+        } = begun?;
+        // A role or a database was altered: new sessions have other settings.
+        let born_with = connection.born_with.get_or_insert_with(|| brought.clone());
+        if *born_with != brought {
+            return Ok(None);
+        }
         let seen = self
             .system
             .saw(connection.number, &system, server.as_deref());
@@ -135,18 +145,16 @@ impl Starter {
         }))
     }
 
-    /// Begins, and tells which backend and which database it is, in one round trip; and whether it
-    /// has to begin again, because a new session has custom settings that were not asked for. The
-    /// simple protocol, so there is no statement that a pooler could confuse. Where the server can do
-    /// it, a statement whose client is gone ends within seconds, so that no backend outlives this
-    /// program.
+    /// Begins, and tells which backend and which database it is, in one round trip. The simple
+    /// protocol, so there is no statement that a pooler could confuse. Where the server can do it, a
+    /// statement whose client is gone ends within seconds, so that no backend outlives this program.
     async fn begin_on(
         &self,
         connection: &mut PgConnection,
         limit: Duration,
         before: &str,
         (question, is_new): (Question, bool),
-    ) -> Result<(Backend, SystemAnswer, bool), Error> {
+    ) -> Result<FirstAnswers, Error> {
         let (settings, search_path) = (&self.settings, &self.search_path);
         let millis = limit.as_millis().clamp(1, i32::MAX as u128);
         let system = match question {
@@ -155,8 +163,8 @@ impl Starter {
         };
         let session = match question {
             Question::Nothing => String::new(),
-            _ if is_new => self.effective.column() + CUSTOM_NAMES,
-            _ => self.effective.column(),
+            _ if is_new => self.effective.column() + BROUGHT + CUSTOM_NAMES,
+            _ => self.effective.column() + BROUGHT,
         };
         let sql = format!(
             "{before}BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; {settings}; \
@@ -174,19 +182,39 @@ impl Starter {
             pid: row.try_get(0)?,
             seen: row.try_get(1)?,
         };
-        let (mut answer, next) = match question {
+        let (system, next) = match question {
             Question::Both => (SystemAnswer::of(&row, FIRST)?, FIRST + COLUMNS_COUNT),
             Question::Session | Question::Nothing => (SystemAnswer::none(), FIRST),
         };
+        let mut answers = FirstAnswers {
+            backend,
+            system,
+            brought: String::new(),
+            is_to_repeat: false,
+        };
         if question == Question::Nothing {
-            return Ok((backend, answer, false));
+            return Ok(answers);
         }
         let digest: String = row.try_get(next)?;
-        answer.system = answer.system.with_session(&digest);
-        let custom: Option<String> = if is_new { row.try_get(next + 1)? } else { None };
-        let is_again = self.effective.learn(custom.as_deref());
-        Ok((backend, answer, is_again))
+        answers.system.system = answers.system.system.with_session(&digest);
+        let brought: Option<String> = row.try_get(next + 1)?;
+        answers.brought = brought.unwrap_or_default();
+        if is_new {
+            let custom: Option<String> = row.try_get(next + 2)?;
+            answers.is_to_repeat = self.effective.learn(custom.as_deref());
+        }
+        Ok(answers)
     }
+}
+
+/// The answers to the questions at the beginning of a run.
+struct FirstAnswers {
+    backend: Backend,
+    system: SystemAnswer,
+    /// What the role and the database bring into new sessions.
+    brought: String,
+    /// The session has custom settings that were not asked for.
+    is_to_repeat: bool,
 }
 
 /// The place of the first column of a question.

@@ -61,8 +61,8 @@ pub struct Numbers {
     pub last_load_seconds: Option<f64>,
     /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
     pub hit_ratio: Option<f64>,
-    /// 1 − loads / (requests − bypass − errors); below zero when loads outnumber answers; `None` when
-    /// nobody was answered.
+    /// (answers − loads that brought rows for them) / (requests − bypass); a request that got an error
+    /// was spared nothing. Below zero when loads outnumber answers; `None` when nothing was asked.
     pub offload: Option<f64>,
     /// Over the served copies: load time stored with them − the request's own time, where positive.
     pub time_saved_seconds: f64,
@@ -125,6 +125,9 @@ impl Numbers {
         let refused_values = count(Counter::RefusedValues);
         let served = tally.sum(Part::Hit) + stale;
         let cacheable = served + coalesced + miss + error;
+        let load_errors = tally.sum(Part::LoadError);
+        // Each answer past the cache had a load of its own.
+        let brought = loads.saturating_sub(load_errors + refused_values + bypass);
         let mut hits = tally.time(Timed::Hit).clone();
         hits.add(tally.time(Timed::Stale));
         Numbers {
@@ -140,7 +143,7 @@ impl Numbers {
             error,
             loads,
             loads_in_flight: 0,
-            load_errors: tally.sum(Part::LoadError),
+            load_errors,
             loads_not_tried: count(Counter::LoadsNotTried),
             loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
             load_errors_by_class: named(
@@ -150,12 +153,9 @@ impl Numbers {
             load_seconds: seconds(count(Counter::LoadMicros)),
             last_load_seconds: None,
             hit_ratio: ratio(served, cacheable),
-            // Whoever got an error was spared nothing.
-            offload: ratio(
-                loads.saturating_sub(refused_values),
-                cacheable.saturating_sub(error),
-            )
-            .map(|loaded| 1.0 - loaded),
+            offload: ratio(cacheable.saturating_sub(error), cacheable)
+                .zip(ratio(brought, cacheable))
+                .map(|(answered, brought)| answered - brought),
             time_saved_seconds: seconds(count(Counter::SavedMicros)),
             coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
             served_bytes: count(Counter::ServedBytes),

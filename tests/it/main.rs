@@ -148,6 +148,7 @@ mod status_url;
 mod systemd;
 mod timezone;
 mod tls;
+mod tls_words;
 mod truncated;
 mod unread;
 mod unsent;

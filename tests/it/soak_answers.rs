@@ -58,7 +58,8 @@ impl World {
         world
     }
 
-    /// Starts one instance behind its relays.
+    /// Starts one instance behind its relays. Its memory tier is full after the first round, so what grows
+    /// later is no copy.
     fn instance(&self, at: usize) -> Unslow {
         let log = if at == SIZE - 1 {
             "access = /dev/full\n"
@@ -67,7 +68,7 @@ impl World {
         };
         let ini = format!(
             "[postgres]\nhost=127.0.0.1\nport={}\ndatabase=postgres\nuser=master\npassword=secret\n\
-             [redis]\nurl=redis://127.0.0.1:{}\n[log]\n{log}",
+             [redis]\nurl=redis://127.0.0.1:{}\n[cache]\nmemory=4MiB\n[log]\n{log}",
             self.to_postgres[at].port(),
             self.to_redis[at].port(),
         );
