@@ -161,6 +161,7 @@ impl App {
             authorities,
             engine,
         } = parts;
+        catalog.iter().for_each(|query| db.expect(query));
         let bases = catalog.iter().map(|query| base_of(query, &db, &settings));
         let keys = KeyRing::new(bases, &db, &cache, engine.handle());
         let source = Arc::new(Source {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::system::SystemCell;
 use super::{Database, Kind, System};
+use crate::query::{DatabaseKind, Query};
 
 impl Database {
     /// Returns the settings of its sessions that decide what rows come out.
@@ -14,6 +15,14 @@ impl Database {
         match &self.kind {
             Kind::Postgres(database) => database.session(),
             Kind::Sqlite(_) => "",
+        }
+    }
+
+    /// Prepares for a query that is going to be run: the settings that it reads tell sessions apart.
+    pub fn expect(&self, query: &Query) {
+        if let Kind::Postgres(database) = &self.kind {
+            let statement = query.statement(DatabaseKind::Postgres);
+            database.connector().expect(&statement.sql);
         }
     }
 

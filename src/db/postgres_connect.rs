@@ -106,6 +106,11 @@ impl Connector {
         self.starter.system()
     }
 
+    /// Prepares for a statement that is going to be run.
+    pub(super) fn expect(&self, sql: &str) {
+        self.starter.effective().learn_from(sql);
+    }
+
     /// Returns the settings of a session that decide what rows come out.
     pub(super) fn session(&self) -> &str {
         self.starter.session()

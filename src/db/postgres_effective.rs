@@ -84,6 +84,12 @@ impl EffectiveSettings {
         !new.is_empty()
     }
 
+    /// Takes up the custom settings that a statement reads, so that a session in which another one has
+    /// set them is told from a new one: `ROLLBACK` leaves an empty text where there was nothing.
+    pub(super) fn learn_from(&self, sql: &str) {
+        self.learn(Some(&read_by(sql).join("\n")));
+    }
+
     /// Returns the column that asks: a digest of the user who acts and of each setting that there is,
     /// with its name, so that the digest is the same where further names are asked for in vain.
     pub(super) fn column(&self) -> String {
@@ -99,9 +105,29 @@ impl EffectiveSettings {
     }
 }
 
+/// Returns the custom settings that a statement reads by their names.
+fn read_by(sql: &str) -> Vec<&str> {
+    const READER: &str = "current_setting";
+    let lower = sql.to_ascii_lowercase();
+    let places = lower.match_indices(READER).map(|(at, _)| at + READER.len());
+    let named = places.filter_map(|at| {
+        let argument = sql[at..].trim_start().strip_prefix('(')?.trim_start();
+        let (name, _) = argument.strip_prefix('\'')?.split_once('\'')?;
+        name.contains('.').then_some(name)
+    });
+    named.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_names_the_custom_settings_that_it_reads() {
+        let sql = "select 'é', current_setting('app.a', true), Current_Setting ( 'b.c' ), \
+                   current_setting('TimeZone'), current_setting(:name), current_setting('x";
+        assert_eq!(read_by(sql), ["app.a", "b.c"]);
+    }
 
     #[test]
     fn names_are_asked_for_once_and_quoted() {

@@ -86,6 +86,11 @@ impl Starter {
         &self.system
     }
 
+    /// Returns the settings that each run asks for.
+    pub(super) fn effective(&self) -> &EffectiveSettings {
+        &self.effective
+    }
+
     /// Returns the settings of a session that decide what rows come out.
     pub(super) fn session(&self) -> &str {
         &self.session
@@ -125,9 +130,11 @@ impl Starter {
             brought,
             ..
         } = begun?;
-        // A role or a database was altered: new sessions have other settings.
-        let born_with = connection.born_with.get_or_insert_with(|| brought.clone());
-        if *born_with != brought {
+        // A role or a database was altered, so that new sessions have other settings; or a query has
+        // left something in this one.
+        let word = format!("{} {brought}", system.session());
+        let born_with = connection.born_with.get_or_insert_with(|| word.clone());
+        if *born_with != word {
             return Ok(None);
         }
         let seen = self

@@ -117,3 +117,29 @@ fn try_out(case: SettingCase) {
     let third = start(&ini, &files);
     assert_eq!((row(&third), loads(&third)), (after, 0));
 }
+
+#[test]
+fn a_custom_setting_that_a_query_leaves_behind_reaches_no_other_query() {
+    let database = postgres().database();
+    let ini = format!(
+        "[postgres]\nhost=127.0.0.1\nport={}\nuser=postgres\ndatabase={database}\n\
+         sslmode=disable\n[database]\npool_size=1\n",
+        postgres().port()
+    );
+    let files = [
+        (
+            "queries/sets.sql",
+            "-- cache: off\nselect set_config('my.tenant', 'x', false) as n",
+        ),
+        (
+            "queries/reads.sql",
+            "-- cache: off\nselect current_setting('my.tenant', true) as n",
+        ),
+    ];
+    let unslow = start(&ini, &files);
+    for _ in 0..3 {
+        let rows = |path: &str| unslow.get(path).json()["rows"][0]["n"].clone();
+        assert_eq!(rows("/q/reads.json"), Value::Null);
+        assert_eq!(rows("/q/sets.json"), json!("x"));
+    }
+}
