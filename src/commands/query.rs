@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Failure, catalog, database, print, runtime, say};
 use crate::app::format;
 use crate::db::{Limits, Rows};
+use crate::error::RequestError;
 use crate::flags::Format;
 use crate::settings::Settings;
 
@@ -29,9 +30,14 @@ pub(super) fn run(
     let (rows, elapsed) = runtime()?.block_on(async {
         let database = database(settings)?;
         let start = Instant::now();
-        let rows = database
-            .run(query, &arguments, Limits::of(query, &settings.limits))
-            .await?;
+        let limits = Limits::of(query, &settings.limits);
+        let rows = database.run(query, &arguments, limits).await;
+        let rows = rows.map_err(|error| match error {
+            RequestError::Failed { .. } => {
+                Failure::Running(format!("{}: {error}", query.locate(&error)))
+            }
+            _ => error.into(),
+        })?;
         Ok::<_, Failure>((rows, start.elapsed()))
     })?;
     print(&formatted(&rows, format.unwrap_or_else(usual_format))?)?;

@@ -132,6 +132,12 @@ fn check_online_leads_to_the_place_of_a_fault() {
         let line = line.unwrap_or_else(|| panic!("{name}: {said}"));
         let wanted = format!("{}: the query failed", place(name, position));
         assert!(line.contains("FAILED") && line.contains(&wanted), "{line}");
+        let asked = one_off(&ini, &["query", name]);
+        let error = String::from_utf8_lossy(&asked.stderr);
+        assert!(
+            error.contains(&wanted) || error.contains("is required"),
+            "{error}"
+        );
     }
 }
 
