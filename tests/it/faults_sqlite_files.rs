@@ -253,7 +253,10 @@ fn a_file_that_goes_away_or_becomes_something_else_says_which() {
             fs::create_dir(&file).unwrap();
         }
         assert_eq!(unslow.get("/q/value.json").status, 503);
-        assert_eq!(unslow.get("/readyz").json()["database"], "down");
+        // The file is looked at once more before that is said.
+        crate::servers::wait_until("it is said to be down", || {
+            unslow.get("/readyz").json()["database"] == "down"
+        });
         assert!(unslow.log().contains(words), "{}", unslow.log());
     }
 }
