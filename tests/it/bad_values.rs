@@ -9,7 +9,31 @@ use crate::unslow::Unslow;
 /// A query file's name and text, the parameters that are refused, and what the answer names.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
-const ON_POSTGRES: [Case; 12] = [
+const ON_POSTGRES: [Case; 16] = [
+    (
+        "declared",
+        "-- param: t inet = ::1\nselect :t as a",
+        "t=x",
+        "parameter t",
+    ),
+    (
+        "mood",
+        "-- param: m mood_of_values\nselect :m as a",
+        "m=x",
+        "parameter m",
+    ),
+    (
+        "numeric",
+        "-- param: n numeric(3,2)\nselect :n as a",
+        "n=100",
+        "parameter n",
+    ),
+    (
+        "moods",
+        "-- param: m mood_of_values[]\nselect :m as a",
+        "m=sad,x",
+        "parameter m",
+    ),
     (
         "division",
         "-- param: n integer = 1\nselect 1 / :n as a",
@@ -163,7 +187,10 @@ fn are_refused(unslow: &Unslow, cases: &[Case]) {
 fn a_value_that_postgresql_refuses_is_a_400_that_names_it() {
     let server = servers::postgres();
     let name = server.database();
-    server.psql(&name, "create domain positive as int check (value > 0)");
+    server.psql(
+        &name,
+        "create domain positive as int check (value > 0); create type mood_of_values as enum ('sad')",
+    );
     let url = format!(
         "postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable",
         server.port()
