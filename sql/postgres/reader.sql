@@ -37,12 +37,42 @@ begin
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'f') and n.nspname !~ '^pg_'
     and n.nspname <> 'information_schema'
-    and pg_catalog.has_table_privilege(its.oid, c.oid, 'insert, update, delete, truncate');
+    and (pg_catalog.has_table_privilege(its.oid, c.oid, 'insert, update, delete, truncate')
+        or pg_catalog.has_any_column_privilege(its.oid, c.oid, 'insert, update'));
     if more is not null then
         raise exception 'the role "%" may write to %: revoke it, also from public, or give '
             'another name', new_role, more;
     end if;
+    -- What PUBLIC may create is not asked: before PostgreSQL 15 everybody may, in the schema public.
+    select min(what) into more from (
+        select format('create in the schema %I', nspname) from pg_catalog.pg_namespace,
+            pg_catalog.aclexplode(nspacl) a
+        where a.grantee = its.oid and a.privilege_type = 'CREATE'
+        union all
+        select format('create in the database %I', datname) from pg_catalog.pg_database,
+            pg_catalog.aclexplode(datacl) a
+        where a.grantee = its.oid and a.privilege_type = 'CREATE'
+        union all
+        select 'write to tables that others make later (alter default privileges)'
+        from pg_catalog.pg_default_acl, pg_catalog.aclexplode(defaclacl) a
+        where a.grantee = its.oid
+        and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+        union all
+        select format('set the sequence %I.%I', n.nspname, c.relname)
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname !~ '^pg_' and case when c.relkind = 'S'
+            then pg_catalog.has_sequence_privilege(its.oid, c.oid, 'update') end
+        union all
+        select 'change what it owns' from pg_catalog.pg_shdepend
+        where refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+        and refobjid = its.oid and deptype = 'o'
+    ) rights(what);
+    if more is not null then
+        raise exception 'the role "%" may %: revoke it, or give another name', new_role, more;
+    end if;
     execute format('alter role %I set default_transaction_read_only = on', new_role);
+    execute format('alter role %I in database %I reset default_transaction_read_only', new_role,
+        current_database());
     if not pg_catalog.has_database_privilege(its.oid, current_database(), 'connect') then
         execute format('grant connect on database %I to %I', current_database(), new_role);
     end if;

@@ -71,6 +71,31 @@ fn a_role_with_other_rights_is_refused_and_left_alone() {
             "may write to public.t",
         ),
         (
+            "column",
+            "create role ROLE login; grant update (n) on t to ROLE",
+            "may write to public.t",
+        ),
+        (
+            "builder",
+            "create role ROLE login; create schema of_ROLE; grant create on schema of_ROLE to ROLE",
+            "may create in the schema",
+        ),
+        (
+            "heir",
+            "create role ROLE login; alter default privileges grant insert on tables to ROLE",
+            "alter default privileges",
+        ),
+        (
+            "owner",
+            "create role ROLE login; create schema authorization ROLE",
+            "may change what it owns",
+        ),
+        (
+            "counter",
+            "create role ROLE login; create sequence of_t; grant update on sequence of_t to ROLE",
+            "may set the sequence public.of_t",
+        ),
+        (
             "member",
             "create role ROLE login; grant pg_signal_backend to ROLE",
             "member of pg_signal",
