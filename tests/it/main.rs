@@ -132,6 +132,7 @@ mod root_pidfile;
 mod schedule;
 mod security;
 mod servers;
+mod session_drawn;
 mod session_settings;
 mod settings;
 mod slow_clients;

@@ -126,7 +126,7 @@ impl Postgres {
             .args(&self.arguments);
         let output = self.folder.join("output");
         Process::start(command, &output, || {
-            self.try_psql("postgres", "select 1").is_ok()
+            self.try_psql("postgres", "postgres", "select 1").is_ok()
         })
     }
 
@@ -154,23 +154,19 @@ impl Postgres {
 
     /// What `psql` prints for a statement, unadorned, as superuser.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
-        self.try_psql(database, sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+        self.psql_as("postgres", database, sql)
     }
 
-    fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
+    /// Asks in a new session of this user.
+    pub(crate) fn psql_as(&self, user: &str, database: &str, sql: &str) -> String {
+        self.try_psql(user, database, sql)
+            .unwrap_or_else(|error| panic!("{user}: {sql}: {error}"))
+    }
+
+    fn try_psql(&self, user: &str, database: &str, sql: &str) -> Result<String, String> {
         let mut command = Command::new(binary("psql"));
         command
-            .args([
-                "-X",
-                "-A",
-                "-t",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-            ])
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", user])
             .arg("-h")
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
