@@ -84,10 +84,11 @@ impl EffectiveSettings {
         !new.is_empty()
     }
 
-    /// Takes up the custom settings that a statement reads, so that a session in which another one has
-    /// set them is told from a new one: `ROLLBACK` leaves an empty text where there was nothing.
+    /// Takes up the custom settings that a statement reads or sets, so that a session in which one has
+    /// been set is told from a new one: `ROLLBACK` leaves an empty text where there was nothing, which
+    /// a function that another statement calls may read.
     pub(super) fn learn_from(&self, sql: &str) {
-        self.learn(Some(&read_by(sql).join("\n")));
+        self.learn(Some(&named_by(sql).join("\n")));
     }
 
     /// Returns the column that asks: a digest of the user who acts and of each setting that there is,
@@ -105,12 +106,15 @@ impl EffectiveSettings {
     }
 }
 
-/// Returns the custom settings that a statement reads by their names.
-fn read_by(sql: &str) -> Vec<&str> {
-    const READER: &str = "current_setting";
+/// Returns the custom settings that a statement reads or sets by their names.
+fn named_by(sql: &str) -> Vec<&str> {
+    const FUNCTIONS: [&str; 2] = ["current_setting", "set_config"];
     let lower = sql.to_ascii_lowercase();
-    let places = lower.match_indices(READER).map(|(at, _)| at + READER.len());
-    let named = places.filter_map(|at| {
+    let ends = |function: &'static str| {
+        let places = lower.match_indices(function);
+        places.map(move |(at, _)| at + function.len())
+    };
+    let named = FUNCTIONS.into_iter().flat_map(ends).filter_map(|at| {
         let argument = sql[at..].trim_start().strip_prefix('(')?.trim_start();
         let (name, _) = argument.strip_prefix('\'')?.split_once('\'')?;
         name.contains('.').then_some(name)
@@ -123,10 +127,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_names_the_custom_settings_that_it_reads() {
+    fn a_statement_names_the_custom_settings_that_it_reads_or_sets() {
         let sql = "select 'é', current_setting('app.a', true), Current_Setting ( 'b.c' ), \
-                   current_setting('TimeZone'), current_setting(:name), current_setting('x";
-        assert_eq!(read_by(sql), ["app.a", "b.c"]);
+                   current_setting('TimeZone'), current_setting(:name), current_setting('x', set_config('d.e', '', true)";
+        assert_eq!(named_by(sql), ["app.a", "b.c", "d.e"]);
     }
 
     #[test]

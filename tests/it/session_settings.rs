@@ -121,6 +121,9 @@ fn try_out(case: SettingCase) {
 #[test]
 fn a_custom_setting_that_a_query_leaves_behind_reaches_no_other_query() {
     let database = postgres().database();
+    let reader = "create function reads() returns text as \
+         $$ select current_setting('other.tenant', true) $$ language sql";
+    postgres().psql(&database, reader);
     let ini = format!(
         "[postgres]\nhost=127.0.0.1\nport={}\nuser=postgres\ndatabase={database}\n\
          sslmode=disable\n[database]\npool_size=1\n",
@@ -135,11 +138,24 @@ fn a_custom_setting_that_a_query_leaves_behind_reaches_no_other_query() {
             "queries/reads.sql",
             "-- cache: off\nselect current_setting('my.tenant', true) as n",
         ),
+        (
+            "queries/sets_other.sql",
+            "-- cache: off\nselect set_config('other.tenant', 'x', false) as n",
+        ),
+        (
+            "queries/reads_other.sql",
+            "-- cache: off\nselect reads() as n",
+        ),
     ];
     let unslow = start(&ini, &files);
+    let rows = |path: &str| unslow.get(path).json()["rows"][0]["n"].clone();
     for _ in 0..3 {
-        let rows = |path: &str| unslow.get(path).json()["rows"][0]["n"].clone();
         assert_eq!(rows("/q/reads.json"), Value::Null);
         assert_eq!(rows("/q/sets.json"), json!("x"));
+    }
+    // By a function, whose text no query shows.
+    for _ in 0..3 {
+        assert_eq!(rows("/q/reads_other.json"), Value::Null);
+        assert_eq!(rows("/q/sets_other.json"), json!("x"));
     }
 }
