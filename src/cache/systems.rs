@@ -22,11 +22,11 @@ impl Cache {
         self.inner.redis.as_ref()?.systems_of(configured).await
     }
 
-    /// Remembers that this identity was seen under this configured name; whether Redis has taken
-    /// it. Without Redis there is nothing to remember it for. Cancel-safe.
-    pub async fn record_system(&self, configured: &str, system: &str) -> bool {
+    /// Remembers that this identity was seen under this configured name, in place of these others;
+    /// whether Redis has taken it. Without Redis there is nothing to remember it for. Cancel-safe.
+    pub async fn record_system(&self, configured: &str, system: &str, others: &[String]) -> bool {
         match &self.inner.redis {
-            Some(redis) => redis.record_system(configured, system).await,
+            Some(redis) => redis.record_system(configured, system, others).await,
             None => true,
         }
     }
@@ -53,10 +53,13 @@ impl RedisTier {
         }
     }
 
-    async fn record_system(&self, configured: &str, system: &str) -> bool {
+    async fn record_system(&self, configured: &str, system: &str, others: &[String]) -> bool {
         let name = self.systems(configured);
         let life = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
         let mut ask = pipe();
+        if !others.is_empty() {
+            ask.cmd("SREM").arg(&name).arg(others);
+        }
         ask.cmd("SADD").arg(&name).arg(system);
         ask.cmd("PEXPIRE").arg(&name).arg(life);
         self.run(Way::Quick, &ask).await.is_some()

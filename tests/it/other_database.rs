@@ -276,6 +276,26 @@ fn away_at_the_start_nothing_is_served_where_there_were_two_databases() {
 }
 
 #[test]
+fn away_at_the_start_the_copies_of_todays_sessions_are_served_though_a_role_was_altered() {
+    let both = Namesakes::start();
+    let before = both.instance();
+    assert_eq!(value(&before.get(PATH)), "first");
+    until("it is in Redis", || both.redis.entries().len() == 1);
+    let change = "alter role master set IntervalStyle = 'iso_8601'; update facts set value = 'new'";
+    both.first.psql("postgres", change);
+    let after = both.instance();
+    assert_eq!(value(&after.get(PATH)), "new");
+    until("both are in Redis", || both.redis.entries().len() == 2);
+    drop((before, after));
+    both.lead_nowhere();
+    let unslow = both.instance();
+    let answer = unslow.get(PATH);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(value(&answer), "new");
+    post(&unslow, "/q/fact/purge");
+}
+
+#[test]
 fn without_the_right_to_ask_the_name_decides_and_it_is_said() {
     let both = Namesakes::start();
     for server in [&both.first, &both.second] {

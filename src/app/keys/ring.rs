@@ -185,19 +185,45 @@ impl KeySet {
     }
 
     /// Remembers in Redis that this database was there, unless that is done. Before anything of it
-    /// is stored: instances that do not reach the database rely on it.
+    /// is stored: instances that do not reach the database rely on it. Sessions of other settings
+    /// are forgotten: this one began later, and they would be told apart by nobody.
     pub(in crate::app) async fn record(&self) {
+        let Some(system) = &self.system else { return };
         if !self.is_recorded.load(Ordering::Relaxed) {
-            self.record_again().await;
+            let others = self.other_sessions(system).await;
+            self.keep(system, &others).await;
         }
     }
 
-    /// Remembers it again, so that it is not forgotten while this instance runs.
+    /// Remembers it again, so that it is not forgotten while this instance runs. Sessions of other
+    /// settings that were remembered meanwhile began later, and stay.
     pub(in crate::app) async fn record_again(&self) {
         let Some(system) = &self.system else { return };
+        match self.other_sessions(system).await.first() {
+            Some(newer) => drop(
+                self.cache
+                    .record_system(self.db.identity(), newer, &[])
+                    .await,
+            ),
+            None => self.keep(system, &[]).await,
+        }
+    }
+
+    async fn keep(&self, system: &System, others: &[String]) {
         let (identity, word) = (self.db.identity(), system.word());
-        let is_recorded = self.cache.record_system(identity, &word).await;
+        let is_recorded = self.cache.record_system(identity, &word, others).await;
         self.is_recorded.store(is_recorded, Ordering::Relaxed);
+    }
+
+    /// Returns what Redis remembers of the same database with sessions of other settings.
+    async fn other_sessions(&self, system: &System) -> Vec<String> {
+        let recorded = self.cache.systems_of(self.db.identity()).await;
+        let mut others = recorded.unwrap_or_default();
+        others.retain(|word| {
+            let other = System::from_word(word);
+            other.name() == system.name() && other != *system
+        });
+        others
     }
 
     /// Returns the keys of the query at this place of the catalog.
