@@ -11,19 +11,19 @@ use tokio::sync::oneshot;
 /// The places.
 pub(super) struct FairRoom {
     max: usize,
-    places: Mutex<Places>,
+    places: Mutex<RoomPlaces>,
 }
 
 #[derive(Default)]
-struct Places {
+struct RoomPlaces {
     free: usize,
     /// The queries that have loads at work, with the number of them.
     at_work: HashMap<String, usize>,
     /// Those who wait, in order of arrival.
-    waiting: Vec<Waiter>,
+    waiting: Vec<PlaceWaiter>,
 }
 
-struct Waiter {
+struct PlaceWaiter {
     query: String,
     may_fill: bool,
     turn: oneshot::Sender<FairPlace>,
@@ -51,9 +51,9 @@ impl Drop for FairPlace {
 
 impl FairRoom {
     pub(super) fn new(max: usize) -> Arc<FairRoom> {
-        let places = Places {
+        let places = RoomPlaces {
             free: max,
-            ..Places::default()
+            ..RoomPlaces::default()
         };
         Arc::new(FairRoom {
             max,
@@ -83,7 +83,7 @@ impl FairRoom {
         }
         let (turn, place) = oneshot::channel();
         places.waiting.retain(|waiter| !waiter.turn.is_closed());
-        places.waiting.push(Waiter {
+        places.waiting.push(PlaceWaiter {
             query: query.to_owned(),
             may_fill,
             turn,
@@ -91,13 +91,13 @@ impl FairRoom {
         Err(place)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, RoomPlaces> {
         // Nothing panics while it is held, and the numbers are right in any case.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives free places to those who wait and may take them.
-    fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, Places>) {
+    fn hand_out(self: &Arc<Self>, mut places: MutexGuard<'_, RoomPlaces>) {
         let mut given = Vec::new();
         while let Some(at) = places.next() {
             let waiter = places.waiting.remove(at);
@@ -112,7 +112,7 @@ impl FairRoom {
     }
 }
 
-impl Places {
+impl RoomPlaces {
     fn loads_of(&self, query: &str) -> usize {
         self.at_work.get(query).copied().unwrap_or(0)
     }

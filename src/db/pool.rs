@@ -78,8 +78,8 @@ pub(super) struct Pooled<C> {
     pub(super) raw: C,
     /// The number that it was given before it was made; see [`SystemCell::number`].
     pub(super) number: u64,
-    /// The word for its session's settings and for what new sessions had when it was made; `None`:
-    /// not known yet.
+    /// The settings of its session, and those that new sessions had when it was made; `None`: not known
+    /// yet.
     pub(super) born_with: Option<String>,
     born: Instant,
 }

@@ -3,7 +3,8 @@
 //! statement. It is asked with each run, so that it holds behind a pooler, too. What `unslow` sets
 //! itself is not asked for.
 
-use std::sync::{PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::postgres_session::literal;
 
@@ -30,25 +31,22 @@ const DECISIVE: &[&str] = &[
     "gin_fuzzy_search_limit",
 ];
 
-/// The settings that are asked for.
+/// The settings that are asked for, and the column that asks.
 pub(super) struct EffectiveSettings {
-    names: RwLock<Vec<String>>,
+    asked: RwLock<AskedSettings>,
 }
 
-/// The column that asks a new session for the names of custom settings (`app.tenant`) that its role or
-/// its database has: `pg_settings` does not list them. Line feeds are between them.
-pub(super) const CUSTOM_NAMES: &str = ", \
-     (SELECT pg_catalog.string_agg(pg_catalog.split_part(c, '=', 1), E'\\n') \
-     FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c \
-     WHERE c LIKE '%.%=%' AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database \
-     WHERE datname = pg_catalog.current_database())) AND s.setrole IN (0, \
-     (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
+struct AskedSettings {
+    names: BTreeSet<String>,
+    column: Arc<str>,
+}
 
-/// The column that asks for a word of what the role and the database bring into new sessions. Once it
-/// is another one than when a session began, that session is none of today's.
+/// The column that asks for what the role and the database bring into new sessions, a line for each
+/// setting. Once it is another text than when a session began, that session is none of today's. It
+/// names custom settings (`app.tenant`), too, which `pg_settings` does not list.
 pub(super) const BROUGHT: &str = ", \
-     (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', s.setdatabase, s.setrole, \
-     pg_catalog.array_to_string(s.setconfig, E'\\n')), E'\\n' ORDER BY s.setdatabase, s.setrole)) \
+     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(E'\\n', s.setdatabase, s.setrole, \
+     pg_catalog.array_to_string(s.setconfig, E'\\n')), E'\\n' ORDER BY s.setdatabase, s.setrole) \
      FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase IN (0, \
      (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) \
      AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)))";
@@ -57,53 +55,59 @@ impl EffectiveSettings {
     /// Asks for those that PostgreSQL has, and for these further ones.
     pub(super) fn new<'a>(sets_path: bool, further: impl Iterator<Item = &'a str>) -> Self {
         let usual = DECISIVE.iter().copied();
-        let mut names: Vec<String> = usual
-            .filter(|name| !(sets_path && *name == "search_path"))
-            .chain(further)
-            .map(str::to_owned)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
+        let usual = usual.filter(|name| !(sets_path && *name == "search_path"));
+        let names: BTreeSet<String> = usual.chain(further).map(str::to_owned).collect();
         EffectiveSettings {
-            names: RwLock::new(names),
+            asked: RwLock::new(AskedSettings {
+                column: column(&names).into(),
+                names,
+            }),
         }
     }
 
-    /// Takes up the names that [`CUSTOM_NAMES`] has brought. Returns whether one of them is new.
-    pub(super) fn learn(&self, custom: Option<&str>) -> bool {
-        let custom = custom.unwrap_or_default().lines();
-        let is_new = |name: &&str| {
-            let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-            !names.iter().any(|known| known == name)
-        };
-        let new: Vec<&str> = custom.filter(is_new).collect();
-        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
-        names.extend(new.iter().map(|name| (*name).to_owned()));
-        names.sort_unstable();
-        names.dedup();
-        !new.is_empty()
+    /// Takes up the names in what [`BROUGHT`] has brought. Returns whether one of them is new.
+    pub(super) fn learn_brought(&self, brought: &str) -> bool {
+        let settings = brought.lines().filter_map(|line| line.split_once('='));
+        let names = settings.map(|(name, _)| name);
+        self.learn(names.filter(|name| name.contains('.')))
     }
 
     /// Takes up the custom settings that a statement reads or sets, so that a session in which one has
     /// been set is told from a new one: `ROLLBACK` leaves an empty text where there was nothing, which
     /// a function that another statement calls may read.
     pub(super) fn learn_from(&self, sql: &str) {
-        self.learn(Some(&named_by(sql).join("\n")));
+        self.learn(named_by(sql).into_iter());
     }
 
-    /// Returns the column that asks: a digest of the user who acts and of each setting that there is,
-    /// with its name, so that the digest is the same where further names are asked for in vain.
-    pub(super) fn column(&self) -> String {
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
-        format!(
-            ", pg_catalog.md5(pg_catalog.concat(current_user, E'\\n', session_user, \
-             (SELECT pg_catalog.string_agg(E'\\n' || n || '=' || \
-             pg_catalog.current_setting(n, true), '' ORDER BY n COLLATE \"C\") \
-             FROM pg_catalog.unnest(ARRAY[{}]) n)))",
-            literals.join(",")
-        )
+    fn learn<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
+        let mut asked = self.asked.write().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.names.len();
+        asked.names.extend(names.map(str::to_owned));
+        let has_new = asked.names.len() > before;
+        if has_new {
+            asked.column = column(&asked.names).into();
+        }
+        has_new
     }
+
+    /// Returns the column that asks.
+    pub(super) fn column(&self) -> Arc<str> {
+        let asked = self.asked.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&asked.column)
+    }
+}
+
+/// Returns the column that asks for a digest of the user who acts and of each setting that there is,
+/// with its name, so that the digest is the same where further names are asked for in vain.
+fn column(names: &BTreeSet<String>) -> String {
+    let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
+    format!(
+        ", pg_catalog.md5(pg_catalog.concat(current_user, E'\\n', session_user, \
+         (SELECT pg_catalog.string_agg(E'\\n' || n || '=' || \
+         pg_catalog.current_setting(n, true), '' ORDER BY n COLLATE \"C\") \
+         FROM pg_catalog.unnest(ARRAY[{}]) n)))",
+        literals.join(",")
+    )
 }
 
 /// Returns the custom settings that a statement reads or sets by their names.
@@ -138,9 +142,10 @@ mod tests {
         let settings = EffectiveSettings::new(true, ["app.tenant", "IntervalStyle"].into_iter());
         assert!(!settings.column().contains("search_path"));
         assert_eq!(settings.column().matches("E'IntervalStyle'").count(), 1);
-        assert!(!settings.learn(None) && !settings.learn(Some("app.tenant")));
-        assert!(settings.learn(Some("app.tenant\napp.o'clock")));
-        assert!(!settings.learn(Some("app.o'clock")));
+        assert!(!settings.learn_brought("") && !settings.learn_brought("app.tenant=1"));
+        assert!(settings.learn_brought("5\n0\napp.tenant=1\napp.o'clock=x=y\nwork_mem=1MB"));
+        assert!(!settings.learn_brought("app.o'clock=z"));
+        assert!(!settings.column().contains("work_mem"));
         assert!(
             settings.column().contains(r"E'app.o\'clock'"),
             "{}",

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::pool::{Pool, Pooled};
-use super::postgres_effective::{BROUGHT, CUSTOM_NAMES, EffectiveSettings};
+use super::postgres_effective::{BROUGHT, EffectiveSettings};
 use super::postgres_reaper::Backend;
 use super::postgres_session::literal;
 use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
@@ -25,7 +25,7 @@ pub(super) struct Starter {
     /// The connections that are closed when they lead to another database.
     pool: Arc<Pool<PgConnection>>,
     system: SystemCell,
-    /// The place in [`QUESTIONS`] of what the server answers.
+    /// The place in [`START_QUESTIONS`] of what the server answers.
     question: AtomicUsize,
     effective: EffectiveSettings,
     /// What decides the rows beside the statement: in the form of a key …
@@ -38,7 +38,7 @@ pub(super) struct Starter {
 
 /// The questions at the beginning of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
+enum StartQuestion {
     /// Which database it is, and which settings its session has.
     Both,
     /// Which settings its session has.
@@ -47,7 +47,11 @@ enum Question {
 }
 
 /// The questions, each for a server that refuses the one before.
-const QUESTIONS: [Question; 3] = [Question::Both, Question::Session, Question::Nothing];
+const START_QUESTIONS: [StartQuestion; 3] = [
+    StartQuestion::Both,
+    StartQuestion::Session,
+    StartQuestion::Nothing,
+];
 
 /// A connection on which a transaction has begun.
 pub(super) struct Begun {
@@ -106,20 +110,22 @@ impl Starter {
         is_new: bool,
     ) -> Result<Option<Begun>, Error> {
         let mut place = match Defence::Identity.is_off() {
-            true => QUESTIONS.len() - 1,
+            true => START_QUESTIONS.len() - 1,
             false if is_new => 0,
             false => self.question.load(Ordering::Relaxed),
         };
         let mut before = "";
         let begun = loop {
-            let question = QUESTIONS[place];
+            let question = START_QUESTIONS[place];
             let raw = &mut connection.raw;
             let begun = self.begin_on(raw, limit, before, (question, is_new)).await;
             before = "ROLLBACK; ";
             match begun {
                 Ok(answers) if answers.is_to_repeat => {}
                 Ok(answers) => break Ok(answers),
-                Err(error) if question != Question::Nothing && does_not_say(&error) => place += 1,
+                Err(error) if question != StartQuestion::Nothing && does_not_say(&error) => {
+                    place += 1;
+                }
                 Err(error) => break Err(error),
             }
         };
@@ -160,18 +166,19 @@ impl Starter {
         connection: &mut PgConnection,
         limit: Duration,
         before: &str,
-        (question, is_new): (Question, bool),
+        (question, is_new): (StartQuestion, bool),
     ) -> Result<FirstAnswers, Error> {
         let (settings, search_path) = (&self.settings, &self.search_path);
         let millis = limit.as_millis().clamp(1, i32::MAX as u128);
         let system = match question {
-            Question::Both => COLUMNS,
-            Question::Session | Question::Nothing => "",
+            StartQuestion::Both => COLUMNS,
+            StartQuestion::Session | StartQuestion::Nothing => "",
         };
         let session = match question {
-            Question::Nothing => String::new(),
-            _ if is_new => self.effective.column() + BROUGHT + CUSTOM_NAMES,
-            _ => self.effective.column() + BROUGHT,
+            StartQuestion::Nothing => String::new(),
+            StartQuestion::Both | StartQuestion::Session => {
+                format!("{}{BROUGHT}", self.effective.column())
+            }
         };
         let sql = format!(
             "{before}BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; {settings}; \
@@ -190,8 +197,8 @@ impl Starter {
             seen: row.try_get(1)?,
         };
         let (system, next) = match question {
-            Question::Both => (SystemAnswer::of(&row, FIRST)?, FIRST + COLUMNS_COUNT),
-            Question::Session | Question::Nothing => (SystemAnswer::none(), FIRST),
+            StartQuestion::Both => (SystemAnswer::of(&row, FIRST)?, FIRST + COLUMNS_COUNT),
+            StartQuestion::Session | StartQuestion::Nothing => (SystemAnswer::none(), FIRST),
         };
         let mut answers = FirstAnswers {
             backend,
@@ -199,17 +206,14 @@ impl Starter {
             brought: String::new(),
             is_to_repeat: false,
         };
-        if question == Question::Nothing {
+        if question == StartQuestion::Nothing {
             return Ok(answers);
         }
         let digest: String = row.try_get(next)?;
         answers.system.system = answers.system.system.with_session(&digest);
         let brought: Option<String> = row.try_get(next + 1)?;
         answers.brought = brought.unwrap_or_default();
-        if is_new {
-            let custom: Option<String> = row.try_get(next + 2)?;
-            answers.is_to_repeat = self.effective.learn(custom.as_deref());
-        }
+        answers.is_to_repeat = is_new && self.effective.learn_brought(&answers.brought);
         Ok(answers)
     }
 }
@@ -218,7 +222,7 @@ impl Starter {
 struct FirstAnswers {
     backend: Backend,
     system: SystemAnswer,
-    /// What the role and the database bring into new sessions.
+    /// The settings that the role and the database bring into new sessions.
     brought: String,
     /// The session has custom settings that were not asked for.
     is_to_repeat: bool,

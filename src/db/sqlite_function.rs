@@ -67,7 +67,7 @@ impl Watch {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the running statement has to stop, as SQLite's progress handler asks. A failing
+    /// Returns whether the running statement has to stop, as SQLite's progress handler asks. A failing
     /// allocation would bound memory as well, and could become an empty value.
     pub(super) fn ends_statement(&self) -> bool {
         // SAFETY: it only reads a number, at any time and on any thread.
@@ -79,12 +79,12 @@ impl Watch {
         is_full || self.is_over()
     }
 
-    /// Whether SQLite had more in memory than it may while the statement ran.
+    /// Returns whether SQLite had more in memory than it may while the statement ran.
     pub(super) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    /// Whether the time of the statement is over.
+    /// Returns whether the time of the statement is over.
     pub(super) fn is_over(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
             || self.base.elapsed().as_millis() >= u128::from(self.deadline.load(Ordering::Relaxed))

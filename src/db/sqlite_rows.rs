@@ -213,7 +213,7 @@ fn push_value(out: &mut Vec<u8>, row: &SqliteRow, index: usize) -> Result<(), St
         }
         "REAL" => push_float(out, decode(value)?),
         "BLOB" => push_blob(out, decode(value)?),
-        // As bytes: SQLite's text may be anything.
+        // SQLite's text may hold any bytes.
         _ => push_string(out, decode(value)?),
     }
     Ok(())

@@ -199,13 +199,12 @@ impl KeySet {
     /// settings that were remembered meanwhile began later, and stay.
     pub(in crate::app) async fn record_again(&self) {
         let Some(system) = &self.system else { return };
-        match self.other_sessions(system).await.first() {
-            Some(newer) => drop(
-                self.cache
-                    .record_system(self.db.identity(), newer, &[])
-                    .await,
-            ),
-            None => self.keep(system, &[]).await,
+        let others = self.other_sessions(system).await;
+        if let Some(newer) = others.first() {
+            let identity = self.db.identity();
+            self.cache.record_system(identity, newer, &[]).await;
+        } else {
+            self.keep(system, &[]).await;
         }
     }
 
