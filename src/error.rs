@@ -308,7 +308,7 @@ impl RequestError {
         }
     }
 
-    /// Whether it lasts until somebody changes the query, the database or the settings.
+    /// Returns whether it lasts until somebody changes the query, the database or the settings.
     fn is_lasting(&self) -> bool {
         match self.cause() {
             RequestError::Refused { .. } | RequestError::TooLarge { .. } => true,

@@ -18,7 +18,7 @@ pub struct PlaceRights {
     pub user: u32,
     group: u32,
     mode: u32,
-    /// Whether it is a symbolic link.
+    /// It is a symbolic link.
     pub is_link: bool,
 }
 

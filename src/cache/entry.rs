@@ -246,7 +246,7 @@ impl Entry {
         self.purged.load(Ordering::SeqCst) == GONE || self.generations.is_purged(self.rank)
     }
 
-    /// Whether it may not be called fresh any more, by a purge of either kind.
+    /// Returns whether a purge of either kind keeps it from being called fresh.
     pub(super) fn is_purged(&self) -> bool {
         self.is_expired() || self.is_gone()
     }

@@ -1,4 +1,4 @@
-//! What Redis is told to keep, and for how long. An entry that was asked for once is kept for its TTL
+//! The time for which Redis keeps an entry. One that was asked for once is kept for its TTL
 //! and stale-while-revalidate, so that visitors' own values do not fill Redis; the rest of its life,
 //! for stale-if-error, begins with its second reader. What is loaded is `fill`'s.
 
@@ -16,8 +16,8 @@ use super::{Entry, Inner, Key, Policy};
 use crate::stats::{Refused, Trigger};
 
 impl Order {
-    /// How long Redis keeps what it brings: not for long where one request has asked for it, and
-    /// nobody before.
+    /// Returns how long Redis keeps the entry that it brings: not for long where one request has asked
+    /// for it, and nobody before.
     fn kept_for(&self) -> Duration {
         let is_first = self.trigger == Trigger::Request && self.base.sequence == 0;
         if is_first {
@@ -71,7 +71,7 @@ impl Inner {
 }
 
 impl RedisTier {
-    /// As [`RedisTier::read`], and once more where what was left of the entry's life may have been read
+    /// Reads as [`RedisTier::read`], and once more where what was left of the entry's life may have been read
     /// just before that was made longer: the entry would seem older by the difference.
     pub(super) async fn read_settled(
         &self,
@@ -90,8 +90,8 @@ impl RedisTier {
     }
 }
 
-/// Whether an entry that is kept for all of its life is as old as one that is not kept so long would
-/// be told to be.
+/// Returns whether an entry that is kept for all of its life is as old as one that is not kept so long
+/// would be told to be.
 fn may_be_younger(entry: &Entry, policy: &Policy, now: Instant) -> bool {
     let (whole, kept_for) = (policy.physical(), entry.redis_life.kept_for);
     let longer = whole.saturating_sub(policy.physical_once());

@@ -6,8 +6,8 @@
 //! `memory` and `redis` (the tiers; `commands` is what Redis is asked, with the scripts in
 //! `scripts`, `answers` what it says, `envelope` the stored form, `link` the connections, `connect`
 //! how they are made, `breaker` who may use them), `flight` (one load per key here; `boarding` is
-//! how one comes to it, `fill` what is done in flight, `keeping` how long Redis keeps what it brings, as `redis_life` says, `clearance` what comes before a load,
-//! `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
+//! how one comes to it, `fill` what is done in flight, `keeping` how long Redis keeps what it
+//! brings, as `redis_life` says, `clearance` what comes before a load, `lease` one load per key in the fleet, `note` what the fleet knows of a failure), `purge` and
 //! `generations` (what makes copies old before their time; `backplane` tells the other instances,
 //! `confirm` hears from them,
 //! `recheck` finds out what was missed, `trust` says when that is due, `recent` what came meanwhile), `trip` (one lookup's times

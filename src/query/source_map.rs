@@ -6,10 +6,10 @@ use crate::error::FilePosition;
 /// The places of a query file from which the parts of a statement come. Two statements are the same
 /// wherever they stand, so it takes no part in comparisons.
 #[derive(Debug, Clone, Default)]
-pub struct SourceMap(Vec<Part>);
+pub struct SourceMap(Vec<SourcePart>);
 
 #[derive(Debug, Clone)]
-struct Part {
+struct SourcePart {
     /// The byte of the statement where the part begins.
     start: usize,
     place: FilePosition,
@@ -28,7 +28,7 @@ impl Eq for SourceMap {}
 impl SourceMap {
     /// Adds the part that begins at the byte `start` of the statement, behind all that are there.
     pub(super) fn push(&mut self, start: usize, place: FilePosition, is_copied: bool) {
-        self.0.push(Part {
+        self.0.push(SourcePart {
             start,
             place,
             is_copied,

@@ -10,12 +10,12 @@ use super::upgrade;
 /// The place of a connection's next byte within its request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RequestFraming {
-    part: Part,
+    part: RequestPart,
     head: HeadLines,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-enum Part {
+enum RequestPart {
     /// At the beginning of a line of a head.
     #[default]
     Head,
@@ -41,7 +41,7 @@ pub(super) enum Extent {
     /// It ends behind so many of them.
     Whole {
         bytes: usize,
-        /// Whether it is a GET in HTTP/1.1 without a body that says nothing of its connection. The
+        /// It is a GET in HTTP/1.1 without a body that says nothing of its connection. The
         /// HTTP library mixes up others: it answers by the method, version and `Connection` of the
         /// request that it has read last.
         is_simple: bool,
@@ -62,9 +62,9 @@ const DECISIVE: [&[u8]; 4] = [
 ];
 
 impl RequestFraming {
-    /// Whether the next byte belongs to a body.
+    /// Returns whether the next byte belongs to a body.
     pub(super) fn is_in_body(&self) -> bool {
-        matches!(self.part, Part::Body(_) | Part::Chunks(_))
+        matches!(self.part, RequestPart::Body(_) | RequestPart::Chunks(_))
     }
 
     /// Follows the request to its end, or as far as the bytes go. Wishes for another protocol are
@@ -74,20 +74,20 @@ impl RequestFraming {
         loop {
             let rest = &mut bytes[at..];
             match &mut self.part {
-                Part::Head | Part::Line => {
+                RequestPart::Head | RequestPart::Line => {
                     let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
-                        if matches!(self.part, Part::Head) {
+                        if matches!(self.part, RequestPart::Head) {
                             if self.head.waits_for_rest_of(rest) {
                                 return Extent::Part { bytes: at };
                             }
                             self.head.has_first = true;
-                            self.part = Part::Line;
+                            self.part = RequestPart::Line;
                         }
                         return Extent::Part { bytes: bytes.len() };
                     };
                     at += length + 1;
-                    let begins_here = matches!(self.part, Part::Head);
-                    self.part = Part::Head;
+                    let begins_here = matches!(self.part, RequestPart::Head);
+                    self.part = RequestPart::Head;
                     if begins_here && self.head.is_end(&mut rest[..length]) {
                         self.part = self.head.body();
                         if !self.is_in_body() {
@@ -95,7 +95,7 @@ impl RequestFraming {
                         }
                     }
                 }
-                Part::Body(left) => {
+                RequestPart::Body(left) => {
                     let taken = take(left, rest.len());
                     let is_over = *left == 0;
                     at += taken;
@@ -105,7 +105,7 @@ impl RequestFraming {
                         Extent::Part { bytes: at }
                     };
                 }
-                Part::Chunks(chunk) => {
+                RequestPart::Chunks(chunk) => {
                     let (taken, is_over) = chunk.advance(rest);
                     at += taken;
                     return if is_over {
@@ -126,7 +126,7 @@ impl RequestFraming {
 }
 
 impl HeadLines {
-    /// Whether a line of which this is the beginning has to be seen whole.
+    /// Returns whether a line that begins so has to be seen whole.
     fn waits_for_rest_of(&self, line: &[u8]) -> bool {
         if line.is_empty() || line == b"\r" {
             return true;
@@ -173,13 +173,13 @@ impl HeadLines {
     }
 
     /// The body behind it; without one the next head.
-    fn body(&self) -> Part {
+    fn body(&self) -> RequestPart {
         if self.is_chunked {
-            Part::Chunks(Chunk::default())
+            RequestPart::Chunks(Chunk::default())
         } else if self.length > 0 {
-            Part::Body(self.length)
+            RequestPart::Body(self.length)
         } else {
-            Part::Head
+            RequestPart::Head
         }
     }
 }

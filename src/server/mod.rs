@@ -1,7 +1,8 @@
 //! Serving: `listeners` are the sockets, a `generation` the worker threads on them and their
 //! graceful end, `heartbeat` how it is known that they are alive. `door` is what generations share,
-//! `http`, `wire`, `patience`, `pipeline` and `framing` are what a connection goes through, `tls` is the pair it may speak with. It owns no route, and not when
-//! something begins or ends: that is the daemon's.
+//! `http`, `wire`, `patience`, `pipeline` and `framing` are what a connection goes through, `tls` is
+//! the pair it may speak with. It owns no route, and not when something begins or ends: that is the
+//! daemon's.
 
 mod door;
 mod framing;

@@ -24,11 +24,11 @@ const TOGETHER: usize = 16;
 pub(super) struct PipelineGate {
     wire: Wire,
     framing: RequestFraming,
-    /// What came in and is not handed on yet: at most as much as is read at once.
+    /// Bytes that came in and are not handed on yet: at most as many as are read at once.
     kept: BytesMut,
-    /// Whether `kept` can only be handed on with what follows it.
+    /// `kept` can only be handed on with what follows it.
     is_short: bool,
-    /// Whether the end of a request was handed on that the library has not looked at yet.
+    /// The end of a request was handed on that the library has not looked at yet.
     is_handed: bool,
 }
 
@@ -47,7 +47,7 @@ impl PipelineGate {
         self.wire.connection()
     }
 
-    /// Whether requests have to wait for answers. A body never does: its answer waits for it.
+    /// Returns whether requests have to wait for answers. A body never does: its answer waits for it.
     fn is_closed(&self) -> bool {
         let is_owed = self.connection().is_at_work() || self.wire.is_waiting();
         self.is_handed || (is_owed && !self.framing.is_in_body())

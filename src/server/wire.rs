@@ -1,6 +1,7 @@
 //! The socket of one connection, with a bound on every wait for its client: for a head, for a next
-//! request, and for a client that does not read or reads too slowly. It counts itself as open as long as it lives, and what it holds while
-//! its client keeps it waiting. What is said on it is not known here.
+//! request, and for a client that does not read or reads too slowly. It counts itself as open as
+//! long as it lives, and what it holds while its client keeps it waiting. What is said on it is not
+//! known here.
 
 use std::io;
 use std::pin::Pin;
@@ -192,7 +193,7 @@ impl Wire {
         }
     }
 
-    /// Whether there is something to send that the client does not take.
+    /// Returns whether there is something to send that the client does not take.
     pub(super) fn is_waiting(&self) -> bool {
         match self {
             Wire::Plain(timed) => timed.pace.is_waiting(),

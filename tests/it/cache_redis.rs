@@ -34,7 +34,7 @@ async fn what_one_instance_stores_another_reads_and_copies_to_memory() {
     );
 }
 
-/// Whether the entry of `p` in Redis has this body.
+/// Returns whether the entry of `p` in Redis has this body.
 fn holds(redis: &Redis, body: &str) -> bool {
     let value = redis.value(&key("p").redis_name());
     value
@@ -47,7 +47,7 @@ async fn the_age_comes_from_redis_and_a_stale_copy_is_refreshed_behind() {
     let redis = Redis::start();
     let (one, two) = (Instance::of(&redis), Instance::of(&redis));
     one.store(&key("p"), "old").await;
-    // As if 25 s had gone by: of an entry that was asked for once, the rest of 50 s is 25 s.
+    // 25 s have gone by, so to speak: of the 50 s of an entry that was asked for once, 25 s are left.
     let name = key("p").redis_name();
     redis.ask(&["PEXPIRE", &name, "25000"]);
     let reply = two.get(&key("p"), "new").await;

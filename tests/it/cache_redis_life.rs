@@ -48,7 +48,7 @@ async fn two_thousand_values_asked_for_once_are_not_kept_for_errors_and_those_as
     wait_until("two are kept for longer", || {
         entries(&redis, short) == (VALUES, 2)
     });
-    // Who reads them now learns their age from Redis.
+    // A reader of now learns their age from Redis.
     let third = Instance::of(&redis);
     for key in last {
         let reply = third.get(key, "other").await;

@@ -88,21 +88,27 @@ fn one_result_takes_its_size_and_as_much_again() {
 fn several_results_have_one_bound_in_common() {
     let unslow = start(&QUERIES);
     assert_eq!(unslow.get("/q/one.json").status, 200);
-    let before = peak(&unslow);
-    let asked: Vec<_> = (1..=7)
+    assert_one_bound(&unslow, &["small", "large"], 7);
+}
+
+/// Has results of these queries loaded at once, so many in all, and checks their memory.
+#[track_caller]
+pub(crate) fn assert_one_bound(unslow: &Unslow, queries: &[&str], count: usize) {
+    let before = peak(unslow);
+    let asked: Vec<_> = (1..=count)
         .map(|n| {
-            let query = if n % 2 == 0 { "small" } else { "large" };
+            let query = queries[n % queries.len()];
             unslow.send("GET", &format!("/q/{query}.json?n={n}"), &[])
         })
         .collect();
     // Those who wait do not read, so that what is loaded is what there is.
     servers::wait_until("every load has ended", || {
-        ["small", "large"].iter().all(|query| {
+        queries.iter().all(|query| {
             let numbers = unslow.numbers(query);
             numbers["loads"].as_u64() > Some(2) && numbers["loads_in_flight"] == json!(0)
         })
     });
-    let grown = peak(&unslow) - before;
+    let grown = peak(unslow) - before;
     for answer in asked {
         let status = answer.answer().status;
         assert!([200, 503].contains(&status), "{status}");

@@ -108,7 +108,7 @@ impl Pair {
         row.get(0)
     }
 
-    /// Whether the value was made; an error says that it is too large.
+    /// Returns whether the value was made; an error says that it is too large.
     async fn agrees(&mut self, expression: &str, n: usize) -> bool {
         let sql = statement(expression, n);
         match run_with(&self.bounded, &sql, &[], LIMITS).await {

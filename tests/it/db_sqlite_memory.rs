@@ -1,14 +1,12 @@
 //! The memory of the real program while results of SQLite are loaded: one takes its size and as much
 //! again, several have a bound in common, and a row of several large values is bounded as a whole.
 
-use serde_json::json;
 use unslow::db::Limits;
 use unslow::error::RequestError;
 use unslow::settings::DatabaseTarget;
 
-use crate::db_memory::{MAX, peak};
+use crate::db_memory::{MAX, assert_one_bound, peak};
 use crate::db_support::{LIMITS, open_with, run_with};
-use crate::servers::wait_until;
 use crate::unslow::Unslow;
 
 const QUERIES: [(&str, &str); 6] = [
@@ -76,26 +74,7 @@ fn a_row_of_sqlite_that_is_too_large_is_refused_with_memory_flat() {
 
 #[test]
 fn several_results_of_sqlite_have_one_bound_in_common() {
-    let unslow = start();
-    let before = peak(&unslow);
-    let queries = ["small", "large", "row"];
-    let asked: Vec<_> = (1..=9)
-        .map(|n| unslow.send("GET", &format!("/q/{}.json?n={n}", queries[n % 3]), &[]))
-        .collect();
-    // Those who wait do not read, so that what is loaded is what there is.
-    wait_until("every load has ended", || {
-        queries.iter().all(|query| {
-            let numbers = unslow.numbers(query);
-            numbers["loads"].as_u64() > Some(2) && numbers["loads_in_flight"] == json!(0)
-        })
-    });
-    let grown = peak(&unslow) - before;
-    for answer in asked {
-        let status = answer.answer().status;
-        assert!([200, 503].contains(&status), "{status}");
-    }
-    assert!(grown < MAX * 8, "{grown} bytes");
-    assert_eq!(unslow.get("/q/one.json").status, 200);
+    assert_one_bound(&start(), &["small", "large", "row"], 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]

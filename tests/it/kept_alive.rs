@@ -86,7 +86,7 @@ fn the_time_for_a_head_does_not_run_while_the_process_is_stopped() {
     for stream in &mut streams {
         stream.write_all(first.as_bytes()).unwrap();
     }
-    // What was sent before is read before.
+    // Bytes that were sent before are read before.
     assert_eq!(unslow.get("/healthz").status, 200);
     asleep(&unslow, Duration::from_millis(3_500), || {});
     assert_eq!(unslow.get("/healthz").status, 200);

@@ -35,18 +35,18 @@ pub(in crate::cache) struct Question<'a> {
 
 /// An entry that Redis is to keep.
 #[derive(Clone, Copy)]
-enum Offer<'a> {
+enum StoreOffer<'a> {
     /// One that was loaded, under this lease if one is held.
     Loaded { lease: Option<&'a str> },
     /// The one that stands there, to be kept for another time.
     Same,
 }
 
-impl<'a> Offer<'a> {
+impl<'a> StoreOffer<'a> {
     fn lease(self) -> Option<&'a str> {
         match self {
-            Offer::Loaded { lease } => lease,
-            Offer::Same => None,
+            StoreOffer::Loaded { lease } => lease,
+            StoreOffer::Same => None,
         }
     }
 }
@@ -115,7 +115,9 @@ impl RedisTier {
         physical: Duration,
         lease: Option<&str>,
     ) -> Option<(Look<()>, Option<Refused>)> {
-        let mut answer = self.offer(entry, physical, Offer::Loaded { lease }).await?;
+        let mut answer = self
+            .offer(entry, physical, StoreOffer::Loaded { lease })
+            .await?;
         let refused = match text(&answer.next()?)?.as_str() {
             "stored" => None,
             "lost" => Some(Refused::Lost),
@@ -138,7 +140,7 @@ impl RedisTier {
 
     /// Stores `entry` again, to be kept for `physical` from its load, where it still stands.
     pub(in crate::cache) async fn let_last(&self, entry: &Entry, physical: Duration) {
-        self.offer(entry, physical, Offer::Same).await;
+        self.offer(entry, physical, StoreOffer::Same).await;
     }
 
     /// The answer of the script that stores.
@@ -146,7 +148,7 @@ impl RedisTier {
         &self,
         entry: &Entry,
         physical: Duration,
-        offer: Offer<'_>,
+        offer: StoreOffer<'_>,
     ) -> Option<std::vec::IntoIter<Value>> {
         // Packing is work; not for a Redis that is away.
         if !self.lets_through() {
@@ -175,7 +177,7 @@ impl RedisTier {
             .arg(u8::from(Defence::Fence.is_off()))
             .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
             .arg(millis(physical))
-            .arg(u8::from(matches!(offer, Offer::Same)));
+            .arg(u8::from(matches!(offer, StoreOffer::Same)));
         let answer = self.array(Way::Large, &eval).await?;
         if let Some("stored") = answer.first().and_then(text).as_deref() {
             self.stats.tiers().redis_wrote(packed.len() as u64);

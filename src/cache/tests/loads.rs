@@ -208,7 +208,7 @@ async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for(
     assert_eq!(bench.loads(), 2);
 }
 
-/// What a load of `rows` comes to in which time goes by so.
+/// Runs a load of `rows` during which time goes by so, and returns its outcome.
 async fn loaded_while(bench: &Bench, passes: impl Fn(&Clock)) -> Reply {
     let (reply, ()) = tokio::join!(bench.get("rows"), async {
         while bench.loads() == 0 {

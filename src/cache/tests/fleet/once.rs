@@ -4,7 +4,7 @@ use deadpool_redis::redis::Value;
 
 use super::*;
 
-/// What is left of the entry's life in Redis.
+/// Returns the rest of the entry's life in Redis.
 fn left(server: &Server, key: &Key) -> Duration {
     let entry = key.redis_names().entry;
     match server.execute(&[b"PTTL", entry.as_bytes()]) {
