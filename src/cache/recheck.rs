@@ -79,14 +79,16 @@ impl Inner {
         };
         let comparing = Comparing(copy);
         if let Some(copy) = copy {
-            let asked = self.clock.now();
+            // A store that ends while Redis is asked says nothing of an answer from before it.
+            let (asked, was_there) = (self.clock.now(), copy.redis_life.is_there());
             let Some(front) = redis.front(key).await else {
                 comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
                 return Glance::unanswered();
             };
             learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
-                comparing.ends(|copy| self.compare(copy, &front, asked));
+                let removed = was_there && front.found.is_none();
+                comparing.ends(|copy| self.compare(copy, &front, removed, asked));
                 return Glance {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
                     ..Glance::default()
@@ -171,12 +173,11 @@ impl Inner {
         kept
     }
 
-    /// What it does to a copy that Redis has nothing newer for.
-    fn compare(&self, copy: &Entry, front: &Look<u64>, asked: Instant) {
+    /// Settles a copy that Redis has nothing newer for; `removed`: Redis had it and has it no more.
+    fn compare(&self, copy: &Entry, front: &Look<u64>, removed: bool, asked: Instant) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
         // but something happened, so it is not called fresh.
         let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
-        let removed = front.found.is_none() && copy.redis_life.is_there();
         if lost_numbers || removed {
             copy.purge(PurgeKind::Soft);
         }

@@ -202,6 +202,28 @@ async fn a_comparison_whose_client_leaves_is_made_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_of_before_a_store_does_not_say_that_its_entry_was_removed() {
+    const STEP: Duration = Duration::from_millis(10);
+    let (_server, source, fleet) = fleet(1).await;
+    let (instance, line) = (&fleet[0], &fleet[0].line);
+    let holder = instance.early();
+    pass(LOAD / 2).await;
+    // A copy that was loaded before the reconnection has to be compared.
+    line.break_once();
+    line.set_slow(3 * STEP, Duration::ZERO);
+    assert_eq!(holder.await.unwrap().unwrap().outcome, Outcome::Miss);
+    pass(STEP / 2).await;
+    line.set_slow(Duration::ZERO, 5 * STEP);
+    let comparison = instance.early();
+    pass(STEP).await;
+    line.set_slow(Duration::ZERO, Duration::ZERO);
+    let reply = comparison.await.unwrap().unwrap();
+    assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
+    pass(LOAD + SECOND).await;
+    assert_eq!(source.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_asked_for_refresh_loads_what_is_there_now() {
     let (_server, source, fleet) = fleet(2).await;
     let early = fleet[0].early();
