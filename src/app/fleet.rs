@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::keys::KeyRing;
-use super::{Standing, snapshot};
+use super::snapshot;
+use super::standing::Standing;
 use crate::cache::{Cache, REPORT_LIFE, Reported, Roll, SystemTag};
 use crate::stats::{Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window};
 

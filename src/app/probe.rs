@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{App, Standing};
+use super::App;
+use super::standing::Standing;
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Catalog, Query};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use super::{App, Parts, catalog, names, require};
+use super::home::{catalog, require};
+use super::{App, Parts, names};
 use crate::cache::{self, Cache};
 use crate::db::Database;
 use crate::error::StartupError;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use deadpool_redis::redis::Value;
 
-use super::Entry;
+use super::entry::Entry;
 use super::envelope::{self, Reading};
 use super::generations::{NEVER_DRAWN, Stored};
 use super::link::reply_class;

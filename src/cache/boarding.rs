@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::entry::{Life, Origin};
+use super::entry::{Entry, Life, Origin};
 use super::fill::Order;
 use super::flight::{End, Role, Waiter, Word};
 use super::generations::Rank;
+use super::lookup::{Loaded, Lookup};
 use super::trip::Trip;
-use super::{Entry, Inner, Loaded, Lookup, REVALIDATING};
+use super::{Inner, REVALIDATING};
 use crate::defence::Tied;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answers::{Prepared, Verdict};
 use super::commands::Question;
-use super::entry::Life;
+use super::entry::{Entry, Life};
 use super::fill::Order;
 use super::flight::{Backoff, Flight};
 use super::generations::{Rank, Stored, next_sequence};
@@ -16,7 +16,7 @@ use super::lease::Lease;
 use super::note::{self, Note};
 use super::recheck::apply;
 use super::redis::RedisTier;
-use super::{Entry, Inner, chance};
+use super::{Inner, chance};
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::stats::Fleet;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::{Cmd, Pipeline, Value, pipe};
 
 use super::answers::{Look, front, is_valid, parse_stored, parse_tombstone, usable, whole};
+use super::entry::Entry;
 use super::envelope::{self, Reading};
 use super::generations::Generations;
-use super::key::{RedisNames, generations_name};
+use super::key::{Key, RedisNames, generations_name};
 use super::purge::PurgeKind;
 use super::redis::{RedisTier, Way};
 use super::scripts::PURGE;
-use super::{Entry, Key};
 use crate::stats::Fleet;
 
 pub(super) use loads::Question;

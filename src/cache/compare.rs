@@ -6,11 +6,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::Life;
+use super::entry::{Entry, Life};
 use super::generations::next_sequence;
+use super::key::Key;
+use super::lookup::{Loaded, Lookup, Reply};
 use super::recheck::{apply, learn};
 use super::trip::Trip;
-use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Reply};
+use super::{Cache, Inner};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::chance;
 use super::generations::{Generations, Rank};
+use super::key::Key;
+use super::lookup::{Loaded, Policy};
 use super::memory::Memory;
 use super::purge::PurgeKind;
 use super::redis_life::RedisLife;
-use super::{Key, Loaded, Policy, chance};
 use crate::defence::Defence;
 
 /// A stored body with its metadata and what was made of it.

@@ -26,9 +26,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::entry::{Origin, Revived};
+use super::entry::{Entry, Origin, Revived};
 use super::generations::{Generations, Rank};
-use super::{Entry, Key, Loaded};
+use super::key::Key;
+use super::lookup::Loaded;
 use crate::stats::Rejected;
 
 /// The format that is written, and the only one that is read.

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use super::clearance::{Clearance, Cleared};
-use super::entry::{Life, Origin};
+use super::entry::{Entry, Life, Origin};
 use super::flight::{Backoff, End, Flight};
 use super::generations::Rank;
+use super::key::Key;
 use super::lease::Lease;
+use super::lookup::{Loaded, Lookup, Policy};
 use super::purge::PurgeKind;
 use super::recheck::Glance;
-use super::{Cache, Entry, Inner, Key, Loaded, Lookup, Policy, envelope, note};
+use super::{Cache, Inner, envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
 use crate::stats::{LoadEnd, LoadError, NotKept, QueryStats, Trigger};

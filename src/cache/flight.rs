@@ -18,9 +18,11 @@ use board::{Board, Listed, Memo, Remembered, Signals};
 use waiter::News;
 pub(super) use waiter::{End, Waiter, Word};
 
-use super::key::Digest;
+use super::chance;
+use super::clock::Clock;
+use super::entry::Entry;
+use super::key::{Digest, Key};
 use super::purge::PurgeKind;
-use super::{Clock, Entry, Key, chance};
 use crate::defence::Defence;
 use crate::error::RequestError;
 

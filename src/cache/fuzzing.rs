@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::entry::Entry;
 use super::envelope::{self, Reading};
 use super::generations::Generations;
-use super::{Entry, Key, KeyBase, Policy};
+use super::key::{Key, KeyBase};
+use super::lookup::Policy;
 use crate::stats::Rejected;
 
 const MAX_ENTRY: usize = 1 << 16;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::Entry;
+use super::entry::Entry;
 use super::key::Digest;
 use super::purge::PurgeKind;
 use super::recent::Recent;

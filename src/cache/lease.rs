@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::Key;
+use super::key::Key;
 use super::redis::RedisTier;
 use crate::stats::Fleet;
 

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Clock;
+use super::clock::Clock;
 use super::connect::{bad_url, connection_info};
 use crate::error::StartupError;
 use crate::settings;

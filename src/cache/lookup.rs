@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Entry, Key};
+use super::entry::Entry;
+use super::key::Key;
 use crate::outcome::Outcome;
 use crate::stats::QueryStats;
 

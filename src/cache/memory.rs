@@ -9,8 +9,9 @@ use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 
-use super::key::Digest;
-use super::{Clock, Entry, Key};
+use super::clock::Clock;
+use super::entry::Entry;
+use super::key::{Digest, Key};
 use crate::stats::{Eviction, MemoryGauge, Stats};
 
 /// The entries held by this process.

@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::boarding::{dangling, wait};
+use super::entry::Entry;
 use super::fill::Order;
 use super::flight::{End, Role};
 use super::generations::Rank;
-use super::key::Digest;
-use super::{Cache, Entry, Inner, Key, Loaded, Lookup};
+use super::key::{Digest, Key};
+use super::lookup::{Loaded, Lookup};
+use super::{Cache, Inner};
 use crate::error::RequestError;
 use crate::stats::{Fleet, Trigger};
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Entry;
+use super::entry::Entry;
 use super::key::Digest;
 
 /// So many are known one by one; what is on its way while more come is taken to be concerned.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::Inner;
 use super::answers::{Look, Tombstone};
-use super::entry::Life;
+use super::entry::{Entry, Life};
 use super::generations::{Generations, Purges, next_sequence};
+use super::key::Key;
+use super::lookup::Policy;
 use super::purge::PurgeKind;
 use super::redis::RedisTier;
 use super::trust::CONFIRMED_FOR;
-use super::{Entry, Inner, Key, Policy};
 use crate::outcome::Tier;
 
 /// What looking in Redis has brought.

@@ -12,9 +12,9 @@ use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::Clock;
 use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
+use super::clock::Clock;
 use super::info::InfoCell;
 use super::key::place;
 use super::link::{Lane, Links, Subscription, error_class};

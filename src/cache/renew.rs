@@ -15,10 +15,11 @@ use tokio::time::timeout;
 
 use super::connect::connection_info;
 use super::generations::AllGenerations;
+use super::key::Key;
 use super::probe::told;
 use super::purge::{Pending, PurgeKind};
 use super::redis::RedisTier;
-use super::{Cache, Inner, Key, max_entry};
+use super::{Cache, Inner, max_entry};
 use crate::error::StartupError;
 use crate::settings;
 use crate::stats::{Gauges, Stats};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Inner;
 use super::breaker::BreakerState;
-use super::entry::Life;
-use super::{Entry, Inner, Lookup, Reply, Timings};
+use super::entry::{Entry, Life};
+use super::lookup::{Lookup, Reply, Timings};
 use crate::error::RequestError;
 use crate::outcome::Outcome;
 

@@ -4,8 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Entry;
-use super::entry::Life;
+use super::entry::{Entry, Life};
 use crate::defence::Defence;
 
 /// How long a copy is believed while messages come in, …

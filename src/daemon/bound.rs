@@ -5,11 +5,12 @@ use std::fs::File;
 use std::path::Path;
 
 use super::control::{self, Control};
+use super::ended::Ended;
 use super::handover::Role;
 use super::identity::Identity;
 use super::launch::Launch;
 use super::pidfile::{self, NotLocked, Pidfile, State};
-use super::{Ended, claim, identity, launch};
+use super::{claim, identity, launch};
 use crate::error::StartupError;
 use crate::server::{Door, Inherited, Listeners, Paths};
 use crate::settings::{Bind, Settings};

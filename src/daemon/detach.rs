@@ -5,9 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::bound::{lock, passed, trust};
+use super::ended::{Ended, tell};
 use super::handover::{self, Luggage, Role};
 use super::launch::{Launch, Started};
-use super::{Ended, pidfile, tell};
+use super::pidfile;
 use crate::error::StartupError;
 use crate::server::Listeners;
 use crate::settings::Settings;

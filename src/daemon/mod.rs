@@ -39,8 +39,6 @@ mod watch;
 mod watchdog;
 mod workers;
 
-use ended::tell;
-
 pub use ended::Ended;
 pub use launch::Launch;
 pub use start::serve;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::bound::Bound;
 use super::control::Control;
+use super::ended::{Ended, tell};
 use super::ending::End;
 use super::handover::{Line, Role};
 use super::identity::Identity;
@@ -19,7 +20,7 @@ use super::master::Master;
 use super::place::Place;
 use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
-use super::{Ended, browser, detach, identity, tell};
+use super::{browser, detach, identity};
 use crate::app::App;
 use crate::environment;
 use crate::error::StartupError;

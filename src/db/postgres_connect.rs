@@ -9,7 +9,6 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Error};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::CHECKOUT;
 use super::gate::Pass;
 use super::health::{Cause, Contact};
 use super::pool::{Pool, PoolState, Pooled, Slot};
@@ -22,6 +21,7 @@ use super::postgres_session::NamedOptions;
 use super::postgres_start::{Begun, Starter};
 use super::postgres_transaction::Transaction;
 use super::system::SystemCell;
+use super::turn::CHECKOUT;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
 

@@ -7,8 +7,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Executor, Row};
 use tokio::time::timeout;
 
-use super::CHECKOUT;
 use super::postgres_connect::Connector;
+use super::turn::CHECKOUT;
 
 /// The settings that a session was asked to have, and whether it was said which of them it lacks.
 pub(super) struct NamedOptions {

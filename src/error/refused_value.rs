@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::FilePosition;
+use super::position::FilePosition;
 
 /// The reason in words for a client; `None` where the code does not speak of a value.
 pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {

@@ -2,8 +2,9 @@
 //! as a whole must be; header keys, declarations and SQL are read by the files beside it.
 
 use super::header::{Header, header};
+use super::params::{Param, ParamDefault};
 use super::statement::rewrite;
-use super::{Access, DatabaseKind, Param, ParamDefault, Query};
+use super::{Access, DatabaseKind, Query};
 use crate::error::words::shown;
 use crate::error::{FilePosition, StartupError};
 

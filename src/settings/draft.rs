@@ -4,9 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::log::AccessFormat;
+use super::log::{Facility, Log, LogTarget};
+use super::network::Network;
+use super::process::Process;
 use super::{
-    Access, AccessFormat, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Facility, Log,
-    LogTarget, Network, Postgres, Process, Redis, Secret, Server, Settings, SslMode, Tls, tls, url,
+    Access, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Postgres, Redis, Secret,
+    Server, Settings, SslMode, Tls, tls, url,
 };
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind};
 
-use super::Surroundings;
 use super::ini::IniFormat;
 use super::origin::{Origin, Source};
 use super::service_links::is_service_link;
+use super::surroundings::Surroundings;
 use super::table::{self, Ground, Secrecy, Setting};
 use super::url::{self, Pieces};
 use super::values::Fault;

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Surroundings, config_file};
+use super::config_file;
+use super::surroundings::Surroundings;
 use crate::flags::Flags;
 
 /// What settings that cannot be used say about the pidfile, as far as they can be understood.

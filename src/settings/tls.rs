@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::{Bind, Shown, Source, Tls, table};
+use super::origin::Source;
+use super::{Bind, Shown, Tls, table};
 use crate::error::StartupError;
 
 /// What has been read of `[tls]`.

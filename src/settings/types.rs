@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Log, Network, Process};
+use super::log::Log;
+use super::network::Network;
+use super::process::Process;
 
 /// All settings, checked.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::Distribution;
 use super::counter::{COUNTERS, Counter};
+use super::distribution::Distribution;
 use super::histogram::Histogram;
 use super::tally::{Counts, Tally, Timed};
 

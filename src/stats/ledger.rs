@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::mask::Mask;
-use super::query::Ranks;
+use super::query::{QueryStats, Ranks};
+use super::snapshot::Series;
+use super::tiers::TierStats;
 use super::timeline::{Counted, Timeline};
 use super::uptime::Uptime;
-use super::{QueryStats, Series, TierStats, Window};
+use super::window::Window;
 
 /// The counters of a process, whatever its catalog.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Distribution;
 use super::counter::{Counter, Part};
+use super::distribution::Distribution;
 use super::load::{LoadError, Trigger};
 use super::snapshot::seconds;
 use super::tally::{Tally, Timed};

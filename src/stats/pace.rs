@@ -1,7 +1,9 @@
 //! How quick one query's copies are beside its loads: the two medians that the pages compare. Read
 //! from its counters, so whoever shows it with every answer keeps it for a while.
 
-use super::{Percentiles, QueryStats, Timed};
+use super::numbers::Percentiles;
+use super::query::QueryStats;
+use super::tally::Timed;
 
 /// See the head of this file. Since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use super::numbers::Numbers;
 use super::packed::{Packed, add_up};
+use super::query::QueryStats;
 use super::slowest::{Slowest, Top};
-use super::{Point, QueryStats, Series, Tally, Window};
+use super::snapshot::{Point, Series};
+use super::tally::Tally;
+use super::window::Window;
 
 /// The length of a short slot.
 pub(super) const SHORT: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 
 use maud::{Markup, html};
 
-use super::frame::Place;
-use super::{Failure, Frame, address, format};
+use super::frame::{Frame, Place};
+use super::{Failure, address, format};
 
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
 use super::address::{address, with_parameters};
-use super::frame::Place;
+use super::frame::{Frame, Place};
+use super::provenance::Provenance;
 use super::race::{Comparison, Race};
-use super::{Cell, Failure, Frame, Provenance, QueryInfo, error, format, provenance};
+use super::table::Cell;
+use super::{Failure, QueryInfo, error, format, provenance};
 
 /// `GET /`
 #[derive(Debug)]

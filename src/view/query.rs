@@ -3,10 +3,10 @@
 
 use maud::{Markup, html};
 
-use super::frame::Place;
-use super::{
-    Failure, Frame, Provenance, QueryInfo, Table, address, error, form, format, provenance, table,
-};
+use super::frame::{Frame, Place};
+use super::provenance::Provenance;
+use super::table::Table;
+use super::{Failure, QueryInfo, address, error, form, format, provenance, table};
 
 /// `GET /q/NAME`
 #[derive(Debug)]

@@ -7,8 +7,8 @@ mod servers;
 
 use std::collections::BTreeMap;
 
-use super::stats::instance_name;
-use super::{StatsPage, format};
+use super::format;
+use super::stats::{StatsPage, instance_name};
 use crate::stats::{Instances, Numbers, PoolSnapshot, Window};
 
 /// How a verdict is meant. Always written out, never only a colour.

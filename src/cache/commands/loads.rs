@@ -9,11 +9,13 @@ use deadpool_redis::redis::{Value, pipe};
 use super::super::answers::{
     Look, Prepared, Verdict, stored_of, text, tombstone_of, usable, whole,
 };
+use super::super::entry::Entry;
+use super::super::envelope;
 use super::super::flight::Backoff;
 use super::super::generations::Generations;
+use super::super::key::Key;
 use super::super::redis::{RedisTier, Way};
 use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
-use super::super::{Entry, Key, envelope};
 use super::{all, millis, script};
 use crate::defence::Defence;
 use crate::stats::Refused;

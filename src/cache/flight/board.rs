@@ -8,9 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::super::Key;
-use super::super::key::Digest;
-use super::Waiter;
+use super::super::key::{Digest, Key};
+use super::waiter::Waiter;
 use crate::error::RequestError;
 
 /// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing

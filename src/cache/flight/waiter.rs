@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{Entry, PurgeKind};
+use super::super::entry::Entry;
+use super::super::purge::PurgeKind;
 use crate::error::RequestError;
 use crate::outcome::Tier;
 

@@ -6,8 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::{CUT_OFF, Head};
-use super::{Answer, Client, LONGEST, Stream};
+use super::answer::{Answer, CUT_OFF, Head};
+use super::{Client, LONGEST, Stream};
 use crate::commands::Failure;
 
 /// How much of a long answer is held; the rest is read and thrown away.

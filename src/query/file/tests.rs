@@ -1,8 +1,8 @@
 //! A file as a whole, and what hostile values can do to its statement: nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use super::super::value::{ParamType, Value};
 use super::*;
-use crate::query::{ParamType, Value};
 
 mod headers;
 

@@ -1,9 +1,10 @@
 //! The settings of the logs.
 
+use super::super::log::LogTarget;
 use super::serving::NO_FLAG;
 use super::{Setting, put, set, setting};
 use crate::flags::Flag;
-use crate::settings::{LogTarget, log};
+use crate::settings::log;
 
 pub(super) const ROWS: [Setting; 6] = [
     setting(

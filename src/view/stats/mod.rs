@@ -16,10 +16,10 @@ mod words;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::frame::{Here, Place};
+use super::format;
+use super::frame::{Frame, Here, Place};
 use super::race::{Comparison, Race};
 use super::verdict::{self, Level, Verdict};
-use super::{Frame, format};
 use crate::stats::{Numbers, Snapshot, Tally, Window};
 
 pub use columns::StatsSort;

@@ -1,6 +1,7 @@
 //! Answers that are too large to be kept: which query, how large, and which setting says so.
 
-use super::super::{StatsPage, format};
+use super::super::format;
+use super::super::stats::StatsPage;
 use super::{Level, Verdict};
 use crate::stats::NotKeptSnapshot;
 

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use super::super::frame::Here;
 use super::super::stats::{Evicted, NotReloaded, StatsSort};
 use super::*;
 use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Snapshot};
-use crate::view::Here;
 
 /// All that is said, one line each.
 fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {

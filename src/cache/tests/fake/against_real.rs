@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Client, Connection, ConnectionLike, Value, cmd};
 
-use super::{Mode, Server};
+use super::Server;
+use super::commands::Mode;
 
 /// A redis-server on a socket of its own; ended with the value.
 struct Real {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::{Key, Lookup, PurgeKind, Scope};
+use super::super::super::key::Key;
+use super::super::super::lookup::Lookup;
+use super::super::super::purge::{PurgeKind, Scope};
 use super::database::parse;
 use super::fleet::{Fleet, PATIENCE, POLICY, State};
 use super::record::{Answer, Purge, Refresh, Request, query_of};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::super::super::Loaded;
+use super::super::super::lookup::Loaded;
 use super::fleet::State;
 use super::record::{Load, Pen, Process, is_quick};
 use super::steps::Ending;

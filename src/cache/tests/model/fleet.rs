@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::super::super::{Cache, Key, KeyBase, Policy};
+use super::super::super::Cache;
+use super::super::super::key::{Key, KeyBase};
+use super::super::super::lookup::Policy;
 use super::super::cache_on;
 use super::super::fake::{Line, Mode, Server, Way};
 use super::database::Database;

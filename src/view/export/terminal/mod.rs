@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::super::{StatsPage, format, verdict};
+use super::super::stats::StatsPage;
+use super::super::{format, verdict};
 use crate::error::words::printable;
 use crate::stats::{
     InstanceSnapshot, Numbers, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,

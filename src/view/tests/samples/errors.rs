@@ -1,6 +1,8 @@
 //! Error pages.
 
-use super::super::super::{ErrorPage, Frame, error};
+use super::super::super::error;
+use super::super::super::error::ErrorPage;
+use super::super::super::frame::Frame;
 use super::{Pages, World};
 
 impl World<'_> {

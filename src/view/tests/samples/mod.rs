@@ -10,7 +10,9 @@ mod numbers;
 mod queries;
 mod stats;
 
-use super::super::{Assets, Failure, Frame, Here, Provenance, QueryInfo};
+use super::super::frame::{Assets, Frame, Here};
+use super::super::provenance::Provenance;
+use super::super::{Failure, QueryInfo};
 use crate::outcome::{Outcome, Tier};
 use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use maud::PreEscaped;
 
-use super::super::super::{
-    Cell, Comparison, Frame, Home, Outline, QueryInfo, QueryPage, Race, Table,
-};
-use super::super::super::{catalog, home, query};
+use super::super::super::frame::Frame;
+use super::super::super::home::{Home, Outline};
+use super::super::super::query::QueryPage;
+use super::super::super::race::{Comparison, Race};
+use super::super::super::table::{Cell, Table};
+use super::super::super::{QueryInfo, catalog, home, query};
 use super::{Pages, World, answer};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::query::{DatabaseKind, Query};
