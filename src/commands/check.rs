@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Failure, catalog, database, print, runtime, say};
+use super::failure::Failure;
+use super::resources::{catalog, database, runtime};
+use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::app::require;
 use crate::cache::probe;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::settings::{Bind, Secret, Settings};
 
 pub(super) use answer::Answer;

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use rust_embed::RustEmbed;
 
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::error::words;
 use manifest::Manifest;
 

@@ -1,6 +1,6 @@
 //! The commands that manage a daemon, where there is none: each says what it needs.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::daemon::{Launch, needs_unix};
 use crate::flags::Flags;
 

@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::{flags, settings};
 
 /// A file to write: its name, its content, and who may read it.

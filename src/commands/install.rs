@@ -1,7 +1,9 @@
 //! `unslow install`: creates `slow_version()` and `unslow_watch()` in the configured database, and
 //! with `--role` a role that only reads.
 
-use super::{Failure, database, print, runtime};
+use super::failure::Failure;
+use super::resources::{database, runtime};
+use super::terminal::print;
 use crate::settings::{DatabaseTarget, Settings};
 
 pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Failure> {

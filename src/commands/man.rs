@@ -5,7 +5,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::{flags, settings};
 
 /// What is not in the definitions: exit codes, as scripts rely on them.

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use super::failure::Failure;
 use super::place::{Daemon, SHORT, printed};
-use super::{Failure, check, print, say, status, unit};
+use super::terminal::{print, say};
+use super::{check, status, unit};
 use crate::daemon::control::Request;
 use crate::daemon::pidfile::{self, State};
 use crate::daemon::process::RunningProcess;

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod compare;
 mod deploy;
+mod failure;
 mod init;
 mod install;
 mod man;
@@ -20,107 +21,28 @@ mod print_config;
 mod purge;
 mod queries;
 mod query;
+mod resources;
 mod stats;
 #[cfg(unix)]
 mod status;
 mod status_url;
+mod terminal;
 #[cfg(unix)]
 mod unit;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tokio::runtime::{Builder, Runtime};
-
-use crate::app;
-use crate::daemon::{self, Ended, Launch};
-use crate::db::Database;
-use crate::error::{RequestError, StartupError};
+use crate::daemon::{self, Launch};
+use crate::error::StartupError;
 use crate::flags::{Command, Flags};
-use crate::query::Catalog;
-use crate::settings::{self, Loaded, Settings};
+use crate::settings::{self, Loaded};
+
+use failure::Failure;
+use terminal::say;
 
 /// What `main` takes out of the environment before its first thread, because the database driver
 /// would read it behind the settings' back.
 pub use crate::db::DRIVER_ENVIRONMENT;
-
-/// Why a command ended without success.
-#[derive(Debug)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "some are said of daemons alone"))]
-enum Failure {
-    /// It was asked for something that is not there; exit code 2.
-    Usage(String),
-    /// The settings or query files are not in order; exit code 6.
-    Settings(StartupError),
-    /// It went wrong while running; exit code 1.
-    Running(String),
-    /// The daemon that it is about does not run; exit code 7.
-    NotRunning(String),
-    /// Whoever asks may not; exit code 4.
-    NoPrivilege(String),
-    /// Whether the daemon runs cannot be told; exit code 4.
-    Unknown(String),
-    /// The output says it already, and this is the exit code.
-    Silent(u8),
-    /// The server did not come to serve, or could not go on.
-    Ended(Ended),
-    /// Whoever read the output has gone, as `head` does; no failure at all.
-    NobodyReads,
-}
-
-impl Failure {
-    fn code(&self) -> u8 {
-        match self {
-            Failure::NobodyReads => 0,
-            Failure::Running(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::NoPrivilege(_) | Failure::Unknown(_) => 4,
-            Failure::Settings(_) => 6,
-            Failure::NotRunning(_) => 7,
-            Failure::Silent(code) => *code,
-            Failure::Ended(ended) => ended.code,
-        }
-    }
-
-    fn message(&self) -> Option<String> {
-        match self {
-            Failure::NobodyReads | Failure::Silent(_) => None,
-            Failure::Running(text)
-            | Failure::Usage(text)
-            | Failure::NotRunning(text)
-            | Failure::NoPrivilege(text)
-            | Failure::Unknown(text) => Some(text.clone()),
-            Failure::Settings(error) => Some(error.to_string()),
-            Failure::Ended(ended) => Some(ended.message.clone()),
-        }
-    }
-}
-
-impl From<RequestError> for Failure {
-    fn from(error: RequestError) -> Self {
-        match error {
-            RequestError::BadParameter(_)
-            | RequestError::UnknownQuery(_)
-            | RequestError::RefusedValue(_) => Failure::Usage(error.to_string()),
-            _ => Failure::Running(error.to_string()),
-        }
-    }
-}
-
-impl From<Ended> for Failure {
-    fn from(ended: Ended) -> Self {
-        Failure::Ended(ended)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::NobodyReads,
-            _ => Failure::Running(format!("the output cannot be written: {error}")),
-        }
-    }
-}
 
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the
 /// exit code.
@@ -195,59 +117,5 @@ fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
         Command::Compare(wanted) => compare::run(settings, wanted),
         Command::Stats(asked) => stats::run(settings, asked),
         _ => unreachable!("the rest is done without settings"),
-    }
-}
-
-/// The queries that these settings offer.
-fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
-    app::catalog(settings).map_err(Failure::Settings)
-}
-
-/// A runtime for one command, which has nothing to do at the same time.
-fn runtime() -> Result<Runtime, Failure> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Running(format!("the runtime does not start: {error}")))
-}
-
-/// The database; to be called on the runtime.
-fn database(settings: &Settings) -> Result<Database, Failure> {
-    Database::open(settings).map_err(Failure::Settings)
-}
-
-/// Writes to standard output. Unlike `print!` it does not panic when nobody reads.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    Ok(out.flush()?)
-}
-
-/// Writes a line to standard error, as long as there is one.
-fn say(line: &str) {
-    drop(writeln!(io::stderr().lock(), "{line}"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_has_the_exit_code_that_scripts_rely_on() {
-        let error = || StartupError::new("x");
-        for (failure, code) in [
-            (Failure::Settings(error()), 6),
-            (Failure::NotRunning("x".into()), 7),
-            (Failure::NoPrivilege("x".into()), 4),
-            (Failure::Unknown("x".into()), 4),
-            (RequestError::BadParameter("x".into()).into(), 2),
-            (RequestError::UnknownQuery("x".into()).into(), 2),
-            (RequestError::Unavailable { detail: "x".into() }.into(), 1),
-            (io::Error::from(io::ErrorKind::StorageFull).into(), 1),
-            (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
-        ] {
-            assert_eq!(failure.code(), code, "{failure:?}");
-            assert_eq!(failure.message().is_none(), code == 0);
-        }
     }
 }

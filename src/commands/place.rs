@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::daemon::claim::{self, Unclaimed};
 use crate::daemon::control::{Answer, AskError, Request, ask};
 use crate::daemon::identity;

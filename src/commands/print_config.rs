@@ -1,6 +1,7 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
-use super::{Failure, print, say};
+use super::failure::Failure;
+use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::error::words::printable;
 use crate::settings::Loaded;

@@ -6,7 +6,8 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::client::{Answer, Client};
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::error::words::printable;
 use crate::flags::PurgeHow;
 use crate::settings::Settings;

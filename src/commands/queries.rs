@@ -1,6 +1,8 @@
 //! `unslow queries`: the catalog, one line for each query.
 
-use super::{Failure, catalog, print, say};
+use super::failure::Failure;
+use super::resources::catalog;
+use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::query::{ParamDefault, Query};
 use crate::settings::Settings;

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, stdout};
 use std::time::Instant;
 
-use super::{Failure, catalog, database, print, runtime, say};
+use super::failure::Failure;
+use super::resources::{catalog, database, runtime};
+use super::terminal::{print, say};
 use crate::app::format;
 use crate::db::{Limits, Rows};
 use crate::error::RequestError;

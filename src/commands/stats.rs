@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::client::{Answer, Client};
-use super::{Failure, print, runtime};
+use super::failure::Failure;
+use super::resources::runtime;
+use super::terminal::print;
 use crate::app::Stand;
 use crate::error::words::printable;
 use crate::flags;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use super::place::{Daemon, SHORT};
-use super::{Failure, print};
+use super::terminal::print;
 use crate::app::format::aligned;
 use crate::daemon::control::{Phase, Request, Status};
 use crate::daemon::pidfile::State;

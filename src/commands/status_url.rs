@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::client::Client;
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::settings::{Settings, duration_text};
 
 /// How long the answer may take, with finding and reaching the server. Those who ask do so every

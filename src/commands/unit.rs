@@ -2,7 +2,8 @@
 
 use nix::unistd::{User, geteuid};
 
-use super::{Failure, print};
+use super::failure::Failure;
+use super::terminal::print;
 use crate::daemon::unit::{Place, files};
 use crate::settings::Loaded;
 

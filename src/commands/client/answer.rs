@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::commands::Failure;
+use super::super::failure::Failure;
 use crate::error::words::printable;
 
 /// An answer.

@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::failure::Failure;
 use super::answer::{Answer, CUT_OFF, Head};
 use super::{Client, LONGEST, Stream};
-use crate::commands::Failure;
 
 /// How much of a long answer is held; the rest is read and thrown away.
 const HELD: usize = 64 << 10;

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::super::failure::Failure;
 use crate::app::App;
-use crate::commands::Failure;
 use crate::error::StartupError;
 use crate::server::{Door, Generation, Listeners};
 use crate::settings::{Bind, Settings};

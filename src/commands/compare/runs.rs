@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::super::failure::Failure;
+use super::super::resources::runtime;
 use super::figures::{Sample, Samples};
 use super::progress::Progress;
 use crate::commands::client::{Client, Kept, Timed};
-use crate::commands::{Failure, runtime};
 
 /// How often the progress is shown and an interruption looked for.
 const TICK: Duration = Duration::from_millis(100);
