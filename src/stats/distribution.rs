@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::{MOST, MOST_MEASURED};
+use super::sent::{MOST, MOST_MEASURED};
 
 /// Buckets for each doubling: each is at most 9 % wide.
 const PER_OCTAVE: u16 = 8;

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::instance::Instance;
 use super::numbers::Numbers;
 use super::sent::{by_name, few};
-use super::snapshot::{Instance, Window};
 use super::tally::Tally;
+use super::window::Window;
 
 /// So many queries are read of one, and of all together. A catalog has far fewer.
 const MOST_QUERIES: usize = 2000;

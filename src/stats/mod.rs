@@ -16,6 +16,7 @@ mod fleet;
 mod gauges;
 mod histogram;
 mod hottest;
+mod instance;
 mod ledger;
 mod load;
 mod mask;
@@ -38,7 +39,7 @@ mod window;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -46,6 +47,7 @@ pub use counter::{COUNTERS, Counter, Family, Part, Unit};
 pub use distribution::Distribution;
 pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
+pub use instance::Instance;
 pub use load::{KeyId, LoadEnd, LoadError, NotKept, Trigger};
 pub use numbers::{Numbers, Percentiles};
 pub use pace::Pace;
@@ -53,15 +55,17 @@ pub use process::Process;
 pub use query::QueryStats;
 pub use serving::{AsideSnapshot, UnsentSnapshot};
 pub use snapshot::{
-    DatabaseSnapshot, HotKey, Instance, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot,
-    QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
+    DatabaseSnapshot, HotKey, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot, QuerySnapshot,
+    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 pub use uptime::since_boot;
 
 use ledger::Ledger;
+use numbers::seconds;
 use timeline::Counted;
+use uptime::wall_clock;
 
 /// All counters of this process, by the places of one catalog. They outlive reloads of everything
 /// else: [`Stats::renewed`] has them by the places of the next.
@@ -223,7 +227,7 @@ impl Stats {
         let shown = loads.map(|load| SlowLoad {
             query: name(names, load.query),
             key: self.ledger.mask.shown(load.digest),
-            seconds: snapshot::seconds(load.took),
+            seconds: seconds(load.took),
             at: load.at,
             trigger: load.trigger.name().to_owned(),
             error: load.error.map(|error| error.name().to_owned()),
@@ -295,12 +299,6 @@ impl fmt::Debug for Stats {
 
 fn name(names: &HashMap<u32, &str>, query: u32) -> String {
     names.get(&query).copied().unwrap_or_default().to_owned()
-}
-
-/// In seconds since 1970.
-fn wall_clock() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

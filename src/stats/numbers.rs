@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::counter::{Counter, Part};
 use super::distribution::Distribution;
 use super::load::{LoadError, Trigger};
-use super::snapshot::seconds;
 use super::tally::{Tally, Timed};
 
 /// Fewer times than this have no 99th percentile worth the name.
@@ -197,4 +196,11 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 )]
 fn rate(count: u64, over: f64) -> Option<f64> {
     (over > 0.0).then(|| count as f64 / over)
+}
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds are exact below 2^53, 285 years"
+)]
+pub(super) fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
 }

@@ -14,6 +14,7 @@ use super::hottest::Hottest;
 use super::load::{KeyId, LoadEnd, NotKept};
 use super::slowest::{Slow, Slowest};
 use super::tally::{Tally, Timed};
+use super::uptime::wall_clock;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 
 /// The longest parameters that are kept to be shown, in bytes.
@@ -121,7 +122,7 @@ impl QueryStats {
         }
         self.ranks.slowest.add(&Slow {
             took,
-            at: super::wall_clock(),
+            at: wall_clock(),
             query: self.number,
             digest: u128::from_le_bytes(*load.key.digest),
             trigger: load.trigger,

@@ -7,6 +7,11 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+/// No count comes near it, and thousands of them can be added.
+pub(super) const MOST: u64 = 1 << 48;
+/// The same of bytes, and of microseconds of many at once.
+pub(super) const MOST_MEASURED: u64 = 1 << 60;
+
 /// The values of these names, in their order; the default where there is none.
 pub(super) fn by_name<'de, D, T, const N: usize>(
     from: D,

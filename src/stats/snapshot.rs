@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::fleet::Instances;
+use super::instance::Instance;
 use super::numbers::Numbers;
 use super::serving::{AsideSnapshot, UnsentSnapshot};
 use super::tally::Tally;
@@ -60,22 +61,6 @@ pub struct Snapshot {
     pub fleet: BTreeMap<String, u64>,
     /// All instances that share this Redis.
     pub instances: Instances,
-}
-
-/// One running process.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Instance {
-    /// Unlike that of any other.
-    pub id: String,
-    /// For people: the machine's name and the process's number.
-    pub name: String,
-    /// This program's version.
-    pub version: String,
-    /// Which set of workers serves, counted from 1; 0: none yet.
-    pub generation: u64,
-    /// When it began to count, in seconds since 1970.
-    pub started_at: u64,
 }
 
 /// One query's numbers.
@@ -324,12 +309,4 @@ pub struct PoolSnapshot {
     /// Taken by statements that go on although their sessions were terminated.
     #[serde(default)]
     pub stuck: u64,
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "microseconds are exact below 2^53, 285 years"
-)]
-pub(super) fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }

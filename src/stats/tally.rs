@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::counter::{COUNTERS, Counter, Part};
 use super::distribution::Distribution;
-use super::sent::by_name;
+use super::sent::{MOST, MOST_MEASURED, by_name};
 use super::tiers::words;
 
 words! {
@@ -28,11 +28,6 @@ words! {
         Load => "load",
     }
 }
-
-/// No count comes near it, and thousands of them can be added.
-pub(super) const MOST: u64 = 1 << 48;
-/// The same of bytes, and of microseconds of many at once.
-pub(super) const MOST_MEASURED: u64 = 1 << 60;
 
 /// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The time since this process began to count. It only moves forward, and goes on while the
 //! machine is suspended: what was not counted then is a gap, and not as if no time had passed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -37,4 +37,10 @@ pub fn since_boot() -> Duration {
     use std::time::Instant;
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     BEGAN.get_or_init(Instant::now).elapsed()
+}
+
+/// In seconds since 1970.
+pub(super) fn wall_clock() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
