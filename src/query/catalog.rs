@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 
+use super::definition::Query;
 use super::file::{QueryFile, read};
 use super::folder::{Folder, SUFFIX, look, unreadable};
-use super::{DatabaseKind, Query};
+use super::kind::DatabaseKind;
 use crate::error::StartupError;
 use crate::error::words::nearest;
 

@@ -5,9 +5,9 @@
 //! A header line that is lost in silence may open a query to everybody, so each that cannot be
 //! read as one is refused, and `access` is looked for in comments of every kind.
 
-use super::DatabaseKind;
-use super::file::Fault;
-use super::header::{KEYS, fits};
+use super::fault::Fault;
+use super::keys::{KEYS, fits};
+use super::kind::DatabaseKind;
 use crate::error::words::{did_you_mean, shown};
 
 /// A comment before the first line of SQL.

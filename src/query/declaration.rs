@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::file::Fault;
+use super::fault::Fault;
 use super::params::{Allowed, Param, ParamDefault};
 use super::type_name::{self, NoType};
 use super::value::{ParamType, Value};

@@ -1,39 +1,19 @@
 //! One query file: its header and its statement, put together as a [`Query`]. It owns what a file
 //! as a whole must be; header keys, declarations and SQL are read by the files beside it.
 
-use super::header::{Header, header};
+use super::definition::Query;
+use super::fault::Fault;
+use super::header::header;
+use super::keys::Header;
+use super::kind::DatabaseKind;
 use super::params::{Param, ParamDefault};
+use super::policy::Access;
 use super::statement::rewrite;
-use super::{Access, DatabaseKind, Query};
 use crate::error::words::shown;
 use crate::error::{FilePosition, StartupError};
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;
-
-/// What is wrong on a line of a query file.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) line: usize,
-    pub(super) what: String,
-    pub(super) remedy: String,
-}
-
-impl Fault {
-    pub(super) fn new(line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault {
-            line,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
-    }
-
-    fn in_file(self, file: &str) -> StartupError {
-        StartupError::new(self.what)
-            .at(format!("{file}:{}", self.line))
-            .remedy(self.remedy)
-    }
-}
 
 /// A file that was read: the query it offers on the given kind of database (none where it is for
 /// another kind), and one line for each thing in it that has no effect.
@@ -43,6 +23,23 @@ pub(super) struct QueryFile {
     pub(super) notes: Vec<String>,
     /// Where it says `access: token`.
     pub(super) protected_at: Option<String>,
+}
+
+impl Query {
+    /// The query in the text of a file `NAME.sql`, as if it were alone in a catalog.
+    ///
+    /// Besides what can be wrong in the file, it is an error when its `database` line is for
+    /// another kind.
+    pub fn parse(kind: DatabaseKind, name: &str, text: &str) -> Result<Query, StartupError> {
+        let file = format!("{name}.sql");
+        read(kind, &file, name, text.as_bytes())?
+            .query
+            .ok_or_else(|| {
+                StartupError::new(format!("this query is not for {}", kind.name()))
+                    .at(file)
+                    .remedy("change its `database` line or choose another database")
+            })
+    }
 }
 
 /// Reads a file. `file` names it in messages; `stem` is its name without `.sql`.

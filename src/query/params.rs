@@ -3,8 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::Query;
-use super::value::{Arguments, ParamType, Value, read_list, texts};
+use super::value::{Arguments, ParamType, Value, read_list};
 use crate::error::RequestError;
 use crate::error::words::{did_you_mean, nearest, shown};
 
@@ -45,19 +44,6 @@ pub enum Allowed {
     List(Vec<Value>),
     /// From the first to the second, inclusive at both ends.
     Range(Value, Value),
-}
-
-impl Query {
-    /// The parameters of a call, by its [`Arguments::canonical`] bytes, for pages: `since=2026-01-01,
-    /// top=10`, without those that are null. `None` where they may not be shown, or are not those of
-    /// this query.
-    pub fn shown_params(&self, canonical: &[u8]) -> Option<String> {
-        let texts = texts(canonical).filter(|texts| texts.len() == self.params.len())?;
-        let named = self.params.iter().zip(texts);
-        let named = named.filter_map(|(param, text)| Some(format!("{}={}", param.name, text?)));
-        let named: Vec<String> = named.collect();
-        self.policy.show_params.then(|| named.join(", "))
-    }
 }
 
 impl Allowed {

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use sqlparser::tokenizer::Token;
 
-use super::DatabaseKind;
-use super::file::Fault;
+use super::fault::Fault;
+use super::kind::DatabaseKind;
 use super::params::Param;
 use super::source_map::SourceMap;
 use super::tokens::{Piece, pieces};

@@ -6,9 +6,9 @@ use std::ops::Range;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
-use super::DatabaseKind;
 use super::comments::check_late;
-use super::file::Fault;
+use super::fault::Fault;
+use super::kind::DatabaseKind;
 
 /// One token that is neither space nor comment.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::Access;
+use super::super::policy::Access;
 use super::*;
 
 const KINDS: [DatabaseKind; 2] = [DatabaseKind::Postgres, DatabaseKind::Sqlite];

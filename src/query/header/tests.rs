@@ -1,6 +1,10 @@
 //! What a header may say, and where it ends.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
+use super::super::keys::KEYS;
+use super::super::policy::Access;
 use super::*;
 
 fn header(text: &str) -> Result<Header, Fault> {

@@ -1,5 +1,6 @@
 //! What clients may send.
 #![allow(clippy::unwrap_used, reason = "tests")]
+use super::super::definition::Query;
 use super::*;
 
 fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: Allowed) -> Param {

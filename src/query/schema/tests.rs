@@ -3,8 +3,9 @@
 
 use regex::Regex;
 
+use super::super::definition::Query;
+use super::super::kind::DatabaseKind;
 use super::*;
-use crate::query::{DatabaseKind, Query};
 
 /// The parameter of such a line.
 fn param(declaration: &str) -> Param {

@@ -1,0 +1,27 @@
+//! A mistake on a line of a query file, before the file is named.
+
+use crate::error::StartupError;
+
+/// What is wrong on a line of a query file.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) line: usize,
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+impl Fault {
+    pub(super) fn new(line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
+        Fault {
+            line,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    pub(super) fn in_file(self, file: &str) -> StartupError {
+        StartupError::new(self.what)
+            .at(format!("{file}:{}", self.line))
+            .remedy(self.remedy)
+    }
+}

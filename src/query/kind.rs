@@ -1,0 +1,20 @@
+//! The kinds of databases that a query may be written for.
+
+/// On which kind of database a query is offered, and whose SQL placeholders are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DatabaseKind {
+    /// A PostgreSQL server.
+    Postgres,
+    /// SQLite, in the binary or a file.
+    Sqlite,
+}
+
+impl DatabaseKind {
+    /// Its word in a `database` header line.
+    pub fn name(self) -> &'static str {
+        match self {
+            DatabaseKind::Postgres => "postgres",
+            DatabaseKind::Sqlite => "sqlite",
+        }
+    }
+}
