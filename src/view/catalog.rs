@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::frame::{Frame, Place};
-use super::{QueryInfo, address, format, input};
+use super::query_info::QueryInfo;
+use super::{address, format, input};
 
 /// `GET /q`: every query with what it takes and how long its answers are kept.
 pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {

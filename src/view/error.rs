@@ -3,8 +3,9 @@
 
 use maud::{Markup, html};
 
+use super::failure::Failure;
 use super::frame::{Frame, Place};
-use super::{Failure, address, format};
+use super::{address, format};
 
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]

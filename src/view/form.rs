@@ -3,7 +3,9 @@
 
 use maud::{Markup, html};
 
-use super::{Failure, QueryInfo, address, error, input};
+use super::failure::Failure;
+use super::query_info::QueryInfo;
+use super::{address, error, input};
 use crate::query::{Param, ParamType};
 
 /// The form, filled with what was `given`, else with the defaults. `failure` is shown at the

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
 use super::address::{address, with_parameters};
+use super::failure::Failure;
 use super::frame::{Frame, Place};
 use super::provenance::Provenance;
+use super::query_info::QueryInfo;
 use super::race::{Comparison, Race};
 use super::table::Cell;
-use super::{Failure, QueryInfo, error, format, provenance};
+use super::{error, format, provenance};
 
 /// `GET /`
 #[derive(Debug)]

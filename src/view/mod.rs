@@ -12,6 +12,7 @@ mod address;
 mod catalog;
 mod error;
 pub mod export;
+mod failure;
 mod form;
 pub mod format;
 mod frame;
@@ -19,6 +20,7 @@ mod home;
 mod input;
 mod provenance;
 mod query;
+mod query_info;
 mod race;
 mod stats;
 mod table;
@@ -26,60 +28,15 @@ mod table;
 mod tests;
 mod verdict;
 
-use std::time::Duration;
-
-use crate::query::{Param, Query};
-
 pub use address::address;
 pub use catalog::catalog;
 pub use error::{ErrorPage, error};
+pub use failure::Failure;
 pub use frame::{Assets, Frame, Here};
 pub use home::{Home, Outline, home};
 pub use provenance::Provenance;
 pub use query::{QueryPage, query};
+pub use query_info::QueryInfo;
 pub use race::{Comparison, Race};
 pub use stats::{Evicted, NotReloaded, PART, StatsPage, StatsSort, live, stats};
 pub use table::{Cell, Table};
-
-/// What the pages say about a query. Not the query itself: its SQL is never shown, and the TTL
-/// that applies is known only together with the settings.
-#[derive(Debug, Clone, Copy)]
-pub struct QueryInfo<'a> {
-    /// Its name in the URL, `[a-z0-9_-]{1,64}`.
-    pub name: &'a str,
-    /// Its heading.
-    pub title: &'a str,
-    /// What it is about, in a sentence or two.
-    pub description: Option<&'a str>,
-    /// Its parameters in order of declaration.
-    pub params: &'a [Param],
-    /// How long an answer is fresh; `None` where it is not cached.
-    pub ttl: Option<Duration>,
-}
-
-impl<'a> QueryInfo<'a> {
-    /// What pages may say of `query`, where `default_ttl` is the TTL of the settings.
-    pub fn new(query: &'a Query, default_ttl: Duration) -> Self {
-        let policy = &query.policy;
-        QueryInfo {
-            name: &query.name,
-            title: &query.title,
-            description: query.description.as_deref(),
-            params: &query.params,
-            ttl: policy.cached.then(|| policy.ttl.unwrap_or(default_ttl)),
-        }
-    }
-}
-
-/// Why there is no value, in the words a client may read.
-#[derive(Debug, Clone, Copy)]
-pub struct Failure<'a> {
-    /// The HTTP status of the answer.
-    pub status: u16,
-    /// `RequestError::public_message`, never its `Display`.
-    pub message: &'a str,
-    /// The request's id, which also stands in the log.
-    pub id: &'a str,
-    /// When it is worth asking again.
-    pub retry_after: Option<Duration>,
-}

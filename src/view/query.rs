@@ -3,10 +3,12 @@
 
 use maud::{Markup, html};
 
+use super::failure::Failure;
 use super::frame::{Frame, Place};
 use super::provenance::Provenance;
+use super::query_info::QueryInfo;
 use super::table::Table;
-use super::{Failure, QueryInfo, address, error, form, format, provenance, table};
+use super::{address, error, form, format, provenance, table};
 
 /// `GET /q/NAME`
 #[derive(Debug)]

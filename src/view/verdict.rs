@@ -2,47 +2,18 @@
 //! the numbers themselves are counted elsewhere. What is said of database and Redis is in `servers`, of
 //! answers that are too large to be kept in `not_kept`.
 
+mod level;
 mod not_kept;
 mod servers;
 
 use std::collections::BTreeMap;
 
 use super::format;
-use super::stats::{StatsPage, instance_name};
+use super::stats::fleet::name as instance_name;
+use super::stats::page::StatsPage;
 use crate::stats::{Instances, Numbers, PoolSnapshot, Window};
 
-/// How a verdict is meant. Always written out, never only a colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    Good,
-    Note,
-    Attention,
-    Problem,
-}
-
-impl Level {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Level::Good => "Good",
-            Level::Note => "Note",
-            Level::Attention => "Attention",
-            Level::Problem => "Problem",
-        }
-    }
-
-    /// The class that colours it.
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Level::Good => "good",
-            Level::Note => "plain",
-            Level::Attention => "attention",
-            Level::Problem => "problem",
-        }
-    }
-}
-
-/// One sentence, and how it is meant.
-pub(super) type Verdict = (Level, String);
+pub(super) use level::{Level, Verdict};
 
 /// Fewer requests than this say nothing about a ratio.
 const ENOUGH_REQUESTS: u64 = 20;

@@ -155,6 +155,12 @@ fn suffix(kind: Kind) -> &'static str {
     }
 }
 
+/// A count as a metric's value.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+pub(super) fn value(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

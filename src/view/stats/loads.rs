@@ -34,7 +34,7 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
                                 }
                             }
                             td { (load.trigger.replace('_', " ")) }
-                            td { (super::clock(load.at)) }
+                            td { (super::page::clock(load.at)) }
                             @if shows_params { td.wrap { (load.params.as_deref().unwrap_or("–")) } }
                         }
                     }

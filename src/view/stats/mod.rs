@@ -6,8 +6,9 @@
 //! works what is new into what is shown.
 
 mod columns;
-mod fleet;
+pub(super) mod fleet;
 mod loads;
+pub(super) mod page;
 mod queries;
 mod sparkline;
 mod tiers;
@@ -17,60 +18,15 @@ mod words;
 use maud::{Markup, PreEscaped, html};
 
 use super::format;
-use super::frame::{Frame, Here, Place};
+use super::frame::{Frame, Place};
 use super::race::{Comparison, Race};
 use super::verdict::{self, Level, Verdict};
 use crate::stats::{Numbers, Snapshot, Tally, Window};
 
 pub use columns::StatsSort;
-pub(super) use fleet::name as instance_name;
+pub use page::{Evicted, NotReloaded, PART, StatsPage};
 
-/// `GET /stats`
-#[derive(Debug)]
-pub struct StatsPage<'a> {
-    /// All numbers.
-    pub snapshot: &'a Snapshot,
-    /// What the queries are sorted by.
-    pub sort: StatsSort,
-    /// Every how many seconds a browser without script loads it again; `None`: never.
-    pub refresh: Option<u32>,
-    /// The last reload, where the settings of before are in force since.
-    pub not_reloaded: Option<NotReloaded<'a>>,
-    /// What left for want of space of late; `None` where nobody looked before.
-    pub evicted: Option<Evicted>,
-    /// The address of the script that keeps the page up to date.
-    pub script: &'a str,
-    /// Whether there are pages of queries to link to.
-    pub here: Here,
-    /// All queries together in the last five minutes, whatever the window; `None` where that is not
-    /// known.
-    pub of_late: Option<Numbers>,
-    /// Lines of logs that did not reach their place, since the start.
-    pub lines_lost: u64,
-}
-
-/// A reload that changed nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct NotReloaded<'a> {
-    /// When it was tried, as RFC 3339.
-    pub at: &'a str,
-    /// Why it changed nothing, in lines.
-    pub message: &'a str,
-}
-
-/// What left for want of space within a stretch of time.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Evicted {
-    /// How long that was.
-    pub seconds: f64,
-    /// Entries of the memory tier.
-    pub memory: u64,
-    /// Keys of the whole Redis server.
-    pub redis: u64,
-}
-
-/// What the address says to get [`live`] alone.
-pub const PART: &str = "numbers";
+use page::{address, address_as};
 
 /// Between two reloads where a reader without script asks for them, in seconds.
 const REFRESH: u32 = 10;
@@ -112,30 +68,6 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
             (tiers::tiers(snapshot))
             (fleet::fleet(&snapshot.instances, &snapshot.fleet))
         }
-    }
-}
-
-/// The address of the page as it would be with these. What is usual is not written.
-fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
-    address_as("/stats", window, sort, refresh)
-}
-
-/// Returns the same of the page's numbers in another form, at `path`.
-fn address_as(path: &str, window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
-    let mut pairs = Vec::new();
-    if window != Window::default() {
-        pairs.push(format!("window={}", window.name()));
-    }
-    if sort != StatsSort::default() {
-        pairs.push(format!("sort={}", sort.name()));
-    }
-    if let Some(seconds) = refresh {
-        pairs.push(format!("refresh={seconds}"));
-    }
-    if pairs.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{}", pairs.join("&"))
     }
 }
 
@@ -195,12 +127,6 @@ fn instance(snapshot: &Snapshot) -> Markup {
 fn date(at: f64) -> Markup {
     let (day, time) = format::moment(at);
     html! { time datetime={ (day) "T" (time) "Z" } { (day) " " (time) " UTC" } }
-}
-
-/// `07:00:00`, with the day for who needs it.
-fn clock(at: f64) -> Markup {
-    let (day, time) = format::moment(at);
-    html! { time datetime={ (day) "T" (time) "Z" } title=(day) { (time) } }
 }
 
 fn windows(page: &StatsPage<'_>) -> Markup {

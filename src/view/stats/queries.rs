@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::frame::Here;
 use super::columns::{COLUMNS, Group, Row};
-use super::{StatsPage, address};
+use super::page::{StatsPage, address};
 use crate::stats::QuerySnapshot;
 
 pub(super) fn queries(page: &StatsPage<'_>) -> Markup {

@@ -146,7 +146,7 @@ fn points(series: &Series) -> Markup {
                     tbody {
                         @for (point, age) in series.points.iter().rev().zip(ages) {
                             tr {
-                                th scope="row" { (super::clock(series.ends_at - age)) }
+                                th scope="row" { (super::page::clock(series.ends_at - age)) }
                                 @for tile in &TILES {
                                     @let value = point.as_ref().and_then(tile.point);
                                     td.num { (value.map_or_else(|| "–".to_owned(), tile.words)) }

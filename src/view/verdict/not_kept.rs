@@ -1,8 +1,8 @@
 //! Answers that are too large to be kept: which query, how large, and which setting says so.
 
 use super::super::format;
-use super::super::stats::StatsPage;
-use super::{Level, Verdict};
+use super::super::stats::page::StatsPage;
+use super::level::{Level, Verdict};
 use crate::stats::NotKeptSnapshot;
 
 /// How long an answer that was not kept is worth a word.

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Level, Verdict, format};
+use super::super::format;
+use super::level::{Level, Verdict};
 use crate::stats::{DatabaseSnapshot, RedisSnapshot, Snapshot};
 
 pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {

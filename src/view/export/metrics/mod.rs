@@ -5,37 +5,14 @@
 //! What has counted once keeps its series until the process ends, also a query that a reload
 //! removed: a counter that disappears would be counted twice when it comes back.
 
+mod input;
 mod program;
 mod tiers;
 
-use super::exposition::{Dialect, Exposition, Kind};
-use crate::stats::{self, Counter, Distribution, Process, QuerySnapshot, Snapshot, Timed, Unit};
+pub use input::{Metrics, Reloads};
 
-/// What the metrics are made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Metrics<'a> {
-    /// All numbers since the start: a window would make counters fall.
-    pub snapshot: &'a Snapshot,
-    /// What the system says of this process.
-    pub process: &'a Process,
-    /// How reloads went.
-    pub reloads: Reloads,
-    /// From which commit this program was built; `None`: nobody said.
-    pub commit: Option<&'a str>,
-}
-
-/// Reloads of settings and queries.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reloads {
-    /// How many there were.
-    pub all: u64,
-    /// How many of them changed nothing, because something was wrong.
-    pub failed: u64,
-    /// Whether the latest was one of these.
-    pub last_failed: bool,
-    /// Since when the settings are in force, in seconds since 1970.
-    pub settings_since: u64,
-}
+use super::exposition::{Dialect, Exposition, Kind, value};
+use crate::stats::{self, Counter, Distribution, QuerySnapshot, Snapshot, Timed, Unit};
 
 /// All metrics.
 pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
@@ -80,12 +57,6 @@ fn counters(all: &mut Exposition, snapshot: &Snapshot) {
     }
     all.family("unslow_loads_in_flight", Kind::Gauge, "Loads that run now.")
         .sample(&[], snapshot.total.loads_in_flight);
-}
-
-/// A count as a metric's value.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-fn value(count: u64) -> f64 {
-    count as f64
 }
 
 fn in_unit(unit: Unit, count: u64) -> f64 {

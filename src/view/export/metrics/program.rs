@@ -1,8 +1,8 @@
 //! The metrics of the program: which it is, how its reloads went, and what the system says of its
 //! process, under the names that all programs use for that.
 
-use super::super::exposition::{Exposition, Kind};
-use super::{Metrics, value};
+use super::super::exposition::{Exposition, Kind, value};
+use super::input::Metrics;
 use crate::stats::Process;
 
 pub(super) fn program(all: &mut Exposition, of: &Metrics<'_>) {

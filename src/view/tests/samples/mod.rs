@@ -10,9 +10,10 @@ mod numbers;
 mod queries;
 mod stats;
 
+use super::super::failure::Failure;
 use super::super::frame::{Assets, Frame, Here};
 use super::super::provenance::Provenance;
-use super::super::{Failure, QueryInfo};
+use super::super::query_info::QueryInfo;
 use crate::outcome::{Outcome, Tier};
 use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
 
