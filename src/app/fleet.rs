@@ -13,7 +13,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::keys::KeyRing;
+use super::keys::ring::KeyRing;
 use super::snapshot;
 use super::standing::Standing;
 use crate::cache::{Cache, REPORT_LIFE, Reported, Roll, SystemTag};

@@ -9,12 +9,11 @@
 mod cells;
 mod text;
 
-use std::fmt;
-
 pub use cells::{cells, with_angles};
 pub use text::{aligned, csv, table};
 
 use crate::error::RequestError;
+use cells::internal;
 
 const HEAD: &[u8] = b"{\"ok\":true,\"rows\":[";
 const WHOLE: &[u8] = b"],\"truncated\":false}";
@@ -76,12 +75,6 @@ pub fn columns_to_json(columns: &[String]) -> Result<Vec<u8>, RequestError> {
 /// What was written by something else.
 pub fn columns_from_json(json: &[u8]) -> Result<Vec<String>, RequestError> {
     serde_json::from_slice(json).map_err(|error| internal(&error))
-}
-
-fn internal(error: &dyn fmt::Display) -> RequestError {
-    RequestError::Internal {
-        detail: format!("rows cannot be written: {error}").into(),
-    }
 }
 
 #[cfg(test)]

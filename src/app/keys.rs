@@ -1,9 +1,7 @@
 //! What the keys of one query are made from: everything that decides its rows. Which database they
 //! are of is `ring`'s; how a key is made, and how it is named in Redis, is `cache`'s.
 
-mod ring;
-
-pub(super) use ring::{KeyRing, KeySet};
+pub(super) mod ring;
 
 use crate::cache::{Key, KeyBase};
 use crate::db::{Database, Limits};

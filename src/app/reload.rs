@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys::KeyRing;
+use super::keys::ring::KeyRing;
 use super::schedule::{Newcomer, Schedule};
 use super::warm::warm;
 use super::{App, load};

@@ -3,28 +3,26 @@
 //! connection for many requests.
 
 mod answer;
-mod kept;
+pub(super) mod kept;
+mod stream;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
 use crate::settings::{Bind, Secret, Settings};
 
 pub(super) use answer::Answer;
-pub(super) use kept::{Kept, Timed};
+
+use stream::{LONGEST, Stream};
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How much longer than the server's own limit for a request its answer is waited for.
 const MARGIN: Duration = Duration::from_secs(5);
-
-/// Answers to commands are short; whatever goes on beyond this is none.
-const LONGEST: u64 = 16 << 20;
 
 /// What a server may be named by, for messages.
 const FORMS: &str = "write http://HOST:PORT or unix:PATH";
@@ -105,13 +103,6 @@ impl Client {
         let stream = self.connect().map_err(failed)?;
         converse(stream, request, &mut received).map_err(failed)?;
         Answer::read(&received).map_err(|why| self.no_answer(why))
-    }
-
-    /// A connection for many requests.
-    ///
-    /// Fails where there is no server. [`Client::is_absent`] tells this from the rest.
-    pub(super) fn keep(self: &Arc<Self>) -> io::Result<Kept> {
-        Kept::open(self)
     }
 
     /// Whether connecting failed because nobody listens there.
@@ -255,11 +246,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     }
     address
 }
-
-/// What is spoken over.
-trait Stream: Read + Write + Send {}
-
-impl<T: Read + Write + Send> Stream for T {}
 
 /// To the first of the host's addresses that lets one in.
 fn connect(authority: &str) -> io::Result<TcpStream> {

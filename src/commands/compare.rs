@@ -20,6 +20,7 @@ use self::progress::Progress;
 use self::report::{Report, Row};
 use self::runs::{Asked, Interrupt, Runs};
 use super::client::Client;
+use super::client::kept::Kept;
 use super::failure::Failure;
 use super::purge::NAME;
 use super::terminal::{print, say};
@@ -67,7 +68,7 @@ fn reach(settings: &Settings, url: Option<&str>) -> Result<(Arc<Client>, Option<
         return Err(Failure::Usage(why.to_owned()));
     }
     let why = match Client::new(settings, url).map(Arc::new) {
-        Ok(client) => match client.keep() {
+        Ok(client) => match Kept::open(&client) {
             Ok(_) => return Ok((client, None)),
             Err(error) if url.is_none() && Client::is_absent(&error) => {
                 format!("no server runs at {}", client.server())

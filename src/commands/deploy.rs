@@ -5,8 +5,8 @@
 
 mod manifest;
 mod place;
+mod template;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::terminal::print;
 use crate::error::words;
 use manifest::Manifest;
+use template::Template;
 
 /// What Terraform leaves behind when somebody tries the templates where they stand is not theirs.
 #[derive(RustEmbed)]
@@ -31,13 +32,6 @@ struct Embedded;
 /// The file of each kind that explains it. Its first block of shell commands is what is to be done
 /// next.
 const README: &str = "README.md";
-
-/// One file of a kind.
-struct Template {
-    /// Below the kind's folder, with `/`.
-    path: String,
-    content: Cow<'static, [u8]>,
-}
 
 /// What is done with one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

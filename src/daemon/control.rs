@@ -3,116 +3,14 @@
 //! for whoever receives it.
 
 mod client;
+mod protocol;
 mod server;
-
-use serde::{Deserialize, Serialize};
 
 pub use crate::app::LastReload;
 pub use client::{AskError, ask, peer};
+pub use protocol::{Answer, Phase, Request, Status};
 pub(super) use server::not_made;
 pub use server::{Control, Mover};
-
-/// The longest line of either end, in bytes.
-const LONGEST: u64 = 64 << 10;
-
-/// What the daemon is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
-    /// Say how it is.
-    Status,
-    /// Read settings and queries again; answered when the new generation serves.
-    Reload,
-    /// Start the program again and hand over to it; answered when that one serves.
-    Upgrade {
-        /// Whether the old one stays beside it.
-        hold: bool,
-    },
-    /// Open the log files again.
-    Reopen,
-    /// Change the number of workers.
-    Scale {
-        /// By how many.
-        by: i32,
-    },
-    /// End; answered before it does.
-    Stop {
-        /// Whether running requests are cut off.
-        now: bool,
-    },
-}
-
-/// What it says to that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Whether it did what was asked.
-    pub ok: bool,
-    /// In words for whoever asked; why not, where it did not.
-    pub message: String,
-    /// How it is now; always there after [`Request::Status`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
-}
-
-impl Answer {
-    /// It was done.
-    pub fn done(message: impl Into<String>) -> Answer {
-        let (ok, message, status) = (true, message.into(), None);
-        Answer {
-            ok,
-            message,
-            status,
-        }
-    }
-
-    /// It was not done, and why.
-    pub fn refused(message: impl Into<String>) -> Answer {
-        Answer {
-            ok: false,
-            ..Answer::done(message)
-        }
-    }
-
-    /// Says how it is now as well.
-    #[must_use]
-    pub fn with(mut self, status: Status) -> Answer {
-        self.status = Some(status);
-        self
-    }
-}
-
-/// How the daemon is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
-    /// Its process.
-    pub pid: u32,
-    /// The version of the program.
-    pub version: String,
-    /// What it does.
-    pub state: Phase,
-    /// Counted from 1; each reload adds one.
-    pub generation: u64,
-    /// Worker threads.
-    pub workers: usize,
-    /// Since the process started.
-    pub uptime_seconds: u64,
-    /// The addresses, as they are announced.
-    pub listeners: Vec<String>,
-    /// The last reload, if there was one.
-    pub last_reload: Option<LastReload>,
-}
-
-/// What the daemon does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// It answers requests.
-    Serving,
-    /// It holds its addresses, and serves nobody until HUP.
-    Paused,
-    /// It ends once its requests have.
-    Draining,
-}
 
 #[cfg(test)]
 mod tests;

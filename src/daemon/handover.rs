@@ -15,15 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::adopt;
+use super::handover_protocol::{STEP_UP, Word};
 use super::new_process::NewProcess;
 use crate::server::{Inherited, Listeners};
 
 /// Where the new process finds what it is given. Not a setting: main takes it away before they are
 /// read.
 pub(super) const VARIABLE: &str = "UNSLOW_HANDOVER";
-
-/// The word with which the old process steps down.
-pub(super) const STEP_UP: &str = "step up";
 
 /// What the new process is to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,23 +120,6 @@ impl Arrival {
 /// The line to the process that started this one.
 #[derive(Debug, Clone)]
 pub(super) struct Line(Arc<Mutex<Option<UnixStream>>>);
-
-/// What the new process says, once.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Word {
-    /// It serves.
-    Ready {
-        /// What an operator wants to know of it.
-        lines: Vec<String>,
-    },
-    /// It does not, and ends with this code.
-    Failed {
-        /// The exit code.
-        code: u8,
-        /// Why.
-        message: String,
-    },
-}
 
 impl Line {
     fn new(stream: UnixStream) -> Line {

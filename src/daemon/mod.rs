@@ -21,6 +21,7 @@ mod detach;
 mod ended;
 mod ending;
 mod handover;
+mod handover_protocol;
 pub mod identity;
 pub mod inherited;
 mod launch;

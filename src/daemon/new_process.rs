@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::handover::{STEP_UP, Word};
+use super::handover_protocol::{STEP_UP, Word};
 use super::place;
 use crate::error::words::printable;
 use crate::settings::duration_text;

@@ -3,28 +3,19 @@
 //! the service may not do is in `hardening`.
 
 mod hardening;
-
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
+mod text;
 
 use crate::settings::{Bind, Settings};
+
+pub use text::Place;
+
+use text::{escaped, is_somebody_elses, line, quoted};
 
 /// More than the settings allow for something, before systemd ends it by force.
 const MARGIN: u64 = 10;
 
 /// The folder of the pidfile and the control socket, which systemd makes.
 const RUNTIME: [&str; 2] = ["/run/unslow", "/var/run/unslow"];
-
-/// What a service is made from besides the settings.
-#[derive(Debug)]
-pub struct Place {
-    /// The program, absolute.
-    pub program: PathBuf,
-    /// The ini file, absolute.
-    pub config: Option<PathBuf>,
-    /// Whom it runs as where the settings do not say; `None`: a user of its own that systemd makes.
-    pub user: Option<String>,
-}
 
 /// The files `unslow.service` and `unslow.socket`, one after the other, each under a comment with
 /// its path. There is no second one where a setting names a descriptor (`fd://N`): then somebody
@@ -57,19 +48,6 @@ fn sockets(settings: &Settings) -> Vec<Passed<'_>> {
     main.chain(redirects.map(as_flag("--redirect-bind")))
         .chain(settings.stats_bind.iter().map(as_flag("--stats-bind")))
         .collect()
-}
-
-/// Whether descriptors are passed on that a unit of ours does not open.
-fn is_somebody_elses(settings: &Settings) -> bool {
-    settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
-}
-
-/// The addresses that the service has to bind itself.
-fn own_binds(settings: &Settings) -> impl Iterator<Item = &Bind> {
-    let own = is_somebody_elses(settings);
-    settings
-        .binds()
-        .filter(move |bind| own && !matches!(bind, Bind::Fd(_)))
 }
 
 fn service(settings: &Settings, place: &Place, sockets: &[Passed<'_>]) -> String {
@@ -210,26 +188,6 @@ fn socket(settings: &Settings, sockets: &[Passed<'_>]) -> String {
     }
     text.push_str("\n[Install]\nWantedBy=sockets.target\n");
     text
-}
-
-fn line(text: &mut String, line: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{line}");
-}
-
-/// As one word of a unit file.
-fn quoted(path: &Path) -> String {
-    let text = escaped(&path.display().to_string());
-    if text.contains([' ', '"', '\'']) {
-        format!("\"{}\"", text.replace('"', "\\\""))
-    } else {
-        text
-    }
-}
-
-/// With what systemd would read as its own left as it is: specifiers and escapes.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "%%")
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::internal;
 use crate::error::RequestError;
 
 /// The rows as cells in the order of the columns, each made from its value as it is written;
@@ -129,6 +128,12 @@ pub(super) fn objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
         // An object without an end: given as it is, so that reading it fails rather than hides it.
         Some(std::mem::take(&mut rest))
     })
+}
+
+pub(super) fn internal(error: &dyn fmt::Display) -> RequestError {
+    RequestError::Internal {
+        detail: format!("rows cannot be written: {error}").into(),
+    }
 }
 
 #[cfg(test)]

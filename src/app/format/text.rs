@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::cells::texts;
-use super::internal;
+use super::cells::{internal, texts};
 use crate::error::RequestError;
 use crate::error::words::printable;
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::failure::Failure;
+use super::Client;
 use super::answer::{Answer, CUT_OFF, Head};
-use super::{Client, LONGEST, Stream};
+use super::stream::{LONGEST, Stream};
 
 /// How much of a long answer is held; the rest is read and thrown away.
 const HELD: usize = 64 << 10;
@@ -29,7 +30,10 @@ pub(in crate::commands) struct Timed {
 }
 
 impl Kept {
-    pub(super) fn open(client: &Arc<Client>) -> io::Result<Kept> {
+    /// Connects to the server, for many requests.
+    ///
+    /// Fails where there is no server. [`Client::is_absent`] tells this from the rest.
+    pub(in crate::commands) fn open(client: &Arc<Client>) -> io::Result<Kept> {
         Ok(Kept {
             stream: Some(client.connect()?),
             client: Arc::clone(client),

@@ -16,7 +16,8 @@ use super::super::failure::Failure;
 use super::super::resources::runtime;
 use super::figures::{Sample, Samples};
 use super::progress::Progress;
-use crate::commands::client::{Client, Kept, Timed};
+use crate::commands::client::Client;
+use crate::commands::client::kept::{Kept, Timed};
 
 /// How often the progress is shown and an interruption looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -113,7 +114,7 @@ impl Asked {
         work: impl Fn(Kept, &Turns, &dyn Fn(T)) + Send + Sync + 'static,
     ) -> Result<Vec<T>, Failure> {
         let connect = || {
-            let kept = self.client.keep();
+            let kept = Kept::open(&self.client);
             kept.map_err(|error| Failure::Running(self.client.unreachable(&error)))
         };
         let threads = threads.min(count).max(1);

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Template;
+use super::template::Template;
 
 /// Its name in the folder.
 pub(super) const NAME: &str = ".unslow-deploy";

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Answer, LONGEST, Request};
+use super::protocol::{Answer, LONGEST, Request};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::socket_path::with_short;
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Answer, LONGEST, Request};
+use super::protocol::{Answer, LONGEST, Request};
 use crate::error::StartupError;
 use crate::socket_path::with_short;
 
@@ -218,7 +218,7 @@ async fn converse(
 async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
     let asks = stream.peer_cred()?.uid();
     if asks != 0 && asks != nix::unistd::geteuid().as_raw() {
-        return Ok(Err(super::AskError::NotAllowed.to_string()));
+        return Ok(Err(super::client::AskError::NotAllowed.to_string()));
     }
     let mut line = Vec::new();
     let mut reader = BufReader::new(stream.take(LONGEST));

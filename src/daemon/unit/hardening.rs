@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Place, line, own_binds, quoted};
+use super::text::{Place, line, own_binds, quoted};
 use crate::settings::{Bind, Settings};
 
 /// Where systemd makes the folders of logs.

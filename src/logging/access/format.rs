@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::AccessRecord;
+use super::record::AccessRecord;
 use crate::logging::line::{breaks_lines, timestamp};
 use crate::outcome::Outcome;
 

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
-use super::{AccessRecord, Headers, format};
+use super::format;
+use super::record::{AccessRecord, Headers};
 use crate::settings::Part;
 
 /// Words in the name of a header whose value is nobody's business.

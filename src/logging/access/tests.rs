@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::logging::shared;
-use crate::outcome::Tier;
+use crate::outcome::{Outcome, Tier};
 use crate::settings::{Facility, LogTarget};
 
 mod lines;

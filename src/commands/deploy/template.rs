@@ -1,0 +1,10 @@
+//! A file of one kind of deployment, as it is embedded.
+
+use std::borrow::Cow;
+
+/// One file of a kind.
+pub(super) struct Template {
+    /// Below the kind's folder, with `/`.
+    pub(super) path: String,
+    pub(super) content: Cow<'static, [u8]>,
+}

@@ -1,0 +1,51 @@
+//! The words of a unit file and what they are made from: lines, quoted paths, the addresses that
+//! the service binds itself.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use crate::settings::{Bind, Settings};
+
+/// What a service is made from besides the settings.
+#[derive(Debug)]
+pub struct Place {
+    /// The program, absolute.
+    pub program: PathBuf,
+    /// The ini file, absolute.
+    pub config: Option<PathBuf>,
+    /// Whom it runs as where the settings do not say; `None`: a user of its own that systemd makes.
+    pub user: Option<String>,
+}
+
+/// Whether descriptors are passed on that a unit of ours does not open.
+pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
+    settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
+}
+
+/// The addresses that the service has to bind itself.
+pub(super) fn own_binds(settings: &Settings) -> impl Iterator<Item = &Bind> {
+    let own = is_somebody_elses(settings);
+    settings
+        .binds()
+        .filter(move |bind| own && !matches!(bind, Bind::Fd(_)))
+}
+
+pub(super) fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// As one word of a unit file.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = escaped(&path.display().to_string());
+    if text.contains([' ', '"', '\'']) {
+        format!("\"{}\"", text.replace('"', "\\\""))
+    } else {
+        text
+    }
+}
+
+/// With what systemd would read as its own left as it is: specifiers and escapes.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "%%")
+}
