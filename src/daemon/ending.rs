@@ -7,30 +7,19 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::control::{Answer, Phase, Request, Status};
-use super::master::{Master, Question};
+use super::control_request::{ControlRequest, next_request};
+use super::master::Master;
+use super::shutdown_kind::ShutdownKind;
 
 /// How long the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
 
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// Nobody serves any more.
-    Stopped,
-    /// Nobody serves any more, which nobody has asked for.
-    Failed,
-    /// The new process of an upgrade serves on the same sockets.
-    HandedOver,
-    /// This was the new process of an upgrade, and the old one goes on.
-    Withdrawn,
-}
-
 impl Master {
     /// Ends without losing a request; a second request to end makes it quick.
-    pub(super) async fn end(&mut self) -> End {
+    pub(super) async fn end(&mut self) -> ShutdownKind {
         tracing::info!("draining");
         let end = self.upgrade.hand_over(&self.notifier).await;
-        if end == End::Stopped {
+        if end == ShutdownKind::Stopped {
             self.notifier.stopping();
         }
         self.finish(end).await;
@@ -38,19 +27,19 @@ impl Master {
     }
 
     /// Lets the requests that there are come to their ends; at once when it is asked to end again.
-    pub(super) async fn finish(&mut self, end: End) {
+    pub(super) async fn finish(&mut self, end: ShutdownKind) {
         let status = Status {
             state: Phase::Draining,
             ..self.status()
         };
-        let (signals, mut questions) = (self.signals.clone(), self.questions.take());
+        let (signals, mut requests) = (self.signals.clone(), self.requests.take());
         let drained = tokio::select! {
             () = self.drain(end) => true,
             () = signals.end() => false,
-            () = say_draining(&mut questions, status) => false,
+            () = say_draining(&mut requests, status) => false,
         };
         // Until the very end somebody might have to be found by it.
-        self.questions = questions;
+        self.requests = requests;
         if !drained {
             tracing::info!("asked again: ending now");
             let _ = timeout(IMPATIENT, self.cut_off()).await;
@@ -60,9 +49,9 @@ impl Master {
 
     /// Retires all generations and waits for their ends, and then for what they had begun to load
     /// behind their answers.
-    async fn drain(&mut self, end: End) {
+    async fn drain(&mut self, end: ShutdownKind) {
         if let Some(generation) = &self.serving
-            && end == End::Stopped
+            && end == ShutdownKind::Stopped
         {
             generation.say_not_ready();
             tokio::time::sleep(self.app.settings.server.drain_delay).await;
@@ -72,7 +61,7 @@ impl Master {
             self.watchdog.looks_at(None);
             self.retire(generation).await;
         }
-        if end == End::Stopped {
+        if end == ShutdownKind::Stopped {
             // Who comes from now on is to look elsewhere at once, and not to wait here for nobody.
             self.listeners.close();
         }
@@ -83,9 +72,9 @@ impl Master {
         let _ = timeout(left, self.app.cache.loads_end()).await;
     }
 
-    pub(super) async fn end_now(&mut self) -> End {
+    pub(super) async fn end_now(&mut self) -> ShutdownKind {
         let end = self.upgrade.hand_over(&self.notifier).await;
-        if end == End::Stopped {
+        if end == ShutdownKind::Stopped {
             self.notifier.stopping();
         }
         self.cut_off().await;
@@ -94,9 +83,9 @@ impl Master {
     }
 
     /// How it ends after all.
-    async fn really(&mut self, end: End) -> End {
+    async fn really(&mut self, end: ShutdownKind) -> ShutdownKind {
         match end {
-            End::Withdrawn => self.withdraw().await,
+            ShutdownKind::Withdrawn => self.withdraw().await,
             end => end,
         }
     }
@@ -110,9 +99,9 @@ impl Master {
 }
 
 /// Answers who asks meanwhile, until somebody asks that it ends now.
-async fn say_draining(questions: &mut Option<mpsc::Receiver<Question>>, status: Status) {
+async fn say_draining(requests: &mut Option<mpsc::Receiver<ControlRequest>>, status: Status) {
     let begun = Instant::now();
-    while let Some((request, answer)) = next(questions).await {
+    while let Some((request, answer)) = next_request(requests).await {
         let said = match request {
             Request::Status => Answer::done(""),
             Request::Stop { .. } => Answer::done("ending"),
@@ -129,12 +118,4 @@ async fn say_draining(questions: &mut Option<mpsc::Receiver<Question>>, status: 
         }
     }
     std::future::pending::<()>().await;
-}
-
-/// The next question; none, for ever, where nobody can ask. Cancel-safe.
-pub(super) async fn next(questions: &mut Option<mpsc::Receiver<Question>>) -> Option<Question> {
-    match questions {
-        Some(questions) => questions.recv().await,
-        None => None,
-    }
 }

@@ -10,10 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::control::{Answer, LastReload, Phase, Request, Status};
-use super::ending::{self, End};
+use super::control_request::{ControlRequest, next_request};
 use super::launch::Started;
 use super::notify::Notifier;
 use super::place::Place;
+use super::shutdown_kind::ShutdownKind;
 use super::signals::{Asked, Signals};
 use super::upgrade::Upgrade;
 use super::watch::Watch;
@@ -25,9 +26,6 @@ use crate::server::{Door, Generation, Listeners};
 
 /// How often it looks after workers and successor.
 const TICK: Duration = Duration::from_secs(1);
-
-/// A question of the control socket, and where its answer goes.
-pub(super) type Question = (Request, oneshot::Sender<Answer>);
 
 /// What the process does at the moment.
 pub(super) struct Master {
@@ -46,7 +44,7 @@ pub(super) struct Master {
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
     /// What the control socket asks.
-    pub(super) questions: Option<mpsc::Receiver<Question>>,
+    pub(super) requests: Option<mpsc::Receiver<ControlRequest>>,
     born: Instant,
     pub(super) watch: Option<Watch>,
     pub(super) silent: bool,
@@ -85,7 +83,7 @@ impl Master {
             upgrade: Upgrade::None,
             place: None,
             signals,
-            questions: None,
+            requests: None,
             born: Instant::now(),
             watch,
             silent: false,
@@ -93,27 +91,27 @@ impl Master {
     }
 
     /// Does what is asked for, until the process is to end; then nobody is heard any more.
-    pub(super) async fn run(&mut self, questions: mpsc::Receiver<Question>) -> End {
-        self.questions = Some(questions);
+    pub(super) async fn run(&mut self, requests: mpsc::Receiver<ControlRequest>) -> ShutdownKind {
+        self.requests = Some(requests);
         let signals = self.signals.clone();
         let mut tick = tokio::time::interval(TICK);
         loop {
             let end = tokio::select! {
                 asked = signals.next() => self.signalled(asked).await,
-                Some((request, answer)) = ending::next(&mut self.questions) => {
+                Some((request, answer)) = next_request(&mut self.requests) => {
                     self.asked(request, answer).await
                 }
                 step = self.upgrade.next() => self.upgraded(step).await,
                 _ = tick.tick() => self.look_after().await,
             };
             if let Some(end) = end {
-                self.questions = None;
+                self.requests = None;
                 return end;
             }
         }
     }
 
-    async fn signalled(&mut self, asked: Asked) -> Option<End> {
+    async fn signalled(&mut self, asked: Asked) -> Option<ShutdownKind> {
         let of_the_terminal = matches!(asked, Asked::Pause | Asked::Scale(_));
         if of_the_terminal && self.started.on_terminal {
             // A window that changes its size, and a job that is stopped, send them too.
@@ -136,7 +134,11 @@ impl Master {
         None
     }
 
-    async fn asked(&mut self, request: Request, answer: oneshot::Sender<Answer>) -> Option<End> {
+    async fn asked(
+        &mut self,
+        request: Request,
+        answer: oneshot::Sender<Answer>,
+    ) -> Option<ShutdownKind> {
         let said = match request {
             Request::Status => Ok(String::new()),
             Request::Reload => self.reload().await,

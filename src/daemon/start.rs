@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use super::bound::Bound;
 use super::control::Control;
 use super::ended::{Ended, tell};
-use super::ending::End;
 use super::handover::{Line, Role};
 use super::identity::Identity;
 use super::launch::{Launch, Started};
 use super::master::Master;
 use super::place::Place;
+use super::shutdown_kind::ShutdownKind;
 use super::signals::{self, Signals};
 use super::upgrade::Upgrade;
 use super::{browser, detach, identity};
@@ -28,8 +28,8 @@ use crate::flags::Flags;
 use crate::logging::{self, AccessLog};
 use crate::settings::Settings;
 
-/// Questions of the control socket that may wait.
-const QUESTIONS: usize = 16;
+/// Requests of the control socket that may wait.
+const WAITING_REQUESTS: usize = 16;
 
 /// Serves until it is asked to end: in the foreground, in the background, or as the next process of
 /// an upgrade. Prints each address once it can be used.
@@ -144,7 +144,7 @@ fn run(
         pidfile,
         ..
     } = bound;
-    let (asking, questions) = mpsc::channel(QUESTIONS);
+    let (asking, requests) = mpsc::channel(WAITING_REQUESTS);
     let mut place = None;
     let mut conversing = None;
     if let (Some(pidfile), Some(control)) = (pidfile, control) {
@@ -169,7 +169,7 @@ fn run(
         let mut master = begun.await.map_err(Ended::running)?;
         master.place = place;
         announce(&mut master, line).map_err(Ended::system)?;
-        let end = master.run(questions).await;
+        let end = master.run(requests).await;
         Ok((end, master))
     };
     let result = system.block_on(async {
@@ -181,21 +181,21 @@ fn run(
         served
     });
     let (end, master) = result?;
-    if matches!(end, End::Stopped | End::Failed) {
+    if matches!(end, ShutdownKind::Stopped | ShutdownKind::Failed) {
         master.listeners.remove_paths();
     }
     // The next process may begin as soon as the pidfile is free: it needs the addresses.
     drop((master.listeners, system));
     if let Some(place) = master.place
-        && end == End::HandedOver
+        && end == ShutdownKind::HandedOver
     {
         place.hand_on();
     }
     tracing::info!("ended");
     logging::finish();
     match end {
-        End::Failed => Err(Ended::system("the workers have ended by themselves")),
-        End::Stopped | End::HandedOver | End::Withdrawn => Ok(()),
+        ShutdownKind::Failed => Err(Ended::system("the workers have ended by themselves")),
+        ShutdownKind::Stopped | ShutdownKind::HandedOver | ShutdownKind::Withdrawn => Ok(()),
     }
 }
 

@@ -1,32 +1,25 @@
-//! USR2: another process of the same program, from whatever the binary is by now, takes the place
-//! of this one. Here are both ends: the old process, which goes on until the new one serves and
-//! then steps down, and the new one, which becomes the daemon when it does.
+//! The state of an upgrade, in both processes: the old one, which goes on until the new one serves
+//! and then hands over, and the new one, which becomes the daemon then. The steps that the master
+//! takes are in `upgrading`.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::control::Answer;
-use super::ending::End;
-use super::handover::{self, Line, Luggage, Role};
-use super::master::Master;
+use super::handover::{self, Line};
 use super::new_process::{NewProcess, NotReady};
 use super::notify::Notifier;
-use super::pidfile;
-use super::place::Place;
+use super::shutdown_kind::ShutdownKind;
 
 /// Whoever asked for it, when it was not a signal.
-type Asker = Option<oneshot::Sender<Answer>>;
+pub(super) type Asker = Option<oneshot::Sender<Answer>>;
 
 /// How long the end of a process may take that was ended by force.
 const REAPED: Duration = Duration::from_secs(2);
-
-/// How long the new process may take to have the pidfile as its own, and how often that is looked at.
-const TAKEN: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(5);
 
 /// How far an upgrade is; there is one at a time.
 pub(super) enum Upgrade {
@@ -102,16 +95,16 @@ impl Upgrade {
 
     /// This process ends: one that serves beside it takes its place, one that does not yet is
     /// ended.
-    pub(super) async fn hand_over(&mut self, notifier: &Notifier) -> End {
+    pub(super) async fn hand_over(&mut self, notifier: &Notifier) -> ShutdownKind {
         if let Upgrade::Young { .. } = self {
-            return End::Withdrawn;
+            return ShutdownKind::Withdrawn;
         }
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Held(mut process) => {
                 if process.has_ended() || !step_down(process, notifier) {
-                    return End::Stopped;
+                    return ShutdownKind::Stopped;
                 }
-                End::HandedOver
+                ShutdownKind::HandedOver
             }
             Upgrade::Starting { pid, ready, .. } => {
                 let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
@@ -119,15 +112,15 @@ impl Upgrade {
                 let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
                 // Whoever waits for it sees its end and removes what it leaves behind.
                 let _ = tokio::time::timeout(REAPED, ready).await;
-                End::Stopped
+                ShutdownKind::Stopped
             }
-            Upgrade::Young { .. } | Upgrade::None => End::Stopped,
+            Upgrade::Young { .. } | Upgrade::None => ShutdownKind::Stopped,
         }
     }
 
     /// Whether the old process has stepped down for this one, which is about to end. From now on it
     /// cannot any more, and notices that when it tries.
-    async fn was_left_alone(&mut self) -> bool {
+    pub(super) async fn was_left_alone(&mut self) -> bool {
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Young {
                 stepped,
@@ -140,7 +133,7 @@ impl Upgrade {
 
 /// Leaves everything to the new process; `false` where that has ended meanwhile. The supervisor is
 /// told first, while it still listens to this process.
-fn step_down(process: NewProcess, notifier: &Notifier) -> bool {
+pub(super) fn step_down(process: NewProcess, notifier: &Notifier) -> bool {
     tracing::info!(pid = process.pid(), "stepping down for the new process");
     notifier.main_pid(process.pid());
     let result = process.step_down();
@@ -151,127 +144,8 @@ fn step_down(process: NewProcess, notifier: &Notifier) -> bool {
     result.is_ok()
 }
 
-impl Master {
-    /// Starts the new process; what comes of it is told later.
-    pub(super) fn begin_upgrade(
-        &mut self,
-        hold: bool,
-        asker: Asker,
-    ) -> Result<(), (String, Asker)> {
-        let refused = match &self.upgrade {
-            Upgrade::None if std::process::id() == 1 => {
-                Some("process 1 cannot be replaced: its container would end; restart that")
-            }
-            Upgrade::None => None,
-            Upgrade::Starting { .. } => Some("an upgrade is under way"),
-            Upgrade::Held(_) => Some("the process of the last upgrade is still held"),
-            Upgrade::Young { .. } => Some("the process before this one has not stepped down yet"),
-        };
-        if let Some(message) = refused {
-            tracing::error!("no upgrade: {message}");
-            return Err((message.to_owned(), asker));
-        }
-        let path = self.app.settings.process.pidfile.as_deref();
-        let place = path.map(pidfile::successor);
-        let luggage = Luggage {
-            in_background: self.started.in_background,
-            listeners: &self.listeners,
-            pidfile: None,
-            place: place.as_deref(),
-            default_place: self.started.place.as_deref(),
-            folder: &self.started.surroundings.working_folder,
-            config: self.started.flags.config.as_deref(),
-            environment: self.notifier.for_successor(),
-        };
-        let binary = &self.started.binary;
-        let process = match handover::start(binary, Role::Successor, luggage) {
-            Ok(process) => process,
-            Err(error) => {
-                let message = format!("{} cannot be started: {error}", binary.display());
-                tracing::error!("no upgrade: {message}");
-                return Err((message, asker));
-            }
-        };
-        let pid = process.pid();
-        tracing::info!(pid, "the new process starts");
-        let limit = self.app.settings.process.start_timeout;
-        let (told, ready) = oneshot::channel();
-        in_background(move || {
-            let mut process = process;
-            let result = process.wait_ready(limit);
-            // Where nobody waits for it any more it is dropped here, and ended by that.
-            let _ = told.send(result.map(|_| process));
-        });
-        self.upgrade = Upgrade::Starting {
-            pid,
-            ready,
-            hold,
-            asker,
-        };
-        Ok(())
-    }
-
-    /// Goes on with an upgrade; the end of this process, if it is that.
-    pub(super) async fn upgraded(&mut self, step: Step) -> Option<End> {
-        let before = std::mem::replace(&mut self.upgrade, Upgrade::None);
-        let (Step::Started(result), Upgrade::Starting { hold, asker, .. }) = (step, before) else {
-            self.become_the_daemon();
-            return None;
-        };
-        let process = match result {
-            Ok(process) => process,
-            Err(NotReady { message, .. }) => {
-                tracing::error!("no upgrade, this process goes on: {message}");
-                self.answer(asker, Err(message));
-                return None;
-            }
-        };
-        let pid = process.pid();
-        if hold {
-            let message = format!(
-                "process {pid} serves beside this one, {}",
-                std::process::id()
-            );
-            tracing::info!("{message}");
-            self.upgrade = Upgrade::Held(process);
-            self.answer(asker, Ok(message));
-            return None;
-        }
-        if !step_down(process, &self.notifier) {
-            let message = "the new process has ended as soon as it was ready";
-            tracing::error!("no upgrade, this process goes on: {message}");
-            self.answer(asker, Err(message.to_owned()));
-            return None;
-        }
-        self.wait_until_followed().await;
-        self.answer(asker, Ok(format!("process {pid} serves")));
-        self.finish(End::HandedOver).await;
-        Some(End::HandedOver)
-    }
-
-    /// The end of a process that withdraws before the old one has stepped down for it; if that
-    /// happened all the same, nobody is left to go on.
-    pub(super) async fn withdraw(&mut self) -> End {
-        if !self.upgrade.was_left_alone().await {
-            return End::Withdrawn;
-        }
-        self.take_the_place();
-        self.notifier.stopping();
-        End::Stopped
-    }
-
-    /// Until commands find the new process; not for ever, where it cannot let itself be found.
-    async fn wait_until_followed(&self) {
-        let begun = Instant::now();
-        let found = || self.place.as_ref().is_none_or(Place::is_taken);
-        while !found() && begun.elapsed() < TAKEN {
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
-
 /// Something that blocks and may do so for long: a thread that nobody has to wait for.
-fn in_background(work: impl FnOnce() + Send + 'static) {
+pub(super) fn in_background(work: impl FnOnce() + Send + 'static) {
     if let Err(error) = thread::Builder::new()
         .name("hand-over".to_owned())
         .spawn(work)

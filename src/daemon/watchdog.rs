@@ -5,12 +5,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::notify::Notifier;
-use super::workers::SILENT;
 use crate::server::Heartbeats;
+
+/// A worker that has not been heard of for so long is blocked.
+pub(super) const SILENT: Duration = Duration::from_secs(10);
 
 /// The workers that are looked at; `None` where nobody serves, which is no trouble then.
 type Watched = Rc<RefCell<Option<Arc<Heartbeats>>>>;

@@ -2,11 +2,11 @@
 //! serves before the one before it begins to end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::ending::End;
 use super::master::Master;
+use super::shutdown_kind::ShutdownKind;
 use super::upgrade::Upgrade;
+use super::watchdog::SILENT;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
@@ -15,8 +15,6 @@ use crate::settings::MOST_WORKERS;
 
 /// How many generations may be alive at once: one serves, the others end.
 const MOST_GENERATIONS: usize = 3;
-/// A worker that has not been heard of for so long is blocked.
-pub(super) const SILENT: Duration = Duration::from_secs(10);
 
 /// How clients get in.
 pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
@@ -120,14 +118,14 @@ impl Master {
     }
 
     /// Whether all is as it should be; what is not, is mended.
-    pub(super) async fn look_after(&mut self) -> Option<End> {
+    pub(super) async fn look_after(&mut self) -> Option<ShutdownKind> {
         while self.retiring.try_join_next().is_some() {}
         self.upgrade.look_after();
         self.reload_what_has_changed().await;
         let serving = self.serving.as_ref()?;
         if serving.has_ended() {
             tracing::error!("the workers have ended by themselves");
-            return Some(End::Failed);
+            return Some(ShutdownKind::Failed);
         }
         let silent = serving.heartbeats().silent(SILENT);
         // Once: where that does not help either, the watchdog is left to see to it.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
 use super::*;
 use crate::daemon::launch::{Launch, Started};
 use crate::daemon::notify::Notifier;
