@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{App, load};
+use super::answer::load;
+use super::core::App;
 use crate::cache::{Lookup, NoCopy, Reply};
 use crate::db::{Database, Limits};
 use crate::error::RequestError;

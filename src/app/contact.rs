@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::App;
+use super::core::App;
 use crate::cache::Cache;
 use crate::db::Database;
 use crate::stats::{Stats, Window};

@@ -14,10 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::keys::ring::KeyRing;
-use super::snapshot;
 use super::standing::Standing;
 use crate::cache::{Cache, REPORT_LIFE, Reported, Roll, SystemTag};
-use crate::stats::{Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window};
+use crate::stats::{
+    Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window, wall_clock,
+};
 
 /// Between two reports: so long, …
 const EVERY: Duration = Duration::from_millis(4750);
@@ -73,7 +74,7 @@ impl Fleet {
             clippy::cast_sign_loss,
             reason = "seconds since 1970"
         )]
-        let started_at = snapshot::now() as u64;
+        let started_at = wall_clock() as u64;
         Arc::new(Fleet {
             instance: Instance {
                 id: uuid::Uuid::new_v4().simple().to_string(),

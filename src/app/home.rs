@@ -1,9 +1,8 @@
 //! Which queries the settings offer, and what both ask of each other: the query of the page at `/`,
 //! and that a query which is to be protected has readers.
 
-use super::database_kind;
 use crate::error::StartupError;
-use crate::query::{Catalog, ParamDefault};
+use crate::query::{Catalog, DatabaseKind, ParamDefault};
 use crate::settings::{DatabaseTarget, Settings};
 
 /// The queries that these settings offer.
@@ -48,6 +47,19 @@ pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupErro
         "give `{name}` a default in {} (`= VALUE`, or `= null`), or name another query",
         query.file
     )))
+}
+
+/// The kind of database the settings name.
+pub fn database_kind(settings: &Settings) -> DatabaseKind {
+    match settings.database {
+        DatabaseTarget::Postgres(_) => DatabaseKind::Postgres,
+        DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => DatabaseKind::Sqlite,
+    }
+}
+
+/// Returns the names of the queries, in the catalog's order.
+pub(super) fn query_names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    catalog.iter().map(|query| query.name.as_str())
 }
 
 #[cfg(test)]

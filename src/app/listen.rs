@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::App;
 use crate::db::{Database, Listener};
 use crate::error::RequestError;
-use crate::query::{Catalog, DatabaseKind};
+use crate::query::Catalog;
 
 /// Messages that come within this time after one are taken together, so that a burst makes a
 /// query stale once.
@@ -26,7 +25,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(32);
 
 /// Which queries a message concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(BTreeMap<String, BTreeSet<Arc<str>>>);
+pub struct Tags(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
 
 impl Tags {
     /// Those of all queries.
@@ -121,60 +120,15 @@ impl Listening {
 /// The task that follows, and what it knows. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Follower {
-    listening: Arc<Listening>,
-    tags: Tags,
-    _task: JoinSet<()>,
+    pub(super) listening: Arc<Listening>,
+    pub(super) tags: Tags,
+    pub(super) _task: JoinSet<()>,
 }
 
 impl Follower {
     pub(super) fn listening(&self) -> Arc<Listening> {
         Arc::clone(&self.listening)
     }
-}
-
-/// Begins to follow on the engine runtime, where the database sends messages and some query wants
-/// them; or goes on with the follower of the App before, where that does the same: a new one would
-/// have to take everything for missed.
-pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
-    let tags = Tags::of(&app.catalog);
-    if app.db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
-        return None;
-    }
-    let same = before
-        .filter(|before| Arc::ptr_eq(&before.db, &app.db) && before.cache.is(&app.cache))
-        .and_then(|before| before.follower.as_ref())
-        .filter(|follower| follower.tags == tags);
-    if let Some(same) = same {
-        return Some(Arc::clone(same));
-    }
-    let listening = Arc::new(Listening::default());
-    let (db, cache, state) = (
-        Arc::clone(&app.db),
-        app.cache.clone(),
-        Arc::clone(&listening),
-    );
-    let keys = Arc::clone(&app.keys);
-    let wanted = tags.clone();
-    let following = async move {
-        let expire = |query: Arc<str>, heard_ago: Duration| {
-            let (cache, keys) = (cache.clone(), Arc::clone(&keys));
-            async move {
-                tracing::debug!(query = &*query, "expired by the database");
-                if let Some(family) = keys.find().await.family(&query) {
-                    // Where Redis does not answer, the cache remembers it.
-                    cache.expire_for_news(family, heard_ago).await;
-                }
-            }
-        };
-        follow(&db, &wanted, &state, expire).await;
-    };
-    let mut task = JoinSet::new();
-    task.spawn_on(following, app.engine.handle());
-    Some(Arc::new(Follower {
-        listening,
-        tags,
-        _task: task,
-    }))
 }
 
 /// Hears messages for ever and calls `expire` with the name of each query that one concerns and

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle};
 
-use super::App;
+use super::core::App;
 use super::reload::Reload;
 use crate::cache::{Confirmed, PurgeKind, Reach, Refreshed, Scope};
 use crate::db::Limits;

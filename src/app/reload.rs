@@ -3,32 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::load;
+use super::core::App;
 use super::keys::ring::KeyRing;
-use super::schedule::{Newcomer, Schedule};
+use super::schedule::Schedule;
+use super::schedules::Schedules;
 use super::warm::warm;
-use super::{App, load};
 use crate::cache::{Cache, Clock, Lookup, Policy, Refreshed};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
 use crate::stats::{QueryStats, Trigger};
-
-/// The schedules of the queries that have one, by their place in the catalog.
-#[derive(Default)]
-pub(super) struct Schedules(Vec<Option<Schedule>>);
-
-impl Schedules {
-    /// Notes that a key is read; see [`Schedule::read`].
-    pub(super) fn read(&self, query: &Query, arguments: &Arguments) -> Option<Newcomer<'_>> {
-        self.0.get(query.index)?.as_ref()?.read(arguments)
-    }
-}
-
-impl std::fmt::Debug for Schedules {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Schedules").field(&self.0.len()).finish()
-    }
-}
 
 /// Begins what the catalog asks for, as tasks of the App: the warm-up, one query at a time, and
 /// the schedules, which a warm query joins at once and any other with its first reader; those of

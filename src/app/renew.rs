@@ -1,13 +1,13 @@
 //! The App that follows another under other settings: what both share, what is made anew, and what
 //! has to be proved before the one before may go. Who serves with which is not known here.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::JoinError;
 
-use super::home::{catalog, require};
-use super::{App, Parts, names};
+use super::ca_files::CaFiles;
+use super::core::{App, Parts};
+use super::home::{catalog, query_names, require};
 use crate::cache::{self, Cache};
 use crate::db::Database;
 use crate::error::StartupError;
@@ -29,20 +29,20 @@ impl App {
     /// As those of [`App::open`]; and a changed database or Redis that does not answer.
     pub async fn renew(&self, mut settings: Settings) -> Result<App, StartupError> {
         settings::keep_restart_only(&self.settings, &mut settings);
-        let authorities = Authorities::of(&settings);
+        let ca_files = CaFiles::of(&settings);
         let catalog = catalog(&settings)?;
         require(&catalog, &settings)?;
-        let db = self.database_for(&settings, &authorities).await?;
+        let db = self.database_for(&settings, &ca_files).await?;
         self.probe(&catalog, &db).await?;
-        let stats = Arc::new(self.stats.renewed(names(&catalog)));
-        let cache = self.cache_for(&settings, &authorities, &stats).await?;
+        let stats = Arc::new(self.stats.renewed(query_names(&catalog)));
+        let cache = self.cache_for(&settings, &ca_files, &stats).await?;
         let parts = Parts {
             catalog,
             db,
             cache,
             stats,
             settings,
-            authorities,
+            ca_files,
             engine: Arc::clone(&self.engine),
         };
         Ok(App::begin(parts, Some(self)))
@@ -51,10 +51,10 @@ impl App {
     async fn database_for(
         &self,
         settings: &Settings,
-        authorities: &Authorities,
+        ca_files: &CaFiles,
     ) -> Result<Arc<Database>, StartupError> {
         let same = Database::is_same(&self.settings, settings)
-            && self.authorities.database == authorities.database;
+            && self.ca_files.database == ca_files.database;
         if same {
             return Ok(Arc::clone(&self.db));
         }
@@ -82,11 +82,11 @@ impl App {
     async fn cache_for(
         &self,
         settings: &Settings,
-        authorities: &Authorities,
+        ca_files: &CaFiles,
         stats: &Arc<Stats>,
     ) -> Result<Cache, StartupError> {
         let same_redis =
-            self.settings.redis == settings.redis && self.authorities.redis == authorities.redis;
+            self.settings.redis == settings.redis && self.ca_files.redis == ca_files.redis;
         if same_redis && self.settings.cache.max_entry == settings.cache.max_entry {
             return Ok(self.cache.clone());
         }
@@ -106,30 +106,6 @@ fn unreachable(what: &str, problem: &str, place: &str) -> StartupError {
     StartupError::new(format!("the new {what} does not answer: {problem}"))
         .at(place)
         .remedy(REMEDY)
-}
-
-/// The certificates that the settings name, as they were read: under the same name there may be
-/// others now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authorities {
-    database: Option<Vec<u8>>,
-    redis: Option<Vec<u8>>,
-}
-
-impl Authorities {
-    pub(super) fn of(settings: &Settings) -> Authorities {
-        // What cannot be read is found out, and said, by who uses it.
-        let read = |file: &Path| std::fs::read(file).ok();
-        let database = match &settings.database {
-            DatabaseTarget::Postgres(target) => target.sslrootcert.as_deref(),
-            DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => None,
-        };
-        let redis = settings.redis.as_ref().and_then(|it| it.ca_file.as_deref());
-        Authorities {
-            database: database.and_then(read),
-            redis: redis.and_then(read),
-        }
-    }
 }
 
 #[cfg(test)]

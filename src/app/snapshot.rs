@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::sleep;
 
-use super::App;
+use super::core::App;
 use crate::query::Query;
-use crate::stats::{DatabaseSnapshot, Instances, PoolSnapshot, Snapshot, Window};
+use crate::stats::{DatabaseSnapshot, Instances, PoolSnapshot, Snapshot, Window, wall_clock};
 
 /// Begins to cut time into the slots that windows are made of, and says whose parameters may be
 /// shown.
@@ -43,7 +42,7 @@ impl App {
             let kept = known.filter(|known| known.policy.cached);
             query.ttl_seconds = kept.map(|known| self.policy(known).ttl.as_secs_f64());
         }
-        snapshot.generated_at = now();
+        snapshot.generated_at = wall_clock();
         snapshot.instance = self.fleet.instance();
         snapshot.unsent = self.unsent.snapshot();
         snapshot.unread = self.standing.unread();
@@ -91,10 +90,4 @@ impl App {
             says_which: self.db.system().map(|system| system.is_named()),
         }
     }
-}
-
-/// In seconds since 1970.
-pub(super) fn now() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs_f64()
 }

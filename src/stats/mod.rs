@@ -60,12 +60,11 @@ pub use snapshot::{
 };
 pub use tally::{Tally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
-pub use uptime::since_boot;
+pub use uptime::{since_boot, wall_clock};
 
 use ledger::Ledger;
 use numbers::seconds;
 use timeline::Counted;
-use uptime::wall_clock;
 
 /// All counters of this process, by the places of one catalog. They outlive reloads of everything
 /// else: [`Stats::renewed`] has them by the places of the next.

@@ -39,8 +39,8 @@ pub fn since_boot() -> Duration {
     BEGAN.get_or_init(Instant::now).elapsed()
 }
 
-/// In seconds since 1970.
-pub(super) fn wall_clock() -> f64 {
+/// Returns the time of the machine's calendar, in seconds since 1970.
+pub fn wall_clock() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs_f64()
 }

@@ -1,6 +1,7 @@
 //! Who is meant by a message, when a connection is tried again, and what is remembered.
 
 use super::*;
+use crate::query::DatabaseKind;
 
 #[test]
 fn attempts_become_rarer_up_to_a_bound_and_a_connection_that_lived_begins_anew() {

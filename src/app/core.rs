@@ -1,0 +1,71 @@
+//! The application's data. It owns what an application is made of; what it does is in the files that
+//! take it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use super::aside::SideWork;
+use super::ca_files::CaFiles;
+use super::engine::Engine;
+use super::fleet::{Fleet, Source};
+use super::keys::ring::KeyRing;
+use super::listen::{Follower, Listening};
+use super::schedules::Schedules;
+use super::standing::Standing;
+use super::unsent::UnsentBudget;
+use crate::cache::Cache;
+use crate::db::Database;
+use crate::query::Catalog;
+use crate::settings::Settings;
+use crate::stats::Stats;
+
+/// Everything that answers take: with other settings, [`App::renew`] makes the next one over the
+/// same engine runtime, counters and memory tier. What it does by itself ends when it is dropped;
+/// loads that it began go on and are stored.
+#[derive(Debug)]
+pub struct App {
+    /// The named queries.
+    pub catalog: Catalog,
+    /// Where they run.
+    pub db: Arc<Database>,
+    /// Both tiers and the flights.
+    pub cache: Cache,
+    /// Every counter.
+    pub stats: Arc<Stats>,
+    /// What was configured; of what only a restart changes, what is in force.
+    pub settings: Settings,
+    /// When this process began to serve.
+    pub started: Instant,
+    /// Which generation serves, and how the last reload went: the same for all Apps of a process.
+    pub standing: Arc<Standing>,
+    /// Work beside the workers: the same for all Apps of a process.
+    pub side_work: Arc<SideWork>,
+    /// What waits to be sent: the same for all Apps of a process.
+    pub unsent: Arc<UnsentBudget>,
+    /// Whether the database's messages are heard; `None` where nothing is to be heard.
+    pub listening: Option<Arc<Listening>>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) schedules: Arc<Schedules>,
+    pub(super) follower: Option<Arc<Follower>>,
+    pub(super) ca_files: CaFiles,
+    /// The same for all Apps of a process.
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) source: Arc<Source>,
+    /// What it does by itself, on the engine runtime.
+    pub(super) tasks: JoinSet<()>,
+    // The last field, so that it is dropped last: the others have tasks on it.
+    pub(super) engine: Arc<Engine>,
+}
+
+/// What an App is made of, before it begins to do anything.
+pub(super) struct Parts {
+    pub(super) catalog: Catalog,
+    pub(super) db: Arc<Database>,
+    pub(super) cache: Cache,
+    pub(super) stats: Arc<Stats>,
+    pub(super) settings: Settings,
+    pub(super) ca_files: CaFiles,
+    pub(super) engine: Arc<Engine>,
+}
