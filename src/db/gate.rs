@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::checkout::CHECKOUT;
 use super::fair_room::{FairPlace, FairRoom};
 use super::queue::Queue;
-use super::turn::CHECKOUT;
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::query::Query;

@@ -2,14 +2,14 @@
 //! and the refusal of loads while it is known to be away. Who asks a database that is away is
 //! `prober`'s business; what an error of a driver tells is the driver's side's.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::prober;
+use super::contact::{Cause, Contact};
+use super::prober::{self, Probed};
 use crate::defence::Defence;
 use crate::error::RequestError;
 
@@ -37,62 +37,6 @@ pub struct Health {
     pub class: Option<&'static str>,
 }
 
-/// What keeps a database away, or makes it seem so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cause {
-    /// As in [`Health::class`].
-    pub(super) class: &'static str,
-    /// For logs; never a password.
-    pub(super) words: Arc<str>,
-}
-
-impl Cause {
-    pub(super) fn new(class: &'static str, words: impl Into<Arc<str>>) -> Cause {
-        Cause {
-            class,
-            words: words.into(),
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
-    }
-}
-
-/// What a contact with the database tells about it.
-#[derive(Debug, Clone)]
-pub(super) enum Contact {
-    /// It answered; an error of a statement is an answer too.
-    Answered,
-    /// It is there and lets nobody in for now: it takes no more connections, while those that are open
-    /// are served, or somebody else has locked the file.
-    Full(Cause),
-    /// It cannot be reached, or does not let us in.
-    Away(Cause),
-    /// Something broke that may concern one connection alone, as when somebody ended it.
-    Doubtful(Cause),
-    /// Nothing: a slow statement, a fault of ours, all connections at work.
-    Nothing,
-}
-
-impl Contact {
-    /// What the end of work on a sound connection tells.
-    pub(super) fn of(end: Option<&RequestError>) -> Contact {
-        match end {
-            None
-            | Some(
-                RequestError::Refused { .. }
-                | RequestError::Failed { .. }
-                | RequestError::BadQuery { .. }
-                | RequestError::TooLarge { .. },
-            ) => Contact::Answered,
-            Some(_) => Contact::Nothing,
-        }
-    }
-}
-
 /// Asks the database how it is, by itself and within its own limit.
 pub(super) type Ask = Box<dyn Fn() -> BoxFuture<'static, Contact> + Send + Sync>;
 
@@ -100,7 +44,7 @@ pub(super) type Ask = Box<dyn Fn() -> BoxFuture<'static, Contact> + Send + Sync>
 pub(super) struct HealthCell(Arc<Shared>);
 
 /// What the prober sees of it.
-pub(super) struct Shared {
+struct Shared {
     name: String,
     now: Mutex<Now>,
     recoveries: watch::Sender<u64>,
@@ -183,14 +127,12 @@ impl HealthCell {
     }
 }
 
-impl Shared {
-    /// Asks once.
-    pub(super) fn ask(&self) -> BoxFuture<'static, Contact> {
+impl Probed for Shared {
+    fn ask(&self) -> BoxFuture<'static, Contact> {
         (self.ask)()
     }
 
-    /// Remembers what the prober was told. Whether it is done.
-    pub(super) fn conclude(&self, contact: Contact) -> bool {
+    fn conclude(&self, contact: Contact) -> bool {
         let (done, change) = {
             let mut now = self.lock();
             let change = now.take_in(match contact {
@@ -206,11 +148,12 @@ impl Shared {
         done
     }
 
-    /// The prober has ended, however it did. Without one, loads find out for themselves.
-    pub(super) fn unprobed(&self) {
+    fn unprobed(&self) {
         self.lock().probed = false;
     }
+}
 
+impl Shared {
     fn announce(&self, change: Option<Change>) {
         let name = &self.name;
         match change {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::database::{Database, Kind};
 use super::system::{System, SystemCell};
-use super::{Database, Kind};
 use crate::query::{DatabaseKind, Query};
 
 impl Database {

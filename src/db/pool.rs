@@ -146,7 +146,7 @@ impl<C: Send + 'static> Pool<C> {
                 .queue
                 .wait(deadline, slots.acquire_owned())
                 .await
-                .ok_or_else(super::busy)?
+                .ok_or_else(super::checkout::busy)?
                 .expect("the semaphore lives as long as the pool and is never closed"),
         };
         Ok(self.slot_of(permit, pass))

@@ -14,22 +14,25 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::ResultBudget;
+use super::checkout::CHECKOUT;
+use super::contact::{Cause, Contact};
 use super::gate::Pass;
-use super::health::{Cause, Contact, HealthCell};
+use super::health::HealthCell;
+use super::limits::{GRACE, Limits};
 use super::pool::{PoolState, Slot};
 use super::postgres_bind::bind;
 use super::postgres_connect::{Connector, NoConnection};
+use super::postgres_error::server_said;
 use super::postgres_fault::{
-    breaks_connection, class, may_be_repeated, of_statement, position, server_said, went_silently,
+    breaks_connection, class, may_be_repeated, of_statement, position, went_silently,
 };
 use super::postgres_read::{Stop, Want, Work};
 use super::postgres_reaper::terminate;
 use super::postgres_survey::survey;
 use super::postgres_transaction::Transaction;
+use super::rows::Rows;
 use super::survey::{Survey, Trouble};
 use super::system::SystemCell;
-use super::turn::CHECKOUT;
-use super::{GRACE, Limits, Rows};
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{self, DatabaseLimits};
@@ -124,7 +127,12 @@ impl Postgres {
         let mut greeted = self.greeted.lock().await;
         if greeted.is_none_or(|at| at < asked) {
             self.health.tell(self.connector.try_out().await);
-            self.connector.named().doubt(&self.connector).await;
+            self.connector
+                .named()
+                .compare_once(self.connector.place(), async || {
+                    self.connector.connect().await.ok()
+                })
+                .await;
             *greeted = Some(Instant::now());
         }
     }

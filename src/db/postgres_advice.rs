@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use sqlx::Error;
 
-use super::postgres_fault::server_said;
+use super::postgres_error::server_said;
 use crate::error::advice::{Advice, of_tls};
 
 /// The setting that names trusted authorities.

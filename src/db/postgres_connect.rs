@@ -9,8 +9,9 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Error};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::checkout::CHECKOUT;
+use super::contact::{Cause, Contact};
 use super::gate::Pass;
-use super::health::{Cause, Contact};
 use super::pool::{Pool, PoolState, Pooled, Slot};
 use super::postgres_advice;
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
@@ -21,7 +22,6 @@ use super::postgres_session::NamedOptions;
 use super::postgres_start::{Begun, Starter};
 use super::postgres_transaction::Transaction;
 use super::system::SystemCell;
-use super::turn::CHECKOUT;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
 

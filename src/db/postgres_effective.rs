@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::postgres_session::literal;
+use super::postgres_literal::literal;
 
 /// Settings of PostgreSQL that change what rows come out, or how their values are written.
 const DECISIVE: &[&str] = &[

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Error;
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition, PgSeverity};
+use sqlx::postgres::{PgErrorPosition, PgSeverity};
 
 use super::postgres_advice;
+use super::postgres_error::server_said;
 use crate::error::{FilePosition, RequestError};
 use crate::query::Statement;
 
@@ -138,13 +139,6 @@ pub(super) fn position(error: &Error, statement: &Statement, lead: usize) -> Opt
     let character = character.checked_sub(lead + 1)?;
     let byte = sql.char_indices().nth(character).map(|(byte, _)| byte);
     source.position(sql, byte.unwrap_or(sql.len()))
-}
-
-/// What the server said, if the error is its word.
-pub(super) fn server_said(error: &Error) -> Option<&PgDatabaseError> {
-    error
-        .as_database_error()?
-        .try_downcast_ref::<PgDatabaseError>()
 }
 
 /// The cause in words, without the driver's frame and without the statement.

@@ -8,9 +8,9 @@ use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sqlx::{Acquire, Connection, Error};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::checkout::CHECKOUT;
 use super::postgres::Postgres;
 use super::postgres_fault::{of_statement, unavailable};
-use super::turn::CHECKOUT;
 use crate::error::RequestError;
 
 /// The channel.

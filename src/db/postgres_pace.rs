@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::turn::CHECKOUT;
+use super::checkout::CHECKOUT;
 
 /// Round trips of connecting and beginning, with TLS and a password: TCP, the request for TLS, its
 /// two, three of the log-in, BEGIN; and one to spare.

@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, Error, Postgres, Row, ValueRef};
 
 use super::budget::{ResultBudget, row_bound};
 use super::json;
-use super::{Limits, Rows};
+use super::limits::Limits;
+use super::rows::Rows;
 use crate::error::RequestError;
 
 /// Why reading a result ended early.

@@ -7,8 +7,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Executor, Row};
 use tokio::time::timeout;
 
-use super::postgres_connect::Connector;
-use super::turn::CHECKOUT;
+use super::checkout::CHECKOUT;
+use super::postgres_literal::literal;
 
 /// The settings that a session was asked to have, and whether it was said which of them it lacks.
 pub(super) struct NamedOptions {
@@ -24,20 +24,25 @@ impl NamedOptions {
         }
     }
 
-    /// Says in the log, once, which of the settings the sessions lack.
-    pub(super) async fn doubt(&self, connector: &Connector) {
+    /// Writes to the log, once, which of the settings a session that `connect` makes lacks;
+    /// `place` names the server.
+    pub(super) async fn compare_once(
+        &self,
+        place: &str,
+        connect: impl AsyncFnOnce() -> Option<PgConnection>,
+    ) {
         if self.named.is_empty() || self.is_compared.load(Ordering::Relaxed) {
             return;
         }
         let compared = async {
-            let mut connection = connector.connect().await.ok()?;
+            let mut connection = connect().await?;
             self.lacking(&mut connection).await.ok()
         };
         // A server that does not answer is asked by the next greeting.
         if let Ok(Some(warning)) = timeout(CHECKOUT, compared).await {
             self.is_compared.store(true, Ordering::Relaxed);
             if let Some(warning) = warning {
-                tracing::warn!("{}: {warning}", connector.place());
+                tracing::warn!("{}: {warning}", place);
             }
         }
     }
@@ -98,9 +103,4 @@ fn question(named: &[(String, String)]) -> String {
          ROLLBACK",
         rows.join(", ")
     )
-}
-
-/// Writes a text as a literal of SQL.
-pub(super) fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::pool::{Pool, Pooled};
 use super::postgres_effective::{BROUGHT, EffectiveSettings};
+use super::postgres_literal::literal;
 use super::postgres_reaper::Backend;
-use super::postgres_session::literal;
 use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
 use super::system::{Seen, System, SystemCell};
 use crate::defence::Defence;

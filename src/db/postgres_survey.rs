@@ -5,10 +5,10 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 use tokio::time::{Instant, timeout_at};
 
+use super::checkout::CHECKOUT;
 use super::postgres_connect::Connector;
 use super::postgres_fault::unavailable;
 use super::survey::{Survey, Trouble};
-use super::turn::CHECKOUT;
 
 /// Roles of PostgreSQL itself whose members can do more than read tables.
 const STRONG: &str = "'pg_write_server_files', 'pg_execute_server_program', \

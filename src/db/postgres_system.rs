@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 
-use super::postgres_fault::server_said;
+use super::postgres_error::server_said;
 use super::system::System;
 
 /// The number of [`COLUMNS`].

@@ -4,24 +4,37 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::health::Shared;
+use super::contact::Contact;
 
 /// From one question to the next.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A database that is asked while it is away.
+pub(super) trait Probed: Send + Sync + 'static {
+    /// Asks once.
+    fn ask(&self) -> BoxFuture<'static, Contact>;
+
+    /// Remembers what the prober has found. Returns whether the prober is done.
+    fn conclude(&self, contact: Contact) -> bool;
+
+    /// Notes that the prober has ended, however it did. Without one, loads find out for themselves.
+    fn unprobed(&self);
+}
+
 /// Starts one, which asks at once: what looked like a database that is away may have been less.
 /// Where there is no runtime, none is started.
-pub(super) fn start(health: &Arc<Shared>) {
+pub(super) fn start<P: Probed>(health: &Arc<P>) {
     let end = End(Arc::downgrade(health));
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(probe(end));
     }
 }
 
-async fn probe(mut end: End) {
+async fn probe<P: Probed>(mut end: End<P>) {
     loop {
         let asked = Instant::now();
         // Nothing is held while it waits, so that it ends with the database's last user.
@@ -43,9 +56,9 @@ async fn probe(mut end: End) {
 }
 
 /// Tells that there is no prober any more, also when its runtime ends or it panics.
-struct End(Weak<Shared>);
+struct End<P: Probed>(Weak<P>);
 
-impl Drop for End {
+impl<P: Probed> Drop for End<P> {
     fn drop(&mut self) {
         if let Some(health) = self.0.upgrade() {
             health.unprobed();

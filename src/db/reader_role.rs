@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout};
 
 use super::postgres_connect::Connector;
 use super::postgres_fault::of_statement;
-use super::{Database, Kind};
 use crate::error::RequestError;
 
 const READER: &str = include_str!("../../sql/postgres/reader.sql");
@@ -19,18 +18,6 @@ const UNREADABLE: &str = "select pg_catalog.count(*) \
     and n.nspname <> 'information_schema' and not (\
         pg_catalog.has_table_privilege($1::name, c.oid, 'select') \
         and pg_catalog.has_schema_privilege($1::name, n.oid, 'usage'))";
-
-impl Database {
-    /// Makes a role that only reads, or gives its rights to one that has no others. Returns how
-    /// many tables it cannot read, and none for SQLite, which has no roles. Must be called on the
-    /// engine runtime.
-    pub async fn create_reader(&self, role: &str) -> Result<Option<i64>, RequestError> {
-        match &self.kind {
-            Kind::Postgres(database) => database.create_reader(role).await.map(Some),
-            Kind::Sqlite(_) => Ok(None),
-        }
-    }
-}
 
 /// Runs the script on a connection of its own, which may write.
 pub(super) async fn create_reader(

@@ -1,8 +1,8 @@
 //! Other settings while the program runs: whether the database goes on under them, and whether
 //! one that is to be used from now on answers.
 
-use super::Database;
-use super::health::Contact;
+use super::contact::Contact;
+use super::database::Database;
 use crate::error::RequestError;
 use crate::settings::{DatabaseTarget, Settings};
 

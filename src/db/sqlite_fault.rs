@@ -6,8 +6,9 @@ use std::sync::Arc;
 use sqlx::Error;
 
 use super::budget::row_bound;
-use super::health::{Cause, Contact};
-use super::{Limits, sqlite_file};
+use super::contact::{Cause, Contact};
+use super::limits::Limits;
+use super::sqlite_file;
 use crate::error::{FilePosition, RequestError};
 use crate::query::Statement;
 

@@ -17,9 +17,10 @@ use super::json::{
     length_of_blob, length_of_string, make_room, push_blob, push_fmt, push_string,
     refuse_duplicates,
 };
+use super::limits::Limits;
+use super::rows::Rows;
 use super::sqlite_fault::Stop;
 use super::sqlite_offset::error_offset;
-use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
 

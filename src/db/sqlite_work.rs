@@ -11,11 +11,12 @@ use sqlx::sqlite::SqliteArguments;
 use tokio::time::timeout;
 
 use super::budget::ResultBudget;
+use super::limits::Limits;
 use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::rows::Rows;
 use super::sqlite_connect::{Connection, Source};
 use super::sqlite_fault::Stop;
 use super::sqlite_rows::read;
-use super::{Limits, Rows};
 use crate::error::RequestError;
 use crate::settings::DatabaseLimits;
 

@@ -1,6 +1,9 @@
 //! What the type of a run must allow its callers.
 
+use std::time::Duration;
+
 use super::*;
+use crate::query::{Arguments, Query};
 
 /// Loads are tasks, so what they await must be able to move between threads.
 #[test]

@@ -1,19 +1,9 @@
 //! The turn of one load: until when it may wait for its place, a slot and a working connection. The
 //! places are `gate`'s, the slots `pool`'s.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::gate::Pass;
-use crate::error::RequestError;
-use crate::settings;
-
-/// How long a run waits for its turn, a slot and a working connection, together.
-pub(super) const CHECKOUT: Duration = Duration::from_millis(1800);
-/// The least that is left of it after a wait elsewhere. A database that is well and near answers
-/// sooner; one that is far is given the time that it takes, as always.
-const LEAST_CHECKOUT: Duration = Duration::from_millis(300);
 
 /// The turn of one load: its place, and until when it may wait for a connection.
 pub struct Turn(Pass, Instant);
@@ -25,39 +15,5 @@ impl Turn {
 
     pub(super) fn into_parts(self) -> (Pass, Instant) {
         (self.0, self.1)
-    }
-}
-
-/// Returns how long a run may wait when it has `waited` for the right to run before: while the holder
-/// of a lease found out that the database hangs, for one. A request that waited for both in full
-/// would get its error too late.
-pub(super) fn checkout_after(waited: Duration) -> Duration {
-    CHECKOUT.saturating_sub(waited).max(LEAST_CHECKOUT)
-}
-
-/// All connections are at work. That says nothing about the database's health.
-pub(super) fn busy() -> RequestError {
-    let limit = settings::duration_text(CHECKOUT);
-    let detail = format!("no connection of the pool became free within {limit}").into();
-    RequestError::Busy { detail }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_for_the_right_to_run_is_taken_off_the_wait_for_a_connection() {
-        for (waited, left) in [
-            (0, 1800),
-            (1, 1799),
-            (1000, 800),
-            (1500, 300),
-            (1801, 300),
-            (60_000, 300),
-        ] {
-            let (waited, left) = (Duration::from_millis(waited), Duration::from_millis(left));
-            assert_eq!(checkout_after(waited), left, "{waited:?}");
-        }
     }
 }

@@ -1,0 +1,62 @@
+//! A contact with the database: what it tells about how the database is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::RequestError;
+
+/// What keeps a database away, or makes it seem so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// As in [`Health::class`](super::Health::class).
+    pub(super) class: &'static str,
+    /// For logs; never a password.
+    pub(super) words: Arc<str>,
+}
+
+impl Cause {
+    pub(super) fn new(class: &'static str, words: impl Into<Arc<str>>) -> Cause {
+        Cause {
+            class,
+            words: words.into(),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+/// What a contact with the database tells about it.
+#[derive(Debug, Clone)]
+pub(super) enum Contact {
+    /// It answered; an error of a statement is an answer too.
+    Answered,
+    /// It is there and lets nobody in for now: it takes no more connections, while those that are open
+    /// are served, or somebody else has locked the file.
+    Full(Cause),
+    /// It cannot be reached, or does not let us in.
+    Away(Cause),
+    /// Something broke that may concern one connection alone, as when somebody ended it.
+    Doubtful(Cause),
+    /// Nothing: a slow statement, a fault of ours, all connections at work.
+    Nothing,
+}
+
+impl Contact {
+    /// What the end of work on a sound connection tells.
+    pub(super) fn of(end: Option<&RequestError>) -> Contact {
+        match end {
+            None
+            | Some(
+                RequestError::Refused { .. }
+                | RequestError::Failed { .. }
+                | RequestError::BadQuery { .. }
+                | RequestError::TooLarge { .. },
+            ) => Contact::Answered,
+            Some(_) => Contact::Nothing,
+        }
+    }
+}
