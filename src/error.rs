@@ -2,17 +2,18 @@
 //! ([`StartupError`]) and whoever asks it for something ([`RequestError`]). This file owns what a
 //! client may be told: [`RequestError::public_message`] is the only way from an error to a
 //! response, so SQL, hosts and paths cannot leak through a new format. How names and values are
-//! put into messages is in `words`.
+//! put into messages is `text`'s.
 
 pub(crate) mod advice;
 mod lasting;
 mod position;
 pub(crate) mod refused_value;
-pub(crate) mod words;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::text::words;
 
 pub use position::FilePosition;
 pub use refused_value::RefusedValue;
@@ -340,5 +341,5 @@ impl RequestError {
 }
 
 fn humantime(duration: Duration) -> String {
-    crate::settings::duration_text(duration)
+    crate::text::units::duration_text(duration)
 }

@@ -17,6 +17,7 @@
 //! | [`cache`] | the read path: memory, Redis, one load per key in the whole fleet; purges |
 //! | [`stats`] | every counter |
 //! | [`outcome`], [`error`], [`logging`], [`environment`] | the words for how a request ended; what may be said of a failure; the logs; the one change to the environment |
+//! | [`text`] | units of time and size; values and names in messages |
 //! | `socket_path`, `trusted_place` | unix sockets whose path is longer than their address; who can change what stands at a path |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
@@ -78,6 +79,7 @@ pub mod settings;
 #[cfg(unix)]
 pub mod socket_path;
 pub mod stats;
+pub mod text;
 #[cfg(unix)]
 pub mod trusted_place;
 pub mod view;

@@ -2,9 +2,10 @@
 //! merged into [`Settings`]. No other file knows a default.
 //!
 //! The table is in `settings/table.rs`; a value's way is text → layer (`layers`) → merge by the
-//! `config` crate → reader (`values`, `units`, `files`, `bind`, `url`) → [`Settings`].
+//! `config` crate → reader (`values`, `files`, `bind`, `url`) → [`Settings`].
 
 mod bind;
+mod config_file;
 mod draft;
 mod files;
 mod ini;
@@ -15,9 +16,14 @@ mod origin;
 mod origins;
 mod pidfile;
 mod process;
+mod raw_value;
+mod refusal;
+mod resolved_setting;
 mod restart;
+mod secret;
 mod service_links;
 mod session;
+mod ssl_mode;
 mod surroundings;
 mod table;
 #[cfg(test)]
@@ -25,21 +31,22 @@ mod tests;
 mod tls;
 mod tokens;
 mod types;
-mod units;
 mod url;
 mod values;
 
 use std::path::{Path, PathBuf};
 
-use draft::Draft;
+use config_file::{config_file, read_file};
+use draft::SettingsBuilder;
 use ini::IniFormat;
 use layers::Merged;
-use table::{Ground, Secrecy, Setting};
-use values::{Fault, Given};
+use raw_value::{RawValue, ValueError};
+use refusal::refused;
+use table::{DefaultContext, Secrecy, Setting};
 
 use crate::error::StartupError;
-use crate::error::words::masked;
 use crate::flags::{self, Flags};
+use crate::text::words::masked;
 
 pub use files::authorities;
 pub use log::{AccessFormat, Facility, Log, LogTarget, Part, SyslogTarget};
@@ -47,17 +54,16 @@ pub use network::Network;
 pub use origin::{Origin, Source};
 pub use pidfile::{PidfilePlace, pidfile_place};
 pub use process::Process;
+pub use resolved_setting::ResolvedSetting;
 pub use restart::{keep_restart_only, restart_only};
+pub use secret::Secret;
+pub use ssl_mode::SslMode;
 pub use surroundings::Surroundings;
 pub use table::{flags, readme_table};
 pub use types::*;
-pub use units::{LONGEST_DURATION, duration_text, parse_duration};
 
 /// The documented sample file, which `unslow init` writes.
 pub const SAMPLE: &str = include_str!("../assets/app.ini");
-
-/// The settings file that is taken when none is named and it is there.
-const CONFIG_FILE: &str = "app.ini";
 
 /// Settings with what `print-config` tells about them.
 #[derive(Debug, Clone)]
@@ -65,22 +71,9 @@ pub struct Loaded {
     /// The settings.
     pub settings: Settings,
     /// Every setting, in the order of the table.
-    pub shown: Vec<Shown>,
+    pub shown: Vec<ResolvedSetting>,
     /// The ini file, if one was read.
     pub file: Option<PathBuf>,
-}
-
-/// One setting for people to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// Its section.
-    pub section: &'static str,
-    /// Its key.
-    pub key: &'static str,
-    /// Its text, with `***` for what is secret; `None` where it has no value.
-    pub text: Option<String>,
-    /// Where it came from.
-    pub origin: Origin,
 }
 
 /// Reads and checks all settings of this process.
@@ -106,7 +99,7 @@ pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, Sta
         .map(Path::to_path_buf);
     let (settings, shown) = resolve(
         ini,
-        &Ground {
+        &DefaultContext {
             ini_folder,
             working_folder: Some(working.to_owned()),
         },
@@ -143,7 +136,7 @@ impl Settings {
                 .collect(),
             ..Surroundings::of_process()?
         };
-        let ground = Ground {
+        let ground = DefaultContext {
             ini_folder: None,
             working_folder: None,
         };
@@ -154,10 +147,10 @@ impl Settings {
 /// From all layers to checked settings.
 fn resolve(
     ini: Option<(IniFormat, String)>,
-    ground: &Ground,
+    ground: &DefaultContext,
     surroundings: &Surroundings,
     flags: &Flags,
-) -> Result<(Settings, Vec<Shown>), StartupError> {
+) -> Result<(Settings, Vec<ResolvedSetting>), StartupError> {
     let merged = layers::merge(ini, ground, surroundings, flags)?;
     let (draft, shown) = read_all(&merged, ground, &surroundings.working_folder)?;
     let mut settings = finish(draft, &shown)?;
@@ -165,42 +158,13 @@ fn resolve(
     Ok((settings, shown))
 }
 
-/// The ini file as it is to be named in messages.
-fn config_file(flags: &Flags, working: &Path) -> Option<PathBuf> {
-    let found = || {
-        // A link that leads nowhere is there too: better an error than other settings.
-        working
-            .join(CONFIG_FILE)
-            .symlink_metadata()
-            .is_ok()
-            .then(|| PathBuf::from(CONFIG_FILE))
-    };
-    flags.config.clone().or_else(found)
-}
-
-fn read_file(file: &Path, working: &Path) -> Result<(IniFormat, String), StartupError> {
-    let path = file.display().to_string();
-    let text = std::fs::read_to_string(working.join(file)).map_err(|error| {
-        let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound => "check the path, or write one with `unslow init`",
-            std::io::ErrorKind::InvalidData => "save it as UTF-8",
-            std::io::ErrorKind::IsADirectory => "it is a folder: name the file, not its place",
-            _ => "let the user that runs unslow read it",
-        };
-        StartupError::new(format!("the settings file cannot be read: {error}"))
-            .at(&*path)
-            .remedy(remedy)
-    })?;
-    Ok((IniFormat { path }, text))
-}
-
 /// Puts every setting's text through its reader.
 fn read_all(
     merged: &Merged,
-    ground: &Ground,
+    ground: &DefaultContext,
     working: &Path,
-) -> Result<(Draft, Vec<Shown>), StartupError> {
-    let mut draft = Draft::blank();
+) -> Result<(SettingsBuilder, Vec<ResolvedSetting>), StartupError> {
+    let mut draft = SettingsBuilder::blank();
     let mut shown = Vec::new();
     let ini_folder = ground.ini_folder.as_deref().unwrap_or(working);
     for row in table::all() {
@@ -216,7 +180,7 @@ fn read_all(
         };
         if let Some(text) = text {
             let base = origin.base(ini_folder, working);
-            (row.read)(&mut draft, Given { text, base })
+            (row.read)(&mut draft, RawValue { text, base })
                 .map_err(|fault| unusable(row, text, &origin, &fault))?;
         }
         let text = text.map(|text| match row.secrecy {
@@ -225,7 +189,7 @@ fn read_all(
             Secrecy::Values => process::without_values(text),
             Secrecy::Secret => "***".to_owned(),
         });
-        shown.push(Shown {
+        shown.push(ResolvedSetting {
             section: row.section,
             key: row.key,
             text,
@@ -236,7 +200,7 @@ fn read_all(
 }
 
 /// The error for a text that its reader refuses.
-fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &Fault) -> StartupError {
+fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &ValueError) -> StartupError {
     if row.secrecy != Secrecy::Open || origin.in_url {
         return refused(row.section, row.key, origin, fault);
     }
@@ -248,25 +212,16 @@ fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &Fault) -> Startu
             remedy.push_str("; a comment stands on a line of its own");
         }
     }
-    let fault = Fault::new(format!("{:?} {}", masked(text), fault.why), remedy);
+    let fault = ValueError::new(format!("{:?} {}", masked(text), fault.why), remedy);
     refused(row.section, row.key, origin, &fault)
 }
 
-/// The error for a setting, without its text.
-fn refused(section: &str, key: &str, origin: &Origin, fault: &Fault) -> StartupError {
-    let what = if fault.why.starts_with('"') {
-        fault.why.clone()
-    } else {
-        format!("the value {}", fault.why)
-    };
-    StartupError::new(what)
-        .at(format!("{origin}: [{section}] {key}"))
-        .remedy(&*fault.remedy)
-}
-
 /// Brings the parts together and checks what concerns several settings.
-fn finish(mut draft: Draft, shown: &[Shown]) -> Result<Settings, StartupError> {
-    let tls = std::mem::replace(&mut draft.tls, tls::Parts::BLANK).finish(shown)?;
+fn finish(mut draft: SettingsBuilder, shown: &[ResolvedSetting]) -> Result<Settings, StartupError> {
+    let tls = tls::finish(
+        std::mem::replace(&mut draft.tls, draft::TlsParts::BLANK),
+        shown,
+    )?;
     let parts = || {
         shown.iter().filter(|one| {
             one.section == "postgres"

@@ -24,9 +24,9 @@ use super::client::kept::Kept;
 use super::failure::Failure;
 use super::purge::NAME;
 use super::terminal::{print, say};
-use crate::error::words::printable;
 use crate::flags::Compare;
 use crate::settings::Settings;
+use crate::text::words::printable;
 
 /// How often the database is asked where nothing is said: what is compared may be slow.
 const DATABASE_RUNS: usize = 3;

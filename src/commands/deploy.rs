@@ -16,7 +16,7 @@ use rust_embed::RustEmbed;
 
 use super::failure::Failure;
 use super::terminal::print;
-use crate::error::words;
+use crate::text::words;
 use manifest::Manifest;
 use template::Template;
 

@@ -17,6 +17,7 @@ use crate::daemon::process::RunningProcess;
 use crate::daemon::{self as server, Launch};
 use crate::flags::{Command, Flags};
 use crate::settings;
+use crate::text::units::duration_text;
 
 /// How often the pidfile of a process that ends is looked at.
 const STEP: Duration = Duration::from_millis(20);
@@ -85,7 +86,7 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
         }
         say(&format!(
             "unslow: pid {pid} has not ended within {}: it is ended by force",
-            settings::duration_text(patience)
+            duration_text(patience)
         ));
         send(&process, Signal::SIGKILL)?;
         if !process.ends_within(QUICK) {

@@ -11,9 +11,9 @@ use crate::daemon::identity;
 use crate::daemon::pidfile::{self, State};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::error::StartupError;
-use crate::error::words::printable;
 use crate::flags::Flags;
 use crate::settings::{self, Loaded, Settings, Surroundings, pidfile_place};
+use crate::text::words::printable;
 
 /// How long a command may take that only asks.
 pub(super) const SHORT: Duration = Duration::from_secs(10);

@@ -3,8 +3,8 @@
 use super::failure::Failure;
 use super::terminal::{print, say};
 use crate::app::format::aligned;
-use crate::error::words::printable;
 use crate::settings::Loaded;
+use crate::text::words::printable;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     for note in &loaded.settings.notes {

@@ -8,9 +8,9 @@ use url::form_urlencoded::Serializer;
 use super::client::{Answer, Client};
 use super::failure::Failure;
 use super::terminal::print;
-use crate::error::words::printable;
 use crate::flags::PurgeHow;
 use crate::settings::Settings;
+use crate::text::words::printable;
 
 /// Which characters of a query's name stand in a path as they are.
 pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');

@@ -13,10 +13,10 @@ use super::failure::Failure;
 use super::resources::runtime;
 use super::terminal::print;
 use crate::app::Stand;
-use crate::error::words::printable;
 use crate::flags;
 use crate::settings::Settings;
 use crate::stats::Snapshot;
+use crate::text::words::printable;
 use crate::view::{Here, NotReloaded, StatsPage, StatsSort, export};
 
 /// Where nobody says how wide a line may be.

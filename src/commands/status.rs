@@ -12,9 +12,9 @@ use super::terminal::print;
 use crate::app::format::aligned;
 use crate::daemon::control::{Phase, Request, Status};
 use crate::daemon::pidfile::State;
-use crate::error::words::printable;
 use crate::flags::Flags;
-use crate::settings::duration_text;
+use crate::text::units::duration_text;
+use crate::text::words::printable;
 
 pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
     let unknown = |failure: Failure| Failure::Unknown(failure.message().unwrap_or_default());

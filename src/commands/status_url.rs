@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::client::Client;
 use super::failure::Failure;
 use super::terminal::print;
-use crate::settings::{Settings, duration_text};
+use crate::settings::Settings;
+use crate::text::units::duration_text;
 
 /// How long the answer may take, with finding and reaching the server. Those who ask do so every
 /// few seconds, and a server that is well answers at once.

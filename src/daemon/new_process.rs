@@ -11,8 +11,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::handover_protocol::{STEP_UP, Word};
 use super::place;
-use crate::error::words::printable;
-use crate::settings::duration_text;
+use crate::text::units::duration_text;
+use crate::text::words::printable;
 
 /// How much of what a failing process says is passed on, in bytes.
 const LAST_WORDS: u64 = 2 << 10;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::RequestError;
-use crate::settings;
+use crate::text::units::duration_text;
 
 /// How long a run waits for its turn, a slot and a working connection, together.
 pub(super) const CHECKOUT: Duration = Duration::from_millis(1800);
@@ -20,7 +20,7 @@ pub(super) fn checkout_after(waited: Duration) -> Duration {
 
 /// All connections are at work. That says nothing about the database's health.
 pub(super) fn busy() -> RequestError {
-    let limit = settings::duration_text(CHECKOUT);
+    let limit = duration_text(CHECKOUT);
     let detail = format!("no connection of the pool became free within {limit}").into();
     RequestError::Busy { detail }
 }

@@ -16,7 +16,7 @@ use super::queue::Queue;
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::query::Query;
-use crate::settings;
+use crate::text::units::duration_text;
 
 /// How many loads there are, and may be, behind one bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -175,7 +175,7 @@ impl AllLoads {
 
 fn refuse(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
     refused.fetch_add(1, Ordering::Relaxed);
-    let limit = settings::duration_text(CHECKOUT);
+    let limit = duration_text(CHECKOUT);
     let detail = format!(
         "as many loads {whose} as may be at once ({max}) are at work, and none ended within {limit}"
     );

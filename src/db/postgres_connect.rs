@@ -24,6 +24,7 @@ use super::postgres_transaction::Transaction;
 use super::system::SystemCell;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
+use crate::text::units::duration_text;
 
 /// Between two attempts to connect to a server that is full or starting.
 const RETRY: Duration = Duration::from_millis(50);
@@ -164,7 +165,7 @@ impl Connector {
             return self.options.connect().await;
         };
         let late = |_| {
-            let limit = settings::duration_text(patience);
+            let limit = duration_text(patience);
             let words = format!("no connection within connect_timeout, which is {limit}");
             Error::Io(io::Error::new(io::ErrorKind::TimedOut, words))
         };
@@ -281,7 +282,7 @@ impl Connector {
     /// and knows nothing of it.
     fn silent(&self, waited: Duration) -> NoConnection {
         let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
-        let limit = settings::duration_text(Duration::from_millis(100) * tenths);
+        let limit = duration_text(Duration::from_millis(100) * tenths);
         let words: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
         let cause = Cause::new("timeout", Arc::clone(&words));
         NoConnection {

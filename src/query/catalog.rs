@@ -12,7 +12,7 @@ use super::file::{QueryFile, read};
 use super::folder::{Folder, SUFFIX, look, unreadable};
 use super::kind::DatabaseKind;
 use crate::error::StartupError;
-use crate::error::words::nearest;
+use crate::text::words::nearest;
 
 /// The sample that is the page at `/` where nobody names another.
 const FIRST_SAMPLE: &str = "version";

@@ -8,7 +8,7 @@
 use super::fault::Fault;
 use super::keys::{KEYS, fits};
 use super::kind::DatabaseKind;
-use crate::error::words::{did_you_mean, shown};
+use crate::text::words::{did_you_mean, shown};
 
 /// A comment before the first line of SQL.
 #[derive(Debug, PartialEq, Eq)]

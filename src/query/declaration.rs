@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::params::{Allowed, Param, ParamDefault};
 use super::type_name::{self, NoType};
 use super::value::{ParamType, Value};
-use crate::error::words::{did_you_mean, shown};
+use crate::text::words::{did_you_mean, shown};
 
 const FORM: &str = "write it as `-- param: NAME TYPE [= DEFAULT] [: VALUES]`, for example \
                     `-- param: top integer = 10 : 1..100`";

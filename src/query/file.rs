@@ -9,8 +9,8 @@ use super::kind::DatabaseKind;
 use super::params::{Param, ParamDefault};
 use super::policy::Access;
 use super::statement::rewrite;
-use crate::error::words::shown;
 use crate::error::{FilePosition, StartupError};
+use crate::text::words::shown;
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;

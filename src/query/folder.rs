@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::is_query_name;
 use crate::error::StartupError;
-use crate::error::words::shown;
+use crate::text::words::shown;
 
 pub(super) const SUFFIX: &str = ".sql";
 

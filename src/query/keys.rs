@@ -8,8 +8,8 @@ use super::fault::Fault;
 use super::kind::DatabaseKind;
 use super::params::Param;
 use super::policy::{Access, QueryPolicy};
-use crate::error::words::{did_you_mean, nearest, shown};
-use crate::settings::{LONGEST_DURATION, parse_duration};
+use crate::text::units::{LONGEST_DURATION, parse_duration};
+use crate::text::words::{did_you_mean, nearest, shown};
 
 /// All keys of a header.
 pub(super) const KEYS: [&str; 16] = [

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::value::{Arguments, ParamType, Value, read_list};
 use crate::error::RequestError;
-use crate::error::words::{did_you_mean, nearest, shown};
+use crate::text::words::{did_you_mean, nearest, shown};
 
 /// The longest value a client may send, in characters, as a JSON Schema counts them.
 pub(super) const LONGEST: usize = 8 * 1024;

@@ -14,7 +14,7 @@ use super::source_map::SourceMap;
 use super::tokens::{Piece, pieces};
 use super::value::ParamType;
 use crate::error::FilePosition;
-use crate::error::words::{did_you_mean, nearest, shown};
+use crate::text::words::{did_you_mean, nearest, shown};
 
 /// The first keywords of statements that read.
 const READS: [&str; 4] = ["select", "with", "values", "table"];

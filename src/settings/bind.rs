@@ -2,15 +2,17 @@
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use super::values::{Fault, Given, Read, list};
-use super::{Bind, Settings, Shown};
+use super::raw_value::{RawValue, Read, ValueError};
+use super::resolved_setting::ResolvedSetting;
+use super::types::{Bind, Settings};
+use super::values::list;
 use crate::error::StartupError;
 
 /// Addresses with commas between them; at least one.
-pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
+pub(super) fn binds(given: RawValue<'_>) -> Read<Vec<Bind>> {
     let binds = list(given, bind)?;
     if binds.is_empty() {
-        return Err(Fault::new("names no address", BIND_FORMS));
+        return Err(ValueError::new("names no address", BIND_FORMS));
     }
     Ok(binds)
 }
@@ -19,7 +21,10 @@ pub(super) fn binds(given: Given<'_>) -> Read<Vec<Bind>> {
 ///
 /// # Errors
 /// An address of `[stats] bind` is also one of another setting.
-pub(super) fn keep_apart(settings: &Settings, shown: &[Shown]) -> Result<(), StartupError> {
+pub(super) fn keep_apart(
+    settings: &Settings,
+    shown: &[ResolvedSetting],
+) -> Result<(), StartupError> {
     let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
     let others = || settings.server.bind.iter().chain(redirects.clone());
     let both = settings
@@ -41,8 +46,8 @@ pub(super) fn keep_apart(settings: &Settings, shown: &[Shown]) -> Result<(), Sta
 const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT, unix:PATH or fd://N";
 
 /// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
-fn bind(given: Given<'_>) -> Read<Bind> {
-    let fault = |why: &str| Fault::new(why, BIND_FORMS);
+fn bind(given: RawValue<'_>) -> Read<Bind> {
+    let fault = |why: &str| ValueError::new(why, BIND_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.is_empty() {
@@ -63,7 +68,7 @@ fn bind(given: Given<'_>) -> Read<Bind> {
         return Err(fault("is not an address"));
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Fault::new(
+        return Err(ValueError::new(
             "is a port without a host",
             format!("write :{text} or 127.0.0.1:{text}"),
         ));
@@ -82,7 +87,7 @@ fn bind(given: Given<'_>) -> Read<Bind> {
             (host, port)
         }
         None if text.matches(':').count() > 1 => {
-            return Err(Fault::new(
+            return Err(ValueError::new(
                 "is not an address",
                 format!("IPv6 goes in brackets: [{text}]:8000"),
             ));
@@ -109,7 +114,7 @@ fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
     let addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
         .map_err(|error| {
-            Fault::new(
+            ValueError::new(
                 format!("names a host that does not resolve ({error})"),
                 BIND_FORMS,
             )
@@ -121,14 +126,14 @@ fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
         .or(addresses.first());
     first
         .copied()
-        .ok_or_else(|| Fault::new("names a host without an address", BIND_FORMS))
+        .ok_or_else(|| ValueError::new("names a host without an address", BIND_FORMS))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     #[test]
     fn addresses_to_listen_on_follow_gunicorns_grammar() {

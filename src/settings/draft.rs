@@ -4,22 +4,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::log::AccessFormat;
-use super::log::{Facility, Log, LogTarget};
+use super::log::{AccessFormat, Facility, Log, LogTarget};
 use super::network::Network;
 use super::process::Process;
-use super::{
-    Access, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Postgres, Redis, Secret,
-    Server, Settings, SslMode, Tls, tls, url,
+use super::secret::Secret;
+use super::ssl_mode::SslMode;
+use super::types::{
+    Access, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Postgres, Redis, Server,
+    Settings, Tls,
 };
+use super::url;
 
 /// The settings in parts. What a blank one holds is no default: the table's defaults are written
 /// over every field that must have a value.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct SettingsBuilder {
     pub(super) server: Server,
     pub(super) process: Process,
-    pub(super) tls: tls::Parts,
+    pub(super) tls: TlsParts,
     pub(super) sqlite: Option<PathBuf>,
     pub(super) postgres: PostgresParts,
     pub(super) limits: DatabaseLimits,
@@ -58,9 +60,9 @@ pub(super) struct RedisParts {
     pub(super) timeout: Duration,
 }
 
-impl Draft {
-    pub(super) fn blank() -> Draft {
-        Draft {
+impl SettingsBuilder {
+    pub(super) fn blank() -> SettingsBuilder {
+        SettingsBuilder {
             server: Server {
                 bind: Vec::new(),
                 workers: 0,
@@ -84,7 +86,7 @@ impl Draft {
                 cors_origins: CorsOrigins::These(Vec::new()),
             },
             process: Process::blank(),
-            tls: tls::Parts::BLANK,
+            tls: TlsParts::BLANK,
             sqlite: None,
             postgres: PostgresParts {
                 host: None,
@@ -198,4 +200,20 @@ impl RedisParts {
             timeout: self.timeout,
         })
     }
+}
+
+/// What has been read of `[tls]`.
+#[derive(Debug)]
+pub(super) struct TlsParts {
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) redirect_bind: Vec<Bind>,
+}
+
+impl TlsParts {
+    pub(super) const BLANK: TlsParts = TlsParts {
+        cert: None,
+        key: None,
+        redirect_bind: Vec::new(),
+    };
 }

@@ -3,27 +3,27 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Secret;
-use super::values::{Fault, Given, Read};
+use super::raw_value::{RawValue, Read, ValueError};
+use super::secret::Secret;
 use crate::error::StartupError;
-use crate::error::words::masked;
+use crate::text::words::masked;
 
-pub(super) fn path(given: Given<'_>) -> PathBuf {
+pub(super) fn path(given: RawValue<'_>) -> PathBuf {
     given.base.join(given.text)
 }
 
 /// A file that must be readable now, rather than when it is first needed.
-pub(super) fn readable_file(given: Given<'_>) -> Read<PathBuf> {
+pub(super) fn readable_file(given: RawValue<'_>) -> Read<PathBuf> {
     let path = path(given);
     let checked = std::fs::File::open(&path).and_then(|file| file.metadata());
     match checked {
-        Ok(meta) if meta.is_dir() => Err(Fault::new("is a folder", "name a file")),
+        Ok(meta) if meta.is_dir() => Err(ValueError::new("is a folder", "name a file")),
         Ok(_) => Ok(path),
         Err(error) => Err(unreadable(&path, &error)),
     }
 }
 
-pub(super) fn folder(given: Given<'_>) -> Read<PathBuf> {
+pub(super) fn folder(given: RawValue<'_>) -> Read<PathBuf> {
     let path = path(given);
     match std::fs::read_dir(&path) {
         Ok(_) => Ok(path),
@@ -32,7 +32,7 @@ pub(super) fn folder(given: Given<'_>) -> Read<PathBuf> {
 }
 
 /// The content of a file that holds one secret, less one line end at its end.
-pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
+pub(super) fn secret_file(given: RawValue<'_>) -> Read<Secret> {
     let path = path(given);
     let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     if content.ends_with('\n') {
@@ -42,7 +42,7 @@ pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
         }
     }
     if content.is_empty() {
-        return Err(Fault::new(
+        return Err(ValueError::new(
             "names an empty file",
             "put the secret into it, on one line",
         ));
@@ -50,14 +50,14 @@ pub(super) fn secret_file(given: Given<'_>) -> Read<Secret> {
     Ok(Secret::new(content))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+fn unreadable(path: &Path, error: &std::io::Error) -> ValueError {
     let remedy = match error.kind() {
         std::io::ErrorKind::NotFound => "check the path",
         std::io::ErrorKind::PermissionDenied => "let the user that runs unslow read it",
         std::io::ErrorKind::InvalidData => "it must hold text in UTF-8",
         _ => "check the path and its permissions",
     };
-    Fault::new(
+    ValueError::new(
         format!(
             "cannot be read ({}: {error})",
             masked(&path.to_string_lossy())
@@ -94,7 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("secret");
         let read = || {
-            secret_file(Given {
+            secret_file(RawValue {
                 text: "secret",
                 base: dir.path(),
             })

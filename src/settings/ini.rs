@@ -15,7 +15,7 @@ use ini::{Ini, ParseOption};
 use super::origin::{Origin, Source};
 use super::table;
 use crate::error::StartupError;
-use crate::error::words::{masked, nearest};
+use crate::text::words::{masked, nearest};
 
 /// The format of the settings file; `path` is how the file is named in messages.
 #[derive(Debug, Clone)]

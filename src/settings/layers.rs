@@ -8,14 +8,14 @@ use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind}
 
 use super::ini::IniFormat;
 use super::origin::{Origin, Source};
+use super::raw_value::ValueError;
 use super::service_links::is_service_link;
 use super::surroundings::Surroundings;
-use super::table::{self, Ground, Secrecy, Setting};
+use super::table::{self, DefaultContext, Secrecy, Setting};
 use super::url::{self, Pieces};
-use super::values::Fault;
 use crate::error::StartupError;
-use crate::error::words::nearest;
 use crate::flags::Flags;
+use crate::text::words::nearest;
 
 /// What the merge gives: the text of each setting that has one, with its origin. `None` is a
 /// setting that a layer took back.
@@ -54,7 +54,7 @@ impl Merged {
 /// Merges all layers, lowest first.
 pub(super) fn merge(
     ini: Option<(IniFormat, String)>,
-    ground: &Ground,
+    ground: &DefaultContext,
     surroundings: &Surroundings,
     flags: &Flags,
 ) -> Result<Merged, StartupError> {
@@ -111,7 +111,7 @@ impl ConfigSource for Texts {
     }
 }
 
-fn defaults(ground: &Ground) -> Texts {
+fn defaults(ground: &DefaultContext) -> Texts {
     let mut layer = Texts::default();
     for row in table::all() {
         if let Some(text) = row.default_text(ground) {
@@ -200,11 +200,11 @@ fn password_in_flag(row: &Setting, source: Source) -> StartupError {
     }
     let why = "holds a password, which every user of this machine could read in the list of \
                processes";
-    super::refused(
+    super::refusal::refused(
         row.section,
         row.key,
         &Origin::from(source),
-        &Fault::new(why, remedy),
+        &ValueError::new(why, remedy),
     )
 }
 
@@ -241,7 +241,8 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     } else {
         url::pieces(&text)
     };
-    let pieces = pieces.map_err(|fault| super::refused("postgres", "url", &origin, &fault))?;
+    let pieces =
+        pieces.map_err(|fault| super::refusal::refused("postgres", "url", &origin, &fault))?;
     let replaced = [
         ("host", pieces.host),
         ("port", pieces.port),

@@ -6,7 +6,8 @@ mod format;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use super::values::{Fault, Given, Read, word};
+use super::raw_value::{RawValue, Read, ValueError};
+use super::values::word;
 
 pub(super) use format::access_format;
 pub use format::{AccessFormat, Part};
@@ -91,7 +92,7 @@ impl LogTarget {
 }
 
 /// A file, or `-` for the stream that this log has.
-pub(super) fn target(given: Given<'_>, stream: LogTarget) -> LogTarget {
+pub(super) fn target(given: RawValue<'_>, stream: LogTarget) -> LogTarget {
     if given.text == "-" {
         stream
     } else {
@@ -99,7 +100,7 @@ pub(super) fn target(given: Given<'_>, stream: LogTarget) -> LogTarget {
     }
 }
 
-pub(super) fn level(given: Given<'_>) -> Read<tracing::Level> {
+pub(super) fn level(given: RawValue<'_>) -> Read<tracing::Level> {
     use tracing::Level;
     word(
         given,
@@ -116,7 +117,7 @@ pub(super) fn level(given: Given<'_>) -> Read<tracing::Level> {
     )
 }
 
-pub(super) fn facility(given: Given<'_>) -> Read<Facility> {
+pub(super) fn facility(given: RawValue<'_>) -> Read<Facility> {
     const NAMES: [(&str, u8); 20] = [
         ("kern", 0),
         ("user", 1),
@@ -148,8 +149,8 @@ const SYSLOG_FORMS: &str = "write udp://HOST:PORT or unix:PATH";
 const SYSLOG_PORT: u16 = 514;
 
 /// gunicorn's grammar, of which streams are left out: a message could wait there.
-pub(super) fn syslog(given: Given<'_>) -> Read<SyslogTarget> {
-    let fault = |why: &str| Fault::new(why, SYSLOG_FORMS);
+pub(super) fn syslog(given: RawValue<'_>) -> Read<SyslogTarget> {
+    let fault = |why: &str| ValueError::new(why, SYSLOG_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
         let path = path.strip_suffix("#dgram").unwrap_or(path);
@@ -192,7 +193,7 @@ pub(super) fn syslog(given: Given<'_>) -> Read<SyslogTarget> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     #[test]
     fn addresses_of_syslog_follow_gunicorns_grammar() {

@@ -1,13 +1,14 @@
 //! The origins of other sites' pages, as browsers name them in `Origin`: scheme, host and, where
 //! it is not the usual one, port. And names of hosts, as `Host` has them.
 
-use super::CorsOrigins;
-use super::values::{Fault, Given, Read, list};
+use super::raw_value::{RawValue, Read, ValueError};
+use super::types::CorsOrigins;
+use super::values::list;
 
 const FORM: &str = "write https://HOST or https://HOST:PORT, or * for every site";
 
 /// Origins with commas between them, or `*`.
-pub(super) fn origins(given: Given<'_>) -> Read<CorsOrigins> {
+pub(super) fn origins(given: RawValue<'_>) -> Read<CorsOrigins> {
     if given.text == "*" {
         return Ok(CorsOrigins::Any);
     }
@@ -16,18 +17,21 @@ pub(super) fn origins(given: Given<'_>) -> Read<CorsOrigins> {
 
 /// One of them. Browsers compare byte by byte, and so do we: what is not written as they write it
 /// would never match.
-fn origin(given: Given<'_>) -> Read<String> {
+fn origin(given: RawValue<'_>) -> Read<String> {
     let text = given.text;
-    let fault = |why: &str| Fault::new(why, FORM);
+    let fault = |why: &str| ValueError::new(why, FORM);
     if text == "*" {
-        return Err(Fault::new("stands for every site", "write it alone"));
+        return Err(ValueError::new("stands for every site", "write it alone"));
     }
     if text == "null" {
         let why = "is what pages of any kind may be called (files, sandboxed frames)";
         return Err(fault(why));
     }
     if text.contains('*') {
-        return Err(Fault::new("stands for several sites", "name each of them"));
+        return Err(ValueError::new(
+            "stands for several sites",
+            "name each of them",
+        ));
     }
     let url = url::Url::parse(text).map_err(|_| fault("is no origin"))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -47,7 +51,7 @@ fn origin(given: Given<'_>) -> Read<String> {
     };
     if written != text {
         let remedy = format!("browsers write {written}");
-        return Err(Fault::new("is not written as an origin", remedy));
+        return Err(ValueError::new("is not written as an origin", remedy));
     }
     Ok(written)
 }
@@ -55,28 +59,31 @@ fn origin(given: Given<'_>) -> Read<String> {
 const HOSTS: &str = "write names alone: app.example.com, reports.internal";
 
 /// Names with commas between them, in small letters.
-pub(super) fn hosts(given: Given<'_>) -> Read<Vec<String>> {
+pub(super) fn hosts(given: RawValue<'_>) -> Read<Vec<String>> {
     list(given, host)
 }
 
-fn host(given: Given<'_>) -> Read<String> {
+fn host(given: RawValue<'_>) -> Read<String> {
     let text = given.text.strip_suffix('.').unwrap_or(given.text);
     if text.contains('*') {
-        return Err(Fault::new("stands for several names", "name each of them"));
+        return Err(ValueError::new(
+            "stands for several names",
+            "name each of them",
+        ));
     }
     if text.contains("://") {
-        return Err(Fault::new("has a scheme", HOSTS));
+        return Err(ValueError::new("has a scheme", HOSTS));
     }
     let is_address = text.starts_with('[') && text.ends_with(']');
     if text.contains(':') && !is_address {
         let remedy = "write the name without a port; every port is meant";
-        return Err(Fault::new("has a port", remedy));
+        return Err(ValueError::new("has a port", remedy));
     }
     let fits = |c: char| {
         c.is_ascii_alphanumeric() || "-_.".contains(c) || (is_address && "[]:".contains(c))
     };
     if text.is_empty() || !text.chars().all(fits) {
-        return Err(Fault::new("is no name of a host", HOSTS));
+        return Err(ValueError::new("is no name of a host", HOSTS));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -85,7 +92,7 @@ fn host(given: Given<'_>) -> Read<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     #[test]
     fn origins_are_taken_as_browsers_write_them() {

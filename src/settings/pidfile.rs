@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::config_file;
+use super::config_file::config_file;
 use super::surroundings::Surroundings;
 use crate::flags::Flags;
 

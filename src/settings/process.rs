@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::values::{Fault, Given, Read};
+use super::raw_value::{RawValue, Read, ValueError};
 
 /// The part of `[server]` that concerns the process. A change takes effect at a restart.
 #[derive(Debug, Clone)]
@@ -48,20 +48,20 @@ impl Process {
 }
 
 /// Permissions, always octal, with or without zeros before it.
-pub(super) fn mode(given: Given<'_>) -> Read<u32> {
+pub(super) fn mode(given: RawValue<'_>) -> Read<u32> {
     let digits = given.text.strip_prefix("0o").unwrap_or(given.text);
     let octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     u32::from_str_radix(digits, 8)
         .ok()
         .filter(|mode| octal && *mode <= 0o777)
-        .ok_or_else(|| Fault::new("is no octal mode", "write three octal digits, such as 027"))
+        .ok_or_else(|| ValueError::new("is no octal mode", "write three octal digits, such as 027"))
 }
 
 /// The name or number of a user or group; whether there is one is asked when it is needed.
-pub(super) fn account(given: Given<'_>) -> Read<String> {
+pub(super) fn account(given: RawValue<'_>) -> Read<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || ":,/".contains(c);
     if given.text.is_empty() || given.text.contains(bad) {
-        return Err(Fault::new(
+        return Err(ValueError::new(
             "is not the name of a user or group",
             "write one name or number; the group has a setting of its own",
         ));
@@ -74,7 +74,7 @@ const SETTINGS_OF_OURS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "PORT", "DEBUG
 
 /// `NAME=VALUE` pairs: one on each line where there are lines, else with commas between them. A
 /// comma that no `NAME=` follows is part of the value.
-pub(super) fn pairs(given: Given<'_>) -> Read<Vec<(String, String)>> {
+pub(super) fn pairs(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
     if given.text.contains('\n') {
         return given
             .text
@@ -111,7 +111,7 @@ fn is_name(text: &str) -> bool {
 
 /// The variables of a text that was taken, without their values.
 pub(super) fn without_values(text: &str) -> String {
-    let pairs = pairs(Given {
+    let pairs = pairs(RawValue {
         text,
         base: Path::new(""),
     });
@@ -123,17 +123,17 @@ pub(super) fn without_values(text: &str) -> String {
 fn pair(text: &str) -> Read<(String, String)> {
     let form = "write NAME=VALUE, with commas between several";
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| is_name(name)) else {
-        return Err(Fault::new("is not a variable with its value", form));
+        return Err(ValueError::new("is not a variable with its value", form));
     };
     if value.contains('\0') {
-        return Err(Fault::new(
+        return Err(ValueError::new(
             "has a value that no variable can hold",
             "leave the zero byte out",
         ));
     }
     if name.starts_with("UNSLOW_") || SETTINGS_OF_OURS.contains(&name) {
         let remedy = "set it in the environment of whoever starts unslow, or use the setting";
-        return Err(Fault::new(
+        return Err(ValueError::new(
             format!("sets {name}, which is read before this is"),
             remedy,
         ));
@@ -145,7 +145,7 @@ fn pair(text: &str) -> Read<(String, String)> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     #[test]
     fn a_mode_is_octal_however_it_is_written() {

@@ -1,6 +1,6 @@
 //! Which settings a reload cannot change, and keeps as they were: a line each in [`KEPT`].
 
-use super::Settings;
+use super::types::Settings;
 
 /// One setting that only a restart changes.
 struct Kept {

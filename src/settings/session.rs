@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::units;
-use super::values::{Fault, Given, Read};
+use super::raw_value::{RawValue, Read, ValueError};
+use crate::text::units;
 
 const FORM: &str = "write -c NAME=VALUE, as often as you like; a space within a value is \\ and \
                     the space";
 
 /// The settings that `options` names, in their order.
-pub(super) fn options(given: Given<'_>) -> Read<Vec<(String, String)>> {
+pub(super) fn options(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
     let words = words(given.text);
     let mut words = words.iter().map(String::as_str);
     let mut pairs = Vec::new();
@@ -21,11 +21,11 @@ pub(super) fn options(given: Given<'_>) -> Read<Vec<(String, String)>> {
             None => word.strip_prefix("--"),
         };
         let Some((name, value)) = text.and_then(|text| text.split_once('=')) else {
-            return Err(Fault::new("has a part that sets nothing", FORM));
+            return Err(ValueError::new("has a part that sets nothing", FORM));
         };
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || !name.chars().all(fits) {
-            return Err(Fault::new("has a name that no setting can have", FORM));
+            return Err(ValueError::new("has a name that no setting can have", FORM));
         }
         pairs.push((name.replace('-', "_"), value.to_owned()));
     }
@@ -55,7 +55,7 @@ fn words(text: &str) -> Vec<String> {
 
 /// The time that connecting may take: seconds, as libpq has them, or a duration; 0 is no bound of
 /// its own.
-pub(super) fn connect_timeout(given: Given<'_>) -> Read<Option<Duration>> {
+pub(super) fn connect_timeout(given: RawValue<'_>) -> Read<Option<Duration>> {
     let time = match given.text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
         Err(_) => units::duration(given.text)?,
@@ -67,7 +67,7 @@ pub(super) fn connect_timeout(given: Given<'_>) -> Read<Option<Duration>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     #[test]
     fn options_are_read_as_the_server_reads_them() {

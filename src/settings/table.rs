@@ -10,177 +10,16 @@ mod logs;
 mod process;
 mod room;
 mod serving;
+pub(super) mod setting;
 mod tls;
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
-use super::draft::Draft;
-use super::values::{Fault, Given};
 use crate::flags::{Flag, Listed};
 
-/// One setting.
-#[derive(Debug)]
-pub(super) struct Setting {
-    pub(super) section: &'static str,
-    pub(super) key: &'static str,
-    pub(super) flag: Option<Flag>,
-    pub(super) default: Default,
-    pub(super) secrecy: Secrecy,
-    /// One line, without a full stop, for `--help` and the README.
-    pub(super) help: &'static str,
-    /// Whether several values of its flag are put on lines, because they may hold commas.
-    pub(super) one_a_line: bool,
-    /// Turns the text into the value, and puts that where it belongs.
-    pub(super) read: fn(&mut Draft, Given<'_>) -> Result<(), Fault>,
-}
+pub(super) use setting::{DefaultContext, Secrecy, Setting};
 
-/// What a setting is when nobody says.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Default {
-    /// Nothing: what it is for is off. An empty text then means "nothing" too.
-    Unset,
-    /// This text.
-    Text(&'static str),
-    /// Found out on this machine.
-    Found {
-        /// How it is found, for help.
-        words: &'static str,
-        /// The text; `None` as with [`Default::Unset`].
-        find: fn(&Ground) -> Option<String>,
-    },
-}
-
-/// What a default may be found from.
-#[derive(Debug, Clone)]
-pub(super) struct Ground {
-    /// The folder of the ini file, where one is used.
-    pub(super) ini_folder: Option<PathBuf>,
-    /// The working directory, where it counts.
-    pub(super) working_folder: Option<PathBuf>,
-}
-
-/// Who may see a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrecy {
-    /// Everybody.
-    Open,
-    /// It is a URL that may hold a password.
-    Url,
-    /// It is variables, whose names are for everybody and whose values for nobody.
-    Values,
-    /// Nobody.
-    Secret,
-}
-
-/// A row without flag and default, to be completed by the functions below.
-const fn setting(
-    section: &'static str,
-    key: &'static str,
-    help: &'static str,
-    read: fn(&mut Draft, Given<'_>) -> Result<(), Fault>,
-) -> Setting {
-    let (flag, default, secrecy) = (None, Default::Unset, Secrecy::Open);
-    Setting {
-        section,
-        key,
-        flag,
-        default,
-        secrecy,
-        help,
-        one_a_line: false,
-        read,
-    }
-}
-
-impl Setting {
-    const fn or(mut self, text: &'static str) -> Self {
-        self.default = Default::Text(text);
-        self
-    }
-
-    const fn or_found(mut self, words: &'static str, find: fn(&Ground) -> Option<String>) -> Self {
-        self.default = Default::Found { words, find };
-        self
-    }
-
-    const fn flag(mut self, long: &'static str, value: &'static str) -> Self {
-        self.flag = Some(Flag {
-            long,
-            short: None,
-            value,
-            aliases: &[],
-            repeatable: false,
-        });
-        self
-    }
-
-    const fn full_flag(mut self, flag: Flag) -> Self {
-        self.flag = Some(flag);
-        self
-    }
-
-    const fn secrecy(mut self, secrecy: Secrecy) -> Self {
-        self.secrecy = secrecy;
-        self
-    }
-
-    const fn one_a_line(mut self) -> Self {
-        self.one_a_line = true;
-        self
-    }
-
-    /// The text of several values of its flag.
-    pub(super) fn joined(&self, values: &[String]) -> String {
-        if !self.one_a_line {
-            return values.join(",");
-        }
-        let mut lines = values.join("\n");
-        if lines.contains(',') {
-            lines.push('\n');
-        }
-        lines
-    }
-
-    /// `UNSLOW_SECTION_KEY`
-    pub(super) fn environment(&self) -> String {
-        format!("UNSLOW_{}_{}", self.section, self.key).to_ascii_uppercase()
-    }
-
-    /// `[section] key`
-    pub(super) fn name(&self) -> String {
-        format!("[{}] {}", self.section, self.key)
-    }
-
-    /// The default as it is written in help, `None` for nothing.
-    fn default_words(&self) -> Option<&'static str> {
-        match self.default {
-            Default::Unset => None,
-            Default::Text(text) => Some(text),
-            Default::Found { words, .. } => Some(words),
-        }
-    }
-
-    /// The default's text on this machine.
-    pub(super) fn default_text(&self, ground: &Ground) -> Option<String> {
-        match self.default {
-            Default::Unset => None,
-            Default::Text(text) => Some(text.to_owned()),
-            Default::Found { find, .. } => find(ground),
-        }
-    }
-}
-
-/// Assigns what was read, where it could be.
-fn set<T>(place: &mut T, value: Result<T, Fault>) -> Result<(), Fault> {
-    *place = value?;
-    Ok(())
-}
-
-/// As [`set`], for what may be absent.
-fn put<T>(place: &mut Option<T>, value: Result<T, Fault>) -> Result<(), Fault> {
-    set(place, value.map(Some))
-}
+use setting::DefaultValue;
 
 /// Each section: its name, an older name of it, and its heading in the help.
 const SECTIONS: [(&str, Option<&str>, &str); 12] = [
@@ -293,9 +132,9 @@ pub fn readme_table() -> String {
             None => String::new(),
         };
         let default = match row.default {
-            Default::Unset => String::new(),
-            Default::Text(text) => format!("`{text}`"),
-            Default::Found { words, .. } => words.to_owned(),
+            DefaultValue::Unset => String::new(),
+            DefaultValue::Text(text) => format!("`{text}`"),
+            DefaultValue::Found { words, .. } => words.to_owned(),
         };
         // Writing to a string cannot fail.
         let _ = writeln!(

@@ -1,57 +1,45 @@
 //! `[tls]` in parts, and when the parts are a whole. The files are read by the server
 //! (`server::Pair`), not here: whoever only asks for settings need not be allowed to see the key.
 
-use std::path::PathBuf;
-
+use super::draft::TlsParts;
 use super::origin::Source;
-use super::{Bind, Shown, Tls, table};
+use super::resolved_setting::ResolvedSetting;
+use super::table;
+use super::types::Tls;
 use crate::error::StartupError;
 
-/// What has been read of `[tls]`.
-#[derive(Debug)]
-pub(super) struct Parts {
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) redirect_bind: Vec<Bind>,
-}
-
-impl Parts {
-    pub(super) const BLANK: Parts = Parts {
-        cert: None,
-        key: None,
-        redirect_bind: Vec::new(),
+/// The whole; `None` where nothing was said.
+///
+/// # Errors
+/// A part without the others; it names the place of the one that is there.
+pub(super) fn finish(
+    parts: TlsParts,
+    shown: &[ResolvedSetting],
+) -> Result<Option<Tls>, StartupError> {
+    let missing = match (parts.cert, parts.key) {
+        (Some(cert), Some(key)) => {
+            return Ok(Some(Tls {
+                cert,
+                key,
+                redirect_bind: parts.redirect_bind,
+            }));
+        }
+        (None, None) if parts.redirect_bind.is_empty() => return Ok(None),
+        (None, _) => "cert",
+        (Some(_), None) => "key",
     };
-
-    /// The whole; `None` where nothing was said.
-    ///
-    /// # Errors
-    /// A part without the others; it names the place of the one that is there.
-    pub(super) fn finish(self, shown: &[Shown]) -> Result<Option<Tls>, StartupError> {
-        let missing = match (self.cert, self.key) {
-            (Some(cert), Some(key)) => {
-                return Ok(Some(Tls {
-                    cert,
-                    key,
-                    redirect_bind: self.redirect_bind,
-                }));
-            }
-            (None, None) if self.redirect_bind.is_empty() => return Ok(None),
-            (None, _) => "cert",
-            (Some(_), None) => "key",
-        };
-        let mut given = shown.iter().filter(|one| {
-            one.section == "tls" && one.text.is_some() && one.origin.source != Source::Default
-        });
-        let place = given.next().map_or_else(String::new, |one| {
-            format!("{}: [tls] {}", one.origin, one.key)
-        });
-        let name = table::find("tls", missing).map_or_else(String::new, |row| {
-            let flag = row.flag.map_or("", |flag| flag.long);
-            format!(" (or --{flag}, {})", row.environment())
-        });
-        let what = format!("TLS is asked for here, but [tls] {missing} is not set");
-        Err(StartupError::new(what)
-            .at(place)
-            .remedy(format!("add {missing} to [tls]{name}")))
-    }
+    let mut given = shown.iter().filter(|one| {
+        one.section == "tls" && one.text.is_some() && one.origin.source != Source::Default
+    });
+    let place = given.next().map_or_else(String::new, |one| {
+        format!("{}: [tls] {}", one.origin, one.key)
+    });
+    let name = table::find("tls", missing).map_or_else(String::new, |row| {
+        let flag = row.flag.map_or("", |flag| flag.long);
+        format!(" (or --{flag}, {})", row.environment())
+    });
+    let what = format!("TLS is asked for here, but [tls] {missing} is not set");
+    Err(StartupError::new(what)
+        .at(place)
+        .remedy(format!("add {missing} to [tls]{name}")))
 }

@@ -1,15 +1,19 @@
 //! Tokens that must not be the same. Where they are read from is `files`'.
 
-use super::{Settings, Shown};
+use super::resolved_setting::ResolvedSetting;
+use super::types::Settings;
 use crate::error::StartupError;
 
 /// Who may read the queries is not to purge them.
-pub(super) fn keep_apart(settings: &Settings, shown: &[Shown]) -> Result<(), StartupError> {
+pub(super) fn keep_apart(
+    settings: &Settings,
+    shown: &[ResolvedSetting],
+) -> Result<(), StartupError> {
     let reader = settings.access.token.as_ref();
     if reader.is_none() || reader != settings.admin_token.as_ref() {
         return Ok(());
     }
-    let token = |one: &&Shown| one.section == "access" && one.key == "token_file";
+    let token = |one: &&ResolvedSetting| one.section == "access" && one.key == "token_file";
     let place = shown.iter().find(token);
     let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
     let what = "the token for queries is the admin token too: whoever may read could also purge";

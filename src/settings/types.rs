@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::log::Log;
 use super::network::Network;
 use super::process::Process;
+use super::secret::Secret;
+use super::ssl_mode::SslMode;
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
@@ -211,21 +213,6 @@ impl Postgres {
     }
 }
 
-/// How a connection to PostgreSQL is secured; libpq's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never TLS.
-    Disable,
-    /// TLS where the server has it, without a check of the certificate.
-    Prefer,
-    /// TLS, without a check of the certificate.
-    Require,
-    /// TLS with a certificate from a trusted CA.
-    VerifyCa,
-    /// TLS with a certificate from a trusted CA for this very host.
-    VerifyFull,
-}
-
 /// `[database]`: what every query is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseLimits {
@@ -275,32 +262,4 @@ pub struct Cache {
     pub memory: u64,
     /// Largest answer that is stored, in bytes.
     pub max_entry: u64,
-}
-
-/// A value that Debug and Display print as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a value.
-    pub fn new(value: String) -> Self {
-        Secret(value)
-    }
-
-    /// The value itself; only where it is handed to a driver or compared.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
 }

@@ -1,6 +1,7 @@
 //! The URLs of the database and of Redis: taken apart, checked, and shown without their passwords.
 //! No message of this file repeats a URL, because a URL may hold a password.
 
+mod escapes;
 mod postgres;
 
 use std::path::PathBuf;
@@ -9,14 +10,12 @@ use url::{Host, Url};
 
 pub(super) use postgres::Pieces;
 
-use super::Secret;
-use super::values::{Fault, Given};
-
-const ESCAPES: &str = "in a URL, write special characters of a password as escapes (@ is %40, \
-                       # is %23, / is %2F, % is %25), or use password_file";
+use super::raw_value::{RawValue, ValueError};
+use super::secret::Secret;
+use escapes::{ESCAPES, decoded};
 
 /// Takes a `postgres://` URL apart; a `sqlite:` URL has no pieces.
-pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
+pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
     if text.starts_with("sqlite:") {
         return Ok(Pieces::default());
     }
@@ -24,16 +23,16 @@ pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
 }
 
 /// The file of a `sqlite:` URL, which must be there; `None` for other URLs.
-pub(super) fn sqlite_file(given: Given<'_>) -> Result<Option<PathBuf>, Fault> {
+pub(super) fn sqlite_file(given: RawValue<'_>) -> Result<Option<PathBuf>, ValueError> {
     let Some(rest) = given.text.strip_prefix("sqlite:") else {
         return Ok(None);
     };
     let file = rest.strip_prefix("//").unwrap_or(rest);
     if file.is_empty() || file.contains('?') || file == ":memory:" {
         let remedy = "write sqlite:FILE, without parameters; it is opened for reading";
-        return Err(Fault::new("does not name a SQLite file", remedy));
+        return Err(ValueError::new("does not name a SQLite file", remedy));
     }
-    super::files::readable_file(Given {
+    super::files::readable_file(RawValue {
         text: file,
         ..given
     })
@@ -46,7 +45,7 @@ pub(super) const LONGEST_SOCKET: usize = 107;
 const REDIS_FORMS: &str = "write redis://[:PASSWORD@]HOST:PORT/NUMBER, rediss://… for TLS, or redis+unix:///PATH?db=NUMBER";
 
 /// Checks a Redis URL and gives it in the form that the redis crate reads.
-pub(super) fn redis(given: Given<'_>) -> Result<Secret, Fault> {
+pub(super) fn redis(given: RawValue<'_>) -> Result<Secret, ValueError> {
     // Valkey speaks the same language.
     let other = [
         ("unix:", "redis+unix:"),
@@ -60,18 +59,18 @@ pub(super) fn redis(given: Given<'_>) -> Result<Secret, Fault> {
     let url = parse(same.as_deref().unwrap_or(given.text))?;
     if url.fragment().is_some() {
         // The redis crate takes `#insecure` for leave to skip every check of the certificate.
-        return Err(Fault::new("has a # in it", ESCAPES));
+        return Err(ValueError::new("has a # in it", ESCAPES));
     }
     match url.scheme() {
         "redis" | "rediss" => redis_tcp(&url)?,
         "redis+unix" => return redis_unix(&url),
-        _ => return Err(Fault::new("is not the URL of a Redis", REDIS_FORMS)),
+        _ => return Err(ValueError::new("is not the URL of a Redis", REDIS_FORMS)),
     }
     Ok(Secret::new(url.into()))
 }
 
-fn redis_tcp(url: &Url) -> Result<(), Fault> {
-    let fault = |why: &str| Err(Fault::new(why, REDIS_FORMS));
+fn redis_tcp(url: &Url) -> Result<(), ValueError> {
+    let fault = |why: &str| Err(ValueError::new(why, REDIS_FORMS));
     match url.host() {
         None | Some(Host::Domain("")) => return fault("names no host"),
         Some(Host::Domain("0.0.0.0" | "[::]")) => return fault("names no host one can connect to"),
@@ -91,8 +90,8 @@ fn redis_tcp(url: &Url) -> Result<(), Fault> {
     }
 }
 
-fn redis_unix(url: &Url) -> Result<Secret, Fault> {
-    let fault = |why: &str| Err(Fault::new(why, REDIS_FORMS));
+fn redis_unix(url: &Url) -> Result<Secret, ValueError> {
+    let fault = |why: &str| Err(ValueError::new(why, REDIS_FORMS));
     if url.path().trim_matches('/').is_empty() || url.host_str().is_some_and(|h| !h.is_empty()) {
         return fault("names no absolute path of a socket");
     }
@@ -209,43 +208,15 @@ fn replace_query(url: &mut Url, replace: impl Fn(&str, String) -> Option<String>
     }
 }
 
-fn parse(text: &str) -> Result<Url, Fault> {
+fn parse(text: &str) -> Result<Url, ValueError> {
     Url::parse(text).map_err(|error| {
         let remedy = match error {
             // What stands before a `/`, `?` or `#` in a password is taken for host and port.
             url::ParseError::InvalidPort | url::ParseError::InvalidDomainCharacter => ESCAPES,
             _ => "write SCHEME://USER:PASSWORD@HOST:PORT/NAME",
         };
-        Fault::new(format!("is not a URL ({error})"), remedy)
+        ValueError::new(format!("is not a URL ({error})"), remedy)
     })
-}
-
-fn present(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// Undoes percent escapes. A `%` that begins none is refused: whoever wrote it meant a password
-/// that the URL does not say.
-fn decoded(text: &str) -> Result<String, Fault> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        if *byte != b'%' {
-            out.push(*byte);
-            continue;
-        }
-        let digits = after
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| Fault::new("has a % that begins no escape", ESCAPES))?;
-        out.push(byte);
-        rest = &after[2..];
-    }
-    String::from_utf8(out).map_err(|_| Fault::new("has escapes that are not UTF-8", ESCAPES))
 }
 
 #[cfg(test)]

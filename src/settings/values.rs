@@ -4,68 +4,30 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::network::Network;
-use super::units;
+use super::raw_value::{RawValue, Read, ValueError};
+use super::secret::Secret;
+use super::ssl_mode::SslMode;
 use super::url::LONGEST_SOCKET;
-use super::{Secret, SslMode};
-use crate::error::words::masked;
+use crate::text::units;
+use crate::text::words::masked;
 
-/// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
-/// be left out where it is a secret.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) why: String,
-    pub(super) remedy: String,
-}
-
-impl Fault {
-    pub(super) fn new(why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Fault {
-            why: why.into(),
-            remedy: remedy.into(),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn sentence(&self) -> String {
-        format!("{}; {}", self.why, self.remedy)
-    }
-}
-
-/// The text of one setting, and the folder that relative paths in it start from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub(super) text: &'a str,
-    pub(super) base: &'a Path,
-}
-
-/// A text for the tests of readers, with paths below `/base`.
-#[cfg(test)]
-pub(super) fn given(text: &str) -> Given<'_> {
-    Given {
-        text,
-        base: Path::new("/base"),
-    }
-}
-
-pub(super) type Read<T> = Result<T, Fault>;
-
-pub(super) fn boolean(given: Given<'_>) -> Read<bool> {
+pub(super) fn boolean(given: RawValue<'_>) -> Read<bool> {
     match given.text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
         "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
-        _ => Err(Fault::new(
+        _ => Err(ValueError::new(
             "is neither true nor false",
             "write true or false",
         )),
     }
 }
 
-pub(super) fn integer<T>(given: Given<'_>, range: RangeInclusive<T>) -> Read<T>
+pub(super) fn integer<T>(given: RawValue<'_>, range: RangeInclusive<T>) -> Read<T>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -80,41 +42,41 @@ where
         Ok(number) => number,
         // `+5` parses, `5.0` and `5 000` do not: what does not is one of the two.
         Err(_) if !given.text.is_empty() && given.text.bytes().all(|b| b.is_ascii_digit()) => {
-            return Err(Fault::new("is too large", range_text()));
+            return Err(ValueError::new("is too large", range_text()));
         }
-        Err(_) => return Err(Fault::new("is not a whole number", range_text())),
+        Err(_) => return Err(ValueError::new("is not a whole number", range_text())),
     };
     if !range.contains(&number) {
-        return Err(Fault::new("is out of range", range_text()));
+        return Err(ValueError::new("is out of range", range_text()));
     }
     Ok(number)
 }
 
-pub(super) fn duration(given: Given<'_>) -> Read<Duration> {
+pub(super) fn duration(given: RawValue<'_>) -> Read<Duration> {
     let duration = units::duration(given.text)?;
     if duration > units::LONGEST_DURATION {
-        return Err(Fault::new("is too long", "write at most 3650d"));
+        return Err(ValueError::new("is too long", "write at most 3650d"));
     }
     Ok(duration)
 }
 
 /// A duration that may not be zero, because of `reason`.
-pub(super) fn positive_duration(given: Given<'_>, reason: &'static str) -> Read<Duration> {
+pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> Read<Duration> {
     match duration(given)? {
-        Duration::ZERO => Err(Fault::new("is zero", reason)),
+        Duration::ZERO => Err(ValueError::new("is zero", reason)),
         duration => Ok(duration),
     }
 }
 
 /// A size within bounds, given in bytes.
-pub(super) fn size(given: Given<'_>, range: RangeInclusive<u64>) -> Read<u64> {
+pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<u64> {
     let bytes = units::size(given.text)?;
     if !range.contains(&bytes) {
         let (low, high) = (
             units::size_text(*range.start()),
             units::size_text(*range.end()),
         );
-        return Err(Fault::new(
+        return Err(ValueError::new(
             "is out of range",
             format!("write a size from {low} to {high}"),
         ));
@@ -123,41 +85,41 @@ pub(super) fn size(given: Given<'_>, range: RangeInclusive<u64>) -> Read<u64> {
 }
 
 /// A size that ends up as a length in memory.
-pub(super) fn length(given: Given<'_>, range: RangeInclusive<u64>) -> Read<usize> {
+pub(super) fn length(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<usize> {
     let bytes = size(given, range)?;
-    usize::try_from(bytes).map_err(|_| Fault::new("is too large", "write a smaller size"))
+    usize::try_from(bytes).map_err(|_| ValueError::new("is too large", "write a smaller size"))
 }
 
 /// Text that is passed on as it is.
-pub(super) fn text(given: Given<'_>) -> String {
+pub(super) fn text(given: RawValue<'_>) -> String {
     given.text.to_owned()
 }
 
 /// Text that nobody may see.
-pub(super) fn secret(given: Given<'_>) -> Secret {
+pub(super) fn secret(given: RawValue<'_>) -> Secret {
     Secret::new(given.text.to_owned())
 }
 
 /// A name made of letters that need no quoting in keys, channels and URLs.
-pub(super) fn name(given: Given<'_>, also: &str) -> Read<String> {
+pub(super) fn name(given: RawValue<'_>, also: &str) -> Read<String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
         return Ok(given.text.to_owned());
     }
     let allowed: String = also.chars().flat_map(|c| [' ', c]).collect();
-    Err(Fault::new(
+    Err(ValueError::new(
         "is not a name that can be used here",
         format!("write 1 to 64 of a-z 0-9{allowed}"),
     ))
 }
 
 /// The name of a time zone. Only the server knows which there are.
-pub(super) fn time_zone(given: Given<'_>) -> Read<String> {
+pub(super) fn time_zone(given: RawValue<'_>) -> Read<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-+/:<>,.".contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
         return Ok(given.text.to_owned());
     }
-    Err(Fault::new(
+    Err(ValueError::new(
         "is not the name of a time zone",
         "write one like UTC or Europe/Berlin; the server lists them: \
          select name from pg_timezone_names",
@@ -166,7 +128,7 @@ pub(super) fn time_zone(given: Given<'_>) -> Read<String> {
 
 /// A host name, an address, or the folder of a Unix socket. What a host cannot hold is refused
 /// here, because at connect time it would look like a name that does not resolve.
-pub(super) fn host(given: Given<'_>) -> Read<String> {
+pub(super) fn host(given: RawValue<'_>) -> Read<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
     if given.text.contains(bad) {
         let remedy = if given.text.contains(',') && !given.text.starts_with('/') {
@@ -174,11 +136,11 @@ pub(super) fn host(given: Given<'_>) -> Read<String> {
         } else {
             "write a host name or an IP address"
         };
-        return Err(Fault::new("is not a host", remedy));
+        return Err(ValueError::new("is not a host", remedy));
     }
     if !given.text.starts_with('/') && given.text.contains('/') {
         let remedy = "write the host name alone; a URL goes into url";
-        return Err(Fault::new("is not a host", remedy));
+        return Err(ValueError::new("is not a host", remedy));
     }
     // Its name is `.s.PGSQL.` and the port.
     if given.text.starts_with('/') && given.text.len() + "/.s.PGSQL.65535".len() > LONGEST_SOCKET {
@@ -186,7 +148,7 @@ pub(super) fn host(given: Given<'_>) -> Read<String> {
         let remedy = format!(
             "the path of a socket may have {LONGEST_SOCKET} bytes: link to it from a shorter one"
         );
-        return Err(Fault::new(why, remedy));
+        return Err(ValueError::new(why, remedy));
     }
     Ok(given
         .text
@@ -196,18 +158,18 @@ pub(super) fn host(given: Given<'_>) -> Read<String> {
 }
 
 /// The parts of a list with commas, without empty ones.
-pub(super) fn list<T>(given: Given<'_>, read: impl Fn(Given<'_>) -> Read<T>) -> Read<Vec<T>> {
+pub(super) fn list<T>(given: RawValue<'_>, read: impl Fn(RawValue<'_>) -> Read<T>) -> Read<Vec<T>> {
     given
         .text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|text| read(Given { text, ..given }).map_err(|fault| part_fault(text, fault)))
+        .map(|text| read(RawValue { text, ..given }).map_err(|fault| part_fault(text, fault)))
         .collect()
 }
 
-fn part_fault(part: &str, fault: Fault) -> Fault {
-    Fault {
+fn part_fault(part: &str, fault: ValueError) -> ValueError {
+    ValueError {
         why: format!(
             "has a part that cannot be used: {:?} {}",
             masked(part),
@@ -218,24 +180,24 @@ fn part_fault(part: &str, fault: Fault) -> Fault {
 }
 
 /// Networks; `*` stands for all of them, as in gunicorn.
-pub(super) fn networks(given: Given<'_>) -> Read<Vec<Network>> {
+pub(super) fn networks(given: RawValue<'_>) -> Read<Vec<Network>> {
     if given.text == "*" {
         return Ok(vec![Network::ALL_V4, Network::ALL_V6]);
     }
     list(given, |part| {
         Network::parse(part.text)
-            .map_err(|why| Fault::new(why, "write addresses and networks: 10.0.0.0/8, ::1"))
+            .map_err(|why| ValueError::new(why, "write addresses and networks: 10.0.0.0/8, ::1"))
     })
 }
 
 /// One of a few words.
-pub(super) fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
+pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> Read<T> {
     let found = words
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(given.text));
     found.map(|(_, value)| *value).ok_or_else(|| {
         let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        Fault::new(
+        ValueError::new(
             "is not one of the words known here",
             format!("write {}", all.join(", ")),
         )
@@ -243,14 +205,14 @@ pub(super) fn word<T: Copy>(given: Given<'_>, words: &[(&str, T)]) -> Read<T> {
 }
 
 /// The file of authorities; libpq's word `system` is no file.
-pub(super) fn authorities(given: Given<'_>) -> Read<Option<PathBuf>> {
+pub(super) fn authorities(given: RawValue<'_>) -> Read<Option<PathBuf>> {
     if given.text == "system" {
         return Ok(None);
     }
     super::files::readable_file(given).map(Some)
 }
 
-pub(super) fn sslmode(given: Given<'_>) -> Read<SslMode> {
+pub(super) fn sslmode(given: RawValue<'_>) -> Read<SslMode> {
     word(
         given,
         &[
@@ -266,6 +228,7 @@ pub(super) fn sslmode(given: Given<'_>) -> Read<SslMode> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::raw_value::given;
     use super::*;
 
     #[test]

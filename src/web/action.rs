@@ -12,7 +12,7 @@ use super::context::Context;
 use super::{Site, access, audience, errors, guard, limits, parameters};
 use crate::error::RequestError;
 use crate::query::Query;
-use crate::settings::duration_text;
+use crate::text::units::duration_text;
 
 const METHODS: &str = "POST, OPTIONS";
 

@@ -16,6 +16,7 @@ const SHARED: &[&str] = &[
     "defence",
     "socket_path",
     "trusted_place",
+    "text",
 ];
 
 /// Each part of `src/` and what it may import besides [`SHARED`]. Left may import right, never
@@ -57,6 +58,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("environment", &[]),
     ("socket_path", &[]),
     ("trusted_place", &[]),
+    ("text", &[]),
 ];
 
 /// Who may know both the database and the cache; everyone else is on one side of the line.

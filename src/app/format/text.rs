@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::cells::{internal, texts};
 use crate::error::RequestError;
-use crate::error::words::printable;
+use crate::text::words::printable;
 
 /// CSV after RFC 4180, with a header line also when there are no rows. Null is an empty field,
 /// nested JSON is its text, and text is never changed, not even what a spreadsheet would run.

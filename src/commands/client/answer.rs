@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::super::failure::Failure;
-use crate::error::words::printable;
+use crate::text::words::printable;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub enum AskError {
     #[error("its control socket is not believed: {0}")]
     Stranger(String),
     /// It did not answer in time; what was asked for may still happen.
-    #[error("it has not answered within {}", crate::settings::duration_text(*.0))]
+    #[error("it has not answered within {}", crate::text::units::duration_text(*.0))]
     Late(Duration),
     /// The connection broke, or what came is no answer.
     #[error("it gave no answer: {0}")]

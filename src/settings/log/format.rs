@@ -1,7 +1,7 @@
 //! `[log] access_format`: a word, or a line with gunicorn's identifiers, which is taken apart here
 //! once. What an identifier prints for a request is for `logging`.
 
-use super::super::values::{Fault, Given, Read};
+use super::super::raw_value::{RawValue, Read, ValueError};
 
 /// How the lines of the access log look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,18 +112,18 @@ fn find(known: impl IntoIterator<Item = (&'static str, Part)>, name: &str) -> Op
 }
 
 /// A word, or a line that holds a `%(`.
-pub(in super::super) fn access_format(given: Given<'_>) -> Read<AccessFormat> {
+pub(in super::super) fn access_format(given: RawValue<'_>) -> Read<AccessFormat> {
     match given.text {
         text if text.contains("%(") => parts(text).map(AccessFormat::Parts),
         text if text.eq_ignore_ascii_case("combined") => Ok(AccessFormat::Combined),
         text if text.eq_ignore_ascii_case("json") => Ok(AccessFormat::Json),
-        _ => Err(Fault::new("is no format that is known here", FORMS)),
+        _ => Err(ValueError::new("is no format that is known here", FORMS)),
     }
 }
 
 fn parts(text: &str) -> Read<Vec<Part>> {
     if text.contains(char::is_control) {
-        return Err(Fault::new("holds a control character", FORMS));
+        return Err(ValueError::new("holds a control character", FORMS));
     }
     let mut parts = Vec::new();
     let mut literal = String::new();
@@ -141,7 +141,7 @@ fn parts(text: &str) -> Read<Vec<Part>> {
             .filter(|(name, _)| !name.contains([')', '%']))
             .ok_or_else(|| {
                 let why = "has a % that begins no identifier";
-                Fault::new(
+                ValueError::new(
                     why,
                     "write %(NAME)s for an identifier, %% for a percent sign",
                 )
@@ -193,10 +193,10 @@ fn header(name: &str) -> Option<String> {
     (!name.is_empty() && name.bytes().all(token)).then(|| name.to_ascii_lowercase())
 }
 
-fn unknown(name: &str) -> Fault {
+fn unknown(name: &str) -> ValueError {
     let known = identifiers().map(|(name, _)| name);
     let variables = variables().map(|(name, _)| name);
-    Fault::new(
+    ValueError::new(
         format!("has the identifier %({name})s, which is not known"),
         format!(
             "the known ones are {} {{HEADER}}i {{HEADER}}o, and {{VARIABLE}}e for HTTP_HEADER, \
@@ -211,7 +211,7 @@ fn unknown(name: &str) -> Fault {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::settings::values::given;
+    use crate::settings::raw_value::given;
 
     fn text(text: &str) -> Part {
         Part::Text(text.to_owned())

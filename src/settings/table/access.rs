@@ -1,7 +1,7 @@
 //! The settings of who may do what: operators, readers of the queries, pages of other sites.
 
 use super::serving::NO_FLAG;
-use super::{Setting, put, set, setting};
+use super::setting::{Setting, put, set, setting};
 use crate::flags::Flag;
 use crate::settings::values as v;
 use crate::settings::{bind, files, origins};

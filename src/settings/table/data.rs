@@ -1,8 +1,9 @@
 //! The settings of where the data is: the database, Redis, and what is kept of the answers.
 
-use super::{Secrecy, Setting, put, set, setting};
+use super::super::types::Redis;
+use super::setting::{Secrecy, Setting, put, set, setting};
 use crate::settings::values as v;
-use crate::settings::{Redis, files, session, url};
+use crate::settings::{files, session, url};
 
 const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;

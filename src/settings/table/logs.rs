@@ -2,7 +2,7 @@
 
 use super::super::log::LogTarget;
 use super::serving::NO_FLAG;
-use super::{Setting, put, set, setting};
+use super::setting::{Setting, put, set, setting};
 use crate::flags::Flag;
 use crate::settings::log;
 

@@ -1,6 +1,6 @@
 //! The settings of the process: who it is, what it leaves behind, and how long it may start.
 
-use super::{Secrecy, Setting, put, set, setting};
+use super::setting::{Secrecy, Setting, put, set, setting};
 use crate::flags::Flag;
 use crate::settings::values as v;
 use crate::settings::{files, process};

@@ -4,7 +4,7 @@
 use std::fs::read_to_string;
 use std::path::{Component, Path};
 
-use crate::settings::units::size_text;
+use crate::text::units::size_text;
 
 const MIB: u64 = 1 << 20;
 

@@ -1,9 +1,11 @@
 //! The settings of what faces the visitors: server and queries.
 
-use super::{Ground, Setting, put, room, set, setting};
+use super::super::types::MOST_WORKERS;
+use super::room;
+use super::setting::{DefaultContext, Setting, put, set, setting};
 use crate::flags::{BOOL, Flag};
 use crate::settings::values as v;
-use crate::settings::{MOST_WORKERS, bind, files};
+use crate::settings::{bind, files};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -22,12 +24,12 @@ pub(super) const NO_FLAG: Flag = Flag {
     clippy::unnecessary_wraps,
     reason = "the table takes functions of one type"
 )]
-fn cores(_: &Ground) -> Option<String> {
+fn cores(_: &DefaultContext) -> Option<String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Some(cores.min(MOST_WORKERS).to_string())
 }
 
-fn queries_nearby(ground: &Ground) -> Option<String> {
+fn queries_nearby(ground: &DefaultContext) -> Option<String> {
     let beside = ground
         .ini_folder
         .as_ref()
@@ -42,7 +44,7 @@ fn queries_nearby(ground: &Ground) -> Option<String> {
     clippy::unnecessary_wraps,
     reason = "the table takes functions of one type"
 )]
-fn unsent(_: &Ground) -> Option<String> {
+fn unsent(_: &DefaultContext) -> Option<String> {
     Some(room::unsent())
 }
 

@@ -1,6 +1,6 @@
 //! The settings of TLS: the pair, and the plain addresses that send visitors on to it.
 
-use super::{Setting, put, set, setting};
+use super::setting::{Setting, put, set, setting};
 use crate::flags::Flag;
 use crate::settings::{bind, files};
 

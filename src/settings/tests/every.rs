@@ -1,7 +1,7 @@
 //! Every setting: its default, its layers in order, and its place in the sample file.
 
 use super::*;
-use table::Default;
+use table::setting::DefaultValue;
 
 /// Three different values of each setting, for ini, environment and flag.
 fn samples(section: &str, key: &str) -> [&'static str; 3] {
@@ -152,7 +152,7 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
         for depth in 0..=layers {
             let start = start(row, texts, depth);
             let (text, origin) = start.shown(row.section, row.key);
-            let ground = Ground {
+            let ground = DefaultContext {
                 ini_folder: Some(start.path().to_owned()),
                 working_folder: None,
             };
@@ -266,8 +266,10 @@ fn the_sample_file_has_every_setting_with_its_true_default() {
             );
         }
         match row.default {
-            Default::Text(text) => assert_eq!(shown.text.as_deref(), Some(text), "{}", row.name()),
-            Default::Found { words, .. } => {
+            DefaultValue::Text(text) => {
+                assert_eq!(shown.text.as_deref(), Some(text), "{}", row.name());
+            }
+            DefaultValue::Found { words, .. } => {
                 let flat = SAMPLE.replace("\n# ", " ");
                 assert!(
                     flat.contains(&format!("Default: {words}.")),
@@ -275,7 +277,7 @@ fn the_sample_file_has_every_setting_with_its_true_default() {
                     row.name()
                 );
             }
-            Default::Unset => {}
+            DefaultValue::Unset => {}
         }
     }
     assert_eq!(start.postgres().password.unwrap().reveal(), "secret");

@@ -2,9 +2,9 @@
 //! means, and which of them mean nothing here. No message of this file repeats a value, because a
 //! value may be a password.
 
-use super::super::values::Fault;
-use super::{ESCAPES, decoded, present};
-use crate::error::words::nearest;
+use super::super::raw_value::ValueError;
+use super::escapes::{ESCAPES, decoded, present};
+use crate::text::words::nearest;
 
 /// The parts of a database URL, as texts for the settings of the same names. `None` is what it
 /// leaves out.
@@ -105,18 +105,18 @@ const TAKEN: [&str; 12] = [
 ];
 
 /// Takes a `postgres://` URL apart.
-pub(super) fn pieces(text: &str) -> Result<Pieces, Fault> {
+pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
     let Some((_, rest)) = scheme(text) else {
-        return Err(Fault::new("is not the URL of a database", FORMS));
+        return Err(ValueError::new("is not the URL of a database", FORMS));
     };
     if rest.contains('#') {
-        return Err(Fault::new("has a # in it", ESCAPES));
+        return Err(ValueError::new("has a # in it", ESCAPES));
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
     if path.contains('@') {
         // A password was cut in two there, and a part of it would be shown as host or database.
-        return Err(Fault::new("has an @ behind its first /", ESCAPES));
+        return Err(ValueError::new("has an @ behind its first /", ESCAPES));
     }
     let (login, server) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = match login.split_once(':') {
@@ -157,10 +157,10 @@ pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Host and port of `host:port` or `[IPv6]:port`.
-fn host_and_port(text: &str) -> Result<(&str, Option<String>), Fault> {
+fn host_and_port(text: &str) -> Result<(&str, Option<String>), ValueError> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let lacks = || {
-            Fault::new(
+            ValueError::new(
                 "has a [ without its ]",
                 "write an IPv6 address as [::1]:5432",
             )
@@ -178,7 +178,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<String>), Fault> {
     }
     match port.filter(|port| !port.is_empty()) {
         // What stands before a `/` or `?` in a password is taken for host and port.
-        Some(port) if port.parse::<u16>().is_err() => Err(Fault::new(
+        Some(port) if port.parse::<u16>().is_err() => Err(ValueError::new(
             "has no port from 1 to 65535 behind its host",
             ESCAPES,
         )),
@@ -186,14 +186,14 @@ fn host_and_port(text: &str) -> Result<(&str, Option<String>), Fault> {
     }
 }
 
-fn several() -> Fault {
-    Fault::new(
+fn several() -> ValueError {
+    ValueError::new(
         "names several hosts",
         "name one host; of several none is chosen here yet",
     )
 }
 
-fn one_host(pieces: &Pieces) -> Result<(), Fault> {
+fn one_host(pieces: &Pieces) -> Result<(), ValueError> {
     let is_list = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(','));
     if is_list(&pieces.host)
         && !pieces
@@ -208,7 +208,7 @@ fn one_host(pieces: &Pieces) -> Result<(), Fault> {
 }
 
 /// Puts one parameter where it belongs. A later one takes the place of an earlier one.
-fn take(pieces: &mut Pieces, name: &str, value: Option<String>) -> Result<(), Fault> {
+fn take(pieces: &mut Pieces, name: &str, value: Option<String>) -> Result<(), ValueError> {
     let place = match name {
         "host" => &mut pieces.host,
         "port" => &mut pieces.port,
@@ -233,9 +233,9 @@ fn take(pieces: &mut Pieces, name: &str, value: Option<String>) -> Result<(), Fa
 }
 
 /// Notes a parameter that does nothing, and refuses one that must not.
-fn idle(pieces: &mut Pieces, name: &str, value: Option<&str>) -> Result<(), Fault> {
+fn idle(pieces: &mut Pieces, name: &str, value: Option<&str>) -> Result<(), ValueError> {
     if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-        return Err(Fault::new(format!("has a parameter {name}"), *remedy));
+        return Err(ValueError::new(format!("has a parameter {name}"), *remedy));
     }
     if !IDLE.contains(&name) {
         let why = format!("has a parameter that unslow does not know: {name:?}");
@@ -249,7 +249,7 @@ fn idle(pieces: &mut Pieces, name: &str, value: Option<&str>) -> Result<(), Faul
                 None => "leave it out".to_owned(),
             },
         };
-        return Err(Fault::new(why, remedy));
+        return Err(ValueError::new(why, remedy));
     }
     let note = match (name, value) {
         ("channel_binding", Some("require")) => {

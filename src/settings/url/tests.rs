@@ -3,7 +3,7 @@
 use deadpool_redis::redis::{ConnectionAddr, IntoConnectionInfo};
 
 use super::*;
-use crate::settings::values::given;
+use crate::settings::raw_value::given;
 
 #[test]
 fn a_database_url_is_taken_apart() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::error::words::printable;
+use crate::text::words::printable;
 
 /// Stands for what is not known.
 const NOTHING: &str = "n/a";

@@ -7,7 +7,7 @@ use super::document::{About, Rule};
 use super::parts::{Errors, answers, component};
 use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
-use crate::settings::duration_text;
+use crate::text::units::duration_text;
 use crate::web::negotiate::Format;
 use crate::web::wanted;
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use libfuzzer_sys::fuzz_target;
 use unslow::query::{Allowed, DatabaseKind, Param, ParamDefault, Query, QueryPolicy, Value};
-use unslow::settings::duration_text;
+use unslow::text::units::duration_text;
 
 fn quoted(value: &Value) -> String {
     format!("'{}'", value.to_string().replace('\'', "''"))

@@ -9,11 +9,11 @@ use time::OffsetDateTime;
 
 use super::super::stats::StatsPage;
 use super::super::{format, verdict};
-use crate::error::words::printable;
 use crate::stats::{
     InstanceSnapshot, Numbers, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,
     Snapshot, Window,
 };
+use crate::text::words::printable;
 use grid::{Grid, wrapped};
 
 /// How far the words behind a heading are indented.

@@ -4,7 +4,26 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::values::Fault;
+/// The reason why a text is no time or no size: `why` continues a sentence that begins with the text.
+#[derive(Debug)]
+pub(crate) struct UnitError {
+    pub(crate) why: String,
+    pub(crate) remedy: String,
+}
+
+impl UnitError {
+    fn new(why: impl Into<String>, remedy: impl Into<String>) -> UnitError {
+        UnitError {
+            why: why.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    #[cfg(test)]
+    fn sentence(&self) -> String {
+        format!("{}; {}", self.why, self.remedy)
+    }
+}
 
 /// Each unit of time in nanoseconds, largest first, which is also the order they are printed in.
 const TIME: [(&str, u128); 7] = [
@@ -42,17 +61,17 @@ pub fn duration_text(duration: Duration) -> String {
 /// Reads what [`duration_text`] writes, and `0`, which needs no unit. However long it is: who adds
 /// it to a clock bounds it first. The error says what is wrong with it: "it is …".
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|fault| format!("it {}", fault.why))
+    duration(text).map_err(|error| format!("it {}", error.why))
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
+pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     const REMEDY: &str = "write a time with its unit: 500ms, 10s, 5m, 2h, 1d or 1m30s";
-    let fault = |why: &str| Fault::new(why, REMEDY);
+    let error = |why: &str| UnitError::new(why, REMEDY);
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
-        return Err(Fault::new(
+        return Err(UnitError::new(
             "is a number without a unit",
             format!("add one, as in {text}s"),
         ));
@@ -68,24 +87,24 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
                 .trim_start_matches(|c: char| c.is_ascii_alphabetic())
                 .len();
         let (unit, after) = after.split_at(letters);
-        let number: u128 = number.parse().map_err(|_| fault("is not a time"))?;
+        let number: u128 = number.parse().map_err(|_| error("is not a time"))?;
         let (_, nanos) = TIME
             .into_iter()
             .find(|(name, _)| *name == unit)
-            .ok_or_else(|| fault("is not a time"))?;
+            .ok_or_else(|| error("is not a time"))?;
         if nanos >= last {
-            return Err(fault("has its units out of order"));
+            return Err(error("has its units out of order"));
         }
         last = nanos;
         total = number
             .checked_mul(nanos)
             .and_then(|nanos| total.checked_add(nanos))
             .filter(|total| u64::try_from(total / SECOND).is_ok())
-            .ok_or_else(|| fault("is too long"))?;
+            .ok_or_else(|| error("is too long"))?;
         rest = after;
     }
     if last == u128::MAX {
-        return Err(fault("is empty"));
+        return Err(error("is empty"));
     }
     let seconds = u64::try_from(total / SECOND).unwrap_or(u64::MAX);
     let nanos = u32::try_from(total % SECOND).unwrap_or(0);
@@ -101,7 +120,7 @@ const SIZES: [(&str, u64); 5] = [
 ];
 
 /// `64MiB`, `4KiB`, `1000`: the way sizes are written in settings and messages.
-pub(super) fn size_text(bytes: u64) -> String {
+pub(crate) fn size_text(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes >= factor && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
@@ -110,7 +129,7 @@ pub(super) fn size_text(bytes: u64) -> String {
     bytes.to_string()
 }
 
-pub(super) fn size(text: &str) -> Result<u64, Fault> {
+pub(crate) fn size(text: &str) -> Result<u64, UnitError> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim().to_ascii_lowercase();
@@ -123,7 +142,7 @@ pub(super) fn size(text: &str) -> Result<u64, Fault> {
         _ => "write a number of bytes, or 4KiB, 64MiB, 1GiB".to_owned(),
     };
     let (Some((_, factor)), false) = (known, number.is_empty()) else {
-        return Err(Fault::new("is not a size", remedy));
+        return Err(UnitError::new("is not a size", remedy));
     };
     number
         .parse::<u64>()
@@ -131,7 +150,7 @@ pub(super) fn size(text: &str) -> Result<u64, Fault> {
         .and_then(|number| number.checked_mul(factor))
         // Sizes end up as lengths, which are signed on their way through drivers.
         .filter(|bytes| i64::try_from(*bytes).is_ok())
-        .ok_or_else(|| Fault::new("is too large", "write a smaller size"))
+        .ok_or_else(|| UnitError::new("is too large", "write a smaller size"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,22 @@
+//! The error for a setting whose text is refused.
+
+use super::origin::Origin;
+use super::raw_value::ValueError;
+use crate::error::StartupError;
+
+/// The error for a setting, without its text.
+pub(super) fn refused(
+    section: &str,
+    key: &str,
+    origin: &Origin,
+    fault: &ValueError,
+) -> StartupError {
+    let what = if fault.why.starts_with('"') {
+        fault.why.clone()
+    } else {
+        format!("the value {}", fault.why)
+    };
+    StartupError::new(what)
+        .at(format!("{origin}: [{section}] {key}"))
+        .remedy(&*fault.remedy)
+}

@@ -1,0 +1,184 @@
+//! One row of the table of settings, and the words in which rows are written.
+
+use std::path::PathBuf;
+
+use super::super::draft::SettingsBuilder;
+use super::super::raw_value::{RawValue, ValueError};
+use crate::flags::Flag;
+
+/// One setting.
+#[derive(Debug)]
+pub(in crate::settings) struct Setting {
+    pub(in crate::settings) section: &'static str,
+    pub(in crate::settings) key: &'static str,
+    pub(in crate::settings) flag: Option<Flag>,
+    pub(in crate::settings) default: DefaultValue,
+    pub(in crate::settings) secrecy: Secrecy,
+    /// One line, without a full stop, for `--help` and the README.
+    pub(in crate::settings) help: &'static str,
+    /// Whether several values of its flag are put on lines, because they may hold commas.
+    pub(in crate::settings) one_a_line: bool,
+    /// Turns the text into the value, and puts that where it belongs.
+    pub(in crate::settings) read: fn(&mut SettingsBuilder, RawValue<'_>) -> Result<(), ValueError>,
+}
+
+/// What a setting is when nobody says.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::settings) enum DefaultValue {
+    /// Nothing: what it is for is off. An empty text then means "nothing" too.
+    Unset,
+    /// This text.
+    Text(&'static str),
+    /// Found out on this machine.
+    Found {
+        /// How it is found, for help.
+        words: &'static str,
+        /// The text; `None` as with [`DefaultValue::Unset`].
+        find: fn(&DefaultContext) -> Option<String>,
+    },
+}
+
+/// What a default may be found from.
+#[derive(Debug, Clone)]
+pub(in crate::settings) struct DefaultContext {
+    /// The folder of the ini file, where one is used.
+    pub(in crate::settings) ini_folder: Option<PathBuf>,
+    /// The working directory, where it counts.
+    pub(in crate::settings) working_folder: Option<PathBuf>,
+}
+
+/// Who may see a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::settings) enum Secrecy {
+    /// Everybody.
+    Open,
+    /// It is a URL that may hold a password.
+    Url,
+    /// It is variables, whose names are for everybody and whose values for nobody.
+    Values,
+    /// Nobody.
+    Secret,
+}
+
+/// A row without flag and default, to be completed by the functions below.
+pub(in crate::settings) const fn setting(
+    section: &'static str,
+    key: &'static str,
+    help: &'static str,
+    read: fn(&mut SettingsBuilder, RawValue<'_>) -> Result<(), ValueError>,
+) -> Setting {
+    let (flag, default, secrecy) = (None, DefaultValue::Unset, Secrecy::Open);
+    Setting {
+        section,
+        key,
+        flag,
+        default,
+        secrecy,
+        help,
+        one_a_line: false,
+        read,
+    }
+}
+
+impl Setting {
+    pub(in crate::settings) const fn or(mut self, text: &'static str) -> Self {
+        self.default = DefaultValue::Text(text);
+        self
+    }
+
+    pub(in crate::settings) const fn or_found(
+        mut self,
+        words: &'static str,
+        find: fn(&DefaultContext) -> Option<String>,
+    ) -> Self {
+        self.default = DefaultValue::Found { words, find };
+        self
+    }
+
+    pub(in crate::settings) const fn flag(
+        mut self,
+        long: &'static str,
+        value: &'static str,
+    ) -> Self {
+        self.flag = Some(Flag {
+            long,
+            short: None,
+            value,
+            aliases: &[],
+            repeatable: false,
+        });
+        self
+    }
+
+    pub(in crate::settings) const fn full_flag(mut self, flag: Flag) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    pub(in crate::settings) const fn secrecy(mut self, secrecy: Secrecy) -> Self {
+        self.secrecy = secrecy;
+        self
+    }
+
+    pub(in crate::settings) const fn one_a_line(mut self) -> Self {
+        self.one_a_line = true;
+        self
+    }
+
+    /// The text of several values of its flag.
+    pub(in crate::settings) fn joined(&self, values: &[String]) -> String {
+        if !self.one_a_line {
+            return values.join(",");
+        }
+        let mut lines = values.join("\n");
+        if lines.contains(',') {
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// `UNSLOW_SECTION_KEY`
+    pub(in crate::settings) fn environment(&self) -> String {
+        format!("UNSLOW_{}_{}", self.section, self.key).to_ascii_uppercase()
+    }
+
+    /// `[section] key`
+    pub(in crate::settings) fn name(&self) -> String {
+        format!("[{}] {}", self.section, self.key)
+    }
+
+    /// The default as it is written in help, `None` for nothing.
+    pub(in crate::settings) fn default_words(&self) -> Option<&'static str> {
+        match self.default {
+            DefaultValue::Unset => None,
+            DefaultValue::Text(text) => Some(text),
+            DefaultValue::Found { words, .. } => Some(words),
+        }
+    }
+
+    /// The default's text on this machine.
+    pub(in crate::settings) fn default_text(&self, ground: &DefaultContext) -> Option<String> {
+        match self.default {
+            DefaultValue::Unset => None,
+            DefaultValue::Text(text) => Some(text.to_owned()),
+            DefaultValue::Found { find, .. } => find(ground),
+        }
+    }
+}
+
+/// Assigns what was read, where it could be.
+pub(in crate::settings) fn set<T>(
+    place: &mut T,
+    value: Result<T, ValueError>,
+) -> Result<(), ValueError> {
+    *place = value?;
+    Ok(())
+}
+
+/// As [`set`], for what may be absent.
+pub(in crate::settings) fn put<T>(
+    place: &mut Option<T>,
+    value: Result<T, ValueError>,
+) -> Result<(), ValueError> {
+    set(place, value.map(Some))
+}
