@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
-use super::{Site, access, audience, errors, guard, limits, parameters};
+use super::site::Site;
+use super::{access, audience, errors, guard, limits, parameters};
 use crate::error::RequestError;
 use crate::query::Query;
 use crate::text::units::duration_text;

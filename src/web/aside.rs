@@ -3,7 +3,7 @@
 
 use actix_web::web;
 
-use super::Site;
+use super::site::Site;
 use crate::error::RequestError;
 
 /// Less than this is made at once: that takes a millisecond at most, and handing it over costs too.

@@ -7,17 +7,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::body;
 use super::context::Context;
 use super::negotiate::Format;
-use super::{READ_METHODS, Site, body};
+use super::site::Site;
 use crate::error::RequestError;
-use crate::logging::Throttles;
 use crate::outcome::Outcome;
 use crate::query::Query;
 use crate::view;
 
-/// The lines that failing requests write: one for each query (by its index) and class in a while.
-pub(super) type Failures = Throttles<(Option<usize>, &'static str)>;
+/// The methods of a resource that is only read, for `Allow`.
+pub(super) const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// What an error's response says, whatever its format.
 pub(super) struct Said {

@@ -16,9 +16,9 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::FutureExt;
 
-use super::Site;
 use super::connection::{Connection, Reception};
 use super::context::{Context, X_REQUEST_ID};
+use super::site::Site;
 use super::{errors, forwarded, limits, pieces};
 use crate::error::RequestError;
 use crate::logging::{AccessLog, AccessRecord, Headers};

@@ -6,9 +6,10 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
+use super::body;
 use super::context::Context;
 use super::negotiate::Format;
-use super::{Site, body};
+use super::site::Site;
 
 /// `GET /healthz`: 200 while the process serves.
 pub(super) async fn healthz(request: HttpRequest, _: web::Data<Site>) -> HttpResponse {

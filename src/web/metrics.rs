@@ -7,7 +7,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::context::Context;
 use super::negotiate::{self, Format};
-use super::{Site, body, errors};
+use super::site::Site;
+use super::{body, errors};
 use crate::stats::{Process, Window};
 use crate::view::export::{self, Dialect, Metrics, Reloads};
 

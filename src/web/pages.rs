@@ -11,8 +11,10 @@ use super::access::{AccessRule, Admission};
 use super::context::Context;
 use super::negotiate::{self, Format};
 use super::parameters::{pairs, require_utf8, without_tracking};
+use super::sample_check::catalog_stands_in;
+use super::site::Site;
 use super::wanted::Wanted;
-use super::{Site, aside, body, data, errors, excerpt, pieces, stand_in};
+use super::{aside, body, data, errors, excerpt, pieces};
 use crate::cache::Reply;
 use crate::error::RequestError;
 use crate::query::{ParamDefault, Query};
@@ -44,7 +46,7 @@ pub(super) async fn home(
         Ok((query, _)) => query,
         Err(error) => return errors::respond(site, context, &error),
     };
-    if query.is_hidden && stand_in::catalog_stands_in(site, query).await {
+    if query.is_hidden && catalog_stands_in(site, query).await {
         return list(site, head, context).await;
     }
     let query_string = without_tracking(query, query_string);

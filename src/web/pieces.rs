@@ -14,7 +14,8 @@ use actix_web::dev::RequestHead;
 use bytes::Bytes;
 
 use super::context::Context;
-use super::{Site, errors};
+use super::errors;
+use super::site::Site;
 use crate::app::{HeldBody, NoRoom};
 use crate::error::RequestError;
 

@@ -8,7 +8,8 @@ use actix_web::http::header;
 
 use super::connection::Manner;
 use super::context::Context;
-use super::{Site, errors, forwarded, limits};
+use super::site::Site;
+use super::{errors, forwarded, limits};
 use crate::error::RequestError;
 use crate::settings::Network;
 

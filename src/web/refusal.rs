@@ -7,7 +7,8 @@ use actix_web::body::MessageBody as _;
 
 use super::connection::Connection;
 use super::context::Context;
-use super::{Site, errors, guard};
+use super::site::Site;
+use super::{errors, guard};
 use crate::error::RequestError;
 
 /// More bytes than any of them has.

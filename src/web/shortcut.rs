@@ -17,7 +17,8 @@ use actix_web::{Error, HttpResponse, web};
 use super::connection::{Audience, Connection, Reception};
 use super::context::Context;
 use super::redirect::Redirect;
-use super::{Site, errors, guard, limits, pages, pieces};
+use super::site::Site;
+use super::{errors, guard, limits, pages, pieces};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, Error>>>>;
 

@@ -1,11 +1,8 @@
 //! The catalog in the place of a sample that cannot run at `/`: its function is not in the database.
 //! It owns when that is looked at again, so that a page that works counts no errors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use super::Site;
-use crate::query::Query;
 
 /// How long the function is taken for missing; `unslow install` may create it meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -16,7 +13,7 @@ pub(super) struct StandIn(Mutex<Option<Instant>>);
 
 /// An answer to: does the catalog stand in?
 #[derive(Debug, PartialEq, Eq)]
-enum SampleState {
+pub(super) enum SampleState {
     /// The sample is not known to be without its function.
     No,
     /// It was without it a moment ago.
@@ -26,7 +23,7 @@ enum SampleState {
 }
 
 impl StandIn {
-    fn standing(&self, now: Instant) -> SampleState {
+    pub(super) fn standing(&self, now: Instant) -> SampleState {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *found {
             None => SampleState::No,
@@ -42,20 +39,6 @@ impl StandIn {
     pub(super) fn note(&self, is_missing: bool, now: Instant) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *found = is_missing.then_some(now);
-    }
-}
-
-/// Tells whether the sample at `/` is known to be without its function. To look at that again is no
-/// load, and counts nowhere.
-pub(super) async fn catalog_stands_in(site: &Site, query: &Arc<Query>) -> bool {
-    match site.stand_in.standing(Instant::now()) {
-        SampleState::No => false,
-        SampleState::Yes => true,
-        SampleState::Ask => {
-            let is_missing = site.app.lacks_function(query).await;
-            site.stand_in.note(is_missing, Instant::now());
-            is_missing
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 
-use super::Site;
+use super::site::Site;
 use crate::app::App;
 use crate::settings::{self, Surroundings};
 

@@ -1,71 +1,13 @@
 //! The whole document, as a pure function of the catalog and of what the settings say of it.
 //! Its order is that of the catalog; the same catalog gives the same bytes.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::queries::Shared;
+use super::rule::{About, SERVICE};
 use super::{parts, queries, schemas, service};
-use crate::query::{Access, Catalog, Query};
-
-/// What of the settings the document depends on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
-    /// The query at `/`.
-    pub(super) home: &'a str,
-    /// How long answers are fresh where a query does not say.
-    pub(super) ttl: Duration,
-    /// Who may read the catalog, and the queries that do not say that they are open.
-    pub(super) readers: Rule,
-    /// Who may see the counters and purge; `None` where that is not to be found beside this document.
-    pub(super) operators: Option<Rule>,
-}
-
-/// Who may ask for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// Everybody.
-    Open,
-    /// Some addresses.
-    Addresses,
-    /// Some addresses, and who brings a token.
-    Token,
-}
-
-impl About<'_> {
-    /// Who may read a query.
-    pub(super) fn readers_of(&self, query: &Query) -> Rule {
-        match query.access {
-            Access::Open => Rule::Open,
-            Access::AsConfigured | Access::Token => self.readers,
-        }
-    }
-}
-
-impl Rule {
-    /// For those who come from elsewhere than the addresses that need no token.
-    pub(super) fn of(has_token: bool) -> Rule {
-        if has_token {
-            Rule::Token
-        } else {
-            Rule::Addresses
-        }
-    }
-
-    /// With what the others are refused.
-    pub(super) fn refusals(self) -> &'static [u16] {
-        match self {
-            Rule::Open => &[],
-            Rule::Addresses => &[403],
-            Rule::Token => &[401, 429],
-        }
-    }
-}
-
-/// The tag of what does not belong to one query; those are named in lower case.
-pub(super) const SERVICE: &str = "Service";
+use crate::query::Catalog;
 
 const DESCRIPTION: &str = "Named SQL queries, answered from a cache. Each is served as a page and \
     as JSON, CSV and NDJSON; what a query takes is checked before it runs. Columns are those of \

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{About, Rule};
 use super::parts::{Errors, answers, component};
+use super::rule::{About, Rule};
 use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
 use crate::text::units::duration_text;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{About, Rule};
+use super::rule::{About, Rule};
 use crate::web::wanted::META;
 
 /// `components/schemas`, before those of the queries are added. Members that are not listed may

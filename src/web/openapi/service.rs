@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{About, Rule, SERVICE};
 use super::parts::{Errors, answers, component, content, response, text};
+use super::rule::{About, Rule, SERVICE};
 use super::{queries, schemas};
 use crate::query::Query;
 use crate::stats::Window;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::document::{About, Rule, document};
+use super::document::document;
+use super::rule::{About, Rule};
 use crate::query::{Catalog, DatabaseKind};
 
 const ABOUT: About<'static> = About {

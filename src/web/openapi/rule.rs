@@ -1,0 +1,62 @@
+//! What of the settings the document depends on, and who may ask for what.
+
+use std::time::Duration;
+
+use crate::query::{Access, Query};
+
+/// What of the settings the document depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The query at `/`.
+    pub(super) home: &'a str,
+    /// How long answers are fresh where a query does not say.
+    pub(super) ttl: Duration,
+    /// Who may read the catalog, and the queries that do not say that they are open.
+    pub(super) readers: Rule,
+    /// Who may see the counters and purge; `None` where that is not to be found beside this document.
+    pub(super) operators: Option<Rule>,
+}
+
+/// Who may ask for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Everybody.
+    Open,
+    /// Some addresses.
+    Addresses,
+    /// Some addresses, and who brings a token.
+    Token,
+}
+
+impl About<'_> {
+    /// Who may read a query.
+    pub(super) fn readers_of(&self, query: &Query) -> Rule {
+        match query.access {
+            Access::Open => Rule::Open,
+            Access::AsConfigured | Access::Token => self.readers,
+        }
+    }
+}
+
+impl Rule {
+    /// For those who come from elsewhere than the addresses that need no token.
+    pub(super) fn of(has_token: bool) -> Rule {
+        if has_token {
+            Rule::Token
+        } else {
+            Rule::Addresses
+        }
+    }
+
+    /// With what the others are refused.
+    pub(super) fn refusals(self) -> &'static [u16] {
+        match self {
+            Rule::Open => &[],
+            Rule::Addresses => &[403],
+            Rule::Token => &[401, 429],
+        }
+    }
+}
+
+/// The tag of what does not belong to one query; those are named in lower case.
+pub(super) const SERVICE: &str = "Service";

@@ -1,0 +1,121 @@
+//! What every request can reach: the application, and what the web keeps beside it. What is done for
+//! a request is in the files of the routes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::access::AccessRule;
+use super::assets::Assets;
+use super::connection::Audience;
+use super::context::Context;
+use super::cors::Cors;
+use super::eviction::Watch;
+use super::openapi::Document;
+use super::race::KeptRace;
+use super::stand_in::StandIn;
+use crate::app::{App, UnsentBudget};
+use crate::cache::Reply;
+use crate::logging::{AccessLog, LOG_EVERY, Throttles};
+use crate::outcome::Outcome;
+use crate::query::Query;
+use crate::view::{self, Here};
+
+/// The lines that failing requests write: one for each query (by its index) and class in a while.
+pub(super) type Failures = Throttles<(Option<usize>, &'static str)>;
+
+/// What every request can reach.
+#[derive(Debug)]
+pub struct Site {
+    pub(super) app: Arc<App>,
+    pub(super) assets: Assets,
+    pub(super) openapi: OnceLock<Document>,
+    pub(super) access: AccessRule,
+    pub(super) cors: Option<Cors>,
+    pub(super) access_log: Option<AccessLog>,
+    pub(super) race: KeptRace,
+    pub(super) evictions: Watch,
+    pub(super) failures: Failures,
+    pub(super) stand_in: StandIn,
+    /// Every response closes its connection.
+    pub(super) parting: AtomicBool,
+    pub(super) draining: AtomicBool,
+}
+
+impl Site {
+    /// A site on this application.
+    pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
+        Site {
+            assets: Assets::new(),
+            openapi: OnceLock::new(),
+            access: AccessRule::new(&app.settings),
+            cors: Cors::new(&app.settings),
+            app,
+            access_log,
+            race: KeptRace::default(),
+            evictions: Watch::default(),
+            failures: Throttles::new(LOG_EVERY),
+            stand_in: StandIn::default(),
+            parting: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on `/readyz` says 503 and every response closes its connection, so that load
+    /// balancers and keep-alive clients go elsewhere before the listeners close.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.part();
+    }
+
+    /// From now on every response closes its connection: others serve what comes next.
+    pub fn part(&self) {
+        self.parting.store(true, Ordering::Relaxed);
+    }
+
+    /// The budget over all that waits to be sent.
+    pub fn unsent(&self) -> &Arc<UnsentBudget> {
+        &self.app.unsent
+    }
+
+    /// What stands around every page of queries. The version is for those who may see `/stats`
+    /// alone.
+    pub(super) fn frame(&self) -> view::Frame<'_> {
+        view::Frame {
+            assets: &self.assets.urls,
+            version: None,
+            here: if self.app.settings.stats_bind.is_empty() {
+                Here::All
+            } else {
+                Here::Queries
+            },
+        }
+    }
+
+    /// Which pages there are where this request came in.
+    pub(super) fn here(&self, context: &Context) -> Here {
+        match context.audience {
+            Audience::Operators => Here::Operators,
+            Audience::Everyone | Audience::Visitors => self.frame().here,
+        }
+    }
+
+    /// What pages say about a query.
+    pub(super) fn info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
+        view::QueryInfo::new(query, self.app.settings.cache.ttl)
+    }
+
+    /// Counts a body that came from the cache.
+    pub(super) fn count_served(&self, query: &Query, reply: &Reply, bytes: usize) {
+        if matches!(reply.outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
+            self.app.stats.query(query.index).served(bytes as u64);
+        }
+    }
+
+    pub(super) fn is_parting(&self) -> bool {
+        self.parting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
