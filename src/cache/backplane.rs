@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::chance;
+use super::core::Inner;
 use super::generations::NEVER_DRAWN;
 use super::key::Digest;
 use super::link::Subscription;
-use super::purge::{PurgeKind, Scope};
+use super::purge_request::{PurgeKind, Scope};
 use super::recheck::mistrust;
 use super::redis::RedisTier;
-use super::{Inner, chance};
 use crate::defence::Defence;
 use crate::stats::Fleet;
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use super::core::Inner;
 use super::entry::{Entry, Life, Origin};
-use super::fill::Order;
 use super::flight::{End, Role, Waiter, Word};
-use super::generations::Rank;
+use super::load_request::Order;
 use super::lookup::{Loaded, Lookup};
-use super::trip::Trip;
-use super::{Inner, REVALIDATING};
+use super::rank::Rank;
+use super::trip::{REVALIDATING, Trip};
 use crate::defence::Tied;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};

@@ -13,9 +13,10 @@ use super::answers::{Look, front, is_valid, parse_stored, parse_tombstone, usabl
 use super::entry::Entry;
 use super::envelope::{self, Reading};
 use super::generations::Generations;
-use super::key::{Key, RedisNames, generations_name};
-use super::purge::PurgeKind;
+use super::key::{Key, generations_name};
+use super::purge_request::PurgeKind;
 use super::redis::{RedisTier, Way};
+use super::script_call::{all, millis, script};
 use super::scripts::PURGE;
 use crate::stats::Fleet;
 
@@ -156,25 +157,4 @@ impl RedisTier {
             _ => None,
         }
     }
-}
-
-pub(super) fn script(text: &str, keys: &[&str]) -> Cmd {
-    let mut eval = Cmd::new();
-    eval.arg("EVAL").arg(text).arg(keys.len()).arg(keys);
-    eval
-}
-
-fn all(names: &RedisNames) -> [&str; 5] {
-    let RedisNames {
-        generations,
-        entry,
-        tombstone,
-        lease,
-        note,
-    } = names;
-    [generations, entry, tombstone, lease, note]
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,13 +6,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::{Cache, Inner};
 use super::entry::{Entry, Life};
-use super::generations::next_sequence;
 use super::key::Key;
-use super::lookup::{Loaded, Lookup, Reply};
+use super::lookup::{Loaded, Lookup};
+use super::rank::next_sequence;
 use super::recheck::{apply, learn};
+use super::reply::Reply;
 use super::trip::Trip;
-use super::{Cache, Inner};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 

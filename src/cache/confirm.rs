@@ -3,24 +3,12 @@
 //! a word is lost, the copies of the instance in question count as stale within seconds
 //! (`recheck`). Messages are `backplane`'s.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::timeout;
-
-use super::generations::next_sequence;
-use super::purge::{PurgeKind, Reach, Scope};
+use super::core::{Cache, Inner};
+use super::purge_request::{PurgeKind, Reach, Scope};
 use super::redis::{RedisTier, Way};
-use super::{Cache, Inner};
-
-/// How long the answer to who purges waits for the other instances at most.
-const CONFIRMED_WITHIN: Duration = Duration::from_millis(500);
-/// So many are named for one purge at most, as in the list of instances.
-const MOST: usize = 1000;
-/// No id of an instance is longer.
-const LONGEST: usize = 64;
 
 /// How far a purge has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,66 +17,6 @@ pub struct Confirmed {
     pub reach: Reach,
     /// The ids of the other instances that have confirmed it.
     pub by: Vec<String>,
-}
-
-/// The purges whose confirmations are waited for.
-#[derive(Debug, Default)]
-pub(super) struct Confirmations(Mutex<HashMap<u64, watch::Sender<Vec<String>>>>);
-
-impl Confirmations {
-    fn ask(self: &Arc<Self>) -> Awaited {
-        let (number, names) = (next_sequence(), watch::Sender::default());
-        let told = names.subscribe();
-        self.lock().insert(number, names);
-        Awaited {
-            all: Arc::clone(self),
-            number,
-            told,
-        }
-    }
-
-    /// The instance of this id has confirmed the purge of this number.
-    fn note(&self, number: u64, id: &str) {
-        if id.is_empty() || id.len() > LONGEST || !id.bytes().all(|it| it.is_ascii_alphanumeric()) {
-            return;
-        }
-        if let Some(names) = self.lock().get(&number) {
-            names.send_if_modified(|names| {
-                let is_new = names.len() < MOST && names.iter().all(|known| known != id);
-                if is_new {
-                    names.push(id.to_owned());
-                }
-                is_new
-            });
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, watch::Sender<Vec<String>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A purge whose confirmations are waited for, until it is dropped.
-struct Awaited {
-    all: Arc<Confirmations>,
-    number: u64,
-    told: watch::Receiver<Vec<String>>,
-}
-
-impl Awaited {
-    /// Returns who has confirmed it: as soon as all of `known` have, at the latest after
-    /// [`CONFIRMED_WITHIN`]. Cancel-safe.
-    async fn by(mut self, known: &[String]) -> Vec<String> {
-        let all = |names: &Vec<String>| known.iter().all(|id| names.contains(id));
-        let _ = timeout(CONFIRMED_WITHIN, self.told.wait_for(all)).await;
-        self.told.borrow().clone()
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.number);
-    }
 }
 
 impl Cache {
@@ -176,20 +104,6 @@ impl std::fmt::Display for Token<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_confirmation_counts_once_for_the_purge_that_waits_for_it() {
-        let all = Arc::new(Confirmations::default());
-        let (one, other) = (all.ask(), all.ask());
-        for id in ["a", "a", "b", "", "not an id", &"x".repeat(LONGEST + 1)] {
-            all.note(one.number, id);
-        }
-        all.note(u64::MAX, "c");
-        assert_eq!(*one.told.borrow(), ["a", "b"]);
-        assert!(other.told.borrow().is_empty());
-        drop((one, other));
-        assert!(all.lock().is_empty());
-    }
 
     #[test]
     fn a_token_is_read_as_it_was_written() {

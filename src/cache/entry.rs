@@ -10,11 +10,11 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::chance;
-use super::generations::{Generations, Rank};
+use super::generations::Generations;
 use super::key::Key;
 use super::lookup::{Loaded, Policy};
-use super::memory::Memory;
-use super::purge::PurgeKind;
+use super::purge_request::PurgeKind;
+use super::rank::Rank;
 use super::redis_life::RedisLife;
 use crate::defence::Defence;
 
@@ -53,7 +53,7 @@ pub struct Entry {
     aged: Duration,
     variants: [OnceLock<Bytes>; Entry::SLOTS],
     /// Whom to tell when it has grown.
-    home: OnceLock<Weak<Memory>>,
+    home: OnceLock<Weak<dyn EntryHome>>,
 }
 
 /// What may be done with an entry.
@@ -97,6 +97,12 @@ const GONE: u8 = 2;
 
 /// The part of a TTL that jitter may take, in thousandths.
 const JITTER: u64 = 100;
+
+/// The tier that an entry lives in, which wants to know when it grows.
+pub(super) trait EntryHome: Send + Sync {
+    /// Weighs an entry again whose variants have grown.
+    fn weigh_again(&self, entry: &Entry);
+}
 
 impl Entry {
     /// How many variants one entry can have.
@@ -295,7 +301,7 @@ impl Entry {
         (held + OVERHEAD) as u64
     }
 
-    pub(super) fn settle_in(&self, home: Weak<Memory>) {
+    pub(super) fn settle_in(&self, home: Weak<dyn EntryHome>) {
         // An entry only ever lives in the one memory tier of its cache.
         let _ = self.home.set(home);
     }

@@ -27,9 +27,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::entry::{Entry, Origin, Revived};
-use super::generations::{Generations, Rank};
+use super::generations::Generations;
 use super::key::Key;
 use super::lookup::Loaded;
+use super::rank::Rank;
 use crate::stats::Rejected;
 
 /// The format that is written, and the only one that is read.

@@ -9,73 +9,17 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use super::clearance::{Clearance, Cleared};
+use super::core::{Cache, Inner};
 use super::entry::{Entry, Life, Origin};
 use super::flight::{Backoff, End, Flight};
-use super::generations::Rank;
-use super::key::Key;
 use super::lease::Lease;
-use super::lookup::{Loaded, Lookup, Policy};
-use super::purge::PurgeKind;
-use super::recheck::Glance;
-use super::{Cache, Inner, envelope, note};
+use super::load_request::Order;
+use super::lookup::Loaded;
+use super::purge_request::PurgeKind;
+use super::{envelope, note};
 use crate::error::RequestError;
 use crate::outcome::Tier;
-use crate::stats::{LoadEnd, LoadError, NotKept, QueryStats, Trigger};
-
-/// A lookup as the task keeps it.
-pub(super) struct Order {
-    pub(super) key: Key,
-    pub(super) policy: Policy,
-    pub(super) patience: Duration,
-    pub(super) stats: Arc<QueryStats>,
-    /// What began it.
-    pub(super) trigger: Trigger,
-    /// The copy that is to be replaced: only one of a later load makes this load needless.
-    pub(super) base: Rank,
-    /// How long the load will take, if that is known.
-    pub(super) expected: Option<Duration>,
-    /// Also when it failed a moment ago.
-    pub(super) anyway: bool,
-    /// Redis has not answered this request once; it is not waited for again.
-    pub(super) without_redis: bool,
-}
-
-impl Order {
-    pub(super) fn of(lookup: &Lookup<'_>, copy: Option<&Entry>) -> Order {
-        let none = Rank {
-            hard: 0,
-            order: 0,
-            sequence: 0,
-        };
-        Order {
-            key: lookup.key.clone(),
-            policy: lookup.policy,
-            patience: lookup.patience,
-            stats: Arc::clone(lookup.stats),
-            trigger: Trigger::Request,
-            base: copy.map_or(none, |copy| copy.rank),
-            expected: copy
-                .map(|copy| copy.load_time)
-                .or_else(|| lookup.stats.last_load()),
-            anyway: false,
-            without_redis: false,
-        }
-    }
-
-    /// Begun not by a request that waits for it, but so.
-    pub(super) fn by(mut self, trigger: Trigger) -> Order {
-        self.trigger = trigger;
-        self
-    }
-
-    /// With what the caller has found out from Redis.
-    pub(super) fn after(mut self, glance: &Glance) -> Order {
-        // A request waits for it once.
-        self.without_redis = glance.unanswered;
-        self.base.order = self.base.order.max(glance.useless);
-        self
-    }
-}
+use crate::stats::{LoadEnd, LoadError, NotKept};
 
 impl Cache {
     /// Waits for the loads under way, so that the other instances find in Redis what they bring, and

@@ -22,7 +22,7 @@ use super::chance;
 use super::clock::Clock;
 use super::entry::Entry;
 use super::key::{Digest, Key};
-use super::purge::PurgeKind;
+use super::purge_request::PurgeKind;
 use crate::defence::Defence;
 use crate::error::RequestError;
 

@@ -6,44 +6,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::entry::Entry;
 use super::key::Digest;
-use super::purge::PurgeKind;
+use super::purge_request::PurgeKind;
+use super::rank::{Rank, next_sequence};
 use super::recent::Recent;
-
-/// Where a load stands among the purges of its query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rank {
-    /// The hard generation that was read before the load began.
-    pub(super) hard: u64,
-    /// The number that Redis gave the load as it began; 0: it began without Redis.
-    pub(super) order: u64,
-    /// When it began to be loaded or read, in the order of events in this process.
-    pub(super) sequence: u64,
-}
-
-impl Rank {
-    /// Of what begins now without Redis.
-    pub(super) fn unnumbered() -> Rank {
-        Rank {
-            hard: 0,
-            order: 0,
-            sequence: next_sequence(),
-        }
-    }
-}
 
 /// All numbers are below it: the clock they come from gets here in the year 2112.
 pub(super) const NEVER_DRAWN: u64 = 1 << 52;
 
 /// Microseconds by which numbers cannot go back, however late an answer comes.
 const LATE: u64 = 3_600_000_000;
-
-/// The next place in the order of events in this process.
-pub(super) fn next_sequence() -> u64 {
-    static SEQUENCE: AtomicU64 = AtomicU64::new(1);
-    SEQUENCE.fetch_add(1, Ordering::SeqCst)
-}
 
 /// The generations of a query as Redis has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,10 +146,15 @@ impl Generations {
     }
 
     /// … and what those since then do to a copy that was on its way meanwhile.
-    pub(super) fn purged_since(&self, purges: Purges, copy: &Entry) -> Option<PurgeKind> {
-        if self.hard_purges.has_hit(copy, purges.hard) {
+    pub(super) fn purged_since(
+        &self,
+        purges: Purges,
+        digest: &Digest,
+        rank: Rank,
+    ) -> Option<PurgeKind> {
+        if self.hard_purges.has_hit(digest, rank, purges.hard) {
             Some(PurgeKind::Hard)
-        } else if self.soft_purges.has_hit(copy, purges.soft) {
+        } else if self.soft_purges.has_hit(digest, rank, purges.soft) {
             Some(PurgeKind::Soft)
         } else {
             None

@@ -1,8 +1,7 @@
 //! What Redis says of itself (`INFO`): which of it is kept, and how often it is asked. It is of use
 //! to people alone, so that it is refused, as many providers do, is no failure.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use deadpool_redis::redis::{Value, pipe};
 
@@ -20,24 +19,6 @@ const SECTIONS: [&str; 5] = ["server", "clients", "memory", "stats", "replicatio
 const LONGEST: usize = 64 << 10;
 /// No word that is kept is longer.
 const LONGEST_WORD: usize = 40;
-
-/// What was said last, and when it is asked again.
-#[derive(Default)]
-pub(super) struct InfoCell(Mutex<Said>);
-
-#[derive(Default)]
-struct Said {
-    info: Option<(Instant, RedisInfo)>,
-    /// Not before; `None`: it has not been asked yet.
-    next: Option<Instant>,
-    refused: bool,
-}
-
-impl InfoCell {
-    fn lock(&self) -> MutexGuard<'_, Said> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 impl RedisTier {
     /// What it said of itself last, with its age; asks nothing. `None` before it was first asked.

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Inner;
 use super::answers::Look;
 use super::clearance::Cleared;
+use super::core::Inner;
 use super::entry::Entry;
-use super::fill::Order;
 use super::generations::Generations;
 use super::key::Key;
 use super::lease::Lease;
+use super::load_request::Order;
 use super::lookup::Policy;
 use super::recheck::{learn, mistrust};
 use super::redis::RedisTier;

@@ -10,7 +10,7 @@ use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 
 use super::clock::Clock;
-use super::entry::Entry;
+use super::entry::{Entry, EntryHome};
 use super::key::{Digest, Key};
 use crate::stats::{Eviction, MemoryGauge, Stats};
 
@@ -133,7 +133,8 @@ impl Memory {
                     served = current;
                     return Op::Nop;
                 }
-                entry.settle_in(Arc::downgrade(self));
+                let home = Arc::downgrade(self);
+                entry.settle_in(home);
                 Op::Put(Slot {
                     entry: Arc::clone(&entry),
                     keep,
@@ -141,19 +142,6 @@ impl Memory {
                 })
             });
         served
-    }
-
-    /// Brings an entry's weight up to date after it has grown, if it is still the one held.
-    pub(super) fn weigh_again(&self, entry: &Entry) {
-        let Some(held) = &self.held else { return };
-        held.entry_by_ref(entry.key.digest())
-            .and_compute_with(|current| match current.map(moka::Entry::into_value) {
-                Some(slot) if std::ptr::eq(&raw const *slot.entry, entry) => {
-                    slot.rewrites.fetch_add(1, Ordering::Relaxed);
-                    Op::Put(slot)
-                }
-                _ => Op::Nop,
-            });
     }
 
     /// How full it is.
@@ -184,6 +172,20 @@ fn counted(slot: &Slot, cause: RemovalCause) -> Option<Eviction> {
             })
             .is_err()
             .then_some(Eviction::Replaced),
+    }
+}
+
+impl EntryHome for Memory {
+    fn weigh_again(&self, entry: &Entry) {
+        let Some(held) = &self.held else { return };
+        held.entry_by_ref(entry.key.digest())
+            .and_compute_with(|current| match current.map(moka::Entry::into_value) {
+                Some(slot) if std::ptr::eq(&raw const *slot.entry, entry) => {
+                    slot.rewrites.fetch_add(1, Ordering::Relaxed);
+                    Op::Put(slot)
+                }
+                _ => Op::Nop,
+            });
     }
 }
 

@@ -8,68 +8,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::boarding::{dangling, wait};
+use super::core::{Cache, Inner};
 use super::entry::Entry;
-use super::fill::Order;
 use super::flight::{End, Role};
-use super::generations::Rank;
-use super::key::{Digest, Key};
+use super::key::Digest;
+use super::load_request::Order;
 use super::lookup::{Loaded, Lookup};
-use super::{Cache, Inner};
+use super::pending::Pending;
+use super::purge_request::{PurgeKind, Reach, Refreshed, Scope};
+use super::rank::Rank;
 use crate::error::RequestError;
 use crate::stats::{Fleet, Trigger};
-
-/// What a purge concerns.
-#[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
-    /// Every entry of the query with this [`KeyBase::family`](super::KeyBase::family).
-    Query(&'a str),
-    /// One entry.
-    Entry {
-        /// What it is found by.
-        key: &'a Key,
-        /// How long a copy of it may be about: its policy's time, and that of a load.
-        life: Duration,
-    },
-}
-
-/// How far a purge goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PurgeKind {
-    /// Stale now: served while a refresh runs, and because loading fails.
-    Soft,
-    /// Never served again, not even on error.
-    Hard,
-}
-
-/// Where a purge has taken effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Everywhere: in Redis and here at once, in the memory of the other instances by message.
-    Fleet,
-    /// Here alone, because Redis does not answer. It is remembered and applied when Redis is
-    /// back.
-    Instance,
-}
-
-/// What became of a refresh that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refreshed {
-    /// It was loaded, here or by another instance.
-    Loaded,
-    /// There is a copy that is recent enough.
-    Recent {
-        /// Since its result arrived from the database.
-        age: Duration,
-    },
-}
-
-/// A purge that Redis has not heard of.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pending {
-    pub(super) family: String,
-    entry: Option<(Key, Duration)>,
-    kind: PurgeKind,
-}
 
 /// How often it is tried to apply what is pending.
 const RETRY: Duration = Duration::from_secs(1);

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::entry::Entry;
 use super::key::Digest;
+use super::rank::Rank;
 
 /// So many are known one by one; what is on its way while more come is taken to be concerned.
 const KNOWN: usize = 64;
@@ -44,14 +44,12 @@ impl Recent {
     }
 
     /// Whether one that came when there had been so many concerns this copy.
-    pub(super) fn has_hit(&self, copy: &Entry, since: u64) -> bool {
+    pub(super) fn has_hit(&self, copy: &Digest, rank: Rank, since: u64) -> bool {
         let log = self.lock();
         let count = usize::try_from(log.count - since).unwrap_or(usize::MAX);
         let concerns = |purge: &Purged| {
-            let its = purge
-                .digest
-                .is_none_or(|digest| digest == *copy.key.digest());
-            its && copy.rank.order <= purge.number
+            let its = purge.digest.is_none_or(|digest| digest == *copy);
+            its && rank.order <= purge.number
         };
         count > log.known.len() || log.known.iter().take(count).any(concerns)
     }
@@ -63,25 +61,17 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::super::generations::Rank;
-    use super::super::tests::{key, loaded, origin};
+    use super::super::tests::key;
     use super::*;
 
-    fn copy(order: u64) -> Entry {
-        let mut origin = origin();
-        origin.rank = Rank {
+    /// Whether a copy of one entry that was loaded under this order number is hit.
+    fn is_hit(recent: &Recent, order: u64, since: u64) -> bool {
+        let rank = Rank {
+            hard: 0,
             order,
-            ..origin.rank
+            sequence: 0,
         };
-        Entry::loaded(
-            &key("p"),
-            origin,
-            loaded("x"),
-            Duration::ZERO,
-            Instant::now(),
-        )
+        recent.has_hit(key("p").digest(), rank, since)
     }
 
     #[test]
@@ -94,11 +84,11 @@ mod tests {
             let recent = Recent::default();
             recent.note(None, u64::MAX);
             let since = recent.count();
-            assert!(!recent.has_hit(&copy(7), since), "what was before is over");
+            assert!(!is_hit(&recent, 7, since), "what was before is over");
             recent.note(digest, 7);
             recent.note(Some(*key("r").digest()), 8);
-            assert_eq!(recent.has_hit(&copy(7), since), hit);
-            assert!(!recent.has_hit(&copy(8), since));
+            assert_eq!(is_hit(&recent, 7, since), hit);
+            assert!(!is_hit(&recent, 8, since));
         }
     }
 
@@ -109,9 +99,9 @@ mod tests {
         for _ in 0..KNOWN {
             recent.note(Some(*key("q").digest()), 9);
         }
-        assert!(!recent.has_hit(&copy(7), since));
+        assert!(!is_hit(&recent, 7, since));
         recent.note(Some(*key("q").digest()), 9);
-        assert!(recent.has_hit(&copy(7), since));
-        assert!(!recent.has_hit(&copy(7), since + 1));
+        assert!(is_hit(&recent, 7, since));
+        assert!(!is_hit(&recent, 7, since + 1));
     }
 }

@@ -6,36 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Inner;
 use super::answers::{Look, Tombstone};
+use super::core::Inner;
 use super::entry::{Entry, Life};
-use super::generations::{Generations, Purges, next_sequence};
+use super::generations::{Generations, Purges};
 use super::key::Key;
+use super::load_request::Glance;
 use super::lookup::Policy;
-use super::purge::PurgeKind;
+use super::purge_request::PurgeKind;
+use super::rank::next_sequence;
 use super::redis::RedisTier;
 use super::trust::CONFIRMED_FOR;
 use crate::outcome::Tier;
-
-/// What looking in Redis has brought.
-#[derive(Default)]
-pub(super) struct Glance {
-    /// The copy to use, and where it is from.
-    pub(super) copy: Option<(Arc<Entry>, Tier)>,
-    /// The order number of an entry that cannot be used and need not be fetched again.
-    pub(super) useless: u64,
-    /// Redis was asked and did not answer.
-    pub(super) unanswered: bool,
-}
-
-impl Glance {
-    fn unanswered() -> Glance {
-        Glance {
-            unanswered: true,
-            ..Glance::default()
-        }
-    }
-}
 
 impl Inner {
     /// The Redis tier, unless there is a purge of this query that it has not heard of.
@@ -139,7 +121,7 @@ impl Inner {
             .begin(entry.redis_life.kept_for, policy.physical());
         self.trust.compared(&entry, entry.seen());
         let entry = self.memory.insert(Arc::new(entry), policy.physical());
-        let meanwhile = generations.purged_since(purges, &entry);
+        let meanwhile = generations.purged_since(purges, entry.key.digest(), entry.rank);
         if let Some(kind) = meanwhile {
             entry.purge(kind);
         }

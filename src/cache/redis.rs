@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::answers::{failure, trouble};
 use super::breaker::{Breaker, Change, RedisState};
 use super::clock::Clock;
-use super::info::InfoCell;
+use super::info_cell::InfoCell;
 use super::key::place;
 use super::link::{Lane, Links, Subscription, error_class};
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! Order numbers and generations of both are microseconds of their servers' clocks, which are
 //! taken to agree: that is what lets a purge in one concern a copy that was numbered by the other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_redis::redis::{self, AsyncConnectionConfig, Client};
@@ -14,12 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connect::connection_info;
-use super::generations::AllGenerations;
+use super::core::{Cache, Inner};
 use super::key::Key;
+use super::open::max_entry;
+use super::pending::Unheard;
 use super::probe::told;
-use super::purge::{Pending, PurgeKind};
+use super::purge_request::PurgeKind;
 use super::redis::RedisTier;
-use super::{Cache, Inner, max_entry};
 use crate::error::StartupError;
 use crate::settings;
 use crate::stats::{Gauges, Stats};
@@ -126,57 +127,6 @@ impl Inner {
             engine: self.engine.clone(),
             clock: self.clock.clone(),
             listening: JoinSet::new(),
-        }
-    }
-}
-
-/// The Redis tiers that are in use in this process: one, but for while a reload changes it.
-#[derive(Default)]
-pub(super) struct Tiers(Mutex<Vec<Weak<RedisTier>>>);
-
-impl Tiers {
-    pub(super) fn add(&self, tier: &Arc<RedisTier>) {
-        let mut tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tiers.retain(|tier| tier.strong_count() > 0);
-        tiers.push(Arc::downgrade(tier));
-    }
-
-    fn but(&self, own: Option<&Arc<RedisTier>>) -> Vec<Arc<RedisTier>> {
-        let tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = tiers.iter().filter_map(Weak::upgrade);
-        others
-            .filter(|tier| own.is_none_or(|own| !Arc::ptr_eq(own, tier)))
-            .collect()
-    }
-}
-
-/// Purges that the Redis of one cache has not heard of. While there are any of a query, nothing in
-/// Redis is used for it; with the cache, that ends.
-pub(super) struct Unheard {
-    purges: Mutex<Vec<Pending>>,
-    generations: Arc<AllGenerations>,
-}
-
-impl Unheard {
-    pub(super) fn new(generations: &Arc<AllGenerations>, purges: Vec<Pending>) -> Unheard {
-        for purge in &purges {
-            generations.of(&purge.family).begin_pending();
-        }
-        Unheard {
-            purges: Mutex::new(purges),
-            generations: Arc::clone(generations),
-        }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Pending>> {
-        self.purges.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Unheard {
-    fn drop(&mut self) {
-        for purge in self.lock().iter() {
-            self.generations.of(&purge.family).end_pending();
         }
     }
 }

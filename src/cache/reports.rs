@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use deadpool_redis::redis::{Value, pipe};
 
-use super::Cache;
 use super::answers::{text, whole};
-use super::commands::script;
+use super::core::Cache;
 use super::key::{SystemTag, place};
 use super::redis::{RedisTier, Way};
+use super::script_call::script;
 use super::scripts::REPORT;
 
 /// How long a report is kept, and its writer taken for alive.

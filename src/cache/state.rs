@@ -1,8 +1,8 @@
 //! How both tiers are, from remembered state, for pages and metrics.
 
 use super::breaker::RedisState;
+use super::core::{Cache, Inner};
 use super::redis::RedisTier;
-use super::{Cache, Inner};
 use crate::stats::{Gauges, PoolSnapshot, RedisGauge, RedisInfo};
 
 impl Cache {

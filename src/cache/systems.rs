@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{Value, pipe};
 
-use super::Cache;
 use super::answers::text;
+use super::core::Cache;
 use super::key::{SystemTag, place};
 use super::redis::{RedisTier, Way};
 

@@ -12,19 +12,25 @@ mod loads;
 mod model;
 mod unstored;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::entry::Origin;
-use super::generations::Rank;
-use super::redis::Wire;
+use super::open::max_entry;
+use super::rank::Rank;
+use super::redis::{RedisTier, Wire};
 use super::*;
-use crate::stats::Numbers;
+use crate::error::RequestError;
+use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
+use crate::settings;
+use crate::stats::{Numbers, Stats, Trigger};
 
 const SECOND: Duration = Duration::from_secs(1);
 const POLICY: Policy = Policy {

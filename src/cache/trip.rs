@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Inner;
 use super::breaker::BreakerState;
+use super::core::Inner;
 use super::entry::{Entry, Life};
-use super::lookup::{Lookup, Reply, Timings};
+use super::lookup::Lookup;
+use super::reply::{Reply, Timings};
 use crate::error::RequestError;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, StaleReason};
+
+pub(super) const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
+pub(super) const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
 
 /// One lookup under way. [`Trip::answer`] or [`Trip::fail`] ends and counts it; dropped without
 /// (the client has gone), it is not counted.

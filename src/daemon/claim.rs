@@ -4,10 +4,9 @@
 //! may believe that folder at all.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::{fs, io};
 
 use super::control;
 use super::pidfile::{self, State};

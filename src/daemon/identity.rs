@@ -5,8 +5,9 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, Gid, Group, Uid, User};
-use nix::unistd::{access, getegid, geteuid, getuid, setgid, setuid};
+use nix::unistd::{
+    AccessFlags, Gid, Group, Uid, User, access, getegid, geteuid, getuid, setgid, setuid,
+};
 
 use super::process::ProcessOwner;
 use crate::error::StartupError;

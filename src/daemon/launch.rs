@@ -6,11 +6,9 @@ use std::io::{self, IsTerminal};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use super::adopt;
 use super::handover::{self, Arrival};
-use super::inherited;
 use super::notify::Notifier;
-use super::pidfile;
+use super::{adopt, inherited, pidfile};
 use crate::environment;
 use crate::error::StartupError;
 use crate::flags::{Command, Flags};

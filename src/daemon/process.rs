@@ -3,12 +3,10 @@
 //! `claim`; nothing here believes what another user can write.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fmt, fs, io};
 
 use nix::sys::signal::Signal;
 

@@ -14,11 +14,10 @@ use tokio::sync::OnceCell;
 
 use super::budget::row_bound;
 use super::sqlite_file::{self, FileId, Frozen};
-use super::sqlite_format;
 use super::sqlite_function::{Watch, add_slow_version, limit_value};
-use super::sqlite_math;
 use super::sqlite_system::system_at;
 use super::system::System;
+use super::{sqlite_format, sqlite_math};
 use crate::defence::Defence;
 
 const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");

@@ -15,8 +15,8 @@ use super::super::flight::Backoff;
 use super::super::generations::Generations;
 use super::super::key::Key;
 use super::super::redis::{RedisTier, Way};
+use super::super::script_call::{all, millis, script};
 use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
-use super::{all, millis, script};
 use crate::defence::Defence;
 use crate::stats::Refused;
 

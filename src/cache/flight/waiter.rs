@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::super::entry::Entry;
-use super::super::purge::PurgeKind;
+use super::super::purge_request::PurgeKind;
 use crate::error::RequestError;
 use crate::outcome::Tier;
 

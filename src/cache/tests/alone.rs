@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::stats::Window;
+use std::sync::Arc;
 
 /// The body that a tier gives, or why it gives none.
 async fn alone(cache: &Cache, tier: Tier, lookup: Lookup<'_>) -> Result<String, NoCopy> {

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 
 use super::fake::{Line, Server, Way};
 use super::*;
+use std::sync::Arc;
 
 /// What the database holds, and what it has been asked for.
 #[derive(Default)]

@@ -1,6 +1,8 @@
 //! One load for all who ask, however it ends and whoever leaves.
 
+use super::super::flight::Role;
 use super::*;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_thousand_callers_on_a_cold_key_are_one_load() {

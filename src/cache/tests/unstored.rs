@@ -1,6 +1,7 @@
 //! What is too large to store, and what is never to be stored.
 
 use super::*;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel() {

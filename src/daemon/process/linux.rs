@@ -1,10 +1,9 @@
 //! A process's handle on Linux: a descriptor that means this process for ever. A kernel without
 //! such descriptors is asked by number, with the time at which the process started.
 
-use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,12 +1,11 @@
 //! The socket to syslog: opened when it is needed, and opened anew when it fails, because the
 //! daemon behind it may have been replaced, and with it the socket of its name.
 
-use std::fmt;
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 #[cfg(unix)]
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::settings::SyslogTarget;
 

@@ -1,5 +1,6 @@
 //! An instance that Redis does not reach: what it may still call fresh, and how often it loads.
 
+use super::super::super::trip::REVALIDATING;
 use super::*;
 
 /// So long that half of it is far beyond the time for which a copy counts as confirmed.

@@ -1,6 +1,7 @@
 //! A database that hangs: how long the fleet waits for it.
 
 use super::*;
+use std::sync::Arc;
 
 /// How long a load waits for a connection at most, and at least.
 const CHECKOUT: Duration = Duration::from_millis(1800);

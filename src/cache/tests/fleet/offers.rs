@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::*;
+use std::sync::Arc;
 
 /// How long a load has run when something happens.
 const HALF: Duration = Duration::from_secs(1);

@@ -1,6 +1,8 @@
 //! The same copies over another Redis, while the cache over the one before goes on.
 
+use super::super::super::redis::RedisTier;
 use super::*;
+use std::sync::Arc;
 
 impl Instance {
     /// The same process over another Redis, or none.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::super::key::Key;
 use super::super::super::lookup::Lookup;
-use super::super::super::purge::{PurgeKind, Scope};
+use super::super::super::purge_request::{PurgeKind, Scope};
 use super::database::parse;
 use super::fleet::{Fleet, PATIENCE, POLICY, State};
 use super::record::{Answer, Purge, Refresh, Request, query_of};

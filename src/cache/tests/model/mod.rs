@@ -16,10 +16,9 @@ mod record;
 mod rules;
 mod steps;
 
-use std::env;
 use std::hash::{BuildHasher, RandomState};
-use std::thread;
 use std::time::Duration;
+use std::{env, thread};
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use tokio::time::sleep;

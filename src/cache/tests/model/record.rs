@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::purge::{PurgeKind, Reach};
+use super::super::super::purge_request::{PurgeKind, Reach};
 use super::super::fake::Change;
 use super::steps::{Ending, INSTANCES, Purged};
 use crate::outcome::Outcome;

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::super::purge::PurgeKind;
+use super::super::super::purge_request::PurgeKind;
 use super::super::fake::{Mode, Way};
 
 /// Instances of the fleet.

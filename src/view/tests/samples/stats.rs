@@ -1,8 +1,7 @@
 //! The statistics page in its states; the numbers themselves are made up in `numbers`.
 
 use super::super::super::{Evicted, Frame, Here, NotReloaded, StatsPage, StatsSort, stats};
-use super::numbers;
-use super::{Pages, World};
+use super::{Pages, World, numbers};
 use crate::stats::Snapshot;
 
 impl World<'_> {

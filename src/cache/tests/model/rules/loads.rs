@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::super::purge::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Event, Load, Record, Refresh, is_quick};
 use super::super::steps::{Ending, Part};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::super::purge::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, Reach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Answer, Event, Purge, Record, Request};
 use super::super::steps::{Ending, Part, Purged};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::super::super::purge::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, Reach};
 use super::super::super::fake::What;
 use super::super::database::parse;
 use super::super::fleet::Fleet;

@@ -1,0 +1,59 @@
+//! The data of a cache: both tiers, the flights, and what is known of purges. It has no behaviour.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::confirmations::Confirmations;
+use super::flight::Flights;
+use super::generations::AllGenerations;
+use super::memory::Memory;
+use super::pending::Unheard;
+use super::redis::RedisTier;
+use super::tiers::Tiers;
+use super::trust::Trust;
+use crate::logging::Throttles;
+use crate::stats::Stats;
+
+/// Both tiers and the flights. Cheap to clone; the clones are one cache.
+#[derive(Clone)]
+pub struct Cache {
+    pub(super) inner: Arc<Inner>,
+}
+
+/// One Redis with what is known of it, over what all caches of the process share: the memory tier,
+/// the flights, and what is known of purges.
+pub(super) struct Inner {
+    pub(super) memory: Arc<Memory>,
+    pub(super) redis: Option<Arc<RedisTier>>,
+    /// Those of all caches of the process.
+    pub(super) tiers: Arc<Tiers>,
+    pub(super) flights: Arc<Flights>,
+    pub(super) generations: Arc<AllGenerations>,
+    pub(super) trust: Arc<Trust>,
+    /// Purges that Redis has not heard of.
+    pub(super) pending: Unheard,
+    /// Purges that other instances are to confirm.
+    pub(super) confirmations: Arc<Confirmations>,
+    /// How the other instances know this one, once it is said.
+    pub(super) name: Arc<OnceLock<String>>,
+    pub(super) stats: Arc<Stats>,
+    /// The lines about answers that are too large to be kept, by query.
+    pub(super) not_kept: Arc<Throttles<String>>,
+    /// In bytes of body, head and canonical parameters.
+    pub(super) max_entry: usize,
+    pub(super) engine: Handle,
+    pub(super) clock: Clock,
+    /// What hears the messages of the other instances; it ends with this.
+    pub(super) listening: JoinSet<()>,
+}
+
+/// Without what it holds: entries are result rows, connections know the password.
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,24 @@
+//! What Redis said of itself last, and when it is asked again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::stats::RedisInfo;
+
+/// What was said last, and when it is asked again.
+#[derive(Default)]
+pub(super) struct InfoCell(Mutex<Said>);
+
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) info: Option<(Instant, RedisInfo)>,
+    /// Not before; `None`: it has not been asked yet.
+    pub(super) next: Option<Instant>,
+    pub(super) refused: bool,
+}
+
+impl InfoCell {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

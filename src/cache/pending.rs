@@ -1,0 +1,47 @@
+//! Purges that the Redis of a cache has not heard of. How they reach it is `purge`'s.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::generations::AllGenerations;
+use super::key::Key;
+use super::purge_request::PurgeKind;
+
+/// A purge that Redis has not heard of.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pending {
+    pub(super) family: String,
+    pub(super) entry: Option<(Key, Duration)>,
+    pub(super) kind: PurgeKind,
+}
+
+/// Purges that the Redis of one cache has not heard of. While there are any of a query, nothing in
+/// Redis is used for it; with the cache, that ends.
+pub(super) struct Unheard {
+    purges: Mutex<Vec<Pending>>,
+    generations: Arc<AllGenerations>,
+}
+
+impl Unheard {
+    pub(super) fn new(generations: &Arc<AllGenerations>, purges: Vec<Pending>) -> Unheard {
+        for purge in &purges {
+            generations.of(&purge.family).begin_pending();
+        }
+        Unheard {
+            purges: Mutex::new(purges),
+            generations: Arc::clone(generations),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Pending>> {
+        self.purges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        for purge in self.lock().iter() {
+            self.generations.of(&purge.family).end_pending();
+        }
+    }
+}

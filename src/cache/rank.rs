@@ -1,0 +1,31 @@
+//! The place of a load among the purges of its query, and the order of events in this process.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where a load stands among the purges of its query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rank {
+    /// The hard generation that was read before the load began.
+    pub(super) hard: u64,
+    /// The number that Redis gave the load as it began; 0: it began without Redis.
+    pub(super) order: u64,
+    /// When it began to be loaded or read, in the order of events in this process.
+    pub(super) sequence: u64,
+}
+
+impl Rank {
+    /// Of what begins now without Redis.
+    pub(super) fn unnumbered() -> Rank {
+        Rank {
+            hard: 0,
+            order: 0,
+            sequence: next_sequence(),
+        }
+    }
+}
+
+/// The next place in the order of events in this process.
+pub(super) fn next_sequence() -> u64 {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(1);
+    SEQUENCE.fetch_add(1, Ordering::SeqCst)
+}

@@ -1,0 +1,119 @@
+//! The read path: a value from memory, from Redis, or by a load; and the way past all of them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Cache;
+use super::entry::Life;
+use super::flight::Role;
+use super::load_request::{Glance, Order};
+use super::lookup::{Loaded, Lookup};
+use super::reply::Reply;
+use super::trip::{LOAD_ERROR, REVALIDATING, Trip};
+use crate::error::RequestError;
+use crate::outcome::{BypassReason, Outcome, Tier};
+use crate::stats::Trigger;
+
+impl Cache {
+    /// The value for a key: from memory, from Redis, or by `load`, of which one runs per key and
+    /// process at a time, as a task of the engine runtime. The whole read path. `load` is told how
+    /// long it has been waited for: while another instance's load ran, which then brought nothing.
+    ///
+    /// Fails with the load's error, the same one for every waiter, or with
+    /// [`RequestError::Timeout`] when patience runs out while the load goes on; but not while
+    /// there is a copy within stale-if-error. Redis is never the reason.
+    ///
+    /// Cancel-safe: dropped, it takes nothing from anybody; a load it began goes on and is
+    /// stored. It is then not counted as a request. Needs a tokio runtime with time.
+    pub async fn get_or_load<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        load: F,
+    ) -> Result<Reply, RequestError>
+    where
+        F: FnOnce(Duration) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let inner = &self.inner;
+        let mut trip = Trip::start(inner, lookup);
+        let (mut copy, mut tier) = (inner.memory.get(lookup.key), Tier::Memory);
+        let mut glance = Glance::default();
+        if inner.redis.is_some() && trip.must_ask_redis(copy.as_ref()) {
+            trip.step(|timings| &mut timings.memory);
+            let served = copy.as_ref().filter(|copy| trip.is_served_by(copy));
+            let (key, policy) = (lookup.key, &lookup.policy);
+            glance = inner.look_in_redis(key, policy, served).await;
+            if let Some((found, from)) = glance.copy.take() {
+                (copy, tier) = (Some(found), from);
+            }
+            trip.step(|timings| &mut timings.redis);
+        }
+        if let Some(copy) = &copy {
+            let life = trip.life_served(copy);
+            let copy = Arc::clone(copy);
+            let hit = Outcome::Hit(tier);
+            match life {
+                Life::Fresh => return Ok(trip.answer(copy, hit)),
+                Life::Unconfirmed => return Ok(trip.answer(copy, REVALIDATING)),
+                _ => {}
+            }
+            if matches!(life, Life::Due | Life::Stale) {
+                let role = inner.flights.board(lookup.key);
+                let outcome = match (life, &role) {
+                    (Life::Due, _) => Some(hit),
+                    (_, Role::Lead(_) | Role::Follow(_)) => Some(REVALIDATING),
+                    (_, Role::Failed(_)) => Some(LOAD_ERROR),
+                    // Nothing newer would ever be stored: the copy is of no more use.
+                    (_, Role::TooLarge) => None,
+                };
+                if let Some(outcome) = outcome {
+                    if let Role::Lead(flight) = role {
+                        let order = Order::of(&lookup, Some(&copy)).by(Trigger::Refresh);
+                        let order = order.after(&glance);
+                        inner.take_off(flight, order, load);
+                    }
+                    return Ok(trip.answer(copy, outcome));
+                }
+            }
+        }
+        let order = Order::of(&lookup, copy.as_deref()).after(&glance);
+        let came = inner.board(&trip, order, load).await;
+        trip.step(match &came {
+            Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,
+            _ => |timings| &mut timings.wait,
+        });
+        match (came, copy.filter(|copy| trip.life(copy) != Life::Over)) {
+            (Ok((entry, outcome)), _) => Ok(trip.answer(entry, outcome)),
+            (Err(_), Some(copy)) => Ok(trip.answer(copy, LOAD_ERROR)),
+            (Err(error), None) => Err(trip.fail(error)),
+        }
+    }
+
+    /// Runs `load` past both tiers and all flights, as a task of the engine runtime, for this
+    /// reason. Errors as those of [`Cache::get_or_load`], never a stale copy.
+    ///
+    /// Cancel-safe: the load goes on without the caller, and its result is dropped.
+    pub async fn bypass<F, Fut>(
+        &self,
+        lookup: Lookup<'_>,
+        why: BypassReason,
+        load: F,
+    ) -> Result<Reply, RequestError>
+    where
+        F: FnOnce(Duration) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+    {
+        let mut trip = Trip::start(&self.inner, lookup);
+        let trigger = match why {
+            BypassReason::Compare => Trigger::Admin,
+            _ => Trigger::Request,
+        };
+        let loaded = self.inner.load_apart(&lookup, trigger, load).await;
+        trip.step(|timings| &mut timings.load);
+        match loaded {
+            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(why))),
+            Err(error) => Err(trip.fail(error)),
+        }
+    }
+}
