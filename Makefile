@@ -16,7 +16,7 @@ ARGS ?=
 .DEFAULT_GOAL := build
 # The targets share one cargo, which would make them wait for each other anyway.
 .NOTPARALLEL:
-.PHONY: build run test test-all test-extra test-undefended model model-short soak bench fuzz fmt lint doc deny \
+.PHONY: build run test test-all test-extra test-undefended model model-short soak bench fuzz fmt lint house doc deny \
         check-static check-elsewhere check-deploy rehearse package check-packages dist check-dist smoke \
         musl elsewhere servers chromium axe schemathesis components wrk packaging checkers dist-tools denier qemu \
         cargo clean help
@@ -79,6 +79,9 @@ fmt: components ## Format the code
 lint: components ## Check the format and every lint; a warning is an error
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(LOCKED) --all-targets -- -D warnings
+
+house: cargo ## Print how the code is built: sizes, names, circles, comments
+	@$(CARGO) test -q $(LOCKED) --test it -- --ignored --nocapture the_table_of_the_house | grep '  '
 
 check-elsewhere: elsewhere components ## Check that it compiles without a warning where there is no unix system (Windows)
 	$(CARGO) clippy $(LOCKED) --target $(ELSEWHERE) --bin unslow -- -D warnings

@@ -1,11 +1,15 @@
 //! Holds the order of the house: which part may import which, that each file says what it owns,
-//! and that files stay short enough to be read. Unit tests below the code are not held to the
+//! and that files stay short enough to be read. `circles` holds the order of files, `measures`
+//! prints the table of `make house`. Unit tests below the code are not held to the
 //! directions: what only a test imports is not in the program.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+mod circles;
+mod measures;
+mod parsed;
 mod samples;
 
 /// What anyone may import.
@@ -99,15 +103,19 @@ impl Source {
             .collect()
     }
 
+    fn is_test(&self) -> bool {
+        self.module().contains(&"tests")
+    }
+
     fn part(&self) -> &str {
         self.module()[0]
     }
 
-    /// The text without comments and without the unit tests, which stand at the end or, where they
-    /// are long, in a `tests` of their own.
-    fn code(&self) -> String {
-        if self.module().contains(&"tests") {
-            return String::new();
+    /// Returns the lines without those of the unit tests, which stand at the end or, where they are
+    /// long, in a `tests` of their own.
+    fn own_lines(&self) -> Vec<&str> {
+        if self.is_test() {
+            return Vec::new();
         }
         let lines: Vec<&str> = self.text.lines().collect();
         let is_tests = |at: usize| {
@@ -117,10 +125,13 @@ impl Source {
                     .find(|line| !line.starts_with(['#', ' ', ')']))
                     .is_some_and(|line| line.starts_with("mod "))
         };
-        let end = (0..lines.len())
-            .find(|&at| is_tests(at))
-            .unwrap_or(lines.len());
-        lines[..end]
+        let end = (0..lines.len()).find(|&at| is_tests(at));
+        lines[..end.unwrap_or(lines.len())].to_vec()
+    }
+
+    /// Returns its own lines without their comments.
+    fn code(&self) -> String {
+        self.own_lines()
             .iter()
             .map(|line| line.split("//").next().unwrap_or(line))
             .fold(String::new(), |code, line| code + line + "\n")
@@ -239,11 +250,17 @@ fn read_sources(folder: &Path, below: &str, into: &mut Vec<Source>) {
     }
 }
 
-#[test]
-fn the_sources_keep_the_order_of_the_house() {
+/// Returns all files of `src/`.
+fn sources() -> Vec<Source> {
     let mut sources = Vec::new();
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     read_sources(&src, "", &mut sources);
+    sources
+}
+
+#[test]
+fn the_sources_keep_the_order_of_the_house() {
+    let sources = sources();
     assert!(sources.iter().any(|source| source.path == "main.rs"));
     let found = violations(&sources);
     assert!(found.is_empty(), "\n{}", found.join("\n"));
