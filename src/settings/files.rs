@@ -15,9 +15,15 @@ pub(super) fn path(given: RawValue<'_>) -> PathBuf {
 /// A file that must be readable now, rather than when it is first needed.
 pub(super) fn readable_file(given: RawValue<'_>) -> Read<PathBuf> {
     let path = path(given);
-    let checked = std::fs::File::open(&path).and_then(|file| file.metadata());
-    match checked {
-        Ok(meta) if meta.is_dir() => Err(ValueError::new("is a folder", "name a file")),
+    let meta = path.metadata().map_err(|error| unreadable(&path, &error))?;
+    if meta.is_dir() {
+        return Err(ValueError::new("is a folder", "name a file"));
+    }
+    // Opening a pipe would wait for its writer.
+    if !meta.is_file() {
+        return Err(ValueError::new("is no regular file", "name a file"));
+    }
+    match std::fs::File::open(&path) {
         Ok(_) => Ok(path),
         Err(error) => Err(unreadable(&path, &error)),
     }
@@ -88,6 +94,19 @@ pub fn authorities(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> 
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.db");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let given = RawValue {
+            text: "pipe.db",
+            base: dir.path(),
+        };
+        assert!(readable_file(given).unwrap_err().why.contains("regular"));
+    }
 
     #[test]
     fn a_file_with_a_secret_loses_one_line_end_and_nothing_else() {

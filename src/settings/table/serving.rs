@@ -35,9 +35,8 @@ fn queries_nearby(ground: &DefaultContext) -> Option<String> {
         .as_ref()
         .or(ground.working_folder.as_ref());
     let folder = beside?.join("queries");
-    folder
-        .is_dir()
-        .then(|| folder.to_string_lossy().into_owned())
+    // A link that leads to no folder is a mistake, which the reader names.
+    (folder.is_dir() || folder.is_symlink()).then(|| folder.to_string_lossy().into_owned())
 }
 
 #[allow(

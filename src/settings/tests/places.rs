@@ -227,6 +227,18 @@ fn without_an_ini_file_the_folder_of_queries_is_the_one_in_the_working_directory
     assert_eq!(Start::new().settings().queries_dir, None);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_place_of_the_folder_of_queries_that_leads_nowhere_is_named() {
+    let start = Start::new();
+    std::os::unix::fs::symlink("nowhere", start.path().join("queries")).unwrap();
+    let error = start.load().unwrap_err().to_string();
+    assert!(
+        error.contains("[queries] dir") && error.contains("cannot be read"),
+        "{error}"
+    );
+}
+
 #[test]
 fn what_kubernetes_says_of_a_service_named_unslow_is_passed_over() {
     let links = [
