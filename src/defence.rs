@@ -75,7 +75,7 @@ impl Defence {
         (Defence::Pipeline, "pipeline"),
     ];
 
-    /// Whether a test has switched it off.
+    /// Returns whether a test has switched it off.
     #[cfg(feature = "undefended")]
     pub fn is_off(self) -> bool {
         use std::sync::OnceLock;
@@ -86,7 +86,7 @@ impl Defence {
             .any(|(defence, name)| *defence == self && off.as_deref() == Some(name))
     }
 
-    /// Whether a test has switched it off: never, in this build.
+    /// Returns whether a test has switched it off: never, in this build.
     #[cfg(not(feature = "undefended"))]
     pub const fn is_off(self) -> bool {
         false

@@ -18,7 +18,8 @@ use crate::text::words;
 pub use position::FilePosition;
 pub use refused_value::RefusedValue;
 
-/// Why the program does not start. It says what happened, where it stands, and what to do.
+/// The reason why the program does not start. It says what happened, where it stands, and what to
+/// do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartupError {
     /// What is wrong, with the offending value (never a secret).
@@ -68,8 +69,8 @@ impl fmt::Display for StartupError {
     }
 }
 
-/// Why a request got no value. Cheap to clone, because every waiter of a failed load gets the
-/// same one. `detail` is for the log and for pages under `debug`; whoever makes one keeps
+/// The reason why a request got no value. Cheap to clone, because every waiter of a failed load
+/// gets the same one. `detail` is for the log and for pages under `debug`; whoever makes one keeps
 /// passwords out of it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RequestError {
@@ -95,7 +96,7 @@ pub enum RequestError {
         humantime(Duration::from_secs(.wait.as_secs() + 1))
     )]
     TooManyGuesses {
-        /// How long the next one is not looked at either.
+        /// The time for which the next one is not looked at either.
         wait: Duration,
     },
     /// The database would not run the statement because it is not a read (SQLSTATE 25006, 0A000).
@@ -166,7 +167,7 @@ pub enum RequestError {
         /// How it failed.
         #[source]
         cause: Arc<RequestError>,
-        /// How long it is not tried again.
+        /// The time for which it is not tried again.
         wait: Duration,
     },
     /// So much waits to be sent to other clients that there is no memory for this answer.
@@ -266,7 +267,7 @@ impl RequestError {
         }
     }
 
-    /// How loading failed, where this is the memory of it; else the error itself.
+    /// Returns how loading failed, where this is the memory of it; else the error itself.
     pub fn cause(&self) -> &RequestError {
         match self {
             RequestError::Again { cause, .. } | RequestError::NotTried { cause } => cause.cause(),
@@ -292,7 +293,7 @@ impl RequestError {
         self
     }
 
-    /// Whether the database has no function of a name that the statement calls.
+    /// Returns whether the database has no function of a name that the statement calls.
     pub fn is_unknown_function(&self) -> bool {
         matches!(self.cause(), RequestError::Failed { sqlstate, .. } if sqlstate == "42883")
     }

@@ -1,7 +1,7 @@
 //! The words for how one request was answered. A leaf: the cache decides an outcome, the counters
 //! count it, headers and pages name it. It owns the words and nothing else.
 
-/// Where a copy was found.
+/// The place where a copy was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tier {
     /// The memory of this process.
@@ -20,7 +20,7 @@ impl Tier {
     }
 }
 
-/// Why a copy past its TTL was served (RFC 5861).
+/// The reason why a copy past its TTL was served (RFC 5861).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StaleReason {
     /// Within `stale-while-revalidate`: a refresh runs behind.
@@ -29,7 +29,7 @@ pub enum StaleReason {
     LoadError,
 }
 
-/// Why the cache was deliberately not used.
+/// The reason why the cache was deliberately not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BypassReason {
     /// The query says `cache: off`.

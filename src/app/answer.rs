@@ -14,8 +14,8 @@ use crate::error::RequestError;
 use crate::outcome::BypassReason;
 use crate::query::{Arguments, Query};
 
-/// How much longer than its load's own deadline a request waits for it: letting the crowd loose
-/// on the database just as the answer arrives would be the worst moment.
+/// The time for which a request waits beyond its load's own deadline: letting the crowd loose on
+/// the database just as the answer arrives would be the worst moment.
 const PATIENCE_MARGIN: Duration = Duration::from_secs(3);
 
 impl App {
@@ -78,7 +78,7 @@ impl App {
                 .bypass(lookup, BypassReason::CacheOff, load)
                 .await
         };
-        // What nobody keeps, or what fails, is not worth a schedule.
+        // A key that no tier keeps, or whose load fails, is not worth a schedule.
         if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
             && reply.stored
         {
@@ -87,12 +87,12 @@ impl App {
         answer
     }
 
-    /// How long a request waits for a load under these limits.
+    /// Returns how long a request waits for a load under these limits.
     pub(super) fn patience(&self, limits: Limits) -> Duration {
         self.db.deadline(limits.timeout) + PATIENCE_MARGIN
     }
 
-    /// How long entries of this query live: its file's word, else the settings'.
+    /// Returns how long entries of this query live: its file's word, else the settings'.
     pub fn policy(&self, query: &Query) -> Policy {
         let (own, defaults) = (&query.policy, &self.settings.cache);
         Policy {

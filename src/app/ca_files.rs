@@ -14,7 +14,7 @@ pub(super) struct CaFiles {
 
 impl CaFiles {
     pub(super) fn of(settings: &Settings) -> CaFiles {
-        // What cannot be read is found out, and said, by who uses it.
+        // A file that cannot be read is found out, and named, by the part that uses it.
         let read = |file: &Path| std::fs::read(file).ok();
         let database = match &settings.database {
             DatabaseTarget::Postgres(target) => target.sslrootcert.as_deref(),

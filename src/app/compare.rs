@@ -1,6 +1,6 @@
-//! What a comparison asks for: one query, through the database or through one tier alone. It owns
-//! which way is taken and what is said of the query beforehand; who may ask is decided in `web`,
-//! how one tier is read in `cache`.
+//! A comparison: one query, answered through the database or through one tier alone. It owns which
+//! way is taken and what is said of the query beforehand. The right to ask is decided in `web`, the
+//! reading of one tier in `cache`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::error::RequestError;
 use crate::outcome::{BypassReason, Tier};
 use crate::query::{Arguments, DatabaseKind, Query};
 
-/// By which way a query is answered.
+/// The way by which a query is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// From where there is a copy; where there is none, as any request.
+    /// The place where there is a copy; where there is none, as any request.
     Cache,
-    /// By a load, past the cache, of which nothing is stored.
+    /// A load, past the cache, of which nothing is stored.
     Database,
-    /// From the copy that this tier has.
+    /// The copy that this tier has.
     Tier(Tier),
 }
 
-/// Why a comparison got no answer this way.
+/// The reason why a comparison got no answer this way.
 #[derive(Debug, Clone)]
 pub enum NoAnswer {
     /// The query says `cache: off`: there is nothing but the database.
     CacheOff,
     /// The tier has no copy.
     NoCopy(NoCopy),
-    /// As of any request.
+    /// The error that any request would get.
     Failed(RequestError),
 }
 
@@ -41,10 +41,10 @@ impl From<RequestError> for NoAnswer {
     }
 }
 
-/// What asks the database for its own version. No query is called so by chance: loads are bounded
-/// by name.
+/// The query that asks the database for its own version. No query is called so by chance: loads are
+/// bounded by name.
 const VERSION: &str = "unslow-compare-database-version";
-/// How long that may take.
+/// The time for which that may take.
 const QUICK: Duration = Duration::from_secs(5);
 
 impl App {
@@ -87,8 +87,8 @@ impl App {
         }
     }
 
-    /// How many loads of this query a comparison may ask for at once, so that as many more are left
-    /// to visitors; at least 1.
+    /// Returns how many loads of this query a comparison may ask for at once, so that as many more
+    /// are left to visitors; at least 1.
     pub fn loads_to_compare(&self, query: &Query) -> usize {
         (self.db.gate_state_of(query).max / 2).max(1)
     }

@@ -13,8 +13,8 @@ use crate::cache::Cache;
 use crate::db::Database;
 use crate::stats::{Stats, Window};
 
-/// From one look at whether requests came to the next: as old as a copy may be that was not compared
-/// with Redis.
+/// The time between two looks at whether requests came: as old as a copy may be that was not
+/// compared with Redis.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Begins both as tasks of the App.

@@ -28,23 +28,24 @@ use crate::stats::Stats;
 pub struct App {
     /// The named queries.
     pub catalog: Catalog,
-    /// Where they run.
+    /// The place where they run.
     pub db: Arc<Database>,
     /// Both tiers and the flights.
     pub cache: Cache,
     /// Every counter.
     pub stats: Arc<Stats>,
-    /// What was configured; of what only a restart changes, what is in force.
+    /// The settings as they were configured; where only a restart changes one, the one in force.
     pub settings: Settings,
-    /// When this process began to serve.
+    /// The moment when this process began to serve.
     pub started: Instant,
-    /// Which generation serves, and how the last reload went: the same for all Apps of a process.
+    /// The generation that serves, and the result of the last reload: the same for all Apps of a
+    /// process.
     pub standing: Arc<Standing>,
     /// Work beside the workers: the same for all Apps of a process.
     pub side_work: Arc<SideWork>,
-    /// What waits to be sent: the same for all Apps of a process.
+    /// The bytes that wait to be sent: the same for all Apps of a process.
     pub unsent: Arc<UnsentBudget>,
-    /// Whether the database's messages are heard; `None` where nothing is to be heard.
+    /// True where the database's messages are heard; `None` where nothing is to be heard.
     pub listening: Option<Arc<Listening>>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) schedules: Arc<Schedules>,
@@ -53,13 +54,13 @@ pub struct App {
     /// The same for all Apps of a process.
     pub(super) fleet: Arc<Fleet>,
     pub(super) source: Arc<Source>,
-    /// What it does by itself, on the engine runtime.
+    /// The tasks that it runs by itself, on the engine runtime.
     pub(super) tasks: JoinSet<()>,
     // The last field, so that it is dropped last: the others have tasks on it.
     pub(super) engine: Arc<Engine>,
 }
 
-/// What an App is made of, before it begins to do anything.
+/// The parts that an App is made of, before it begins to do anything.
 pub(super) struct Parts {
     pub(super) catalog: Catalog,
     pub(super) db: Arc<Database>,

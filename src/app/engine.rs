@@ -31,7 +31,7 @@ impl Engine {
         })
     }
 
-    /// For spawning onto it from anywhere.
+    /// Returns the handle by which work is spawned on it from anywhere.
     pub fn handle(&self) -> &Handle {
         self.runtime
             .as_ref()

@@ -20,18 +20,18 @@ use crate::stats::{
     Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window, wall_clock,
 };
 
-/// Between two reports: so long, …
+/// The time between two reports: so long, …
 const EVERY: Duration = Duration::from_millis(4750);
 /// … and up to so much longer, so that a fleet does not come in one moment.
 const JITTER_MILLIS: u64 = 500;
 /// A report of more bytes would not be read. It is stored compressed, in a quarter of them or less.
 const LONGEST: usize = 2 << 20;
-/// How long the end of the process may be held up by taking the report away.
+/// The time for which the end of the process may be held up by taking the report away.
 const LEAVING: Duration = Duration::from_millis(500);
 
 /// The instances, as this one knows them.
 pub(super) struct Fleet {
-    /// Without the generation.
+    /// This process, without its generation.
     instance: Instance,
     standing: Arc<Standing>,
     sources: Mutex<Vec<Weak<Source>>>,
@@ -41,33 +41,33 @@ pub(super) struct Fleet {
     task: Mutex<JoinSet<()>>,
 }
 
-/// What one App's numbers are read from, and where they are reported.
+/// The counters of one App, and the Redis where they are reported.
 pub(super) struct Source {
     pub(super) stats: Arc<Stats>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) cache: Cache,
 }
 
-/// What the others reported.
+/// The reports of the other instances.
 #[derive(Default)]
 struct Known {
     others: Arc<Others>,
-    /// When they were read.
+    /// The moment when they were read.
     at: Option<Instant>,
-    /// Why they could not be read the latest time.
+    /// The reason why they could not be read the latest time.
     trouble: Option<&'static str>,
 }
 
 #[derive(Default)]
 struct Writing {
-    /// Where the latest report was written.
+    /// The place where the latest report was written.
     to: Option<(Cache, SystemTag)>,
     /// There will be no more.
     left: bool,
 }
 
 impl Fleet {
-    /// Of this process. Reports begin with [`begin`](Fleet::begin).
+    /// Makes the reporter of this process. Reports begin with [`begin`](Fleet::begin).
     pub(super) fn new(standing: &Arc<Standing>) -> Arc<Fleet> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -91,7 +91,7 @@ impl Fleet {
         })
     }
 
-    /// From now on this is reported, until it is dropped or a later one comes.
+    /// Reports this source from now on, until it is dropped or a later one comes.
     pub(super) fn is_fed_by(&self, source: &Arc<Source>) {
         source.cache.introduce(&self.instance.id);
         let mut sources = lock(&self.sources);
@@ -228,7 +228,7 @@ impl Source {
         report
     }
 
-    /// Without windows.
+    /// Makes the report since the start, without windows.
     pub(super) fn report_since_start(&self, instance: Instance, start: &Snapshot) -> Report {
         let counted = start.queries.iter().filter(|query| !query.tally.is_empty());
         let queries = counted.map(|query| (query.query.clone(), query.tally.clone()));
@@ -253,7 +253,7 @@ impl Report {
     }
 }
 
-/// What the others say; `None`: Redis stopped to answer.
+/// Returns what the others say; `None`: Redis stopped to answer.
 async fn read(cache: &Cache, system: &SystemTag, roll: Roll) -> Option<Others> {
     let mut others = Others::default();
     others.leave_out(roll.beyond);

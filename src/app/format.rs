@@ -1,6 +1,6 @@
-//! From the rows of a result to the bytes of a format. Pure functions: the rows come as
-//! [`Rows`](crate::db::Rows) has them, JSON objects joined by commas, and their values keep the
-//! very text that the database gave, numbers above all. Who asks for which format is not known
+//! The formats of an answer, as bytes made from the rows of a result. The functions are pure: the
+//! rows come as [`Rows`](crate::db::Rows) has them, JSON objects joined by commas, and their values
+//! keep the very text that the database gave, numbers above all. The choice of a format is not made
 //! here.
 //!
 //! Here are the document that is stored, and NDJSON, which is made of the same bytes; `cells`
@@ -56,7 +56,7 @@ pub fn rows(document: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Whether a document that [`json`] made says that there were more rows.
+/// Returns whether a document that [`json`] made says that there were more rows.
 pub fn truncated(document: &[u8]) -> bool {
     document.ends_with(TRUNCATED)
 }

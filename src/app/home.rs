@@ -1,5 +1,5 @@
-//! Which queries the settings offer, and what both ask of each other: the query of the page at `/`,
-//! and that a query which is to be protected has readers.
+//! The queries that the settings offer, and the demands of both on each other: the query of the
+//! page at `/` has to be there, and a query which is to be protected has to have readers.
 
 use crate::error::StartupError;
 use crate::query::{Catalog, DatabaseKind, ParamDefault};

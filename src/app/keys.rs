@@ -1,5 +1,6 @@
-//! What the keys of one query are made from: everything that decides its rows. Which database they
-//! are of is `ring`'s; how a key is made, and how it is named in Redis, is `cache`'s.
+//! The parts that the keys of one query are made from: everything that decides its rows. The
+//! database that they are of is `ring`'s; the making of a key, and its names in Redis, are
+//! `cache`'s.
 
 pub(super) mod ring;
 
@@ -9,7 +10,7 @@ use crate::defence::Defence;
 use crate::query::{Arguments, Query};
 use crate::settings::{self, Settings};
 
-/// What the keys of one query are made from.
+/// The parts that the keys of one query are made from.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) base: KeyBase,

@@ -18,12 +18,12 @@ use crate::query::Catalog;
 /// Messages that come within this time after one are taken together, so that a burst makes a
 /// query stale once.
 const GATHER: Duration = Duration::from_millis(250);
-/// How long a lost connection is not made again: at first, …
+/// The time for which a lost connection is not made again: at first, …
 const BACKOFF: Duration = Duration::from_millis(500);
 /// … and at most, doubling each time. A connection that lives this long begins anew.
 const MAX_BACKOFF: Duration = Duration::from_secs(32);
 
-/// Which queries a message concerns.
+/// The queries that each message concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
 
@@ -49,14 +49,14 @@ impl Tags {
     }
 }
 
-/// Whether messages are heard.
+/// The state of listening to the database's messages.
 #[derive(Debug, Clone)]
 pub struct ListenState {
     /// There is a connection that listens.
     pub listening: bool,
-    /// Since when it is so.
+    /// The moment since when it is so.
     pub since: Instant,
-    /// Why there was none the latest time; its `class()` is a word for pages.
+    /// The reason why there was none the latest time; its `class()` is a word for pages.
     pub last_error: Option<RequestError>,
     /// Messages heard since the start, also those that concern no query.
     pub messages: u64,
@@ -67,7 +67,7 @@ pub struct ListenState {
 pub struct Listening(Mutex<ListenState>);
 
 impl Default for Listening {
-    /// Before the first connection.
+    /// Makes the state before the first connection.
     fn default() -> Listening {
         Listening(Mutex::new(ListenState {
             listening: false,
@@ -79,7 +79,7 @@ impl Default for Listening {
 }
 
 impl Listening {
-    /// From memory; asks nothing.
+    /// Returns the state from memory; asks nothing.
     pub fn state(&self) -> ListenState {
         self.lock().clone()
     }
@@ -219,10 +219,10 @@ where
     }
 }
 
-/// How long to wait before the next attempt.
+/// The pauses between attempts.
 #[derive(Default)]
 struct Backoff {
-    /// In a row.
+    /// The attempts that failed in a row.
     attempts: u32,
     random: RandomState,
 }

@@ -67,7 +67,7 @@ impl App {
         })
     }
 
-    /// Before it does anything by itself.
+    /// Makes an App that does nothing by itself yet.
     fn at_rest(parts: Parts, before: Option<&App>) -> App {
         let Parts {
             catalog,

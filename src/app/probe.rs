@@ -13,7 +13,7 @@ use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Catalog, Query};
 
-/// How long a reload asks at most; what is not asked by then is taken.
+/// The time for which a reload asks at most; what is not asked by then is taken.
 const LONGEST: Duration = Duration::from_secs(5);
 
 impl App {

@@ -1,6 +1,6 @@
-//! What an operator asks for: that stored copies of a query be thrown away, made stale, or loaded
-//! anew. Each runs as a task of the engine runtime and comes to its end without whoever asked.
-//! Who may ask is decided in `web`, what it does to copies in `cache`.
+//! The orders of an operator: stored copies of a query are thrown away, made stale, or loaded anew.
+//! Each runs as a task of the engine runtime and comes to its end without its caller. The right to
+//! order is decided in `web`, the effect on copies in `cache`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::error::RequestError;
 use crate::query::{Arguments, Query};
 use crate::stats::Trigger;
 
-/// How much longer than all that a copy or a load may last a purge of one entry is remembered.
+/// The time for which a purge of one entry is remembered beyond all that a copy or a load may last.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// How far a purge has come.
+/// The extent to which a purge has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeDone {
-    /// Where it has taken effect.
+    /// The place where it has taken effect.
     pub reach: Reach,
-    /// How many instances are known to have applied it, this one included.
+    /// The number of instances that are known to have applied it, this one included.
     pub confirmed: usize,
     /// The names of the instances that report to the same Redis and have not confirmed it in time.
     pub missing: Vec<String>,
@@ -113,7 +113,7 @@ fn unknown_database() -> RequestError {
     }
 }
 
-/// What a task brought, or that it panicked.
+/// Returns what a task brought, or that it panicked.
 async fn ended<T>(task: JoinHandle<T>) -> Result<T, RequestError> {
     task.await
         .map_err(|error: JoinError| RequestError::Internal {

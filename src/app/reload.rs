@@ -20,7 +20,7 @@ use crate::stats::{QueryStats, Trigger};
 /// the App before go on for the keys they knew.
 pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
     let settings = &app.settings;
-    // What no tier keeps would be loaded for nobody.
+    // A query that no tier keeps would be loaded for nobody.
     let is_kept = settings.cache.memory > 0 || settings.redis.is_some();
     let of = |query: &Arc<Query>| {
         let wanted = query.policy.warm || query.policy.refresh.is_some();
@@ -88,7 +88,7 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
     }
 }
 
-/// What it takes to load a query.
+/// The things that a load of one query needs.
 pub(super) struct Reload {
     cache: Cache,
     keys: Arc<KeyRing>,

@@ -26,8 +26,8 @@ use crate::query::{Arguments, Query};
 const MOST_KEYS: usize = 1000;
 /// A key in use stays scheduled for at least so long after it was read.
 const LEAST_IDLE: Duration = Duration::from_mins(10);
-/// How soon a refresh that failed is tried again: at first, doubling with each failure in a row,
-/// and never later than the interval.
+/// The pause before a refresh that failed is tried again: at first, doubling with each failure in a
+/// row, and never longer than the interval.
 const RETRY: Duration = Duration::from_secs(30);
 /// The part of an interval that jitter may take, so that keys are not loaded in step.
 const JITTER: u32 = 10;
@@ -55,10 +55,10 @@ struct Keys {
     random: RandomState,
 }
 
-/// In whole seconds since the schedule began.
+/// The time of the last read, in whole seconds since the schedule began.
 struct LastRead(AtomicU64);
 
-/// When which key is loaded.
+/// The keys of a schedule and the moments at which each is loaded.
 pub(super) struct Turns {
     keys: Arc<Keys>,
     news: UnboundedReceiver<Turn>,
@@ -73,7 +73,7 @@ struct Turn {
     arguments: Arc<Arguments>,
     last_read: Arc<LastRead>,
     at: Instant,
-    /// In a row.
+    /// The failures in a row.
     failures: u32,
 }
 
@@ -255,7 +255,7 @@ impl Turns {
 }
 
 impl Keys {
-    /// How long a key is left alone whose copy is so old.
+    /// Returns how long a key is left alone whose copy is so old.
     fn until_turn(&self, arguments: &Arguments, age: Duration) -> Duration {
         let drawn = self.random.hash_one((arguments, self.clock.now())) % 1000;
         let drawn = u32::try_from(drawn).expect("below a thousand");
@@ -279,7 +279,7 @@ impl Keys {
             return false;
         }
         let mut read = self.writing();
-        // Who reads it now waits for the lock.
+        // A reader that comes now waits for the lock.
         if !is_idle() {
             return false;
         }

@@ -1,6 +1,5 @@
-//! How the process stands: which generation of workers serves, and what came of reloads. The
-//! daemon tells it; whoever looks at `/stats` or asks for the status reads it. All Apps of one
-//! process share it.
+//! The state of the process: the generation of workers that serves, and the results of reloads. The
+//! daemon writes it; `/stats` and the status command read it. All Apps of one process share it.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +20,7 @@ pub struct Standing {
     unproven: Mutex<BTreeSet<String>>,
 }
 
-/// How it stands at one moment.
+/// The state of the process at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stand {
     /// Counted from 1; 0 before the first serves.
@@ -34,20 +33,20 @@ pub struct Stand {
     /// Those that changed nothing, because something was wrong.
     #[serde(default)]
     pub reload_failures: u64,
-    /// Since when the settings are in force, in seconds since 1970: the last reload that went
-    /// well, else the start.
+    /// The moment since when the settings are in force, in seconds since 1970: the last reload that
+    /// went well, else the start.
     #[serde(default)]
     pub settings_since: u64,
 }
 
-/// How a reload went.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastReload {
-    /// Whether the new settings are in force.
+    /// True where the new settings are in force.
     pub ok: bool,
-    /// When, as RFC 3339.
+    /// The moment of it, as RFC 3339.
     pub at: String,
-    /// What was said of it; never a password.
+    /// The message about it; never a password.
     pub message: String,
 }
 
@@ -117,7 +116,7 @@ impl Standing {
         stand.last_reload = Some(reload);
     }
 
-    /// How it stands now.
+    /// Returns how it stands now.
     pub fn now(&self) -> Stand {
         self.lock().clone()
     }
@@ -127,7 +126,7 @@ impl Standing {
     }
 }
 
-/// In seconds since 1970.
+/// Returns the time in seconds since 1970.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()

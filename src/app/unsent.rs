@@ -20,7 +20,7 @@ pub struct UnsentBudget {
     max: AtomicU64,
     refused: AtomicU64,
     refused_at: Mutex<Option<Instant>>,
-    /// How many answers hold each body, by where it lies in memory.
+    /// The number of answers that hold each body, by where it lies in memory.
     bodies: Mutex<HashMap<Place, usize>>,
 }
 
@@ -55,7 +55,7 @@ impl UnsentBudget {
         self.max.store(max, Ordering::Relaxed);
     }
 
-    /// Whether nothing more fits in.
+    /// Returns whether nothing more fits in.
     pub fn is_full(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         !Defence::Unsent.is_off() && self.used.load(Ordering::Relaxed) >= max

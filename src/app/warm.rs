@@ -10,8 +10,8 @@ use crate::cache::Refreshed;
 use crate::error::RequestError;
 use crate::query::Query;
 
-/// How soon a database that was away is tried again: at first, and, doubling, at most. It may be
-/// away for as long as it likes: whoever comes first when it is back should not wait.
+/// The pause before a database that was away is tried again: at first, and, doubling, at most. It
+/// may be away for as long as it likes: the first request when it is back should not wait.
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(10);
 

@@ -1,5 +1,6 @@
-//! What Redis answers, taken apart: generations, tombstones, envelopes, and the verdict of the
-//! pre-load script. What is asked is `commands`'.
+//! Answers of Redis, taken apart: generations, tombstones, envelopes, and the verdict of the
+//! pre-load script. generations, tombstones, envelopes, and the verdict of the pre-load script.
+//! What is asked is `commands`'.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(super) struct Tombstone {
     pub(super) soft: u64,
 }
 
-/// What Redis says of an entry.
+/// An entry as Redis has it.
 pub(super) struct Look<T> {
     /// The query's generations; `None`: there are none.
     pub(super) stored: Option<Stored>,
@@ -35,7 +36,7 @@ pub(super) struct Prepared {
     pub(super) verdict: Verdict,
 }
 
-/// What is to be done about a key.
+/// The next step for a key.
 pub(super) enum Verdict {
     /// There is a newer entry, of this order number; `None` where it cannot be used.
     Found(Option<Box<Entry>>, u64),
@@ -48,14 +49,16 @@ pub(super) enum Verdict {
     Load { order: u64, note: Option<String> },
 }
 
-/// What an error reply means. A wrong type is somebody else's value under our name, no failure.
+/// Returns what an error reply means. A wrong type is somebody else's value under our name, no
+/// failure.
 pub(super) fn failure(value: &Value) -> Option<RedisError> {
     let Value::ServerError(error) = value else {
         return None;
     };
     match error.code() {
         "WRONGTYPE" => None,
-        // Of whom it does not know yet, it takes no long command, and does not say NOAUTH to one.
+        // A server that does not know the client yet takes no long command, and does not say NOAUTH
+        // to one.
         "ERR"
             if error
                 .details()
@@ -83,7 +86,7 @@ pub(super) fn trouble(value: &Value) -> Option<RedisError> {
     failure(value).filter(|error| !matches!(error, RedisError::Denied | RedisError::Other))
 }
 
-/// Whether an envelope with these numbers may be used at all.
+/// Returns whether an envelope with these numbers may be used at all.
 pub(super) fn is_valid(
     hard: u64,
     order: u64,
@@ -110,7 +113,7 @@ pub(super) fn usable(
 ) -> Result<Option<Entry>, Rejected> {
     let bytes = match value {
         Value::BulkString(bytes) => Bytes::from(bytes),
-        // What else is an error here has been a failure already.
+        // Any other error here has been a failure already.
         Value::ServerError(_) => return Err(Rejected::WrongType),
         _ => return Err(Rejected::Damaged),
     };
@@ -152,7 +155,8 @@ pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
     })
 }
 
-/// What was never drawn for its query would hold off every load to come, so it counts as none.
+/// Reads a tombstone. A number that was never drawn for its query counts as none: it would hold
+/// off every load to come.
 pub(super) fn parse_tombstone(value: &Value, stored: Option<&Stored>) -> Tombstone {
     let last = stored.map_or(NEVER_DRAWN - 1, |stored| stored.last);
     let numbers = || {

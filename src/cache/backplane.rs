@@ -1,6 +1,6 @@
-//! What the instances tell each other: purges, so that no memory keeps what is gone, and fills,
-//! so that who waits for another's load is woken. A message that is lost costs freshness for a
-//! few seconds and nothing else: `recheck` sees to that.
+//! Messages between the instances: purges, so that no memory keeps what is gone, and fills, so that
+//! a request that waits for another instance's load is woken. A message that is lost costs
+//! freshness for a few seconds and nothing else: `recheck` sees to that.
 //!
 //! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`, `heard`), its number,
 //! the query on its database, and the entry's digest or `*` for all. A purge that is to be confirmed
@@ -24,11 +24,11 @@ use super::redis::RedisTier;
 use crate::defence::Defence;
 use crate::stats::Fleet;
 
-/// How long the connection may be silent before it is asked whether it is there.
+/// The time for which the connection may be silent before it is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(1);
-/// How often a Redis that does not answer is asked, as long as this connection holds.
+/// The interval at which a Redis that does not answer is asked, as long as this connection holds.
 const PROBE: Duration = Duration::from_secs(1);
-/// How long after a failure it is made again: at first, and at most.
+/// The pause before a connection that failed is made again: at first, and at most.
 const RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(1);
 
@@ -41,7 +41,7 @@ struct Message<'a> {
     family: &'a str,
     /// `None`: all entries.
     digest: Option<Digest>,
-    /// What a purge is to be confirmed with.
+    /// The token with which a purge is to be confirmed.
     token: Option<&'a str>,
     /// The id of the instance that confirms one.
     id: Option<&'a str>,
@@ -73,7 +73,7 @@ pub(super) async fn listen(redis: Arc<RedisTier>, cache: Inner) {
     }
 }
 
-/// Until the connection ends.
+/// Waits until the connection ends.
 async fn hear(mut subscription: Subscription, redis: &Arc<RedisTier>, cache: &Inner) {
     cache.trust.connected(cache.clock.now());
     let mut probe = Instant::now();

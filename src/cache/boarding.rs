@@ -1,5 +1,5 @@
-//! What who needs a value does about a flight: leads it, waits for it, or loads past it; and how
-//! long that is waited for. What is done in flight is `fill`'s.
+//! The ways in which a request comes to a value over a flight: it leads the flight, waits for it,
+//! or loads past it. The time that it waits is decided here. The load itself is `fill`'s.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 use crate::stats::Trigger;
 
-/// How many flights a caller boards, each of which was left dangling by the one before.
+/// The number of flights that a caller boards, each of which was left dangling by the one before.
 const SUCCESSORS: usize = 3;
 
-/// What a request gets by way of a flight.
+/// The result of a request that came by way of a flight.
 type Came = Result<(Arc<Entry>, Outcome), RequestError>;
 
 impl Inner {
@@ -65,9 +65,9 @@ impl Inner {
         Err(dangling())
     }
 
-    /// What a request gets from a flight, also before its end: a copy that is offered meanwhile and
-    /// may be served while the load goes on. A value that was loaded came as `loaded`; `None` when
-    /// the flight has left its waiters without an end.
+    /// Returns what a request gets from a flight, also before its end: a copy that is offered
+    /// meanwhile and may be served while the load goes on. A value that was loaded came as
+    /// `loaded`; `None` when the flight has left its waiters without an end.
     async fn hear(
         &self,
         waiter: Waiter,

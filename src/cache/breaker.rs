@@ -10,12 +10,12 @@ use crate::stats::RedisError;
 
 /// Failures in a row that open it.
 const FAILURES: u32 = 3;
-/// How long nobody asks, …
+/// The time for which nobody asks, …
 const OPEN: Duration = Duration::from_secs(5);
 /// … and up to how much longer, so that a fleet does not probe in step.
 const JITTER: Duration = Duration::from_millis(500);
 
-/// Who may ask, and how the target is.
+/// The state of the target, and the permission to ask it.
 #[derive(Debug)]
 pub(super) struct Breaker {
     inner: Mutex<Inner>,
@@ -37,7 +37,7 @@ enum State {
     HalfOpen,
 }
 
-/// Whether commands are sent.
+/// The state that decides whether commands are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
     /// They are.
@@ -59,22 +59,22 @@ impl BreakerState {
     }
 }
 
-/// How Redis is, from remembered state.
+/// The state of Redis, as it is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RedisState {
-    /// Whether the latest contact succeeded; `None` before the first.
+    /// True where the latest contact succeeded; `None` before the first.
     pub up: Option<bool>,
-    /// Whether commands are sent to it.
+    /// True where commands are sent to it.
     pub breaker: BreakerState,
     /// The latest failure, also when it is up again.
     pub last_error: Option<RedisError>,
-    /// What it has answered since it last took something, though it is up: why it takes nothing.
+    /// The error that Redis has answered since it last took something, although it is up.
     pub complaint: Option<RedisError>,
-    /// How long it has been up, or not.
+    /// The time for which it has been up, or not.
     pub since: Duration,
 }
 
-/// What an answer, or none, did to the breaker.
+/// The effect of an answer, or of none, on the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     None,
@@ -130,7 +130,7 @@ impl Breaker {
         }
     }
 
-    /// Whether [`Breaker::admit`] would admit now; takes nothing.
+    /// Returns whether [`Breaker::admit`] would admit now; takes nothing.
     pub(super) fn lets_through(&self, now: Instant) -> bool {
         match self.lock().state {
             State::Closed { .. } => true,
@@ -139,7 +139,7 @@ impl Breaker {
         }
     }
 
-    /// Whether the latest contact failed.
+    /// Returns whether the latest contact failed.
     pub(super) fn is_down(&self) -> bool {
         self.lock().up == Some(false)
     }

@@ -30,13 +30,13 @@ thread_local! {
     static ROW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// What [`draw`] gives in this thread from now on depends on `seed` alone.
+/// Makes what [`draw`] gives in this thread depend on `seed` alone from now on.
 #[cfg(test)]
 pub(super) fn begin_with(seed: u64) {
     ROW.set(seed);
 }
 
-/// From nothing up to `most`, in thousandths of it.
+/// Draws a time from nothing up to `most`, in thousandths of it.
 pub(super) fn up_to(most: Duration) -> Duration {
     let part = u32::try_from(draw() % 1000).expect("below a thousand");
     most / 1000 * part

@@ -1,5 +1,6 @@
-//! What comes before a load: is it needed at all, may it run, and under which number? One round
-//! trip to Redis; while another instance holds the lease, this is where it is waited for.
+//! The decision before a load: is it needed at all, may it run, and under which number? It takes
+//! one round trip to Redis. While another instance holds the lease, the wait for that instance is
+//! here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +26,12 @@ use crate::stats::Fleet;
 
 /// A load that is known to be quicker than this is not worth waiting for another's.
 const QUICK: Duration = Duration::from_millis(200);
-/// How soon Redis is asked again for the end of another's load, which a message usually tells
-/// first: at first, and at most.
+/// The pause before Redis is asked again for the end of another instance's load, which a message
+/// usually tells first: at first, and at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const MAX_LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What to do instead of loading, or how to load.
+/// The permission to load, or the reason why no load is needed.
 pub(super) enum Clearance {
     /// Load.
     Load(Cleared),
@@ -54,7 +55,8 @@ impl Cleared {
         })
     }
 
-    /// With the number, and the lease under `token` if one was asked for.
+    /// Makes the permission to load under this number, with the lease under `token` if one was
+    /// asked for.
     fn under(
         redis: &Arc<RedisTier>,
         order: &Order,
@@ -144,8 +146,8 @@ impl Inner {
                     return Cleared::under(redis, order, &prepared.stored, number, question.token);
                 }
                 Verdict::Busy { standing } => {
-                    // What another instance has begun by now is no answer to who asked for a load;
-                    // the others who wait may have it.
+                    // A load that another instance has begun by now is no answer to a caller who
+                    // asked for a load; the others who wait may have it.
                     if needed == u64::MAX {
                         (needed, seen) = (prepared.stored.last, standing);
                     }

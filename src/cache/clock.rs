@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn the_clock_counts_what_the_machine_has_slept() {
-        // As if it had slept for so long since the start, in which the clock of instants stood still.
+        // The test lets it seem to have slept for so long since the start: the clock of instants
+        // stood still.
         let asleep = Duration::from_secs(1);
         let boot = BootClock {
             start: Instant::now(),

@@ -1,6 +1,7 @@
-//! What the cache asks of Redis: the pipelines and scripts of the entry and its generations; those
-//! around a load are in `loads`. What comes back is taken apart in `answers`; whether they may be
-//! sent and what a failure does is `redis`'s.
+//! The commands that the cache sends to Redis: the pipelines and scripts of the entry and its
+//! generations; those around a load are in `loads`. the pipelines and scripts of the entry and its
+//! generations; those around a load are in `loads`. What comes back is taken apart in `answers`;
+//! whether they may be sent and what a failure does is `redis`'s.
 
 mod loads;
 
@@ -34,9 +35,10 @@ impl RedisTier {
         generations: &Arc<Generations>,
         sequence: u64,
     ) -> Option<Look<Result<Entry, u64>>> {
-        // What is longer than the bound is not fetched: one byte more tells that it is.
+        // A value that is longer than the bound is not fetched: one byte more tells that it is.
         let last = self.max_entry.saturating_add(envelope::OVERHEAD);
-        // What is asked later is older still: an age counts from here, so that it is never less.
+        // A value that is asked for later is older still: an age counts from here, so that it is
+        // never less.
         let asked = self.clock.now();
         let [value, left, stored, tombstone] = self.look(key, last).await?;
         self.stats.tiers().redis_read();

@@ -19,7 +19,7 @@ use crate::outcome::{BypassReason, Outcome, Tier};
 
 const COMPARED: Outcome = Outcome::Bypass(BypassReason::Compare);
 
-/// Why a tier that is asked alone gives nothing.
+/// The reason why a tier that is asked alone gives nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoCopy {
     /// There is no such tier.

@@ -1,6 +1,6 @@
-//! Which instances have confirmed a purge: one that hears of a purge for which that is asked says
-//! so on the channel, after the purge has taken effect there. A purge depends on none of it: where
-//! a word is lost, the copies of the instance in question count as stale within seconds
+//! The confirmations of purges. An instance that hears of a purge for which a confirmation is asked
+//! says so on the channel, after the purge has taken effect there. A purge depends on none of it:
+//! where a message is lost, the copies of the instance in question count as stale within seconds
 //! (`recheck`). Messages are `backplane`'s.
 
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::core::{Cache, Inner};
 use super::purge_request::{PurgeKind, Reach, Scope};
 use super::redis::{RedisTier, Way};
 
-/// How far a purge has come.
+/// The extent to which a purge has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmed {
-    /// Where it has taken effect.
+    /// The place where it has taken effect.
     pub reach: Reach,
     /// The ids of the other instances that have confirmed it.
     pub by: Vec<String>,
@@ -78,9 +78,9 @@ impl RedisTier {
     }
 }
 
-/// What stands in the message of a purge and in the words that confirm it.
+/// The token in the message of a purge and in the messages that confirm it.
 struct Token<'a> {
-    /// Which process asks.
+    /// The process that asks.
     origin: &'a str,
     number: u64,
 }

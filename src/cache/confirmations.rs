@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::rank::next_sequence;
 
-/// How long the answer to who purges waits for the other instances at most.
+/// The time for which the answer to who purges waits for the other instances at most.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(500);
 /// So many are named for one purge at most, as in the list of instances.
 const MOST: usize = 1000;

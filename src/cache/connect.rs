@@ -1,12 +1,12 @@
-//! How to connect to Redis: from the settings alone.
+//! The connection parameters of Redis, from the settings alone.
 
 use deadpool_redis::redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use crate::error::StartupError;
 use crate::settings;
 
-/// Where and how to connect, from the settings. No error of it holds the URL: it may hold a
-/// password.
+/// Returns the address of Redis and the way to connect, from the settings. No error of it holds the
+/// URL: it may hold a password.
 pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
     // The driver takes the process's cryptography, and panics where none was chosen; it fails
     // where one was chosen already, which is this one.
@@ -38,7 +38,8 @@ pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionIn
     Ok(info)
 }
 
-/// For when the driver does not take the URL; why, it would say with the URL.
+/// Returns the error for a URL that the driver does not take. The driver's own reason would repeat
+/// the URL.
 pub(super) fn bad_url() -> StartupError {
     StartupError::new("the URL of Redis cannot be used")
         .at("[redis] url")

@@ -38,20 +38,20 @@ pub(super) struct Inner {
     pub(super) pending: Unheard,
     /// Purges that other instances are to confirm.
     pub(super) confirmations: Arc<Confirmations>,
-    /// How the other instances know this one, once it is said.
+    /// The id by which the other instances know this one, once it is set.
     pub(super) name: Arc<OnceLock<String>>,
     pub(super) stats: Arc<Stats>,
     /// The lines about answers that are too large to be kept, by query.
     pub(super) not_kept: Arc<Throttles<String>>,
-    /// In bytes of body, head and canonical parameters.
+    /// The largest entry that is stored, in bytes of body, head and canonical parameters.
     pub(super) max_entry: usize,
     pub(super) engine: Handle,
     pub(super) clock: Clock,
-    /// What hears the messages of the other instances; it ends with this.
+    /// The task that receives the messages of the other instances; it ends with this.
     pub(super) listening: JoinSet<()>,
 }
 
-/// Without what it holds: entries are result rows, connections know the password.
+/// Shows nothing of the contents: entries are result rows, and connections know the password.
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").finish_non_exhaustive()

@@ -22,73 +22,74 @@ use crate::defence::Defence;
 pub struct Entry {
     /// The body, as it was loaded.
     pub body: Bytes,
-    /// What the load gave along; opaque to the cache.
+    /// Bytes that the load gave along; opaque to the cache.
     pub head: Bytes,
-    /// How many rows the body holds.
+    /// The number of rows that the body holds.
     pub rows: u64,
-    /// How long the load took.
+    /// The time for which the load took.
     pub load_time: Duration,
     /// Hex digest of head and body; the base of every `ETag`.
     pub etag: String,
     pub(super) key: Key,
-    /// Whether it comes from another database than the one that its key names; never stored.
+    /// True where it comes from another database than the one that its key names; never stored.
     pub(super) is_foreign: bool,
     /// Tells this load from others of its key; its jitter is drawn from it.
     pub(super) stamp: u64,
-    /// Where its load stands among the purges of its query.
+    /// The place where its load stands among the purges of its query.
     pub(super) rank: Rank,
     generations: Arc<Generations>,
-    /// What purges of this entry alone have done to it.
+    /// The effect of purges of this entry alone.
     purged: AtomicU8,
     pub(super) redis_life: RedisLife,
-    /// When it was last compared with Redis, or another comparison began, as `recheck` measures
-    /// time.
+    /// The moment when it was last compared with Redis, or another comparison began, as `recheck`
+    /// measures time.
     pub(super) checked: AtomicU64,
-    /// When Redis last said that nothing newer is known of it, as `recheck` measures time.
+    /// The moment when Redis last said that nothing newer is known of it, as `recheck` measures
+    /// time.
     pub(super) confirmed: AtomicU64,
     /// Redis did not answer the latest comparison.
     pub(super) unanswered: AtomicBool,
-    /// When this process first saw it, and how old it was then.
+    /// The moment when this process first saw it, and how old it was then.
     seen: Instant,
     aged: Duration,
     variants: [OnceLock<Bytes>; Entry::SLOTS],
-    /// Whom to tell when it has grown.
+    /// The tier that is notified when the entry has grown.
     home: OnceLock<Weak<dyn EntryHome>>,
 }
 
-/// What may be done with an entry.
+/// The uses that an entry may be put to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
-    /// Within its TTL.
+    /// It is within its TTL.
     Fresh,
     /// Fresh too, and so near its end that a load begun now is done about when the TTL is over.
     Due,
-    /// Within its TTL, but Redis has not confirmed it for too long: served as stale, and not loaded
-    /// again yet. Only `recheck` says so.
+    /// It is within its TTL, but Redis has not confirmed it for too long: it is served as stale,
+    /// and not loaded again yet. Only `recheck` says so.
     Unconfirmed,
-    /// Within stale-while-revalidate: served at once, refreshed behind.
+    /// It is within stale-while-revalidate: served at once, refreshed behind.
     Stale,
-    /// Within stale-if-error only.
+    /// It is within stale-if-error only.
     IfError,
     /// Past every window, or purged.
     Over,
 }
 
-/// Which entry this is, among those of its key and among the purges of its query.
+/// The place of an entry among those of its key and among the purges of its query.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub(super) generations: Arc<Generations>,
     pub(super) rank: Rank,
 }
 
-/// What an earlier load left of itself, beside the value.
+/// The metadata that an earlier load left of itself, beside the value.
 pub(super) struct Revived {
     pub(super) etag: [u8; 16],
     pub(super) stamp: u64,
     pub(super) load_time: Duration,
-    /// How long ago its result arrived.
+    /// The time since its result arrived.
     pub(super) aged: Duration,
-    /// How long Redis keeps it from its load; zero: it has not been there.
+    /// The time for which Redis keeps it from its load; zero: it has not been there.
     pub(super) kept_for: Duration,
 }
 
@@ -105,7 +106,7 @@ pub(super) trait EntryHome: Send + Sync {
 }
 
 impl Entry {
-    /// How many variants one entry can have.
+    /// The number of variants that one entry can have.
     pub const SLOTS: usize = 16;
 
     /// An entry that has just been loaded.
@@ -193,7 +194,7 @@ impl Entry {
         self.variants[slot].get().cloned()
     }
 
-    /// Since the result arrived from the database.
+    /// Returns the time since the result arrived from the database.
     pub(super) fn age(&self, now: Instant) -> Duration {
         self.aged + now.saturating_duration_since(self.seen)
     }
@@ -249,7 +250,7 @@ impl Entry {
         self.purged.fetch_max(purged, Ordering::SeqCst);
     }
 
-    /// Whether it must not be served any more, by a hard purge.
+    /// Returns whether it must not be served any more, by a hard purge.
     pub(super) fn is_gone(&self) -> bool {
         self.purged.load(Ordering::SeqCst) == GONE || self.generations.is_purged(self.rank)
     }
@@ -259,19 +260,20 @@ impl Entry {
         self.is_expired() || self.is_gone()
     }
 
-    /// Whether it is stale before its time, by a soft purge.
+    /// Returns whether it is stale before its time, by a soft purge.
     pub(super) fn is_expired(&self) -> bool {
         self.purged.load(Ordering::SeqCst) == EXPIRED || self.generations.is_expired(self.rank)
     }
 
-    /// When this process first saw it; of one from Redis: when it asked for it.
+    /// Returns when this process first saw it; of one from Redis: when it asked for it.
     pub(super) fn seen(&self) -> Instant {
         self.seen
     }
 
-    /// Whether it is of a later load than `other`: by the numbers of Redis where both have one of
-    /// the same generation. A Redis that came back empty may draw lower ones than before; but of two
-    /// with numbers, one that a purge has made stale began before one that it does not concern.
+    /// Returns whether it is of a later load than `other`: by the numbers of Redis where both have
+    /// one of the same generation. A Redis that came back empty may draw lower ones than before;
+    /// but of two with numbers, one that a purge has made stale began before one that it does not
+    /// concern.
     pub(super) fn is_newer_than(&self, other: &Entry, now: Instant) -> bool {
         let (mine, others) = (self.rank, other.rank);
         let are_numbered = mine.order > 0 && others.order > 0;
@@ -284,12 +286,12 @@ impl Entry {
         }
     }
 
-    /// Whether both came from one load.
+    /// Returns whether both came from one load.
     pub(super) fn is_same_load(&self, other: &Entry) -> bool {
         self.stamp == other.stamp && self.etag == other.etag
     }
 
-    /// What it takes in memory, near enough.
+    /// Returns what it takes in memory, near enough.
     pub(super) fn weight(&self) -> u64 {
         let variants: usize = self
             .variants
@@ -310,7 +312,7 @@ impl Entry {
 /// The entry itself, its `ETag`, and what the memory tier's map, queues and timers take for it.
 const OVERHEAD: usize = size_of::<Entry>() + 32 + 400;
 
-/// Without body, head and variants: they hold result rows.
+/// Shows neither body, head nor variants: they hold result rows.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")

@@ -45,10 +45,10 @@ const DIGITS: usize = 16;
 const HEADER: usize = FRONT + 32 + 16 + 4 * 8 + 4 * 4;
 const CHECKSUM: usize = 4;
 
-/// What an envelope takes beyond [`size`].
+/// The bytes that an envelope takes beyond [`size`].
 pub(super) const OVERHEAD: usize = HEADER + CHECKSUM;
 
-/// What counts against `max_entry`.
+/// Returns what counts against `max_entry`.
 pub(super) fn size(entry: &Entry) -> usize {
     entry.key.canonical().len() + entry.head.len() + entry.body.len()
 }
@@ -91,18 +91,19 @@ fn whole(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// How much later than stored an expiry may seem to be: Redis rounds, and its clock is slewed.
+/// The time by which an expiry may seem to be later than it was stored: Redis rounds, and its clock
+/// is slewed.
 const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
-/// What a reader brings to an envelope.
+/// The things that a reader needs to read an envelope.
 pub(super) struct Reading<'a> {
-    /// Whose envelope it has to be.
+    /// The key whose envelope it has to be.
     pub(super) key: &'a Key,
     /// Those of its query.
     pub(super) generations: &'a Arc<Generations>,
-    /// When the reading began, in the order of events.
+    /// The place of the reading in the order of events.
     pub(super) sequence: u64,
-    /// What is larger is not unpacked.
+    /// The bound above which nothing is unpacked.
     pub(super) max_entry: usize,
     pub(super) now: Instant,
 }

@@ -1,5 +1,5 @@
-//! What is done in flight: look again, load, store. It runs as a task of the engine runtime, so
-//! that a caller who leaves changes nothing, and a retired generation of workers takes no load
+//! The work of a flight: it looks again, loads and stores. It runs as a task of the engine runtime,
+//! so that a caller who leaves changes nothing, and a retired generation of workers takes no load
 //! with it.
 
 use std::future::Future;
@@ -104,8 +104,8 @@ impl Inner {
             entry.purge(PurgeKind::Soft);
         }
         flight.land(End::Done(Arc::clone(&entry), None));
-        // Who comes now finds it in memory; without a memory tier, the flight still tells them
-        // until Redis can.
+        // A request that comes now finds it in memory; without a memory tier, the flight still
+        // tells the waiters until Redis can.
         let on_board = (!self.memory.enabled()).then_some(flight);
         self.store(cleared, &entry, &order).await;
         drop(on_board);
@@ -183,7 +183,7 @@ impl Inner {
             order,
             started: self.clock.now(),
             asleep: self.clock.slept(),
-            // As long as there is no end: a panic, or the end of the program.
+            // It stands as long as there is no end: for a panic, or the end of the program.
             error: Some(LoadError::Internal),
             was_tried: true,
         };
@@ -197,7 +197,7 @@ impl Inner {
         Ok(entry.read_before(aged))
     }
 
-    /// Whether it is what its key names, and within `max_entry`.
+    /// Returns whether it is what its key names, and within `max_entry`.
     pub(super) fn storable(&self, entry: &Entry) -> bool {
         !entry.is_foreign && envelope::size(entry) <= self.max_entry
     }
@@ -211,16 +211,17 @@ struct LoadCount<'a> {
     inner: &'a Inner,
     order: &'a Order,
     started: Instant,
-    /// How long the machine had slept by then.
+    /// The time for which the machine had slept by then.
     asleep: Duration,
     error: Option<LoadError>,
     was_tried: bool,
 }
 
 impl LoadCount<'_> {
-    /// How long the load has taken, and how long before now its rows may have been read. They may
-    /// have waited for the machine to wake, or for the process to be let go on: no load takes longer
-    /// than its caller waits. Such rows are as old as that, and may be stored at that age.
+    /// Returns how long the load has taken, and how long before now its rows may have been read.
+    /// They may have waited for the machine to wake, or for the process to be let go on: no load
+    /// takes longer than its caller waits. Such rows are as old as that, and may be stored at that
+    /// age.
     fn times(&self) -> (Duration, Duration) {
         let clock = &self.inner.clock;
         let whole = clock.now().saturating_duration_since(self.started);

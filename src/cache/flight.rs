@@ -26,7 +26,7 @@ use super::purge_request::PurgeKind;
 use crate::defence::Defence;
 use crate::error::RequestError;
 
-/// What a caller is to do about a key.
+/// The part of a caller in the load of a key.
 pub(super) enum Role {
     /// Load it; the others wait.
     Lead(Flight),
@@ -38,13 +38,13 @@ pub(super) enum Role {
     TooLarge,
 }
 
-/// How long a failed load is not tried again: at first, …
+/// The time for which a failed load is not tried again: at first, …
 const BACKOFF: Duration = Duration::from_secs(1);
 /// … and at most, doubling with each failure in a row …
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// … and up to a quarter longer, so that failing keys are not all tried again in one moment.
 const JITTER: u32 = 4;
-/// How long a key is taken for too large to store.
+/// The time for which a key is taken for too large to store.
 pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 
 /// All flights of this process.
@@ -60,18 +60,18 @@ pub(super) struct Flight {
     flights: Arc<Flights>,
     key: Key,
     number: u64,
-    /// How often in a row this key's load has failed before.
+    /// The number of failed loads of this key in a row, before this one.
     failures: u32,
     news: watch::Sender<News>,
     signals: Arc<Signals>,
 }
 
-/// How long a load that failed is not to be tried again.
+/// The time for which a load that failed is not to be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Backoff {
-    /// From now on.
+    /// The time from now on.
     pub(super) wait: Duration,
-    /// How often it has failed in a row.
+    /// The number of failures in a row.
     pub(super) failures: u32,
 }
 
@@ -84,7 +84,8 @@ impl Flights {
         })
     }
 
-    /// What the caller is to do about `key`. Of all who ask while there is no flight, one leads.
+    /// Returns what the caller is to do about `key`. Of all who ask while there is no flight, one
+    /// leads.
     pub(super) fn board(self: &Arc<Self>, key: &Key) -> Role {
         let (now, digest) = (self.clock.now(), key.digest());
         let mut board = self.lock();
@@ -174,7 +175,7 @@ impl Flights {
         self.aloft.one_more()
     }
 
-    /// Until no flight's work is under way. Cancel-safe.
+    /// Waits until no flight's work is under way. Cancel-safe.
     pub(super) async fn ended(&self) {
         self.aloft.none().await;
     }
@@ -184,9 +185,9 @@ impl Flights {
         self.lock().forgive();
     }
 
-    /// How long a load that has failed so many times in a row is not tried again. A database that
-    /// is away is asked every second, so that it is noticed soon when it is back; the same
-    /// statement would only fail in the same way.
+    /// Returns how long a load that has failed so many times in a row is not tried again. A
+    /// database that is away is asked every second, so that it is noticed soon when it is back; the
+    /// same statement would only fail in the same way.
     fn backoff(error: &RequestError, failures: u32) -> Duration {
         if Defence::Backoff.is_off() {
             return Duration::ZERO;
@@ -210,7 +211,7 @@ impl Flights {
     }
 }
 
-/// Whether the statement itself failed, so that it would do so on every instance.
+/// Returns whether the statement itself failed, so that it would do so on every instance.
 fn is_of_the_query(error: &RequestError) -> bool {
     matches!(
         error,
@@ -224,7 +225,7 @@ fn is_of_the_query(error: &RequestError) -> bool {
 }
 
 impl Flight {
-    /// Whom the leader waits with.
+    /// Returns whom the leader waits with.
     pub(super) fn waiter(&self) -> Waiter {
         Waiter::of(&self.news)
     }
@@ -288,31 +289,33 @@ impl Flight {
     fn leave(&self, wait: Duration, memo: Memo) {
         let now = self.flights.clock.now();
         let mut board = self.flights.lock();
-        // What a purge has forgotten stays forgotten.
+        // A failure that a purge has made forgotten stays forgotten.
         if self.signals.doomed.load(Ordering::SeqCst) == 0 {
             board.remember(&self.key, now + wait, memo, now);
         }
         board.take_off(&self.key, self.number);
     }
 
-    /// Whether a hard purge has taken it off the board that concerns a load with this order
+    /// Returns whether a hard purge has taken it off the board that concerns a load with this order
     /// number (0: without one).
     pub(super) fn is_doomed(&self, order: u64) -> bool {
         concerns(&self.signals.doomed, order)
     }
 
-    /// Whether a soft purge of its entry concerns a load with this order number (0: without one).
+    /// Returns whether a soft purge of its entry concerns a load with this order number (0: without
+    /// one).
     pub(super) fn is_expired(&self, order: u64) -> bool {
         concerns(&self.signals.expired, order)
     }
 
-    /// Until somebody calls [`Flights::nudge`]; also when that was since the last time. Cancel-safe.
+    /// Waits until somebody calls [`Flights::nudge`]; also when that was since the last time.
+    /// Cancel-safe.
     pub(super) async fn nudged(&self) {
         self.signals.nudge.notified().await;
     }
 }
 
-/// Whether the purge of this number (0: there was none) concerns a load.
+/// Returns whether the purge of this number (0: there was none) concerns a load.
 fn concerns(purge: &AtomicU64, order: u64) -> bool {
     let purge = purge.load(Ordering::SeqCst);
     purge > 0 && (order == 0 || order <= purge)
@@ -333,7 +336,7 @@ impl Drop for Flight {
     }
 }
 
-/// Where another thread may come in between; tests try it.
+/// Lets another thread come in between, in the tests that try this.
 #[cfg(not(test))]
 fn between() {}
 #[cfg(test)]

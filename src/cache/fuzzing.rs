@@ -1,4 +1,5 @@
-//! What fuzz targets (`tests/fuzz`) reach that nobody else may: not in any other build.
+//! The functions that fuzz targets (`tests/fuzz`) call and nobody else may: they are in no other
+//! build.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

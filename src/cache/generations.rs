@@ -1,6 +1,6 @@
-//! What this process knows of the purges of each query, and where a load stands among them. The
-//! numbers come from Redis; what was loaded without Redis has none, and is placed by the order
-//! of events in this process. Telling others of a purge is `purge`'s and `backplane`'s.
+//! The purges of each query that this process knows of, and the place of a load among them. The
+//! numbers come from Redis; a copy that was loaded without Redis has none, and is placed by the
+//! order of events in this process. Other instances hear of a purge by `purge` and `backplane`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ pub(super) struct Stored {
     pub(super) last: u64,
 }
 
-/// What is known of the purges of one query.
+/// The known purges of one query.
 #[derive(Debug, Default)]
 pub(super) struct Generations {
     hard: Line,
@@ -46,11 +46,11 @@ pub(super) struct Generations {
 /// Everything that began before it is concerned.
 #[derive(Debug, Default)]
 struct Line {
-    /// For what has a number.
+    /// The mark for copies with a number.
     number: AtomicU64,
-    /// For what has none, as a place in the order of events.
+    /// The mark for copies without a number, as a place in the order of events.
     unnumbered: AtomicU64,
-    /// For everything, as a place in the order of events: a purge without a number.
+    /// The mark for all copies, as a place in the order of events: a purge without a number.
     all: AtomicU64,
 }
 
@@ -61,7 +61,7 @@ impl Line {
         }
     }
 
-    /// What was known is worth nothing.
+    /// Forgets what was known: it is worth nothing.
     fn forget(&self) {
         self.number.store(0, Ordering::SeqCst);
     }
@@ -137,7 +137,7 @@ impl Generations {
         purges.note(Some(*digest), number);
     }
 
-    /// How many purges there have been, …
+    /// Returns how many purges there have been, …
     pub(super) fn purges(&self) -> Purges {
         Purges {
             hard: self.hard_purges.count(),
@@ -171,13 +171,13 @@ impl Generations {
         self.pending.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Whether Redis lacks a purge, so that nothing in it may be used.
+    /// Returns whether Redis lacks a purge, so that nothing in it may be used.
     pub(super) fn is_pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) > 0
     }
 }
 
-/// How many hard purges there have been, and soft ones of single entries.
+/// The number of hard purges so far, and of soft ones of single entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Purges {
     hard: u64,

@@ -1,5 +1,6 @@
-//! What Redis says of itself (`INFO`): which of it is kept, and how often it is asked. It is of use
-//! to people alone, so that it is refused, as many providers do, is no failure.
+//! The answers of Redis about itself (`INFO`): the part that is kept, and the interval at which it
+//! is asked. They are of use to people alone. Many providers refuse the command, which is no
+//! failure.
 
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use deadpool_redis::redis::{Value, pipe};
 use super::redis::{RedisTier, Way};
 use crate::stats::RedisInfo;
 
-/// Between two questions; a little less than two turns of who asks, so that it is every second one.
+/// The time between two questions; a little less than two turns of the task that asks, so that it
+/// is every second one.
 const EVERY: Duration = Duration::from_secs(9);
 /// The same where it was refused.
 const EVERY_IF_REFUSED: Duration = Duration::from_mins(10);
 
-/// Where what is kept stands. Several at once are understood from Redis 7 on only.
+/// The place where what is kept stands. Several at once are understood from Redis 7 on only.
 const SECTIONS: [&str; 5] = ["server", "clients", "memory", "stats", "replication"];
 /// No section is longer.
 const LONGEST: usize = 64 << 10;
@@ -21,7 +23,8 @@ const LONGEST: usize = 64 << 10;
 const LONGEST_WORD: usize = 40;
 
 impl RedisTier {
-    /// What it said of itself last, with its age; asks nothing. `None` before it was first asked.
+    /// Returns what it said of itself last, with its age; asks nothing. `None` before it was first
+    /// asked.
     pub(super) fn info(&self) -> Option<RedisInfo> {
         let said = self.info.lock();
         let (at, info) = said.info.as_ref()?;
@@ -58,7 +61,7 @@ impl RedisTier {
     }
 }
 
-/// What is kept of these answers; nothing of those that are errors.
+/// Returns what is kept of these answers; nothing of those that are errors.
 fn parse(answers: &[Value]) -> RedisInfo {
     let mut info = RedisInfo::default();
     for answer in answers {

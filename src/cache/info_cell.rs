@@ -1,11 +1,11 @@
-//! What Redis said of itself last, and when it is asked again.
+//! The latest answer of Redis about itself, and the time when it is asked again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::stats::RedisInfo;
 
-/// What was said last, and when it is asked again.
+/// The latest answer, and the time when it is asked again.
 #[derive(Default)]
 pub(super) struct InfoCell(Mutex<Said>);
 

@@ -1,6 +1,6 @@
-//! What one entry is found by. The digest covers everything the answer depends on, each part
-//! length-prefixed; the canonical parameters go along, so that two keys of one digest are still
-//! two keys.
+//! The name of one entry. The digest covers everything that the answer depends on, each part
+//! length-prefixed; the canonical parameters go along, so that two keys of one digest are still two
+//! keys.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stats::KeyId;
 
-/// What all keys of one query share, computed once.
+/// The part that all keys of one query share, computed once.
 #[derive(Clone)]
 pub struct KeyBase {
     /// Has taken in everything but the system and the parameters.
@@ -30,7 +30,7 @@ struct Names {
     prefix: String,
 }
 
-/// What one entry is found by. Cheap to clone.
+/// The name of one entry. It is cheap to clone.
 #[derive(Clone)]
 pub struct Key {
     digest: Digest,
@@ -47,8 +47,8 @@ pub struct SystemTag(Arc<str>);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digest(pub(super) [u8; 32]);
 
-/// What an entry has in Redis. All names of a query have one hash tag, so that a script may touch
-/// them together on a cluster.
+/// The names of an entry in Redis. All names of a query have one hash tag, so that a script may
+/// touch them together on a cluster.
 pub(super) struct RedisNames {
     /// The query's generations.
     pub(super) generations: String,
@@ -56,9 +56,9 @@ pub(super) struct RedisNames {
     pub(super) entry: String,
     /// The numbers of the latest purges of this entry alone.
     pub(super) tombstone: String,
-    /// Who loads it.
+    /// The lease of the instance that loads it.
     pub(super) lease: String,
-    /// Why it is not loaded at the moment.
+    /// The reason why it is not loaded at the moment.
     pub(super) note: String,
 }
 
@@ -156,7 +156,7 @@ impl KeyBase {
 }
 
 impl Digest {
-    /// In lower-case hexadecimal digits.
+    /// Writes it in lower-case hexadecimal digits.
     pub(super) fn hex(&self) -> String {
         let mut text = String::with_capacity(2 * self.0.len());
         push_hex(&mut text, &self.0);
@@ -186,7 +186,7 @@ impl Hash for Digest {
     }
 }
 
-/// Without its value: a digest of few possible values can be guessed.
+/// Shows no value: a digest of few possible values can be guessed.
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest")
@@ -287,7 +287,7 @@ impl Key {
         }
     }
 
-    /// What is counted and ranked by.
+    /// Returns what is counted and ranked by.
     pub(super) fn id(&self) -> KeyId<'_> {
         let (digest, _) = self.digest.0.split_first_chunk().expect("32 bytes");
         KeyId {
@@ -313,7 +313,7 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// Without digest and parameters: a digest of few possible values can be guessed.
+/// Shows neither digest nor parameters: a digest of few possible values can be guessed.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")

@@ -12,7 +12,7 @@ use super::key::Key;
 use super::redis::RedisTier;
 use crate::stats::Fleet;
 
-/// How often a lease is renewed while its load runs.
+/// The interval at which a lease is renewed while its load runs.
 const RENEW: Duration = Duration::from_millis(800);
 
 /// A lease that is held, and renewed. However it is dropped, it is given back, so that another
@@ -41,15 +41,15 @@ impl Lease {
         }
     }
 
-    /// What stands in Redis for it. Whoever asks gives it back with the store or the note that
-    /// comes next.
+    /// Returns what stands in Redis for it. Whoever asks gives it back with the store or the note
+    /// that comes next.
     pub(super) fn into_value(mut self) -> String {
         self.returned = true;
         std::mem::take(&mut self.value)
     }
 }
 
-/// Until the lease is another's or is given back. An answer that does not come is asked for
+/// Waits until the lease is another's or is given back. An answer that does not come is asked for
 /// again: the lease may have outlived it.
 async fn renew(redis: Arc<RedisTier>, key: Key, value: String) {
     loop {

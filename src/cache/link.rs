@@ -24,9 +24,9 @@ use crate::error::StartupError;
 use crate::settings;
 use crate::stats::{PoolSnapshot, RedisError};
 
-/// How long making a connection may take. Nobody waits that long for it.
+/// The time for which making a connection may take. Nobody waits that long for it.
 const CONNECT: Duration = Duration::from_secs(1);
-/// After that a connection is replaced, so that a changed address is noticed.
+/// The age at which a connection is replaced, so that a changed address is noticed.
 const MAX_AGE: Duration = Duration::from_mins(1);
 /// One in service and one in the making, for two lanes.
 const POOL: usize = 4;
@@ -40,9 +40,9 @@ pub(super) struct Links {
 
 /// Messages as they come in.
 pub(super) enum Subscription {
-    /// Over the network.
+    /// A connection over the network.
     Link(PubSubSink, PubSubStream),
-    /// From a server that a test plays.
+    /// The messages of a server that a test plays.
     #[cfg(test)]
     Fake(tokio::sync::mpsc::UnboundedReceiver<Bytes>),
 }
@@ -60,7 +60,7 @@ impl Subscription {
         }
     }
 
-    /// Whether the other end answers.
+    /// Returns whether the other end answers.
     pub(super) async fn is_alive(&mut self) -> bool {
         match self {
             Subscription::Link(sink, _) => {
@@ -105,7 +105,7 @@ struct Service {
 }
 
 impl Drop for Service {
-    /// Out of the pool for good: handed back, it would be used beyond its age.
+    /// Takes the connection out of the pool for good: handed back, it would be used beyond its age.
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
             drop(Connection::take(place));
@@ -314,7 +314,7 @@ pub(super) fn reply_class(code: &str) -> RedisError {
     }
 }
 
-/// Without addresses and settings: the driver's own output holds the password.
+/// Shows neither addresses nor settings: the driver's own output holds the password.
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Links").finish_non_exhaustive()

@@ -1,4 +1,5 @@
-//! What is known when a load is asked for: the lookup as its task keeps it, and what a look in Redis
+//! The facts that are known when a load is asked for: the lookup as its task keeps it, and the
+//! result of a look in Redis before it. the lookup as its task keeps it, and what a look in Redis
 //! has brought before. How it is loaded is `fill`'s.
 
 use std::sync::Arc;
@@ -17,11 +18,11 @@ pub(super) struct Order {
     pub(super) policy: Policy,
     pub(super) patience: Duration,
     pub(super) stats: Arc<QueryStats>,
-    /// What began it.
+    /// The cause that began it.
     pub(super) trigger: Trigger,
     /// The copy that is to be replaced: only one of a later load makes this load needless.
     pub(super) base: Rank,
-    /// How long the load will take, if that is known.
+    /// The time for which the load will take, if that is known.
     pub(super) expected: Option<Duration>,
     /// Also when it failed a moment ago.
     pub(super) anyway: bool,
@@ -57,7 +58,7 @@ impl Order {
         self
     }
 
-    /// With what the caller has found out from Redis.
+    /// Adds what the caller has found out from Redis.
     pub(super) fn after(mut self, glance: &Glance) -> Order {
         // A request waits for it once.
         self.without_redis = glance.unanswered;
@@ -66,7 +67,7 @@ impl Order {
     }
 }
 
-/// What looking in Redis has brought.
+/// The result of a look in Redis.
 #[derive(Default)]
 pub(super) struct Glance {
     /// The copy to use, and where it is from.

@@ -83,7 +83,7 @@ impl Memory {
         usize::try_from(self.max_bytes).unwrap_or(usize::MAX)
     }
 
-    /// Whether there is room for `entry`: one that alone is over the bound is never kept.
+    /// Returns whether there is room for `entry`: one that alone is over the bound is never kept.
     pub(super) fn holds(&self, entry: &Entry) -> bool {
         self.enabled() && entry.weight() <= self.max_bytes
     }
@@ -144,10 +144,10 @@ impl Memory {
         served
     }
 
-    /// How full it is.
+    /// Returns how full it is.
     pub(super) fn gauge(&self) -> MemoryGauge {
         let (entries, bytes) = self.held.as_ref().map_or((0, 0), |held| {
-            // What has been put in or has run out since moka last looked.
+            // Entries may have been put in or have run out since moka last looked.
             held.run_pending_tasks();
             (held.entry_count(), held.weighted_size())
         });
@@ -159,7 +159,7 @@ impl Memory {
     }
 }
 
-/// As what a removal counts; an entry that was put in again to be weighed has not left.
+/// Returns the cause under which a removal is counted; an entry that was put in again to be weighed has not left.
 fn counted(slot: &Slot, cause: RemovalCause) -> Option<Eviction> {
     match cause {
         RemovalCause::Expired => Some(Eviction::Expired),

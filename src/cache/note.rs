@@ -1,25 +1,26 @@
-//! What one instance notes of a load that failed, for the others not to repeat it at once: the
-//! class of the error, without what the database said. It is about the statement and not
-//! about a connection: that another instance is cut off from the database says nothing about this one.
+//! A note of one instance about a load that failed, so that the others do not repeat it at once:
+//! the class of the error, without what the database said. the class of the error, without what the
+//! database said. It is about the statement and not about a connection: that another instance is
+//! cut off from the database says nothing about this one.
 
 use std::sync::Arc;
 
 use super::flight::{Backoff, TOO_LARGE_FOR};
 use crate::error::{RefusedValue, RequestError};
 
-/// What a note says.
+/// The content of a note.
 #[derive(Debug)]
 pub(super) enum Note {
     /// The load fails so, and has done so many times in a row.
     Failed(RequestError, u32),
-    /// What it brings is too large to store, so nobody need wait for it.
+    /// The load brings more than may be stored, so no instance waits for it.
     TooLarge,
 }
 
 /// The words for an entry that is too large to store.
 pub(super) const TOO_LARGE: &str = "large";
 
-/// How long that is taken for true.
+/// Returns how long that is taken for true.
 pub(super) fn too_large() -> Backoff {
     Backoff {
         wait: TOO_LARGE_FOR,
@@ -39,7 +40,7 @@ pub(super) fn words(error: &RequestError) -> Option<String> {
     })
 }
 
-/// What `words` (after how often in a row) say; `None` when they are not ours.
+/// Returns what `words` (after how often in a row) say; `None` when they are not ours.
 pub(super) fn read(words: &str) -> Option<Note> {
     let (failures, words) = words.split_once(' ')?;
     if words == TOO_LARGE {

@@ -1,4 +1,4 @@
-//! Whether Redis does what we need of it, for `check --online`.
+//! A check that Redis does what the program needs of it, for `check --online`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::key::place;
 use crate::error::advice::{Advice, of_tls};
 use crate::settings;
 
-/// How long each command may take; connecting, twice as long; messages, three times.
+/// The time for which each command may take; connecting, twice as long; messages, three times.
 const STEP: Duration = Duration::from_secs(1);
 
 /// Writes a key, reads it, reads it by a script, hears a message of its own and removes the key,

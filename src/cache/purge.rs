@@ -1,5 +1,5 @@
-//! What makes stored copies old before their time: purges, soft and hard, of one entry or of a
-//! whole query; and the load that somebody asks for.
+//! The ways in which stored copies become old before their time: purges, soft and hard, of one
+//! entry or of a whole query; and the load that somebody asks for.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::rank::Rank;
 use crate::error::RequestError;
 use crate::stats::{Fleet, Trigger};
 
-/// How often it is tried to apply what is pending.
+/// The interval at which pending purges are tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 impl Cache {
@@ -245,7 +245,7 @@ impl Inner {
                 Some((key, life)) => Scope::Entry { key, life },
                 None => Scope::Query(&purge.family),
             };
-            // What was read meanwhile may be older than the purge.
+            // A copy that was read meanwhile may be older than the purge.
             self.purge_here(scope, purge.kind, Some(number));
             let mut pending = self.pending.lock();
             pending.retain(|other| *other != purge);

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use super::key::Key;
 
-/// What a purge concerns.
+/// The entries that a purge concerns.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
     /// Every entry of the query with this [`KeyBase::family`](super::KeyBase::family).
     Query(&'a str),
     /// One entry.
     Entry {
-        /// What it is found by.
+        /// The key of the entry.
         key: &'a Key,
-        /// How long a copy of it may be about: its policy's time, and that of a load.
+        /// The time for which a copy of it may be about: its policy's time, and that of a load.
         life: Duration,
     },
 }
 
-/// How far a purge goes.
+/// The strength of a purge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurgeKind {
     /// Stale now: served while a refresh runs, and because loading fails.
@@ -27,7 +27,7 @@ pub enum PurgeKind {
     Hard,
 }
 
-/// Where a purge has taken effect.
+/// The place where a purge has taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Everywhere: in Redis and here at once, in the memory of the other instances by message.
@@ -37,14 +37,14 @@ pub enum Reach {
     Instance,
 }
 
-/// What became of a refresh that was asked for.
+/// The result of a refresh that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refreshed {
     /// It was loaded, here or by another instance.
     Loaded,
     /// There is a copy that is recent enough.
     Recent {
-        /// Since its result arrived from the database.
+        /// The time since its result arrived from the database.
         age: Duration,
     },
 }

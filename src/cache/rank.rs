@@ -2,19 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where a load stands among the purges of its query.
+/// The place where a load stands among the purges of its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rank {
     /// The hard generation that was read before the load began.
     pub(super) hard: u64,
     /// The number that Redis gave the load as it began; 0: it began without Redis.
     pub(super) order: u64,
-    /// When it began to be loaded or read, in the order of events in this process.
+    /// The place of the beginning of its load, or of its reading, in the order of events in this
+    /// process.
     pub(super) sequence: u64,
 }
 
 impl Rank {
-    /// Of what begins now without Redis.
+    /// Returns the rank of a load that begins now without Redis.
     pub(super) fn unnumbered() -> Rank {
         Rank {
             hard: 0,

@@ -16,7 +16,7 @@ pub(super) struct Recent(Mutex<Log>);
 
 #[derive(Debug, Default)]
 struct Log {
-    /// Of all time.
+    /// The number of all purges so far.
     count: u64,
     known: VecDeque<Purged>,
 }
@@ -38,12 +38,12 @@ impl Recent {
         log.known.push_front(Purged { digest, number });
     }
 
-    /// How many there have been.
+    /// Returns how many there have been.
     pub(super) fn count(&self) -> u64 {
         self.lock().count
     }
 
-    /// Whether one that came when there had been so many concerns this copy.
+    /// Returns whether one that came when there had been so many concerns this copy.
     pub(super) fn has_hit(&self, copy: &Digest, rank: Rank, since: u64) -> bool {
         let log = self.lock();
         let count = usize::try_from(log.count - since).unwrap_or(usize::MAX);
@@ -64,7 +64,7 @@ mod tests {
     use super::super::tests::key;
     use super::*;
 
-    /// Whether a copy of one entry that was loaded under this order number is hit.
+    /// Returns whether a copy of one entry that was loaded under this order number is hit.
     fn is_hit(recent: &Recent, order: u64, since: u64) -> bool {
         let rank = Rank {
             hard: 0,

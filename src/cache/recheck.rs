@@ -25,13 +25,13 @@ impl Inner {
         self.redis.as_ref().filter(|_| !generations.is_pending())
     }
 
-    /// Whether a copy that could be served has to be compared with Redis first.
+    /// Returns whether a copy that could be served has to be compared with Redis first.
     pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
         self.redis.is_some() && self.trust.must_compare(entry, life, now)
     }
 
-    /// What may be done with a copy after Redis was asked about it, if it had to be. A copy that
-    /// Redis has not confirmed for too long is not called fresh: it is served as stale. It is
+    /// Returns what may be done with a copy after Redis was asked about it, if it had to be. A copy
+    /// that Redis has not confirmed for too long is not called fresh: it is served as stale. It is
     /// loaded again as soon as half of its TTL is over (no earlier than that, because each instance
     /// loads for itself while Redis is away), and in the first half it is served without a load.
     pub(super) fn life(&self, entry: &Entry, policy: &Policy, now: Instant) -> Life {

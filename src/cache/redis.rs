@@ -29,7 +29,7 @@ use crate::stats::{PoolSnapshot, RedisError, Stats};
 pub(super) struct RedisTier {
     wire: Wire,
     breaker: Breaker,
-    /// Over connection and command.
+    /// The deadline of connecting and of a command, together.
     deadline: Duration,
     pub(super) max_entry: usize,
     pub(super) namespace: String,
@@ -38,40 +38,40 @@ pub(super) struct RedisTier {
     pub(super) stats: Arc<Stats>,
     pub(super) engine: Handle,
     pub(super) clock: Clock,
-    /// What it says of itself.
+    /// The latest answer of the server about itself.
     pub(super) info: InfoCell,
     log: Throttle,
     /// The latest line in the log is that it fails.
     said_failed: AtomicBool,
-    /// How often connections are dropped because they lead to a replica.
+    /// The bound on how frequently connections are dropped because they lead to a replica.
     demoted: Throttle,
 }
 
-/// How commands get there.
+/// The transport of commands.
 #[cfg_attr(
     test,
     allow(clippy::large_enum_variant, reason = "there is one per process")
 )]
 pub(super) enum Wire {
-    /// Over the network.
+    /// Connections over the network.
     Links(Links),
-    /// To a server that a test plays.
+    /// A server that a test plays.
     #[cfg(test)]
     Fake(Line),
 }
 
-/// Which of the two lanes a command takes, so that large writes hold nothing up.
+/// The lane that a command takes, so that large writes hold nothing up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// What is waited for.
+    /// The lane of commands that a request waits for.
     Quick,
-    /// What may be large.
+    /// The lane of commands that may be large.
     Large,
 }
 
 /// A timer that is seen so much too late was not looked at in time.
 const LATE: Duration = Duration::from_millis(20);
-/// How long an answer that came meanwhile may need to be read.
+/// The time for which an answer that came meanwhile may need to be read.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 const DROP_EVERY: Duration = Duration::from_secs(1);
 
@@ -116,7 +116,7 @@ impl RedisTier {
         }
     }
 
-    /// How it is, from remembered state.
+    /// Returns how it is, from remembered state.
     pub(super) fn state(&self) -> RedisState {
         self.breaker.state(self.clock.now())
     }
@@ -131,7 +131,7 @@ impl RedisTier {
         }
     }
 
-    /// Whether commands are sent at the moment.
+    /// Returns whether commands are sent at the moment.
     pub(super) fn lets_through(&self) -> bool {
         self.breaker.lets_through(self.clock.now())
     }
@@ -148,7 +148,7 @@ impl RedisTier {
         }
     }
 
-    /// Where the instances tell each other. The namespace is in it, because messages ignore
+    /// Returns where the instances tell each other. The namespace is in it, because messages ignore
     /// database numbers.
     pub(super) fn channel(&self) -> String {
         format!("{}:events", place(&self.namespace))
@@ -303,7 +303,7 @@ impl Wire {
     }
 }
 
-/// Whether none of the answers is an error.
+/// Returns whether none of the answers is an error.
 fn took(values: &[Value]) -> bool {
     !values
         .iter()

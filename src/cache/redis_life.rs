@@ -1,5 +1,5 @@
-//! How long Redis keeps an entry, as far as this process knows: short for one reader, long from the
-//! second one on. When Redis is told so is `keeping`'s.
+//! The time for which Redis keeps an entry, as far as this process knows: short for one reader,
+//! long from the second one on. The point at which Redis is told so is in `keeping`.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const READ_AGAIN: u8 = 4;
 #[derive(Default)]
 pub(super) struct RedisLife {
     marks: AtomicU8,
-    /// How long Redis kept it from its load when it came from there.
+    /// The time for which Redis kept it from its load when it came from there.
     pub(super) kept_for: Duration,
 }
 

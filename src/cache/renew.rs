@@ -25,7 +25,7 @@ use crate::error::StartupError;
 use crate::settings;
 use crate::stats::{Gauges, Stats};
 
-/// How long a Redis that is to be used from now on may take to let us in, and to answer.
+/// The time for which a Redis that is to be used from now on may take to let us in, and to answer.
 const ANSWER: Duration = Duration::from_secs(1);
 
 impl Cache {
@@ -73,8 +73,7 @@ impl Cache {
         cache
     }
 
-    /// From now on these counters read from this cache how full the memory tier is and how Redis
-    /// is.
+    /// Lets these counters read from this cache how full the memory tier is and how Redis is.
     pub fn is_measured_by(&self, stats: &Stats) {
         let measured = Arc::downgrade(&self.inner);
         stats.measure(move || {
@@ -84,7 +83,7 @@ impl Cache {
         });
     }
 
-    /// Whether both are one cache, with one Redis.
+    /// Returns whether both are one cache, with one Redis.
     pub fn is(&self, other: &Cache) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
@@ -109,7 +108,7 @@ impl Inner {
         .await;
     }
 
-    /// What it shares with others, by itself.
+    /// Returns what it shares with others, by itself.
     pub(super) fn without_redis(&self) -> Inner {
         Inner {
             memory: Arc::clone(&self.memory),
@@ -131,8 +130,8 @@ impl Inner {
     }
 }
 
-/// Whether the Redis of these settings lets us in and answers, within two seconds. The message
-/// says why it does not, without the password. Must run on a tokio runtime.
+/// Returns whether the Redis of these settings lets us in and answers, within two seconds. The
+/// message says why it does not, without the password. Must run on a tokio runtime.
 pub async fn answers(settings: &settings::Redis) -> Result<(), String> {
     let info = connection_info(settings).map_err(|error| error.to_string())?;
     let client = Client::open(info).map_err(|error| told(&error))?;

@@ -15,7 +15,7 @@ use super::redis::{RedisTier, Way};
 use super::script_call::script;
 use super::scripts::REPORT;
 
-/// How long a report is kept, and its writer taken for alive.
+/// The time for which a report is kept, and its writer taken for alive.
 pub const REPORT_LIFE: Duration = Duration::from_secs(15);
 
 /// So many instances are read at most.
@@ -24,12 +24,12 @@ const MOST: usize = 100;
 const LONGEST: usize = 1 << 20;
 /// The same of what comes out of it.
 const LONGEST_PLAIN: usize = 2 << 20;
-/// What all reports of one turn may come to.
+/// The bytes of all reports that are read in one turn.
 const LONGEST_TOGETHER: usize = 32 << 20;
 /// So many are asked for at once, so that a turn of a large fleet is a few short ones.
 const AT_ONCE: usize = 4;
 
-/// What a zstd frame begins with; JSON does not.
+/// The bytes with which a zstd frame begins; JSON does not.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The other instances that are there.
@@ -37,11 +37,11 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 pub struct Roll {
     /// Their ids, each with how long ago it reported.
     pub others: Vec<(String, Duration)>,
-    /// How many more there are that are not named here.
+    /// The number of others that are not named here.
     pub beyond: u64,
 }
 
-/// What came of a report.
+/// The result of writing a report.
 #[derive(Debug)]
 pub enum Reported {
     /// It is kept.

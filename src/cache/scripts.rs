@@ -12,5 +12,5 @@ pub(super) const STORE: &str = script!("scripts/store.lua");
 pub(super) const RELEASE: &str = script!("scripts/release.lua");
 pub(super) const RENEW: &str = script!("scripts/renew.lua");
 pub(super) const PURGE: &str = script!("scripts/purge.lua");
-/// Of no entry.
+/// The script of reports, which concerns no entry.
 pub(super) const REPORT: &str = include_str!("scripts/report.lua");

@@ -1,4 +1,4 @@
-//! How both tiers are, from remembered state, for pages and metrics.
+//! The state of both tiers, as it is remembered, for pages and metrics.
 
 use super::breaker::RedisState;
 use super::core::{Cache, Inner};
@@ -6,8 +6,8 @@ use super::redis::RedisTier;
 use crate::stats::{Gauges, PoolSnapshot, RedisGauge, RedisInfo};
 
 impl Cache {
-    /// What Redis said of itself last; asks nothing. `None` where none is configured, and before it
-    /// was first [asked](Cache::ask_redis_info).
+    /// Returns what Redis said of itself last; asks nothing. `None` where none is configured, and
+    /// before it was first [asked](Cache::ask_redis_info).
     pub fn redis_info(&self) -> Option<RedisInfo> {
         self.inner.redis.as_deref().and_then(RedisTier::info)
     }
@@ -26,7 +26,7 @@ impl Cache {
         self.inner.redis.as_deref().map(RedisTier::pool)
     }
 
-    /// How Redis is, from remembered state; asks nothing. `None` where none is configured.
+    /// Returns how Redis is, from remembered state; asks nothing. `None` where none is configured.
     pub fn redis_state(&self) -> Option<RedisState> {
         self.inner.redis.as_deref().map(RedisTier::state)
     }

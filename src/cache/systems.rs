@@ -1,6 +1,6 @@
-//! Which databases were ever seen under one configured name: Redis remembers their identities, for
-//! instances that start while their database is away. What an identity is, is the database's to
-//! say; to the cache it is text.
+//! The databases that were ever seen under one configured name: Redis remembers their identities,
+//! for instances that start while their database is away. The database says what an identity is; to
+//! the cache it is text.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::core::Cache;
 use super::key::{SystemTag, place};
 use super::redis::{RedisTier, Way};
 
-/// How long it is remembered after the last instance that saw it has ended: longer than copies are
-/// of use.
+/// The time for which it is remembered after the last instance that saw it has ended: longer than
+/// copies are of use.
 const KEPT: Duration = Duration::from_hours(90 * 24);
 
 impl Cache {
@@ -31,7 +31,7 @@ impl Cache {
         }
     }
 
-    /// Whether there is a Redis.
+    /// Returns whether there is a Redis.
     pub fn is_shared(&self) -> bool {
         self.redis_state().is_some()
     }

@@ -37,7 +37,7 @@ impl<'a> Trip<'a> {
         }
     }
 
-    /// What may be done with a copy at the end of the latest step.
+    /// Returns what may be done with a copy at the end of the latest step.
     pub(super) fn life(&self, entry: &Entry) -> Life {
         entry.life(&self.lookup.policy, self.mark)
     }
@@ -47,13 +47,13 @@ impl<'a> Trip<'a> {
         self.inner.life(entry, &self.lookup.policy, self.mark)
     }
 
-    /// Whether the copy answers without a load.
+    /// Returns whether the copy answers without a load.
     pub(super) fn is_served_by(&self, copy: &Entry) -> bool {
         matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale)
     }
 
-    /// Whether Redis is asked before anything is answered. A hanging Redis never delays what
-    /// memory can answer on its own.
+    /// Returns whether Redis is asked before anything is answered. A hanging Redis never delays
+    /// what memory can answer on its own.
     pub(super) fn must_ask_redis(&self, copy: Option<&Arc<Entry>>) -> bool {
         copy.is_none_or(|copy| {
             !self.is_served_by(copy) || self.inner.must_compare(copy, self.life(copy), self.mark)

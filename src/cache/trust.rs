@@ -1,5 +1,6 @@
-//! How long a copy in memory is believed without asking Redis: when it has to be compared, and when
-//! it may no longer be called fresh. What is asked, and what the answer does, is `recheck`'s.
+//! The time for which a copy in memory is believed without asking Redis: when it has to be
+//! compared, and when it may no longer be called fresh. The question, and the effect of the answer,
+//! is `recheck`'s.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -7,19 +8,20 @@ use std::time::{Duration, Instant};
 use super::entry::{Entry, Life};
 use crate::defence::Defence;
 
-/// How long a copy is believed while messages come in, …
+/// The time for which a copy is believed while messages come in, …
 const BELIEVED: Duration = Duration::from_secs(4);
 /// … and while none do. Also how soon a comparison that failed is tried again.
 const BELIEVED_ALONE: Duration = Duration::from_secs(1);
-/// How long after its latest comparison a copy may be called fresh. The promise to who purges: an
-/// instance that Redis does not reach calls nothing fresh that was purged so long ago. The time
-/// between [`BELIEVED`] and this is for the one request that compares while others are served.
+/// The time after its latest comparison for which a copy may be called fresh. The promise to who
+/// purges: an instance that Redis does not reach calls nothing fresh that was purged so long ago.
+/// The time between [`BELIEVED`] and this is for the one request that compares while others are
+/// served.
 pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(5);
 
-/// How far copies in memory can be believed.
+/// The trust in copies in memory.
 pub(super) struct Trust {
     origin: Instant,
-    /// Whether messages come in.
+    /// True where messages come in.
     connected: AtomicBool,
     /// Copies that were compared before it may be missing something.
     mistrusted: AtomicU64,
@@ -34,7 +36,7 @@ impl Trust {
         }
     }
 
-    /// For another Redis, with which no copy has been compared so far.
+    /// Makes the trust for another Redis, with which no copy has been compared so far.
     pub(super) fn of_another(&self, now: Instant) -> Trust {
         Trust {
             origin: self.origin,
@@ -66,8 +68,8 @@ impl Trust {
         entry.checked.store(time, Ordering::SeqCst);
     }
 
-    /// Whether the copy was compared so long ago that it may have been purged without a word of it
-    /// here.
+    /// Returns whether the copy was compared so long ago that it may have been purged without a
+    /// word of it here.
     pub(super) fn is_unconfirmed(&self, entry: &Entry, now: Instant) -> bool {
         if Defence::Recheck.is_off() {
             return false;
@@ -75,7 +77,7 @@ impl Trust {
         is_unconfirmed_at(entry, self.time(now))
     }
 
-    /// How long a copy is believed at the moment.
+    /// Returns how long a copy is believed at the moment.
     fn believed(&self) -> Duration {
         if self.connected.load(Ordering::Relaxed) {
             BELIEVED
@@ -84,8 +86,8 @@ impl Trust {
         }
     }
 
-    /// Whether the caller has to compare the copy with Redis before it is used. Of many that ask
-    /// because its time is over, one has to; after a reconnection all have.
+    /// Returns whether the caller has to compare the copy with Redis before it is used. Of many
+    /// that ask because its time is over, one has to; after a reconnection all have.
     pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
         if Defence::Recheck.is_off() {
             return false;

@@ -18,7 +18,7 @@ pub(super) use answer::Answer;
 
 use stream::{LONGEST, Stream};
 
-/// How long it may take to connect.
+/// The time for which it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How much longer than the server's own limit for a request its answer is waited for.
@@ -27,7 +27,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// What a server may be named by, for messages.
 const FORMS: &str = "write http://HOST:PORT or unix:PATH";
 
-/// Where a server is, and how to speak to it.
+/// The place where a server is, and how to speak to it.
 #[derive(Debug)]
 pub(super) struct Client {
     place: Place,
@@ -78,7 +78,7 @@ impl Client {
         }
     }
 
-    /// Whether its address names a path, which then stands before that of each request.
+    /// Returns whether its address names a path, which then stands before that of each request.
     pub(super) fn has_path(&self) -> bool {
         !self.prefix.is_empty()
     }
@@ -105,13 +105,13 @@ impl Client {
         Answer::read(&received).map_err(|why| self.no_answer(why))
     }
 
-    /// Whether connecting failed because nobody listens there.
+    /// Returns whether connecting failed because nobody listens there.
     pub(super) fn is_absent(error: &io::Error) -> bool {
         let kinds = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
         kinds.contains(&error.kind())
     }
 
-    /// Whether the server is on this machine: times do not hold a network then.
+    /// Returns whether the server is on this machine: times do not hold a network then.
     pub(super) fn is_near(&self) -> bool {
         match &self.place {
             Place::Unix(_) => true,
@@ -162,7 +162,7 @@ impl Client {
         )
     }
 
-    /// Why the server cannot be talked to, and what to do about it.
+    /// Returns why the server cannot be talked to, and what to do about it.
     pub(super) fn unreachable(&self, error: &io::Error) -> String {
         let server = self.server();
         match error.kind() {
@@ -205,7 +205,7 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
     Ok((Place::Tcp(format!("{host}:{port}")), prefix))
 }
 
-/// Where the server of these settings is found from this machine.
+/// Returns where the server of these settings is found from this machine.
 fn configured(settings: &Settings) -> Result<Place, Failure> {
     let (binds, setting) = match settings.stats_bind.as_slice() {
         [] => (settings.server.bind.as_slice(), "[server] bind"),

@@ -33,7 +33,7 @@ const DATABASE_RUNS: usize = 3;
 /// How often each tier is asked at least.
 const TIER_RUNS: usize = 1000;
 
-/// How long an answer that was just loaded may take to get into Redis.
+/// The time for which an answer that was just loaded may take to get into Redis.
 const STORING: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -89,8 +89,8 @@ fn reach(settings: &Settings, url: Option<&str>) -> Result<(Arc<Client>, Option<
     Ok((Arc::new(client), Some(own)))
 }
 
-/// Whether what keeps the server of these settings from being found is where it listens, and not a
-/// token that no server would take.
+/// Returns whether what keeps the server of these settings from being found is where it listens,
+/// and not a token that no server would take.
 fn is_about_the_address(settings: &Settings) -> bool {
     let token = settings.admin_token.as_ref();
     !token.is_some_and(|token| token.reveal().contains(char::is_control))
@@ -203,7 +203,7 @@ fn row(from: &'static str, runs: &Runs, clients: usize, note: Option<String>) ->
     }
 }
 
-/// Why a tier has no figures, or fewer than it was asked for.
+/// Returns why a tier has no figures, or fewer than it was asked for.
 fn note(tier: &str, runs: &Runs, count: usize, fill: Fill) -> Option<String> {
     let reason = runs.nothing.as_deref()?;
     let why = match (tier, reason) {

@@ -112,7 +112,8 @@ fn templates(kind: &str) -> Vec<Template> {
     found
 }
 
-/// What was written to this folder earlier. It is an error where the folder is not ours to write to.
+/// Returns what was written to this folder earlier. It is an error where the folder is not ours to
+/// write to.
 fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<Manifest, Failure> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -156,8 +157,8 @@ fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<
     )))
 }
 
-/// What has to be done so that the folder holds the templates. Decided for all files before the
-/// first one is touched.
+/// Returns what has to be done so that the folder holds the templates. Decided for all files before
+/// the first one is touched.
 fn plan(
     dir: &Path,
     templates: &[Template],

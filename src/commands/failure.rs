@@ -5,7 +5,7 @@ use std::io;
 use crate::daemon::Ended;
 use crate::error::{RequestError, StartupError};
 
-/// Why a command ended without success.
+/// The reason why a command ended without success.
 #[derive(Debug)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "some are said of daemons alone"))]
 pub(super) enum Failure {

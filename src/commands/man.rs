@@ -63,7 +63,7 @@ pub(super) fn page() -> Result<(), Failure> {
     print(&page)
 }
 
-/// What it is, and how it is called.
+/// Returns what it is, and how it is called.
 fn head(definition: &clap::Command) -> Roff {
     let about = definition.get_about().map(ToString::to_string);
     let about = about.unwrap_or_default();

@@ -22,8 +22,8 @@ use crate::text::units::duration_text;
 /// How often the pidfile of a process that ends is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How long an end may take that does not wait for requests; also what the system takes to end a
-/// process by force.
+/// The time for which an end may take that does not wait for requests; also what the system takes
+/// to end a process by force.
 const QUICK: Duration = Duration::from_secs(5);
 
 /// Runs the command that the flags name, one of those about a daemon.

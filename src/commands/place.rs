@@ -15,7 +15,7 @@ use crate::flags::Flags;
 use crate::settings::{self, Loaded, Settings, Surroundings, pidfile_place};
 use crate::text::words::printable;
 
-/// How long a command may take that only asks.
+/// The time for which a command may take that only asks.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
 /// More than what the settings allow for something, before it counts as hanging.
@@ -27,11 +27,11 @@ pub(super) struct Daemon {
     pub(super) pidfile: PathBuf,
     /// Whose process it is.
     owner: ProcessOwner,
-    /// How long it may take to end gracefully.
+    /// The time for which it may take to end gracefully.
     pub(super) end: Duration,
-    /// How long it may take until a new generation or process serves.
+    /// The time for which it may take until a new generation or process serves.
     pub(super) start: Duration,
-    /// Why the settings cannot be used, where they cannot.
+    /// The reason why the settings cannot be used, where they cannot.
     trouble: Option<StartupError>,
 }
 
@@ -84,7 +84,7 @@ impl Daemon {
         })
     }
 
-    /// What its pidfile says; where nobody holds that, what its control socket does.
+    /// Returns what its pidfile says; where nobody holds that, what its control socket does.
     ///
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.

@@ -41,7 +41,7 @@ fn action(how: PurgeHow) -> &'static str {
     }
 }
 
-/// What was done, in a line; or why it was not.
+/// Returns what was done, in a line; or why it was not.
 fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure> {
     let said = answer.said();
     // What comes from elsewhere goes to a terminal.
@@ -65,7 +65,7 @@ fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure>
     Err(answer.refusal(server))
 }
 
-/// Which instances have confirmed a purge, where there is more than the one that was asked.
+/// Returns which instances have confirmed a purge, where there is more than the one that was asked.
 fn confirmations(said: &Value) -> String {
     let confirmed = said["confirmed"].as_u64().unwrap_or_default();
     let missing = said["missing"].as_array().into_iter().flatten();
@@ -84,7 +84,7 @@ fn confirmations(said: &Value) -> String {
     }
 }
 
-/// How to do the same where TLS is needed.
+/// Returns how to do the same where TLS is needed.
 fn with_curl(settings: &Settings, server: &str, path: &str, params: &[(String, String)]) -> String {
     let mut words = vec!["curl -X POST".to_owned()];
     if settings.admin_token.is_some() {
@@ -98,7 +98,7 @@ fn with_curl(settings: &Settings, server: &str, path: &str, params: &[(String, S
     format!("https:// is not spoken here\n  {}", words.join(" "))
 }
 
-/// As one word of a shell.
+/// Writes a text as one word of a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -19,7 +19,7 @@ use crate::stats::Snapshot;
 use crate::text::words::printable;
 use crate::view::{Here, NotReloaded, StatsPage, StatsSort, export};
 
-/// Where nobody says how wide a line may be.
+/// The place where nobody says how wide a line may be.
 const WIDTH: usize = 80;
 
 pub(super) fn run(settings: &Settings, asked: &flags::Stats) -> Result<(), Failure> {
@@ -122,7 +122,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
     Ok(export::terminal(&page, width))
 }
 
-/// Why there are no numbers, in the server's words.
+/// Returns why there are no numbers, in the server's words.
 fn refusal(answer: &Answer, server: &str) -> Failure {
     let said: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
     let error = said.as_ref().and_then(|said| said["error"].as_str());
@@ -135,7 +135,7 @@ fn refusal(answer: &Answer, server: &str) -> Failure {
     })
 }
 
-/// How to do the same where TLS is needed.
+/// Returns how to do the same where TLS is needed.
 fn with_curl(settings: &Settings, rest: &str, asked: &flags::Stats) -> String {
     let token = match settings.admin_token {
         Some(_) => " -H \"Authorization: Bearer $(cat TOKEN_FILE)\"",
@@ -149,7 +149,7 @@ fn with_curl(settings: &Settings, rest: &str, asked: &flags::Stats) -> String {
     )
 }
 
-/// Where pages go.
+/// The place where pages go.
 #[derive(Debug, Clone, Copy)]
 struct Screen {
     /// One page takes the place of the other.
@@ -211,7 +211,7 @@ fn size() -> Option<(usize, usize)> {
     Some((width.0.into(), height.0.into()))
 }
 
-/// How wide a line may be where there is no terminal.
+/// Returns how wide a line may be where there is no terminal.
 fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok();
     said.and_then(|said| said.parse().ok()).unwrap_or(WIDTH)

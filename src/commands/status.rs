@@ -38,7 +38,7 @@ pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// What the daemon says of itself, or why it says nothing.
+/// Returns what the daemon says of itself, or why it says nothing.
 fn status(daemon: &mut Daemon) -> Result<Status, String> {
     match daemon.ask(Request::Status, SHORT) {
         Ok(answer) => answer

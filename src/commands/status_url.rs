@@ -12,8 +12,8 @@ use super::terminal::print;
 use crate::settings::Settings;
 use crate::text::units::duration_text;
 
-/// How long the answer may take, with finding and reaching the server. Those who ask do so every
-/// few seconds, and a server that is well answers at once.
+/// The time for which the answer may take, with finding and reaching the server. Those who ask do
+/// so every few seconds, and a server that is well answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked where the address has no path.
@@ -37,8 +37,8 @@ pub(super) fn run(url: &str) -> Result<(), Failure> {
     }
 }
 
-/// What `ask` gives, unless it takes too long: a server that sends a byte now and then would
-/// otherwise never be unwell.
+/// Returns what `ask` gives, unless it takes too long: a server that sends a byte now and then
+/// would otherwise never be unwell.
 fn within<T: Send + 'static>(
     patience: Duration,
     place: &str,

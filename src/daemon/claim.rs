@@ -15,7 +15,7 @@ use crate::defence::Defence;
 use crate::error::StartupError;
 use crate::trusted_place::{OtherWriter, PlaceRights};
 
-/// Why it is not known which process a pidfile belongs to.
+/// The reason why it is not known which process a pidfile belongs to.
 #[derive(Debug, thiserror::Error)]
 pub enum Unclaimed {
     /// The file cannot be read.
@@ -132,7 +132,7 @@ fn foreign(path: &Path, why: &str) -> Unclaimed {
 /// The processes that hold the lock on a file.
 struct Holders {
     seen: Vec<u32>,
-    /// Whether every process could be looked at.
+    /// True where every process could be looked at.
     all: bool,
 }
 

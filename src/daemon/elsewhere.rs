@@ -35,13 +35,13 @@ impl Launch {
         Ok(Launch)
     }
 
-    /// Whether another process of this program waits for this one to serve.
+    /// Returns whether another process of this program waits for this one to serve.
     pub fn is_awaited(&self) -> bool {
         false
     }
 }
 
-/// What is said of anything that cannot be done here; a usage error.
+/// Returns what is said of anything that cannot be done here; a usage error.
 pub fn needs_unix(what: &str) -> Ended {
     Ended {
         code: 2,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::error::StartupError;
 
-/// Why a process does not serve, or no longer.
+/// The reason why a process does not serve, or no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// The exit code that says so to a script.

@@ -11,7 +11,7 @@ use super::control_request::{ControlRequest, next_request};
 use super::master::Master;
 use super::shutdown_kind::ShutdownKind;
 
-/// How long the second request to end leaves the first one.
+/// The time for which the second request to end leaves the first one.
 const IMPATIENT: Duration = Duration::from_secs(2);
 
 impl Master {
@@ -82,7 +82,7 @@ impl Master {
         self.really(end).await
     }
 
-    /// How it ends after all.
+    /// Returns how it ends after all.
     async fn really(&mut self, end: ShutdownKind) -> ShutdownKind {
         match end {
             ShutdownKind::Withdrawn => self.withdraw().await,

@@ -19,8 +19,8 @@ use super::handover_protocol::{STEP_UP, Word};
 use super::new_process::NewProcess;
 use crate::server::{Inherited, Listeners};
 
-/// Where the new process finds what it is given. Not a setting: main takes it away before they are
-/// read.
+/// The place where the new process finds what it is given. Not a setting: main takes it away before
+/// they are read.
 pub(super) const VARIABLE: &str = "UNSLOW_HANDOVER";
 
 /// What the new process is to the old one.
@@ -56,12 +56,12 @@ struct Socket {
 
 /// What a process gives to the one that it starts.
 pub(super) struct Luggage<'a> {
-    /// Whether it is nobody's job in a terminal.
+    /// True where it is nobody's job in a terminal.
     pub(super) in_background: bool,
     pub(super) listeners: &'a Listeners,
     /// The open pidfile, whose lock goes with it.
     pub(super) pidfile: Option<BorrowedFd<'a>>,
-    /// Where its pidfile is going to be.
+    /// The place where its pidfile is going to be.
     pub(super) place: Option<&'a Path>,
     /// The pidfile's default place, where this process in the foreground has taken that.
     pub(super) default_place: Option<&'a Path>,

@@ -37,7 +37,7 @@ impl Identity {
     }
 }
 
-/// Whom these settings want the process to become; `None` where it stays who it is.
+/// Returns whom these settings want the process to become; `None` where it stays who it is.
 ///
 /// # Errors
 /// There is no such user or group; a number without a name has no group; or somebody else than

@@ -66,7 +66,7 @@ impl Launch {
         }
     }
 
-    /// Whether another process of this program waits for this one to serve.
+    /// Returns whether another process of this program waits for this one to serve.
     pub fn is_awaited(&self) -> bool {
         self.arrival.is_some()
     }
@@ -166,7 +166,7 @@ impl Started {
         settings::load_in(&self.flags, &self.surroundings)
     }
 
-    /// What follows from how the process was started.
+    /// Returns what follows from how the process was started.
     fn finish(&self, loaded: Loaded) -> Settings {
         let is_default = |key: &str| {
             let shown = loaded
@@ -204,7 +204,7 @@ impl Started {
         pidfile::default_path(|name| std::env::var_os(name), folder)
     }
 
-    /// Whether the terminal that it was started in has gone.
+    /// Returns whether the terminal that it was started in has gone.
     pub(super) fn terminal_has_gone(&self) -> bool {
         self.on_terminal && !is_terminal()
     }

@@ -40,7 +40,7 @@ pub(super) struct Master {
     pub(super) upgrade: Upgrade,
     pub(super) notifier: Rc<Notifier>,
     pub(super) watchdog: Watchdog,
-    /// Where the pidfile and the control socket are, as long as they are this process's.
+    /// The place where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
     /// What the control socket asks.
@@ -200,12 +200,12 @@ impl Master {
         }
     }
 
-    /// Where it serves.
+    /// Returns where it serves.
     pub(super) fn urls(&self) -> Vec<String> {
         self.listeners.urls()
     }
 
-    /// What it does, in one line.
+    /// Returns what it does, in one line.
     pub(super) fn state(&self) -> String {
         let urls = self.urls().join(", ");
         format!("generation {} serves {urls}", self.number)

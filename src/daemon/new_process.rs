@@ -26,7 +26,7 @@ pub(super) struct NewProcess {
     place: Option<PathBuf>,
 }
 
-/// Why a new process did not come to serve.
+/// The reason why a new process did not come to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotReady {
     /// The exit code that says so to a script.
@@ -102,7 +102,7 @@ impl NewProcess {
         }
     }
 
-    /// Whether it has ended.
+    /// Returns whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut();
         let ended = child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
@@ -155,7 +155,7 @@ impl NewProcess {
     }
 }
 
-/// What a process that has ended said last on its standard error, for a sentence's end.
+/// Returns what a process that has ended said last on its standard error, for a sentence's end.
 fn last_words(errors: ChildStderr) -> String {
     let mut said = Vec::new();
     // Something that it started may hold the other end and live on.

@@ -21,17 +21,17 @@ const SOCKET: &str = "NOTIFY_SOCKET";
 const WATCHDOG: &str = "WATCHDOG_USEC";
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
-/// How long a message may wait for room in systemd's queue.
+/// The time for which a message may wait for room in systemd's queue.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where messages go, if anywhere.
+/// The place where messages go, if anywhere.
 #[derive(Debug)]
 pub struct Notifier {
     /// As it was in the environment, and open.
     socket: Option<(OsString, UnixDatagram)>,
     /// Within what time it must be fed.
     watchdog: Option<Duration>,
-    /// Why the named socket is not used; to be logged once there is a log.
+    /// The reason why the named socket is not used; to be logged once there is a log.
     trouble: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Notifier {
         }
     }
 
-    /// Whether there is somebody to tell: then this process must not be detached.
+    /// Returns whether there is somebody to tell: then this process must not be detached.
     pub fn is_listened_to(&self) -> bool {
         self.socket.is_some()
     }
@@ -113,7 +113,7 @@ impl Notifier {
         self.send(&format!("MAINPID={pid}\n"));
     }
 
-    /// How often it is to be fed: twice within systemd's own limit. `None`: never.
+    /// Returns how often it is to be fed: twice within systemd's own limit. `None`: never.
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog.map(|limit| limit / 2)
     }
@@ -194,7 +194,7 @@ mod tests {
     /// The other end of a notifier: what systemd would read.
     struct Systemd {
         socket: UnixDatagram,
-        /// Where its path is, if it has one.
+        /// The place where its path is, if it has one.
         _folder: Option<tempfile::TempDir>,
     }
 

@@ -34,7 +34,7 @@ pub struct Pidfile {
     handed_on: bool,
 }
 
-/// Why a pidfile is not ours.
+/// The reason why a pidfile is not ours.
 #[derive(Debug)]
 pub enum NotLocked {
     /// Another process holds it.
@@ -149,12 +149,12 @@ impl Pidfile {
         Ok(())
     }
 
-    /// Whether its path still leads to this file.
+    /// Returns whether its path still leads to this file.
     pub fn is_there(&self) -> bool {
         is_at(&self.file, &self.path)
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -179,7 +179,7 @@ impl Drop for Pidfile {
     }
 }
 
-/// What the pidfile at `path` says.
+/// Returns what the pidfile at `path` says.
 ///
 /// # Errors
 /// It cannot be read, or is no regular file.
@@ -320,7 +320,7 @@ fn number(file: &mut File) -> io::Result<Option<u32>> {
     first.parse().map(Some).map_err(invalid)
 }
 
-/// Whether this open file is the one at that path.
+/// Returns whether this open file is the one at that path.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(there)) = (file.metadata(), path.symlink_metadata()) else {
         return false;

@@ -40,7 +40,7 @@ impl Place {
         })
     }
 
-    /// Whether another process has taken it.
+    /// Returns whether another process has taken it.
     pub(super) fn is_taken(&self) -> bool {
         !self.pidfile.is_there()
     }

@@ -87,12 +87,12 @@ impl Signals {
         self.0.1.notify_waiters();
     }
 
-    /// What is asked for next; what ends the process comes first. Cancel-safe.
+    /// Returns what is asked for next; what ends the process comes first. Cancel-safe.
     pub(super) async fn next(&self) -> Asked {
         self.when(Waiting::take).await
     }
 
-    /// Until the process is asked to end, which [`Signals::next`] still tells afterwards.
+    /// Waits until the process is asked to end, which [`Signals::next`] still tells afterwards.
     /// Cancel-safe.
     pub(super) async fn end(&self) {
         let ends = |asked: &Asked| matches!(asked, Asked::Quit | Asked::Stop);
@@ -137,8 +137,8 @@ impl Waiting {
     }
 }
 
-/// Whether whoever started the process wants it to outlive a hang-up. Where it cannot be read, it
-/// is heard.
+/// Returns whether whoever started the process wants it to outlive a hang-up. Where it cannot be
+/// read, it is heard.
 fn hangup_is_ignored() -> bool {
     let ignored = || {
         let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -18,7 +18,7 @@ use super::shutdown_kind::ShutdownKind;
 /// Whoever asked for it, when it was not a signal.
 pub(super) type Asker = Option<oneshot::Sender<Answer>>;
 
-/// How long the end of a process may take that was ended by force.
+/// The time for which the end of a process may take that was ended by force.
 const REAPED: Duration = Duration::from_secs(2);
 
 /// How far an upgrade is; there is one at a time.
@@ -36,7 +36,7 @@ pub(super) enum Upgrade {
     Held(NewProcess),
     /// This is the new process; the old one has not stepped down yet.
     Young {
-        /// Whether it has, or has ended.
+        /// True where it has, or has ended.
         stepped: oneshot::Receiver<bool>,
         /// Over which it would say so.
         line: Option<UnixStream>,
@@ -64,7 +64,7 @@ impl Upgrade {
         Upgrade::Young { stepped, line }
     }
 
-    /// What happens next; never, while there is nothing to wait for. Cancel-safe.
+    /// Returns what happens next; never, while there is nothing to wait for. Cancel-safe.
     pub(super) async fn next(&mut self) -> Step {
         match self {
             Upgrade::Starting { ready, .. } => {
@@ -118,8 +118,8 @@ impl Upgrade {
         }
     }
 
-    /// Whether the old process has stepped down for this one, which is about to end. From now on it
-    /// cannot any more, and notices that when it tries.
+    /// Returns whether the old process has stepped down for this one, which is about to end. From
+    /// now on it cannot any more, and notices that when it tries.
     pub(super) async fn was_left_alone(&mut self) -> bool {
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Young {

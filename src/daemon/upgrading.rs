@@ -13,7 +13,8 @@ use super::place::Place;
 use super::shutdown_kind::ShutdownKind;
 use super::upgrade::{Asker, Step, Upgrade, in_background, step_down};
 
-/// How long the new process may take to have the pidfile as its own, and how often that is looked at.
+/// The time for which the new process may take to have the pidfile as its own, and how often that
+/// is looked at.
 const TAKEN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -126,7 +127,8 @@ impl Master {
         ShutdownKind::Stopped
     }
 
-    /// Until commands find the new process; not for ever, where it cannot let itself be found.
+    /// Waits until commands find the new process; not for ever, where it cannot let itself be
+    /// found.
     async fn wait_until_followed(&self) {
         let begun = Instant::now();
         let found = || self.place.as_ref().is_none_or(Place::is_taken);

@@ -27,7 +27,7 @@ impl Watch {
         Watch(marks)
     }
 
-    /// Whether something has changed since; asks only once for each change.
+    /// Returns whether something has changed since; asks only once for each change.
     pub(super) fn has_changed(&mut self, file: Option<&Path>, queries: Option<&Path>) -> bool {
         let now = Watch::begin(file, queries);
         let changed = now.0 != self.0;

@@ -13,7 +13,7 @@ use crate::logging::AccessLog;
 use crate::server::{Door, Generation, Listeners};
 use crate::settings::MOST_WORKERS;
 
-/// How many generations may be alive at once: one serves, the others end.
+/// The number of generations that may be alive at once: one serves, the others end.
 const MOST_GENERATIONS: usize = 3;
 
 /// How clients get in.
@@ -117,7 +117,7 @@ impl Master {
         }
     }
 
-    /// Whether all is as it should be; what is not, is mended.
+    /// Returns whether all is as it should be; what is not, is mended.
     pub(super) async fn look_after(&mut self) -> Option<ShutdownKind> {
         while self.retiring.try_join_next().is_some() {}
         self.upgrade.look_after();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::RequestError;
 use crate::text::units::duration_text;
 
-/// How long a run waits for its turn, a slot and a working connection, together.
+/// The time for which a run waits for its turn, a slot and a working connection, together.
 pub(super) const CHECKOUT: Duration = Duration::from_millis(1800);
 /// The least that is left of it after a wait elsewhere. A database that is well and near answers
 /// sooner; one that is far is given the time that it takes, as always.

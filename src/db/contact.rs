@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::error::RequestError;
 
-/// What keeps a database away, or makes it seem so.
+/// The reason why a database is away, or seems to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cause {
-    /// As in [`Health::class`](super::Health::class).
+    /// The word for it, as in [`Health::class`](super::Health::class).
     pub(super) class: &'static str,
-    /// For logs; never a password.
+    /// The words for logs; never a password.
     pub(super) words: Arc<str>,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What a contact with the database tells about it.
+/// The knowledge that a contact with the database brings about it.
 #[derive(Debug, Clone)]
 pub(super) enum Contact {
     /// It answered; an error of a statement is an answer too.
@@ -46,7 +46,7 @@ pub(super) enum Contact {
 }
 
 impl Contact {
-    /// What the end of work on a sound connection tells.
+    /// Returns what the end of work on a sound connection tells.
     pub(super) fn of(end: Option<&RequestError>) -> Contact {
         match end {
             None

@@ -59,8 +59,8 @@ impl Database {
         Ok(Database { kind, gate })
     }
 
-    /// When a run under this timeout is given up at the latest, waiting for a connection
-    /// included: a server that hangs never answers.
+    /// Returns the time after which a run under this timeout is given up at the latest, waiting for
+    /// a connection included: a server that hangs never answers.
     pub fn deadline(&self, timeout: Duration) -> Duration {
         let far = match &self.kind {
             Kind::Postgres(database) => database.connector().far(),
@@ -69,7 +69,7 @@ impl Database {
         CHECKOUT + far + timeout + GRACE
     }
 
-    /// Whose SQL it speaks.
+    /// Returns whose SQL it speaks.
     pub fn kind(&self) -> DatabaseKind {
         match &self.kind {
             Kind::Postgres(_) => DatabaseKind::Postgres,
@@ -77,8 +77,8 @@ impl Database {
         }
     }
 
-    /// What it is called: host, port, database and user, or the file. Which database that leads to
-    /// is [`system`](Database::system).
+    /// Returns what it is called: host, port, database and user, or the file. Which database that
+    /// leads to is [`system`](Database::system).
     pub fn identity(&self) -> &str {
         match &self.kind {
             Kind::Postgres(database) => database.identity(),
@@ -86,7 +86,8 @@ impl Database {
         }
     }
 
-    /// For "Database Host" on the page: the server's host, or the file's name without its folder.
+    /// Returns the "Database Host" of the page: the server's host, or the file's name without its
+    /// folder.
     pub fn host(&self) -> &str {
         match &self.kind {
             Kind::Postgres(database) => database.host(),
@@ -94,7 +95,7 @@ impl Database {
         }
     }
 
-    /// How the database was at the latest contact.
+    /// Returns how the database was at the latest contact.
     pub fn health(&self) -> Health {
         self.health_cell().get()
     }
@@ -112,17 +113,17 @@ impl Database {
         }
     }
 
-    /// How many loads there are and may be, of all queries together.
+    /// Returns how many loads there are and may be, of all queries together.
     pub fn gate_state(&self) -> GateState {
         self.gate.state()
     }
 
-    /// How many loads of this query there are and may be.
+    /// Returns how many loads of this query there are and may be.
     pub fn gate_state_of(&self, query: &Query) -> GateState {
         self.gate.state_of(query)
     }
 
-    /// How many connections there are, and who waits for one.
+    /// Returns how many connections there are, and who waits for one.
     pub fn pool_state(&self) -> PoolState {
         let pool = match &self.kind {
             Kind::Postgres(database) => database.pool_state(),

@@ -77,7 +77,7 @@ impl FairRoom {
         may_fill: bool,
     ) -> Result<FairPlace, oneshot::Receiver<FairPlace>> {
         let mut places = self.lock();
-        // Whoever waits and may take a place has been given it.
+        // A load that waits and may take a place has been given it.
         if places.may_take(query, may_fill) {
             return Ok(places.take(self, query.to_owned()));
         }

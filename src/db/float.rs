@@ -3,7 +3,7 @@
 
 use super::json::push_fmt;
 
-/// From this power of ten on, and below the other, the exponent form is used.
+/// The powers of ten between which no exponent is written.
 const FIXED: std::ops::Range<i32> = -4..15;
 
 /// Appends the JSON of a number. JSON has no word for infinities, so they are strings, as in
@@ -56,8 +56,8 @@ fn shortest(value: f64) -> String {
         .expect("17 digits name every double")
 }
 
-/// Whether the decimal lies exactly between two doubles: an integer whose significant bits are
-/// one more than a double holds. (A fraction in its shortest form never does.)
+/// Returns whether the decimal lies exactly between two doubles: an integer whose significant bits
+/// are one more than a double holds. (A fraction in its shortest form never does.)
 fn is_halfway(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();

@@ -1,6 +1,6 @@
-//! How many loads may be at work at once: on the database, and of one query, so that one abused
-//! parameter cannot keep all connections from the others. It knows bounds and who waits; what a
-//! load does, and with which connection, is not its business.
+//! The number of loads that may be at work at once: on the database, and of one query, so that one
+//! abused parameter cannot keep all connections from the others. It knows bounds and the loads that
+//! wait; what a load does, and with which connection, is not its business.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::error::RequestError;
 use crate::query::Query;
 use crate::text::units::duration_text;
 
-/// How many loads there are, and may be, behind one bound.
+/// The number of loads that there are, and may be, behind one bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GateState {
     /// Loads at work now.
@@ -34,7 +34,7 @@ pub struct GateState {
 /// The bounds of one database.
 pub(super) struct Gate {
     all: AllLoads,
-    /// For a query whose file says nothing.
+    /// The share of a query whose file says nothing.
     share: usize,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
     queue: Queue,
@@ -64,8 +64,8 @@ struct Room {
 }
 
 impl Gate {
-    /// For a pool of so many connections. One of them stays free of loads: for a look at whether
-    /// the database is there.
+    /// Makes the bounds for a pool of so many connections. One of them stays free of loads: for a
+    /// look at whether the database is there.
     pub(super) fn new(pool_size: u32) -> Gate {
         let pool = usize::try_from(pool_size).unwrap_or(usize::MAX);
         Gate {
@@ -105,7 +105,7 @@ impl Gate {
         self.room(query).state()
     }
 
-    /// Who waits, on whichever bound.
+    /// Returns who waits, on whichever bound.
     pub(super) fn waiting(&self) -> &Queue {
         &self.queue
     }
@@ -254,7 +254,7 @@ mod tests {
     async fn a_query_over_its_bound_is_refused_at_its_deadline_and_others_go_on() {
         let gate = Gate::new(8);
         let (greedy, other) = (query("greedy", "-- concurrency: 2\n"), query("other", ""));
-        // Who need not wait does not look at the time.
+        // A load that need not wait does not look at the time.
         let now = Instant::now();
         let first = gate.enter(&greedy, now).await.unwrap();
         let second = gate.enter(&greedy, now).await.unwrap();

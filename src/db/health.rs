@@ -1,6 +1,6 @@
-//! How the database is: what the latest contact told, the one log line on each change of that,
-//! and the refusal of loads while it is known to be away. Who asks a database that is away is
-//! `prober`'s business; what an error of a driver tells is the driver's side's.
+//! The state of the database: the result of the latest contact, the one log line on each change of
+//! it, and the refusal of loads while it is known to be away. A database that is away is asked by
+//! `prober`; the meaning of a driver's error is the driver's side's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,23 +13,23 @@ use super::prober::{self, Probed};
 use crate::defence::Defence;
 use crate::error::RequestError;
 
-/// Between two log lines that say that the database is full.
+/// The time between two log lines that say that the database is full.
 const FULL_EVERY: Duration = Duration::from_mins(1);
-/// How long it is remembered that the database had no connection to give. Loads on connections that
-/// are open are answered in between, and say nothing about the others.
+/// The time for which it is remembered that the database had no connection to give. Loads on
+/// connections that are open are answered in between, and say nothing about the others.
 const FULL_STAYS: Duration = Duration::from_secs(10);
 
-/// How the database is, from the latest contact; asks nothing.
+/// The state of the database, from the latest contact; nothing is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     /// `None` before the first contact.
     pub up: Option<bool>,
-    /// How long it has been so.
+    /// The time for which it has been so.
     pub since: Duration,
     /// Loads are refused, and a prober asks in their place.
     pub refuses: bool,
-    /// Why it is down, or took no more connections some seconds ago; for logs and pages under
-    /// `debug`. `None` while all is well.
+    /// The reason why it is down, or took no more connections some seconds ago; for logs and pages
+    /// under `debug`. `None` while all is well.
     pub last_error: Option<Arc<str>>,
     /// The same in one word of ours, for everybody: `connect` (nobody is there, or the connection
     /// broke), `timeout`, `auth`, `full`, `locked`, `starting`, `tls`, `open` (a file that cannot
@@ -43,7 +43,7 @@ pub(super) type Ask = Box<dyn Fn() -> BoxFuture<'static, Contact> + Send + Sync>
 /// Remembers how the database is.
 pub(super) struct HealthCell(Arc<Shared>);
 
-/// What the prober sees of it.
+/// The part that the prober sees.
 struct Shared {
     name: String,
     now: Mutex<Now>,
@@ -59,7 +59,7 @@ struct Now {
     /// A prober is at work.
     probed: bool,
     said_full: Option<Instant>,
-    /// When it last had no connection to give.
+    /// The moment when it last had no connection to give.
     full: Option<Instant>,
 }
 
@@ -86,8 +86,8 @@ impl HealthCell {
         }
     }
 
-    /// Why a load need not be tried: the database is away, and a prober is at work who will tell
-    /// when it is back. With the cause that was found.
+    /// Returns why a load need not be tried: the database is away, and a prober is at work who will
+    /// tell when it is back. With the cause that was found.
     pub(super) fn refusal(&self) -> Option<RequestError> {
         let now = self.0.lock();
         let cause = now.cause.as_ref().filter(|_| now.refuses())?;
@@ -178,7 +178,7 @@ impl Shared {
     }
 }
 
-/// What is news.
+/// A change that is worth a log line.
 #[derive(Debug, PartialEq)]
 enum Change {
     Up,
@@ -192,7 +192,7 @@ impl Now {
         self.up == Some(false) && self.probed
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with it.
     fn cause(&self) -> Option<&Cause> {
         let is_past = self.up == Some(true) && self.full.is_none_or(|at| at.elapsed() > FULL_STAYS);
         self.cause.as_ref().filter(|_| !is_past)
@@ -202,7 +202,7 @@ impl Now {
     fn take_in(&mut self, contact: Contact) -> Option<Change> {
         let before = self.up;
         let (up, cause) = match &contact {
-            // Whether there are connections to be had again, this one does not tell.
+            // This contact does not tell whether there are connections to be had again.
             Contact::Answered => (true, self.cause().filter(|_| before == Some(true)).cloned()),
             Contact::Full(cause) => {
                 self.full = Some(Instant::now());

@@ -1,5 +1,5 @@
-//! Which database it is that the configured name leads to, as it says of itself, for those who keep
-//! what they read of it. What is remembered of that is `system`'s.
+//! The database that the configured name leads to, as it says of itself, for those who keep what
+//! they read of it. The memory of that is `system`'s.
 
 use std::sync::Arc;
 

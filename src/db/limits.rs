@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::query::Query;
 use crate::settings::DatabaseLimits;
 
-/// How long after the statement's own limit a server that says nothing is given up.
+/// The time after the statement's own limit at which a server that says nothing is given up.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 
-/// What one run may take.
+/// The bounds of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For the statement, from its start; the database itself ends it then.
+    /// The time for the statement, from its start; the database itself ends it then.
     pub timeout: Duration,
     /// More rows than this are cut off.
     pub max_rows: u64,

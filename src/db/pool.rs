@@ -22,12 +22,12 @@ use crate::error::RequestError;
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
 /// Every connection is replaced after this long, so that a host name that moved is noticed.
 const AGE_LIMIT: Duration = Duration::from_mins(30);
-/// How often idle connections are looked at.
+/// The interval at which idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 /// The longest wait for a connection whose run is ending, before another one is opened.
 const ENDING_WAIT: Duration = Duration::from_secs(2);
 
-/// How many connections there are, for `/stats`.
+/// The number of connections, for `/stats`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolState {
     /// Slots taken: connections at work or being opened.
@@ -38,7 +38,7 @@ pub struct PoolState {
     pub max: usize,
     /// Loads that wait, for a connection or for their turn to ask for one.
     pub waiting: usize,
-    /// How often one waited in vain, since the database was opened.
+    /// The number of waits in vain, since the database was opened.
     pub timeouts: u64,
     /// Slots taken by statements that go on in the database although they were cancelled and
     /// their sessions terminated.

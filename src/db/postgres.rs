@@ -39,7 +39,8 @@ use crate::settings::{self, DatabaseLimits};
 
 const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
 
-/// What a database is called, and the settings of its sessions, which decide the rows as well.
+/// Returns what a database is called, and the settings of its sessions, which decide the rows as
+/// well.
 fn identity(target: &settings::Postgres, place: &str) -> String {
     let settings::Postgres { user, database, .. } = target;
     let session = target.session();
@@ -57,9 +58,9 @@ pub(super) struct Postgres {
     identity: String,
     host: String,
     user: String,
-    /// When it was last greeted. Held while it is.
+    /// The moment when it was last greeted. Held while it is.
     greeted: Mutex<Option<Instant>>,
-    /// For what is not a run of a query.
+    /// The bounds of everything but a run of a query.
     limits: Limits,
     budget: Arc<ResultBudget>,
 }

@@ -26,19 +26,19 @@ use crate::error::{RequestError, StartupError};
 use crate::settings;
 use crate::text::units::duration_text;
 
-/// Between two attempts to connect to a server that is full or starting.
+/// The pause between two attempts to connect to a server that is full or starting.
 const RETRY: Duration = Duration::from_millis(50);
 /// A server that does not answer within this time is away, not only far.
 const FAIR: Duration = Duration::from_millis(900);
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, Clone)]
 pub(super) struct NoConnection {
-    /// For whoever asked.
+    /// The error for the caller.
     pub(super) error: RequestError,
-    /// What it tells about the server.
+    /// The knowledge that it brings about the server.
     pub(super) contact: Contact,
-    /// What to do about it.
+    /// The remedy.
     pub(super) remedy: String,
 }
 
@@ -102,7 +102,7 @@ impl Connector {
         &self.named
     }
 
-    /// Which database it leads to.
+    /// Returns which database it leads to.
     pub(super) fn system(&self) -> &SystemCell {
         self.starter.system()
     }
@@ -173,7 +173,7 @@ impl Connector {
         connected.map_err(late)?
     }
 
-    /// How to connect, for who does it otherwise.
+    /// Returns how to connect, for who does it otherwise.
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
@@ -296,8 +296,8 @@ impl Connector {
         }
     }
 
-    /// Whether a load could begin now: as loads begin, on a connection of the pool where one is
-    /// free, else on one of its own.
+    /// Returns whether a load could begin now: as loads begin, on a connection of the pool where
+    /// one is free, else on one of its own.
     pub(super) async fn try_out(&self) -> Contact {
         let deadline = Instant::now() + CHECKOUT;
         let tried = match self.pool.free_slot() {

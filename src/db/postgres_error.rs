@@ -3,7 +3,7 @@
 use sqlx::Error;
 use sqlx::postgres::PgDatabaseError;
 
-/// What the server said, if the error is its word.
+/// Returns what the server said, if the error is its word.
 pub(super) fn server_said(error: &Error) -> Option<&PgDatabaseError> {
     error
         .as_database_error()?

@@ -1,5 +1,5 @@
-//! What an error of the driver means to us: which [`RequestError`] it is, and whether the
-//! connection is still of use.
+//! The meaning of a driver's errors: which [`RequestError`] each is, and whether the connection is
+//! still of use.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use super::postgres_error::server_said;
 use crate::error::{FilePosition, RequestError};
 use crate::query::Statement;
 
-/// Whether the connection is gone (as opposed to: the statement failed on a sound connection).
+/// Returns whether the connection is gone (as opposed to: the statement failed on a sound
+/// connection).
 pub(super) fn breaks_connection(error: &Error) -> bool {
     match error {
         Error::Database(_) => server_said(error)
@@ -22,23 +23,25 @@ pub(super) fn breaks_connection(error: &Error) -> bool {
     }
 }
 
-/// Whether the connection went without a word of the server, as when it dies or the network does.
+/// Returns whether the connection went without a word of the server, as when it dies or the network
+/// does.
 pub(super) fn went_silently(error: &Error) -> bool {
     matches!(error, Error::Io(_))
 }
 
-/// Whether the server ended the transaction for the sake of another one: a deadlock, or a conflict
-/// with what a standby replays.
+/// Returns whether the server ended the transaction for the sake of another one: a deadlock, or a
+/// conflict with what a standby replays.
 pub(super) fn may_be_repeated(error: &Error) -> bool {
     server_said(error).is_some_and(|said| matches!(said.code(), "40P01" | "40001"))
 }
 
-/// Whether trying to connect again in a moment may help: the server is full or still starting.
+/// Returns whether trying to connect again in a moment may help: the server is full or still
+/// starting.
 pub(super) fn may_pass(error: &Error) -> bool {
     server_said(error).is_some_and(|said| matches!(said.code(), "53300" | "57P03"))
 }
 
-/// Whether the server is there and takes no more connections.
+/// Returns whether the server is there and takes no more connections.
 pub(super) fn is_full(error: &Error) -> bool {
     server_said(error).is_some_and(|said| said.code() == "53300")
 }
@@ -156,7 +159,7 @@ fn words(error: &Error) -> String {
     }
 }
 
-/// Whether a word of the statement is one that writes. PostgreSQL says 0A000 to a CTE that
+/// Returns whether a word of the statement is one that writes. PostgreSQL says 0A000 to a CTE that
 /// writes, and to much else; its message depends on the server's language.
 fn writes(sql: &str) -> bool {
     sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -15,8 +15,8 @@ use crate::error::RequestError;
 
 /// The channel.
 const CHANNEL: &str = "unslow";
-/// After so long without a message the server is asked whether it is still there: a connection
-/// that died without a word would look like one on which nothing happens.
+/// The time without a message after which the server is asked whether it is still there: a
+/// connection that died without a word would look like one on which nothing happens.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Hears what is sent with `NOTIFY unslow`. Dropping it closes the connection.
@@ -89,7 +89,7 @@ impl Listener {
         }
     }
 
-    /// Whether the server is still there. What it sends meanwhile is kept.
+    /// Returns whether the server is still there. What it sends meanwhile is kept.
     async fn ask(&mut self) -> Result<(), RequestError> {
         let ping = async {
             let connection: &mut PgConnection = (&mut self.driver).acquire().await?;

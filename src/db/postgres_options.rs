@@ -1,4 +1,4 @@
-//! How the driver connects to PostgreSQL: from our settings alone.
+//! The way in which the driver connects to PostgreSQL: by our settings alone.
 
 use std::ffi::OsString;
 
@@ -29,7 +29,7 @@ pub const DRIVER_ENVIRONMENT: [&str; 13] = [
 /// Those of them that the driver's options cannot override.
 const STUBBORN: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
-/// How to connect: from `target` and nothing else.
+/// Returns how to connect: from `target` and nothing else.
 pub(super) fn options(target: &settings::Postgres) -> Result<PgConnectOptions, StartupError> {
     if let Some(name) = stubborn(|name| std::env::var_os(name)) {
         return Err(

@@ -27,7 +27,7 @@ const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The smoothed round trip to one server.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
-    /// In microseconds; 0 as long as it is not known.
+    /// The smoothed time, in microseconds; 0 as long as it is not known.
     smoothed: AtomicU64,
 }
 

@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::rows::Rows;
 use crate::error::RequestError;
 
-/// Why reading a result ended early.
+/// The reason why reading a result ended early.
 pub(super) enum Stop {
     /// The driver's error, whether a row had come before it, and how many characters stood before
     /// the query's own SQL in what was sent.
@@ -28,7 +28,7 @@ pub(super) enum Stop {
     Request(RequestError),
 }
 
-/// What is asked for.
+/// The thing that is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Want {
     Rows,
@@ -144,7 +144,7 @@ impl Work<'_> {
         json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(Stop::Request)
     }
 
-    /// As an unnamed statement: a named one could be another client's behind a pooler.
+    /// Asks by an unnamed statement: a named one could be another client's behind a pooler.
     fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
     }

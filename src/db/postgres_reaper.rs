@@ -21,7 +21,7 @@ use super::system::SystemCell;
 const CANCEL_GRACE: Duration = Duration::from_millis(300);
 /// The time that a session has to end by its termination, before it is said to be stuck.
 const TERMINATE_GRACE: Duration = Duration::from_secs(2);
-/// Between two looks: at first, and at most.
+/// The pause between two looks: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// The longest time that one look takes at a server that is near.
 const LOOK: Duration = Duration::from_secs(2);
@@ -132,7 +132,7 @@ impl Reaper {
     async fn attend(self: Arc<Self>) {
         let mut pause = PAUSES.0;
         loop {
-            // What comes from here on may not be in the question.
+            // A run that comes from here on may not be in the question.
             let asked = Instant::now();
             let Some(question) = self.question() else {
                 return;
@@ -200,7 +200,7 @@ impl Reaper {
     fn sort(&self, living: &HashSet<i32>, asked: Instant) {
         let mut given_up = self.lock();
         let before = given_up.runs.len();
-        // What came meanwhile was not asked about.
+        // A run that came meanwhile was not asked about.
         given_up
             .runs
             .retain(|run| run.since >= asked || living.contains(&run.backend.pid));

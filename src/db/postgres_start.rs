@@ -1,5 +1,6 @@
-//! How a run begins on a connection: its transaction, the settings of its session, and in the same
-//! round trip the question which database it is on. Which connection that is, is `postgres_connect`'s.
+//! The beginning of a run on a connection: its transaction, the settings of its session, and in the
+//! same round trip the question which database it is on. The connection is chosen by
+//! `postgres_connect`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use super::system::{Seen, System, SystemCell};
 use crate::defence::Defence;
 use crate::settings;
 
-/// Between two looks of a server at whether the client of a long statement is still there.
+/// The time between two looks of a server at whether the client of a long statement is still there.
 const CLIENT_CHECK: &str = "2s";
 
 /// The beginning of every run on one server.
@@ -28,7 +29,7 @@ pub(super) struct Starter {
     /// The place in [`START_QUESTIONS`] of what the server answers.
     question: AtomicUsize,
     effective: EffectiveSettings,
-    /// What decides the rows beside the statement: in the form of a key …
+    /// The settings that decide the rows beside the statement: in the form of a key …
     session: String,
     /// … and as SQL.
     settings: String,
@@ -39,9 +40,9 @@ pub(super) struct Starter {
 /// The questions at the beginning of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StartQuestion {
-    /// Which database it is, and which settings its session has.
+    /// The database that it is, and the settings that its session has.
     Both,
-    /// Which settings its session has.
+    /// The settings that its session has.
     Session,
     Nothing,
 }

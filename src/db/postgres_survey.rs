@@ -15,7 +15,7 @@ const STRONG: &str = "'pg_write_server_files', 'pg_execute_server_program', \
     'pg_read_server_files', 'pg_write_all_data', 'pg_signal_backend', 'pg_checkpoint', \
     'pg_maintain', 'pg_create_subscription'";
 
-/// How a role that only reads comes to be.
+/// The way to make a role that only reads.
 const MAKE: &str = "give unslow a role that only reads: as a user who may create roles, run \
     `unslow install --role NAME`";
 

@@ -64,8 +64,8 @@ fn word(server: &str) -> String {
     format!("{:016x}", u64::from_be_bytes(*shown))
 }
 
-/// Whether a server refuses to say which database it is: this user may not ask, or it is one that
-/// knows no such question.
+/// Returns whether a server refuses to say which database it is: this user may not ask, or it is
+/// one that knows no such question.
 pub(super) fn does_not_say(error: &Error) -> bool {
     const CLASSES: [&str; 4] = ["42", "0A", "58", "XX"];
     server_said(error).is_some_and(|said| CLASSES.iter().any(|it| said.code().starts_with(it)))

@@ -51,7 +51,7 @@ impl Transaction {
         }
     }
 
-    /// Which database it is in.
+    /// Returns which database it is in.
     pub(super) fn system(&self) -> &System {
         &self.system
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::contact::Contact;
 
-/// From one question to the next.
+/// The time from one question to the next.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// A database that is asked while it is away.

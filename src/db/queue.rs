@@ -1,5 +1,5 @@
-//! Who waits for a turn, and how often that was in vain: one count for all that a load waits for
-//! before it has a connection. What is waited for is not known here.
+//! The loads that wait for a turn, and the number of waits in vain: one count for all that a load
+//! waits for before it has a connection. The thing that is waited for is not known here.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -29,12 +29,12 @@ impl Queue {
         came.ok()
     }
 
-    /// How many wait now.
+    /// Returns how many wait now.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// How many have waited in vain.
+    /// Returns how many have waited in vain.
     pub(super) fn in_vain(&self) -> u64 {
         self.in_vain.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Whose fault an error of data is: a value that the client sent, or the query's own. It names the
+//! The cause of an error of data: a value that the client sent, or the query itself. It names the
 //! parameter where that can be told.
 
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) ->
     }))
 }
 
-/// Whether the client sent this value, and not the default.
+/// Returns whether the client sent this value, and not the default.
 fn is_sent(param: &Param, value: &Value) -> bool {
     match &param.default {
         ParamDefault::Required => true,

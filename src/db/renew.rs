@@ -7,8 +7,8 @@ use crate::error::RequestError;
 use crate::settings::{DatabaseTarget, Settings};
 
 impl Database {
-    /// Whether the database of one set of settings is that of the other too, with all that is
-    /// fixed when it is opened. What each run is given anew ([`super::Limits`]) is no matter.
+    /// Returns whether the database of one set of settings is that of the other too, with all that
+    /// is fixed when it is opened. What each run is given anew ([`super::Limits`]) is no matter.
     pub fn is_same(before: &Settings, after: &Settings) -> bool {
         let fixed = |settings: &Settings| match settings.database {
             DatabaseTarget::Postgres(_) => (None, Some(settings.limits.timezone.clone())),
@@ -22,7 +22,7 @@ impl Database {
             && fixed(before) == fixed(after)
     }
 
-    /// Whether a load could begin now; takes about two seconds at most. What comes of it is
+    /// Returns whether a load could begin now; takes about two seconds at most. What comes of it is
     /// remembered only if it is good news. Must be called on the engine runtime. Dropping the
     /// future abandons it.
     ///

@@ -12,7 +12,7 @@ pub struct Rows {
     pub columns: Vec<String>,
     /// The rows as JSON objects, joined by commas, without the brackets: `{…},{…}`.
     pub json: Vec<u8>,
-    /// How many rows there are in `json`.
+    /// The number of rows that there are in `json`.
     pub count: u64,
     /// There were more than `max_rows`.
     pub truncated: bool,

@@ -177,7 +177,7 @@ impl Sqlite {
     }
 }
 
-/// Whether a file can be opened and is a database: its first page is read.
+/// Returns whether a file can be opened and is a database: its first page is read.
 async fn try_out(access: Arc<Access>) -> Contact {
     const FIRST_PAGE: &str = "select count(*) from sqlite_schema";
     let limits = Limits {

@@ -21,10 +21,10 @@ use super::{sqlite_format, sqlite_math};
 use crate::defence::Defence;
 
 const DEMO: &str = include_str!("../../sql/sqlite/demo.sql");
-/// How long a file that somebody writes to is waited for.
+/// The time for which a file that somebody writes to is waited for.
 const BUSY: Duration = Duration::from_secs(1);
-/// Between two looks at the watch, in steps of SQLite's machine: some rows, each of which may take
-/// as much memory as one value may have.
+/// The number of steps of SQLite's machine between two looks at the watch: some rows, each of which
+/// may take as much memory as one value may have.
 const WATCH_EVERY: i32 = 100;
 /// The bytes of SQLite's own that it may have in memory beside what statements work on.
 const OWN_MEMORY: u64 = 64 << 20;
@@ -34,7 +34,7 @@ const READ_AHEAD: usize = 2;
 /// Tells the demos of one process apart.
 static DEMOS: AtomicUsize = AtomicUsize::new(0);
 
-/// Where the connections lead.
+/// The place where the connections lead.
 pub(super) struct Source {
     place: Place,
     delay: Duration,
@@ -56,9 +56,9 @@ struct Demo {
 pub(super) struct Connection {
     pub(super) raw: SqliteConnection,
     pub(super) watch: Arc<Watch>,
-    /// Which file it has open; `None` for the demo.
+    /// The file that it has open; `None` for the demo.
     file: Option<FileId>,
-    /// How that file was, where it is read as one that nobody writes to.
+    /// The state of that file, where it is read as one that nobody writes to.
     frozen: Option<Frozen>,
 }
 
@@ -121,13 +121,14 @@ impl Source {
         })
     }
 
-    /// Whether a connection leads to what has the file's name now, and sees it as it is now. A file
-    /// that was replaced or removed lives on for those who have it open.
+    /// Returns whether a connection leads to what has the file's name now, and sees it as it is
+    /// now. A file that was replaced or removed lives on for those who have it open.
     pub(super) fn is_current(&self, connection: &Connection) -> bool {
         connection.file == self.file_id() && self.is_unchanged(connection)
     }
 
-    /// Whether a connection that takes its file for one that nobody writes to was right so far.
+    /// Returns whether a connection that takes its file for one that nobody writes to was right so
+    /// far.
     pub(super) fn is_unchanged(&self, connection: &Connection) -> bool {
         match (&self.place, &connection.frozen) {
             (Place::File(file), Some(frozen)) => sqlite_file::state(file).as_ref() == Some(frozen),

@@ -1,4 +1,4 @@
-//! Why a run on SQLite ended early: what that tells about the file, and what is said of it.
+//! The reasons why a run on SQLite ended early: what each tells about the file, and its words.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::sqlite_file;
 use crate::error::{FilePosition, RequestError};
 use crate::query::Statement;
 
-/// Why a run ended early.
+/// The reason why a run ended early.
 pub(super) enum Stop {
     /// The driver's error, and the byte of the statement to which it points.
     Driver { error: Error, byte: Option<usize> },
@@ -27,7 +27,7 @@ impl From<Error> for Stop {
 }
 
 impl Stop {
-    /// What it tells about the database.
+    /// Returns what it tells about the database.
     pub(super) fn contact(&self, file: Option<&Path>) -> Contact {
         let error = match self {
             Stop::Request(error) => return Contact::of(Some(error)),

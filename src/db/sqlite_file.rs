@@ -1,6 +1,6 @@
-//! What lies around a file of SQLite and decides how it can be read: its journal or write-ahead log,
-//! who may write in its folder, and whether it stayed the same while it was read. SQLite itself says
-//! of all of that only that it cannot open the file.
+//! The surroundings of a SQLite file that decide how it can be read: its journal or write-ahead
+//! log, the right to write in its folder, and whether it stayed the same while it was read. SQLite
+//! itself says of all of that only that it cannot open the file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -8,7 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Where the header of a file says how it is written, and the number that means a write-ahead log.
+/// The place where the header of a file says how it is written, and the number that means a
+/// write-ahead log.
 const VERSIONS: std::ops::Range<usize> = 18..20;
 const WRITE_AHEAD: u8 = 2;
 

@@ -1,6 +1,7 @@
-//! What SQLite can only be told through its C interface: the SQL function `slow_version()`, which
-//! sleeps and can be interrupted, and the bound on one value. Functions that only compute are in
-//! `sqlite_math`, those that make a text by a format in `sqlite_format`; there is no other `unsafe` on the database's side.
+//! The things that SQLite can only be told through its C interface: the SQL function
+//! `slow_version()`, which sleeps and can be interrupted, and the bound on one value. Functions
+//! that only compute are in `sqlite_math`, those that make a text by a format in `sqlite_format`;
+//! there is no other `unsafe` on the database's side.
 #![allow(
     unsafe_code,
     reason = "sqlx has no way to add an SQL function or to set a limit"
@@ -14,11 +15,11 @@ use std::time::{Duration, Instant};
 use libsqlite3_sys as ffi;
 use sqlx::sqlite::LockedSqliteHandle;
 
-/// How long `slow_version()` sleeps between two looks at the watch.
+/// The time for which `slow_version()` sleeps between two looks at the watch.
 const STEP: Duration = Duration::from_millis(20);
 
-/// When the running statement of one connection has to stop. SQLite's progress handler and the
-/// sleeping function both look at it.
+/// The moment at which the running statement of one connection has to stop. SQLite's progress
+/// handler and the sleeping function both look at it.
 pub(super) struct Watch {
     base: Instant,
     /// Milliseconds after `base`.

@@ -9,15 +9,15 @@ use std::ffi::{CStr, c_int};
 use libsqlite3_sys as ffi;
 use sqlx::sqlite::LockedSqliteHandle;
 
-/// How a function is computed.
+/// The way in which a function is computed.
 enum Rule {
-    /// From no argument.
+    /// A constant, without an argument.
     Constant(f64),
-    /// From one number; a whole number stays as it is.
+    /// A function of one number; a whole number stays as it is.
     Rounding(fn(f64) -> f64),
-    /// From one number.
+    /// A function of one number.
     Single(fn(f64) -> f64),
-    /// From two numbers.
+    /// A function of two numbers.
     Double(fn(f64, f64) -> f64),
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn read(
     let Some(arguments) = arguments else {
         return Ok(rows);
     };
-    // As a subquery it can only be one statement, and only a read.
+    // Within a subquery it can only be one statement, and only a read.
     let limit = limits.max_rows.min(i64::MAX as u64 - 1) + 1;
     let sql = format!("select * from (\n{sql}\n) limit {limit}");
     let mut writer = RowWriter::new(&rows.columns, limits.max_bytes, budget);

@@ -1,5 +1,5 @@
-//! Which file a SQLite database is: its device and inode, the moment it was made, and what its own
-//! header says that no write changes. A file under the same name that replaces another, or is on
+//! The identity of a SQLite file: its device and inode, the moment it was made, and the part of its
+//! own header that no write changes. A file under the same name that replaces another, or is on
 //! another machine, is another database.
 
 use std::fmt::Write;

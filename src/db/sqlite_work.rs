@@ -20,8 +20,8 @@ use super::sqlite_rows::read;
 use crate::error::RequestError;
 use crate::settings::DatabaseLimits;
 
-/// How long after its limit a statement is waited for: the time in which its thread looks at the
-/// clock, where it does at all.
+/// The time after its limit for which a statement is waited for: the time in which its thread looks
+/// at the clock, where it does at all.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The slots of a database, and how its connections are opened.

@@ -4,9 +4,9 @@
 /// A database that answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
-    /// What it is and as whom it is asked, in one line.
+    /// The database and the user by which it is asked, in one line.
     pub what: String,
-    /// What should be otherwise, with what to do about it, one sentence each.
+    /// The things that should be otherwise, with a remedy, one sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -15,6 +15,6 @@ pub struct Survey {
 pub struct Trouble {
     /// The cause; never a password.
     pub words: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }

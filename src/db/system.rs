@@ -1,5 +1,6 @@
-//! Which database it is, by its own word, and which sessions it gives: what the newest connection was
-//! told, and which connections lead to another one. Asking is the business of the database's own side.
+//! The identity of the database, by its own word, and the sessions that it gives: what the newest
+//! connection was told, and which connections lead to another one. Asking is the business of the
+//! database's own side.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -102,14 +103,14 @@ pub(super) struct SystemCell {
 #[derive(Debug, Default)]
 struct Now {
     system: Option<System>,
-    /// Which of the servers that have this identity was spoken to last.
+    /// The server that was spoken to last, of those that have this identity.
     server: Option<(Arc<str>, Instant)>,
     /// The highest number of a connection that has told it.
     connection: u64,
 }
 
 impl Default for SystemCell {
-    /// Before the first contact.
+    /// Makes the state before the first contact.
     fn default() -> SystemCell {
         SystemCell {
             now: Mutex::default(),

@@ -22,10 +22,10 @@ use crate::settings::{AccessFormat, Log};
 
 pub use record::{AccessRecord, Headers};
 
-/// How many lines may wait for the disk. More are dropped and counted.
+/// The number of lines that may wait for the disk. More are dropped and counted.
 const WAITING: usize = 8192;
 
-/// How many bytes of lines are written at once, a line more or less.
+/// The bytes of lines that are written at once, a line more or less.
 const BATCH: usize = 64 << 10;
 
 /// The access log of one generation of workers. Lines go through a bounded queue to a thread that

@@ -21,7 +21,7 @@ pub(super) struct Out {
     /// Held for reading by those who write, so that whoever puts another file there knows that
     /// nobody writes to the old one any more.
     file: RwLock<File>,
-    /// Whether the file ends within a line, because the disk was full.
+    /// True where the file ends within a line, because the disk was full.
     torn: AtomicBool,
 }
 

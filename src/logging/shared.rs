@@ -63,7 +63,7 @@ impl Shared {
         }
     }
 
-    /// Whether syslog is sent to this address already, as this facility.
+    /// Returns whether syslog is sent to this address already, as this facility.
     pub(super) fn has_syslog(&self, target: Option<&SyslogTarget>, facility: Facility) -> bool {
         let syslog = self.syslog.read().unwrap_or_else(PoisonError::into_inner);
         match (syslog.as_ref(), target) {

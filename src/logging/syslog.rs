@@ -18,13 +18,13 @@ use crate::error::StartupError;
 use crate::settings::{Facility, SyslogTarget};
 use link::{Failed, Link};
 
-/// How many records may wait.
+/// The number of records that may wait.
 const WAITING: usize = 8192;
 
 /// The longest message; common daemons cut what is longer.
 const LONGEST: usize = 8192;
 
-/// How long to wait before a record that was not taken is tried again.
+/// The time for which to wait before a record that was not taken is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// How often it is said, at most, that nothing takes the records: that is a record too.
@@ -172,9 +172,9 @@ struct Sender {
     link: Link,
     closing: Arc<AtomicBool>,
     lost: &'static AtomicU64,
-    /// When it was said last that nothing takes the records.
+    /// The moment when it was said last that nothing takes the records.
     said: Option<Instant>,
-    /// Whether it was said of one that waits, and not yet that it is over.
+    /// True where it was said of one that waits, and not yet that it is over.
     failing: bool,
 }
 

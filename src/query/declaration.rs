@@ -110,7 +110,7 @@ fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> Fault {
     )
 }
 
-/// Whether this can be the name of a parameter.
+/// Returns whether this can be the name of a parameter.
 fn is_name(name: &str) -> bool {
     name.len() <= NAME_LENGTH
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
@@ -246,7 +246,7 @@ impl Declaration<'_> {
         })
     }
 
-    /// What stands before the closing quote, and what stands behind it.
+    /// Returns what stands before the closing quote, and what stands behind it.
     fn quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), Fault> {
         let mut inner = String::new();
         let mut rest = text;

@@ -55,7 +55,8 @@ impl Query {
         Arguments(self.params.iter().map(value).collect())
     }
 
-    /// Whether the database is asked the same as by another: statement and parameters are equal.
+    /// Returns whether the database is asked the same as by another: statement and parameters are
+    /// equal.
     pub fn asks_the_same(&self, other: &Query) -> bool {
         self.kind == other.kind && self.statement == other.statement && self.params == other.params
     }

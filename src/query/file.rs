@@ -21,7 +21,7 @@ const NAME_LENGTH: usize = 64;
 pub(super) struct QueryFile {
     pub(super) query: Option<Query>,
     pub(super) notes: Vec<String>,
-    /// Where it says `access: token`.
+    /// The place where it says `access: token`.
     pub(super) protected_at: Option<String>,
 }
 
@@ -177,7 +177,7 @@ fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<()
     }
 }
 
-/// Whether this can be the name of a query.
+/// Returns whether this can be the name of a query.
 pub(super) fn is_query_name(stem: &str) -> bool {
     (1..=NAME_LENGTH).contains(&stem.len())
         && stem

@@ -63,7 +63,7 @@ pub(super) struct Header {
     pub(super) body_line: usize,
 }
 
-/// Whether this is a value of that key beyond doubt: a text of its own is anything.
+/// Returns whether this is a value of that key beyond doubt: a text of its own is anything.
 pub(super) fn fits(key: &str, value: &str) -> bool {
     match key {
         "title" | "description" => false,

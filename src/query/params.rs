@@ -10,7 +10,7 @@ use crate::text::words::{did_you_mean, nearest, shown};
 /// The longest value a client may send, in characters, as a JSON Schema counts them.
 pub(super) const LONGEST: usize = 8 * 1024;
 
-/// How many values of a list a message names.
+/// The number of values of a list that a message names.
 const LISTED: usize = 20;
 
 /// One declared parameter of a query.
@@ -47,7 +47,7 @@ pub enum Allowed {
 }
 
 impl Allowed {
-    /// Whether a canonical value is taken; null always is.
+    /// Returns whether a canonical value is taken; null always is.
     pub(super) fn takes(&self, value: &Value) -> bool {
         if let Value::List(items) = value {
             return items.iter().all(|item| self.takes(item));
@@ -65,7 +65,7 @@ impl Allowed {
 }
 
 impl Param {
-    /// What a client may send for it, in words: `one of eu, us` or `a date like …`.
+    /// Returns what a client may send for it, in words: `one of eu, us` or `a date like …`.
     fn accepts(&self) -> String {
         let element = self.kind.element();
         let one = match &self.allowed {

@@ -18,11 +18,11 @@ pub enum Access {
 /// What a query's header says about caching and limits; `None` means: as in the settings.
 #[derive(Debug, Clone)]
 pub struct QueryPolicy {
-    /// How long an answer is fresh; not zero.
+    /// The time for which an answer is fresh; not zero.
     pub ttl: Option<Duration>,
-    /// How long past `ttl` a stale copy is served while a refresh runs; zero: never.
+    /// The time past `ttl` for which a stale copy is served while a refresh runs; zero: never.
     pub stale_while_revalidate: Option<Duration>,
-    /// How long past `ttl` a stale copy is served because loading fails; zero: never.
+    /// The time past `ttl` for which a stale copy is served because loading fails; zero: never.
     pub stale_if_error: Option<Duration>,
     /// The statement timeout; not zero.
     pub timeout: Option<Duration>,

@@ -51,8 +51,8 @@ impl Param {
         json!({ "anyOf": [schema, { "type": "string", "enum": words }] })
     }
 
-    /// Whether an empty value that its schema does not take is taken all the same, because it
-    /// counts as none.
+    /// Returns whether an empty value that its schema does not take is taken all the same, because
+    /// it counts as none.
     pub fn takes_empty(&self) -> bool {
         match (&self.default, &self.kind) {
             (ParamDefault::Required, ParamType::List(_)) => true,
@@ -185,7 +185,7 @@ fn near(bound: &str, wrong: Ordering, step: fn(f64) -> f64) -> Option<Number> {
     Number::from_f64(step(number.as_f64()?))
 }
 
-/// How a number that was written in JSON is read here.
+/// Returns how a number that was written in JSON is read here.
 fn canonical(number: &Number) -> String {
     number::canonical(&number.to_string()).unwrap_or_default()
 }

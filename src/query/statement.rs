@@ -273,7 +273,7 @@ fn declare(name: &str) -> String {
     format!("declare a parameter with `-- param: {name} TYPE` in the header")
 }
 
-/// Whether a slice's lower bound can end with this token.
+/// Returns whether a slice's lower bound can end with this token.
 fn is_bound(token: &Token) -> bool {
     matches!(
         token,
@@ -285,8 +285,8 @@ fn is_bound(token: &Token) -> bool {
     )
 }
 
-/// What stands for argument number `n`. The types without a native form are bound as text, and
-/// the database turns the canonical text into its own type.
+/// Returns what stands for argument number `n`. The types without a native form are bound as text,
+/// and the database turns the canonical text into its own type.
 fn placeholder(kind: DatabaseKind, value: &ParamType, n: usize) -> String {
     match (kind, value) {
         (DatabaseKind::Sqlite, ParamType::Number) => format!("(cast(?{n} as numeric))"),

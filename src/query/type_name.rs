@@ -36,7 +36,7 @@ const PHRASES: [&str; 9] = [
 /// Longest name, several words and modifiers included.
 const LONGEST: usize = 200;
 
-/// Why a text is no name of a type.
+/// The reason why a text is no name of a type.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoType {
     /// It can be none.
@@ -79,8 +79,8 @@ fn scalar(text: &str) -> Result<ParamType, NoType> {
     Ok(ParamType::Named(text.into()))
 }
 
-/// Whether a text is the name of a type and nothing else: words of a known phrase, or one name,
-/// maybe with its schema, then at most one pair of parentheses with numbers.
+/// Returns whether a text is the name of a type and nothing else: words of a known phrase, or one
+/// name, maybe with its schema, then at most one pair of parentheses with numbers.
 fn is_type_name(text: &str) -> bool {
     if text.len() > LONGEST {
         return false;
@@ -113,7 +113,7 @@ fn split_modifiers(text: &str) -> Option<(String, bool)> {
     Some((format!("{}{}", &text[..open], &text[close + 1..]), fits))
 }
 
-/// Whether this is a name, or two with a dot between.
+/// Returns whether this is a name, or two with a dot between.
 fn is_qualified(text: &str) -> bool {
     let Some(rest) = after_identifier(text) else {
         return false;

@@ -88,7 +88,7 @@ impl ParamType {
         }
     }
 
-    /// What a client may send, in words.
+    /// Returns what a client may send, in words.
     pub fn describe(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             ParamType::Text => "a text",
@@ -107,7 +107,7 @@ impl ParamType {
         })
     }
 
-    /// What a value of it is called where its bounds follow.
+    /// Returns what a value of it is called where its bounds follow.
     pub(super) fn noun(&self) -> Cow<'_, str> {
         match self {
             ParamType::Integer | ParamType::Bigint => "a whole number".into(),
@@ -118,7 +118,7 @@ impl ParamType {
         }
     }
 
-    /// Whether its values may be limited by a range.
+    /// Returns whether its values may be limited by a range.
     pub(super) fn has_ranges(&self) -> bool {
         match self {
             ParamType::Text | ParamType::Boolean | ParamType::Uuid | ParamType::Named(_) => false,

@@ -49,13 +49,13 @@ impl Door {
         })
     }
 
-    /// What is odd about it and keeps nobody from serving, for the log, which may not be open yet
-    /// when this is found out.
+    /// Returns what is odd about it and keeps nobody from serving, for the log, which may not be
+    /// open yet when this is found out.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// What TLS is spoken with.
+    /// Returns what TLS is spoken with.
     pub(super) fn pair(&self) -> Option<&Pair> {
         self.pair.as_ref()
     }

@@ -25,16 +25,17 @@ use crate::web::Site;
 
 /// How often the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
-/// How long the accept loop may need to hear that it is to pause.
+/// The time for which the accept loop may need to hear that it is to pause.
 const PAUSING: Duration = Duration::from_millis(100);
-/// How long a connection may be on its way from the accept loop to the worker that serves it.
+/// The time for which a connection may be on its way from the accept loop to the worker that serves
+/// it.
 const SETTLING: Duration = Duration::from_millis(500);
 /// How much longer than its keep-alive a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// How much longer than their graceful timeout workers may need to end. One that is blocked never
 /// does.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
-/// How long a quick end may take.
+/// The time for which a quick end may take.
 const QUICK: Duration = Duration::from_secs(2);
 
 /// Workers that serve. Dropped without an end, they go on until the process ends.
@@ -100,22 +101,22 @@ impl Generation {
         })
     }
 
-    /// Which one it is, counted from 1.
+    /// Returns which one it is, counted from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many threads it has.
+    /// Returns how many threads it has.
     pub fn workers(&self) -> usize {
         self.workers
     }
 
-    /// How its workers are.
+    /// Returns how its workers are.
     pub fn heartbeats(&self) -> &Arc<Heartbeats> {
         &self.heartbeats
     }
 
-    /// Whether its workers have ended without having been asked to.
+    /// Returns whether its workers have ended without having been asked to.
     pub fn has_ended(&self) -> bool {
         self.ended.is_finished()
     }
@@ -164,7 +165,7 @@ impl Generation {
         }
     }
 
-    /// Until no connection is open, at the longest for a keep-alive's own end.
+    /// Waits until no connection is open, at the longest for a keep-alive's own end.
     async fn connections_end(&self) {
         let patience = self.settings.keep_alive + KEEP_ALIVE_MARGIN;
         let begun = Instant::now();

@@ -31,7 +31,7 @@ impl Heartbeats {
         });
     }
 
-    /// How many have not been heard of for so long.
+    /// Returns how many have not been heard of for so long.
     pub fn silent(&self, patience: Duration) -> usize {
         self.silent_at(Instant::now(), patience)
     }

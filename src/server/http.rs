@@ -37,7 +37,7 @@ use crate::web::{Connection, Manner, Reception, Shortcut, Site, around, routes};
 /// shorter anyway.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// How long a connection is still read after a response that its request's body outlives.
+/// The time for which a connection is still read after a response that its request's body outlives.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// A server in the making: the workers of one generation.

@@ -46,8 +46,8 @@ pub(super) fn connections(settings: &Settings) -> Result<(usize, Option<String>)
     Ok((most, note))
 }
 
-/// What one worker may have of so many connections. All workers together stay within them, as
-/// long as there are no more workers than connections.
+/// Returns what one worker may have of so many connections. All workers together stay within them,
+/// as long as there are no more workers than connections.
 pub(super) fn per_worker(connections: usize, workers: usize) -> usize {
     (connections / workers.max(1)).max(1)
 }
@@ -74,7 +74,7 @@ fn raised() -> u64 {
     u64::MAX
 }
 
-/// What is not for connections.
+/// Returns the number of descriptors that connections of clients cannot have.
 fn taken(settings: &Settings) -> u64 {
     let workers = u64::try_from(settings.server.workers).unwrap_or(u64::MAX);
     let redis = if settings.redis.is_some() { REDIS } else { 0 };

@@ -9,7 +9,7 @@ use crate::error::StartupError;
 use crate::settings::{Bind, Settings};
 use crate::web::{Audience, Manner, Reception};
 
-/// Where HTTP and HTTPS are when nobody says.
+/// The place where HTTP and HTTPS are when nobody says.
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
@@ -141,12 +141,12 @@ impl Listeners {
         self.0.iter().map(served).collect()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -156,7 +156,7 @@ impl Listeners {
         self.main().map(Listener::url).collect()
     }
 
-    /// Where operators alone find `/stats`; empty where it is beside everything else.
+    /// Returns where operators alone find `/stats`; empty where it is beside everything else.
     pub fn stats_urls(&self) -> Vec<String> {
         self.stats().map(Listener::url).collect()
     }
@@ -243,7 +243,7 @@ impl Listener {
         Ok(Listener::of(&self.bind, self.role, opened))
     }
 
-    /// Whether TLS is spoken here.
+    /// Returns whether TLS is spoken here.
     fn is_tls(&self) -> bool {
         let tls = match self.role {
             Role::Main { tls } | Role::Stats { tls } => tls,

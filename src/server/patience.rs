@@ -35,7 +35,7 @@ pub(super) struct TakingPace {
 }
 
 impl TakingPace {
-    /// Whether there is something to send that the client does not take.
+    /// Returns whether there is something to send that the client does not take.
     pub(super) fn is_waiting(&self) -> bool {
         self.since.is_some()
     }
@@ -68,8 +68,8 @@ fn at_least_rate(bytes: u64) -> Duration {
     Duration::from_millis(bytes.saturating_mul(1000) / LEAST_RATE)
 }
 
-/// How long what came in while the process was stopped, or busy, may need to be seen: an alarm that
-/// has rung rings once more after this, before it counts.
+/// The time for which what came in while the process was stopped, or busy, may need to be seen: an
+/// alarm that has rung rings once more after this, before it counts.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// An alarm that rings so much after its time shows that the process was stopped. Its client could
@@ -121,8 +121,8 @@ mod tests {
     const STALL: Duration = Duration::from_secs(10);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// How long a client keeps its connection that takes so many bytes at once after each wait, as
-    /// far as an hour.
+    /// Returns how long a client keeps its connection that takes so many bytes at once after each
+    /// wait, as far as an hour.
     fn lives(bytes: usize, wait: Duration) -> Duration {
         let mut pace = TakingPace::default();
         let start = Instant::now();

@@ -16,8 +16,8 @@ use super::wire::Wire;
 use crate::defence::Defence;
 use crate::web::Connection;
 
-/// How many requests that came together are handed on together, so that their answers go out
-/// together.
+/// The number of requests that came together and are handed on together, so that their answers go
+/// out together.
 const TOGETHER: usize = 16;
 
 /// A wire that hands on no more than the requests whose turn it is.

@@ -23,7 +23,7 @@ pub(super) struct Refusing {
     site: web::Data<Site>,
     /// What was taken from the library and is not sent yet.
     held: Vec<u8>,
-    /// Whether `held` are our words already.
+    /// True where `held` are our words already.
     is_told: bool,
 }
 

@@ -48,12 +48,13 @@ impl Pair {
         })
     }
 
-    /// What is odd about the certificate but keeps nobody from serving it: its time.
+    /// Returns what is odd about the certificate but keeps nobody from serving it: its time.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// What connections are accepted with: TLS 1.2 and 1.3, and HTTP/1.1 as the only protocol.
+    /// Returns what connections are accepted with: TLS 1.2 and 1.3, and HTTP/1.1 as the only
+    /// protocol.
     pub fn config(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> =
@@ -150,8 +151,8 @@ fn no_pair(error: &rustls::Error, cert: &Path, key: &Path) -> StartupError {
     }
 }
 
-/// What is wrong with the certificate's time. Nobody is trusted here, so that checking it ends
-/// with one error or another; its time comes first.
+/// Returns what is wrong with the certificate's time. Nobody is trusted here, so that checking it
+/// ends with one error or another; its time comes first.
 fn worry(certified: &CertifiedKey) -> Option<String> {
     let own = ParsedCertificate::try_from(certified.end_entity_cert().ok()?).ok()?;
     let algorithms = ring::default_provider().signature_verification_algorithms;

@@ -29,7 +29,7 @@ pub(super) struct Timed {
     stall: Alarm,
     idle: Alarm,
     pace: TakingPace,
-    /// When something was last sent, if nothing came in since.
+    /// The moment when something was last sent, if nothing came in since.
     sent: Option<Instant>,
     unsent: HeldBuffer,
     _visitor: Visitor,

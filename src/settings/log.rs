@@ -15,11 +15,11 @@ pub use format::{AccessFormat, Part};
 /// `[log]`
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// Where the access log goes; `None`: nowhere.
+    /// The place where the access log goes; `None`: nowhere.
     pub access: Option<LogTarget>,
     /// How its lines look.
     pub access_format: AccessFormat,
-    /// Where everything else goes.
+    /// The place where everything else goes.
     pub error: LogTarget,
     /// The least important level that is written.
     pub level: tracing::Level,
@@ -29,7 +29,7 @@ pub struct Log {
     pub syslog_facility: Facility,
 }
 
-/// Where a log goes.
+/// The place where a log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
     /// Standard output.
@@ -40,7 +40,7 @@ pub enum LogTarget {
     File(PathBuf),
 }
 
-/// Where a syslog daemon takes messages.
+/// The place where a syslog daemon takes messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyslogTarget {
     /// A host and its port. The name is looked up when something is sent, not at the start.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use config::Value;
 
-/// Where a value came from.
+/// The place where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The place itself.
     pub source: Source,
-    /// Whether the value is a piece of the URL that stands there.
+    /// True where the value is a piece of the URL that stands there.
     pub in_url: bool,
 }
 

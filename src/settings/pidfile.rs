@@ -67,7 +67,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// What is found beside this ini file, with these arguments and this variable.
+    /// Returns what is found beside this ini file, with these arguments and this variable.
     fn found(ini: Option<&str>, arguments: &[&str], variable: Option<&str>) -> (String, bool) {
         let dir = tempfile::tempdir().unwrap();
         if let Some(text) = ini {

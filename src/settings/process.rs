@@ -27,7 +27,7 @@ pub struct Process {
     pub socket_mode: u32,
     /// The group that those sockets get: a name or a number.
     pub socket_group: Option<String>,
-    /// How long a start or an upgrade may take until it serves; never zero.
+    /// The time for which a start or an upgrade may take until it serves; never zero.
     pub start_timeout: Duration,
 }
 

@@ -11,6 +11,6 @@ pub struct ResolvedSetting {
     pub key: &'static str,
     /// Its text, with `***` for what is secret; `None` where it has no value.
     pub text: Option<String>,
-    /// Where it came from.
+    /// The place where it came from.
     pub origin: Origin,
 }

@@ -1,7 +1,8 @@
 //! The variables that Kubernetes sets in every container for each service: one that is called
 //! `unslow`, or `unslow-redis`, has variables that begin like ours.
 
-/// Whether a variable whose name begins with `UNSLOW_` tells of a service, and sets nothing here.
+/// Returns whether a variable whose name begins with `UNSLOW_` tells of a service, and sets nothing
+/// here.
 pub(super) fn is_service_link(name: &str, text: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let words: Vec<&str> = name.split('_').collect();

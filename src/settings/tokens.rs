@@ -4,7 +4,7 @@ use super::resolved_setting::ResolvedSetting;
 use super::types::Settings;
 use crate::error::StartupError;
 
-/// Who may read the queries is not to purge them.
+/// Refuses one token for reading and for purging: a reader of the queries is not to purge them.
 pub(super) fn keep_apart(
     settings: &Settings,
     shown: &[ResolvedSetting],

@@ -66,7 +66,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Whether queries are protected, where they do not say otherwise.
+    /// Returns whether queries are protected, where they do not say otherwise.
     pub fn is_restricted(&self) -> bool {
         self.token.is_some() || !self.allow.is_empty()
     }
@@ -75,17 +75,17 @@ impl Access {
 /// `[server]`
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Where to listen; at least one.
+    /// The addresses to listen at; at least one.
     pub bind: Vec<Bind>,
     /// Worker threads; at least one.
     pub workers: usize,
-    /// How long an idle connection stays open; zero: it is closed after each response.
+    /// The time for which an idle connection stays open; zero: it is closed after each response.
     pub keep_alive: Duration,
     /// The most time one request may take; never zero.
     pub request_timeout: Duration,
-    /// How long running requests may go on after a stop.
+    /// The time for which running requests may go on after a stop.
     pub graceful_timeout: Duration,
-    /// How long to go on serving after TERM while `/readyz` already says 503.
+    /// The time for which to go on serving after TERM while `/readyz` already says 503.
     pub drain_delay: Duration,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
@@ -108,11 +108,11 @@ pub struct Server {
     /// Names of hosts that requests over loopback may ask for, in small letters, besides this
     /// machine's own.
     pub allowed_hosts: Vec<String>,
-    /// Whether pages show the causes of errors.
+    /// True where pages show the causes of errors.
     pub debug: bool,
     /// The name of the query shown at `/`; whether there is one is for the catalog to say.
     pub home: String,
-    /// Whether the page at `/` names the database host.
+    /// True where the page at `/` names the database host.
     pub show_host: bool,
     /// Whose pages may read the data of queries.
     pub cors_origins: CorsOrigins,
@@ -135,7 +135,7 @@ pub struct Tls {
     pub cert: PathBuf,
     /// PEM file of its private key, absolute; not read yet.
     pub key: PathBuf,
-    /// Where to listen in plain HTTP, to send visitors on.
+    /// The addresses to listen at in plain HTTP, to send visitors on.
     pub redirect_bind: Vec<Bind>,
 }
 
@@ -252,11 +252,11 @@ impl Redis {
 /// `[cache]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
-    /// How long an answer is fresh; never zero.
+    /// The time for which an answer is fresh; never zero.
     pub ttl: Duration,
-    /// How long past `ttl` a stale copy may be served while a refresh runs; zero: never.
+    /// The time past `ttl` for which a stale copy may be served while a refresh runs; zero: never.
     pub stale_while_revalidate: Duration,
-    /// How long past `ttl` a stale copy may be served because loading fails; zero: never.
+    /// The time past `ttl` for which a stale copy may be served because loading fails; zero: never.
     pub stale_if_error: Duration,
     /// Size of the memory tier in bytes; 0: no memory tier.
     pub memory: u64,

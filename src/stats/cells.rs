@@ -49,7 +49,7 @@ impl Cells {
         self.mine().add(counter, amount);
     }
 
-    /// What takes long enough is recorded in one place for all threads, to save memory.
+    /// Records what takes long enough in one place for all threads, to save memory.
     pub(super) fn record_slow(&self, timed: Timed, time: Duration) {
         self.shard(0).record(timed, time);
     }

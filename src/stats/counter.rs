@@ -16,7 +16,7 @@ macro_rules! counters {
             [$((Counter::$variant, $name, $help)),+];
 
         impl Counter {
-            /// Which sum it is a part of.
+            /// Returns which sum it is a part of.
             pub fn part(self) -> Part {
                 match self { $(Counter::$variant => Part::$part,)+ }
             }
@@ -116,7 +116,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether it is a part of `requests`.
+    /// Returns whether it is a part of `requests`.
     pub fn is_request(self) -> bool {
         !matches!(self, Part::Load | Part::LoadError | Part::Own)
     }
@@ -145,12 +145,12 @@ macro_rules! families {
                 (!label.is_empty()).then_some(label)
             }
 
-            /// What its counters count.
+            /// Returns what its counters count.
             pub fn help(self) -> &'static str {
                 match self { $(Family::$variant => $help,)+ }
             }
 
-            /// What its counters are in.
+            /// Returns what its counters are in.
             pub fn unit(self) -> Unit {
                 match self { $(Family::$variant => Unit::$unit,)+ }
             }

@@ -89,12 +89,13 @@ impl Distribution {
         }
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()
     }
 
-    /// Whether the buckets are some that there are, in their order, with counts that can be added.
+    /// Returns whether the buckets are some that there are, in their order, with counts that can be
+    /// added.
     pub(super) fn is_sound(&self) -> bool {
         let total = self
             .counts
@@ -119,7 +120,7 @@ impl Distribution {
         self.sum as f64 / 1e9
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }
@@ -153,9 +154,9 @@ impl Distribution {
         })
     }
 
-    /// What stands for the times of one of several buckets. In between, its middle lies between
-    /// others. At the ends it may lie beyond all times; there the sum of all tells what the mean in
-    /// this bucket is at least (at most), which the longest (shortest) time is too.
+    /// Returns what stands for the times of one of several buckets. In between, its middle lies
+    /// between others. At the ends it may lie beyond all times; there the sum of all tells what the
+    /// mean in this bucket is at least (at most), which the longest (shortest) time is too.
     #[expect(clippy::cast_precision_loss, reason = "as in mean_within")]
     fn within(&self, bucket: u16) -> f64 {
         let others = |edge_of: fn(u16) -> f64| -> f64 {
@@ -209,7 +210,7 @@ impl Distribution {
         self.merge(other, u64::saturating_add);
     }
 
-    /// What has come since an `earlier` state of the same.
+    /// Returns what has come since an `earlier` state of the same.
     #[must_use]
     pub fn since(&self, earlier: &Distribution) -> Distribution {
         let mut later = self.clone();
@@ -237,7 +238,7 @@ fn lower_edge(bucket: u16) -> f64 {
     bucket.checked_sub(1).map_or(0.0, edge)
 }
 
-/// What stands for all times of a bucket.
+/// Returns what stands for all times of a bucket.
 fn middle(bucket: u16) -> f64 {
     if bucket == 0 {
         return edge(0);

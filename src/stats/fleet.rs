@@ -38,12 +38,12 @@ pub struct Report {
     /// Each query that has counted anything, since the start.
     #[serde(deserialize_with = "few::<_, _, MOST_QUERIES>")]
     pub queries: BTreeMap<String, Tally>,
-    /// How many of them are not here, for want of space.
+    /// The number of them that are not here, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
     pub queries_left_out: u64,
 }
 
-/// Why another's report cannot be used.
+/// The reason why another's report cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     /// It is none, or holds what no instance counts.
@@ -56,8 +56,8 @@ impl Report {
     /// The layout that is written, and the latest that is read.
     pub const SCHEMA: u32 = 1;
 
-    /// As JSON of at most so many bytes: where it would be more, or queries beyond what is read, those
-    /// least asked for are left out, and counted.
+    /// Writes it as JSON of at most so many bytes: where it would be more, or queries beyond what is
+    /// read, those least asked for are left out, and counted.
     pub fn to_json(&mut self, at_most: usize) -> Vec<u8> {
         self.schema = Report::SCHEMA;
         loop {
@@ -81,8 +81,8 @@ impl Report {
         self.queries = by_requests.into_iter().collect();
     }
 
-    /// What an instance has written. Anybody can write into Redis: what comes out can be added and
-    /// shown without harm.
+    /// Returns what an instance has written. Anybody can write into Redis: what comes out can be
+    /// added and shown without harm.
     ///
     /// # Errors
     /// See [`Unusable`].
@@ -184,17 +184,17 @@ impl Others {
         self.left_out += more;
     }
 
-    /// Who they are.
+    /// Returns who they are.
     pub fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.each.iter().map(|(_, report)| &report.instance)
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     pub fn len(&self) -> usize {
         self.each.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.each.is_empty()
     }
@@ -204,8 +204,8 @@ impl Others {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Instances {
-    /// Why there is only this one here, in words ([`Instances::NO_REDIS`] and those beside it);
-    /// `None`: there may be others, and all are here.
+    /// The reason why there is only this one here, in words ([`Instances::NO_REDIS`] and those
+    /// beside it); `None`: there may be others, and all are here.
     pub alone_because: Option<String>,
     /// Each that reported of late, this one first, then by name.
     pub each: Vec<InstanceSnapshot>,
@@ -228,7 +228,7 @@ pub struct InstanceSnapshot {
     /// Which one.
     #[serde(flatten)]
     pub instance: Instance,
-    /// Whether it is the one that says all this.
+    /// True where it is the one that says all this.
     pub is_self: bool,
     /// How old its report is.
     pub age_seconds: f64,
@@ -239,7 +239,7 @@ pub struct InstanceSnapshot {
     /// A word for the server that it spoke to last; no address can be had from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_server: Option<String>,
-    /// How many of its queries are not in the sums of queries, for want of space.
+    /// The number of its queries that are not in the sums of queries, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
     pub queries_left_out: u64,
     /// Its numbers over the window.

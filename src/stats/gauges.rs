@@ -27,14 +27,14 @@ pub struct MemoryGauge {
 /// How Redis is, from remembered state.
 #[derive(Debug, Clone, Default)]
 pub struct RedisGauge {
-    /// Whether the latest contact succeeded; `None` before the first.
+    /// True where the latest contact succeeded; `None` before the first.
     pub up: Option<bool>,
     /// `closed`, `open` or `half-open`.
     pub breaker: &'static str,
-    /// How long it has been so.
+    /// The time for which it has been so.
     pub since: Duration,
     /// The latest failure.
     pub last_error: Option<RedisError>,
-    /// Why it takes nothing, though it is up.
+    /// The reason why it takes nothing, though it is up.
     pub complaint: Option<RedisError>,
 }

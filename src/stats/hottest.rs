@@ -11,7 +11,7 @@ use super::cells::thread_number;
 use super::load::KeyId;
 use super::sketch::{Held, Sketch};
 
-/// How many are shown.
+/// The number that is shown.
 const SHOWN: usize = 20;
 /// Threads share no sketch as long as there are no more of them than this.
 const SHARDS: usize = 32;

@@ -63,7 +63,7 @@ impl Ledger {
         timeline.due().saturating_sub(now)
     }
 
-    /// What was counted over a window by these, and how it has been.
+    /// Returns what was counted over a window by these, and how it has been.
     pub(super) fn counted(
         &self,
         window: Window,

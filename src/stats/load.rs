@@ -120,7 +120,7 @@ pub struct NotKept {
     pub limit: u64,
     /// The setting that says so, by its place in the ini file.
     pub setting: &'static str,
-    /// When it was loaded.
+    /// The moment when it was loaded.
     pub at: Instant,
 }
 
@@ -131,7 +131,7 @@ pub struct LoadEnd<'a> {
     pub key: KeyId<'a>,
     /// What began it.
     pub trigger: Trigger,
-    /// How long it took.
+    /// The time for which it took.
     pub elapsed: Duration,
     /// How it failed; `None`: it succeeded.
     pub error: Option<LoadError>,

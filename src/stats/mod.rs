@@ -115,7 +115,7 @@ impl Stats {
         &self.ledger.tiers
     }
 
-    /// Where a snapshot reads what is measured; the latest one given counts.
+    /// Sets where a snapshot reads what is measured; the latest one given counts.
     pub fn measure(&self, gauges: impl Fn() -> Gauges + Send + 'static) {
         *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(gauges));
     }

@@ -56,7 +56,7 @@ pub struct Numbers {
     pub refused_values: u64,
     /// Time spent in loads.
     pub load_seconds: f64,
-    /// How long the latest load that succeeded took; `None` before the first.
+    /// The time for which the latest load that succeeded took; `None` before the first.
     pub last_load_seconds: Option<f64>,
     /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
     pub hit_ratio: Option<f64>,
@@ -75,11 +75,11 @@ pub struct Numbers {
     pub requests_per_second: Option<f64>,
     /// `loads` likewise.
     pub loads_per_second: Option<f64>,
-    /// How long requests took that were answered with a copy, fresh or stale.
+    /// The time for which requests took that were answered with a copy, fresh or stale.
     pub hit: Percentiles,
-    /// How long requests took that waited for another request's load.
+    /// The time for which requests took that waited for another request's load.
     pub coalesced_wait: Percentiles,
-    /// How long loads took.
+    /// The time for which loads took.
     pub load: Percentiles,
 }
 
@@ -109,7 +109,7 @@ impl Percentiles {
 }
 
 impl Numbers {
-    /// What follows from what was counted within `over` seconds.
+    /// Returns what follows from what was counted within `over` seconds.
     pub fn of(tally: &Tally, over: f64) -> Numbers {
         let count = |counter| tally.count(counter);
         let [stale, bypass, coalesced, miss, error, loads] = [
@@ -167,8 +167,8 @@ impl Numbers {
         }
     }
 
-    /// How many times a copy was quicker than a load, by their medians: what the cache is for.
-    /// `None` until both have been seen.
+    /// Returns how many times a copy was quicker than a load, by their medians: what the cache is
+    /// for. `None` until both have been seen.
     pub fn speedup(&self) -> Option<f64> {
         let (hit, load) = (self.hit.p50_seconds?, self.load.p50_seconds?);
         Some(load / hit)

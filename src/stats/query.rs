@@ -102,7 +102,8 @@ impl QueryStats {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What [began](Self::load_begins) as a load was not tried: it counts as none and has no time.
+    /// Notes that what [began](Self::load_begins) as a load was not tried: it counts as none and has
+    /// no time.
     pub fn load_not_tried(&self) {
         self.cells.add(Counter::LoadsNotTried, 1);
         self.in_flight.fetch_sub(1, Ordering::Release);
@@ -153,7 +154,7 @@ impl QueryStats {
         self.cells.add(Counter::ServedBytes, bytes);
     }
 
-    /// How long the latest load that succeeded took; `None` before the first.
+    /// Returns how long the latest load that succeeded took; `None` before the first.
     pub fn last_load(&self) -> Option<Duration> {
         let stored = self.last_load.load(Ordering::Relaxed);
         stored.checked_sub(1).map(Duration::from_micros)
@@ -176,18 +177,18 @@ impl QueryStats {
         self.cells.tally()
     }
 
-    /// Whether nothing has happened since it was so.
+    /// Returns whether nothing has happened since it was so.
     pub(super) fn is_as(&self, tally: &Tally, in_flight: u64) -> bool {
         // A load that has ended is one that began and is not in flight.
         self.in_flight() == in_flight && self.cells.counts() == tally.counts
     }
 
-    /// Whether anything has happened to it.
+    /// Returns whether anything has happened to it.
     pub(super) fn has_counted(&self) -> bool {
         !self.cells.counts().is_zero()
     }
 
-    /// Whether parameters are kept; gives how it was before.
+    /// Returns whether parameters are kept; gives how it was before.
     pub(super) fn show_params(&self, shows: bool) -> bool {
         self.shows_params.swap(shows, Ordering::Relaxed)
     }

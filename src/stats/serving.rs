@@ -13,7 +13,7 @@ pub struct UnsentSnapshot {
     pub max_bytes: u64,
     /// Answers that were refused for want of room, since the start.
     pub refused: u64,
-    /// How long ago the latest was refused.
+    /// The time since the latest was refused.
     pub refused_seconds_ago: Option<f64>,
 }
 

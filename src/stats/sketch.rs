@@ -26,7 +26,7 @@ pub(super) struct Sketch {
 #[derive(Clone)]
 struct Slot {
     key: Held,
-    /// Where it stands in the order.
+    /// The place where it stands in the order.
     place: u8,
     /// The next in its chain.
     next: u8,
@@ -72,7 +72,7 @@ impl Sketch {
         self.raise(number);
     }
 
-    /// What the keys have that are not in it: no more than this.
+    /// Returns what the keys have that are not in it: no more than this.
     pub(super) fn floor(&self) -> u64 {
         if self.slots.len() < KEYS {
             0

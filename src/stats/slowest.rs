@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::load::{LoadError, Trigger};
 
-/// How many are kept of each stretch.
+/// The number that is kept of each stretch.
 const KEPT: usize = 20;
 
 /// One load that has ended.

@@ -25,7 +25,7 @@ pub struct Snapshot {
     /// Over which time `total`, `queries`, `slowest` and `instances` count; all else counts since
     /// the start, or is as it is now.
     pub window: Window,
-    /// How long that was: less than the window where the process is younger.
+    /// The time for which that was: less than the window where the process is younger.
     pub window_seconds: f64,
     /// Who says so.
     pub instance: Instance,
@@ -71,7 +71,7 @@ pub struct QuerySnapshot {
     /// It is not in the catalog any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
-    /// How long its copies are fresh, in seconds; `None` where they are not kept.
+    /// The time for which its copies are fresh, in seconds; `None` where they are not kept.
     #[serde(default)]
     pub ttl_seconds: Option<f64>,
     /// Its numbers.
@@ -95,7 +95,7 @@ pub struct NotKeptSnapshot {
     pub limit: u64,
     /// The setting that says so.
     pub setting: String,
-    /// How long ago it was loaded.
+    /// The time since it was loaded.
     pub age_seconds: f64,
 }
 
@@ -103,7 +103,7 @@ pub struct NotKeptSnapshot {
 /// nothing was counted, because the process was not there yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Series {
-    /// How long a step is.
+    /// The time for which a step is.
     pub step_seconds: u32,
     /// When the latest step ended, in seconds since 1970.
     pub ends_at: f64,
@@ -140,7 +140,7 @@ pub struct SlowLoad {
     pub query: String,
     /// Tells its key from others, and nothing about it.
     pub key: String,
-    /// How long it took.
+    /// The time for which it took.
     pub seconds: f64,
     /// When it ended, in seconds since 1970.
     pub at: f64,
@@ -208,11 +208,11 @@ pub struct MemorySnapshot {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RedisSnapshot {
-    /// Whether the latest contact succeeded; `None` before the first.
+    /// True where the latest contact succeeded; `None` before the first.
     pub up: Option<bool>,
     /// `closed`, `open` or `half-open`.
     pub breaker: String,
-    /// How long it has been `up`, or not.
+    /// The time for which it has been `up`, or not.
     pub since_seconds: f64,
     /// The class of the latest failure.
     pub last_error: Option<String>,
@@ -242,11 +242,11 @@ pub struct RedisSnapshot {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RedisInfo {
-    /// How long ago it was said.
+    /// The time since it was said.
     pub age_seconds: f64,
     /// Its version.
     pub redis_version: Option<String>,
-    /// How long it has run.
+    /// The time for which it has run.
     pub uptime_in_seconds: Option<u64>,
     /// `master` or `slave`.
     pub role: Option<String>,
@@ -276,19 +276,19 @@ pub struct RedisInfo {
 pub struct DatabaseSnapshot {
     /// `postgres` or `sqlite`.
     pub kind: String,
-    /// Whether the latest contact succeeded; `None` before the first.
+    /// True where the latest contact succeeded; `None` before the first.
     pub up: Option<bool>,
     /// `closed` (loads are tried), `open` (it is away, and a prober asks).
     pub breaker: String,
-    /// How long it has been `up`, or not.
+    /// The time for which it has been `up`, or not.
     pub since_seconds: f64,
     /// The class of what keeps it away, or of its latest complaint; never its words.
     pub last_error: Option<String>,
     /// Its connections.
     pub pool: PoolSnapshot,
-    /// Whether its messages are heard; `None` where nothing is to be heard.
+    /// True where its messages are heard; `None` where nothing is to be heard.
     pub listening: Option<bool>,
-    /// Whether it says which database it is, whatever name it is reached by; `None` before the
+    /// True where it says which database it is, whatever name it is reached by; `None` before the
     /// first contact.
     pub says_which: Option<bool>,
 }

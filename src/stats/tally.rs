@@ -49,12 +49,12 @@ impl Default for Counts {
 }
 
 impl Tally {
-    /// What one counter counted.
+    /// Returns what one counter counted.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counts.0[counter as usize]
     }
 
-    /// What the counters counted that are parts of this sum.
+    /// Returns what the counters counted that are parts of this sum.
     pub fn sum(&self, part: Part) -> u64 {
         let parts = COUNTERS.iter().zip(self.counts.0);
         parts
@@ -62,17 +62,17 @@ impl Tally {
             .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
-    /// How long what is timed took.
+    /// Returns how long what is timed took.
     pub fn time(&self, timed: Timed) -> &Distribution {
         &self.times[timed as usize]
     }
 
-    /// Whether nothing has been counted.
+    /// Returns whether nothing has been counted.
     pub fn is_empty(&self) -> bool {
         self.counts.is_zero()
     }
 
-    /// Whether it can be one's own: what others sent is added up only then.
+    /// Returns whether it can be one's own: what others sent is added up only then.
     pub(super) fn is_sound(&self) -> bool {
         let mut counted = COUNTERS.iter().zip(self.counts.0);
         let is_possible = |((_, name, _), count): (&(Counter, &str, &str), u64)| {
@@ -92,7 +92,7 @@ impl Tally {
         }
     }
 
-    /// What has come since an `earlier` state of the same.
+    /// Returns what has come since an `earlier` state of the same.
     #[must_use]
     pub fn since(&self, earlier: &Tally) -> Tally {
         let mut later = self.clone();

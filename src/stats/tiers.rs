@@ -68,7 +68,7 @@ words! {
 }
 
 impl RedisError {
-    /// Whether it is the word of a Redis that answers, about what it was asked alone.
+    /// Returns whether it is the word of a Redis that answers, about what it was asked alone.
     pub fn is_complaint(self) -> bool {
         use RedisError::{Denied, NoWrites, Other, OutOfMemory, ReadOnly};
         matches!(self, ReadOnly | OutOfMemory | NoWrites | Denied | Other)

@@ -57,7 +57,7 @@ struct Slot {
 
 /// What was counted in one stretch of time.
 pub(super) struct Counted {
-    /// How long it was.
+    /// The time for which it was.
     pub(super) covered: Duration,
     /// By the numbers of the queries; those without counts may be missing.
     pub(super) tallies: BTreeMap<u32, Tally>,
@@ -83,12 +83,12 @@ impl Timeline {
         }
     }
 
-    /// When the slot under way is over.
+    /// Returns when the slot under way is over.
     pub(super) fn due(&self) -> Duration {
         self.short.due(SHORT)
     }
 
-    /// What was counted in a window up to now, which is no later than [`Timeline::due`].
+    /// Returns what was counted in a window up to now, which is no later than [`Timeline::due`].
     pub(super) fn window(
         &self,
         window: Window,
@@ -134,7 +134,7 @@ impl Timeline {
         }
     }
 
-    /// How it has been, and how long ago that ended.
+    /// Returns how it has been, and how long ago that ended.
     pub(super) fn series(&self, window: Window, now: Duration) -> (Series, Duration) {
         let (ring, step) = match window {
             Window::Minute | Window::FiveMinutes => (&self.short, SHORT),
@@ -170,7 +170,7 @@ impl Timeline {
         }
     }
 
-    /// What has come since the latest slot; `None` if nothing has.
+    /// Returns what has come since the latest slot; `None` if nothing has.
     fn come(&self, query: &QueryStats) -> Option<Tally> {
         match self.known.get(&query.number()) {
             Some(known) if query.is_as(&known.tally, known.in_flight) => None,
@@ -220,7 +220,7 @@ impl Timeline {
 }
 
 impl Ring {
-    /// When the slot under way is over: slots end where steps do.
+    /// Returns when the slot under way is over: slots end where steps do.
     fn due(&self, step: Duration) -> Duration {
         step * u32::try_from(steps(self.end, step) + 1).unwrap_or(u32::MAX)
     }

@@ -88,8 +88,8 @@ fn harmless(c: char) -> char {
     }
 }
 
-/// What a database said, less the values in it: `sqlstate` tells whether it speaks of data (class
-/// 22), whose values it puts into quotes, or says what a function was written to say (P0).
+/// Returns what a database said, less the values in it: `sqlstate` tells whether it speaks of data
+/// (class 22), whose values it puts into quotes, or says what a function was written to say (P0).
 pub(crate) fn without_values(sqlstate: &str, said: &str) -> String {
     const LEFT_OUT: &str = "(left out, it may hold values)";
     if sqlstate.starts_with("P0") {

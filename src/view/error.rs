@@ -1,5 +1,5 @@
-//! What is shown where there is no value: the panel with the words of the error, and the page for
-//! errors away from a query. Which words a client may read is decided in `crate::error`.
+//! The markup where there is no value: the panel with the words of the error, and the page for
+//! errors away from a query. The words that a client may read are chosen in `crate::error`.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use super::{address, format};
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorPage<'a> {
-    /// What went wrong.
+    /// The failure.
     pub failure: Failure<'a>,
     /// The name of a query that may have been meant.
     pub suggestion: Option<&'a str>,
@@ -103,7 +103,7 @@ fn heading(status: u16) -> &'static str {
     }
 }
 
-/// What can be done about it, where the words of the error do not say so themselves.
+/// Returns what can be done about it, where the words of the error do not say so themselves.
 fn advice(status: u16) -> Option<&'static str> {
     match status {
         404 => Some("The list of queries shows every name there is."),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why there is no value, in the words a client may read.
+/// The reason why there is no value, in the words a client may read.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'a> {
     /// The HTTP status of the answer.
@@ -11,6 +11,6 @@ pub struct Failure<'a> {
     pub message: &'a str,
     /// The request's id, which also stands in the log.
     pub id: &'a str,
-    /// When it is worth asking again.
+    /// The moment when it is worth asking again.
     pub retry_after: Option<Duration>,
 }

@@ -18,7 +18,7 @@ pub fn duration(time: Duration) -> String {
         0 if time.is_zero() => format!("0{SPACE}s"),
         0 => format!("<1{SPACE}µs"),
         1..100 => format!("{micros}{SPACE}µs"),
-        // What most hits take: whole numbers are written several times as fast as fractions.
+        // Most hits take this way: whole numbers are written several times as fast as fractions.
         100..9_995 => {
             let hundredths = (micros + 5) / 10;
             format!("{}.{:02}{SPACE}ms", hundredths / 100, hundredths % 100)
@@ -31,7 +31,8 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// How old something is, or how long it still lasts; tenths of a second are enough for that.
+/// Returns how old something is, or how long it still lasts; tenths of a second are enough for
+/// that.
 pub fn age(time: Duration) -> String {
     match time.as_millis() {
         millis @ 0..9_950 => {
@@ -92,7 +93,7 @@ pub fn time(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| duration(seconds(value)))
 }
 
-/// How many come in a second, to about three figures: `0`, `0.25`, `12.4`, `1,204`.
+/// Returns how many come in a second, to about three figures: `0`, `0.25`, `12.4`, `1,204`.
 pub fn rate(per_second: Option<f64>) -> String {
     let Some(rate) = per_second.filter(|rate| rate.is_finite() && *rate >= 0.0) else {
         return "–".to_owned();
@@ -192,8 +193,8 @@ pub fn share(part: Option<f64>) -> String {
     format!("{shown}{SPACE}%")
 }
 
-/// How many times as long `long` is as `short`, to three figures at most: `2.4×`, `17×`, `2,510×`.
-/// `None` where it is not clearly longer.
+/// Returns how many times as long `long` is as `short`, to three figures at most: `2.4×`, `17×`,
+/// `2,510×`. `None` where it is not clearly longer.
 pub fn factor(long: Duration, short: Duration) -> Option<String> {
     // Clocks can give zero for a very short time; a microsecond is the least we claim.
     let ratio = long.as_secs_f64() / short.as_secs_f64().max(1e-6);

@@ -1,8 +1,9 @@
-//! What stands around every page: head, skip link, navigation, footer. It owns no content.
+//! The frame of every page: head, skip link, navigation, footer. It owns no content.
 
 use maud::{DOCTYPE, Markup, html};
 
-/// Where the embedded files are, with the hash in their names: `/static/style-<hash>.css`.
+/// The place where the embedded files are, with the hash in their names:
+/// `/static/style-<hash>.css`.
 #[derive(Debug, Clone)]
 pub struct Assets {
     /// The style sheet.
@@ -11,19 +12,19 @@ pub struct Assets {
     pub favicon: String,
 }
 
-/// What every page has around its content.
+/// The parts that every page has around its content.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     /// The files a page refers to.
     pub assets: &'a Assets,
     /// This program's version; `None` where the client may not know it.
     pub version: Option<&'a str>,
-    /// Which other pages there are.
+    /// The other pages that there are.
     pub here: Here,
 }
 
-/// Which pages there are at the address that a page was asked for at: nothing links to one that is
-/// not there.
+/// The pages that there are at the address that a page was asked for at: nothing links to one that
+/// is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Here {
     /// All of them.
@@ -36,12 +37,12 @@ pub enum Here {
 }
 
 impl Here {
-    /// Whether home, the catalog and the queries are there.
+    /// Returns whether home, the catalog and the queries are there.
     pub(super) fn has_queries(self) -> bool {
         self != Here::Operators
     }
 
-    /// Whether the statistics are there.
+    /// Returns whether the statistics are there.
     pub(super) fn has_stats(self) -> bool {
         self != Here::Queries
     }

@@ -26,11 +26,11 @@ pub struct Home<'a> {
     pub given: &'a [(String, String)],
     /// The columns of the query's first row, by their own names.
     pub sections: Vec<(String, Cell)>,
-    /// Where the values came from; `None` where there are none.
+    /// The place where the values came from; `None` where there are none.
     pub provenance: Option<Provenance>,
     /// This request's own time.
     pub elapsed: Duration,
-    /// Why there are no values.
+    /// The reason why there are no values.
     pub failure: Option<Failure<'a>>,
 }
 
@@ -78,7 +78,7 @@ impl Outline {
         Outline(bytes)
     }
 
-    /// For keeping.
+    /// Returns the bytes, to be kept.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }

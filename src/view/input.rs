@@ -90,12 +90,12 @@ fn choices(param: &Param) -> Vec<String> {
     }
 }
 
-/// Whether the query cannot run without it.
+/// Returns whether the query cannot run without it.
 pub(super) fn required(param: &Param) -> bool {
     param.default == ParamDefault::Required
 }
 
-/// Whether it may be left out and is null then.
+/// Returns whether it may be left out and is null then.
 pub(super) fn optional(param: &Param) -> bool {
     param.default == ParamDefault::Value(Value::Null)
 }
@@ -133,7 +133,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What may be entered, beneath the input.
+/// Returns what may be entered, beneath the input.
 pub(super) fn hint(param: &Param) -> String {
     let is_list = matches!(param.kind, ParamType::List(_));
     let kind = match param.kind.element() {

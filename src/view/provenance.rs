@@ -1,6 +1,6 @@
-//! Where an answer came from, in words and as bars. It owns the sentences for the outcomes; it
-//! boasts only where the cache did make the difference. What loads and copies take in general is
-//! `race`'s to compare.
+//! The origin of an answer, in words and as bars. It owns the sentences for the outcomes; it
+//! praises only where the cache did make the difference. The times of loads and copies in general
+//! are `race`'s to compare.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use maud::{Markup, html};
 use super::format;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 
-/// Where an answer came from, how old it is, and what it would have cost.
+/// The place where an answer came from, how old it is, and what it would have cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Provenance {
-    /// How the request was answered.
+    /// The way in which the request was answered.
     pub outcome: Outcome,
-    /// Since the result arrived from the database.
+    /// The time since the result arrived from the database.
     pub age: Duration,
     /// The TTL of the query.
     pub ttl: Duration,
-    /// What is left of it; zero when stale.
+    /// The rest of its TTL; zero when stale.
     pub ttl_left: Duration,
-    /// How long the database took when it was last asked.
+    /// The time for which the database took when it was last asked.
     pub load_time: Duration,
-    /// How long this response took.
+    /// The time for which this response took.
     pub elapsed: Duration,
-    /// Whether the answer is kept for the next request.
+    /// True where the answer is kept for the next request.
     pub stored: bool,
 }
 
 impl Provenance {
-    /// Where it came from, as a heading, and what that means, as a sentence.
+    /// Returns the origin as a heading, and its meaning as a sentence.
     fn words(&self) -> (&'static str, &'static str) {
         match self.outcome {
             Outcome::Hit(Tier::Memory) => (
@@ -105,7 +105,7 @@ impl Provenance {
         }
     }
 
-    /// How many times faster than the database a copy was, if it was.
+    /// Returns how many times faster than the database a copy was, if it was.
     fn gain(&self) -> Option<String> {
         let copy = matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_));
         format::factor(self.load_time, self.elapsed).filter(|_| copy)
@@ -157,7 +157,7 @@ pub(super) fn line(answer: &Provenance) -> Markup {
 /// The least share of a bar that can still be seen.
 pub(super) const SLIVER: f64 = 0.015;
 
-/// How much of `whole` a part is, at most all.
+/// Returns how much of `whole` a part is, at most all.
 pub(super) fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
         0.0

@@ -20,9 +20,9 @@ pub struct QueryPage<'a> {
     pub given: &'a [(String, String)],
     /// The result; `None` where there is none.
     pub table: Option<Table>,
-    /// Where the result came from.
+    /// The place where the result came from.
     pub provenance: Option<Provenance>,
-    /// Why there is no result. A 400 is shown at the parameter it names.
+    /// The reason why there is no result. A 400 is shown at the parameter it names.
     pub failure: Option<Failure<'a>>,
 }
 

@@ -10,7 +10,7 @@ use super::format;
 use super::provenance::{SLIVER, bar, share};
 use crate::stats::Percentiles;
 
-/// What real traffic took, by medians.
+/// The times of real traffic, by medians.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Comparison {
     /// The median of the loads, with their number, or the time of one alone, with 0; `None` before
@@ -21,7 +21,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Of times of copies and times of loads.
+    /// Compares times of copies with times of loads.
     pub fn new(copy: &Percentiles, load: &Percentiles) -> Comparison {
         let median = |times: &Percentiles| {
             let median = times.p50_seconds.map(format::seconds);
@@ -33,7 +33,7 @@ impl Comparison {
         }
     }
 
-    /// Whether there is something to compare.
+    /// Returns whether there is something to compare.
     pub fn is_whole(&self) -> bool {
         self.load.is_some() && self.copy.is_some()
     }
@@ -68,14 +68,14 @@ impl Comparison {
 pub struct Race {
     comparison: Comparison,
     longest: Duration,
-    /// Whether a bar is drawn wider than it is.
+    /// True where a bar is drawn wider than it is.
     widened: bool,
     /// The panel up to where a response has its place.
     begin: String,
 }
 
 impl Race {
-    /// Of this comparison.
+    /// Makes the panel of this comparison.
     pub fn new(comparison: Comparison) -> Race {
         let times = [comparison.load, comparison.copy].into_iter().flatten();
         let times: Vec<_> = times.map(|(time, _)| time).collect();
@@ -88,7 +88,7 @@ impl Race {
         }
     }
 
-    /// What is compared.
+    /// Returns what is compared.
     pub fn comparison(&self) -> Comparison {
         self.comparison
     }

@@ -33,7 +33,7 @@ impl Cell {
         }
     }
 
-    /// What is shown; `None` for null.
+    /// Returns what is shown; `None` for null.
     pub fn text(&self) -> Option<&str> {
         match self {
             Cell::Null => None,
@@ -51,14 +51,15 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// Rows of the result that are not shown.
     pub hidden: u64,
-    /// Whether the result itself was cut: there were more rows than it has.
+    /// True where the result itself was cut: there were more rows than it has.
     pub truncated: bool,
-    /// Whether of some values only the beginning is shown.
+    /// True where of some values only the beginning is shown.
     pub shortened: bool,
 }
 
 impl Table {
-    /// Whether a column holds numbers and nothing but: such a column is aligned on the right.
+    /// Returns whether a column holds numbers and nothing but: such a column is aligned on the
+    /// right.
     fn numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().filter_map(|row| row.get(column));
         cells.clone().any(|cell| matches!(cell, Cell::Number(_)))

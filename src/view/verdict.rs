@@ -1,6 +1,6 @@
-//! What the numbers mean, in words. It owns the limits above which something deserves attention;
-//! the numbers themselves are counted elsewhere. What is said of database and Redis is in `servers`, of
-//! answers that are too large to be kept in `not_kept`.
+//! The meaning of the numbers, in words. It owns the limits above which something deserves
+//! attention; the numbers themselves are counted elsewhere. The verdicts about database and Redis
+//! are in `servers`, those about answers that are too large to be kept in `not_kept`.
 
 mod level;
 mod not_kept;
@@ -19,7 +19,7 @@ pub(super) use level::{Level, Verdict};
 const ENOUGH_REQUESTS: u64 = 20;
 const GOOD_HIT_RATIO: f64 = 0.8;
 const BAD_ERRORS: f64 = 0.01;
-/// Of the limit of Redis's memory.
+/// The part of the limit of Redis's memory.
 const FULL: f64 = 0.9;
 
 /// The worst first; never empty.
@@ -86,14 +86,15 @@ fn load_errors(page: &StatsPage<'_>) -> Option<Verdict> {
     too_many(page, Level::Problem, failed, of, "failed")
 }
 
-/// What visitors noticed, where stale copies did not help.
+/// Names the errors that visitors noticed, because stale copies did not help.
 fn request_errors(page: &StatsPage<'_>) -> Option<Verdict> {
     let got_none = |numbers: &Numbers| numbers.error;
     let of = ("request", page.snapshot.total.requests);
     too_many(page, Level::Problem, got_none, of, "got no value")
 }
 
-/// What they did not, where they did: a query that fails for good is seen here before its copies end.
+/// Names the errors that visitors did not notice, because stale copies helped: a query that fails for good is seen here before its
+/// copies end.
 fn old_copies(page: &StatsPage<'_>) -> Option<Verdict> {
     let got_old = |numbers: &Numbers| numbers.stale_load_error;
     let of = ("request", page.snapshot.total.requests);

@@ -1,4 +1,4 @@
-//! Who may do what. Two rules, for whom the settings say:
+//! The rights of clients. There are two rules, for the clients that the settings name:
 //!
 //! - for operators, who see `/stats` and purge ([`AccessRule::check`]): loopback without a proxy
 //!   before it, the addresses in `[stats] allow`, or whoever brings the admin token. For actions
@@ -29,7 +29,7 @@ use token::Digest;
 
 pub(super) use origin::{FORWARDING, own_origin};
 
-/// How long the answer to a wrong token is held back, so that guessing is slow.
+/// The time for which the answer to a wrong token is held back, so that guessing is slow.
 const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 
 /// The rules, with what the settings say.
@@ -37,7 +37,7 @@ const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct AccessRule {
     operators: Vec<Network>,
     admin: Option<Digest>,
-    /// Whether queries are protected that do not say otherwise.
+    /// True where queries are protected that do not say otherwise.
     restricted: bool,
     readers: Vec<Network>,
     reader: Option<Digest>,
@@ -46,12 +46,12 @@ pub(super) struct AccessRule {
     proxies: Vec<Network>,
 }
 
-/// How somebody came to read a query.
+/// The reason for which a client may read a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// As everybody may.
+    /// Everybody may read it.
     Open,
-    /// By a token or an address: what is answered is for this client alone.
+    /// A token or an address admits the client: the answer is for this client alone.
     Personal,
 }
 
@@ -91,7 +91,7 @@ impl AccessRule {
         self.compare(head, context, &[self.admin], refusal).await
     }
 
-    /// Whether reading this query takes a token or an address on the list.
+    /// Returns whether reading this query takes a token or an address on the list.
     pub(super) fn is_protected(&self, query: &Query) -> bool {
         self.restricted && query.access != Access::Open
     }
@@ -124,7 +124,7 @@ impl AccessRule {
         Ok(Admission::Personal)
     }
 
-    /// Whether the request brings anything to be let in by.
+    /// Returns whether the request brings anything to be let in by.
     pub(super) fn brings_token(head: &RequestHead) -> bool {
         token::presented(&head.headers).is_some()
     }

@@ -1,5 +1,6 @@
-//! What all that operators do to a query has in common, whatever it is: it is a POST, who may is
-//! decided first, then the query is found and its parameters are read, in the address or as a form.
+//! The part that all actions of operators on a query have in common: each is a POST, the right to
+//! it is decided first, then the query is found and its parameters are read, in the address or as a
+//! form.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Parameters as they came, by name.
 pub(super) type Given = Vec<(String, String)>;
 
-/// Why it was not done, or not everywhere, with what JSON says besides.
+/// The reason why it was not done, or not everywhere, with what JSON says besides.
 pub(super) struct Refusal {
     pub(super) error: RequestError,
     pub(super) more: Map<String, Value>,

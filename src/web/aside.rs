@@ -1,5 +1,5 @@
-//! Which work of an answer is done beside the workers: rendering and encoding of what is large. How
-//! it is done there is the application's.
+//! The work of an answer that is done beside the workers: rendering and encoding of large bodies.
+//! The way in which it is done there is the application's.
 
 use actix_web::web;
 

@@ -34,7 +34,7 @@ pub(super) struct Asset {
 pub(super) struct Assets {
     pub(super) files: Vec<Asset>,
     pub(super) urls: view::Assets,
-    /// What keeps `/stats` up to date.
+    /// The address of the script that keeps `/stats` up to date.
     pub(super) stats_script: String,
 }
 

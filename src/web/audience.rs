@@ -1,13 +1,13 @@
-//! Which routes a listener has. Where `[stats] bind` gives operators an address of their own, what
-//! is for them is found there and nowhere else; what is for visitors is not found there. Who may
-//! is `access`'s business, on every listener.
+//! The routes that a listener has. Where `[stats] bind` gives operators an address of their own,
+//! their routes are found there and nowhere else, and those of visitors are not found there. The
+//! right to use a route is `access`'s business, on every listener.
 
 use actix_web::guard::GuardContext;
 
 use super::connection::Audience;
 use super::context::Context;
 
-/// Whom a route is for.
+/// The clients that a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     /// Health checks, and what pages are made of.
@@ -17,7 +17,7 @@ enum Route {
 }
 
 impl Route {
-    /// Of a pattern of the route table.
+    /// Returns the clients that a pattern of the route table is for.
     fn of(pattern: &str) -> Route {
         // Also `/stats.json`.
         let is = |path: &str| {
@@ -42,8 +42,9 @@ impl Route {
     }
 }
 
-/// For a resource of the route table: whether it is there on the listener that a request came by.
-/// The pattern decides, not the request's path, which can be written in several ways.
+/// Makes the guard of a resource of the route table: whether it is there on the listener that a
+/// request came by. The pattern decides, not the request's path, which can be written in several
+/// ways.
 pub(super) fn guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
     let route = Route::of(pattern);
     move |request| {

@@ -68,7 +68,7 @@ pub(super) fn hide_from_robots(response: &mut HttpResponse) {
     headers.insert(name, HeaderValue::from_static("noindex"));
 }
 
-/// What the body is, and how it is encoded.
+/// Returns what the body is, and how it is encoded.
 pub(super) fn describe(headers: &mut HeaderMap, format: Format, encoding: Encoding) {
     let content_type = HeaderValue::from_static(format.content_type());
     headers.insert(header::CONTENT_TYPE, content_type);

@@ -43,7 +43,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     }
 }
 
-/// What is to be known before the first run.
+/// Returns what is to be known before the first run.
 async fn describe(request: HttpRequest, site: web::Data<Site>, body: web::Payload) -> HttpResponse {
     let context = context_of(&request);
     let (query, given) = match action::read(&request, &site, &context, body).await {
@@ -107,7 +107,7 @@ async fn answer(
     })
 }
 
-/// That there is no answer this way, and nothing has failed.
+/// Makes the answer that says that there is none this way, and that nothing has failed.
 fn nothing(reason: &str, message: &str) -> Refusal {
     Refusal {
         error: RequestError::Rejected {
@@ -129,8 +129,8 @@ fn refuse(site: &Site, context: &Context, refusal: &Refusal) -> HttpResponse {
     errors::respond_with(site, context, &refusal.error, refusal.more.clone())
 }
 
-/// How long it took in here and how it ended, at the length of the answer itself. It is never
-/// compressed, so that its length is what it is.
+/// Returns how long it took in here and how it ended, at the length of the answer itself. It is
+/// never compressed, so that its length is what it is.
 fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
     let bytes = reply.entry.body.len();
     let mut said = Map::new();
@@ -154,13 +154,13 @@ fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
     response
 }
 
-/// Whether this request itself had the database run the query.
+/// Returns whether this request itself had the database run the query.
 fn has_loaded(via: Via, outcome: Outcome) -> bool {
     let too_large = Outcome::Bypass(BypassReason::TooLarge);
     via == Via::Database || outcome == Outcome::Miss || outcome == too_large
 }
 
-/// What is handed over at once.
+/// The spaces that are handed over at once.
 static SPACES: LazyLock<Bytes> = LazyLock::new(|| vec![b' '; 64 << 10].into());
 
 /// A body that ends in so many spaces.

@@ -1,4 +1,4 @@
-//! What the requests on one connection have in common: how it is spoken on, and whether one of
+//! The state that the requests on one connection share: how it is spoken on, and whether one of
 //! them is being worked on. The server makes one of these for each connection and leaves it with
 //! the connection's requests; the socket itself is the server's.
 
@@ -7,14 +7,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// How a listener's connections are served.
+/// The protocol of a listener's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// In plain HTTP.
+    /// Plain HTTP.
     Plain,
-    /// Inside TLS of our own.
+    /// HTTP inside TLS of our own.
     Tls,
-    /// In plain HTTP, and every visitor is sent on to https.
+    /// Plain HTTP, where every visitor is sent on to https.
     Redirect {
         /// The port that is listened on.
         from: u16,
@@ -23,10 +23,10 @@ pub enum Manner {
     },
 }
 
-/// Whom a listener is for.
+/// The clients that a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Whoever comes: all routes are there.
+    /// All clients: all routes are there.
     Everyone,
     /// Those who want pages and data: what is for operators has a listener of its own.
     Visitors,
@@ -34,12 +34,12 @@ pub enum Audience {
     Operators,
 }
 
-/// How a listener's connections are served, and for whom.
+/// The protocol of a listener's connections, and its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reception {
-    /// How.
+    /// The protocol.
     pub manner: Manner,
-    /// For whom.
+    /// The clients.
     pub audience: Audience,
     /// The port that is listened on, where there is one.
     pub port: Option<u16>,
@@ -76,7 +76,7 @@ impl Connection {
         })
     }
 
-    /// How it is served, and for whom.
+    /// Returns how it is served, and for whom.
     pub fn reception(&self) -> Reception {
         self.reception
     }
@@ -98,17 +98,18 @@ impl Connection {
         self.since.set(None);
     }
 
-    /// Since when a head is being read that is not complete; `None` where none is.
+    /// Returns the moment since when a head is being read that is not complete; `None` where none
+    /// is.
     pub fn reading_since(&self) -> Option<Instant> {
         self.since.get()
     }
 
-    /// Whether a request is being worked on.
+    /// Returns whether a request is being worked on.
     pub fn is_at_work(&self) -> bool {
         self.at_work.get() > 0
     }
 
-    /// How many requests were, or are, worked on.
+    /// Returns how many requests were, or are, worked on.
     pub fn answers(&self) -> u64 {
         self.answers.get()
     }

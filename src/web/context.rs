@@ -1,4 +1,5 @@
-//! What is known of one request before it is routed: its id, when it began, who sent it.
+//! The facts about one request that are known before it is routed: its id, its beginning, its
+//! sender.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -22,19 +23,20 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The longest id that is taken over from a client.
 const LONGEST_ID: usize = 64;
 
-/// What is known of a request before its handler runs. The shortcut hands it over; a handler of the
-/// route table finds it in the request's extensions, where the guard has left it.
+/// The facts about a request that are known before its handler runs. The shortcut hands them over;
+/// a handler of the route table finds them in the request's extensions, where the guard has left
+/// them.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
     /// Names this request in its response, in error pages and in the log.
     pub(super) id: HeaderValue,
-    /// When the request's head had been read.
+    /// The moment when the request's head had been read.
     pub(super) started: Instant,
-    /// Who sent it, seen through trusted proxies; `None` where nobody knows.
+    /// The sender, seen through trusted proxies; `None` where nobody knows.
     pub(super) client: Option<IpAddr>,
-    /// Whether it came inside TLS of our own.
+    /// True where it came inside TLS of our own.
     pub(super) encrypted: bool,
-    /// Whom the listener is for that it came by.
+    /// The clients of the listener that it came by.
     pub(super) audience: Audience,
     /// The form in which it wants to hear of an error.
     pub(super) format: Format,
@@ -88,8 +90,8 @@ impl Context {
             .expect("ids hold letters, digits and a few signs only")
     }
 
-    /// Whether the client already has what this tag names: weak comparison with each member of
-    /// `If-None-Match`, or `*` (RFC 9110, 13.1.2).
+    /// Returns whether the client already has what this tag names: weak comparison with each member
+    /// of `If-None-Match`, or `*` (RFC 9110, 13.1.2).
     pub(super) fn has(&self, etag: impl AsRef<[u8]>) -> bool {
         let etag = etag.as_ref();
         let list = self

@@ -9,20 +9,20 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
 use crate::settings::{CorsOrigins, Settings};
 
-/// What scripts may read besides the usual headers.
+/// The headers that scripts may read besides the usual ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Cache-Status, Age, ETag, Server-Timing, X-Request-Id, Retry-After, Unslow-Truncated",
 );
-/// What a request may carry besides the usual headers.
+/// The headers that a request may carry besides the usual ones.
 const CARRIED: HeaderValue = HeaderValue::from_static("If-None-Match, X-Request-Id");
 const CARRIED_WITH_TOKEN: HeaderValue =
     HeaderValue::from_static("If-None-Match, X-Request-Id, Authorization");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
-/// For how many seconds a browser need not ask again.
+/// The seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const EVERYBODY: HeaderValue = HeaderValue::from_static("*");
 
-/// Whose pages may read, as the settings say.
+/// The origins whose pages may read, as the settings say.
 #[derive(Debug)]
 pub(super) struct Cors {
     origins: CorsOrigins,
@@ -73,7 +73,7 @@ impl Cors {
         }
     }
 
-    /// What to answer the origin of this request with, if it may read.
+    /// Returns what to answer the origin of this request with, if it may read.
     fn admitted(&self, asked: &HeaderMap, answered: &mut HeaderMap) -> Option<HeaderValue> {
         let CorsOrigins::These(these) = &self.origins else {
             return Some(EVERYBODY);
@@ -102,7 +102,7 @@ fn vary_by_origin(headers: &mut HeaderMap) {
     headers.insert(header::VARY, vary);
 }
 
-/// Whether it is the path of the catalog or of a query, and not of what is done to one.
+/// Returns whether it is the path of the catalog or of a query, and not of what is done to one.
 fn is_of_queries(path: &str) -> bool {
     let below = path.strip_prefix("/q/");
     path == "/q" || below.is_some_and(|name| !name.contains('/'))

@@ -214,10 +214,10 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
     Ok(entry.variant(slot, |_| made.into()))
 }
 
-/// Where an entry keeps the outline of the home page made of it: after all bodies.
+/// The place where an entry keeps the outline of the home page made of it: after all bodies.
 pub(super) const OUTLINE: usize = 12;
 
-/// Where an entry keeps the body in this format and encoding.
+/// Returns where an entry keeps the body in this format and encoding.
 fn slot(wanted: Wanted, encoding: Encoding) -> usize {
     if wanted.meta {
         return match encoding {

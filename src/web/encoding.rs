@@ -8,10 +8,10 @@ use flate2::write::GzEncoder;
 
 use super::negotiate::{Accepted, Encoding};
 
-/// Below this many bytes an encoded body saves less than its header costs.
+/// The bytes below which an encoded body saves less than its header costs.
 const WORTH_ENCODING: usize = 1024;
 
-/// What a body is encoded for.
+/// The use of an encoded body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effort {
     /// One response: quick.

@@ -1,4 +1,4 @@
-//! From an error to a response, in the format the request asked for. The words come from
+//! The way from an error to a response, in the format the request asked for. The words come from
 //! [`RequestError::public_message`] alone.
 
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::view;
 /// The methods of a resource that is only read, for `Allow`.
 pub(super) const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 
-/// What an error's response says, whatever its format.
+/// The content of an error's response, whatever its format.
 pub(super) struct Said {
     pub(super) status: StatusCode,
     message: String,

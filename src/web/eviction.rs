@@ -1,5 +1,5 @@
-//! Whether entries leave for want of space of late: a count alone does not tell, so what it was
-//! some minutes ago is remembered whenever somebody looks at the page.
+//! The entries that left for want of space of late: a count alone does not tell, so its earlier
+//! values are remembered whenever somebody looks at the page.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use crate::stats::Snapshot;
 use crate::view::Evicted;
 
-/// How far back is looked.
+/// The time that is looked back.
 const SPAN: Duration = Duration::from_mins(5);
-/// Between two readings that are remembered: a page that is open asks more often.
+/// The time between two readings that are remembered: a page that is open asks more often.
 const STEP: Duration = Duration::from_secs(5);
 
 /// See the head of this file.
@@ -26,8 +26,8 @@ struct Reading {
 }
 
 impl Watch {
-    /// What has left since the oldest reading that is not too old; `None` where there is none.
-    /// Counts that start anew, as after a restart of Redis, are no less than zero.
+    /// Returns what has left since the oldest reading that is not too old; `None` where there is
+    /// none. Counts that start anew, as after a restart of Redis, are no less than zero.
     pub(super) fn look(&self, snapshot: &Snapshot, now: Instant) -> Option<Evicted> {
         let redis = snapshot.redis.as_ref();
         let info = redis.and_then(|redis| redis.info.as_ref());

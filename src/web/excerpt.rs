@@ -11,12 +11,12 @@ use crate::view::{self, Cell};
 /// The most text of all rows that a page shows, in bytes, a cell's markup included. With it a page
 /// stays small whatever the rows are like.
 const TEXT: usize = 1 << 20;
-/// About the markup of one cell.
+/// The bytes of one cell's markup, near enough.
 const MARKUP: usize = 32;
 /// The longest value that a page shows as a whole, in bytes.
 const LONGEST: usize = 16 << 10;
 
-/// About how many bytes of a result a page is made of.
+/// Returns the bytes of a result that a page is made of, near enough.
 pub(super) fn size(entry: &Entry, rows: usize) -> usize {
     let each = entry.body.len() / usize::try_from(entry.rows).unwrap_or(1).max(1);
     entry.body.len().min(each.saturating_mul(rows))

@@ -1,6 +1,6 @@
-//! What proxies say of a request, and which of them are believed: those in `forwarded_allow_ips`,
-//! and whoever comes by a unix socket, whose file mode says who can. Everybody can send these
-//! headers; believing a stranger would let him choose his address.
+//! The words of proxies about a request, and the proxies that are believed: those in
+//! `forwarded_allow_ips`, and all clients of a unix socket, whose file mode says who can connect.
+//! Everybody can send these headers; believing a stranger would let him choose his address.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,10 +13,10 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Who sent the request: the nearest address in the chain of proxies that is not itself a trusted
-/// proxy. Each proxy appends whom it met, so the chain is read from the right, and no further than
-/// it is trusted. `None` where a trusted proxy does not say, or says what is no address: who has
-/// no address is on no list of addresses.
+/// Returns who sent the request: the nearest address in the chain of proxies that is not itself a
+/// trusted proxy. Each proxy appends whom it met, so the chain is read from the right, and no
+/// further than it is trusted. `None` where a trusted proxy does not say, or says what is no
+/// address: who has no address is on no list of addresses.
 pub(super) fn client(head: &RequestHead, trusted: &[Network]) -> Option<IpAddr> {
     let peer = head.peer_addr.map(|address| address.ip());
     let mut hops = Vec::new();
@@ -38,7 +38,8 @@ pub(super) fn client(head: &RequestHead, trusted: &[Network]) -> Option<IpAddr> 
     nearest
 }
 
-/// Whether a trusted proxy says that it was asked by https, and no proxy before it says otherwise.
+/// Returns whether a trusted proxy says that it was asked by https, and no proxy before it says
+/// otherwise.
 pub(super) fn https(head: &RequestHead, trusted: &[Network]) -> bool {
     let mut said = head.headers.get_all(PROTO).peekable();
     said.peek().is_some()
@@ -58,7 +59,7 @@ pub(super) fn host<'h>(head: &'h RequestHead, trusted: &[Network]) -> Option<&'h
     }
 }
 
-/// Whether the other end of the connection is a trusted proxy.
+/// Returns whether the other end of the connection is a trusted proxy.
 pub(super) fn peer_is_trusted(head: &RequestHead, trusted: &[Network]) -> bool {
     is_trusted(head.peer_addr.map(|address| address.ip()), trusted)
 }

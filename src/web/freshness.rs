@@ -1,6 +1,6 @@
-//! How long others may keep an answer: `Cache-Control` and `Age` (RFC 9111). A receiver subtracts
-//! the age from the life, so that the two are made together: the difference is never more than the
-//! time that is left, and less by under a second.
+//! The time for which others may keep an answer: `Cache-Control` and `Age` (RFC 9111). A receiver
+//! subtracts the age from the life, so that the two are made together: the difference is never more
+//! than the time that is left, and less by under a second.
 
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ fn life(reply: &Reply) -> u64 {
     }
 }
 
-/// How long past its life a receiver may serve it, in whole seconds. Of a stale copy, what is left
-/// of that, counted from its beginning as receivers count.
+/// Returns how long past its life a receiver may serve it, in whole seconds. Of a stale copy, what
+/// is left of that, counted from its beginning as receivers count.
 fn window(reply: &Reply) -> u64 {
     let window = reply.policy.stale_while_revalidate;
     if !is_stale(reply) {

@@ -1,5 +1,5 @@
-//! What stands around every route: what is refused by its head (`limits`), the request's id, the
-//! time limit, a panic turned into a 500, the headers that every response has, the access log.
+//! The frame of every route: the refusal of a request by its head (`limits`), its id, the time
+//! limit, a panic turned into a 500, the headers that every response has, the access log.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -30,8 +30,9 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// From now on browsers come by https only, also when somebody writes http. Said where TLS is our
-/// own business: behind a proxy that ends it, whether all of the site can do this is known there.
+/// The header by which browsers come by https only from now on, also when somebody writes http. It
+/// is sent where TLS is our own business: behind a proxy that ends TLS, the proxy knows whether all
+/// of the site can do this.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The middleware around the route table.
@@ -72,8 +73,8 @@ pub async fn around(
     Ok(ServiceResponse::new(request, response))
 }
 
-/// What every response has: its headers, the end of its connection while draining, its line in
-/// the access log.
+/// Returns what every response has: its headers, the end of its connection while draining, its line
+/// in the access log.
 pub(super) fn finish(
     site: &Site,
     context: &Context,
@@ -163,7 +164,7 @@ fn common_headers(headers: &mut HeaderMap, context: &Context) {
     headers.insert(X_REQUEST_ID, context.id.clone());
 }
 
-/// What the response to something that could not be read as a request has of [`finish`].
+/// Returns what the response to something that could not be read as a request has of [`finish`].
 pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpResponse) {
     site.app.standing.count_unread();
     common_headers(response.headers_mut(), context);
@@ -191,7 +192,7 @@ pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpR
     }
 }
 
-/// How many bytes the response's body has.
+/// Returns how many bytes the response's body has.
 fn sized(response: &HttpResponse) -> u64 {
     match response.body().size() {
         BodySize::Sized(bytes) => bytes,

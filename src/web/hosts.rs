@@ -67,10 +67,10 @@ fn is_answered(head: &RequestHead, server: &Server, reception: Reception) -> boo
     })
 }
 
-/// Whether a trusted proxy passes the request on. Scripts can send these headers too; but the port
-/// in a browser's `Host` is the one it connects to: ours, or that of a tunnel on this machine, which
-/// passes bytes on unseen. A proxy's is one of the usual ones; a site on another port is named in
-/// `allowed_hosts`.
+/// Returns whether a trusted proxy passes the request on. Scripts can send these headers too; but
+/// the port in a browser's `Host` is the one it connects to: ours, or that of a tunnel on this
+/// machine, which passes bytes on unseen. A proxy's is one of the usual ones; a site on another
+/// port is named in `allowed_hosts`.
 fn is_passed_on(head: &RequestHead, host: &str, server: &Server, reception: Reception) -> bool {
     let (_, port) = split(host);
     let port = port.unwrap_or(HTTP);
@@ -88,8 +88,8 @@ fn is_own(host: &str, allowed: &[String]) -> bool {
     is_this_machine(name) || allowed.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
-/// Whether it is a name that leads to this machine wherever it is asked for (RFC 6761, 6.3), or a
-/// loopback address.
+/// Returns whether it is a name that leads to this machine wherever it is asked for (RFC 6761,
+/// 6.3), or a loopback address.
 fn is_this_machine(name: &str) -> bool {
     const LOCALHOST: &str = "localhost";
     let inner = name

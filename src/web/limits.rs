@@ -1,5 +1,5 @@
-//! Whether a request is taken at all, by its head alone and before any route is looked for: the host
-//! that it asks for, how long its parts are, and how long a handler waits for its body.
+//! The refusal of a request by its head alone, before any route is looked for: the host that it
+//! asks for, the length of its parts, and the time that a handler waits for its body.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::settings::Server;
 /// The most time for a request's body; the rest of `request_timeout` is for the work.
 const BODY: Duration = Duration::from_secs(30);
 
-/// How long a handler waits for its request's body.
+/// Returns how long a handler waits for its request's body.
 pub(super) fn body_timeout(server: &Server) -> Duration {
     BODY.min(server.request_timeout / 2)
 }

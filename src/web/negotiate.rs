@@ -1,4 +1,4 @@
-//! Which format and which encoding a request asks for (RFC 9110, 12.5.1 and 12.5.3). It reads
+//! The format and the encoding that a request asks for (RFC 9110, 12.5.1 and 12.5.3). It reads
 //! headers and decides; it makes no body. `weights` takes lists apart, `coding` chooses the
 //! encoding.
 
@@ -58,7 +58,7 @@ impl Format {
         }
     }
 
-    /// For `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Format::Html => "text/html; charset=utf-8",
@@ -105,8 +105,8 @@ pub(super) fn format(path: &str, headers: &HeaderMap) -> Format {
     }
 }
 
-/// Whether `Accept` wants metrics as OpenMetrics 1.0.0 at least as much as in Prometheus' own
-/// format. Who names neither gets that.
+/// Returns whether `Accept` wants metrics as OpenMetrics 1.0.0 at least as much as in Prometheus'
+/// own format. Who names neither gets that.
 pub(super) fn wants_open_metrics(headers: &HeaderMap) -> bool {
     let best = |media: &str, version: &str| {
         let is_it = |member: &Member<'_>| {
@@ -139,11 +139,11 @@ fn accepted(forms: &[Format], headers: &HeaderMap) -> Format {
         .unwrap_or(Format::Html)
 }
 
-/// How much `Accept` likes a format; the greater, the more.
+/// Returns how much `Accept` likes a format; the greater, the more.
 fn preference(format: Format, headers: &HeaderMap) -> (u8, u16, u8) {
     let matching = members(headers, &header::ACCEPT)
         .filter_map(|member| Some((precision(&member, format)?, Reverse(member.weight))));
-    // Of equally precise ranges the least weight counts, so that a refusal is never overlooked.
+    // The least weight counts among equally precise ranges, so that a refusal is never overlooked.
     match matching.max() {
         None => (1, 0, 0),
         Some((_, Reverse(0))) => (0, 0, 0),
@@ -154,8 +154,8 @@ fn preference(format: Format, headers: &HeaderMap) -> (u8, u16, u8) {
 /// The precision of a range that names the format itself.
 const NAMED: u8 = 2;
 
-/// How precisely a range describes a format, `None` where it does not. A range with parameters,
-/// which no format of ours has, still means the format, but less so than one without.
+/// Returns how precisely a range describes a format, `None` where it does not. A range with
+/// parameters, which no format of ours has, still means the format, but less so than one without.
 fn precision(member: &Member<'_>, format: Format) -> Option<u8> {
     let media = format.media_type();
     let family = media.split('/').next().unwrap_or_default();

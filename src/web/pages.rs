@@ -133,7 +133,7 @@ fn outline(
     }
     let page = view::Home {
         sections: excerpt::first_row(entry)?,
-        // Which one does not matter here, only that there is one.
+        // One of several is enough here, whichever it is.
         provenance: Some(provenance(reply, Duration::ZERO)),
         ..bare_home(site, query, given)
     };
@@ -175,7 +175,7 @@ async fn list(site: &Site, head: &RequestHead, context: &Context) -> HttpRespons
     body::unkept(StatusCode::OK, Format::Json, json.into(), context)
 }
 
-/// What `/q` says of a query as JSON.
+/// Returns what `/q` says of a query as JSON.
 fn describe(query: &Query) -> serde_json::Value {
     let params: Vec<_> = query
         .params
@@ -258,8 +258,8 @@ async fn page(
         }
         Err(error) => {
             let said = errors::say(site, context, Some(query), &error);
-            // Whoever follows a link to a query that needs parameters has made no mistake: the page
-            // asks for them, with the status that scripts go by.
+            // A visitor who follows a link to a query that needs parameters has made no mistake:
+            // the page asks for them, with the status that scripts go by.
             let asks = given.is_empty() && matches!(error, RequestError::BadParameter(_));
             let page = view::QueryPage {
                 query: site.info(query),

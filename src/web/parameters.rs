@@ -1,4 +1,4 @@
-//! How parameters are read off an address; what they mean is the query's.
+//! The parameters in an address, as they are read; their meaning is the query's.
 //!
 //! Other sites add parameters to links to follow their visitors: `utm_source`, `fbclid` and the
 //! like. Pages pass them over and links do not repeat them. Data refuses them like every unknown
@@ -13,8 +13,8 @@ use url::form_urlencoded;
 use crate::error::RequestError;
 use crate::query::Query;
 
-/// What is not UTF-8 would be decoded to replacement characters: other bytes than were sent, and
-/// the same for different ones.
+/// Refuses a query string that is not UTF-8: it would be decoded to replacement characters, which
+/// are other bytes than were sent, and the same for different ones.
 pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
     let broken = query_string
         .split('&')

@@ -1,6 +1,6 @@
-//! How a response's body goes out: a large one in pieces, and each within the budget over all that
-//! waits to be sent ([`UnsentBudget`]). The response's headers and its line in the access log are
-//! not made here.
+//! The sending of a response's body: a large one goes out in pieces, and each within the budget
+//! over all that waits to be sent ([`UnsentBudget`]). The response's headers and its line in the
+//! access log are not made here.
 //!
 //! [`UnsentBudget`]: crate::app::UnsentBudget
 
@@ -19,8 +19,8 @@ use super::site::Site;
 use crate::app::{HeldBody, NoRoom};
 use crate::error::RequestError;
 
-/// How much of a body is handed over at once. The connection copies what it is handed, so that a
-/// client which does not read costs this much memory and not the whole body.
+/// The bytes of a body that are handed over at once. The connection copies what it is handed, so
+/// that a client which does not read costs this much memory and not the whole body.
 const PIECE: usize = 64 << 10;
 
 /// A body of so many bytes is always sent. Errors have to be, so that a client which is refused

@@ -41,7 +41,7 @@ impl Action {
     }
 }
 
-/// What was asked for and done.
+/// The purge that was asked for and done.
 struct Done<'q> {
     query: &'q Query,
     given: Given,
@@ -69,7 +69,8 @@ async fn answer(
     body: web::Payload,
 ) -> HttpResponse {
     let mut context = Context::from(&request);
-    // Who says nothing, or `*/*`, is a script here: nobody reads this as a page by chance.
+    // A client that names no format, or `*/*`, is a script here: nobody reads this as a page by
+    // chance.
     let is_browser = context.format == Format::Html && names_pages(request.headers());
     if !is_browser {
         context.format = Format::Json;
@@ -124,7 +125,7 @@ async fn perform<'s>(
     Ok(Done { query, given, said })
 }
 
-/// What came of it.
+/// The effect of it.
 enum Effect {
     Loaded,
     Purged(PurgeDone),
@@ -175,13 +176,13 @@ fn on_this_instance_only(action: Action, mut said: Map<String, Value>) -> Refusa
     }
 }
 
-/// Whether `Accept` says `text/html` in so many words, as browsers do.
+/// Returns whether `Accept` says `text/html` in so many words, as browsers do.
 fn names_pages(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(header::ACCEPT);
     accepted.any(|value| value.to_str().is_ok_and(|text| text.contains("text/html")))
 }
 
-/// To the page of what it was done to.
+/// Sends the client on to the page of the query.
 fn to_page(query: &Query, given: &[(String, String)]) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, view::address(&query.name, None, given)))

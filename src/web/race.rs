@@ -11,7 +11,7 @@ use crate::view::{Comparison, Race};
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// Of the site that was asked for last: a worker has one.
+    /// The comparison of the site that was asked for last: a worker has one.
     static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
 }
 
@@ -34,8 +34,8 @@ impl Default for KeptRace {
 }
 
 impl KeptRace {
-    /// What is known at `now`; `read` where that is too old. As long as there is not yet something
-    /// to compare, it is read every time.
+    /// Returns what is known at `now`; `read` where that is too old. As long as there is not yet
+    /// something to compare, it is read every time.
     pub(super) fn at(&self, now: Instant, read: impl FnOnce() -> Comparison) -> Rc<Race> {
         KEPT.with_borrow_mut(|kept| {
             let is_good = |kept: &&Kept| kept.site == self.0 && now < kept.until;

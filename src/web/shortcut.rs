@@ -83,7 +83,7 @@ where
         let head = request.head();
         let trusted = &self.site.app.settings.server.forwarded_allow_ips;
         let redirect = Redirect::of(head, reception.manner, trusted);
-        // What is plain is for visitors: elsewhere the table says that there is no such page.
+        // A plain path is for visitors: elsewhere the table says that there is no such page.
         let is_plain = reception.audience != Audience::Operators && Plain::of(head).is_some();
         if redirect.is_some() || is_plain {
             let answer = answer(self.site.clone(), request, reception, redirect, handle);
@@ -134,7 +134,7 @@ async fn handle(site: &web::Data<Site>, head: &RequestHead, context: &Context) -
     }
 }
 
-/// What a plain request asks for.
+/// The thing that a plain request asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Plain<'h> {
     Home,
@@ -159,7 +159,7 @@ impl<'h> Plain<'h> {
     }
 }
 
-/// What stands for itself in a path and divides nothing.
+/// Returns what stands for itself in a path and divides nothing.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
 }

@@ -1,5 +1,5 @@
-//! What every request can reach: the application, and what the web keeps beside it. What is done for
-//! a request is in the files of the routes.
+//! The state that every request can reach: the application, and what the web keeps beside it. The
+//! work for a request is in the files of the routes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -23,7 +23,7 @@ use crate::view::{self, Here};
 /// The lines that failing requests write: one for each query (by its index) and class in a while.
 pub(super) type Failures = Throttles<(Option<usize>, &'static str)>;
 
-/// What every request can reach.
+/// The state that every request can reach.
 #[derive(Debug)]
 pub struct Site {
     pub(super) app: Arc<App>,
@@ -60,14 +60,14 @@ impl Site {
         }
     }
 
-    /// From now on `/readyz` says 503 and every response closes its connection, so that load
+    /// Lets `/readyz` say 503 and every response close its connection from now on, so that load
     /// balancers and keep-alive clients go elsewhere before the listeners close.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.part();
     }
 
-    /// From now on every response closes its connection: others serve what comes next.
+    /// Lets every response close its connection from now on: others serve what comes next.
     pub fn part(&self) {
         self.parting.store(true, Ordering::Relaxed);
     }
@@ -77,8 +77,8 @@ impl Site {
         &self.app.unsent
     }
 
-    /// What stands around every page of queries. The version is for those who may see `/stats`
-    /// alone.
+    /// Returns what stands around every page of queries. The version is for those who may see
+    /// `/stats` alone.
     pub(super) fn frame(&self) -> view::Frame<'_> {
         view::Frame {
             assets: &self.assets.urls,
@@ -91,7 +91,7 @@ impl Site {
         }
     }
 
-    /// Which pages there are where this request came in.
+    /// Returns which pages there are where this request came in.
     pub(super) fn here(&self, context: &Context) -> Here {
         match context.audience {
             Audience::Operators => Here::Operators,
@@ -99,7 +99,7 @@ impl Site {
         }
     }
 
-    /// What pages say about a query.
+    /// Returns what pages say about a query.
     pub(super) fn info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
         view::QueryInfo::new(query, self.app.settings.cache.ttl)
     }

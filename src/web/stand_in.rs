@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the function is taken for missing; `unslow install` may create it meanwhile.
+/// The time for which the function is taken for missing; `unslow install` may create it meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The time when the sample's function was found missing.

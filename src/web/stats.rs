@@ -17,10 +17,10 @@ use crate::logging::{self, Lost};
 use crate::stats::{Numbers, Process, Snapshot, Window};
 use crate::view::{self, StatsSort, export};
 
-/// Between two reloads that a page without script may ask of its browser, in seconds.
+/// The seconds between two reloads that a page without script may ask of its browser.
 const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
 
-/// What the address asks for.
+/// The things that the address asks for.
 #[derive(Debug, Clone, Copy, Default)]
 struct Asked {
     window: Window,
@@ -191,8 +191,8 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
     body::page(StatusCode::OK, markup, context)
 }
 
-/// What `/stats.json` and `/stats.txt` show: the numbers, and beside them what the process counts
-/// for itself.
+/// The numbers that `/stats.json` and `/stats.txt` show, and beside them those that the process
+/// counts for itself.
 #[derive(Serialize)]
 struct Everything {
     #[serde(flatten)]

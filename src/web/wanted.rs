@@ -1,5 +1,5 @@
-//! In which form a query's rows are wanted as data: the format, and for NDJSON the line behind the
-//! rows that says whether they are all (`?meta=1`).
+//! The form in which a query's rows are wanted as data: the format, and for NDJSON the line behind
+//! the rows that says whether they are all (`?meta=1`).
 
 use super::negotiate::Format;
 use crate::error::RequestError;

@@ -1,7 +1,6 @@
-//! Which keys hold: those of the database that answers now. Each database that was spoken to has
+//! The keys that hold: those of the database that answers now. Each database that was spoken to has
 //! keys of its own, so copies of one are never found under the keys of another. It owns when the
-//! keys change and what is done before the database has answered; which database it is, is `db`'s
-//! to say.
+//! keys change and what is done before the database has answered; `db` says which database it is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,9 +28,9 @@ pub(in crate::app) struct KeyRing {
 /// The keys of all queries on one database.
 pub(in crate::app) struct KeySet {
     db: Arc<Database>,
-    /// Where it is remembered that this database was there.
+    /// The place where it is remembered that this database was there.
     cache: Cache,
-    /// In the order of the catalog.
+    /// The keys of each query, in the order of the catalog.
     each: Vec<Keys>,
     /// `None`: it is not known which it is.
     system: Option<System>,
@@ -248,12 +247,12 @@ impl KeySet {
         &self.tag
     }
 
-    /// Whether it is known which database it is.
+    /// Returns whether it is known which database it is.
     pub(in crate::app) fn is_known(&self) -> bool {
         self.system.is_some()
     }
 
-    /// Whether these are the keys of the database that said this of itself.
+    /// Returns whether these are the keys of the database that said this of itself.
     pub(in crate::app) fn is_of(&self, system: Option<&System>) -> bool {
         self.system.is_some() && self.system.as_ref() == system
     }

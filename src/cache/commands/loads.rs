@@ -1,5 +1,5 @@
-//! What Redis is asked around a load: may it run, here is what it brought, it failed, it still
-//! runs. What the scripts do stands in them.
+//! The questions to Redis around a load: may it run, here is what it brought, it failed, it still
+//! runs. The scripts say in their heads what they do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,13 @@ use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
 use crate::defence::Defence;
 use crate::stats::Refused;
 
-/// How long a lease lives that is not renewed.
+/// The time for which a lease lives that is not renewed.
 const LEASE: Duration = Duration::from_millis(2500);
-/// How much longer than it holds a note is kept, so that the next failure waits longer.
+/// The time for which a note is kept after it has ceased to hold, so that the next failure waits
+/// longer.
 const NOTE_KEPT: Duration = Duration::from_secs(30);
 
-/// What is asked before a load.
+/// The question before a load.
 pub(in crate::cache) struct Question<'a> {
     /// An entry with a higher order number is to be brought instead.
     pub(in crate::cache) seen: u64,
@@ -216,7 +217,7 @@ impl RedisTier {
         self.run(Way::Quick, &release).await;
     }
 
-    /// Whether the lease is still held, and now for longer; `None` when Redis does not say.
+    /// Returns whether the lease is still held, and now for longer; `None` when Redis does not say.
     pub(in crate::cache) async fn renew(&self, key: &Key, lease: &str) -> Option<bool> {
         let mut eval = script(RENEW, &[&key.redis_names().lease]);
         eval.arg(lease).arg(millis(LEASE));

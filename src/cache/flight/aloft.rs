@@ -1,5 +1,5 @@
-//! How many flights are under way, with what their leaders do after everybody has been told: so
-//! that a process can wait for the last of them before it ends.
+//! The number of flights that are under way, with what their leaders do after the waiters have the
+//! result: so that a process can wait for the last of them before it ends.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Aloft {
         UnderWay(Arc::clone(&self.0))
     }
 
-    /// Until there is none. Cancel-safe.
+    /// Waits until there is none. Cancel-safe.
     pub(super) async fn none(&self) {
         let mut count = self.0.subscribe();
         // The sender is in `self`, so it cannot be gone.

@@ -34,7 +34,7 @@ pub(super) struct Listed {
     pub(super) signals: Arc<Signals>,
 }
 
-/// What a flight hears from outside.
+/// The signals that a flight receives from outside.
 #[derive(Default)]
 pub(super) struct Signals {
     /// The number of the latest hard purge that took it off the board; 0: none.
@@ -52,7 +52,8 @@ pub(super) struct Remembered {
 }
 
 pub(super) enum Memo {
-    /// With how often in a row. Kept when its time is over, so that the next failure waits longer.
+    /// The error, and the number of failures in a row. It is kept when its time is over, so that
+    /// the next failure waits longer.
     Failed(Arc<RequestError>, u32),
     TooLarge,
 }

@@ -37,7 +37,7 @@ fn entry() -> Arc<Entry> {
     Arc::new(Entry::loaded(&key("p"), origin(), loaded("x"), load, now))
 }
 
-/// What several callers do about one key.
+/// Several callers of one key.
 #[derive(Clone)]
 struct Bench {
     flights: Arc<Flights>,
@@ -61,7 +61,7 @@ impl Bench {
         Led(self.clone())
     }
 
-    /// Until there is an end that tells something.
+    /// Waits until there is an end that tells something.
     async fn call(self) -> End {
         loop {
             match self.flights.board(&key("p")) {
@@ -83,7 +83,7 @@ impl Bench {
     }
 }
 
-/// As long as somebody leads.
+/// The flight, as long as somebody leads.
 struct Led(Bench);
 
 impl Drop for Led {
@@ -200,7 +200,7 @@ fn who_comes_after_a_purge_never_gets_what_began_before() {
         let brought = Arc::clone(&old);
         let leader = spawn(async move {
             between();
-            // As `keep_loaded` does: kept is what no purge concerns, before and after.
+            // This is what `keep_loaded` does: it keeps what no purge concerns, before and after.
             let kept = !flight.is_doomed(5);
             between();
             let kept = kept && !flight.is_doomed(5);

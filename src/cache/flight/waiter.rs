@@ -1,5 +1,5 @@
-//! What a flight tells those who wait for it: its end, and before it perhaps a copy that is not what
-//! it flies for. When it tells them is the flight's.
+//! The events that a flight sends to its waiters: its end, and before it perhaps a copy that is not
+//! the one it loads. The time of sending is the flight's.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::super::purge_request::PurgeKind;
 use crate::error::RequestError;
 use crate::outcome::Tier;
 
-/// How a flight ended; every waiter gets the same.
+/// The end of a flight; every waiter gets the same.
 #[derive(Debug, Clone)]
 pub(in crate::cache) enum End {
     /// There is a fresh entry: loaded, or found in a tier after all.
@@ -23,7 +23,7 @@ pub(in crate::cache) enum End {
     Dangling,
 }
 
-/// What a waiter has got.
+/// An event that a waiter has received.
 pub(in crate::cache) enum Word {
     /// The flight's end.
     End(End),
@@ -31,7 +31,7 @@ pub(in crate::cache) enum Word {
     Offer(Arc<Entry>),
 }
 
-/// What there is to tell so far.
+/// The events of a flight so far.
 #[derive(Default)]
 pub(super) struct News {
     pub(super) offer: Option<Arc<Entry>>,

@@ -35,12 +35,12 @@ impl Answer {
         Ok(Answer { status, body })
     }
 
-    /// What it says, where it is JSON.
+    /// Returns what it says, where it is JSON.
     pub(in crate::commands) fn said(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Why it is not what was asked for, in the server's words.
+    /// Returns why it is not what was asked for, in the server's words.
     pub(in crate::commands) fn refusal(&self, server: &str) -> Failure {
         let said = self.said();
         // What comes from elsewhere goes to a terminal.
@@ -135,7 +135,7 @@ fn joined(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// What stands before and behind the first `mark`.
+/// Returns what stands before and behind the first `mark`.
 fn split<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
     let at = text.windows(mark.len()).position(|part| part == mark)?;
     Some((&text[..at], &text[at + mark.len()..]))

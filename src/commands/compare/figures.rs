@@ -65,7 +65,7 @@ impl Samples {
 }
 
 impl Figures {
-    /// How many times as quick as `slower`, at the median.
+    /// Returns how many times as quick as `slower`, at the median.
     pub(super) fn factor(&self, slower: &Figures) -> Option<f64> {
         let (own, slower) = (self.p50?.as_secs_f64(), slower.p50?.as_secs_f64());
         (own > 0.0).then(|| slower / own)

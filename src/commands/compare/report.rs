@@ -41,7 +41,7 @@ pub(super) struct Row {
     pub(super) figures: Figures,
     /// At once.
     pub(super) clients: usize,
-    /// Why there are no figures, or fewer.
+    /// The reason why there are no figures, or fewer.
     pub(super) note: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl Report {
             .map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
     }
 
-    /// What the figures are figures of.
+    /// Returns what the figures are figures of.
     fn caption(&self) -> String {
         let clients = match self.clients {
             1 => "one client".to_owned(),
@@ -153,7 +153,7 @@ impl Report {
         )
     }
 
-    /// What was called, without values.
+    /// Returns what was called, without values.
     fn command(&self) -> String {
         let mut words = vec!["unslow compare".to_owned(), self.query.clone()];
         words.extend(self.parameters.iter().map(|name| format!("{name}=…")));

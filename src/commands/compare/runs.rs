@@ -41,10 +41,10 @@ pub(super) struct Runs {
     pub(super) samples: Samples,
     /// Of the latest answer.
     pub(super) bytes: u64,
-    /// Whether the database was asked, and whether the answer is kept in a tier, by the latest.
+    /// True where the database was asked, and whether the answer is kept in a tier, by the latest.
     pub(super) has_loaded: bool,
     pub(super) is_stored: bool,
-    /// Why there is nothing to be had this way, or nothing more.
+    /// The reason why there is nothing to be had this way, or nothing more.
     pub(super) nothing: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Runs {
 type Told = Result<Runs, Failure>;
 
 impl Asked {
-    /// What the server says of the query.
+    /// Returns what the server says of the query.
     pub(super) fn facts(&self) -> Result<Value, Failure> {
         let (path, form) = (self.path.clone(), self.form.clone());
         let told = self.on_threads("", 1, 1, move |mut connection, _, tell| {
@@ -177,12 +177,12 @@ fn work(mut connection: Kept, turns: &Turns, ask: (&str, &str), server: &str) ->
 }
 
 impl Runs {
-    /// Whether there is a tier, without a copy.
+    /// Returns whether there is a tier, without a copy.
     pub(super) fn is_absent(&self) -> bool {
         self.nothing.as_deref() == Some("absent")
     }
 
-    /// Whether it is an answer; else there is nothing to be had.
+    /// Returns whether it is an answer; else there is nothing to be had.
     fn take_in(&mut self, timed: &Timed, server: &str) -> Result<bool, Failure> {
         let Timed { answer, elapsed } = timed;
         let said = answer.said().unwrap_or_default();

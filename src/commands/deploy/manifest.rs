@@ -47,7 +47,7 @@ impl Manifest {
         }
     }
 
-    /// As it is kept.
+    /// Writes it as it is kept in the folder.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "# What `unslow deploy` has written here, and may replace as long as it is unchanged. Keep \
@@ -61,7 +61,7 @@ impl Manifest {
         text
     }
 
-    /// Whether this is what was written to the path.
+    /// Returns whether this is what was written to the path.
     pub(super) fn wrote(&self, path: &str, content: &[u8]) -> bool {
         self.files
             .get(path)

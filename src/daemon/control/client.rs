@@ -9,7 +9,7 @@ use super::protocol::{Answer, LONGEST, Request};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::socket_path::with_short;
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens there.

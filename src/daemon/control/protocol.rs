@@ -17,7 +17,7 @@ pub enum Request {
     Reload,
     /// Start the program again and hand over to it; answered when that one serves.
     Upgrade {
-        /// Whether the old one stays beside it.
+        /// True where the old one stays beside it.
         hold: bool,
     },
     /// Open the log files again.
@@ -29,7 +29,7 @@ pub enum Request {
     },
     /// End; answered before it does.
     Stop {
-        /// Whether running requests are cut off.
+        /// True where running requests are cut off.
         now: bool,
     },
 }
@@ -37,7 +37,7 @@ pub enum Request {
 /// What it says to that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Whether it did what was asked.
+    /// True where it did what was asked.
     pub ok: bool,
     /// In words for whoever asked; why not, where it did not.
     pub message: String,

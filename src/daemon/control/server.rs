@@ -16,7 +16,7 @@ use super::protocol::{Answer, LONGEST, Request};
 use crate::error::StartupError;
 use crate::socket_path::with_short;
 
-/// How long a client may take to send its line, and to read ours.
+/// The time for which a client may take to send its line, and to read ours.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections at once; further ones wait to be accepted.
@@ -107,7 +107,7 @@ impl Control {
         lchown(&place.path, Some(user), Some(group))
     }
 
-    /// What moves it while [`serve`](Self::serve) runs.
+    /// Returns what moves it while [`serve`](Self::serve) runs.
     pub fn mover(&self) -> Mover {
         self.place.clone()
     }

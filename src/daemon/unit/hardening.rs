@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::text::{Place, line, own_binds, quoted};
 use crate::settings::{Bind, Settings};
 
-/// Where systemd makes the folders of logs.
+/// The place where systemd makes the folders of logs.
 const LOGS: &str = "/var/log";
 
 /// What holds whatever the settings are: lines in groups, each with the reason that they share.
@@ -121,7 +121,7 @@ fn rights(text: &mut String, settings: &Settings) {
     }
 }
 
-/// Whether an address needs a right that only root has.
+/// Returns whether an address needs a right that only root has.
 fn is_low(bind: &Bind) -> bool {
     matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
 }

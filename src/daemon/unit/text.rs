@@ -17,7 +17,7 @@ pub struct Place {
     pub user: Option<String>,
 }
 
-/// Whether descriptors are passed on that a unit of ours does not open.
+/// Returns whether descriptors are passed on that a unit of ours does not open.
 pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
     settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
 }
@@ -35,7 +35,7 @@ pub(super) fn line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// As one word of a unit file.
+/// Writes a path as one word of a unit file.
 pub(super) fn quoted(path: &Path) -> String {
     let text = escaped(&path.display().to_string());
     if text.contains([' ', '"', '\'']) {

@@ -20,7 +20,7 @@ pub struct AccessRecord<'a> {
     pub method: &'a str,
     /// The path, without the query string.
     pub path: &'a str,
-    /// Whether there was a query string; it is written as `?…`, for it may hold anything.
+    /// True where there was a query string; it is written as `?…`, for it may hold anything.
     pub has_query: bool,
     /// The protocol, `HTTP/1.1`.
     pub version: &'a str,

@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use crate::settings::SyslogTarget;
 
-/// How long one datagram may wait for room at its receiver.
+/// The time for which one datagram may wait for room at its receiver.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A way to syslog.
@@ -24,7 +24,7 @@ enum Socket {
     Unix(UnixDatagram),
 }
 
-/// Why a message was not sent.
+/// The reason why a message was not sent.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// Nobody takes it at the moment.

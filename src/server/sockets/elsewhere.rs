@@ -80,7 +80,7 @@ impl Listening {
         true
     }
 
-    /// Where clients find it.
+    /// Returns where clients find it.
     pub(in crate::server) fn url(&self, scheme: &str, _: &Bind) -> String {
         let Listening::Tcp(socket) = self;
         super::tcp_url(scheme, socket)

@@ -43,7 +43,7 @@ pub struct Inherited {
     pub name: String,
     /// The socket.
     pub socket: OwnedFd,
-    /// Whether a path that it stands at is to be removed at the end.
+    /// True where a path that it stands at is to be removed at the end.
     pub owned: bool,
 }
 

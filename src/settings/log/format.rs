@@ -90,7 +90,7 @@ fn identifiers() -> [(&'static str, Part); 19] {
     ]
 }
 
-/// What a WSGI server calls the parts of a request, besides `HTTP_NAME` for a header.
+/// Returns what a WSGI server calls the parts of a request, besides `HTTP_NAME` for a header.
 fn variables() -> [(&'static str, Part); 9] {
     [
         ("REMOTE_ADDR", Part::Client),

@@ -16,7 +16,7 @@ pub(in crate::settings) struct Setting {
     pub(in crate::settings) secrecy: Secrecy,
     /// One line, without a full stop, for `--help` and the README.
     pub(in crate::settings) help: &'static str,
-    /// Whether several values of its flag are put on lines, because they may hold commas.
+    /// True where several values of its flag are put on lines, because they may hold commas.
     pub(in crate::settings) one_a_line: bool,
     /// Turns the text into the value, and puts that where it belongs.
     pub(in crate::settings) read: fn(&mut SettingsBuilder, RawValue<'_>) -> Result<(), ValueError>,
@@ -175,7 +175,7 @@ pub(in crate::settings) fn set<T>(
     Ok(())
 }
 
-/// As [`set`], for what may be absent.
+/// Assigns, as [`set`] does, a value that may be absent.
 pub(in crate::settings) fn put<T>(
     place: &mut Option<T>,
     value: Result<T, ValueError>,

@@ -84,7 +84,7 @@ fn row(snapshot: &Snapshot, whose: [&str; 2], ttl: &Value, numbers: &Numbers) ->
         .collect()
 }
 
-/// As JSON writes it.
+/// Writes it as JSON does.
 fn field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,11 +1,11 @@
-//! How metrics are written for Prometheus: its text format 0.0.4, and OpenMetrics 1.0.0. Which
-//! metrics there are is not known here.
+//! The text formats of Prometheus: its own 0.0.4, and OpenMetrics 1.0.0. The metrics themselves are
+//! not known here.
 
 use std::fmt::Write as _;
 
 use crate::stats::Distribution;
 
-/// In which of the two formats.
+/// The format, one of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Prometheus' text format, 0.0.4.
@@ -15,7 +15,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// For `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Dialect::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -24,7 +24,7 @@ impl Dialect {
     }
 }
 
-/// What a metric does.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Only grows; its samples' name ends in `_total`.

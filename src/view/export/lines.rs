@@ -9,7 +9,7 @@ use crate::text::words::printable;
 /// Stands for what is not known.
 const NOTHING: &str = "n/a";
 
-/// What is there for drawings alone, and would be hundreds of lines.
+/// The member that is there for drawings alone, and would be hundreds of lines.
 const DRAWN: &str = "series";
 
 /// A line for each value of a JSON document. Its key is the way to it: `total.requests`,

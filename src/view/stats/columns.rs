@@ -6,14 +6,14 @@ use std::cmp::Ordering;
 use super::super::format;
 use crate::stats::{Numbers, QuerySnapshot};
 
-/// What a column belongs to; neighbours of one kind share a heading.
+/// The group of a column; neighbours of one group share a heading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
-    /// How requests were answered: the outcomes add up to the requests.
+    /// The ways in which requests were answered: the outcomes add up to the requests.
     Requests,
-    /// What the database had to do.
+    /// The work of the database.
     Loads,
-    /// What came of it.
+    /// The gain from it.
     Gain,
 }
 
@@ -27,7 +27,7 @@ impl Group {
     }
 }
 
-/// What a cell shows, and what rows are compared by.
+/// The value that a cell shows, and by which rows are compared.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value {
     Count(u64),
@@ -77,14 +77,14 @@ impl Value {
 
 /// One column after that of the names.
 pub(super) struct Column {
-    /// In addresses.
+    /// The name in addresses.
     pub(super) name: &'static str,
     pub(super) heading: &'static str,
     pub(super) group: Group,
     pub(super) value: fn(&Row<'_>) -> Value,
 }
 
-/// What a row of the table is about.
+/// The subject of a row of the table.
 pub(super) enum Row<'a> {
     One(&'a QuerySnapshot),
     /// All of them together.
@@ -160,12 +160,12 @@ pub(super) const COLUMNS: [Column; 19] = [
     },
 ];
 
-/// What rows are sorted by at first: what the database spent its time on.
+/// The column by which rows are sorted at first: it says what the database spent its time on.
 const FIRST: &str = "load-time";
 /// The column of the names.
 const QUERY: &str = "query";
 
-/// What the table of queries is sorted by: a column, and which way.
+/// The order of the table of queries: a column, and a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatsSort {
     column: &'static str,
@@ -204,7 +204,7 @@ impl StatsSort {
         format!("{}{}", if self.turned { "-" } else { "" }, self.column)
     }
 
-    /// What a click on the heading of this column asks for: it, or the other way round.
+    /// Returns what a click on the heading of this column asks for: it, or the other way round.
     pub(super) fn of_click(self, column: &'static str) -> StatsSort {
         StatsSort {
             column,
@@ -212,7 +212,7 @@ impl StatsSort {
         }
     }
 
-    /// For `aria-sort`, where it is this column.
+    /// Returns the value of `aria-sort`, where it is this column.
     pub(super) fn direction(self, column: &str) -> Option<&'static str> {
         let ascending = (column == QUERY) != self.turned;
         let words = if ascending { "ascending" } else { "descending" };

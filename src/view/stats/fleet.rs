@@ -93,7 +93,7 @@ fn instance(one: &InstanceSnapshot) -> Markup {
     }
 }
 
-/// What people call it; its id where it has no such name.
+/// Returns what people call it; its id where it has no such name.
 pub(in super::super) fn name(one: &InstanceSnapshot) -> &str {
     let Some(name) = Some(one.instance.name.as_str()).filter(|name| !name.is_empty()) else {
         return &one.instance.id;
@@ -127,7 +127,7 @@ fn sums(queries: &BTreeMap<String, Numbers>) -> Markup {
     }
 }
 
-/// What went on between the instances, as this one counted it.
+/// Returns what went on between the instances, as this one counted it.
 fn dealings(between: &BTreeMap<String, u64>) -> Markup {
     html! {
         @if between.values().any(|count| *count > 0) {

@@ -28,7 +28,7 @@ pub use page::{Evicted, NotReloaded, PART, StatsPage};
 
 use page::{address, address_as};
 
-/// Between two reloads where a reader without script asks for them, in seconds.
+/// The seconds between two reloads where a reader without script asks for them.
 const REFRESH: u32 = 10;
 
 /// The page.
@@ -84,7 +84,7 @@ fn comparison(snapshot: &Snapshot) -> Comparison {
     Comparison::new(&numbers.hit, &numbers.load)
 }
 
-/// What a reader can do about the page. Pausing takes the script, which shows the button.
+/// Returns what a reader can do about the page. Pausing takes the script, which shows the button.
 fn controls(page: &StatsPage<'_>) -> Markup {
     let (window, sort) = (page.snapshot.window, page.sort);
     let to = |refresh| address(window, sort, refresh);

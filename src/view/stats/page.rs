@@ -13,17 +13,17 @@ use crate::stats::{Numbers, Snapshot, Window};
 pub struct StatsPage<'a> {
     /// All numbers.
     pub snapshot: &'a Snapshot,
-    /// What the queries are sorted by.
+    /// The order of the queries.
     pub sort: StatsSort,
     /// Every how many seconds a browser without script loads it again; `None`: never.
     pub refresh: Option<u32>,
     /// The last reload, where the settings of before are in force since.
     pub not_reloaded: Option<NotReloaded<'a>>,
-    /// What left for want of space of late; `None` where nobody looked before.
+    /// The entries that left for want of space of late; `None` where nobody looked before.
     pub evicted: Option<Evicted>,
     /// The address of the script that keeps the page up to date.
     pub script: &'a str,
-    /// Whether there are pages of queries to link to.
+    /// True where there are pages of queries to link to.
     pub here: Here,
     /// All queries together in the last five minutes, whatever the window; `None` where that is not
     /// known.
@@ -35,16 +35,16 @@ pub struct StatsPage<'a> {
 /// A reload that changed nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct NotReloaded<'a> {
-    /// When it was tried, as RFC 3339.
+    /// The moment when it was tried, as RFC 3339.
     pub at: &'a str,
-    /// Why it changed nothing, in lines.
+    /// The reason why it changed nothing, in lines.
     pub message: &'a str,
 }
 
-/// What left for want of space within a stretch of time.
+/// The entries that left for want of space within a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Evicted {
-    /// How long that was.
+    /// The time for which that was.
     pub seconds: f64,
     /// Entries of the memory tier.
     pub memory: u64,
@@ -52,7 +52,7 @@ pub struct Evicted {
     pub redis: u64,
 }
 
-/// What the address says to get `live` alone.
+/// The word in the address that asks for `live` alone.
 pub const PART: &str = "numbers";
 
 /// The address of the page as it would be with these. What is usual is not written.

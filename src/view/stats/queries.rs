@@ -30,7 +30,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
     }
 }
 
-/// What the columns below belong to.
+/// Returns what the columns below belong to.
 fn groups() -> Markup {
     let width = |group| {
         COLUMNS
@@ -66,7 +66,7 @@ fn headings(page: &StatsPage<'_>) -> Markup {
     }
 }
 
-/// Whether a group begins with the column at this place.
+/// Returns whether a group begins with the column at this place.
 fn begins(place: usize) -> bool {
     place == 0 || COLUMNS[place - 1].group != COLUMNS[place].group
 }

@@ -162,7 +162,7 @@ fn pool(pool: &PoolSnapshot) -> Markup {
     }
 }
 
-/// What Redis says of its server, which others use as well.
+/// Returns what Redis says of its server, which others use as well.
 fn server_panel(info: Option<&RedisInfo>) -> Markup {
     let Some(info) = info else {
         return html! {};

@@ -12,9 +12,9 @@ struct Tile {
     value: fn(&Numbers) -> String,
     about: fn(&Numbers) -> String,
     point: fn(&Point) -> Option<f64>,
-    /// How one value of the drawing is said.
+    /// The words for one value of the drawing.
     words: fn(f64) -> String,
-    /// Where the drawing ends above, if that is not its largest point.
+    /// The place where the drawing ends above, if that is not its largest point.
     top: Option<f64>,
 }
 
@@ -122,7 +122,7 @@ fn drawing(tile: &Tile, series: &Series) -> Markup {
     sparkline(&label, &points, tile.top, tile.words)
 }
 
-/// How long the series is, in words.
+/// Returns how long the series is, in words.
 fn length(series: &Series) -> String {
     let points = u32::try_from(series.points.len()).unwrap_or(u32::MAX);
     let seconds = series.step_seconds.saturating_mul(points);

@@ -1,8 +1,8 @@
-//! What the words on the page mean, for those who read it for the first time.
+//! The meaning of the words on the page, for those who read it for the first time.
 
 use maud::{Markup, html};
 
-/// What the columns mean.
+/// Returns what the columns mean.
 pub(super) fn words() -> Markup {
     let words = [
         ("Memory, Redis", "A fresh copy was found there."),

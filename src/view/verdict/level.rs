@@ -1,6 +1,6 @@
 //! A verdict and how it is meant.
 
-/// How a verdict is meant. Always written out, never only a colour.
+/// The severity of a verdict. It is always written out, never only a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::view) enum Level {
     Good,

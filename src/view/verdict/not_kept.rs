@@ -5,7 +5,7 @@ use super::super::stats::page::StatsPage;
 use super::level::{Level, Verdict};
 use crate::stats::NotKeptSnapshot;
 
-/// How long an answer that was not kept is worth a word.
+/// The time for which an answer that was not kept is worth a word.
 const OF_LATE: f64 = 600.0;
 
 /// Queries whose answers were too large to be kept of late: what is loaded for every request.

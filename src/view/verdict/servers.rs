@@ -1,5 +1,5 @@
-//! What is said of database and Redis: who is away, who answers and takes nothing, and where to
-//! look first. A class is all that is known of a cause here; its words are in the log.
+//! The verdicts about database and Redis: one that is away, one that answers and takes nothing, and
+//! where to look first. A class is all that is known of a cause here; its words are in the log.
 
 use std::collections::BTreeSet;
 
@@ -99,7 +99,7 @@ fn in_brackets(class: Option<&str>) -> String {
     })
 }
 
-/// Where to look first; nothing where the class says no more than that.
+/// Returns where to look first; nothing where the class says no more than that.
 fn of_database(class: &str) -> &'static str {
     match class {
         "connect" => " Does it run, and do host and port of [postgres] lead to it?",

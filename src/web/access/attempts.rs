@@ -1,4 +1,4 @@
-//! How often a token may be guessed. Each client has a few wrong ones, and then one now and again;
+//! The bound on guesses of a token. Each client has a few wrong ones, and then one now and again;
 //! beyond that nothing it brings is even compared. Whoever comes from elsewhere has attempts of his
 //! own, so nobody can shut the operator out by guessing.
 //!
@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 /// Wrong tokens that a client has at once.
 const AT_ONCE: u64 = 10;
-/// How long it takes until it has one more.
+/// The time for which it takes until it has one more.
 const ONE_MORE: Duration = Duration::from_secs(6);
-/// As many clients as can be told apart.
+/// The number of clients that can be told apart.
 const ACCOUNTS: usize = 4096;
-/// How much of an IPv6 address tells its owner.
+/// The bits of an IPv6 address that tell its owner.
 const OWNER: u32 = 56;
 
 /// The attempts of all clients.
 pub(super) struct Attempts {
-    /// For each account the moment, in milliseconds since `born`, when all its attempts are back.
+    /// The moment, for each account, when all its attempts are back, in milliseconds since `born`.
     accounts: Box<[AtomicU64]>,
     hasher: RandomState,
     born: Instant,
@@ -114,7 +114,7 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// How many attempts there are at this moment.
+    /// Returns how many attempts there are at this moment.
     fn left(attempts: &Attempts, client: Option<IpAddr>, now: u64) -> usize {
         let taken = std::iter::from_fn(|| attempts.take_at(client, now).ok());
         taken.take(1000).count()

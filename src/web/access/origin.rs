@@ -1,5 +1,5 @@
-//! Where a request comes from: from this machine itself, or from a page of another site. Both are
-//! told by headers that browsers and proxies add, and that pages cannot take away.
+//! The origin of a request: this machine itself, or a page of another site. Both are told by
+//! headers that browsers and proxies add, and that pages cannot take away.
 
 use actix_web::dev::RequestHead;
 use actix_web::http::Version;

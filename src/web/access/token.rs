@@ -16,7 +16,7 @@ use super::super::context::Context;
 use super::super::forwarded;
 use crate::settings::{Network, Secret};
 
-/// What is kept of a token: equal length makes the comparison's time constant.
+/// The digest of a token: equal length makes the comparison's time constant.
 #[derive(Clone, Copy)]
 pub(super) struct Digest([u8; 32]);
 
@@ -56,14 +56,14 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
     Some(Secret::new(password.to_owned()))
 }
 
-/// Whether it came over a network in plain HTTP. What a proxy of this machine hands over did not,
-/// as far as anybody can tell here.
+/// Returns whether it came over a network in plain HTTP. What a proxy of this machine hands over
+/// did not, as far as anybody can tell here.
 fn is_exposed(head: &RequestHead, context: &Context, trusted: &[Network]) -> bool {
     let is_far = |peer: std::net::SocketAddr| !peer.ip().to_canonical().is_loopback();
     head.peer_addr.is_some_and(is_far) && !context.encrypted && !forwarded::https(head, trusted)
 }
 
-/// How often it is said.
+/// The pause between two log lines about it.
 const SELDOM: Duration = Duration::from_hours(1);
 
 /// Says in the log, now and then, that a right token could be read on its way.
@@ -77,7 +77,7 @@ pub(super) fn mind_the_wire(head: &RequestHead, context: &Context, trusted: &[Ne
     }
 }
 
-/// Whether it was not due for so long; then it is not due again for a while.
+/// Returns whether it was not due for so long; then it is not due again for a while.
 fn is_due(said: &Mutex<Option<Instant>>, now: Instant) -> bool {
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
     let due = said.is_none_or(|last| now.saturating_duration_since(last) >= SELDOM);

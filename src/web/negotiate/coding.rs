@@ -1,13 +1,13 @@
-//! How a body is encoded on the wire, and which encoding a request asks for (RFC 9110, 12.5.3).
+//! The encodings of a body on the wire, and the one that a request asks for (RFC 9110, 12.5.3).
 
 use actix_web::http::header::{self, HeaderMap};
 
 use super::weights::members;
 
-/// How a body is encoded on the wire.
+/// The encoding of a body on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Encoding {
-    /// As it is.
+    /// The body as it is.
     Identity,
     /// RFC 1952.
     Gzip,
@@ -18,7 +18,8 @@ pub(in crate::web) enum Encoding {
 }
 
 impl Encoding {
-    /// In the order of preference, the best last: by what they cost to make and to read.
+    /// The encodings in the order of preference, the best last: by what they cost to make and to
+    /// read.
     const ALL: [Encoding; 4] = [
         Encoding::Identity,
         Encoding::Gzip,
@@ -26,7 +27,8 @@ impl Encoding {
         Encoding::Zstd,
     ];
 
-    /// For `Content-Encoding` and within an `ETag`; `None` for [`Encoding::Identity`].
+    /// Returns the name for `Content-Encoding` and within an `ETag`; `None` for
+    /// [`Encoding::Identity`].
     pub(in crate::web) fn name(self) -> Option<&'static str> {
         match self {
             Encoding::Identity => None,
@@ -47,7 +49,7 @@ impl Encoding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) struct Accepted {
     best: Encoding,
-    /// Whether bodies may also go as they are.
+    /// True where bodies may also go as they are.
     takes_identity: bool,
 }
 
@@ -86,8 +88,8 @@ impl Accepted {
     }
 }
 
-/// How much an encoding is liked, 0 for not at all, and whether it is named. Of two weights for
-/// one encoding the lesser counts, so that a refusal is never overlooked.
+/// Returns how much an encoding is liked, 0 for not at all, and whether it is named. Of two weights
+/// for one encoding the lesser counts, so that a refusal is never overlooked.
 fn liking(encoding: Encoding, headers: &HeaderMap) -> (u16, bool) {
     let mut named: Option<u16> = None;
     let mut any: Option<u16> = None;

@@ -1,5 +1,5 @@
-//! What operations share: responses with their headers and schemas, the admin token. Each stands
-//! once under `components` and is referred to.
+//! The parts that operations share: responses with their headers and schemas, the admin token. Each
+//! stands once under `components` and is referred to.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::web::negotiate::Format;
 
-/// In what form an operation's errors come.
+/// The form of an operation's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Errors {
-    /// As JSON.
+    /// Errors as JSON.
     Data,
-    /// As a page, or as JSON for those who ask for that.
+    /// Errors as a page, or as JSON for those who ask for that.
     Page,
 }
 
@@ -57,7 +57,7 @@ const ERRORS: [(u16, &str); 15] = [
     (504, "It took too long."),
 ];
 
-/// What any request may be refused with, whatever it asks for.
+/// The statuses with which any request may be refused, whatever it asks for.
 const ALWAYS: [u16; 6] = [413, 414, 421, 431, 500, 504];
 
 /// `{"$ref": …}` to a component.
@@ -113,7 +113,7 @@ pub(super) fn response(
     response
 }
 
-/// What the answers with data, and those that may be data, carry.
+/// The headers of answers with data, and of those that may be data.
 const OF_DATA: [&str; 8] = [
     "Unslow-Truncated",
     "Cache-Status",

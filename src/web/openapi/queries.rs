@@ -81,7 +81,7 @@ pub(super) fn add(
     }
 }
 
-/// What of the queries stands under `components`, for several operations.
+/// The parts of the queries that stand under `components`, for several operations.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) parameters: Map<String, Value>,
@@ -104,7 +104,7 @@ fn not_modified() -> (&'static str, Value) {
     ("304", component("responses", "NotModified"))
 }
 
-/// What the query is about, and how long it is kept.
+/// Returns what the query is about, and how long it is kept.
 fn description(query: &Query, about: &About<'_>) -> String {
     let policy = &query.policy;
     let kept = if policy.cached {

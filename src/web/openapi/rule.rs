@@ -1,23 +1,24 @@
-//! What of the settings the document depends on, and who may ask for what.
+//! The settings that the document depends on, and the rules for each operation.
 
 use std::time::Duration;
 
 use crate::query::{Access, Query};
 
-/// What of the settings the document depends on.
+/// The settings that the document depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct About<'a> {
     /// The query at `/`.
     pub(super) home: &'a str,
-    /// How long answers are fresh where a query does not say.
+    /// The time for which answers are fresh where a query does not say.
     pub(super) ttl: Duration,
-    /// Who may read the catalog, and the queries that do not say that they are open.
+    /// The rule for the catalog, and for queries that do not say that they are open.
     pub(super) readers: Rule,
-    /// Who may see the counters and purge; `None` where that is not to be found beside this document.
+    /// The rule for the counters and for purges; `None` where they are not to be found beside this
+    /// document.
     pub(super) operators: Option<Rule>,
 }
 
-/// Who may ask for something.
+/// The clients that may ask for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     /// Everybody.
@@ -29,7 +30,7 @@ pub(super) enum Rule {
 }
 
 impl About<'_> {
-    /// Who may read a query.
+    /// Returns who may read a query.
     pub(super) fn readers_of(&self, query: &Query) -> Rule {
         match query.access {
             Access::Open => Rule::Open,
@@ -39,7 +40,7 @@ impl About<'_> {
 }
 
 impl Rule {
-    /// For those who come from elsewhere than the addresses that need no token.
+    /// Returns the rule for clients that come from elsewhere than the addresses that need no token.
     pub(super) fn of(has_token: bool) -> Rule {
         if has_token {
             Rule::Token
@@ -48,7 +49,7 @@ impl Rule {
         }
     }
 
-    /// With what the others are refused.
+    /// Returns the statuses with which the others are refused.
     pub(super) fn refusals(self) -> &'static [u16] {
         match self {
             Rule::Open => &[],

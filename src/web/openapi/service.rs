@@ -74,7 +74,7 @@ const STATS: &[Stats] = &[
     ),
 ];
 
-/// What the counters may be asked for; `/metrics` may not.
+/// Returns what the counters may be asked for; `/metrics` may not.
 fn stats_parameters() -> Value {
     let names: Vec<&str> = StatsSort::names().collect();
     let turned: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();

@@ -1,5 +1,5 @@
-//! Which numbers are metrics, and under which names. Names and labels are an interface: dashboards
-//! and alert rules hold on to them. Labels hold names of queries and fixed words, never a key, a
+//! The numbers that are metrics, and their names. Names and labels are an interface: dashboards and
+//! alert rules hold on to them. Labels hold names of queries and fixed words, never a key, a
 //! parameter or an address.
 //!
 //! What has counted once keeps its series until the process ends, also a query that a reload
@@ -32,8 +32,8 @@ pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
     all.finish()
 }
 
-/// What is counted of each query: the families of `stats`, with the name and the help they have
-/// there.
+/// Returns what is counted of each query: the families of `stats`, with the name and the help they
+/// have there.
 fn counters(all: &mut Exposition, snapshot: &Snapshot) {
     for family in stats::Family::ALL {
         let name = family.name().trim_end_matches("_total");

@@ -63,7 +63,7 @@ pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
     family.sample(&[], snapshot.unread);
 }
 
-/// Which there are, with their connections.
+/// Returns which there are, with their connections.
 pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
     let redis = snapshot.redis.as_ref();
     let pools: Vec<_> = std::iter::once(("database", snapshot.database.pool))
@@ -113,7 +113,7 @@ pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
 /// A metric with one value for each pool.
 type OfPool = (&'static str, Kind, &'static str, fn(&PoolSnapshot) -> u64);
 
-/// Whether database and Redis are there, as far as that is known.
+/// Returns whether database and Redis are there, as far as that is known.
 pub(super) fn targets(all: &mut Exposition, snapshot: &Snapshot) {
     let (database, redis) = (&snapshot.database, snapshot.redis.as_ref());
     let breakers = [
@@ -179,7 +179,7 @@ pub(super) fn redis_tier(all: &mut Exposition, redis: &RedisSnapshot) {
     }
 }
 
-/// What Redis says of itself, of the whole server, so every instance says the same.
+/// Returns what Redis says of itself, of the whole server, so every instance says the same.
 pub(super) fn redis_server(all: &mut Exposition, info: Option<&RedisInfo>) {
     let Some(info) = info else { return };
     let metrics = [

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-/// Between two columns.
+/// The spaces between two columns.
 const GAP: usize = 2;
 /// The first column is not cut to less.
 const LEAST: usize = 8;
@@ -23,7 +23,8 @@ struct Column {
 }
 
 impl Grid {
-    /// Without rows. Each heading with its rank: the higher, the sooner it is left out; 0: never.
+    /// Makes a table without rows. Each heading has its rank: the higher, the sooner it is left
+    /// out; 0: never.
     pub(super) fn new<'a>(headings: impl Iterator<Item = (&'a str, usize)>) -> Grid {
         let column = |(heading, rank): (&str, usize)| Column {
             rank,

@@ -16,7 +16,7 @@ use crate::stats::{
 use crate::text::words::printable;
 use grid::{Grid, wrapped};
 
-/// How far the words behind a heading are indented.
+/// The indentation of the words behind a heading.
 const INDENT: usize = 12;
 
 /// The page in lines of at most `width` characters, as long as that is not absurdly narrow.
@@ -224,7 +224,7 @@ fn redis(redis: &RedisSnapshot) -> String {
     format!("{contact}; {}{info}", pool(redis.pool))
 }
 
-/// What Redis says of itself.
+/// Returns what Redis says of itself.
 fn server(info: &RedisInfo) -> String {
     let used = info.used_memory.map(format::bytes);
     let used = used.unwrap_or_else(|| "n/a".to_owned());
@@ -325,7 +325,7 @@ fn known(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "–".to_owned(), duration)
 }
 
-/// In whole seconds.
+/// Writes it in whole seconds.
 fn span(seconds: f64) -> String {
     format::span(Duration::from_secs(format::seconds(seconds).as_secs()))
 }
