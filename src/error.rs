@@ -1,8 +1,8 @@
-//! What can go wrong, for the two readers there are: whoever starts the program
-//! ([`StartupError`]) and whoever asks it for something ([`RequestError`]). This file owns what a
-//! client may be told: [`RequestError::public_message`] is the only way from an error to a
-//! response, so SQL, hosts and paths cannot leak through a new format. How names and values are
-//! put into messages is `text`'s.
+//! The errors of the program, for the two readers that there are: the user who starts the program
+//! ([`StartupError`]) and the client who asks it for something ([`RequestError`]). This file owns
+//! what a client may be told: [`RequestError::public_message`] is the only way from an error to a
+//! response, so SQL, hosts and paths cannot leak through a new format. The form of names and values
+//! in messages is `text`'s.
 
 pub(crate) mod advice;
 mod lasting;
@@ -22,11 +22,11 @@ pub use refused_value::RefusedValue;
 /// do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartupError {
-    /// What is wrong, with the offending value (never a secret).
+    /// The fault, with the offending value (never a secret).
     pub what: String,
-    /// Where: the flag, ini key, environment name, file and line, as far as they are known.
+    /// The place: the flag, ini key, environment name, file and line, as far as they are known.
     pub place: Option<String>,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub enum RequestError {
     Rejected {
         /// The HTTP status, 400 to 499.
         status: u16,
-        /// What is wrong with the request, in words for the client.
+        /// The fault of the request, in words for the client.
         message: String,
     },
     /// The client has brought too many wrong tokens; the one that it brings now was not looked at.
@@ -111,7 +111,7 @@ pub enum RequestError {
     /// message says how to mend it and holds no SQL, so it is shown to everybody.
     #[error("{message}")]
     BadQuery {
-        /// What is wrong with the query, and the remedy.
+        /// The fault of the query, and the remedy.
         message: String,
     },
     /// The database ran the statement and reported an error.
@@ -133,8 +133,8 @@ pub enum RequestError {
         /// The true cause.
         detail: Arc<str>,
     },
-    /// As many loads, connections or results as may be at once are at work. It says nothing about the
-    /// database's health.
+    /// All the loads, connections or results that may be at once are at work. It says nothing about
+    /// the database's health.
     #[error("too much is at work: {detail}")]
     Busy {
         /// The bound, and its setting.
@@ -143,7 +143,7 @@ pub enum RequestError {
     /// The load was not tried: the database is known to be away, or too many loads wait for it.
     #[error("{cause}")]
     NotTried {
-        /// What is known.
+        /// The known cause.
         #[source]
         cause: Arc<RequestError>,
     },
@@ -164,7 +164,7 @@ pub enum RequestError {
     /// Loading failed a moment ago, and is not tried again yet.
     #[error("{cause}")]
     Again {
-        /// How it failed.
+        /// The failure.
         #[source]
         cause: Arc<RequestError>,
         /// The time for which it is not tried again.
@@ -177,21 +177,21 @@ pub enum RequestError {
     /// heard of it yet.
     #[error("{done} on this instance only; it will be applied in Redis when that is back")]
     OnThisInstanceOnly {
-        /// What was done: `purged` or `expired`.
+        /// The act: `purged` or `expired`.
         done: &'static str,
     },
     /// A fault of this program.
     #[error("internal error: {detail}")]
     Internal {
-        /// What happened.
+        /// The event.
         detail: Arc<str>,
     },
 }
 
-/// What a page says when there is nothing a visitor could do.
+/// The words of a page when there is nothing that a visitor could do.
 const DIFFICULTIES: &str = "we're currently experiencing technical difficulties";
 
-/// When an error that says nothing of it may have passed.
+/// The time after which an error that says nothing of it may have passed.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl RequestError {
@@ -298,7 +298,8 @@ impl RequestError {
         matches!(self.cause(), RequestError::Failed { sqlstate, .. } if sqlstate == "42883")
     }
 
-    /// When it is worth asking again, for `Retry-After`; `None` where a repeat cannot help.
+    /// Returns the time after which it is worth asking again, for `Retry-After`; `None` where a
+    /// repeat cannot help.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             error if error.is_lasting() => None,

@@ -23,9 +23,9 @@ impl Tier {
 /// The reason why a copy past its TTL was served (RFC 5861).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StaleReason {
-    /// Within `stale-while-revalidate`: a refresh runs behind.
+    /// The copy is within `stale-while-revalidate`: a refresh runs behind.
     Revalidating,
-    /// Within `stale-if-error`: loading failed.
+    /// The copy is within `stale-if-error`: loading failed.
     LoadError,
 }
 
@@ -40,7 +40,7 @@ pub enum BypassReason {
     Compare,
 }
 
-/// How one request was answered; every request ends in exactly one.
+/// The way in which one request was answered; every request ends in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A fresh copy was found.

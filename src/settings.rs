@@ -144,7 +144,7 @@ impl Settings {
     }
 }
 
-/// From all layers to checked settings.
+/// Merges all layers to checked settings.
 fn resolve(
     ini: Option<(IniFormat, String)>,
     ground: &DefaultContext,

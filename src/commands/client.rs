@@ -21,17 +21,17 @@ use stream::{LONGEST, Stream};
 /// The time for which it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How much longer than the server's own limit for a request its answer is waited for.
+/// The time for which an answer is waited for beyond the server's own limit for a request.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What a server may be named by, for messages.
+/// The forms in which a server may be named, for messages.
 const FORMS: &str = "write http://HOST:PORT or unix:PATH";
 
 /// The place where a server is, and how to speak to it.
 #[derive(Debug)]
 pub(super) struct Client {
     place: Place,
-    /// What stands before each path: nothing, or where a proxy has put the server.
+    /// The path before each path: none, or the one where a proxy has put the server.
     prefix: String,
     token: Option<Secret>,
     patience: Duration,
@@ -45,8 +45,8 @@ enum Place {
 }
 
 impl Client {
-    /// For the server at `url`, else for the one that these settings start. The admin token of
-    /// the settings goes with each request.
+    /// Makes the client of the server at `url`, else of the one that these settings start. The
+    /// admin token of the settings goes with each request.
     ///
     /// The error, a usage error, is for a URL that is none, or is one of `https://`.
     pub(super) fn new(settings: &Settings, url: Option<&str>) -> Result<Client, Failure> {
@@ -247,7 +247,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// To the first of the host's addresses that lets one in.
+/// Connects to the first of the host's addresses that lets one in.
 fn connect(authority: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in authority.to_socket_addrs()? {

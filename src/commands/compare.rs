@@ -28,9 +28,9 @@ use crate::flags::Compare;
 use crate::settings::Settings;
 use crate::text::words::printable;
 
-/// How often the database is asked where nothing is said: what is compared may be slow.
+/// The number of runs on the database where none is given: the query may be slow.
 const DATABASE_RUNS: usize = 3;
-/// How often each tier is asked at least.
+/// The least number of runs on each tier.
 const TIER_RUNS: usize = 1000;
 
 /// The time for which an answer that was just loaded may take to get into Redis.
@@ -145,7 +145,7 @@ fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Fai
     })
 }
 
-/// What was done so that there is a copy in each tier.
+/// The loads and reads that brought a copy into each tier.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fill {
     /// It has been stored just now, and may be on its way to Redis.

@@ -20,7 +20,8 @@ use crate::text::words;
 use manifest::Manifest;
 use template::Template;
 
-/// What Terraform leaves behind when somebody tries the templates where they stand is not theirs.
+/// Files that Terraform leaves behind when somebody tries the templates where they stand are left
+/// out.
 #[derive(RustEmbed)]
 #[folder = "assets/deploy/"]
 #[exclude = "*/.terraform/*"]
@@ -33,7 +34,7 @@ struct Embedded;
 /// next.
 const README: &str = "README.md";
 
-/// What is done with one file.
+/// The step for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Write,
@@ -206,7 +207,7 @@ fn plan(
     )))
 }
 
-/// What stands at a path now.
+/// The present state of a path.
 enum Current {
     Absent,
     File(Vec<u8>),

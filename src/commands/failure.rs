@@ -17,15 +17,15 @@ pub(super) enum Failure {
     Running(String),
     /// The daemon that it is about does not run; exit code 7.
     NotRunning(String),
-    /// Whoever asks may not; exit code 4.
+    /// The caller may not do this; exit code 4.
     NoPrivilege(String),
-    /// Whether the daemon runs cannot be told; exit code 4.
+    /// It cannot be told if the daemon runs; exit code 4.
     Unknown(String),
     /// The output says it already, and this is the exit code.
     Silent(u8),
     /// The server did not come to serve, or could not go on.
     Ended(Ended),
-    /// Whoever read the output has gone, as `head` does; no failure at all.
+    /// The reader of the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
 

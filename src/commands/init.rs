@@ -12,8 +12,8 @@ use crate::{flags, settings};
 /// A file to write: its name, its content, and who may read it.
 type File = (&'static str, &'static str, u32);
 
-/// For a start. The settings file will hold a password, so it is its owner's alone; the query is
-/// the one that `/q/hello` shows.
+/// The files of a start. The settings file will hold a password, so it is its owner's alone; the
+/// query is the one that `/q/hello` shows.
 const START: [File; 2] = [
     ("app.ini", settings::SAMPLE, 0o600),
     (
@@ -23,7 +23,7 @@ const START: [File; 2] = [
     ),
 ];
 
-/// For those who watch it with Prometheus and Grafana.
+/// The files for those who watch it with Prometheus and Grafana.
 const MONITORING: [File; 3] = [
     (
         "unslow-dashboard.json",

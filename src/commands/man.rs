@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::terminal::print;
 use crate::{flags, settings};
 
-/// What is not in the definitions: exit codes, as scripts rely on them.
+/// The part that is not in the definitions: exit codes, as scripts rely on them.
 const EXIT: [(&str, &str); 7] = [
     ("0", "It was done. With status: it runs."),
     (

@@ -19,7 +19,7 @@ use crate::flags::{Command, Flags};
 use crate::settings;
 use crate::text::units::duration_text;
 
-/// How often the pidfile of a process that ends is looked at.
+/// The interval at which the pidfile of a process that ends is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
 /// The time for which an end may take that does not wait for requests; also what the system takes

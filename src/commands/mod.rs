@@ -40,8 +40,8 @@ use crate::settings::{self, Loaded};
 use failure::Failure;
 use terminal::say;
 
-/// What `main` takes out of the environment before its first thread, because the database driver
-/// would read it behind the settings' back.
+/// The variables that `main` takes out of the environment before its first thread, because the
+/// database driver would read them behind the settings' back.
 pub use crate::db::DRIVER_ENVIRONMENT;
 
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the

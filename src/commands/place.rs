@@ -1,4 +1,4 @@
-//! Which daemon a command is about: the one of the pidfile that these settings name. It is found
+//! The daemon that a command is about: the one of the pidfile that these settings name. It is found
 //! as well where the settings are not in order, because that is when somebody wants to end it.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) pidfile: PathBuf,
-    /// Whose process it is.
+    /// The owner of the process.
     owner: ProcessOwner,
     /// The time for which it may take to end gracefully.
     pub(super) end: Duration,

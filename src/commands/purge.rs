@@ -12,7 +12,7 @@ use crate::flags::PurgeHow;
 use crate::settings::Settings;
 use crate::text::words::printable;
 
-/// Which characters of a query's name stand in a path as they are.
+/// The characters of a query's name that stand in a path as they are.
 pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 pub(super) fn run(
@@ -44,7 +44,7 @@ fn action(how: PurgeHow) -> &'static str {
 /// Returns what was done, in a line; or why it was not.
 fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure> {
     let said = answer.said();
-    // What comes from elsewhere goes to a terminal.
+    // Text from elsewhere goes to a terminal.
     let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
     if answer.status == 200 && said.as_ref().is_some_and(|said| said["ok"] == true) {
         if let Some(note) = word("note") {

@@ -67,7 +67,7 @@ fn watch(
             print(screen.again(&text).as_bytes())?;
         }
     });
-    // Whoever waits for an answer would hold up the end.
+    // A thread that waits for an answer would hold up the end.
     runtime.shutdown_background();
     shown
 }
@@ -86,7 +86,7 @@ fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
         .map_err(|error| Failure::Running(format!("{} sends no numbers: {error}", client.server())))
 }
 
-/// What stands in the document beside the numbers.
+/// The members of the document beside the numbers.
 #[derive(Deserialize)]
 struct Beside {
     daemon: Option<Stand>,
@@ -96,7 +96,7 @@ struct Beside {
 
 #[derive(Deserialize, Default)]
 struct Logs {
-    /// Of each log.
+    /// The lines that each log lost.
     lost: BTreeMap<String, u64>,
 }
 
@@ -183,7 +183,8 @@ impl Screen {
     }
 }
 
-/// Over what stands there, line by line, so that nothing flickers; no more lines than there are.
+/// Writes the text over the one that stands there, line by line, so that nothing flickers; no more
+/// lines than there are.
 fn replaced(text: &str, height: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     let room = height.saturating_sub(1).max(1);

@@ -16,7 +16,7 @@ use crate::text::units::duration_text;
 /// so every few seconds, and a server that is well answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is asked where the address has no path.
+/// The path that is asked where the address has none.
 const HEALTH: &str = "/healthz";
 
 /// Says what the server at `url` answers; fails where that is not 2xx.

@@ -13,7 +13,7 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     })?;
     let config = loaded.file.as_ref().map(std::path::absolute).transpose();
     let config = config.map_err(|error| Failure::Running(error.to_string()))?;
-    // Whoever writes a unit for a program of their own wants it to run as them.
+    // A user who writes a unit for a program of their own wants it to run as them.
     let user = Some(geteuid()).filter(|uid| !uid.is_root());
     let user = user.and_then(|uid| User::from_uid(uid).ok().flatten());
     let place = Place {

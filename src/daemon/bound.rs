@@ -1,5 +1,5 @@
-//! What a process takes before it lets go of its privileges: the lock on its pidfile, its addresses,
-//! its control socket.
+//! The things that a process takes before it lets go of its privileges: the lock on its pidfile,
+//! its addresses, its control socket.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,12 +15,13 @@ use crate::error::StartupError;
 use crate::server::{Door, Inherited, Listeners, Paths};
 use crate::settings::{Bind, Settings};
 
-/// What a process has taken before it lets go of its privileges.
+/// The things that a process has taken before it lets go of its privileges.
 pub(super) struct Bound {
     pub(super) listeners: Listeners,
     pub(super) door: Door,
     pub(super) pidfile: Option<Pidfile>,
-    /// To be removed where this process does not come to serve, and no other one goes on.
+    /// The paths that are removed where this process does not come to serve, and no other one goes
+    /// on.
     pub(super) paths: Paths,
 }
 

@@ -1,7 +1,8 @@
-//! Which process a pidfile belongs to, as the kernel says it: the one that holds the file's lock,
-//! or serves the control socket beside it. The number in the file chooses among several holders
-//! and means nothing else: whoever may write the folder may write any number. Also: whether root
-//! may believe that folder at all.
+//! The process that a pidfile belongs to, as the kernel says it: the one that holds the file's
+//! lock, or serves the control socket beside it. the one that holds the file's lock, or serves the
+//! control socket beside it. The number in the file chooses among several holders and means nothing
+//! else: whoever may write the folder may write any number. Also: whether root may believe that
+//! folder at all.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;

@@ -19,10 +19,10 @@ use ended::tell;
 
 pub use ended::Ended;
 
-/// How often it looks after the workers.
+/// The interval at which it looks after the workers.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How this process was started: by nobody who has passed on anything.
+/// The start of this process: nobody has passed on anything.
 #[derive(Debug)]
 pub struct Launch;
 

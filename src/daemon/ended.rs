@@ -1,4 +1,4 @@
-//! How a process says that it does not serve: an exit code for scripts, a message for people.
+//! The end of a process that does not serve: an exit code for scripts, a message for people.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use crate::error::StartupError;
 pub struct Ended {
     /// The exit code that says so to a script.
     pub code: u8,
-    /// What went wrong.
+    /// The message.
     pub message: String,
 }
 

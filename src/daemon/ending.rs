@@ -1,5 +1,5 @@
-//! How the process ends: all at once, or when the last request has been answered; and who serves
-//! then.
+//! The end of the process: all at once, or when the last request has been answered; and the process
+//! that serves then.
 
 use std::time::{Duration, Instant};
 
@@ -62,13 +62,15 @@ impl Master {
             self.retire(generation).await;
         }
         if end == ShutdownKind::Stopped {
-            // Who comes from now on is to look elsewhere at once, and not to wait here for nobody.
+            // A client that comes from now on is to look elsewhere at once, and not to wait here in
+            // vain.
             self.listeners.close();
         }
         while self.retiring.join_next().await.is_some() {}
         let patience = self.app.settings.server.graceful_timeout;
         let left = patience.saturating_sub(begun.elapsed());
-        // What is not done by then is done anew by another instance, once the lease has run out.
+        // A load that is not done by then is done anew by another instance, once the lease has run
+        // out.
         let _ = timeout(left, self.app.cache.loads_end()).await;
     }
 

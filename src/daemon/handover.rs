@@ -23,7 +23,7 @@ use crate::server::{Inherited, Listeners};
 /// they are read.
 pub(super) const VARIABLE: &str = "UNSLOW_HANDOVER";
 
-/// What the new process is to the old one.
+/// The relation of the new process to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Role {
     /// It goes on in the background, and the old one, which never served, leaves.
@@ -32,7 +32,7 @@ pub(super) enum Role {
     Successor,
 }
 
-/// What is passed on, with descriptors as numbers.
+/// The things that are passed on, with descriptors as numbers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Baggage {
     role: Role,
@@ -54,7 +54,7 @@ struct Socket {
     owned: bool,
 }
 
-/// What a process gives to the one that it starts.
+/// The things that a process gives to the one that it starts.
 pub(super) struct Luggage<'a> {
     /// True where it is nobody's job in a terminal.
     pub(super) in_background: bool,
@@ -65,7 +65,7 @@ pub(super) struct Luggage<'a> {
     pub(super) place: Option<&'a Path>,
     /// The pidfile's default place, where this process in the foreground has taken that.
     pub(super) default_place: Option<&'a Path>,
-    /// What relative paths start from.
+    /// The folder that relative paths start from.
     pub(super) folder: &'a Path,
     /// The settings file, absolute.
     pub(super) config: Option<&'a Path>,
@@ -73,7 +73,7 @@ pub(super) struct Luggage<'a> {
     pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
-/// What a process was given by the one that started it.
+/// The things that a process was given by the one that started it.
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) role: Role,
@@ -180,7 +180,7 @@ impl Line {
 /// more. Blocks for as long as that takes.
 pub(super) fn step_up(line: UnixStream) -> bool {
     let mut word = String::new();
-    // What cannot be read is not that word.
+    // Bytes that cannot be read are not that word.
     let _ = BufReader::new(line).read_line(&mut word);
     word.trim_end() == STEP_UP
 }

@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 /// The word with which the old process steps down.
 pub(super) const STEP_UP: &str = "step up";
 
-/// What the new process says, once.
+/// The one report of the new process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Word {
     /// It serves.
     Ready {
-        /// What an operator wants to know of it.
+        /// The lines that an operator wants to know of it.
         lines: Vec<String>,
     },
     /// It does not, and ends with this code.
     Failed {
         /// The exit code.
         code: u8,
-        /// Why.
+        /// The reason.
         message: String,
     },
 }

@@ -1,6 +1,6 @@
-//! Whom the process runs as: names and numbers become an identity, and the whole process becomes
-//! that one, for good. When that happens is for others: after everything is bound and read that
-//! only root may.
+//! The user that the process runs as: names and numbers become an identity, and the whole process
+//! becomes that one, for good. The moment is chosen elsewhere: after everything is bound and read
+//! that only root may.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};

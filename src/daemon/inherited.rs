@@ -57,7 +57,7 @@ fn read(
     let (Some(pid), Some(count)) = (pid.map(text), count.map(text)) else {
         return Ok(Vec::new());
     };
-    // What somebody else was to take is inherited by everything that one has started.
+    // Every child inherits the descriptors that somebody else was to take.
     if pid.trim().parse() != Ok(own) {
         return Ok(Vec::new());
     }

@@ -1,5 +1,6 @@
-//! What a process is given when it starts: words in its environment, open sockets, and a way back
-//! to its own binary. It is taken before the first thread, and stays as it is until the end.
+//! The things that a process is given when it starts: words in its environment, open sockets, and a
+//! way back to its own binary. They are taken before the first thread, and stay as they are until
+//! the end.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -15,7 +16,7 @@ use crate::flags::{Command, Flags};
 use crate::server::Inherited;
 use crate::settings::{self, Bind, Loaded, Settings, Source, Surroundings};
 
-/// How this process was started.
+/// The start of this process.
 #[derive(Debug)]
 pub struct Launch {
     pub(super) arrival: Option<Arrival>,
@@ -101,7 +102,8 @@ pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
     })
 }
 
-/// What stays the same from the start of a process to its end, whatever its settings become.
+/// The part of a process that stays the same from its start to its end, whatever its settings
+/// become.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) flags: Flags,
@@ -118,7 +120,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// With the settings as they are now.
+    /// Reads the settings as they are now.
     pub(super) fn new(flags: &Flags, launch: &Launch) -> Result<(Started, Settings), StartupError> {
         let arrival = launch.arrival.as_ref();
         let mut surroundings = Surroundings::of_process()?;

@@ -24,10 +24,10 @@ use crate::error::StartupError;
 use crate::logging::{self, AccessLog};
 use crate::server::{Door, Generation, Listeners};
 
-/// How often it looks after workers and successor.
+/// The interval at which it looks after workers and successor.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What the process does at the moment.
+/// The state of the process at the moment.
 pub(super) struct Master {
     pub(super) started: Started,
     pub(super) app: Arc<App>,
@@ -43,7 +43,7 @@ pub(super) struct Master {
     /// The place where the pidfile and the control socket are, as long as they are this process's.
     pub(super) place: Option<Place>,
     pub(super) signals: Signals,
-    /// What the control socket asks.
+    /// The requests of the control socket.
     pub(super) requests: Option<mpsc::Receiver<ControlRequest>>,
     born: Instant,
     pub(super) watch: Option<Watch>,

@@ -14,7 +14,7 @@ use super::place;
 use crate::text::units::duration_text;
 use crate::text::words::printable;
 
-/// How much of what a failing process says is passed on, in bytes.
+/// The bytes that are passed on of what a failing process says.
 const LAST_WORDS: u64 = 2 << 10;
 
 /// A process that was started and is not yet on its own. Dropped, it is ended and reaped.
@@ -31,7 +31,7 @@ pub(super) struct NewProcess {
 pub(super) struct NotReady {
     /// The exit code that says so to a script.
     pub(super) code: u8,
-    /// What went wrong.
+    /// The message.
     pub(super) message: String,
 }
 
@@ -161,7 +161,7 @@ fn last_words(errors: ChildStderr) -> String {
     // Something that it started may hold the other end and live on.
     let open = fcntl(&errors, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok();
     if open {
-        // What was read until there was nothing more is what counts.
+        // The answer counts that was read until there was nothing more.
         drop(errors.take(LAST_WORDS).read_to_end(&mut said));
     }
     let said = String::from_utf8_lossy(&said);

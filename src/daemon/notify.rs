@@ -1,6 +1,7 @@
-//! What systemd is told (`sd_notify(3)`): that it serves, reloads, ends, or is another process
-//! now; and that it is alive. Who tells when is for others. Nothing here fails: without systemd
-//! there is nobody to tell, and what cannot be told is logged.
+//! The messages to systemd (`sd_notify(3)`): that the process serves, reloads, ends, or is another
+//! process now; and that it is alive. that it serves, reloads, ends, or is another process now; and
+//! that it is alive. Who tells when is for others. Nothing here fails: without systemd there is
+//! nobody to tell, and what cannot be told is logged.
 //!
 //! Not the crate sd-notify: it reads the environment at every message, where ours is empty by
 //! then, and knows no abstract sockets.
@@ -16,7 +17,7 @@ use socket2::SockRef;
 
 use crate::environment;
 
-/// What systemd puts into the environment of what it starts.
+/// The variable that systemd puts into the environment of what it starts.
 const SOCKET: &str = "NOTIFY_SOCKET";
 const WATCHDOG: &str = "WATCHDOG_USEC";
 const WATCHDOG_PID: &str = "WATCHDOG_PID";
@@ -27,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The place where messages go, if anywhere.
 #[derive(Debug)]
 pub struct Notifier {
-    /// As it was in the environment, and open.
+    /// The socket as it was in the environment, and open.
     socket: Option<(OsString, UnixDatagram)>,
-    /// Within what time it must be fed.
+    /// The time within which it must be fed.
     watchdog: Option<Duration>,
     /// The reason why the named socket is not used; to be logged once there is a log.
     trouble: Option<String>,

@@ -18,11 +18,11 @@ const MODE: u32 = 0o644;
 /// More than any number takes.
 const LONGEST: u64 = 64;
 
-/// Who only asks holds the lock too, for a moment: how often and after what time it is tried again.
+/// The number of tries for the lock: a process that only looks holds it too, for a moment.
 const TRIES: usize = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
-/// What settings call it.
+/// The name in settings.
 const PLACE: &str = "--pid / [server] pidfile";
 
 /// A pidfile of ours, locked. Dropped, whatever the reason, it is removed, if it still is this file
@@ -66,7 +66,7 @@ impl From<NotLocked> for StartupError {
     }
 }
 
-/// What a pidfile says about its process.
+/// The content of a pidfile about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// There is none.
@@ -103,7 +103,7 @@ impl Pidfile {
                 }
                 Err(TryLockError::Error(error)) => return Err(unusable(&error)),
             }
-            // Whoever held it may have removed it between the opening and the lock.
+            // The process that held it may have removed it between the opening and the lock.
             if is_at(&file, path) {
                 return Ok(Pidfile::new(file, path));
             }
@@ -232,8 +232,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Where a daemon has its pidfile when nobody says: in `$RUNTIME_DIRECTORY`, else in
-/// `$XDG_RUNTIME_DIR/unslow`, else in `folder`, which is that of the ini file or the working
+/// Returns the place of a daemon's pidfile where no setting names it: in `$RUNTIME_DIRECTORY`, else
+/// in `$XDG_RUNTIME_DIR/unslow`, else in `folder`, which is that of the ini file or the working
 /// directory.
 pub fn default_path(variable: impl Fn(&str) -> Option<OsString>, folder: &Path) -> PathBuf {
     let absolute = |name: &str| {

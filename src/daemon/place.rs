@@ -1,5 +1,5 @@
-//! Where a process is found by the commands: its pidfile, and the control socket beside it. The new
-//! process of an upgrade has them under names of its own until the old one steps down.
+//! The files by which commands find a process: its pidfile, and the control socket beside it. The
+//! new process of an upgrade has them under names of its own until the old one steps down.
 
 use std::io;
 use std::os::unix::net::UnixStream;

@@ -32,7 +32,7 @@ impl Master {
         result
     }
 
-    /// With `--reload`: a reload for each change of settings file and query files.
+    /// Reloads, with `--reload`, for each change of settings file and query files.
     pub(super) async fn reload_what_has_changed(&mut self) {
         let queries = self.app.settings.queries_dir.as_deref();
         let file = self.started.flags.config.as_deref();
@@ -90,7 +90,8 @@ impl Master {
         Ok((app, generation))
     }
 
-    /// Of the catalog as at the start; of the door what was not said before.
+    /// Logs the notes of the catalog as at the start, and those of the door that were not logged
+    /// before.
     fn say_what_is_odd(&self, door: &Door) {
         for note in self.app.notes() {
             tracing::warn!("{note}");

@@ -1,6 +1,6 @@
 //! The ways in which the process ends.
 
-/// How the process ends.
+/// The way in which the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ShutdownKind {
     /// Nobody serves any more.

@@ -1,5 +1,5 @@
-//! What operators ask for by signal. Signals that come while something else is done are kept: the
-//! same one asks once, TTIN and TTOU add up. What each of them does is the daemon's.
+//! The requests of operators by signal. Signals that come while something else is done are kept:
+//! the same one asks once, TTIN and TTOU add up. The effect of each is the daemon's.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-/// What a signal asks for; what comes first here is done first.
+/// The request of a signal; the earlier variants are served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Asked {
     /// INT, QUIT: end now.

@@ -1,5 +1,5 @@
-//! How a process comes to serve, in the order that its errors and its privileges ask for; and what
-//! it leaves behind at the end.
+//! The start of a process until it serves, in the order that its errors and its privileges ask for;
+//! and the traces that it removes at the end.
 
 use std::fs::File;
 use std::io;
@@ -68,7 +68,7 @@ fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
     result
 }
 
-/// From open sockets to the end.
+/// Goes on from open sockets to the end.
 fn go_on(
     mut started: Started,
     mut settings: Settings,
@@ -127,7 +127,7 @@ fn doubt(started: &Started, settings: &Settings) {
     }
 }
 
-/// From an open application to its end.
+/// Runs an open application to its end.
 fn run(
     started: Started,
     settings: Settings,

@@ -32,7 +32,7 @@ pub fn files(settings: &Settings, place: &Place) -> String {
 
 /// An address that systemd listens at.
 struct Passed<'a> {
-    /// By which the service takes it over.
+    /// The flag by which the service takes it over.
     flag: &'static str,
     bind: &'a Bind,
 }

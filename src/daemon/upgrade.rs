@@ -15,13 +15,13 @@ use super::new_process::{NewProcess, NotReady};
 use super::notify::Notifier;
 use super::shutdown_kind::ShutdownKind;
 
-/// Whoever asked for it, when it was not a signal.
+/// The client that asked for it, when it was not a signal.
 pub(super) type Asker = Option<oneshot::Sender<Answer>>;
 
 /// The time for which the end of a process may take that was ended by force.
 const REAPED: Duration = Duration::from_secs(2);
 
-/// How far an upgrade is; there is one at a time.
+/// The state of an upgrade; there is one at a time.
 pub(super) enum Upgrade {
     /// There is none.
     None,
@@ -38,12 +38,12 @@ pub(super) enum Upgrade {
     Young {
         /// True where it has, or has ended.
         stepped: oneshot::Receiver<bool>,
-        /// Over which it would say so.
+        /// The socket over which it would say so.
         line: Option<UnixStream>,
     },
 }
 
-/// What has happened.
+/// The event that has happened.
 pub(super) enum Step {
     /// The new process serves, or does not come.
     Started(Result<NewProcess, NotReady>),
@@ -110,7 +110,7 @@ impl Upgrade {
                 let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
                 // It may have ended by itself.
                 let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-                // Whoever waits for it sees its end and removes what it leaves behind.
+                // The thread that waits for it sees its end and removes what it leaves behind.
                 let _ = tokio::time::timeout(REAPED, ready).await;
                 ShutdownKind::Stopped
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What tells one state of a file from another.
+/// The mark that tells one state of a file from another.
 type Mark = (Option<SystemTime>, u64);
 
 /// The files that are watched, as they were when they were last looked at.

@@ -16,7 +16,7 @@ use crate::settings::MOST_WORKERS;
 /// The number of generations that may be alive at once: one serves, the others end.
 const MOST_GENERATIONS: usize = 3;
 
-/// How clients get in.
+/// The way in which clients get in.
 pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
 
 impl Master {

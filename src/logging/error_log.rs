@@ -36,7 +36,7 @@ pub struct Prepared {
     syslog: Change,
 }
 
-/// What is to become of syslog.
+/// The change to syslog.
 #[derive(Debug)]
 enum Change {
     /// It stays, with what waits in its queue.
@@ -94,7 +94,8 @@ impl ErrorLog {
     }
 
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
-        // Whoever sends malformed requests could fill the disk; actix reports each as an error.
+        // A client that sends malformed requests could fill the disk; actix reports each as an
+        // error.
         let least = match metadata.target() {
             target if target.starts_with("actix_http") => return false,
             target if target.starts_with("actix_server") => number(Level::WARN),

@@ -1,4 +1,5 @@
-//! What lines of both logs have in common: their time, and that nothing in them ends them.
+//! The common part of the lines of both logs: their time, and the rule that nothing in them ends
+//! them.
 
 use std::fmt::{self, Write};
 
@@ -12,7 +13,7 @@ pub(super) fn timestamp(time: OffsetDateTime) -> String {
     time.format(form).unwrap_or_default()
 }
 
-/// To the millisecond, which is as exact as a log needs to be.
+/// Returns the time to the millisecond, which is as exact as a log needs to be.
 pub(super) fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_millisecond(now.millisecond()).unwrap_or(now)

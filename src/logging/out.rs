@@ -1,6 +1,6 @@
-//! Where the lines of one log go: a stream or a file, which can be opened again under its name.
-//! Writing is one call of the system for any number of whole lines, so that several writers to one
-//! file never mix within a line. Counting what is lost is for the caller.
+//! The place where the lines of one log go: a stream or a file, which can be opened again under its
+//! name. Writing is one call of the system for any number of whole lines, so that several writers
+//! to one file never mix within a line. The caller counts what is lost.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -47,7 +47,7 @@ impl Out {
         })
     }
 
-    /// On what is open already.
+    /// Makes it on a file that is open already.
     pub(super) fn of(file: File, setting: &'static str) -> Out {
         Out {
             setting,
@@ -184,7 +184,7 @@ mod tests {
         let unwritten = out.write(b"two\nthree\n").unwrap_err();
         assert_eq!(unwritten.lines, 2);
         assert_eq!(unwritten.error.kind(), io::ErrorKind::StorageFull);
-        // What a disk leaves that gets full within a line.
+        // A disk that gets full within a line leaves a part of it.
         let file = out.opened_again().unwrap().unwrap();
         (&file).write_all(b"fo").unwrap();
         out.replace(file);

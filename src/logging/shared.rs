@@ -1,5 +1,5 @@
-//! What the logs of a process share: how many lines were lost, who has syslog's end, which files
-//! are open. One of it lives as long as the process; tests make their own.
+//! The state that the logs of a process share: the number of lines lost, the owner of syslog's end,
+//! the files that are open. One of it lives as long as the process; tests make their own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -12,7 +12,7 @@ use super::syslog::{Severity, Syslog};
 use crate::error::StartupError;
 use crate::settings::{Facility, SyslogTarget};
 
-/// That of this process.
+/// The state of this process.
 pub(super) static SHARED: Shared = Shared::new();
 
 /// Lines that did not reach their place.

@@ -27,7 +27,7 @@ const LONGEST: usize = 8192;
 /// The time for which to wait before a record that was not taken is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How often it is said, at most, that nothing takes the records: that is a record too.
+/// The pause between two records that say that nothing takes the records: that is a record too.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// RFC 5424's severity.

@@ -1,12 +1,12 @@
-//! How often something may happen: a line in the log, or what would make a bad day worse. One
-//! client that repeats what fails must not fill a disk with it.
+//! The bound on how frequently something may happen: a line in the log, or an act that would make a
+//! bad day worse. One client that repeats what fails must not fill a disk with it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the same thing is worth a line in the log.
+/// The pause between two lines in the log about the same thing.
 pub const LOG_EVERY: Duration = Duration::from_mins(1);
 /// So many kinds are told apart; what is beyond shares one.
 const KINDS: usize = 10_000;
@@ -18,7 +18,7 @@ pub struct Throttle {
     last: Mutex<Latest>,
 }
 
-/// When something happened last, and how often it was held back since.
+/// The latest time that something happened, and the number of times that it was held back since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Latest {
     at: Option<Instant>,

@@ -149,7 +149,7 @@ impl Catalog {
     }
 }
 
-/// Of the samples a database of the user's own has only the one that began it all.
+/// Leaves out the samples but for the one that began it all, where the database is the user's own.
 fn leave_out_samples(kind: DatabaseKind, found: &mut BTreeMap<String, Query>) {
     let has_own = found.values().any(|query| !query.is_embedded);
     let fits = kind == DatabaseKind::Postgres && !has_own;

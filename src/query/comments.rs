@@ -17,7 +17,7 @@ pub(super) struct Comment<'a> {
     pub(super) line: usize,
     /// Its text without the characters that make it a comment.
     pub(super) text: &'a str,
-    /// Between `/*` and `*/`, as opposed to behind `--`.
+    /// The comment stands between `/*` and `*/`, not behind `--`.
     pub(super) is_block: bool,
 }
 

@@ -119,7 +119,7 @@ fn is_name(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// What is known while the rest of a declaration is read.
+/// The part of a declaration that is known while the rest is read.
 struct Declaration<'a> {
     line: usize,
     name: &'a str,

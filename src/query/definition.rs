@@ -21,15 +21,15 @@ pub struct Query {
     pub is_hidden: bool,
     /// Its place in the catalog; counters are kept by it.
     pub index: usize,
-    /// What pages call it; its name where the header has none.
+    /// The title on pages; its name where the header has none.
     pub title: String,
     /// More about it, for pages.
     pub description: Option<String>,
     /// Its parameters, in order of declaration.
     pub params: Vec<Param>,
-    /// What its header says about caching and limits.
+    /// The rules of its header about caching and limits.
     pub policy: QueryPolicy,
-    /// Who may read it.
+    /// The clients that may read it.
     pub access: Access,
     pub(super) kind: DatabaseKind,
     pub(super) statement: Statement,

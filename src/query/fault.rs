@@ -2,7 +2,7 @@
 
 use crate::error::StartupError;
 
-/// What is wrong on a line of a query file.
+/// A mistake on a line of a query file.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) line: usize,

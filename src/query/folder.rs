@@ -10,11 +10,11 @@ use crate::text::words::shown;
 
 pub(super) const SUFFIX: &str = ".sql";
 
-/// How deep, and among how many entries, queries are looked for that are not served.
+/// The bounds of the search for queries that are not served: its depth, and the entries looked at.
 const DEPTH: usize = 3;
 const ENTRIES: usize = 1000;
 
-/// What there is in a folder.
+/// The files of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     /// The files to be read with their stems, sorted.

@@ -39,7 +39,7 @@ const MOST_ROWS: u64 = 1_000_000_000;
 const MOST_LOADS: u64 = 10_000;
 const TAG_LENGTH: usize = 63;
 
-/// What a header says, and where the SQL begins.
+/// The content of a header, and the place where the SQL begins.
 #[derive(Debug, Default)]
 pub(super) struct Header {
     pub(super) title: Option<String>,

@@ -1,6 +1,6 @@
 //! The kinds of databases that a query may be written for.
 
-/// On which kind of database a query is offered, and whose SQL placeholders are meant.
+/// The kind of database that a query is offered on, and whose SQL placeholders are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DatabaseKind {
     /// A PostgreSQL server.

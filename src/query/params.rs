@@ -16,17 +16,17 @@ const LISTED: usize = 20;
 /// One declared parameter of a query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Param {
-    /// As in the SQL, without the colon.
+    /// The name in the SQL, without the colon.
     pub name: String,
-    /// What its values are.
+    /// The type of its values.
     pub kind: ParamType,
-    /// What stands in where the client sends none.
+    /// The value where the client sends none.
     pub default: ParamDefault,
-    /// Which values of the type are taken.
+    /// The values of the type that are taken.
     pub allowed: Allowed,
 }
 
-/// What stands in where the client sends no value.
+/// The value where the client sends none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ParamDefault {
     /// Nothing: the client must send one.
@@ -35,14 +35,14 @@ pub enum ParamDefault {
     Value(Value),
 }
 
-/// Which values of a parameter's type are taken. It does not concern null.
+/// The values of a parameter's type that are taken. The rule does not concern null.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Allowed {
     /// All of them.
     Anything,
     /// One of these canonical values.
     List(Vec<Value>),
-    /// From the first to the second, inclusive at both ends.
+    /// The values from the first to the second, inclusive at both ends.
     Range(Value, Value),
 }
 

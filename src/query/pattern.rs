@@ -13,7 +13,7 @@ const DECIMALS: &str = r"(\.[0-9]{1,6}0*)?";
 /// A zone that a timestamp may be in.
 const ZONE: &str = "(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])";
 
-/// Of `format: date`, the years from 0001.
+/// The pattern of `format: date`, for the years from 0001.
 pub(super) const ANY_DAY: &str = "^[0-9]{0,3}[1-9]";
 
 /// Days from `min` to `max`, both canonical.
@@ -22,8 +22,9 @@ pub(super) fn days(min: &str, max: &str) -> String {
     format!("^({})$", between.join("|"))
 }
 
-/// Of `format: date-time`, what has at most microseconds, no leap second, and is in the years 0001
-/// to 9999 in UTC too. In the first and the last of these only `Z` is sure to be.
+/// Returns the pattern of `format: date-time` for moments with at most microseconds, without a leap
+/// second, and in the years 0001 to 9999 in UTC too. In the first and the last of these only `Z` is
+/// sure to be.
 pub(super) fn any_moment() -> String {
     let inner = between(b"0002", b"9998", true, true).join("|");
     let rest = format!("-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9]{DECIMALS}");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Who may read a query, as its header says.
+/// The clients that may read a query, as its header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
     /// It says nothing: whoever `[access]` lets in; without that section, everybody.
@@ -11,11 +11,11 @@ pub enum Access {
     AsConfigured,
     /// Everybody.
     Open,
-    /// Whoever `[access]` lets in, and there has to be such a section.
+    /// The clients that `[access]` lets in, and there has to be such a section.
     Token,
 }
 
-/// What a query's header says about caching and limits; `None` means: as in the settings.
+/// The rules of a query's header about caching and limits; `None` means: as in the settings.
 #[derive(Debug, Clone)]
 pub struct QueryPolicy {
     /// The time for which an answer is fresh; not zero.

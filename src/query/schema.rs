@@ -1,5 +1,5 @@
-//! What a parameter takes, as a JSON Schema (2020-12) for API descriptions. It owns how the rules
-//! of `params`, `value`, `number` and `moment` are said there.
+//! The JSON Schema (2020-12) of a parameter, for API descriptions. It owns how the rules of
+//! `params`, `value`, `number` and `moment` are said there.
 //!
 //! A value that the schema takes is taken here. What is taken here is a value that the schema
 //! takes, but maybe written in another way: ` +5`, `yes`, a timestamp in a zone where the schema

@@ -1,6 +1,6 @@
-//! From the SQL of a query file to a statement with the database's own placeholders. It owns what
-//! a query file may hold: one read, whose only placeholders are declared parameters. Values never
-//! come near it, so none can become SQL.
+//! The way from the SQL of a query file to a statement with the database's own placeholders. It
+//! owns what a query file may hold: one read, whose only placeholders are declared parameters.
+//! Values never come near it, so none can become SQL.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,15 +25,15 @@ const READS: [&str; 4] = ["select", "with", "values", "table"];
 pub struct Statement {
     /// The SQL.
     pub sql: String,
-    /// Which argument each placeholder takes: placeholder `n` (from 1) takes argument
-    /// `order[n - 1]` of [`Arguments`](super::Arguments).
+    /// The argument that each placeholder takes: placeholder `n` (from 1) takes argument `order[n -
+    /// 1]` of [`Arguments`](super::Arguments).
     pub order: Vec<usize>,
     /// The places in the file from which the SQL comes.
     pub source: SourceMap,
 }
 
 impl fmt::Debug for Statement {
-    /// Without the SQL, whose literals are nobody's business.
+    /// Shows no SQL: its literals are nobody's business.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let statement = &mut f.debug_struct("Statement");
         statement
@@ -87,7 +87,8 @@ pub(super) fn rewrite(
     Ok(Statement { sql, order, source })
 }
 
-/// Where parameters stand, and which: a `:` that touches the name of a declared one.
+/// Finds the places of parameters, and the parameter of each: a `:` that touches the name of a
+/// declared one.
 fn occurrences(
     kind: DatabaseKind,
     pieces: &[Piece],

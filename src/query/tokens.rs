@@ -77,7 +77,7 @@ pub(super) fn pieces(
     }
     match outcome {
         Ok(()) => Ok(pieces),
-        // What cannot be read begins where the last token ended.
+        // The part that cannot be read begins where the last token ended.
         Err(error) => Err(Fault::new(
             first_line + cursor.line - 1,
             format!("the SQL cannot be read: {}", lower_first(&error.message)),

@@ -159,7 +159,7 @@ impl ParamType {
 pub enum Value {
     /// SQL's null.
     Null,
-    /// As sent.
+    /// The text as it was sent.
     Text(String),
     /// 32 bits.
     Integer(i32),
@@ -298,7 +298,7 @@ fn whole(text: &str) -> Result<Cow<'_, str>, &'static str> {
     }
 }
 
-/// How the two are written, in whatever case.
+/// The words for the two, in whatever case.
 pub(super) const BOOLEANS: [(&str, bool); 8] = [
     ("true", true),
     ("1", true),

@@ -10,7 +10,7 @@ use super::tls::Pair;
 use crate::error::StartupError;
 use crate::settings::Settings;
 
-/// How clients get in under one state of the settings.
+/// The way in which clients get in under one state of the settings.
 #[derive(Debug, Clone)]
 pub struct Door {
     pair: Option<Pair>,
@@ -65,7 +65,8 @@ impl Door {
         self.most
     }
 
-    /// For the connections of one generation, which are also counted in `generation`.
+    /// Makes the counter of the connections of one generation, which are also counted in
+    /// `generation`.
     pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> Counted {
         Counted {
             counts: [Arc::clone(&self.process), Arc::clone(generation)],

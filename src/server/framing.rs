@@ -1,6 +1,7 @@
-//! Where each request ends in the bytes of a connection: heads, bodies with a length, bodies in
-//! chunks. Nothing is refused here. Bytes that are no request are the HTTP library's to refuse,
-//! and it reads no further then, so that they may be taken for anything.
+//! The end of each request in the bytes of a connection: heads, bodies with a length, bodies in
+//! chunks. heads, bodies with a length, bodies in chunks. Nothing is refused here. Bytes that are
+//! no request are the HTTP library's to refuse, and it reads no further then, so that they may be
+//! taken for anything.
 
 mod chunks;
 
@@ -16,10 +17,10 @@ pub(super) struct RequestFraming {
 
 #[derive(Debug, Clone, Copy, Default)]
 enum RequestPart {
-    /// At the beginning of a line of a head.
+    /// The beginning of a line of a head.
     #[default]
     Head,
-    /// Within a line of a head that decides nothing.
+    /// The inside of a line of a head that decides nothing.
     Line,
     /// So many bytes before the end of a body.
     Body(u64),
@@ -35,7 +36,7 @@ struct HeadLines {
     is_chunked: bool,
 }
 
-/// How far a request goes in some bytes.
+/// The extent of a request within some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     /// It ends behind so many of them.

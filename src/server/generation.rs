@@ -23,16 +23,16 @@ use crate::logging::AccessLog;
 use crate::settings::Server as ServerSettings;
 use crate::web::Site;
 
-/// How often the end of the open connections is looked for while draining.
+/// The interval at which the end of the open connections is looked for while draining.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// The time for which the accept loop may need to hear that it is to pause.
 const PAUSING: Duration = Duration::from_millis(100);
 /// The time for which a connection may be on its way from the accept loop to the worker that serves
 /// it.
 const SETTLING: Duration = Duration::from_millis(500);
-/// How much longer than its keep-alive a connection may need to end.
+/// The time beyond its keep-alive that a connection may need to end.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
-/// How much longer than their graceful timeout workers may need to end. One that is blocked never
+/// The time beyond their graceful timeout that workers may need to end. One that is blocked never
 /// does.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// The time for which a quick end may take.
@@ -121,7 +121,7 @@ impl Generation {
         self.ended.is_finished()
     }
 
-    /// From now on `/readyz` says 503, so that balancers go elsewhere.
+    /// Lets `/readyz` say 503 from now on, so that balancers go elsewhere.
     pub fn say_not_ready(&self) {
         self.site.drain();
     }
@@ -148,7 +148,7 @@ impl Generation {
     /// would go on without accepting.
     pub async fn retire(self) {
         if !Defence::Patience.is_off() {
-            // What was accepted last is counted a moment later.
+            // A connection that was accepted last is counted a moment later.
             tokio::time::sleep(SETTLING).await;
         }
         if !Defence::Patience.is_off() {

@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// How often a worker tells.
+/// The interval of a worker's heartbeat.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// When each worker of a generation was last heard of.
+/// The latest heartbeat of each worker of a generation.
 #[derive(Debug, Default)]
 pub struct Heartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
 

@@ -46,7 +46,7 @@ pub(super) struct Http {
     factory: Factory,
 }
 
-/// What becomes of an accepted socket.
+/// The way of an accepted socket to HTTP.
 #[derive(Clone)]
 struct Arrival {
     door: Counted,

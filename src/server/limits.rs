@@ -1,5 +1,5 @@
-//! How many connections there may be: what the settings say, as far as the system's limit on
-//! descriptors goes. Descriptors that run out would be missed where it hurts most: by the accept
+//! The number of connections that there may be: as the settings say, as far as the system's limit
+//! on descriptors goes. Descriptors that run out would be missed where it hurts most: by the accept
 //! loop, by pools and by logs.
 
 use crate::error::StartupError;
@@ -14,7 +14,7 @@ const PER_WORKER: u64 = 3 * 4;
 /// Redis' pool and the connection that hears of purges.
 const REDIS: u64 = 8;
 
-/// With fewer connections than this there is no serving.
+/// The number of connections below which there is no serving.
 const LEAST: u64 = 16;
 
 /// Raises the limit on descriptors as far as this process may, and gives the number of
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(within(115, 500, 100), None);
         assert_eq!(within(10, 500, 100), None);
         assert_eq!(within(u64::MAX, 20_000, 100), Some(20_000));
-        // Who asks for few gets them, however few.
+        // Settings that ask for few get them, however few.
         assert_eq!(within(1024, 1, 100), Some(1));
     }
 

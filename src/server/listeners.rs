@@ -26,7 +26,7 @@ struct Listener {
     standing: Option<Standing>,
 }
 
-/// What is spoken at an address.
+/// The protocol at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// HTTP; over TCP inside TLS, where there is a pair for it.
@@ -151,7 +151,7 @@ impl Listeners {
         self.0.is_empty()
     }
 
-    /// Where visitors find them, without those that only send them on.
+    /// Returns the addresses at which visitors find them, without those that only send them on.
     pub fn urls(&self) -> Vec<String> {
         self.main().map(Listener::url).collect()
     }

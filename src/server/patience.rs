@@ -1,5 +1,5 @@
-//! How long a client may keep its connection waiting, as times alone: the alarm that ends a wait,
-//! and the pace at which an answer is taken. Sockets are not known here.
+//! The time for which a client may keep its connection waiting: the alarm that ends a wait, and the
+//! pace at which an answer is taken. Sockets are not known here.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep_until};
 
-/// How long a client may keep the server waiting.
+/// The times for which a client may keep the server waiting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// From the first byte of a request's head to its last.
+    /// The time from the first byte of a request's head to its last.
     pub(super) head: Duration,
-    /// While there is something to send and it takes none of it, or all in all too little.
+    /// The time while there is something to send and it takes none of it, or all in all too little.
     pub(super) stall: Duration,
-    /// Between an answer and the next request.
+    /// The time between an answer and the next request.
     pub(super) idle: Duration,
 }
 
@@ -22,15 +22,15 @@ pub(super) struct Patience {
 /// keeps the server waiting. The slowest of links that people use are three times as fast.
 const LEAST_RATE: u64 = 16 << 10;
 
-/// How much of the current answer its client has taken since it first kept the server waiting.
+/// The part of the current answer that its client has taken since it first kept the server waiting.
 #[derive(Debug, Default)]
 pub(super) struct TakingPace {
     /// The answer, counted on its connection.
     answer: u64,
-    /// For how long it was waited, before `since`.
+    /// The time that was waited for it, before `since`.
     waited: Duration,
     taken: u64,
-    /// Since when nothing was taken; `None` while nothing has to wait.
+    /// The moment since when nothing was taken; `None` while nothing has to wait.
     since: Option<Instant>,
 }
 

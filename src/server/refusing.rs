@@ -21,7 +21,7 @@ use crate::web::{Site, own_answer, told};
 pub(super) struct Refusing {
     wire: PipelineGate,
     site: web::Data<Site>,
-    /// What was taken from the library and is not sent yet.
+    /// The bytes that were taken from the library and are not sent yet.
     held: Vec<u8>,
     /// True where `held` are our words already.
     is_told: bool,
@@ -130,8 +130,9 @@ impl AsyncWrite for Refusing {
 }
 
 impl Drop for Refusing {
-    /// After a request that it cannot read, the library ends without a shutdown. A socket that has
-    /// room for some hundred bytes takes them at once; one that has none loses them.
+    /// Sends what the library has left: after a request that it cannot read, it ends without a
+    /// shutdown. A socket that has room for some hundred bytes takes them at once; one that has
+    /// none loses them.
     fn drop(&mut self) {
         if self.held.is_empty() {
             return;

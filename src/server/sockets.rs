@@ -1,5 +1,5 @@
-//! How a listening socket comes into being, and what the connections on it are. TCP is everywhere,
-//! with a backlog of our choosing; what else there is, is `system`'s.
+//! The making of a listening socket, and the kind of its connections. TCP is everywhere, with a
+//! backlog of our choosing; the other kinds are `system`'s.
 
 #[cfg(not(unix))]
 #[path = "sockets/elsewhere.rs"]
@@ -13,8 +13,8 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// How much the system takes of a response that it cannot send yet. It would take megabytes from
-/// each of the clients that do not read, until no connection has memory left.
+/// The bytes that the system takes of a response that it cannot send yet. It would take megabytes
+/// from each of the clients that do not read, until no connection has memory left.
 pub(super) const UNSENT: usize = 64 << 10;
 
 /// Standard library listeners have a fixed backlog; this one's is a setting.

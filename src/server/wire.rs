@@ -58,7 +58,7 @@ impl Timed {
         }
     }
 
-    /// When it was last used, where no request is under way in any part.
+    /// Returns the moment when it was last used, where no request is under way in any part.
     fn idle_since(&self) -> Option<Instant> {
         let connection = &self.connection;
         let is_used = connection.is_at_work() || self.pace.is_waiting();
@@ -114,7 +114,7 @@ impl AsyncRead for Timed {
             this.connection.received();
             this.sent = None;
         } else if this.pace.is_waiting() {
-            // What came in already is looked at once the answer before it is sent.
+            // Bytes that came in already are looked at once the answer before them is sent.
         } else if let Some(since) = this.connection.reading_since() {
             let deadline = since + this.patience.head;
             if this
@@ -175,7 +175,7 @@ impl AsyncWrite for Timed {
 /// The most that TLS holds encrypted of what could not be sent.
 const ENCRYPTED: usize = 64 << 10;
 
-/// What HTTP is spoken on.
+/// The transport that HTTP is spoken on.
 #[allow(
     clippy::large_enum_variant,
     reason = "the larger one is the usual one, and need not be allocated apart"

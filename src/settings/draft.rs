@@ -202,7 +202,7 @@ impl RedisParts {
     }
 }
 
-/// What has been read of `[tls]`.
+/// The parts of `[tls]` that have been read.
 #[derive(Debug)]
 pub(super) struct TlsParts {
     pub(super) cert: Option<PathBuf>,

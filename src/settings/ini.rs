@@ -45,7 +45,7 @@ impl Format for IniFormat {
     }
 }
 
-/// What is known while the lines go by.
+/// The section and the names that are known while the lines go by.
 struct Reader<'a> {
     path: &'a str,
     /// The line each section began at, by its name in the table, with its name in the file.

@@ -17,7 +17,7 @@ use crate::error::StartupError;
 use crate::flags::Flags;
 use crate::text::words::nearest;
 
-/// What the merge gives: the text of each setting that has one, with its origin. `None` is a
+/// The result of the merge: the text of each setting that has one, with its origin. `None` is a
 /// setting that a layer took back.
 #[derive(Debug)]
 pub(super) struct Merged(Map<String, Value>);

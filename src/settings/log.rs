@@ -17,13 +17,13 @@ pub use format::{AccessFormat, Part};
 pub struct Log {
     /// The place where the access log goes; `None`: nowhere.
     pub access: Option<LogTarget>,
-    /// How its lines look.
+    /// The form of its lines.
     pub access_format: AccessFormat,
     /// The place where everything else goes.
     pub error: LogTarget,
     /// The least important level that is written.
     pub level: tracing::Level,
-    /// Who gets all of it besides; `None`: nobody.
+    /// The syslog that gets all of it besides; `None`: none does.
     pub syslog: Option<SyslogTarget>,
     /// The facility that syslog is told.
     pub syslog_facility: Facility,
@@ -54,7 +54,7 @@ pub enum SyslogTarget {
 pub struct Facility(pub u8);
 
 impl Facility {
-    /// That of daemons without one of their own.
+    /// The facility of daemons without one of their own.
     pub const DAEMON: Facility = Facility(3);
 }
 

@@ -1,5 +1,5 @@
-//! Where a value came from. `config` carries this beside each value as text; here is the one
-//! writer and the one reader of that text.
+//! The origin of a value. `config` carries this beside each value as text; here is the one writer
+//! and the one reader of that text.
 
 use std::fmt;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub enum Source {
     Default,
     /// A line of the ini file.
     File {
-        /// As it was named.
+        /// The path as it was named.
         path: String,
         /// Counted from one.
         line: usize,

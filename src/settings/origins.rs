@@ -40,7 +40,7 @@ fn origin(given: RawValue<'_>) -> Read<String> {
     let web = matches!(url.scheme(), "http" | "https");
     let written = match url.host_str() {
         Some(_) if web => url.origin().ascii_serialization(),
-        // Of apps and of browsers' extensions.
+        // These are schemes of apps and of browsers' extensions.
         Some(host) if !host.is_empty() => {
             let port = url
                 .port()

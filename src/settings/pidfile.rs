@@ -1,5 +1,5 @@
-//! Where the pidfile is, read without the rest: who wants to know how the daemon is, or to end it,
-//! must be able to while the settings are not in order.
+//! The place of the pidfile, read without the rest: a command that asks for the daemon's state, or
+//! ends it, must work while the settings are not in order.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::config_file::config_file;
 use super::surroundings::Surroundings;
 use crate::flags::Flags;
 
-/// What settings that cannot be used say about the pidfile, as far as they can be understood.
+/// The pidfile's place by settings that cannot be used, as far as they can be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PidfilePlace {
     /// `[server] pidfile`, absolute, if any layer names it.

@@ -13,7 +13,7 @@ pub struct Process {
     /// `[server] pidfile`, absolute. `None`: in the foreground there is none, detached the daemon
     /// has its default.
     pub pidfile: Option<PathBuf>,
-    /// Whom to become once everything is bound and read: a name or a number.
+    /// The user to become once everything is bound and read: a name or a number.
     pub user: Option<String>,
     /// The group to become; without it the user's own.
     pub group: Option<String>,
@@ -21,7 +21,7 @@ pub struct Process {
     pub umask: u32,
     /// The working directory to change to; an absolute path that existed at the start.
     pub chdir: Option<PathBuf>,
-    /// What is put into the environment, in this order. Never one of our own variables.
+    /// The variables that are put into the environment, in this order. None is one of our own.
     pub env: Vec<(String, String)>,
     /// The permissions of unix sockets that are listened on.
     pub socket_mode: u32,
@@ -69,7 +69,8 @@ pub(super) fn account(given: RawValue<'_>) -> Read<String> {
     Ok(given.text.to_owned())
 }
 
-/// What other programs have for their settings is ours as a setting, so that it has one place.
+/// The variables that other programs have for their settings; here each is a setting, so that it
+/// has one place.
 const SETTINGS_OF_OURS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "PORT", "DEBUG"];
 
 /// `NAME=VALUE` pairs: one on each line where there are lines, else with commas between them. A

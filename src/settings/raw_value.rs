@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::text::units::UnitError;
 
-/// What is wrong with a text. `why` continues a sentence that begins with the text, so that it can
-/// be left out where it is a secret.
+/// The fault of a text. `why` continues a sentence that begins with the text, so that it can be
+/// left out where it is a secret.
 #[derive(Debug)]
 pub(super) struct ValueError {
     pub(super) why: String,

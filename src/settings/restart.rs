@@ -1,13 +1,13 @@
-//! Which settings a reload cannot change, and keeps as they were: a line each in [`KEPT`].
+//! The settings that a reload cannot change, and keeps as they were: a line each in [`KEPT`].
 
 use super::types::Settings;
 
 /// One setting that only a restart changes.
 struct Kept {
-    /// As in the ini file.
+    /// The name in the ini file.
     name: &'static str,
     differs: fn(&Settings, &Settings) -> bool,
-    /// From the first to the second.
+    /// The function that copies it from the first settings to the second.
     keep: fn(&Settings, &mut Settings),
 }
 

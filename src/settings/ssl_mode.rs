@@ -1,6 +1,6 @@
 //! The ways in which a connection to PostgreSQL is secured.
 
-/// How a connection to PostgreSQL is secured; libpq's words.
+/// The security of a connection to PostgreSQL; libpq's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SslMode {
     /// Never TLS.

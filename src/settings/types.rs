@@ -43,7 +43,7 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// `[access]`
     pub access: Access,
-    /// What has no effect in them, one sentence each, for whoever starts the program.
+    /// The settings without effect, one sentence each, for the user who starts the program.
     pub notes: Vec<String>,
 }
 
@@ -114,7 +114,7 @@ pub struct Server {
     pub home: String,
     /// True where the page at `/` names the database host.
     pub show_host: bool,
-    /// Whose pages may read the data of queries.
+    /// The origins whose pages may read the data of queries.
     pub cors_origins: CorsOrigins,
 }
 
@@ -163,7 +163,7 @@ impl fmt::Display for Bind {
     }
 }
 
-/// Which database the queries run on.
+/// The database that the queries run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseTarget {
     /// The SQLite in the binary, with generated demo data.
@@ -187,7 +187,7 @@ pub struct Postgres {
     pub user: String,
     /// The password, exactly as it was written.
     pub password: Option<Secret>,
-    /// How the connection is secured.
+    /// The security of the connection.
     pub sslmode: SslMode,
     /// PEM file of the CAs to trust instead of the built-in ones; it was readable at the start.
     pub sslrootcert: Option<PathBuf>,

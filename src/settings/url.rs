@@ -211,7 +211,7 @@ fn replace_query(url: &mut Url, replace: impl Fn(&str, String) -> Option<String>
 fn parse(text: &str) -> Result<Url, ValueError> {
     Url::parse(text).map_err(|error| {
         let remedy = match error {
-            // What stands before a `/`, `?` or `#` in a password is taken for host and port.
+            // Text before a `/`, `?` or `#` in a password is taken for host and port.
             url::ParseError::InvalidPort | url::ParseError::InvalidDomainCharacter => ESCAPES,
             _ => "write SCHEME://USER:PASSWORD@HOST:PORT/NAME",
         };

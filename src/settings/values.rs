@@ -1,6 +1,6 @@
-//! How the text of one setting becomes its value. Each reader takes the text as it stands in the
-//! ini file, the environment or the flag, and either gives the value or says what is wrong with
-//! the text and what to write instead. Where a text came from is not known here.
+//! The readers of settings' texts. Each takes the text as it stands in the ini file, the
+//! environment or the flag, and either gives the value or says what is wrong with the text and what
+//! to write instead. The origin of a text is not known here.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

@@ -1,6 +1,6 @@
-//! Where one query's counts and times are recorded: a shard for each thread, made when it first
-//! records, so that no two threads that serve write to one cache line, and a query that nobody asks
-//! for costs next to nothing.
+//! The place where one query's counts and times are recorded: a shard for each thread, made when it
+//! first records, so that no two threads that serve write to one cache line, and a query that
+//! nobody asks for costs next to nothing.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -88,7 +88,7 @@ impl Shard {
         self.times[timed as usize].record(time);
     }
 
-    /// Whoever reads the count also sees what the thread has recorded before.
+    /// Adds to a counter. A reader of the count also sees what the thread has recorded before.
     pub(super) fn add(&self, counter: Counter, amount: u64) {
         self.counts[counter as usize].fetch_add(amount, Ordering::Release);
     }

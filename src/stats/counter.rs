@@ -193,7 +193,7 @@ families! {
         "Variants of bodies that were encoded.";
 }
 
-/// What a counter is in.
+/// The unit of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Pieces.

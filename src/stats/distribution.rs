@@ -1,6 +1,6 @@
-//! How many of something took how long: counts over buckets of one ratio, so that a median of
-//! microseconds and one of seconds are equally exact. What is sparse is kept and sent sparse.
-//! Recording into such counts is `histogram`'s.
+//! The distribution of times: counts over buckets of one ratio, so that a median of microseconds
+//! and one of seconds are equally exact. Sparse counts are kept and sent sparse. Recording into
+//! such counts is `histogram`'s.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ const EDGES: [f64; PER_OCTAVE as usize] = [
 /// A float's digits without its exponent.
 const MANTISSA: u64 = (1 << 52) - 1;
 
-/// In nanoseconds; five hundred years and more are as long.
+/// Returns the time in nanoseconds; five hundred years and more are as long.
 pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -76,7 +76,7 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// From a count for each bucket.
+    /// Makes it from a count for each bucket.
     pub(super) fn of(counts: impl Iterator<Item = u64>, sum_nanos: u64) -> Distribution {
         let counts = counts
             .enumerate()
@@ -194,8 +194,8 @@ impl Distribution {
         (self.sum_seconds() / count as f64).clamp(lower_edge(bucket), highest)
     }
 
-    /// For each edge that is shown, from the shortest: the edge in seconds, and how many took no
-    /// longer. Who took longer than the last is in [`Distribution::count`] alone.
+    /// Returns, for each edge that is shown, from the shortest: the edge in seconds, and how many
+    /// took no longer. The times longer than the last are in [`Distribution::count`] alone.
     pub fn shown(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         SHOWN.map(|doublings| {
             let bound = doublings * PER_OCTAVE;

@@ -15,19 +15,19 @@ use super::window::Window;
 /// So many queries are read of one, and of all together. A catalog has far fewer.
 const MOST_QUERIES: usize = 2000;
 
-/// What an instance tells the others. No key, no parameter and no address is in it.
+/// The report of an instance to the others. No key, no parameter and no address is in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Report {
     /// The version of this layout.
     pub schema: u32,
-    /// Whose it is.
+    /// The instance.
     pub instance: Instance,
-    /// For how long it had counted.
+    /// The seconds for which it had counted.
     pub uptime_seconds: f64,
     /// Loads that ran at the time.
     pub loads_in_flight: u64,
-    /// How its database was.
+    /// The state of its database.
     pub database_up: Option<bool>,
     /// A word for the server that it spoke to last; no address can be had from it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +150,7 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// What the other instances reported at one moment. Their queries are kept as sums alone.
+/// The reports of the other instances at one moment. Their queries are kept as sums alone.
 #[derive(Debug, Clone, Default)]
 pub struct Others {
     each: Vec<(f64, Report)>,
@@ -225,16 +225,16 @@ pub struct Instances {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstanceSnapshot {
-    /// Which one.
+    /// The instance.
     #[serde(flatten)]
     pub instance: Instance,
     /// True where it is the one that says all this.
     pub is_self: bool,
-    /// How old its report is.
+    /// The age of its report.
     pub age_seconds: f64,
-    /// For how long it has counted.
+    /// The seconds for which it has counted.
     pub uptime_seconds: f64,
-    /// How its database was.
+    /// The state of its database.
     pub database_up: Option<bool>,
     /// A word for the server that it spoke to last; no address can be had from it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -307,7 +307,7 @@ impl Instances {
     }
 }
 
-/// What several instances counted. Counts are added, and so are rates, each by its own time.
+/// The sum over several instances. Counts are added, and so are rates, each by its own time.
 #[derive(Debug, Clone, Default)]
 struct Sum {
     tally: Tally,

@@ -1,4 +1,4 @@
-//! What is measured when somebody looks, not counted.
+//! The gauges: numbers that are measured when somebody looks, not counted.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Gauges {
     pub redis: Option<RedisGauge>,
 }
 
-/// How full the memory tier is.
+/// The fill of the memory tier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemoryGauge {
     /// Entries held.
@@ -24,7 +24,7 @@ pub struct MemoryGauge {
     pub max_bytes: u64,
 }
 
-/// How Redis is, from remembered state.
+/// The state of Redis, as it is remembered.
 #[derive(Debug, Clone, Default)]
 pub struct RedisGauge {
     /// True where the latest contact succeeded; `None` before the first.

@@ -1,5 +1,4 @@
-//! Where times are recorded: one counter for each bucket of [`Distribution`], made with the first
-//! time.
+//! The counters of times: one for each bucket of [`Distribution`], made with the first time.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 pub struct Instance {
     /// Unlike that of any other.
     pub id: String,
-    /// For people: the machine's name and the process's number.
+    /// The name for people: the machine's name and the process's number.
     pub name: String,
     /// This program's version.
     pub version: String,
-    /// Which set of workers serves, counted from 1; 0: none yet.
+    /// The set of workers that serves, counted from 1; 0: none yet.
     pub generation: u64,
-    /// When it began to count, in seconds since 1970.
+    /// The moment when it began to count, in seconds since 1970.
     pub started_at: u64,
 }

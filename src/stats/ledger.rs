@@ -1,5 +1,5 @@
-//! What all catalogs of one process count into: a query that stays keeps its counters, and what
-//! a query that is gone has counted stays in the totals.
+//! The counters of all catalogs of one process: a query that stays keeps its counters, and what a
+//! query that is gone has counted stays in the totals.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ impl Ledger {
     /// The counters of these queries, in their order; new ones where there are none of that name.
     pub(super) fn open<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Arc<QueryStats>> {
         let mut queries = self.lock();
-        // Who is in no catalog and has counted nothing would be kept for ever.
+        // A query that is in no catalog and has counted nothing would be kept for ever.
         let is_kept = |known: &Arc<QueryStats>| Arc::strong_count(known) > 1 || known.has_counted();
         queries.by_name.retain(|_, known| is_kept(known));
         let mut of = |name: &str| {

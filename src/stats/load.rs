@@ -1,4 +1,4 @@
-//! What is told of a load: what began it, how it ended, and whose value it was.
+//! The facts about a load: its cause, its end, and the key of its value.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::tiers::words;
 use crate::error::RequestError;
 
 words! {
-    /// What began a load.
+    /// The cause of a load.
     Trigger {
         /// A request that had no copy to answer with.
         Request => "request",
@@ -26,7 +26,7 @@ words! {
 }
 
 words! {
-    /// How a load failed.
+    /// The failure of a load.
     LoadError {
         /// It took longer than its limit.
         Timeout => "timeout",
@@ -95,7 +95,7 @@ impl LoadError {
     }
 }
 
-/// What an entry is found by, as far as it matters here.
+/// The key of an entry, as far as it matters here.
 #[derive(Clone, Copy)]
 pub struct KeyId<'a> {
     /// Differs between all keys, and covers the query's name.
@@ -104,7 +104,7 @@ pub struct KeyId<'a> {
     pub canonical: &'a Bytes,
 }
 
-/// Without what it holds.
+/// Shows nothing of the contents.
 impl fmt::Debug for KeyId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyId").finish_non_exhaustive()
@@ -127,13 +127,13 @@ pub struct NotKept {
 /// A load that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadEnd<'a> {
-    /// Whose value it was to bring.
+    /// The key of the value that it was to bring.
     pub key: KeyId<'a>,
-    /// What began it.
+    /// The cause that began it.
     pub trigger: Trigger,
     /// The time for which it took.
     pub elapsed: Duration,
-    /// How it failed; `None`: it succeeded.
+    /// The failure; `None`: it succeeded.
     pub error: Option<LoadError>,
 }
 

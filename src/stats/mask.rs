@@ -1,4 +1,4 @@
-//! What is shown of a key: digits that tell it from others and nothing about it. A plain hash of
+//! The shown form of a key: digits that tell it from others and nothing about it. A plain hash of
 //! few possible parameters could be guessed by hashing them all; without this process's secret it
 //! cannot.
 

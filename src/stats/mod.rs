@@ -75,7 +75,7 @@ pub struct Stats {
     spelling: Mutex<Option<Box<Spelling>>>,
 }
 
-/// From a query's name and canonical parameters to the text that may be shown.
+/// The function from a query's name and canonical parameters to the text that may be shown.
 type Spelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
 
 impl Stats {

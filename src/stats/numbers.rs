@@ -63,7 +63,8 @@ pub struct Numbers {
     /// (answers − loads that brought rows for them) / (requests − bypass); a request that got an error
     /// was spared nothing. Below zero when loads outnumber answers; `None` when nothing was asked.
     pub offload: Option<f64>,
-    /// Over the served copies: load time stored with them − the request's own time, where positive.
+    /// The time saved over the served copies: load time stored with them − the request's own time,
+    /// where positive.
     pub time_saved_seconds: f64,
     /// The same over the answers that another request's load brought.
     pub coalesced_saved_seconds: f64,
@@ -86,13 +87,13 @@ pub struct Numbers {
 /// Percentiles by the nearest rank over buckets at most 9 % wide.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
-    /// Of how many; the others are `None` where there are none.
+    /// The number of times; the others are `None` where there are none.
     pub count: u64,
     /// The median.
     pub p50_seconds: Option<f64>,
-    /// What one in twenty passes.
+    /// The time that one in twenty passes.
     pub p95_seconds: Option<f64>,
-    /// What one in a hundred passes; `None` also where there are fewer than a hundred.
+    /// The time that one in a hundred passes; `None` also where there are fewer than a hundred.
     pub p99_seconds: Option<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! How quick one query's copies are beside its loads: the two medians that the pages compare. Read
-//! from its counters, so whoever shows it with every answer keeps it for a while.
+//! The speed of one query's copies beside its loads: the two medians that the pages compare. They
+//! are read from its counters, so a page that shows them with every answer keeps them for a while.
 
 use super::numbers::Percentiles;
 use super::query::QueryStats;

@@ -1,5 +1,5 @@
-//! What the system says of this process: its time, its memory, its descriptors. It is read when
-//! somebody looks, from `/proc` on Linux; elsewhere nothing is known.
+//! The numbers of the system about this process: its time, its memory, its descriptors. They are
+//! read when somebody looks, from `/proc` on Linux; elsewhere nothing is known.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Process {
     pub open_fds: Option<u64>,
     /// The most there may be.
     pub max_fds: Option<u64>,
-    /// When it began, in seconds since 1970.
+    /// The moment when it began, in seconds since 1970.
     pub started_at: Option<f64>,
 }
 

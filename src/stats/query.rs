@@ -34,7 +34,7 @@ pub struct QueryStats {
     ranks: Arc<Ranks>,
 }
 
-/// What all queries of the process are ranked in.
+/// The rankings of all queries of the process.
 #[derive(Default)]
 pub(super) struct Ranks {
     pub(super) hottest: Hottest,

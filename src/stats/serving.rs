@@ -21,10 +21,10 @@ pub struct UnsentSnapshot {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AsideSnapshot {
-    /// What is being done.
+    /// The work under way.
     pub running: u64,
-    /// What waits for its turn.
+    /// The work that waits for its turn.
     pub waiting: u64,
-    /// What was done since the start.
+    /// The work that was done since the start.
     pub done: u64,
 }

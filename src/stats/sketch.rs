@@ -38,7 +38,7 @@ pub(super) struct Held {
     pub(super) digest: u128,
     /// The number of its query.
     pub(super) query: u32,
-    /// By how much its count may be too high.
+    /// The number by which its count may be too high.
     pub(super) over: u64,
     pub(super) canonical: Option<Bytes>,
 }

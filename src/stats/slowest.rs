@@ -13,9 +13,9 @@ const KEPT: usize = 20;
 /// One load that has ended.
 #[derive(Clone)]
 pub(super) struct Slow {
-    /// In microseconds.
+    /// The time that it took, in microseconds.
     pub(super) took: u64,
-    /// When it ended, in seconds since 1970.
+    /// The moment when it ended, in seconds since 1970.
     pub(super) at: f64,
     /// The number of its query.
     pub(super) query: u32,

@@ -22,23 +22,23 @@ pub(super) const SCHEMA: u32 = 1;
 pub struct Snapshot {
     /// The version of this layout.
     pub schema: u32,
-    /// Over which time `total`, `queries`, `slowest` and `instances` count; all else counts since
-    /// the start, or is as it is now.
+    /// The time over which `total`, `queries`, `slowest` and `instances` count; all else counts
+    /// since the start, or is as it is now.
     pub window: Window,
     /// The time for which that was: less than the window where the process is younger.
     pub window_seconds: f64,
-    /// Who says so.
+    /// The instance that says so.
     pub instance: Instance,
-    /// When, in seconds since 1970.
+    /// The moment of it, in seconds since 1970.
     pub generated_at: f64,
-    /// Since this process began to count; reloads change nothing about that.
+    /// The seconds since this process began to count; reloads change nothing about that.
     pub uptime_seconds: f64,
     /// All queries together.
     pub total: Numbers,
     /// Each query, in the catalog's order; then those that are not in it any more and have
     /// numbers.
     pub queries: Vec<QuerySnapshot>,
-    /// How it has been of late, whatever the window; for drawings.
+    /// The recent course of the numbers, whatever the window; for drawings.
     pub series: Series,
     /// The slowest loads of the window, the slowest first.
     pub slowest: Vec<SlowLoad>,
@@ -56,8 +56,8 @@ pub struct Snapshot {
     pub unread: u64,
     /// Work beside the workers: large pages, and encodings of large bodies.
     pub aside: AsideSnapshot,
-    /// What the instances do about each other's loads and copies, and how often purges were asked
-    /// for.
+    /// The effects of the instances on each other's loads and copies, and the number of purges that
+    /// were asked for.
     pub fleet: BTreeMap<String, u64>,
     /// All instances that share this Redis.
     pub instances: Instances,
@@ -80,7 +80,7 @@ pub struct QuerySnapshot {
     /// The latest answer that was too large to be kept; `None` where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<NotKeptSnapshot>,
-    /// What they were computed from.
+    /// The counts that they were computed from.
     #[serde(skip)]
     pub tally: Tally,
 }
@@ -99,37 +99,37 @@ pub struct NotKeptSnapshot {
     pub age_seconds: f64,
 }
 
-/// How it has been: one point for each step of time, the latest last. `None` is a step in which
-/// nothing was counted, because the process was not there yet.
+/// The recent course of the numbers: one point for each step of time, the latest last. `None` is a
+/// step in which nothing was counted, because the process was not there yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Series {
     /// The time for which a step is.
     pub step_seconds: u32,
-    /// When the latest step ended, in seconds since 1970.
+    /// The moment when the latest step ended, in seconds since 1970.
     pub ends_at: f64,
-    /// At most [`Series::POINTS`].
+    /// The points, at most [`Series::POINTS`].
     pub points: Vec<Option<Point>>,
 }
 
 impl Series {
-    /// As many points as there are slots.
+    /// The number of points: as many as there are slots.
     pub const POINTS: usize = 60;
 }
 
 /// One step of a [`Series`], all queries together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// As in [`Numbers`].
+    /// The ratio, as in [`Numbers`].
     pub hit_ratio: Option<f64>,
-    /// As in [`Numbers`].
+    /// The rate, as in [`Numbers`].
     pub requests_per_second: f64,
-    /// As in [`Numbers`].
+    /// The rate, as in [`Numbers`].
     pub loads_per_second: f64,
-    /// As in [`Numbers`].
+    /// The time, as in [`Numbers`].
     pub time_saved_seconds: f64,
-    /// As in [`Numbers`].
+    /// The time, as in [`Numbers`].
     pub hit_p95_seconds: Option<f64>,
-    /// As in [`Numbers`].
+    /// The time, as in [`Numbers`].
     pub load_p95_seconds: Option<f64>,
 }
 
@@ -142,9 +142,9 @@ pub struct SlowLoad {
     pub key: String,
     /// The time for which it took.
     pub seconds: f64,
-    /// When it ended, in seconds since 1970.
+    /// The moment when it ended, in seconds since 1970.
     pub at: f64,
-    /// What began it.
+    /// The cause that began it.
     pub trigger: String,
     /// The class of its error; `None`: it succeeded.
     pub error: Option<String>,
@@ -160,16 +160,16 @@ pub struct HotKey {
     pub query: String,
     /// Tells it from others, and nothing about it.
     pub key: String,
-    /// How often it was asked for, at most.
+    /// The number of requests for it, at most.
     pub requests: u64,
-    /// By how much that may be too high.
+    /// The number by which that may be too high.
     pub over: u64,
     /// Its parameters, where the query says `show-params`; for pages alone.
     #[serde(skip)]
     pub params: Option<String>,
 }
 
-/// Without its parameters, which are for pages alone.
+/// Shows no parameters, which are for pages alone.
 impl fmt::Debug for SlowLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SlowLoad")
@@ -180,7 +180,7 @@ impl fmt::Debug for SlowLoad {
     }
 }
 
-/// Without its parameters, which are for pages alone.
+/// Shows no parameters, which are for pages alone.
 impl fmt::Debug for HotKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HotKey")
@@ -233,12 +233,12 @@ pub struct RedisSnapshot {
     pub refused: BTreeMap<String, u64>,
     /// Its connections.
     pub pool: PoolSnapshot,
-    /// What it says of itself; `None` before it was first asked.
+    /// The answers of the server about itself; `None` before it was first asked.
     pub info: Option<RedisInfo>,
 }
 
-/// What Redis says of itself (`INFO`), of the whole server. A field is `None` where it does not
-/// say, or may not be asked.
+/// The answers of Redis about itself (`INFO`), of the whole server. A field is `None` where it does
+/// not say, or may not be asked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RedisInfo {
@@ -256,7 +256,7 @@ pub struct RedisInfo {
     pub used_memory: Option<u64>,
     /// The bound in bytes; 0: no limit.
     pub maxmemory: Option<u64>,
-    /// What it does when that is reached.
+    /// The policy when that is reached.
     pub maxmemory_policy: Option<String>,
     /// Keys that left for want of space.
     pub evicted_keys: Option<u64>,
@@ -296,15 +296,15 @@ pub struct DatabaseSnapshot {
 /// Connections of one pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolSnapshot {
-    /// At work, or being opened.
+    /// The connections at work, or being opened.
     pub used: u64,
     /// Open, without work.
     pub idle: u64,
     /// The most there may be.
     pub max: u64,
-    /// Who waits for one.
+    /// The loads that wait for one.
     pub waiting: u64,
-    /// How often somebody waited in vain, since the start.
+    /// The number of waits in vain, since the start.
     pub timeouts: u64,
     /// Taken by statements that go on although their sessions were terminated.
     #[serde(default)]

@@ -1,6 +1,6 @@
-//! What was counted of one query in one stretch of time, or of all queries, or of all instances:
-//! plain numbers that can be added, taken from each other, kept and sent. Ratios are computed from
-//! them in `numbers`, never added.
+//! The counts of one query in one stretch of time, or of all queries, or of all instances: plain
+//! numbers that can be added, taken from each other, kept and sent. Ratios are computed from them
+//! in `numbers`, never added.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,7 +10,7 @@ use super::sent::{MOST, MOST_MEASURED, by_name};
 use super::tiers::words;
 
 words! {
-    /// What is timed.
+    /// The kind of a time.
     Timed {
         /// Requests answered with a fresh copy.
         Hit => "hit",
@@ -121,7 +121,8 @@ impl<'a> std::iter::Sum<&'a Tally> for Tally {
     }
 }
 
-/// By name and without zeros, so that instances of different versions understand each other.
+/// Writes the counts by name and without zeros, so that instances of different versions understand
+/// each other.
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let counted = COUNTERS.iter().zip(self.0).filter(|(_, count)| *count > 0);
@@ -129,7 +130,7 @@ impl Serialize for Counts {
     }
 }
 
-/// What has a name that is not known here is passed over.
+/// Passes over a count whose name is not known here.
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
         by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(Counts)

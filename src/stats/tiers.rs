@@ -1,5 +1,5 @@
-//! What is counted about the two tiers: evictions from memory; Redis commands, failures by class
-//! and stored values that could not be used. The cache says when; this file only counts.
+//! The counters of the two tiers: evictions from memory; Redis commands, failures by class and
+//! stored values that could not be used. The cache says when; this file only counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ macro_rules! words {
 pub(super) use words;
 
 words! {
-    /// Why an entry left the memory tier.
+    /// The reason why an entry left the memory tier.
     Eviction {
         /// No space.
         Size => "size",
@@ -39,7 +39,7 @@ words! {
 }
 
 words! {
-    /// How Redis failed.
+    /// The failure of Redis.
     RedisError {
         /// No connection could be made.
         Connect => "connect",
@@ -76,7 +76,7 @@ impl RedisError {
 }
 
 words! {
-    /// Why a value found in Redis could not be used.
+    /// The reason why a value found in Redis could not be used.
     Rejected {
         /// An envelope of another format version.
         Version => "version",
@@ -88,13 +88,13 @@ words! {
         TooLarge => "too_large",
         /// Not a string (`WRONGTYPE`).
         WrongType => "wrong_type",
-        /// Without an expiry, or with a later one than was stored: its age is unknown.
+        /// The entry has no expiry, or a later one than was stored: its age is unknown.
         Expiry => "expiry",
     }
 }
 
 words! {
-    /// Why Redis did not take an entry that was loaded.
+    /// The reason why Redis did not take an entry that was loaded.
     Refused {
         /// It was purged while it was loaded.
         Purged => "purged",
@@ -106,7 +106,7 @@ words! {
 }
 
 words! {
-    /// What the instances do about each other's loads and copies.
+    /// The effects of the instances on each other's loads and copies.
     Fleet {
         /// A lease was taken.
         LeasesTaken => "leases_taken",

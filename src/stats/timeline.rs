@@ -1,7 +1,7 @@
-//! What was counted when: slots of five seconds for five minutes and of one minute for an hour,
-//! each with what came in it, so that a window is a sum of slots. Recording knows nothing of it:
-//! whoever looks or has a timer [ticks](Timeline::tick), and what has come since the tick before
-//! is a slot.
+//! The counts over time: slots of five seconds for five minutes and of one minute for an hour, each
+//! with the counts that came in it, so that a window is a sum of slots. Recording knows nothing of
+//! it: a reader or a timer [ticks](Timeline::tick), and the counts that have come since the tick
+//! before are a slot.
 //!
 //! A slot says from when to when it counts. A process that slept has one that is long: it counts
 //! only in a window that holds the whole of it, and in no drawing.
@@ -49,17 +49,17 @@ struct Ring {
 struct Slot {
     from: Duration,
     to: Duration,
-    /// By their numbers; those that had nothing to count are not there.
+    /// The queries by their numbers; those that had nothing to count are not there.
     queries: Box<[(u32, Packed)]>,
     slowest: Top,
     point: Point,
 }
 
-/// What was counted in one stretch of time.
+/// The counts of one stretch of time.
 pub(super) struct Counted {
     /// The time for which it was.
     pub(super) covered: Duration,
-    /// By the numbers of the queries; those without counts may be missing.
+    /// The counts by the numbers of the queries; those without counts may be missing.
     pub(super) tallies: BTreeMap<u32, Tally>,
     pub(super) slowest: Top,
 }

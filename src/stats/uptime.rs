@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct Uptime(Duration);
 
 impl Default for Uptime {
-    /// From now on.
+    /// Begins now.
     fn default() -> Uptime {
         Uptime(since_boot())
     }

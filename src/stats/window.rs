@@ -1,8 +1,8 @@
-//! Over which time numbers count, by its name.
+//! The window of time over which numbers count, by its name.
 
 use serde::{Deserialize, Serialize};
 
-/// Over which time numbers count.
+/// The window of time over which numbers count.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -16,7 +16,7 @@ pub enum Window {
     /// The latest hour.
     #[serde(rename = "1h")]
     Hour,
-    /// Since the process started.
+    /// The time since the process started.
     #[default]
     #[serde(rename = "start")]
     Start,

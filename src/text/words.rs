@@ -1,7 +1,7 @@
-//! How names and values are put into messages: the nearest known name, and a value shortened and
+//! The form of names and values in messages: the nearest known name, and a value shortened and
 //! without characters that could disturb a terminal, a log or a page. It knows no queries.
 
-/// How much of a value a message shows, in characters.
+/// The characters of a value that a message shows.
 const SHOWN: usize = 40;
 
 /// Longer words are not compared: nobody mistypes them, and comparing takes time.

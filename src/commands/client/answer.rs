@@ -1,6 +1,7 @@
-//! What a server answers: the status and the body of one HTTP/1.1 response, read from all that came
-//! until the connection ended; and the server's words for why it is not what was asked for. Asking
-//! is the client's.
+//! The answer of a server: the status and the body of one HTTP/1.1 response, read from all that
+//! came until the connection ended; and the words for the reason why it is not what was asked for.
+//! the status and the body of one HTTP/1.1 response, read from all that came until the connection
+//! ended; and the server's words for why it is not what was asked for. Asking is the client's.
 
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ pub(in crate::commands) struct Answer {
     pub(in crate::commands) body: Vec<u8>,
 }
 
-/// What is wrong with an answer, said of what came.
+/// The fault of an answer, said of what came.
 pub(super) const NO_HTTP: &str = "is no HTTP";
 pub(super) const CUT_OFF: &str = "is not complete: the connection ended before the answer did";
 
@@ -43,7 +44,7 @@ impl Answer {
     /// Returns why it is not what was asked for, in the server's words.
     pub(in crate::commands) fn refusal(&self, server: &str) -> Failure {
         let said = self.said();
-        // What comes from elsewhere goes to a terminal.
+        // Text from elsewhere goes to a terminal.
         let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
         let Some(mut error) = word("error") else {
             return Failure::Running(format!(
@@ -64,10 +65,10 @@ impl Answer {
     }
 }
 
-/// What stands before an answer's body.
+/// The part before an answer's body.
 pub(super) struct Head {
     pub(super) status: u16,
-    /// Of the body, in bytes; `None`: until the connection ends, or as the chunks say.
+    /// The length of the body, in bytes; `None`: until the connection ends, or as the chunks say.
     pub(super) length: Option<usize>,
     pub(super) is_chunked: bool,
     /// No other answer comes on this connection.

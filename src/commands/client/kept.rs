@@ -11,7 +11,7 @@ use super::Client;
 use super::answer::{Answer, CUT_OFF, Head};
 use super::stream::{LONGEST, Stream};
 
-/// How much of a long answer is held; the rest is read and thrown away.
+/// The bytes of a long answer that are held; the rest is read and thrown away.
 const HELD: usize = 64 << 10;
 
 /// A connection, and whose it is.
@@ -23,9 +23,9 @@ pub(in crate::commands) struct Kept {
 /// An answer and what the whole of it took.
 #[derive(Debug)]
 pub(in crate::commands) struct Timed {
-    /// Of one with a known length, no more than the beginning.
+    /// The answer; where its length is known, no more than the beginning of its body.
     pub(in crate::commands) answer: Answer,
-    /// From the first byte sent to the last one received.
+    /// The time from the first byte sent to the last one received.
     pub(in crate::commands) elapsed: Duration,
 }
 
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// What a server sends, in these pieces.
+    /// The bytes that a server sends, in these pieces.
     struct Script(VecDeque<Vec<u8>>);
 
     impl Read for Script {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 /// Answers to commands are short; whatever goes on beyond this is none.
 pub(super) const LONGEST: u64 = 16 << 20;
 
-/// What is spoken over.
+/// The transport of a request.
 pub(super) trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}

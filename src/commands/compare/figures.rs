@@ -1,20 +1,20 @@
-//! What was measured, in figures: percentiles, rates and factors, and how they are written for
-//! people. A figure that the samples do not carry is not given.
+//! The figures of a comparison: percentiles, rates and factors, and their form for people. A figure
+//! that the samples do not carry is not given.
 
 use std::time::Duration;
 
-/// From so many samples on there is a p95, …
+/// The number of samples from which on there is a p95, …
 const FOR_P95: usize = 20;
 /// … and a p99.
 const FOR_P99: usize = 100;
 
-/// What stands where there is no figure.
+/// The mark where there is no figure.
 pub(super) const NONE: &str = "–";
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// As the client measured it.
+    /// The time that the client measured.
     pub(super) whole: Duration,
     /// The part of it that unslow says it took.
     pub(super) inside: Duration,
@@ -24,7 +24,7 @@ pub(super) struct Sample {
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     pub(super) all: Vec<Sample>,
-    /// From the first one's beginning to the last one's end.
+    /// The time from the first one's beginning to the last one's end.
     pub(super) took: Duration,
 }
 
@@ -81,7 +81,7 @@ fn ranked(sorted: &[Duration], percent: usize) -> Option<Duration> {
 /// `5.02 s`, `212 ms`, `85.3 µs`
 pub(super) fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    // What rounds up to a whole unit is written in that one.
+    // A time that rounds up to a whole unit is written in that one.
     for (unit, name) in [(1.0, "s"), (1e-3, "ms")] {
         if seconds >= unit * 0.9995 {
             return format!("{} {name}", three_digits(seconds / unit));

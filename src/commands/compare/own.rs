@@ -19,7 +19,7 @@ use crate::settings::{Bind, Settings};
 pub(super) struct Own {
     /// `http://127.0.0.1:PORT`
     pub(super) url: String,
-    /// What tells it to end, and its thread.
+    /// The channel that tells it to end, and its thread.
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -30,7 +30,7 @@ impl Own {
         own.server.bind = vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
         own.stats_bind = Vec::new();
         own.tls = None;
-        // Who has the settings may know why a query fails.
+        // A user who has the settings may know why a query fails.
         own.server.debug = true;
         let (end, ended) = oneshot::channel();
         let (tell, told) = channel();

@@ -1,6 +1,6 @@
-//! How a comparison is printed: a table in Markdown that also reads well in a terminal, to be
-//! pasted as it is, with what was measured below it; or JSON. No host and no parameter's value is
-//! in it.
+//! The printed form of a comparison: a table in Markdown that also reads well in a terminal, to be
+//! pasted as it is, with its conditions below it; or JSON. No host and no parameter's value is in
+//! it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,13 +17,13 @@ pub(super) struct Report {
     pub(super) parameters: Vec<String>,
     /// `postgres` or `sqlite`, and its version number.
     pub(super) database: (String, Option<String>),
-    /// Of unslow.
+    /// The version of unslow.
     pub(super) version: String,
-    /// Of an answer.
+    /// The size of an answer.
     pub(super) bytes: u64,
-    /// At once.
+    /// The number of clients at once.
     pub(super) clients: usize,
-    /// As it was said; `None`: the default.
+    /// The number of runs as it was given; `None`: the default.
     pub(super) runs: Option<u32>,
     /// The server is on this machine.
     pub(super) is_near: bool,
@@ -33,13 +33,13 @@ pub(super) struct Report {
     pub(super) rows: Vec<Row>,
 }
 
-/// What one way has brought.
+/// The result of one way.
 #[derive(Debug)]
 pub(super) struct Row {
     /// `database`, `redis` or `memory`.
     pub(super) from: &'static str,
     pub(super) figures: Figures,
-    /// At once.
+    /// The number of clients at once.
     pub(super) clients: usize,
     /// The reason why there are no figures, or fewer.
     pub(super) note: Option<String>,
@@ -61,7 +61,7 @@ impl Report {
         self.rows.first().map(|row| row.figures).unwrap_or_default()
     }
 
-    /// For people.
+    /// Writes it for people.
     pub(super) fn markdown(&self) -> String {
         let mut lines = vec![HEADINGS.map(str::to_owned).to_vec()];
         lines.extend(self.rows.iter().map(|row| self.line(row)));
@@ -164,7 +164,7 @@ impl Report {
         words.join(" ")
     }
 
-    /// For scripts; times in seconds, `null` where there is no figure.
+    /// Writes it for scripts; times in seconds, `null` where there is no figure.
     pub(super) fn json(&self) -> Value {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         let row = |row: &Row| {

@@ -19,27 +19,27 @@ use super::progress::Progress;
 use crate::commands::client::Client;
 use crate::commands::client::kept::{Kept, Timed};
 
-/// How often the progress is shown and an interruption looked for.
+/// The interval at which the progress is shown and an interruption looked for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// As a shell has it of a program that SIGINT ended.
+/// The exit code that a shell gives to a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 
-/// Who is asked, and for what.
+/// The server that is asked, and the question.
 pub(super) struct Asked {
     pub(super) client: Arc<Client>,
-    /// Of the query's comparison, without the way.
+    /// The path of the query's comparison, without the way.
     pub(super) path: String,
     pub(super) form: String,
     pub(super) interrupt: Interrupt,
     pub(super) progress: Progress,
 }
 
-/// What one way has brought.
+/// The result of one way.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     pub(super) samples: Samples,
-    /// Of the latest answer.
+    /// The size of the latest answer.
     pub(super) bytes: u64,
     /// True where the database was asked, and whether the answer is kept in a tier, by the latest.
     pub(super) has_loaded: bool,
@@ -48,7 +48,7 @@ pub(super) struct Runs {
     pub(super) nothing: Option<String>,
 }
 
-/// What a thread has to tell.
+/// The report of a thread.
 type Told = Result<Runs, Failure>;
 
 impl Asked {
@@ -148,7 +148,7 @@ fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
         .map_err(|error| Failure::Running(format!("no thread for a client: {error}")))
 }
 
-/// To nobody, where the whole has failed.
+/// Sends it; nobody receives it where the whole has failed.
 fn send<T>(tell: &Sender<T>, what: T) {
     drop(tell.send(what));
 }
@@ -206,7 +206,7 @@ impl Runs {
     }
 }
 
-/// How many runs are to be begun, and have ended.
+/// The number of runs that are to be begun, and of those that have ended.
 struct Turns {
     left: AtomicUsize,
     done: AtomicUsize,
@@ -241,12 +241,13 @@ impl Turns {
     }
 }
 
-/// Whether Ctrl-C was pressed, since it was begun to look for it.
+/// The mark that Ctrl-C was pressed, since it was begun to look for it.
 #[derive(Clone, Default)]
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on the process is not ended by it. Where that cannot be had, it still is.
+    /// Keeps Ctrl-C from ending the process from now on. Where that cannot be had, it still ends
+    /// it.
     pub(super) fn begin() -> Interrupt {
         let interrupt = Interrupt::default();
         let noted = interrupt.clone();

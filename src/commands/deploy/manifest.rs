@@ -16,7 +16,7 @@ pub(super) const NAME: &str = ".unslow-deploy";
 
 const KIND: &str = "# kind: ";
 
-/// What was written to a folder.
+/// The files that were written to a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// `terraform`, …
@@ -26,7 +26,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// That of files that are about to be written.
+    /// Makes the manifest of files that are about to be written.
     pub(super) fn of(kind: &str, templates: &[Template]) -> Manifest {
         Manifest {
             kind: kind.to_owned(),
@@ -37,7 +37,8 @@ impl Manifest {
         }
     }
 
-    /// That of a folder; `None` where there is none, or one that nobody here has written.
+    /// Reads the manifest of a folder; `None` where there is none, or one that this program has not
+    /// written.
     pub(super) fn read(dir: &Path) -> Result<Option<Manifest>, (PathBuf, io::Error)> {
         let path = dir.join(NAME);
         match fs::read(&path) {

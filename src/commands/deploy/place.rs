@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::manifest;
 
-/// Behind the name of a file that is not in its place yet.
+/// The ending of the name of a file that is not in its place yet.
 const NEW: &str = ".unslow-new";
 
 /// One file to write, or to remove.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
-    /// Below the folder, with `/`.
+    /// The path below the folder, with `/`.
     pub(super) path: &'a str,
     /// `None`: it goes.
     pub(super) content: Option<&'a [u8]>,

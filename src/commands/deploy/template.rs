@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// One file of a kind.
 pub(super) struct Template {
-    /// Below the kind's folder, with `/`.
+    /// The path below the kind's folder, with `/`.
     pub(super) path: String,
     pub(super) content: Cow<'static, [u8]>,
 }

@@ -88,7 +88,7 @@ pub fn ask(
     check_peer(&stream, owner).map_err(AskError::Stranger)?;
     let mut line = serde_json::to_string(request).map_err(|e| AskError::Broken(e.to_string()))?;
     line.push('\n');
-    // Whoever does not answer may not read either.
+    // A process that does not answer may not read either.
     stream.set_write_timeout(Some(patience)).map_err(broken)?;
     stream.write_all(line.as_bytes()).map_err(broken)?;
     let mut received = Vec::new();

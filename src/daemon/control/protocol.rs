@@ -7,7 +7,7 @@ use crate::app::LastReload;
 /// The longest line of either end, in bytes.
 pub(super) const LONGEST: u64 = 64 << 10;
 
-/// What the daemon is asked to do.
+/// A request to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
@@ -24,7 +24,7 @@ pub enum Request {
     Reopen,
     /// Change the number of workers.
     Scale {
-        /// By how many.
+        /// The number of workers to add, or, negative, to take away.
         by: i32,
     },
     /// End; answered before it does.
@@ -34,14 +34,14 @@ pub enum Request {
     },
 }
 
-/// What it says to that.
+/// The answer of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// True where it did what was asked.
     pub ok: bool,
-    /// In words for whoever asked; why not, where it did not.
+    /// The answer in words; the reason, where it was not done.
     pub message: String,
-    /// How it is now; always there after [`Request::Status`].
+    /// The state now; always there after [`Request::Status`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
@@ -73,20 +73,20 @@ impl Answer {
     }
 }
 
-/// How the daemon is.
+/// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Its process.
     pub pid: u32,
     /// The version of the program.
     pub version: String,
-    /// What it does.
+    /// The phase.
     pub state: Phase,
     /// Counted from 1; each reload adds one.
     pub generation: u64,
     /// Worker threads.
     pub workers: usize,
-    /// Since the process started.
+    /// The seconds since the process started.
     pub uptime_seconds: u64,
     /// The addresses, as they are announced.
     pub listeners: Vec<String>,
@@ -94,7 +94,7 @@ pub struct Status {
     pub last_reload: Option<LastReload>,
 }
 
-/// What the daemon does.
+/// The phase of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

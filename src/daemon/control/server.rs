@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections at once; further ones wait to be accepted.
 const AT_ONCE: u16 = 16;
 
-/// What waits after a connection that could not be accepted, as when descriptors have run out.
+/// The pause after a connection that could not be accepted, as when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A request, and where its answer goes. An answer that nobody waits for any more is no error.
@@ -82,7 +82,8 @@ impl Control {
         }
         let listener = with_short(path, |short| std::os::unix::net::UnixListener::bind(short))?;
         listener.set_nonblocking(true)?;
-        // Of the file itself: in a folder of another user a link may stand there by now.
+        // The mode is that of the file itself: in a folder of another user a link may stand there
+        // by now.
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
         let file = identity(path)?;
@@ -126,7 +127,8 @@ impl Control {
             let place = Arc::clone(&places).acquire_owned();
             let stream = tokio::select! {
                 () = commands.closed() => {
-                    // Whoever has asked gets an answer; who has not asked yet is not waited for.
+                    // A client that has asked gets an answer; one that has not asked yet is not
+                    // waited for.
                     let all = answering.acquire_many(AT_ONCE.into());
                     drop(tokio::time::timeout(PATIENCE, all).await);
                     return Ok(());
@@ -181,7 +183,7 @@ impl Mover {
 fn is_served(path: &Path) -> bool {
     match with_short(path, |short| std::os::unix::net::UnixStream::connect(short)) {
         Ok(_) => true,
-        // Of another user's socket nobody can tell.
+        // Nobody can tell that of another user's socket.
         Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
     }
 }

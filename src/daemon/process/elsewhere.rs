@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How often a process is looked at.
+/// The interval at which a process is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
-/// How often a process without a descriptor is looked at.
+/// The interval at which a process without a descriptor is looked at.
 const STEP: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! What the service may not do: everything but reading files, speaking over the network, and
-//! writing where the settings say. The rest of the units is `unit`'s.
+//! The restrictions of the service: it may read files, speak over the network, and write where the
+//! settings say. The rest of the units is `unit`'s.
 
 use std::path::{Path, PathBuf};
 
@@ -9,9 +9,10 @@ use crate::settings::{Bind, Settings};
 /// The place where systemd makes the folders of logs.
 const LOGS: &str = "/var/log";
 
-/// What holds whatever the settings are: lines in groups, each with the reason that they share.
-/// Not `ProcSubset=pid`: it would hide `/proc/stat`, from which `/metrics` knows when the process
-/// was started. Not `IPAddressDeny=`: who may connect is for `[access]` and the firewall to say.
+/// The lines that hold whatever the settings are: in groups, each with the reason that they share.
+/// lines in groups, each with the reason that they share. Not `ProcSubset=pid`: it would hide
+/// `/proc/stat`, from which `/metrics` knows when the process was started. Not `IPAddressDeny=`:
+/// who may connect is for `[access]` and the firewall to say.
 const ALWAYS: [(&str, &[&str]); 5] = [
     (
         "Files are for reading; what it writes is named below, besides its folder in /run.",

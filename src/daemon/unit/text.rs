@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::settings::{Bind, Settings};
 
-/// What a service is made from besides the settings.
+/// The things that a service is made from besides the settings.
 #[derive(Debug)]
 pub struct Place {
     /// The program, absolute.
     pub program: PathBuf,
     /// The ini file, absolute.
     pub config: Option<PathBuf>,
-    /// Whom it runs as where the settings do not say; `None`: a user of its own that systemd makes.
+    /// The user that it runs as where the settings do not say; `None`: a user of its own that
+    /// systemd makes.
     pub user: Option<String>,
 }
 
@@ -45,7 +46,7 @@ pub(super) fn quoted(path: &Path) -> String {
     }
 }
 
-/// With what systemd would read as its own left as it is: specifiers and escapes.
+/// Escapes the characters that systemd would read as its own: specifiers and escapes.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "%%")
 }

@@ -14,7 +14,7 @@ pub trait Headers {
 /// One request, as the access log tells it.
 #[derive(Clone, Copy)]
 pub struct AccessRecord<'a> {
-    /// Who asked; `None` on a Unix socket.
+    /// The client's address; `None` on a Unix socket.
     pub client: Option<IpAddr>,
     /// The method.
     pub method: &'a str,
@@ -28,7 +28,7 @@ pub struct AccessRecord<'a> {
     pub status: u16,
     /// Bytes of the answer's body.
     pub bytes: u64,
-    /// From the request's head to the end of the answer.
+    /// The time from the request's head to the end of the answer.
     pub duration: Duration,
     /// The header of this name; what stands in it after a `?` is left out.
     pub referer: Option<&'a str>,
@@ -36,7 +36,7 @@ pub struct AccessRecord<'a> {
     pub user_agent: Option<&'a str>,
     /// The id that the answer carries too.
     pub request_id: &'a str,
-    /// How a query was answered; `None` for what is not a query.
+    /// The way in which a query was answered; `None` for what is not a query.
     pub outcome: Option<Outcome>,
     /// The request's headers, for lines that show some; those that carry secrets never are.
     pub request_headers: &'a dyn Headers,

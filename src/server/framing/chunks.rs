@@ -1,15 +1,15 @@
-//! Where a body in chunks ends. Its tests are those of the requests around it.
+//! The end of a body in chunks. Its tests are those of the requests around it.
 
 /// A place in a body in chunks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Chunk {
-    /// In the digits of a size.
+    /// The place within the digits of a size.
     Size(u64),
-    /// Behind the digits.
+    /// The place behind the digits.
     Extension(u64),
     /// So many bytes before the next size, with the end of line between.
     Data(u64),
-    /// Behind the last chunk, at the beginning of a line.
+    /// The place behind the last chunk, at the beginning of a line.
     End,
     EndFeed,
     Trailer,

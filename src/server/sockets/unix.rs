@@ -39,7 +39,7 @@ pub(in crate::server) enum Listening {
 /// A listening socket that another process has bound.
 #[derive(Debug)]
 pub struct Inherited {
-    /// What it is called in the settings, as a [`Bind`] displays itself.
+    /// The name in the settings, as a [`Bind`] displays itself.
     pub name: String,
     /// The socket.
     pub socket: OwnedFd,
@@ -161,7 +161,7 @@ impl Listening {
         matches!(self, Listening::Tcp(_))
     }
 
-    /// Where clients find it, `bind` being its setting.
+    /// Returns the address at which clients find it, `bind` being its setting.
     pub(in crate::server) fn url(&self, scheme: &str, bind: &Bind) -> String {
         match self {
             Listening::Tcp(socket) => super::tcp_url(scheme, socket),

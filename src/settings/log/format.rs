@@ -3,7 +3,7 @@
 
 use super::super::raw_value::{RawValue, Read, ValueError};
 
-/// How the lines of the access log look.
+/// The form of the lines of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessFormat {
     /// Apache's combined format, with duration, request id and outcome at the end.
@@ -17,7 +17,7 @@ pub enum AccessFormat {
 /// A part of a line of the access log, with gunicorn's name for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// What stands between identifiers; `%(l)s` is a `-`.
+    /// The text between identifiers; `%(l)s` is a `-`.
     Text(String),
     /// `h`: who asked.
     Client,

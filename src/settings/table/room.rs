@@ -1,5 +1,5 @@
-//! How much memory this process may take: that of the machine, or of the memory group (cgroup)
-//! that it runs in, with the groups above it. Nothing is set here; a default is made of it.
+//! The memory that this process may take: that of the machine, or of the memory group (cgroup) that
+//! it runs in, with the groups above it. Nothing is set here; a default is made of it.
 
 use std::fs::read_to_string;
 use std::path::{Component, Path};
@@ -128,7 +128,7 @@ mod tests {
         let v2 = ("proc/self/cgroup", "0::/\n");
         let max = ("sys/fs/cgroup/memory.max", "268435456\n");
         assert_eq!(memory(system(&[v2, max]).path()), Some(256 << 20));
-        // Of version 1 the path is the machine's.
+        // In version 1 the path is the machine's.
         let v1 = (
             "proc/self/cgroup",
             "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n0::/docker/1\n",

@@ -22,7 +22,7 @@ pub(in crate::settings) struct Setting {
     pub(in crate::settings) read: fn(&mut SettingsBuilder, RawValue<'_>) -> Result<(), ValueError>,
 }
 
-/// What a setting is when nobody says.
+/// The value of a setting when nobody sets it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::settings) enum DefaultValue {
     /// Nothing: what it is for is off. An empty text then means "nothing" too.
@@ -31,14 +31,14 @@ pub(in crate::settings) enum DefaultValue {
     Text(&'static str),
     /// Found out on this machine.
     Found {
-        /// How it is found, for help.
+        /// The way in which it is found, for help.
         words: &'static str,
         /// The text; `None` as with [`DefaultValue::Unset`].
         find: fn(&DefaultContext) -> Option<String>,
     },
 }
 
-/// What a default may be found from.
+/// The facts that a default may be found from.
 #[derive(Debug, Clone)]
 pub(in crate::settings) struct DefaultContext {
     /// The folder of the ini file, where one is used.
@@ -47,7 +47,7 @@ pub(in crate::settings) struct DefaultContext {
     pub(in crate::settings) working_folder: Option<PathBuf>,
 }
 
-/// Who may see a value.
+/// The readers that may see a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::settings) enum Secrecy {
     /// Everybody.

@@ -177,7 +177,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<String>), ValueError> {
         return Err(several());
     }
     match port.filter(|port| !port.is_empty()) {
-        // What stands before a `/` or `?` in a password is taken for host and port.
+        // Text before a `/` or `?` in a password is taken for host and port.
         Some(port) if port.parse::<u16>().is_err() => Err(ValueError::new(
             "has no port from 1 to 65535 behind its host",
             ESCAPES,
