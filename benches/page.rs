@@ -72,7 +72,7 @@ fn outline(frame: &view::Frame<'_>) -> view::Outline {
         elapsed: Duration::ZERO,
         failure: None,
     };
-    view::Outline::of(frame, &page)
+    view::Outline::render(frame, &page)
 }
 
 fn answer() -> view::Provenance {

@@ -23,18 +23,18 @@ pub use signals::SIGNALS;
 
 use query::parameter;
 
-/// How one setting is spelled on the command line.
+/// The spelling of one setting on the command line.
 #[derive(Debug, Clone, Copy)]
 pub struct Flag {
     /// The name after the two dashes; also what [`Flags::values`] finds it by.
     pub long: &'static str,
     /// The one-letter form.
     pub short: Option<char>,
-    /// What stands for the value in the help; `BOOL` makes the value optional (`--debug`).
+    /// The word for the value in the help; `BOOL` makes the value optional (`--debug`).
     pub value: &'static str,
     /// Other spellings, not shown: gunicorn's, where the same thing exists there.
     pub aliases: &'static [&'static str],
-    /// Whether it may be given several times.
+    /// True where it may be given several times.
     pub repeatable: bool,
 }
 
@@ -43,16 +43,16 @@ pub struct Flag {
 pub struct Listed {
     /// The flag.
     pub flag: &'static Flag,
-    /// What it is listed under.
+    /// The heading that it is listed under.
     pub heading: &'static str,
-    /// What it is for, in one line.
+    /// The purpose of it, in one line.
     pub help: String,
 }
 
 /// The value name of a flag that may stand alone, which then means `true`.
 pub const BOOL: &str = "BOOL";
 
-/// What was asked for on the command line. Values of settings are still text.
+/// The command line as it was read. Values of settings are still text.
 #[derive(Debug, Clone)]
 pub struct Flags {
     /// `--config`
@@ -196,7 +196,7 @@ const ABOUT: &str = "Puts slow SQL behind a cache.
 With nothing given it serves the embedded demo on http://127.0.0.1:8000. Settings come from app.ini, \
 the environment (UNSLOW_SECTION_KEY) and the flags below; the later one wins.";
 
-/// Where a beginner starts, below the help.
+/// The first steps of a beginner, below the help.
 const FIRST_STEPS: &str = "Start with `unslow init`, then `unslow check --online`.";
 
 /// The command line without the settings.
@@ -220,7 +220,7 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// What the program is asked to do.
+/// The command that the program is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve, in the foreground (this is what happens without a command)
@@ -253,7 +253,7 @@ pub enum Command {
     },
     /// Say whether the server runs, and how; exit code 0: it does, 3: not, 1: it died, 4: unknown
     Status {
-        /// As one JSON document
+        /// Print one JSON document
         #[arg(long)]
         json: bool,
         /// Ask /healthz, or the path given, of the server at http://HOST:PORT or unix:PATH instead;
@@ -265,7 +265,7 @@ pub enum Command {
     SystemdUnit,
     /// Print what completes commands in a shell
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
     /// Print the manual page
@@ -300,7 +300,7 @@ pub enum Command {
         /// Its parameters
         #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
         params: Vec<(String, String)>,
-        /// How to print [default: table on a terminal, else json]
+        /// The form of the output [default: table on a terminal, else json]
         #[arg(long)]
         format: Option<Format>,
     },
@@ -312,7 +312,7 @@ pub enum Command {
         /// The parameters of the one entry that is meant; all of the query without
         #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
         params: Vec<(String, String)>,
-        /// What is done instead of throwing away
+        /// The treatment of copies instead of throwing them away
         #[command(flatten)]
         how: PurgeHow,
         /// The server: http://HOST:PORT or unix:PATH [default: the first address of --bind]

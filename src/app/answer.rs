@@ -55,7 +55,7 @@ impl App {
         query: &Arc<Query>,
         arguments: Arguments,
     ) -> Result<Reply, RequestError> {
-        let limits = Limits::of(query, &self.settings.limits);
+        let limits = Limits::for_query(query, &self.settings.limits);
         let set = match self.keys.known() {
             Some(known) => known,
             None => self.keys.find().await,

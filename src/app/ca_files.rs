@@ -13,7 +13,7 @@ pub(super) struct CaFiles {
 }
 
 impl CaFiles {
-    pub(super) fn of(settings: &Settings) -> CaFiles {
+    pub(super) fn read(settings: &Settings) -> CaFiles {
         // A file that cannot be read is found out, and named, by the part that uses it.
         let read = |file: &Path| std::fs::read(file).ok();
         let database = match &settings.database {

@@ -64,7 +64,7 @@ impl App {
         if via != Via::Database && !query.policy.cached {
             return Err(NoAnswer::CacheOff);
         }
-        let limits = Limits::of(query, &self.settings.limits);
+        let limits = Limits::for_query(query, &self.settings.limits);
         let set = self.keys.find().await;
         let lookup = Lookup {
             key: &set.key(query, &arguments),

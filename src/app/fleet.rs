@@ -92,7 +92,7 @@ impl Fleet {
     }
 
     /// Reports this source from now on, until it is dropped or a later one comes.
-    pub(super) fn is_fed_by(&self, source: &Arc<Source>) {
+    pub(super) fn add_source(&self, source: &Arc<Source>) {
         source.cache.introduce(&self.instance.id);
         let mut sources = lock(&self.sources);
         sources.retain(|source| source.strong_count() > 0);
@@ -118,7 +118,7 @@ impl Fleet {
         let nobody = Others::default();
         let alone = |why: &str| Instances {
             alone_because: Some(why.to_owned()),
-            ..Instances::of(own, &nobody, 0.0, window)
+            ..Instances::add_up(own, &nobody, 0.0, window)
         };
         if cache.redis_state().is_none() {
             return alone(Instances::NO_REDIS);
@@ -130,7 +130,7 @@ impl Fleet {
         };
         let others = Arc::clone(&known.others);
         drop(known);
-        Instances::of(own, &others, age.as_secs_f64(), window)
+        Instances::add_up(own, &others, age.as_secs_f64(), window)
     }
 
     /// The other instances that reported lately, by id and name.
@@ -167,11 +167,11 @@ impl Fleet {
         set.record_again().await;
         match self.report(&source, set.tag()).await {
             Some(Reported::Kept(roll)) => match read(&source.cache, set.tag(), roll).await {
-                Some(others) => self.knows(others),
-                None => self.knows_nothing(Instances::REDIS_AWAY),
+                Some(others) => self.set_others(others),
+                None => self.set_unreachable(Instances::REDIS_AWAY),
             },
-            Some(Reported::Refused) => self.knows_nothing(Instances::REFUSED),
-            Some(Reported::Away) => self.knows_nothing(Instances::REDIS_AWAY),
+            Some(Reported::Refused) => self.set_unreachable(Instances::REFUSED),
+            Some(Reported::Away) => self.set_unreachable(Instances::REDIS_AWAY),
             None => {}
         }
     }
@@ -196,7 +196,7 @@ impl Fleet {
         Some(cache.report(system, id, &json).await)
     }
 
-    fn knows(&self, others: Others) {
+    fn set_others(&self, others: Others) {
         *lock(&self.known) = Known {
             others: Arc::new(others),
             at: Some(Instant::now()),
@@ -204,7 +204,7 @@ impl Fleet {
         };
     }
 
-    fn knows_nothing(&self, trouble: &'static str) {
+    fn set_unreachable(&self, trouble: &'static str) {
         let mut known = lock(&self.known);
         if known.trouble != Some(trouble) && trouble == Instances::REFUSED {
             tracing::info!("Redis takes no reports of instances: /stats shows this one alone");
@@ -220,7 +220,7 @@ impl Source {
     fn report(&self, instance: Instance) -> Report {
         let start = self.stats.snapshot(Window::Start);
         let mut report = self.report_since_start(instance, &start);
-        report.covers(&start);
+        report.add_window(&start);
         for window in [Window::Minute, Window::FiveMinutes, Window::Hour] {
             let (seconds, total) = self.stats.total(window);
             report.windows.insert(window, (seconds, total));
@@ -246,7 +246,7 @@ impl Source {
 
 impl Report {
     /// Adds the totals of one window.
-    pub(super) fn covers(&mut self, snapshot: &Snapshot) {
+    pub(super) fn add_window(&mut self, snapshot: &Snapshot) {
         let total: Tally = snapshot.queries.iter().map(|query| &query.tally).sum();
         self.windows
             .insert(snapshot.window, (snapshot.window_seconds, total));

@@ -14,7 +14,7 @@ use crate::query::DatabaseKind;
 /// them; or goes on with the follower of the App before, where that does the same: a new one would
 /// have to take everything for missed.
 pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
-    let tags = Tags::of(&app.catalog);
+    let tags = Tags::collect(&app.catalog);
     if app.db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
         return None;
     }

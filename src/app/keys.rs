@@ -33,7 +33,7 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
         .redis
         .as_ref()
         .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
-    let limits = Limits::of(query, &settings.limits);
+    let limits = Limits::for_query(query, &settings.limits);
     let asked = asked(query, db, limits);
     KeyBase::new(namespace, &query.name, asked, db.identity())
 }

@@ -29,7 +29,7 @@ pub struct Tags(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
 
 impl Tags {
     /// Those of all queries.
-    pub fn of(catalog: &Catalog) -> Tags {
+    pub fn collect(catalog: &Catalog) -> Tags {
         let mut tags = Tags::default();
         for query in catalog.iter() {
             for tag in &query.policy.notify {

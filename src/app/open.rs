@@ -44,7 +44,7 @@ impl App {
         let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
-        let ca_files = CaFiles::of(&settings);
+        let ca_files = CaFiles::read(&settings);
         let catalog = catalog(&settings)?;
         require(&catalog, &settings)?;
         let db = Arc::new(Database::open(&settings)?);
@@ -91,7 +91,7 @@ impl App {
         let side_work = before.map_or_else(Arc::default, |before| Arc::clone(&before.side_work));
         unsent.set_max(settings.server.max_unsent);
         let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
-        fleet.is_fed_by(&source);
+        fleet.add_source(&source);
         let app = App {
             keys,
             catalog,
@@ -112,7 +112,7 @@ impl App {
             tasks: JoinSet::new(),
             engine,
         };
-        app.cache.is_measured_by(&app.stats);
+        app.cache.install_gauges(&app.stats);
         app
     }
 

@@ -48,7 +48,7 @@ impl App {
         if !query.policy.cached {
             return Ok(None);
         }
-        let limits = Limits::of(query, &self.settings.limits);
+        let limits = Limits::for_query(query, &self.settings.limits);
         let policy = self.policy(query);
         let window = policy.stale_while_revalidate.max(policy.stale_if_error);
         let life = [window, self.patience(limits), MARGIN]
@@ -97,7 +97,7 @@ impl App {
         if !query.policy.cached {
             return Ok(None);
         }
-        let reload = Reload::of(self, query);
+        let reload = Reload::for_query(self, query);
         let task = async move { reload.run(&arguments, Duration::ZERO, Trigger::Admin).await };
         ended(self.engine.handle().spawn(task)).await?.map(Some)
     }

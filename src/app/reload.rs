@@ -24,7 +24,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
     let is_kept = settings.cache.memory > 0 || settings.redis.is_some();
     let of = |query: &Arc<Query>| {
         let wanted = query.policy.warm || query.policy.refresh.is_some();
-        (wanted && is_kept && query.policy.cached).then(|| Arc::new(Reload::of(app, query)))
+        (wanted && is_kept && query.policy.cached).then(|| Arc::new(Reload::for_query(app, query)))
     };
     let reloads: Vec<_> = app.catalog.iter().map(of).collect();
     let (tasks, engine) = (&mut app.tasks, app.engine.handle());
@@ -100,8 +100,8 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    pub(super) fn of(app: &App, query: &Arc<Query>) -> Reload {
-        let limits = Limits::of(query, &app.settings.limits);
+    pub(super) fn for_query(app: &App, query: &Arc<Query>) -> Reload {
+        let limits = Limits::for_query(query, &app.settings.limits);
         Reload {
             cache: app.cache.clone(),
             keys: Arc::clone(&app.keys),

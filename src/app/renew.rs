@@ -29,7 +29,7 @@ impl App {
     /// As those of [`App::open`]; and a changed database or Redis that does not answer.
     pub async fn renew(&self, mut settings: Settings) -> Result<App, StartupError> {
         settings::keep_restart_only(&self.settings, &mut settings);
-        let ca_files = CaFiles::of(&settings);
+        let ca_files = CaFiles::read(&settings);
         let catalog = catalog(&settings)?;
         require(&catalog, &settings)?;
         let db = self.database_for(&settings, &ca_files).await?;

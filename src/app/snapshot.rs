@@ -64,7 +64,7 @@ impl App {
         } else {
             since_start(&self.stats.snapshot(Window::Start))
         };
-        own.covers(snapshot);
+        own.add_window(snapshot);
         self.fleet.instances(&own, &self.cache, snapshot.window)
     }
 

@@ -94,7 +94,7 @@ impl Standing {
     }
 
     /// The generation of that number serves from now on.
-    pub fn serves(&self, generation: u64) {
+    pub fn set_serving_generation(&self, generation: u64) {
         self.lock().generation = generation;
         self.generations.send_replace(generation);
     }

@@ -92,7 +92,7 @@ async fn hear(mut subscription: Subscription, redis: &Arc<RedisTier>, cache: &In
             }
             Ok(None) => return cache.trust.disconnected(),
             Err(_) => {
-                if !subscription.is_alive().await {
+                if !subscription.ping().await {
                     return cache.trust.disconnected();
                 }
             }
@@ -124,7 +124,7 @@ impl Inner {
             }
             (Kind::Heard, _) => {
                 if let (Some(token), Some(id)) = (message.token, message.id) {
-                    self.is_confirmed(token, id, &redis.origin);
+                    self.note_confirmation(token, id, &redis.origin);
                 }
             }
             (Kind::Fill | Kind::Done, None) => {}

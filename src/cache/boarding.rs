@@ -105,7 +105,10 @@ impl Inner {
         F: FnOnce(Duration) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
     {
-        let (inner, order) = (Arc::clone(self), Order::of(lookup, None).by(trigger));
+        let (inner, order) = (
+            Arc::clone(self),
+            Order::from_lookup(lookup, None).by(trigger),
+        );
         let task = self.engine.spawn(async move {
             let origin = Origin {
                 generations: inner.generations.of(order.key.family()),

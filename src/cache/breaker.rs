@@ -160,7 +160,7 @@ impl Breaker {
     }
 
     /// It has taken something: there is nothing to complain of any more.
-    pub(super) fn has_taken(&self) {
+    pub(super) fn clear_complaint(&self) {
         self.lock().complaint = None;
     }
 

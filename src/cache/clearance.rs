@@ -141,7 +141,7 @@ impl Inner {
                     note,
                 } => {
                     if let Some(Note::Failed(_, failures)) = note.as_deref().and_then(note::read) {
-                        flight.has_failed(failures);
+                        flight.raise_failures(failures);
                     }
                     return Cleared::under(redis, order, &prepared.stored, number, question.token);
                 }

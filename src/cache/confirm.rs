@@ -53,7 +53,7 @@ impl Cache {
 
 impl Inner {
     /// Takes over that another instance has confirmed a purge, if that was asked by `origin`.
-    pub(super) fn is_confirmed(&self, token: &str, id: &str, origin: &str) {
+    pub(super) fn note_confirmation(&self, token: &str, id: &str, origin: &str) {
         if let Some(token) = Token::read(token).filter(|token| token.origin == origin) {
             self.confirmations.note(token.number, id);
         }

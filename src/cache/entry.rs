@@ -71,7 +71,7 @@ pub(super) enum Life {
     Stale,
     /// It is within stale-if-error only.
     IfError,
-    /// Past every window, or purged.
+    /// It is past every window, or purged.
     Over,
 }
 

@@ -189,7 +189,7 @@ impl Inner {
         };
         let loaded = load().await;
         count.was_tried = !matches!(loaded, Err(RequestError::NotTried { .. }));
-        count.error = loaded.as_ref().err().map(LoadError::of);
+        count.error = loaded.as_ref().err().map(LoadError::from_error);
         let (load_time, aged) = count.times();
         drop(count);
         let now = self.clock.now();

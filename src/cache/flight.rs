@@ -125,7 +125,7 @@ impl Flights {
             _ => 0,
         };
         let news = watch::Sender::default();
-        let waiter = Waiter::of(&news);
+        let waiter = Waiter::subscribe(&news);
         let number = board.next;
         board.next += 1;
         let signals = Arc::<Signals>::default();
@@ -227,7 +227,7 @@ fn is_of_the_query(error: &RequestError) -> bool {
 impl Flight {
     /// Returns whom the leader waits with.
     pub(super) fn waiter(&self) -> Waiter {
-        Waiter::of(&self.news)
+        Waiter::subscribe(&self.news)
     }
 
     /// Shows a copy to all who wait and to who boards from now on: those who can do with it need
@@ -281,11 +281,11 @@ impl Flight {
     }
 
     /// The load has failed so many times in a row elsewhere, which counts as here.
-    pub(super) fn has_failed(&mut self, times: u32) {
+    pub(super) fn raise_failures(&mut self, times: u32) {
         self.failures = self.failures.max(times);
     }
 
-    /// Off the board and into memory in one step, so that nobody comes in between and loads.
+    /// Removes the flight and remembers its failure in one step, so that no load begins in between.
     fn leave(&self, wait: Duration, memo: Memo) {
         let now = self.flights.clock.now();
         let mut board = self.flights.lock();

@@ -88,7 +88,7 @@ impl KeyBase {
         }
         take_in(&mut common, asked);
         take_in(&mut common, db_identity.as_bytes());
-        let names = Names::of(namespace, query_name, &SystemTag::default());
+        let names = Names::new(namespace, query_name, &SystemTag::default());
         KeyBase::with(common, "", names)
     }
 
@@ -98,7 +98,7 @@ impl KeyBase {
         let Names {
             namespace, query, ..
         } = &*self.names;
-        let names = Names::of(namespace, query, &SystemTag::of(system));
+        let names = Names::new(namespace, query, &SystemTag::for_system(system));
         KeyBase::with(self.common.clone(), system, names)
     }
 
@@ -108,7 +108,7 @@ impl KeyBase {
         let Names {
             namespace, query, ..
         } = &*self.names;
-        let names = Names::of(namespace, query, &SystemTag::default());
+        let names = Names::new(namespace, query, &SystemTag::default());
         KeyBase::with(self.common.clone(), "", names)
     }
 
@@ -202,7 +202,7 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
 }
 
 impl Names {
-    fn of(namespace: &str, query: &str, system: &SystemTag) -> Names {
+    fn new(namespace: &str, query: &str, system: &SystemTag) -> Names {
         let family = format!("{system}:{{{query}}}");
         Names {
             prefix: prefix(namespace, &family),
@@ -215,7 +215,7 @@ impl Names {
 
 impl SystemTag {
     /// Makes the tag of the database that says this of itself.
-    pub fn of(system: &str) -> SystemTag {
+    pub fn for_system(system: &str) -> SystemTag {
         let digest = Sha256::digest(system);
         let mut text = String::with_capacity(2 * TAG_SHOWN);
         push_hex(&mut text, &digest[..TAG_SHOWN]);

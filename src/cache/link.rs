@@ -61,7 +61,7 @@ impl Subscription {
     }
 
     /// Returns whether the other end answers.
-    pub(super) async fn is_alive(&mut self) -> bool {
+    pub(super) async fn ping(&mut self) -> bool {
         match self {
             Subscription::Link(sink, _) => {
                 let pong = timeout(CONNECT, sink.ping::<redis::Value>()).await;

@@ -31,7 +31,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn of(lookup: &Lookup<'_>, copy: Option<&Entry>) -> Order {
+    pub(super) fn from_lookup(lookup: &Lookup<'_>, copy: Option<&Entry>) -> Order {
         let none = Rank {
             hard: 0,
             order: 0,

@@ -78,7 +78,7 @@ impl Cache {
             clock,
             listening: JoinSet::new(),
         });
-        cache.is_measured_by(stats);
+        cache.install_gauges(stats);
         cache
     }
 

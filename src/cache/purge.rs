@@ -97,7 +97,7 @@ impl Cache {
     {
         let inner = &self.inner;
         let on_demand = max_age.is_zero();
-        let mut order = Order::of(&lookup, None).by(trigger);
+        let mut order = Order::from_lookup(&lookup, None).by(trigger);
         order.anyway = on_demand;
         if on_demand {
             // Only what begins from now on is an answer.

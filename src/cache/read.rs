@@ -69,7 +69,7 @@ impl Cache {
                 };
                 if let Some(outcome) = outcome {
                     if let Role::Lead(flight) = role {
-                        let order = Order::of(&lookup, Some(&copy)).by(Trigger::Refresh);
+                        let order = Order::from_lookup(&lookup, Some(&copy)).by(Trigger::Refresh);
                         let order = order.after(&glance);
                         inner.take_off(flight, order, load);
                     }
@@ -77,7 +77,7 @@ impl Cache {
                 }
             }
         }
-        let order = Order::of(&lookup, copy.as_deref()).after(&glance);
+        let order = Order::from_lookup(&lookup, copy.as_deref()).after(&glance);
         let came = inner.board(&trip, order, load).await;
         trip.step(match &came {
             Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,

@@ -212,7 +212,7 @@ impl RedisTier {
         let change = match failure {
             None => {
                 if way == Way::Large && answer.as_ref().is_ok_and(|values| took(values)) {
-                    self.breaker.has_taken();
+                    self.breaker.clear_complaint();
                 }
                 permit.success(now)
             }

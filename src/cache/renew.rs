@@ -74,7 +74,7 @@ impl Cache {
     }
 
     /// Lets these counters read from this cache how full the memory tier is and how Redis is.
-    pub fn is_measured_by(&self, stats: &Stats) {
+    pub fn install_gauges(&self, stats: &Stats) {
         let measured = Arc::downgrade(&self.inner);
         stats.measure(move || {
             measured

@@ -40,7 +40,7 @@ impl Cache {
 impl RedisTier {
     /// Returns the name of the set. Its hash tag is one that no query can have.
     fn systems(&self, configured: &str) -> String {
-        let configured = SystemTag::of(configured);
+        let configured = SystemTag::for_system(configured);
         format!("{}:{{/systems}}:{configured}", place(&self.namespace))
     }
 

@@ -62,7 +62,7 @@ pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
     let templates = templates(kind);
     let before = owned(kind, dir, &templates, force)?;
     let steps = plan(dir, &templates, &before, force)?;
-    let after = Manifest::of(kind, &templates);
+    let after = Manifest::new(kind, &templates);
     let changes: Vec<place::Change> = steps
         .iter()
         .map(|(path, step)| place::Change {

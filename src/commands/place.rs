@@ -40,7 +40,7 @@ impl Daemon {
     pub(super) fn find(flags: &Flags) -> Result<Daemon, Failure> {
         let surroundings = Surroundings::of_process().map_err(Failure::Settings)?;
         match settings::load_in(flags, &surroundings) {
-            Ok(loaded) => Daemon::of(&loaded, &surroundings.working_folder),
+            Ok(loaded) => Daemon::find_by_settings(&loaded, &surroundings.working_folder),
             Err(trouble) => {
                 let place = pidfile_place(flags, &surroundings);
                 let defaults = Settings::from_flags(&[]).map_err(Failure::Settings)?;
@@ -55,7 +55,7 @@ impl Daemon {
     }
 
     /// The one of these settings.
-    pub(super) fn of(loaded: &Loaded, working: &Path) -> Result<Daemon, Failure> {
+    pub(super) fn find_by_settings(loaded: &Loaded, working: &Path) -> Result<Daemon, Failure> {
         let folder = loaded.file.as_deref().and_then(Path::parent);
         let process = &loaded.settings.process;
         let owner = identity::owner(process.user.as_deref(), process.group.as_deref())

@@ -32,7 +32,7 @@ pub(super) fn run(
     let (rows, elapsed) = runtime()?.block_on(async {
         let database = database(settings)?;
         let start = Instant::now();
-        let limits = Limits::of(query, &settings.limits);
+        let limits = Limits::for_query(query, &settings.limits);
         let rows = database.run(query, &arguments, limits).await;
         let rows = rows.map_err(|error| match error {
             RequestError::Failed { .. } => {

@@ -86,7 +86,7 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
         let entrance = (&listeners, &door);
         let started = Generation::start(1, &app, access_log, entrance, workers).await;
         let generation = started.map_err(Ended::running)?;
-        app.standing.serves(1);
+        app.standing.set_serving_generation(1);
         let urls = listeners.urls();
         tracing::info!(at = urls.join(" "), "started");
         for url in &urls {

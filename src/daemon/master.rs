@@ -66,7 +66,7 @@ impl Master {
         let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
         let watched = || Watch::begin(file, queries.as_deref());
         let watch = started.flags.reload.then(watched);
-        app.standing.serves(1);
+        app.standing.set_serving_generation(1);
         let notifier = Rc::new(notifier);
         let watchdog = Watchdog::begin(Rc::clone(&notifier));
         watchdog.looks_at(Some(first.heartbeats()));

@@ -103,7 +103,7 @@ impl NewProcess {
     }
 
     /// Returns whether it has ended.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(super) fn check_ended(&mut self) -> bool {
         let child = self.child.as_mut();
         let ended = child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
         if ended {

@@ -37,7 +37,7 @@ impl Master {
         let queries = self.app.settings.queries_dir.as_deref();
         let file = self.started.flags.config.as_deref();
         let watch = self.watch.as_mut();
-        if watch.is_some_and(|watch| watch.has_changed(file, queries)) {
+        if watch.is_some_and(|watch| watch.take_changes(file, queries)) {
             // It has said in the log what came of it.
             drop(self.reload().await);
         }

@@ -86,7 +86,7 @@ impl Upgrade {
     /// Notices the end of a process that serves beside this one.
     pub(super) fn look_after(&mut self) {
         if let Upgrade::Held(process) = self
-            && process.has_ended()
+            && process.check_ended()
         {
             tracing::warn!("the new process has ended; this one goes on alone");
             *self = Upgrade::None;
@@ -101,7 +101,7 @@ impl Upgrade {
         }
         match std::mem::replace(self, Upgrade::None) {
             Upgrade::Held(mut process) => {
-                if process.has_ended() || !step_down(process, notifier) {
+                if process.check_ended() || !step_down(process, notifier) {
                     return ShutdownKind::Stopped;
                 }
                 ShutdownKind::HandedOver

@@ -28,7 +28,7 @@ impl Watch {
     }
 
     /// Returns whether something has changed since; asks only once for each change.
-    pub(super) fn has_changed(&mut self, file: Option<&Path>, queries: Option<&Path>) -> bool {
+    pub(super) fn take_changes(&mut self, file: Option<&Path>, queries: Option<&Path>) -> bool {
         let now = Watch::begin(file, queries);
         let changed = now.0 != self.0;
         *self = now;
@@ -50,14 +50,14 @@ mod tests {
         std::fs::write(&ini, "").unwrap();
         let queries = query.parent();
         let mut watch = Watch::begin(Some(&ini), queries);
-        assert!(!watch.has_changed(Some(&ini), queries));
+        assert!(!watch.take_changes(Some(&ini), queries));
         std::fs::write(&ini, "[server]").unwrap();
-        assert!(watch.has_changed(Some(&ini), queries));
-        assert!(!watch.has_changed(Some(&ini), queries));
+        assert!(watch.take_changes(Some(&ini), queries));
+        assert!(!watch.take_changes(Some(&ini), queries));
         std::fs::write(&query, "select 1").unwrap();
-        assert!(watch.has_changed(Some(&ini), queries));
+        assert!(watch.take_changes(Some(&ini), queries));
         std::fs::remove_file(&query).unwrap();
-        assert!(watch.has_changed(Some(&ini), queries));
-        assert!(!watch.has_changed(Some(&ini), queries));
+        assert!(watch.take_changes(Some(&ini), queries));
+        assert!(!watch.take_changes(Some(&ini), queries));
     }
 }

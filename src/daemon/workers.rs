@@ -24,7 +24,7 @@ impl Master {
     /// that only that one had.
     pub(super) async fn take_over(&mut self, generation: Generation, gone: Listeners) {
         self.number = generation.number();
-        self.app.standing.serves(self.number);
+        self.app.standing.set_serving_generation(self.number);
         self.watchdog.looks_at(Some(generation.heartbeats()));
         // Another process that serves on the same sockets would not be found there either.
         let gone = if matches!(self.upgrade, Upgrade::None) {

@@ -47,7 +47,7 @@ pub(super) enum Contact {
 
 impl Contact {
     /// Returns what the end of work on a sound connection tells.
-    pub(super) fn of(end: Option<&RequestError>) -> Contact {
+    pub(super) fn from_end(end: Option<&RequestError>) -> Contact {
         match end {
             None
             | Some(

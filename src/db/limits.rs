@@ -21,7 +21,7 @@ pub struct Limits {
 
 impl Limits {
     /// Those of this query: its file's word, else the settings'.
-    pub fn of(query: &Query, settings: &DatabaseLimits) -> Limits {
+    pub fn for_query(query: &Query, settings: &DatabaseLimits) -> Limits {
         let own = &query.policy;
         Limits {
             timeout: own.timeout.unwrap_or(settings.statement_timeout),

@@ -198,7 +198,7 @@ impl Starter {
             seen: row.try_get(1)?,
         };
         let (system, next) = match question {
-            StartQuestion::Both => (SystemAnswer::of(&row, FIRST)?, FIRST + COLUMNS_COUNT),
+            StartQuestion::Both => (SystemAnswer::from_row(&row, FIRST)?, FIRST + COLUMNS_COUNT),
             StartQuestion::Session | StartQuestion::Nothing => (SystemAnswer::none(), FIRST),
         };
         let mut answers = FirstAnswers {

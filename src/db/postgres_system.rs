@@ -43,7 +43,7 @@ impl SystemAnswer {
     }
 
     /// Reads what [`COLUMNS`] brought, the first of which is this one.
-    pub(super) fn of(row: &PgRow, first: usize) -> Result<SystemAnswer, Error> {
+    pub(super) fn from_row(row: &PgRow, first: usize) -> Result<SystemAnswer, Error> {
         let text = |at: usize| row.try_get::<Option<String>, _>(first + at);
         let system = match (text(0)?, text(1)?) {
             (Some(cluster), Some(database)) => {

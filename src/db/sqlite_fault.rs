@@ -30,7 +30,7 @@ impl Stop {
     /// Returns what it tells about the database.
     pub(super) fn contact(&self, file: Option<&Path>) -> Contact {
         let error = match self {
-            Stop::Request(error) => return Contact::of(Some(error)),
+            Stop::Request(error) => return Contact::from_end(Some(error)),
             Stop::Driver { error, .. } => error,
         };
         let cause = |class| Cause::new(class, words(error, file));

@@ -25,7 +25,7 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
-    fn of(metadata: &Metadata) -> Frozen {
+    fn from_metadata(metadata: &Metadata) -> Frozen {
         Frozen {
             changed: metadata.modified().ok(),
             length: metadata.len(),
@@ -36,13 +36,17 @@ impl Frozen {
 #[cfg(unix)]
 pub(super) fn id(metadata: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino(), Frozen::of(metadata))
+    (
+        metadata.dev(),
+        metadata.ino(),
+        Frozen::from_metadata(metadata),
+    )
 }
 
 /// Elsewhere a file that is open can be neither replaced nor removed.
 #[cfg(not(unix))]
 pub(super) fn id(metadata: &Metadata) -> FileId {
-    (0, 0, Frozen::of(metadata))
+    (0, 0, Frozen::from_metadata(metadata))
 }
 
 /// Returns the state of a file with an empty write-ahead log in a folder where SQLite can make none

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// What `unslow deploy` is asked to write, and where to.
+/// The files that `unslow deploy` is asked to write, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Deploy {
-    /// What with; an unknown one lists them all
+    /// The kind of deployment; an unknown one lists them all
     #[arg(value_name = "KIND")]
     pub kind: String,
-    /// Where to: a new or an empty folder, or the one of an earlier run
+    /// The folder: a new or an empty one, or the one of an earlier run
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// Also overwrite files that were edited, and write to a folder that is not empty

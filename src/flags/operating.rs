@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// What files are written, and where to.
+/// The files that `unslow init` writes, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Init {
-    /// Where to write app.ini and the query [default: . unless --monitoring is given]
+    /// The folder for app.ini and the query [default: . unless --monitoring is given]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Write a Grafana dashboard, alert rules and a sample prometheus.yml there
@@ -18,7 +18,7 @@ pub struct Init {
 /// The windows that numbers count over, as they are named here.
 pub const WINDOWS: [&str; 4] = ["1m", "5m", "1h", "start"];
 
-/// Which numbers are shown, and how.
+/// The numbers that are shown, and their form.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Stats {
     /// Show them again every so many seconds, until Ctrl-C [default of SECONDS: 2]
@@ -33,7 +33,7 @@ pub struct Stats {
     /// Count over the latest minute, five minutes or hour, or since the start
     #[arg(long, default_value = "start", value_parser = WINDOWS)]
     pub window: String,
-    /// As the JSON document of /stats.json
+    /// Print the JSON document of /stats.json
     #[arg(long)]
     pub json: bool,
     /// The server: http://HOST:PORT or unix:PATH [default: the first address of --bind]

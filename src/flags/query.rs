@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, Args, ValueEnum, value_parser};
 
-/// What is done to stored answers: thrown away, unless one of these is set.
+/// The treatment of stored answers: they are thrown away, unless one of these is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct PurgeHow {
     /// Make it stale: still served while a new one is loaded, or because loading fails
@@ -15,7 +15,7 @@ pub struct PurgeHow {
     pub refresh: bool,
 }
 
-/// How rows are printed.
+/// The form in which rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// One JSON document, as `/q/NAME.json` gives it
@@ -28,7 +28,7 @@ pub enum Format {
     Table,
 }
 
-/// What is to be compared, and how.
+/// The comparison that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Compare {
     /// The query's name
@@ -47,7 +47,7 @@ pub struct Compare {
     /// nobody serves there, the command itself, for as long as it takes]
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// As one JSON document
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }

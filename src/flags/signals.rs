@@ -1,6 +1,6 @@
-//! What the help and the manual say of signals. What is done on each is the daemon's.
+//! The words of the help and the manual about signals. The effect of each is the daemon's.
 
-/// What a running server does on signals; neighbours differ.
+/// The signals of a running server, with their effects; neighbours differ.
 pub const SIGNALS: [(&str, &str); 7] = [
     (
         "TERM",

@@ -114,7 +114,8 @@ impl ErrorLog {
             let lost = &self.shared.error_lost;
             lost.fetch_add(unwritten.lines, Ordering::Relaxed);
         }
-        self.shared.tell_syslog(Severity::of(level), "-", text);
+        self.shared
+            .tell_syslog(Severity::from_level(level), "-", text);
     }
 }
 

@@ -43,12 +43,12 @@ impl Out {
         };
         Ok(Out {
             path,
-            ..Out::of(file, setting)
+            ..Out::wrap(file, setting)
         })
     }
 
     /// Makes it on a file that is open already.
-    pub(super) fn of(file: File, setting: &'static str) -> Out {
+    pub(super) fn wrap(file: File, setting: &'static str) -> Out {
         Out {
             setting,
             path: None,
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_counts_once_and_is_ended_by_the_next() {
         let (reader, writer) = std::io::pipe().unwrap();
-        let out = Out::of(File::from(std::os::fd::OwnedFd::from(writer)), "");
+        let out = Out::wrap(File::from(std::os::fd::OwnedFd::from(writer)), "");
         drop(reader);
         // Nothing was written: what comes next needs no line end before it.
         assert_eq!(out.write(b"one\n").unwrap_err().lines, 1);

@@ -37,7 +37,7 @@ pub(super) struct Severity(u8);
 impl Severity {
     pub(super) const INFO: Severity = Severity(6);
 
-    pub(super) fn of(level: Level) -> Severity {
+    pub(super) fn from_level(level: Level) -> Severity {
         match level {
             Level::ERROR => Severity(3),
             Level::WARN => Severity(4),

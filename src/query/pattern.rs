@@ -125,7 +125,7 @@ impl Range<'_> {
         alternatives
     }
 
-    /// Whatever may stand from this place on.
+    /// Returns the texts that may stand from this place on.
     fn anything(&self, at: usize) -> String {
         let places = self.min.iter().zip(LARGEST).skip(at);
         places

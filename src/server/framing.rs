@@ -89,7 +89,7 @@ impl RequestFraming {
                     at += length + 1;
                     let begins_here = matches!(self.part, RequestPart::Head);
                     self.part = RequestPart::Head;
-                    if begins_here && self.head.is_end(&mut rest[..length]) {
+                    if begins_here && self.head.take_line(&mut rest[..length]) {
                         self.part = self.head.body();
                         if !self.is_in_body() {
                             return self.whole(at);
@@ -140,7 +140,7 @@ impl HeadLines {
     }
 
     /// Takes in a whole line. Returns whether it ends the head.
-    fn is_end(&mut self, line: &mut [u8]) -> bool {
+    fn take_line(&mut self, line: &mut [u8]) -> bool {
         let length = line.strip_suffix(b"\r").map_or(line.len(), <[u8]>::len);
         let line = &mut line[..length];
         if !self.has_first {

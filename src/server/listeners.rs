@@ -221,14 +221,14 @@ impl Paths {
 
 impl Listener {
     fn bind(bind: &Bind, role: Role, settings: &Settings) -> io::Result<Listener> {
-        Listening::bind(bind, settings).map(|opened| Listener::of(bind, role, opened))
+        Listening::bind(bind, settings).map(|opened| Listener::new(bind, role, opened))
     }
 
     fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
-        Listening::adopt(bind, inherited).map(|opened| Listener::of(bind, role, opened))
+        Listening::adopt(bind, inherited).map(|opened| Listener::new(bind, role, opened))
     }
 
-    fn of(bind: &Bind, role: Role, opened: (Listening, Option<Standing>)) -> Listener {
+    fn new(bind: &Bind, role: Role, opened: (Listening, Option<Standing>)) -> Listener {
         let (socket, standing) = opened;
         Listener {
             bind: bind.clone(),
@@ -240,7 +240,7 @@ impl Listener {
 
     fn try_clone(&self) -> io::Result<Listener> {
         let opened = (self.socket.try_clone()?, self.standing.clone());
-        Ok(Listener::of(&self.bind, self.role, opened))
+        Ok(Listener::new(&self.bind, self.role, opened))
     }
 
     /// Returns whether TLS is spoken here.

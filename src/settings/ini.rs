@@ -167,7 +167,7 @@ impl Reader<'_> {
         });
         let value = Value::new(Some(&origin.encode()), value);
         if let Some(first) = keys.insert(key.clone(), value) {
-            let line = Origin::of(&first).line().unwrap_or_default();
+            let line = Origin::read(&first).line().unwrap_or_default();
             let what = format!("{:?} is there already, at line {line}", masked(&key));
             return Err(self.fault(number, what, "keep one of the two"));
         }

@@ -32,7 +32,7 @@ impl Merged {
             ValueKind::String(text) => Some(text.as_str()),
             _ => None,
         };
-        Some((text, Origin::of(value)))
+        Some((text, Origin::read(value)))
     }
 }
 
@@ -280,7 +280,7 @@ fn redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
 
 fn url_of(keys: &Map<String, Value>) -> Option<(String, Origin)> {
     let value = keys.get("url")?;
-    Some((value.clone().into_string().ok()?, Origin::of(value)))
+    Some((value.clone().into_string().ok()?, Origin::read(value)))
 }
 
 /// Sets what the layer itself does not say.
@@ -291,7 +291,7 @@ fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: 
 
 /// A password and the file of one take the place of each other; one layer names one of them.
 fn one_password(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
-    let origin = |key: &str| keys.get(key).map(Origin::of);
+    let origin = |key: &str| keys.get(key).map(Origin::read);
     match (origin("password"), origin("password_file")) {
         (Some(password), Some(_)) => {
             let what = "both password and password_file are given";

@@ -79,7 +79,7 @@ impl Origin {
     }
 
     /// The origin of a value that one of our layers made.
-    pub(super) fn of(value: &Value) -> Origin {
+    pub(super) fn read(value: &Value) -> Origin {
         let mut parts = value.origin().unwrap_or_default().splitn(3, '|');
         let mut part = || parts.next().unwrap_or_default();
         let (url, kind, name) = (part(), part(), part().to_owned());
@@ -132,7 +132,7 @@ mod tests {
                 Origin::from(source).inside_url(),
             ] {
                 let value = Value::new(Some(&origin.encode()), "x");
-                assert_eq!(Origin::of(&value), origin);
+                assert_eq!(Origin::read(&value), origin);
             }
         }
     }

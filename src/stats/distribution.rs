@@ -77,7 +77,7 @@ pub struct Distribution {
 
 impl Distribution {
     /// Makes it from a count for each bucket.
-    pub(super) fn of(counts: impl Iterator<Item = u64>, sum_nanos: u64) -> Distribution {
+    pub(super) fn from_counts(counts: impl Iterator<Item = u64>, sum_nanos: u64) -> Distribution {
         let counts = counts
             .enumerate()
             .filter(|(_, count)| *count > 0)

@@ -71,7 +71,7 @@ impl Report {
     }
 
     fn leave_out_half(&mut self) {
-        let requests = |tally: &Tally| Numbers::of(tally, 0.0).requests;
+        let requests = |tally: &Tally| Numbers::from_tally(tally, 0.0).requests;
         let all = std::mem::take(&mut self.queries);
         let mut by_requests: Vec<_> = all.into_iter().collect();
         by_requests.sort_by_key(|(_, tally)| std::cmp::Reverse(requests(tally)));
@@ -258,7 +258,7 @@ impl Instances {
 
     /// This instance's own report, as it is now, with those that the others wrote `elapsed` seconds
     /// before the ages in `others` are to be shown.
-    pub fn of(own: &Report, others: &Others, elapsed: f64, window: Window) -> Instances {
+    pub fn add_up(own: &Report, others: &Others, elapsed: f64, window: Window) -> Instances {
         let mut total = Sum::default();
         let mut each = Vec::with_capacity(1 + others.len());
         let mut queries = others.queries.clone();
@@ -286,7 +286,7 @@ impl Instances {
                 queries_left_out: report.queries_left_out,
                 numbers: Numbers {
                     loads_in_flight,
-                    ..Numbers::of(tally, *over)
+                    ..Numbers::from_tally(tally, *over)
                 },
             });
         }
@@ -319,7 +319,7 @@ struct Sum {
 impl Sum {
     fn add(&mut self, tally: &Tally, over: f64) {
         self.tally.add(tally);
-        let own = Numbers::of(tally, over);
+        let own = Numbers::from_tally(tally, over);
         for (sum, rate) in [
             (&mut self.requests_per_second, own.requests_per_second),
             (&mut self.loads_per_second, own.loads_per_second),
@@ -336,7 +336,7 @@ impl Sum {
             loads_in_flight: self.loads_in_flight,
             requests_per_second: self.requests_per_second,
             loads_per_second: self.loads_per_second,
-            ..Numbers::of(&self.tally, 0.0)
+            ..Numbers::from_tally(&self.tally, 0.0)
         }
     }
 }

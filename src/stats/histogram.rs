@@ -34,6 +34,6 @@ impl Histogram {
         // The sum first: it may lack what is being recorded, and never has more than is counted.
         let sum = buckets.sum_nanos.load(Ordering::Acquire);
         let counts = buckets.counts.iter();
-        Distribution::of(counts.map(|count| count.load(Ordering::Relaxed)), sum)
+        Distribution::from_counts(counts.map(|count| count.load(Ordering::Relaxed)), sum)
     }
 }

@@ -67,7 +67,7 @@ impl LoadError {
     }
 
     /// The class of an error that a load ended with.
-    pub fn of(error: &RequestError) -> LoadError {
+    pub fn from_error(error: &RequestError) -> LoadError {
         match error {
             RequestError::Timeout { .. } => LoadError::Timeout,
             RequestError::Unavailable { .. } | RequestError::Busy { .. } => LoadError::Unavailable,
@@ -189,7 +189,7 @@ mod tests {
             })),
             RequestError::Internal { detail },
         ] {
-            assert_eq!(LoadError::of(&error).name(), error.class());
+            assert_eq!(LoadError::from_error(&error).name(), error.class());
         }
     }
 }

@@ -176,7 +176,7 @@ impl Stats {
             uptime_seconds: now.as_secs_f64(),
             total: Numbers {
                 loads_in_flight: all.iter().map(|query| query.in_flight()).sum(),
-                ..Numbers::of(&total, seconds)
+                ..Numbers::from_tally(&total, seconds)
             },
             queries,
             series,
@@ -197,7 +197,7 @@ impl Stats {
             numbers: Numbers {
                 loads_in_flight: query.in_flight(),
                 last_load_seconds: query.last_load().map(|time| time.as_secs_f64()),
-                ..Numbers::of(&tally, counted.covered.as_secs_f64())
+                ..Numbers::from_tally(&tally, counted.covered.as_secs_f64())
             },
             not_kept: query.latest_not_kept().map(|it| NotKeptSnapshot {
                 bytes: it.bytes,

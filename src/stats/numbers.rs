@@ -98,7 +98,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    pub(super) fn of(times: &Distribution) -> Percentiles {
+    pub(super) fn from_distribution(times: &Distribution) -> Percentiles {
         let count = times.count();
         Percentiles {
             count,
@@ -111,7 +111,7 @@ impl Percentiles {
 
 impl Numbers {
     /// Returns what follows from what was counted within `over` seconds.
-    pub fn of(tally: &Tally, over: f64) -> Numbers {
+    pub fn from_tally(tally: &Tally, over: f64) -> Numbers {
         let count = |counter| tally.count(counter);
         let [stale, bypass, coalesced, miss, error, loads] = [
             Part::Stale,
@@ -162,9 +162,9 @@ impl Numbers {
             compressions: count(Counter::Compressions),
             requests_per_second: rate(cacheable + bypass, over),
             loads_per_second: rate(loads, over),
-            hit: Percentiles::of(&hits),
-            coalesced_wait: Percentiles::of(tally.time(Timed::Coalesced)),
-            load: Percentiles::of(tally.time(Timed::Load)),
+            hit: Percentiles::from_distribution(&hits),
+            coalesced_wait: Percentiles::from_distribution(tally.time(Timed::Coalesced)),
+            load: Percentiles::from_distribution(tally.time(Timed::Load)),
         }
     }
 

@@ -21,8 +21,8 @@ impl QueryStats {
         let mut copy = tally.time(Timed::Hit).clone();
         copy.add(tally.time(Timed::Stale));
         Pace {
-            copy: Percentiles::of(&copy),
-            load: Percentiles::of(tally.time(Timed::Load)),
+            copy: Percentiles::from_distribution(&copy),
+            load: Percentiles::from_distribution(tally.time(Timed::Load)),
         }
     }
 }

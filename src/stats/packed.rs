@@ -12,7 +12,7 @@ use super::tally::{Counts, Tally, Timed};
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
-    pub(super) fn of(tally: &Tally) -> Packed {
+    pub(super) fn pack(tally: &Tally) -> Packed {
         let mut bytes = Vec::new();
         let mut run = Run::default();
         for (place, count) in tally.counts.0.iter().enumerate() {
@@ -99,7 +99,7 @@ impl Sum {
         Tally {
             counts: self.counts,
             times: self.times.each_ref().map(|time| match time.as_deref() {
-                Some((buckets, sum)) => Distribution::of(buckets.iter().copied(), *sum),
+                Some((buckets, sum)) => Distribution::from_counts(buckets.iter().copied(), *sum),
                 None => Distribution::default(),
             }),
         }
@@ -160,8 +160,8 @@ mod tests {
         let counts = |step: usize| {
             (0..BUCKETS).map(move |at| if at % step == 0 { seed + at as u64 } else { 0 })
         };
-        tally.times[1] = Distribution::of(counts(3), seed);
-        tally.times[6] = Distribution::of(counts(257), u64::MAX / 3);
+        tally.times[1] = Distribution::from_counts(counts(3), seed);
+        tally.times[6] = Distribution::from_counts(counts(257), u64::MAX / 3);
         tally
     }
 
@@ -169,15 +169,15 @@ mod tests {
     fn what_is_packed_comes_out_as_it_was_and_adds_up() {
         for seed in [1, 300, 1 << 40] {
             let mut sum = Sum::default();
-            sum.add(&Packed::of(&tally(seed)));
+            sum.add(&Packed::pack(&tally(seed)));
             assert_eq!(sum.tally(), tally(seed));
-            sum.add(&Packed::of(&tally(7)));
+            sum.add(&Packed::pack(&tally(7)));
             let mut both = tally(seed);
             both.add(&tally(7));
             assert_eq!(sum.tally(), both);
         }
         let mut none = Sum::default();
-        none.add(&Packed::of(&Tally::default()));
+        none.add(&Packed::pack(&Tally::default()));
         assert_eq!(none.tally(), Tally::default());
     }
 
@@ -186,8 +186,9 @@ mod tests {
         let mut tally = Tally::default();
         tally.counts.0[Counter::HitMemory as usize] = 100_000;
         let counts = |at: usize| if (8..24).contains(&at) { 5_000 } else { 0 };
-        tally.times[Timed::Hit as usize] = Distribution::of((0..BUCKETS).map(counts), 1 << 30);
-        let bytes = Packed::of(&tally).bytes();
+        tally.times[Timed::Hit as usize] =
+            Distribution::from_counts((0..BUCKETS).map(counts), 1 << 30);
+        let bytes = Packed::pack(&tally).bytes();
         assert!(bytes < 70, "{bytes}");
     }
 }

@@ -229,7 +229,7 @@ impl Ring {
         let total: Tally = come.values().sum();
         let packed = come
             .iter()
-            .map(|(number, tally)| (*number, Packed::of(tally)));
+            .map(|(number, tally)| (*number, Packed::pack(tally)));
         self.slots.push_back(Slot {
             from: self.end,
             to: now,
@@ -270,7 +270,7 @@ fn steps(time: Duration, step: Duration) -> u64 {
 }
 
 fn point(total: &Tally, span: Duration) -> Point {
-    let numbers = Numbers::of(total, span.as_secs_f64());
+    let numbers = Numbers::from_tally(total, span.as_secs_f64());
     Point {
         hit_ratio: numbers.hit_ratio,
         requests_per_second: numbers.requests_per_second.unwrap_or_default(),

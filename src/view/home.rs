@@ -36,7 +36,7 @@ pub struct Home<'a> {
 
 /// Each column is a section; one without a value is not drawn.
 pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
-    let outline = Outline::of(frame, page);
+    let outline = Outline::render(frame, page);
     let whole = outline.fill(
         page.elapsed,
         page.provenance.as_ref(),
@@ -59,7 +59,7 @@ const HEAD: usize = GAPS * size_of::<u32>();
 
 impl Outline {
     /// Everything about `page` but its times and its provenance.
-    pub fn of(frame: &Frame<'_>, page: &Home<'_>) -> Outline {
+    pub fn render(frame: &Frame<'_>, page: &Home<'_>) -> Outline {
         let markup = outline(frame, page).into_string();
         let mut bytes = vec![0; HEAD];
         let mut pieces = markup.split(GAP.0);
@@ -192,7 +192,7 @@ mod tests {
         let whole = home(&frame, &page).into_string();
         assert!(whole.contains("<p>0.00200s</p></section></div></div><p class=\"actions\">"));
         assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
-        let kept = Outline::from_bytes(Outline::of(&frame, &page).into_bytes());
+        let kept = Outline::from_bytes(Outline::render(&frame, &page).into_bytes());
         assert_eq!(
             kept.fill(page.elapsed, None, &Race::new(Comparison::default())),
             whole.as_bytes()

@@ -59,10 +59,10 @@ impl AccessRule {
     pub(super) fn new(settings: &Settings) -> AccessRule {
         AccessRule {
             operators: settings.stats_allow.clone(),
-            admin: settings.admin_token.as_ref().map(Digest::of),
+            admin: settings.admin_token.as_ref().map(Digest::hash),
             restricted: settings.access.is_restricted(),
             readers: settings.access.allow.clone(),
-            reader: settings.access.token.as_ref().map(Digest::of),
+            reader: settings.access.token.as_ref().map(Digest::hash),
             attempts: Attempts::new(),
             proxies: settings.server.forwarded_allow_ips.clone(),
         }

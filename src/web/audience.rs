@@ -18,7 +18,7 @@ enum Route {
 
 impl Route {
     /// Returns the clients that a pattern of the route table is for.
-    fn of(pattern: &str) -> Route {
+    fn from_pattern(pattern: &str) -> Route {
         // Also `/stats.json`.
         let is = |path: &str| {
             let rest = pattern.strip_prefix(path);
@@ -46,7 +46,7 @@ impl Route {
 /// request came by. The pattern decides, not the request's path, which can be written in several
 /// ways.
 pub(super) fn guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
-    let route = Route::of(pattern);
+    let route = Route::from_pattern(pattern);
     move |request| {
         let data = request.req_data();
         let context = data.get::<Context>();
@@ -71,13 +71,13 @@ mod tests {
             "/q/{name}/purge",
             "/q/{name}/compare",
         ] {
-            assert_eq!(Route::of(pattern), Route::Operators, "{pattern}");
+            assert_eq!(Route::from_pattern(pattern), Route::Operators, "{pattern}");
         }
         for pattern in ["/", "/q", "/q/{name}", "/openapi.json", "/statistics"] {
-            assert_eq!(Route::of(pattern), Route::Visitors, "{pattern}");
+            assert_eq!(Route::from_pattern(pattern), Route::Visitors, "{pattern}");
         }
         for pattern in ["/healthz", "/readyz", "/static/{file}"] {
-            assert_eq!(Route::of(pattern), Route::Anyone, "{pattern}");
+            assert_eq!(Route::from_pattern(pattern), Route::Anyone, "{pattern}");
         }
     }
 

@@ -47,7 +47,11 @@ pub(super) struct Context {
 
 impl Context {
     /// Reads the context off a request's head.
-    pub(super) fn of(head: &RequestHead, trusted: &[Network], reception: Reception) -> Context {
+    pub(super) fn from_head(
+        head: &RequestHead,
+        trusted: &[Network],
+        reception: Reception,
+    ) -> Context {
         Context {
             id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
@@ -135,7 +139,7 @@ mod tests {
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         let id = |value: &str| {
             let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
-            Context::of(request.to_request().head(), &[], Reception::OPEN)
+            Context::from_head(request.to_request().head(), &[], Reception::OPEN)
                 .id()
                 .to_owned()
         };
@@ -151,7 +155,8 @@ mod tests {
     fn if_none_match_compares_weakly_and_member_by_member() {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
-            Context::of(request.to_request().head(), &[], Reception::OPEN).has("\"abc-json\"")
+            Context::from_head(request.to_request().head(), &[], Reception::OPEN)
+                .has("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
             assert!(has(value), "{value}");

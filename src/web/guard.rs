@@ -48,7 +48,7 @@ pub async fn around(
     let reception = request
         .conn_data::<Rc<Connection>>()
         .map_or(Reception::OPEN, |connection| connection.reception());
-    let context = Context::of(request.head(), &server.forwarded_allow_ips, reception);
+    let context = Context::from_head(request.head(), &server.forwarded_allow_ips, reception);
     let unread = request
         .headers()
         .contains_key(header::TRANSFER_ENCODING)

@@ -19,7 +19,7 @@ pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> Http
         Ok(admission) => admission,
         Err(error) => return errors::respond(&site, &context, &error),
     };
-    let document = site.openapi.get_or_init(|| Document::of(&site.app));
+    let document = site.openapi.get_or_init(|| Document::describe(&site.app));
     let encoding = worthwhile(context.encoding, document.body.len());
     let suffix = encoding.name().map(|name| format!("-{name}"));
     let etag = format!("\"{}{}\"", document.version, suffix.unwrap_or_default());

@@ -137,7 +137,7 @@ fn outline(
         provenance: Some(provenance(reply, Duration::ZERO)),
         ..bare_home(site, query, given)
     };
-    let made = view::Outline::of(&site.frame(), &page);
+    let made = view::Outline::render(&site.frame(), &page);
     if !given.is_empty() {
         return Ok(made);
     }

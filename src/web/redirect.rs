@@ -24,7 +24,11 @@ impl Redirect {
     /// Returns the address to send a request on to that came by a listener of [`Manner::Redirect`];
     /// `None` for what is answered there. A client that came by https to a proxy before us would be
     /// sent round in circles.
-    pub(super) fn of(head: &RequestHead, manner: Manner, trusted: &[Network]) -> Option<Redirect> {
+    pub(super) fn for_request(
+        head: &RequestHead,
+        manner: Manner,
+        trusted: &[Network],
+    ) -> Option<Redirect> {
         let Manner::Redirect { from, to } = manner else {
             return None;
         };

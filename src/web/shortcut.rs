@@ -82,9 +82,9 @@ where
         let reception = connection.map_or(Reception::OPEN, |connection| connection.reception());
         let head = request.head();
         let trusted = &self.site.app.settings.server.forwarded_allow_ips;
-        let redirect = Redirect::of(head, reception.manner, trusted);
+        let redirect = Redirect::for_request(head, reception.manner, trusted);
         // A plain path is for visitors: elsewhere the table says that there is no such page.
-        let is_plain = reception.audience != Audience::Operators && Plain::of(head).is_some();
+        let is_plain = reception.audience != Audience::Operators && Plain::parse(head).is_some();
         if redirect.is_some() || is_plain {
             let answer = answer(self.site.clone(), request, reception, redirect, handle);
             Box::pin(async move {
@@ -112,7 +112,7 @@ async fn answer(
 ) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
-    let context = Context::of(head, &server.forwarded_allow_ips, reception);
+    let context = Context::from_head(head, &server.forwarded_allow_ips, reception);
     let mut response = if let Some(redirect) = redirect {
         redirect.answer(&site, &context, head)
     } else if let Err(error) = limits::check(head, server, reception) {
@@ -128,7 +128,7 @@ async fn answer(
 /// Answers a plain request.
 async fn handle(site: &web::Data<Site>, head: &RequestHead, context: &Context) -> HttpResponse {
     let query_string = head.uri.query().unwrap_or_default();
-    match Plain::of(head) {
+    match Plain::parse(head) {
         Some(Plain::Query(name)) => pages::query(site, head, context, name, query_string).await,
         _ => pages::home(site, head, context, query_string).await,
     }
@@ -143,7 +143,7 @@ enum Plain<'h> {
 }
 
 impl<'h> Plain<'h> {
-    fn of(head: &'h RequestHead) -> Option<Plain<'h>> {
+    fn parse(head: &'h RequestHead) -> Option<Plain<'h>> {
         let reads = head.method == Method::GET || head.method == Method::HEAD;
         if !reads || head.headers.contains_key(header::TRANSFER_ENCODING) {
             return None;
@@ -218,7 +218,7 @@ mod tests {
 
     fn plain(request: TestRequest) -> Option<String> {
         let request = request.to_request();
-        Plain::of(request.head()).map(|plain| format!("{plain:?}"))
+        Plain::parse(request.head()).map(|plain| format!("{plain:?}"))
     }
 
     #[test]

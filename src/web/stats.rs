@@ -175,7 +175,7 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         evicted: site.evictions.look(snapshot, context.started),
         script: &site.assets.stats_script,
         here: site.here(context),
-        of_late: Some(Numbers::of(&of_late, seconds)),
+        of_late: Some(Numbers::from_tally(&of_late, seconds)),
         lines_lost: lines.error + lines.access + lines.syslog,
     };
     let frame = view::Frame {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 mod circles;
 mod measures;
+mod names;
 mod parsed;
 mod samples;
 

@@ -41,7 +41,7 @@ impl Follower {
             std::fs::write(folder.path().join(format!("{name}.sql")), text).unwrap();
         }
         let catalog = Catalog::load(DatabaseKind::Postgres, Some(folder.path())).unwrap();
-        let tags = Tags::of(&catalog);
+        let tags = Tags::collect(&catalog);
         let state = Arc::new(Listening::default());
         let expired = Arc::new(Mutex::new(Vec::new()));
         let (told, noted) = (Arc::clone(&state), Arc::clone(&expired));

@@ -35,7 +35,7 @@ async fn an_instance_stays_the_same_over_reloads_and_unlike_any_other() {
         App::open(settings()).unwrap(),
     );
     let again = one.renew(settings()).await.unwrap();
-    again.standing.serves(2);
+    again.standing.set_serving_generation(2);
     let instance = |app: &App| app.snapshot(Window::Start).instance;
     assert_eq!(instance(&one), instance(&again));
     assert_eq!(instance(&again).generation, 2);

@@ -154,7 +154,7 @@ impl KeySet {
             cache: cache.clone(),
             each: bases.map(|base| Keys::new(base.on(&nobody))).collect(),
             system: None,
-            tag: SystemTag::of(&nobody),
+            tag: SystemTag::for_system(&nobody),
             is_recorded: AtomicBool::new(false),
             next: OnceLock::new(),
         }
@@ -172,7 +172,7 @@ impl KeySet {
             cache: self.cache.clone(),
             each: keys.collect(),
             system: Some(system.clone()),
-            tag: named.map_or_else(SystemTag::default, SystemTag::of),
+            tag: named.map_or_else(SystemTag::default, SystemTag::for_system),
             is_recorded: AtomicBool::new(false),
             next: OnceLock::new(),
         }

@@ -68,7 +68,7 @@ impl Drawn {
         let asked = Asked {
             sql: statement.sql.clone(),
             bound: bound.collect(),
-            max_rows: Limits::of(&query, &settings.limits).max_rows,
+            max_rows: Limits::for_query(&query, &settings.limits).max_rows,
         };
         Some((query, arguments, asked))
     }

@@ -30,7 +30,7 @@ fn a_message_concerns_the_queries_with_its_tag_and_no_others() {
         std::fs::write(file, text).expect("written");
     }
     let catalog = Catalog::load(DatabaseKind::Postgres, Some(folder.path())).expect("a catalog");
-    let tags = Tags::of(&catalog);
+    let tags = Tags::collect(&catalog);
     let tagged = |tag| tags.tagged(tag).collect::<Vec<_>>().join(" ");
     assert_eq!(tagged("orders"), "a b");
     assert_eq!(tagged("items"), "a");

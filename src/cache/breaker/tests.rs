@@ -102,7 +102,7 @@ fn a_complaint_is_remembered_and_leaves_it_closed_and_up() {
     // What is read meanwhile does not tell whether something would be taken.
     breaker.admit(now).unwrap().success(now);
     assert_eq!(breaker.state(now).complaint, Some(RedisError::OutOfMemory));
-    breaker.has_taken();
+    breaker.clear_complaint();
     let state = breaker.state(now);
     assert_eq!(state.complaint, None);
     assert_eq!(state.last_error, Some(RedisError::OutOfMemory));

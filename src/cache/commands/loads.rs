@@ -32,7 +32,7 @@ pub(in crate::cache) struct Question<'a> {
     pub(in crate::cache) seen: u64,
     /// The token of the lease, where one is wanted.
     pub(in crate::cache) token: Option<&'a str>,
-    /// Whatever a note says.
+    /// The load runs whatever a note says.
     pub(in crate::cache) anyway: bool,
 }
 

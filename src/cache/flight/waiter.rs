@@ -43,7 +43,7 @@ pub(super) struct News {
 pub(in crate::cache) struct Waiter(watch::Receiver<News>);
 
 impl Waiter {
-    pub(super) fn of(news: &watch::Sender<News>) -> Waiter {
+    pub(super) fn subscribe(news: &watch::Sender<News>) -> Waiter {
         Waiter(news.subscribe())
     }
 

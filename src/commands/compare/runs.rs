@@ -119,7 +119,7 @@ impl Asked {
         };
         let threads = threads.min(count).max(1);
         let connections: Vec<_> = (0..threads).map(|_| connect()).collect::<Result<_, _>>()?;
-        let (turns, work) = (Arc::new(Turns::of(count)), Arc::new(work));
+        let (turns, work) = (Arc::new(Turns::new(count)), Arc::new(work));
         let (tell, told) = channel();
         for connection in connections {
             let (turns, work, tell) = (Arc::clone(&turns), Arc::clone(&work), tell.clone());
@@ -213,7 +213,7 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(count: usize) -> Turns {
+    fn new(count: usize) -> Turns {
         Turns {
             left: AtomicUsize::new(count),
             done: AtomicUsize::new(0),

@@ -27,7 +27,7 @@ pub(super) struct Manifest {
 
 impl Manifest {
     /// Makes the manifest of files that are about to be written.
-    pub(super) fn of(kind: &str, templates: &[Template]) -> Manifest {
+    pub(super) fn new(kind: &str, templates: &[Template]) -> Manifest {
         Manifest {
             kind: kind.to_owned(),
             files: templates
@@ -116,7 +116,7 @@ mod tests {
             path: "a/b c.tf".to_owned(),
             content: b"abc".as_slice().into(),
         };
-        let manifest = Manifest::of("terraform", &[template]);
+        let manifest = Manifest::new("terraform", &[template]);
         fs::write(dir.path().join(NAME), manifest.text()).unwrap();
         let again = Manifest::read(dir.path()).unwrap().unwrap();
         assert_eq!(again, manifest);

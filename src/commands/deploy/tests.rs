@@ -33,7 +33,7 @@ fn claim(dir: &TempDir, path: &str, content: &str) {
         path: path.to_owned(),
         content: content.as_bytes().to_vec().into(),
     });
-    let manifest = Manifest::of(KIND, &all).text();
+    let manifest = Manifest::new(KIND, &all).text();
     fs::write(dir.path().join(manifest::NAME), manifest).unwrap();
 }
 

@@ -42,14 +42,14 @@ fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
     let slow = RequestError::Timeout {
         limit: Duration::from_secs(1),
     };
-    cell.tell(Contact::of(Some(&slow)));
+    cell.tell(Contact::from_end(Some(&slow)));
     assert_eq!(cell.get().up, None);
     let failed = RequestError::Failed {
         sqlstate: "22012".into(),
         detail: "division by zero".into(),
         position: None,
     };
-    cell.tell(Contact::of(Some(&failed)));
+    cell.tell(Contact::from_end(Some(&failed)));
     assert_eq!(cell.get().up, Some(true));
 }
 

@@ -87,7 +87,7 @@ fn every_line_is_written_by_the_time_the_log_is_dropped() {
 /// A log on a pipe, which nobody has to read.
 fn piped(waiting: usize) -> (AccessLog, std::io::PipeReader, &'static Shared) {
     let (reader, writer) = std::io::pipe().unwrap();
-    let out = Out::of(File::from(OwnedFd::from(writer)), "[log] access");
+    let out = Out::wrap(File::from(OwnedFd::from(writer)), "[log] access");
     let shared = shared();
     let log = AccessLog::to(out, AccessFormat::Json, waiting, shared).unwrap();
     (log, reader, shared)

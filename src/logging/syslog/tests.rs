@@ -39,7 +39,7 @@ fn a_message_has_the_form_of_rfc_5424() {
     let target = SyslogTarget::Udp("127.0.0.1".to_owned(), port);
     let syslog = Syslog::start(&target, Facility(16), counter()).unwrap();
     syslog.send(
-        Severity::of(Level::ERROR),
+        Severity::from_level(Level::ERROR),
         "-",
         "unslow::app: it fell ünder",
     );
@@ -64,7 +64,8 @@ fn a_message_has_the_form_of_rfc_5424() {
 
 #[test]
 fn severities_follow_the_level() {
-    let severities = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG].map(Severity::of);
+    let severities =
+        [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG].map(Severity::from_level);
     assert_eq!(severities, [3, 4, 6, 7].map(Severity));
 }
 

@@ -21,7 +21,7 @@ fn of(times: &[Duration]) -> Distribution {
         counts[bucket(*time)] += 1;
         sum += nanos(*time);
     }
-    Distribution::of(counts.into_iter(), sum)
+    Distribution::from_counts(counts.into_iter(), sum)
 }
 
 #[test]
@@ -171,7 +171,7 @@ proptest! {
         let mut tally = Tally::default();
         tally.counts.0[Counter::LoadsRequest as usize] = 1;
         tally.times[Timed::Load as usize] = of(&within);
-        let packed = [(7, Packed::of(&tally))];
+        let packed = [(7, Packed::pack(&tally))];
         is_within(add_up(packed.iter())[&7].time(Timed::Load), &within)?;
     }
 }

@@ -52,7 +52,7 @@ fn together(own: &Report, others: &[Report]) -> Instances {
     for other in others {
         known.add(other.clone(), 2.0);
     }
-    Instances::of(own, &known, 3.0, Window::Minute)
+    Instances::add_up(own, &known, 3.0, Window::Minute)
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn there_is_a_bound_on_queries_of_one_and_of_all_together() {
     known.add(many("x", 0, MOST_QUERIES - 1), 1.0);
     known.add(many("y", 0, 5), 1.0);
     known.add(many("z", MOST_QUERIES, 3), 1.0);
-    let all = Instances::of(&report("own", 1, 0, 1.0), &known, 0.0, Window::Start);
+    let all = Instances::add_up(&report("own", 1, 0, 1.0), &known, 0.0, Window::Start);
     assert_eq!(all.queries.len(), MOST_QUERIES + 1);
     assert_eq!(all.queries["q4"].requests, 2);
     let left_out: Vec<_> = all.each.iter().map(|one| one.queries_left_out).collect();

@@ -77,7 +77,7 @@ fn comparison(snapshot: &Snapshot) -> Comparison {
     let queries = snapshot.queries.iter();
     let compared = queries.filter(|query| query.numbers.hit.count > 0);
     let tally: Tally = compared.map(|query| &query.tally).sum();
-    let numbers = Numbers::of(&tally, 0.0);
+    let numbers = Numbers::from_tally(&tally, 0.0);
     if numbers.hit.count == 0 {
         return Comparison::new(&snapshot.total.hit, &snapshot.total.load);
     }

@@ -67,7 +67,7 @@ fn request(peer: &str, headers: &[(&str, &str)]) -> HttpRequest {
 }
 
 fn context(rule: &AccessRule, request: &HttpRequest) -> Context {
-    Context::of(request.head(), &rule.proxies, Reception::OPEN)
+    Context::from_head(request.head(), &rule.proxies, Reception::OPEN)
 }
 
 /// The status for an operator: 200, or what he is refused with.

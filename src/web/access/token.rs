@@ -28,13 +28,13 @@ impl fmt::Debug for Digest {
 }
 
 impl Digest {
-    pub(super) fn of(token: &Secret) -> Digest {
+    pub(super) fn hash(token: &Secret) -> Digest {
         Digest(Sha256::digest(token.reveal().as_bytes()).into())
     }
 
     /// Compares all bytes whatever they are, so that time tells nothing.
     pub(super) fn is_of(&self, presented: &Secret) -> bool {
-        let other = Digest::of(presented);
+        let other = Digest::hash(presented);
         let differences = self.0.iter().zip(other.0);
         black_box(differences.fold(0, |sum, (left, right)| sum | (left ^ right))) == 0
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn tokens_are_the_same_only_when_all_bytes_are_and_are_not_shown() {
         let token = |text: &str| Secret::new(text.to_owned());
-        let digest = Digest::of(&token("a"));
+        let digest = Digest::hash(&token("a"));
         assert!(digest.is_of(&token("a")));
         for other in ["b", "", "a ", "aa", "A"] {
             assert!(!digest.is_of(&token(other)), "{other:?}");
@@ -145,7 +145,7 @@ mod tests {
                 manner,
                 ..Reception::OPEN
             };
-            let context = Context::of(request.head(), &trusted, reception);
+            let context = Context::from_head(request.head(), &trusted, reception);
             is_exposed(request.head(), &context, &trusted)
         };
         assert!(exposed(Some("192.0.2.1"), None, Manner::Plain));

@@ -29,7 +29,7 @@ pub(super) struct Document {
 
 impl Document {
     /// Describes what this application serves; with another catalog there is another application.
-    pub(super) fn of(app: &App) -> Document {
+    pub(super) fn describe(app: &App) -> Document {
         let settings = &app.settings;
         let is_admin = settings.admin_token.is_some();
         let is_restricted = settings.access.is_restricted();
@@ -38,11 +38,11 @@ impl Document {
             home: &settings.server.home,
             ttl: settings.cache.ttl,
             readers: if is_restricted {
-                Rule::of(is_admin || settings.access.token.is_some())
+                Rule::for_others(is_admin || settings.access.token.is_some())
             } else {
                 Rule::Open
             },
-            operators: is_here.then(|| Rule::of(is_admin)),
+            operators: is_here.then(|| Rule::for_others(is_admin)),
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {

@@ -41,7 +41,7 @@ impl About<'_> {
 
 impl Rule {
     /// Returns the rule for clients that come from elsewhere than the addresses that need no token.
-    pub(super) fn of(has_token: bool) -> Rule {
+    pub(super) fn for_others(has_token: bool) -> Rule {
         if has_token {
             Rule::Token
         } else {

@@ -1,4 +1,5 @@
-//! The table of `make house`: sizes, names and comments of `src/`, tests left out. It judges nothing.
+//! The table of `make house`: sizes, names and comments of `src/`, tests left out. It judges how
+//! comments open, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -230,6 +231,21 @@ fn lines_of(signature: &syn::Signature, block: &syn::Block) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]
 fn percent(part: usize, whole: usize) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
+}
+
+#[test]
+fn comments_open_with_their_subject() {
+    let mut measures = Measures::default();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        measures.add_openings(source);
+    }
+    let (refused, _) = measures.opening(&REFUSED, false);
+    let (relative, docs) = measures.opening(&RELATIVE, true);
+    assert_eq!(refused, 0, "comments open with one of {REFUSED:?}");
+    assert!(
+        relative * 50 <= docs,
+        "{relative} of {docs} open with one of {RELATIVE:?}"
+    );
 }
 
 #[test]

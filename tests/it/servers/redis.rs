@@ -245,7 +245,7 @@ impl Redis {
 
     /// The name of what an instance on the embedded demo keeps, by its end.
     pub(crate) fn name_of_demo(end: &str) -> String {
-        format!("unslow:v2:{}:{end}", SystemTag::of("sqlite"))
+        format!("unslow:v2:{}:{end}", SystemTag::for_system("sqlite"))
     }
 
     /// The names of the entries it holds.

@@ -22,7 +22,7 @@ impl Instance {
         );
         let tier = server.map(|_| tier);
         let cache = self.cache.over_another(tier, max_entry, &stats);
-        cache.is_measured_by(&stats);
+        cache.install_gauges(&stats);
         Arc::new(Instance {
             cache,
             line,

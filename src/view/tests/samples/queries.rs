@@ -56,7 +56,7 @@ impl World<'_> {
                 elapsed: answer.elapsed,
                 failure: None,
             };
-            let outline = Outline::of(&frame, &page);
+            let outline = Outline::render(&frame, &page);
             let whole = outline.fill(answer.elapsed, Some(&answer), &Race::new(pace()));
             let whole = PreEscaped(String::from_utf8(whole).unwrap());
             pages.push((format!("home-{name}"), whole));
