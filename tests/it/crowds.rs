@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::end_to_end::{original, start};
 use crate::faults::{ECHO, echo, without_redis};
 use crate::front_support;
-use crate::servers::{Redis, postgres, wait_until as until};
+use crate::servers::{Redis, UntilDropped, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
 /// Ends a connection so that the other side gets a reset.
@@ -224,12 +224,17 @@ fn ten_thousand_keys_that_expire_together_stay_within_the_pool_and_nobody_is_ref
             }
             most
         });
+        let end = UntilDropped(&over);
         // A refresh that gets no turn is begun again by the next request.
-        until("each is loaded once more", || {
+        let loads = || unslow.numbers("echo")["loads"].as_u64().unwrap();
+        let mut before = loads();
+        while before < 2 * u64::from(KEYS) {
             ask_all();
-            unslow.numbers("echo")["loads"].as_u64() >= Some(2 * u64::from(KEYS))
-        });
-        over.store(true, Ordering::SeqCst);
+            let now = loads();
+            assert!(now > before, "a round of requests began no load: {now}");
+            before = now;
+        }
+        drop(end);
         watching.join().unwrap()
     });
     assert_eq!(unslow.numbers("echo")["error"], 0);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::signal::Signal;
 
 use crate::daemon_support::{Crowd, Daemon};
-use crate::servers::wait_until;
+use crate::servers::{UntilDropped, wait_until};
 
 /// Clients pause for less than a connection is kept, by more than actix's clock is inexact.
 const INI: &str = "keep_alive = 5s\n[demo]\ndelay = 0s\n";
@@ -98,11 +98,11 @@ fn ordinary_reloads_upgrades_and_stops_log_no_error() {
             for _ in 0..8 {
                 scope.spawn(|| connect_until(&is_over, address));
             }
+            let _end = UntilDropped(&is_over);
             reload(&daemon);
             upgrade(&daemon);
             reload(&daemon);
             let stopped = daemon.run(&["stop"]);
-            is_over.store(true, Ordering::Relaxed);
             assert!(stopped.status.success());
         });
         let log = daemon.log();

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::runtime::Runtime;
 
 use crate::end_to_end::start;
-use crate::servers::{Postgres, postgres, wait_until as until};
+use crate::servers::{Postgres, UntilDropped, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
 /// A session of somebody else on the server, kept open.
@@ -122,6 +122,7 @@ fn a_database_that_restarts_under_load_costs_no_wrong_body_and_heals() {
                 }
             });
         }
+        let _end = UntilDropped(&over);
         let asks = |more: u32| {
             let before = asked.load(std::sync::atomic::Ordering::Relaxed);
             until("requests go on", || {
@@ -133,7 +134,6 @@ fn a_database_that_restarts_under_load_costs_no_wrong_body_and_heals() {
         asks(20);
         server.start_again();
         asks(20);
-        over.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     until("a cold key is answered", || {
         echo(&unslow, 1_000_000).status == 200

@@ -8,16 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::end_to_end::{File, start};
 use crate::faults::{ECHO, Session, echo, without_redis};
-use crate::servers::{Postgres, postgres, wait_until as until};
-
-/// Tells the clients of a test that it is over, also where a check of it failed.
-struct UntilDropped<'a>(&'a AtomicBool);
-
-impl Drop for UntilDropped<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
+use crate::servers::{Postgres, UntilDropped, postgres, wait_until as until};
 
 /// All columns that there are; each number is a load of its own.
 const WIDE: File<'_> = (

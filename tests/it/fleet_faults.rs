@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::end_to_end::File;
 use crate::fleet_support::{Fleet, SIZE, counted};
-use crate::servers::wait_until as until;
+use crate::servers::{UntilDropped, wait_until as until};
 
 /// So short-lived that Redis and the database are asked all the time.
 const BRIEF: File<'_> = (
@@ -34,16 +34,10 @@ fn under_load(fleet: &Fleet, act: impl FnOnce()) {
                 }
             });
         }
-        // Whatever becomes of it, the clients must end.
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            until_asked(&asked, 100);
-            act();
-            until_asked(&asked, 100);
-        }));
-        over.store(true, Ordering::SeqCst);
-        if let Err(problem) = done {
-            std::panic::resume_unwind(problem);
-        }
+        let _end = UntilDropped(&over);
+        until_asked(&asked, 100);
+        act();
+        until_asked(&asked, 100);
     });
     for unslow in fleet.each() {
         assert_eq!(unslow.numbers("brief")["error"], 0, "no request is lost");

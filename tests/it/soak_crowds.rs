@@ -8,7 +8,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::crowds::reset;
-use crate::servers::wait_until as until;
+use crate::servers::{UntilDropped, wait_until as until};
 use crate::slow_clients::{connections, descriptors, make_room};
 use crate::unslow::Unslow;
 
@@ -62,15 +62,14 @@ fn soak_large_pages_and_compressions_at_most_double_the_median_of_others() {
                 }
             });
         }
+        let _end = UntilDropped(&is_over);
         let begun = Instant::now();
         until("large answers are made", || {
             next.load(Ordering::Relaxed) > 8
         });
-        let busy = times(&unslow, || {
+        times(&unslow, || {
             begun.elapsed() > Duration::from_secs(10) && next.load(Ordering::Relaxed) > 40
-        });
-        is_over.store(true, Ordering::Relaxed);
-        busy
+        })
     });
     let large = next.load(Ordering::Relaxed);
     println!(

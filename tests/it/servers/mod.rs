@@ -15,6 +15,7 @@ pub(crate) mod redis;
 pub(crate) mod relay;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use pgbouncer::PgBouncer;
@@ -36,6 +37,16 @@ fn patience() -> Duration {
     match std::env::var_os("UNDEFENDED") {
         None => Duration::from_mins(1),
         Some(_) => Duration::from_secs(20),
+    }
+}
+
+/// The mark that a test is over, which its clients look at. It is set when this is dropped, also
+/// where a check failed: clients that went on would keep the whole run from its end.
+pub(crate) struct UntilDropped<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for UntilDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
