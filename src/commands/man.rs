@@ -11,19 +11,19 @@ use crate::{flags, settings};
 
 /// The part that is not in the definitions: exit codes, as scripts rely on them.
 const EXIT: [(&str, &str); 7] = [
-    ("0", "It was done. With status: it runs."),
+    ("0", "The command succeeded. With status: the daemon runs."),
     (
         "1",
-        "It failed while running. With status: it died and left its pidfile.",
+        "The command failed while it ran. With status: the daemon has died and left its pidfile.",
     ),
-    ("2", "The command line makes no sense."),
-    ("3", "Only with status: it does not run."),
+    ("2", "The command line is wrong."),
+    ("3", "With status alone: the daemon does not run."),
     (
         "4",
-        "Whoever asks may not. With status: that cannot be told.",
+        "The user may not do this. With status: the state of the daemon is unknown.",
     ),
-    ("6", "The settings or a query file are not in order."),
-    ("7", "It does not run; with stop that is a 0."),
+    ("6", "The settings or a query file hold an error."),
+    ("7", "The daemon does not run; stop ends with 0 then."),
 ];
 
 const FILES: [(&str, &str); 4] = [

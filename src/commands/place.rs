@@ -145,7 +145,10 @@ impl Daemon {
     }
 
     pub(super) fn not_running(&self) -> String {
-        format!("it does not run: nobody holds {}", self.pidfile.display())
+        format!(
+            "the daemon does not run: no process holds {}",
+            self.pidfile.display()
+        )
     }
 }
 

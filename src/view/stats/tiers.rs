@@ -128,9 +128,9 @@ fn state(up: Option<bool>, since: f64) -> Markup {
 fn breaker(state: &str) -> Markup {
     let meaning = match state {
         "" => return html! {},
-        "closed" => "closed: it is asked",
-        "open" => "open: it is left alone",
-        "half-open" => "half-open: it is tried",
+        "closed" => "closed: commands are sent",
+        "open" => "open: no command is sent",
+        "half-open" => "half-open: one command tries it",
         other => other,
     };
     fact("Breaker", meaning)
