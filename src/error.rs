@@ -31,7 +31,7 @@ pub struct StartupError {
 }
 
 impl StartupError {
-    /// An error that only says what happened; add to it with [`at`](Self::at) and
+    /// Makes an error that only says what happened; add to it with [`at`](Self::at) and
     /// [`remedy`](Self::remedy).
     pub fn new(what: impl Into<String>) -> Self {
         StartupError {
@@ -121,7 +121,8 @@ pub enum RequestError {
         sqlstate: String,
         /// The database's own words.
         detail: Arc<str>,
-        /// The place in the query's file, where the database names one; boxed, for errors are small.
+        /// The place in the query's file, where the database names one; boxed, for errors are
+        /// small.
         position: Option<Box<FilePosition>>,
     },
     /// The database refused a value that the client sent (SQLSTATE class 22 and the like).
@@ -195,7 +196,7 @@ const DIFFICULTIES: &str = "we're currently experiencing technical difficulties"
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl RequestError {
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the answer.
     pub fn status(&self) -> u16 {
         match self {
             RequestError::BadParameter(_) | RequestError::RefusedValue(_) => 400,
@@ -216,8 +217,8 @@ impl RequestError {
         }
     }
 
-    /// The words for the client. Without `debug` they never hold SQL, hosts, paths or what the
-    /// database said; with it they hold the cause. Never a password.
+    /// Returns the words for the client. Without `debug` they never hold SQL, hosts, paths or what
+    /// the database said; with it they hold the cause. Never a password.
     pub fn public_message(&self, debug: bool) -> String {
         match self {
             RequestError::RefusedValue(value) if debug => format!("{value}: {}", value.detail),
@@ -245,8 +246,8 @@ impl RequestError {
         }
     }
 
-    /// The words for the log: the cause, without values of parameters and columns, which PostgreSQL
-    /// quotes in what it says of data.
+    /// Returns the words for the log: the cause, without values of parameters and columns, which
+    /// PostgreSQL quotes in what it says of data.
     pub fn log_message(&self) -> String {
         match self {
             RequestError::BadParameter(_) => "a parameter is not what it should be".to_owned(),
@@ -275,7 +276,7 @@ impl RequestError {
         }
     }
 
-    /// The place in the query's file to which the database points.
+    /// Returns the place in the query's file to which the database points.
     pub fn position(&self) -> Option<FilePosition> {
         match self.cause() {
             RequestError::Failed { position, .. } => position.as_deref().copied(),
@@ -284,7 +285,7 @@ impl RequestError {
         }
     }
 
-    /// The same error with the place in the query's file where it arose.
+    /// Returns the same error with the place in the query's file where it arose.
     #[must_use]
     pub fn at(mut self, place: Option<FilePosition>) -> RequestError {
         if let RequestError::Failed { position, .. } = &mut self {
@@ -320,7 +321,7 @@ impl RequestError {
         }
     }
 
-    /// A short word for counters and logs.
+    /// Returns a short word for counters and logs.
     pub fn class(&self) -> &'static str {
         match self {
             RequestError::BadParameter(_) => "bad_parameter",

@@ -1,8 +1,8 @@
 //! The logs: the error log, which is what `tracing` records; the access log, one line for each
 //! request; and syslog, which gets both where it is asked for. It owns how lines look and how they
 //! reach their place; what is worth a line is for others to say. Whatever comes from outside is
-//! escaped, so that a record is always one line. No log ends a request, and of the two that grow with
-//! the requests none delays one: a line that cannot be written is counted.
+//! escaped, so that a record is always one line. No log ends a request, and of the two that grow
+//! with the requests none delays one: a line that cannot be written is counted.
 //!
 //! The error log and syslog belong to the process, an access log to one generation of workers.
 
@@ -76,12 +76,12 @@ pub fn reopen() -> Result<(), StartupError> {
     shared::reopen(error_log.into_iter().chain(SHARED.access_logs()))
 }
 
-/// The lines that did not reach their place since the process began.
+/// Returns the lines that did not reach their place since the process began.
 pub fn lost() -> Lost {
     SHARED.lost()
 }
 
-/// This moment, as a line of the logs begins with it.
+/// Returns this moment, as a line of the logs begins with it.
 pub fn timestamp_now() -> String {
     line::timestamp(line::now())
 }

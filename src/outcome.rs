@@ -11,7 +11,7 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// The tier's name in headers, pages and counters.
+    /// Returns the tier's name in headers, pages and counters.
     pub fn name(self) -> &'static str {
         match self {
             Tier::Memory => "memory",
@@ -58,7 +58,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome's one word: `hit`, `stale`, `coalesced`, `miss`, `bypass` or `error`.
+    /// Returns the outcome's one word: `hit`, `stale`, `coalesced`, `miss`, `bypass` or `error`.
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Hit(_) => "hit",

@@ -114,8 +114,8 @@ pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, Sta
 }
 
 impl Settings {
-    /// The defaults with these flags over them, without environment or ini file: what tests and
-    /// benchmarks start from. A relative path starts from the working directory.
+    /// Returns the defaults with these flags over them, without environment or ini file: what tests
+    /// and benchmarks start from. A relative path starts from the working directory.
     pub fn from_flags(arguments: &[&str]) -> Result<Settings, StartupError> {
         Settings::from_flags_with(arguments, &[])
     }
@@ -199,7 +199,7 @@ fn read_all(
     Ok((draft, shown))
 }
 
-/// The error for a text that its reader refuses.
+/// Returns the error for a text that its reader refuses.
 fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &ValueError) -> StartupError {
     if row.secrecy != Secrecy::Open || origin.in_url {
         return refused(row.section, row.key, origin, fault);

@@ -24,7 +24,7 @@ impl App {
         self.fleet.leave().await;
     }
 
-    /// The runtime that outlives every generation of workers.
+    /// Returns the runtime that outlives every generation of workers.
     pub fn engine(&self) -> &Handle {
         self.engine.handle()
     }
@@ -34,7 +34,7 @@ impl App {
         self.settings.notes.iter().chain(self.catalog.notes())
     }
 
-    /// The query of that name.
+    /// Returns the query of that name.
     ///
     /// # Errors
     /// [`RequestError::UnknownQuery`].

@@ -1,6 +1,6 @@
 //! Work of milliseconds, such as rendering a large page: done beside the workers, which answer
-//! others meanwhile. It is bounded in number, so that the workers keep a core. What the work is, and
-//! how large it has to be for this, is not known here.
+//! others meanwhile. It is bounded in number, so that the workers keep a core. What the work is,
+//! and how large it has to be for this, is not known here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +76,7 @@ impl SideWork {
         })
     }
 
-    /// The work as `/stats` shows it.
+    /// Returns the work as `/stats` shows it.
     pub(super) fn snapshot(&self) -> AsideSnapshot {
         AsideSnapshot {
             running: self.running.load(Ordering::Relaxed),

@@ -93,8 +93,8 @@ impl App {
         (self.db.gate_state_of(query).max / 2).max(1)
     }
 
-    /// The version number that the database gives itself, from a statement that it is asked now;
-    /// `None` where it does not answer soon.
+    /// Returns the version number that the database gives itself, from a statement that it is asked
+    /// now; `None` where it does not answer soon.
     pub async fn database_version(&self) -> Option<String> {
         let db = Arc::clone(&self.db);
         let asked = self

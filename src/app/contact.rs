@@ -1,6 +1,6 @@
-//! The contact with the database beside loads: while copies are served, nobody else would notice that
-//! the database has gone, or that its name leads to another one. What comes of a contact is the
-//! database's own matter.
+//! The contact with the database beside loads: while copies are served, nobody else would notice
+//! that the database has gone, or that its name leads to another one. What comes of a contact is
+//! the database's own matter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,8 @@ async fn forgive_when_back(mut recoveries: watch::Receiver<u64>, cache: Cache) {
     }
 }
 
-/// Asks the database how it is, and which one it is, as long as requests come. Where none come it is
-/// left alone: it may be one that sleeps when nobody needs it.
+/// Asks the database how it is, and which one it is, as long as requests come. Where none come it
+/// is left alone: it may be one that sleeps when nobody needs it.
 async fn confirm_while_asked(db: Arc<Database>, stats: Arc<Stats>) {
     let mut known = 0;
     loop {

@@ -1,5 +1,5 @@
-//! The application's data. It owns what an application is made of; what it does is in the files that
-//! take it.
+//! The application's data. It owns what an application is made of; what it does is in the files
+//! that take it.
 
 use std::sync::Arc;
 use std::time::Instant;

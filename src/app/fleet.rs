@@ -105,7 +105,7 @@ impl Fleet {
         lock(&self.task).spawn_on(reporting, engine);
     }
 
-    /// This instance.
+    /// Returns this instance.
     pub(super) fn instance(&self) -> Instance {
         Instance {
             generation: self.standing.now().generation,
@@ -113,7 +113,7 @@ impl Fleet {
         }
     }
 
-    /// Everybody, with this instance as it is now. Waits for nothing.
+    /// Returns everybody, with this instance as it is now. Waits for nothing.
     pub(super) fn instances(&self, own: &Report, cache: &Cache, window: Window) -> Instances {
         let nobody = Others::default();
         let alone = |why: &str| Instances {
@@ -133,7 +133,7 @@ impl Fleet {
         Instances::add_up(own, &others, age.as_secs_f64(), window)
     }
 
-    /// The other instances that reported lately, by id and name.
+    /// Returns the other instances that reported lately, by id and name.
     pub(super) fn known(&self) -> Vec<(String, String)> {
         let known = lock(&self.known);
         let is_recent = known.at.is_some_and(|at| at.elapsed() <= REPORT_LIFE);
@@ -142,8 +142,8 @@ impl Fleet {
         instances.into_iter().flatten().map(named).collect()
     }
 
-    /// Takes the report away, and makes no more. Where Redis does not answer at once the report ends
-    /// by itself.
+    /// Takes the report away, and makes no more. Where Redis does not answer at once the report
+    /// ends by itself.
     pub(super) async fn leave(&self) {
         let leaving = async {
             let mut writing = self.writing.lock().await;

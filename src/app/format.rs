@@ -33,7 +33,7 @@ pub fn json(mut rows_json: Vec<u8>, truncated: bool) -> Vec<u8> {
     rows_json
 }
 
-/// One JSON object a line, each as it stands.
+/// Returns one JSON object a line, each as it stands.
 pub fn ndjson(rows_json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows_json.len() + 1);
     for object in cells::objects(rows_json) {
@@ -43,7 +43,7 @@ pub fn ndjson(rows_json: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The rows within a document that [`json`] made: `{…},{…}`.
+/// Returns the rows within a document that [`json`] made: `{…},{…}`.
 pub fn rows(document: &[u8]) -> &[u8] {
     let tail = if truncated(document) {
         TRUNCATED
@@ -61,7 +61,7 @@ pub fn truncated(document: &[u8]) -> bool {
     document.ends_with(TRUNCATED)
 }
 
-/// The column names as a JSON list, for keeping them beside a document.
+/// Returns the column names as a JSON list, for keeping them beside a document.
 ///
 /// # Errors
 /// None that names in UTF-8 could bring about.
@@ -69,7 +69,7 @@ pub fn columns_to_json(columns: &[String]) -> Result<Vec<u8>, RequestError> {
     serde_json::to_vec(columns).map_err(|error| internal(&error))
 }
 
-/// The column names that [`columns_to_json`] wrote.
+/// Returns the column names that [`columns_to_json`] wrote.
 ///
 /// # Errors
 /// What was written by something else.

@@ -5,7 +5,7 @@ use crate::error::StartupError;
 use crate::query::{Catalog, DatabaseKind, ParamDefault};
 use crate::settings::{DatabaseTarget, Settings};
 
-/// The queries that these settings offer.
+/// Returns the queries that these settings offer.
 ///
 /// # Errors
 /// A query file that is not acceptable.
@@ -49,7 +49,7 @@ pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupErro
     )))
 }
 
-/// The kind of database the settings name.
+/// Returns the kind of database the settings name.
 pub fn database_kind(settings: &Settings) -> DatabaseKind {
     match settings.database {
         DatabaseTarget::Postgres(_) => DatabaseKind::Postgres,

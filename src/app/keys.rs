@@ -38,10 +38,11 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
     KeyBase::new(namespace, &query.name, asked, db.identity())
 }
 
-/// Returns what is asked of the database beside the parameters' values: the session's settings
-/// that decide the rows, the statement as it is sent, which parameter stands at each of its places, the parameters in the order in which a
-/// key's values follow each other, and the bound on rows, which decides the answer as much as the
-/// statement does. Each part is length-prefixed, so that no text can take the place of another.
+/// Returns what is asked of the database beside the parameters' values: the session's settings that
+/// decide the rows, the statement as it is sent, which parameter stands at each of its places, the
+/// parameters in the order in which a key's values follow each other, and the bound on rows, which
+/// decides the answer as much as the statement does. Each part is length-prefixed, so that no text
+/// can take the place of another.
 fn asked(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
     let statement = query.statement(db.kind());
     let mut asked = Parts::default();

@@ -28,7 +28,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(32);
 pub struct Tags(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
 
 impl Tags {
-    /// Those of all queries.
+    /// Returns those of all queries.
     pub fn collect(catalog: &Catalog) -> Tags {
         let mut tags = Tags::default();
         for query in catalog.iter() {
@@ -228,7 +228,7 @@ struct Backoff {
 }
 
 impl Backoff {
-    /// Up to a quarter less than its due, so that a fleet does not come back in one moment.
+    /// Returns up to a quarter less than its due, so that a fleet does not come back in one moment.
     fn next(&mut self) -> Duration {
         let due = BACKOFF
             .saturating_mul(2_u32.saturating_pow(self.attempts))

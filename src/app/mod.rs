@@ -1,9 +1,10 @@
-//! The application: the one place that sees both database and cache. It knows no HTTP and no markup.
+//! The application: the one place that sees both database and cache. It knows no HTTP and no
+//! markup.
 //!
 //! `core` is what an application is made of, `open` its start, `renew` the one that follows under
 //! other settings; `answer` is the way from a query and its arguments to a reply. Loads that no
-//! request has asked for begin in `reload`; `warm` and `schedule` say when. Numbers are put together
-//! in `snapshot`, those of other instances in `fleet`.
+//! request has asked for begin in `reload`; `warm` and `schedule` say when. Numbers are put
+//! together in `snapshot`, those of other instances in `fleet`.
 
 mod answer;
 mod aside;

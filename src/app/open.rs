@@ -31,8 +31,8 @@ impl App {
         App::opened(settings, false)
     }
 
-    /// The same, for one job: it does nothing by itself, so no query is loaded that nobody asked
-    /// for, and no messages are heard.
+    /// Returns the same, for one job: it does nothing by itself, so no query is loaded that nobody
+    /// asked for, and no messages are heard.
     ///
     /// # Errors
     /// As [`App::open`].

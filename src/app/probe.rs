@@ -1,6 +1,6 @@
-//! The question to the database about the queries that a reload brings: their columns are asked for,
-//! which runs none of them. A query that is not new is not asked about again, unless the database
-//! was away when it was.
+//! The question to the database about the queries that a reload brings: their columns are asked
+//! for, which runs none of them. A query that is not new is not asked about again, unless the
+//! database was away when it was.
 
 use std::sync::Arc;
 use std::time::Duration;

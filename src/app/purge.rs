@@ -33,8 +33,8 @@ impl App {
     /// Makes what is stored of a query stale or gone: the one entry of these arguments, or all of
     /// it without them. `None` where the query says `cache: off`: nothing of it is ever stored.
     ///
-    /// Takes at most the deadline of Redis; where other instances are known, also up to half a second
-    /// until they have confirmed it. Cancel-safe: it goes on without its caller.
+    /// Takes at most the deadline of Redis; where other instances are known, also up to half a
+    /// second until they have confirmed it. Cancel-safe: it goes on without its caller.
     ///
     /// # Errors
     /// [`RequestError::Unavailable`] where it is not known which database it is, and
@@ -103,8 +103,8 @@ impl App {
     }
 }
 
-/// The error of a purge that would not know whose copies are meant: Redis may hold copies of
-/// several databases under one configured name.
+/// Returns the error of a purge that would not know whose copies are meant: Redis may hold copies
+/// of several databases under one configured name.
 fn unknown_database() -> RequestError {
     RequestError::Unavailable {
         detail: "the database has not been reached since the start, so it is not known which \

@@ -17,9 +17,9 @@ use crate::stats::Stats;
 const REMEDY: &str = "until it can be reached, everything stays as it was before the reload";
 
 impl App {
-    /// The App for other settings, over the same engine runtime, counters and memory tier; the
-    /// catalog is read anew. This one serves on, unchanged, until it is dropped; loads are shared
-    /// by both. What only a restart changes ([`settings::restart_only`]) stays as it is.
+    /// Returns the App for other settings, over the same engine runtime, counters and memory tier;
+    /// the catalog is read anew. This one serves on, unchanged, until it is dropped; loads are
+    /// shared by both. What only a restart changes ([`settings::restart_only`]) stays as it is.
     ///
     /// Database and Redis go on with their connections where nothing about them has changed. New
     /// ones must answer, which takes them a few seconds at most. Cancel-safe: nothing has begun

@@ -33,8 +33,8 @@ const RETRY: Duration = Duration::from_secs(30);
 const JITTER: u32 = 10;
 /// The part of an interval that passes at least between two turns of a key.
 const PAUSE: u32 = 100;
-/// The longest time without a look at the clock: a timer does not count the sleep of the machine, and
-/// what has come due in a sleep is due at once.
+/// The longest time without a look at the clock: a timer does not count the sleep of the machine,
+/// and what has come due in a sleep is due at once.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The schedule of one query, as its readers see it. Dropped, it ends the task that [`Turns::run`]
@@ -85,9 +85,9 @@ pub(super) struct Newcomer<'a> {
 }
 
 impl Schedule {
-    /// A schedule, and what has to be run for it. It has the keys of the one before it, which go
-    /// on being read by way of both; each has a turn soon, in which the age of its copy tells when
-    /// the next is.
+    /// Returns a schedule, and what has to be run for it. It has the keys of the one before it,
+    /// which go on being read by way of both; each has a turn soon, in which the age of its copy
+    /// tells when the next is.
     pub(super) fn after(
         before: Option<&Schedule>,
         query: &Arc<Query>,

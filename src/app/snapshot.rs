@@ -34,7 +34,7 @@ pub(super) fn begin(app: &mut App) {
 }
 
 impl App {
-    /// The numbers over a window. Waits for nothing.
+    /// Returns the numbers over a window. Waits for nothing.
     pub fn snapshot(&self, window: Window) -> Snapshot {
         let mut snapshot = self.stats.snapshot(window);
         for query in &mut snapshot.queries {

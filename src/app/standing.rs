@@ -99,7 +99,7 @@ impl Standing {
         self.generations.send_replace(generation);
     }
 
-    /// The number of the generation that serves, as it changes.
+    /// Returns the number of the generation that serves, as it changes.
     pub(super) fn generations(&self) -> watch::Receiver<u64> {
         self.generations.subscribe()
     }

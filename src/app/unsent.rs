@@ -109,7 +109,7 @@ impl UnsentBudget {
         })
     }
 
-    /// A buffer that holds nothing yet.
+    /// Returns a buffer that holds nothing yet.
     pub fn buffer(self: &Arc<Self>) -> HeldBuffer {
         HeldBuffer {
             budget: Arc::clone(self),
@@ -117,7 +117,7 @@ impl UnsentBudget {
         }
     }
 
-    /// The budget as `/stats` shows it.
+    /// Returns the budget as `/stats` shows it.
     pub(super) fn snapshot(&self) -> UnsentSnapshot {
         let refused_at = *locked(&self.refused_at);
         UnsentSnapshot {

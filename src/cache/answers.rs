@@ -81,7 +81,8 @@ pub(super) fn failure(value: &Value) -> Option<RedisError> {
     }
 }
 
-/// The same of commands that may be refused: what is left is what Redis suffers from, whoever asks.
+/// Returns the same of commands that may be refused: what is left is what Redis suffers from,
+/// whoever asks.
 pub(super) fn trouble(value: &Value) -> Option<RedisError> {
     failure(value).filter(|error| !matches!(error, RedisError::Denied | RedisError::Other))
 }
@@ -97,7 +98,7 @@ pub(super) fn is_valid(
         && order > tombstone.hard
 }
 
-/// The hard generation and the order number of the envelope in an answer.
+/// Returns the hard generation and the order number of the envelope in an answer.
 pub(super) fn front(value: &Value) -> Option<(u64, u64)> {
     match value {
         Value::BulkString(bytes) => envelope::front(bytes),
@@ -105,7 +106,7 @@ pub(super) fn front(value: &Value) -> Option<(u64, u64)> {
     }
 }
 
-/// The entry in an answer; `None` where there is none.
+/// Returns the entry in an answer; `None` where there is none.
 pub(super) fn usable(
     value: Value,
     left: &Value,

@@ -2,11 +2,11 @@
 //! a request that waits for another instance's load is woken. A message that is lost costs
 //! freshness for a few seconds and nothing else: `recheck` sees to that.
 //!
-//! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`, `heard`), its number,
-//! the query on its database, and the entry's digest or `*` for all. A purge that is to be confirmed
-//! has a token after that, and the `heard` that confirms it has this token and the id of the
-//! instance. A message of a kind that is not known is skipped, and so are words beyond those that
-//! are known, so that versions can run side by side.
+//! A message is text: who says it, what it is (`hard`, `soft`, `fill`, `done`, `heard`), its
+//! number, the query on its database, and the entry's digest or `*` for all. A purge that is to be
+//! confirmed has a token after that, and the `heard` that confirms it has this token and the id of
+//! the instance. A message of a kind that is not known is skipped, and so are words beyond those
+//! that are known, so that versions can run side by side.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,8 +26,8 @@ const SUCCESSORS: usize = 3;
 type Came = Result<(Arc<Entry>, Outcome), RequestError>;
 
 impl Inner {
-    /// An entry by way of the key's flight: the caller's own, or the one it joins. Waits no longer
-    /// than the lookup's patience. Cancel-safe: the load goes on and is stored.
+    /// Returns an entry by way of the key's flight: the caller's own, or the one it joins. Waits no
+    /// longer than the lookup's patience. Cancel-safe: the load goes on and is stored.
     pub(super) async fn board<F, Fut>(
         self: &Arc<Self>,
         trip: &Trip<'_>,

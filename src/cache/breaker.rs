@@ -49,7 +49,7 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             BreakerState::Closed => "closed",
@@ -104,7 +104,7 @@ impl Breaker {
         }
     }
 
-    /// The right to ask now, if there is one.
+    /// Returns the right to ask now, if there is one.
     pub(super) fn admit(&self, now: Instant) -> Option<Permit<'_>> {
         let mut inner = self.lock();
         let probe = match inner.state {
@@ -122,7 +122,8 @@ impl Breaker {
         })
     }
 
-    /// The next one may ask, however long it was to stay open: something says that it is worth it.
+    /// Notes that the next one may ask, however long it was to stay open: something says that it is
+    /// worth it.
     pub(super) fn retry(&self, now: Instant) {
         let mut inner = self.lock();
         if let State::Open { .. } = inner.state {
@@ -159,7 +160,7 @@ impl Breaker {
         }
     }
 
-    /// It has taken something: there is nothing to complain of any more.
+    /// Notes that it has taken something: there is nothing to complain of any more.
     pub(super) fn clear_complaint(&self) {
         self.lock().complaint = None;
     }
@@ -176,7 +177,7 @@ impl Breaker {
 }
 
 impl Permit<'_> {
-    /// It answered as it should.
+    /// Notes that it answered as it should.
     pub(super) fn success(mut self, now: Instant) -> Change {
         self.judged = true;
         let mut inner = self.breaker.lock();
@@ -198,7 +199,7 @@ impl Permit<'_> {
         }
     }
 
-    /// It answered, with an error that does not make it unusable.
+    /// Notes that it answered, with an error that does not make it unusable.
     pub(super) fn complaint(self, error: RedisError, now: Instant) -> Change {
         let breaker = self.breaker;
         let change = self.success(now);
@@ -208,7 +209,7 @@ impl Permit<'_> {
         change
     }
 
-    /// It did not answer, or so that it must be taken for down.
+    /// Notes that it did not answer, or so that it must be taken for down.
     pub(super) fn failure(mut self, error: RedisError, now: Instant) -> Change {
         self.judged = true;
         let next_open = Breaker::open_until(now);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-/// Any number.
+/// Returns any number.
 #[cfg(not(test))]
 pub(super) fn draw() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ pub(super) fn draw() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// Any number, the next in this thread's row.
+/// Returns any number, the next in this thread's row.
 #[cfg(test)]
 pub(super) fn draw() -> u64 {
     ROW.with(|row| {

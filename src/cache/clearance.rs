@@ -172,7 +172,7 @@ fn token(redis: &RedisTier) -> String {
     format!("{}-{}", redis.origin, next_sequence())
 }
 
-/// Up to a quarter longer, so that those who wait do not all ask in one moment.
+/// Returns up to a quarter longer, so that those who wait do not all ask in one moment.
 fn jittered(wait: Duration) -> Duration {
     wait + chance::up_to(wait / 4)
 }

@@ -45,7 +45,7 @@ impl BootClock {
         self.start + since_boot().saturating_sub(self.at_start)
     }
 
-    /// The sleep since the start. [`Instant`] does not count it.
+    /// Returns the sleep since the start. [`Instant`] does not count it.
     fn slept(&self) -> Duration {
         // In this order, so that the time between the two is not taken for sleep.
         let whole = since_boot().saturating_sub(self.at_start);
@@ -54,12 +54,12 @@ impl BootClock {
 }
 
 impl Clock {
-    /// The machine's own, monotonic clock.
+    /// Returns the machine's own, monotonic clock.
     pub fn real() -> Clock {
         Clock(Face::Machine)
     }
 
-    /// The clock of the tokio runtime, which a test may have stopped.
+    /// Returns the clock of the tokio runtime, which a test may have stopped.
     pub fn of_runtime() -> Clock {
         Clock(Face::Runtime)
     }
@@ -73,7 +73,7 @@ impl Clock {
         })))
     }
 
-    /// Now.
+    /// Returns now.
     pub fn now(&self) -> Instant {
         match &self.0 {
             Face::Machine => BOOT.now(),

@@ -27,8 +27,8 @@ pub(super) use loads::Question;
 const LONGEST_NUMBERS: usize = 127;
 
 impl RedisTier {
-    /// The copy stored for `key`, fresh or not; of one that cannot be used, its order number.
-    /// `None` when Redis does not answer within the deadline. Cancel-safe.
+    /// Returns the copy stored for `key`, fresh or not; of one that cannot be used, its order
+    /// number. `None` when Redis does not answer within the deadline. Cancel-safe.
     pub(super) async fn read(
         &self,
         key: &Key,
@@ -61,8 +61,8 @@ impl RedisTier {
         })
     }
 
-    /// The order number of the copy stored for `key`, without the copy. `None` when Redis does not
-    /// answer within the deadline. Cancel-safe.
+    /// Returns the order number of the copy stored for `key`, without the copy. `None` when Redis
+    /// does not answer within the deadline. Cancel-safe.
     pub(super) async fn front(&self, key: &Key) -> Option<Look<u64>> {
         let [value, _, stored, tombstone] = self.look(key, envelope::FRONT - 1).await?;
         self.stats.tiers().fleet(Fleet::Rechecks);
@@ -94,9 +94,9 @@ impl RedisTier {
     }
 
     /// Purges in Redis and tells the other instances. The purge's number; `None` when Redis does
-    /// not answer as it should. `life`: how long a copy of this entry may be about; `within`: a soft
-    /// purge of the whole query by anybody in this last time will do; `token`: who hears of it is to
-    /// confirm it with this.
+    /// not answer as it should. `life`: how long a copy of this entry may be about; `within`: a
+    /// soft purge of the whole query by anybody in this last time will do; `token`: who hears of it
+    /// is to confirm it with this.
     pub(super) async fn purge(
         &self,
         family: &str,

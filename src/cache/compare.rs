@@ -31,7 +31,7 @@ pub enum NoCopy {
 }
 
 impl NoCopy {
-    /// The word for it.
+    /// Returns the word for it.
     pub fn name(self) -> &'static str {
         match self {
             NoCopy::Off => "off",
@@ -42,8 +42,8 @@ impl NoCopy {
 }
 
 impl Cache {
-    /// The copy that one tier has, fresh or stale, read as a request would read it there and past
-    /// the other one. Without a copy it is not counted.
+    /// Returns the copy that one tier has, fresh or stale, read as a request would read it there
+    /// and past the other one. Without a copy it is not counted.
     ///
     /// Cancel-safe. Takes at most the deadline of Redis.
     ///

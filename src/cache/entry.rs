@@ -127,12 +127,12 @@ impl Entry {
         Entry::revived(key, origin, loaded, &revived, now)
     }
 
-    /// The same entry, whose rows were read so long before they arrived.
+    /// Returns the same entry, whose rows were read so long before they arrived.
     pub(super) fn read_before(self, aged: Duration) -> Entry {
         Entry { aged, ..self }
     }
 
-    /// An entry of an earlier load.
+    /// Returns an entry of an earlier load.
     pub(super) fn revived(
         key: &Key,
         origin: Origin,
@@ -163,8 +163,8 @@ impl Entry {
         }
     }
 
-    /// The variant in `slot` (below [`Entry::SLOTS`]), made on first use and weighed with the
-    /// entry. Called by many at once, `make` runs once and the others wait for it. What a slot
+    /// Returns the variant in `slot` (below [`Entry::SLOTS`]), made on first use and weighed with
+    /// the entry. Called by many at once, `make` runs once and the others wait for it. What a slot
     /// means is the callers' agreement.
     ///
     /// # Panics
@@ -185,7 +185,7 @@ impl Entry {
         variant.clone()
     }
 
-    /// The variant in `slot`, if it has been made.
+    /// Returns the variant in `slot`, if it has been made.
     ///
     /// # Panics
     ///
@@ -199,16 +199,16 @@ impl Entry {
         self.aged + now.saturating_duration_since(self.seen)
     }
 
-    /// The TTL of this entry: 90–100 % of the policy's, the same on every instance, so that
+    /// Returns the TTL of this entry: 90–100 % of the policy's, the same on every instance, so that
     /// entries of one age do not expire together.
     pub(super) fn ttl(&self, policy: &Policy) -> Duration {
         let part = u32::try_from(self.stamp % (JITTER + 1)).expect("at most JITTER");
         policy.ttl.saturating_sub(policy.ttl / 1000 * part)
     }
 
-    /// The age from which on the next load is begun while this copy is still fresh: as long before
-    /// the end as one and a half loads take, so that a slow query is refreshed in time and a quick
-    /// one not sooner than it needs.
+    /// Returns the age from which on the next load is begun while this copy is still fresh: as long
+    /// before the end as one and a half loads take, so that a slow query is refreshed in time and a
+    /// quick one not sooner than it needs.
     fn refresh_point(&self, ttl: Duration) -> Duration {
         let lead = self.load_time.saturating_add(self.load_time / 2);
         ttl.saturating_sub(lead).clamp(ttl / 2, ttl / 10 * 9)

@@ -53,7 +53,7 @@ pub(super) fn size(entry: &Entry) -> usize {
     entry.key.canonical().len() + entry.head.len() + entry.body.len()
 }
 
-/// The envelope of an entry that Redis is to keep for `physical`.
+/// Returns the envelope of an entry that Redis is to keep for `physical`.
 pub(super) fn encode(entry: &Entry, physical: Duration) -> Vec<u8> {
     let packed = (entry.body.len() >= COMPRESS_FROM)
         .then(|| zstd::bulk::compress(&entry.body, zstd::DEFAULT_COMPRESSION_LEVEL).ok())
@@ -108,7 +108,7 @@ pub(super) struct Reading<'a> {
     pub(super) now: Instant,
 }
 
-/// The hard generation and the order number in the front of an envelope of our version.
+/// Returns the hard generation and the order number in the front of an envelope of our version.
 pub(super) fn front(bytes: &[u8]) -> Option<(u64, u64)> {
     let (version, rest) = bytes.split_first()?;
     let rest = rest.get(1..=2 * DIGITS)?;
@@ -125,8 +125,8 @@ fn digits(text: &[u8]) -> Option<u64> {
         .then(|| text.parse().ok())?
 }
 
-/// The entry in `bytes`, which Redis will drop after `left`; or why it cannot be used for this
-/// key. The body shares the memory of `bytes` where it is not compressed.
+/// Returns the entry in `bytes`, which Redis will drop after `left`; or why it cannot be used for
+/// this key. The body shares the memory of `bytes` where it is not compressed.
 pub(super) fn decode(
     bytes: &Bytes,
     left: Duration,
@@ -197,8 +197,8 @@ pub(super) fn decode(
     Ok(Entry::revived(key, origin, loaded, &revived, reading.now))
 }
 
-/// The body, which must come out at exactly `length` bytes. zstd writes straight into a buffer of
-/// that size, so that a frame which declares a huge window gets none.
+/// Returns the body, which must come out at exactly `length` bytes. zstd writes straight into a
+/// buffer of that size, so that a frame which declares a huge window gets none.
 fn unpack(encoding: u8, stored: Bytes, length: usize) -> Result<Bytes, Rejected> {
     let body = match encoding {
         IDENTITY => stored,

@@ -22,9 +22,9 @@ use crate::outcome::Tier;
 use crate::stats::{LoadEnd, LoadError, NotKept};
 
 impl Cache {
-    /// Waits for the loads under way, so that the other instances find in Redis what they bring, and
-    /// no lease is left behind. Returns at once where there is no Redis: nobody would have anything
-    /// of them. Cancel-safe; has no end of its own while new loads begin.
+    /// Waits for the loads under way, so that the other instances find in Redis what they bring,
+    /// and no lease is left behind. Returns at once where there is no Redis: nobody would have
+    /// anything of them. Cancel-safe; has no end of its own while new loads begin.
     pub async fn loads_end(&self) {
         if self.inner.redis.is_some() {
             self.inner.flights.ended().await;

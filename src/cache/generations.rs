@@ -197,7 +197,7 @@ impl AllGenerations {
         Arc::clone(all.entry(query.to_owned()).or_default())
     }
 
-    /// Those of a query that this process has used: of others there is nothing to purge.
+    /// Returns those of a query that this process has used: of others there is nothing to purge.
     fn known(&self, query: &str) -> Option<Arc<Generations>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(query).cloned()

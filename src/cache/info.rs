@@ -83,7 +83,7 @@ fn parse(answers: &[Value]) -> RedisInfo {
     info
 }
 
-/// A word as servers use them, so that it can be shown wherever.
+/// Returns a word as servers use them, so that it can be shown wherever.
 fn word(value: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     let is_word = (1..=LONGEST_WORD).contains(&value.len()) && value.chars().all(plain);

@@ -1,5 +1,5 @@
-//! The time for which Redis keeps an entry. One that was asked for once is kept for its TTL
-//! and stale-while-revalidate, so that visitors' own values do not fill Redis; the rest of its life,
+//! The time for which Redis keeps an entry. One that was asked for once is kept for its TTL and
+//! stale-while-revalidate, so that visitors' own values do not fill Redis; the rest of its life,
 //! for stale-if-error, begins with its second reader. What is loaded is `fill`'s.
 
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::redis::RedisTier;
 use crate::stats::{Refused, Trigger};
 
 impl Order {
-    /// Returns how long Redis keeps the entry that it brings: not for long where one request has asked
-    /// for it, and nobody before.
+    /// Returns how long Redis keeps the entry that it brings: not for long where one request has
+    /// asked for it, and nobody before.
     fn kept_for(&self) -> Duration {
         let is_first = self.trigger == Trigger::Request && self.base.sequence == 0;
         if is_first {
@@ -60,9 +60,9 @@ impl Inner {
         }
     }
 
-    /// Lets Redis keep an entry that has a second reader for all of its life, in the background. Ages
-    /// are told by how long the envelope says that it is kept, so it is stored again, in place of
-    /// itself. Where that fails, the entry ends with its stale window there, which costs a load.
+    /// Lets Redis keep an entry that has a second reader for all of its life, in the background.
+    /// Ages are told by how long the envelope says that it is kept, so it is stored again, in place
+    /// of itself. Where that fails, the entry ends with its stale window there, which costs a load.
     pub(super) fn let_last(&self, entry: &Arc<Entry>, whole: Duration) {
         let Some(redis) = self.redis.as_ref().filter(|_| entry.rank.order > 0) else {
             return;
@@ -93,8 +93,8 @@ impl RedisTier {
     }
 }
 
-/// Returns whether an entry that is kept for all of its life is as old as one that is not kept so long
-/// would be told to be.
+/// Returns whether an entry that is kept for all of its life is as old as one that is not kept so
+/// long would be told to be.
 fn may_be_younger(entry: &Entry, policy: &Policy, now: Instant) -> bool {
     let (whole, kept_for) = (policy.physical(), entry.redis_life.kept_for);
     let longer = whole.saturating_sub(policy.physical_once());

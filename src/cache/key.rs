@@ -142,7 +142,7 @@ impl KeyBase {
         &self.names.family
     }
 
-    /// The key for one set of parameters in canonical form.
+    /// Returns the key for one set of parameters in canonical form.
     pub fn key(&self, canonical: impl Into<Bytes>) -> Key {
         let canonical = canonical.into();
         let mut hash = self.midstate.clone();
@@ -163,7 +163,7 @@ impl Digest {
         text
     }
 
-    /// The digest that [`Digest::hex`] has written so.
+    /// Returns the digest that [`Digest::hex`] has written so.
     pub(super) fn from_hex(text: &str) -> Option<Digest> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
@@ -224,7 +224,7 @@ impl SystemTag {
 }
 
 impl Default for SystemTag {
-    /// The tag of all databases that do not say which one they are.
+    /// Returns the tag of all databases that do not say which one they are.
     fn default() -> SystemTag {
         SystemTag("unnamed".into())
     }
@@ -267,8 +267,8 @@ impl Key {
         &self.names.family
     }
 
-    /// The name of the entry in Redis. The query's name is the hash tag, literally in braces, so
-    /// that on a cluster all keys of a query are on one node.
+    /// Returns the name of the entry in Redis. The query's name is the hash tag, literally in
+    /// braces, so that on a cluster all keys of a query are on one node.
     pub fn redis_name(&self) -> String {
         let mut name = String::with_capacity(self.names.prefix.len() + 2 * SHOWN);
         name.push_str(&self.names.prefix);

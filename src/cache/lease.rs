@@ -27,7 +27,8 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// The lease that the pre-load script took with `token`. Must be called on the engine runtime.
+    /// Returns the lease that the pre-load script took with `token`. Must be called on the engine
+    /// runtime.
     pub(super) fn held(redis: &Arc<RedisTier>, key: &Key, hard: u64, token: &str) -> Lease {
         let value = format!("{hard} {token}");
         let renewal = tokio::spawn(renew(Arc::clone(redis), key.clone(), value.clone()));

@@ -48,7 +48,7 @@ pub(super) enum Subscription {
 }
 
 impl Subscription {
-    /// The next message; `None` when the connection has ended. Cancel-safe.
+    /// Returns the next message; `None` when the connection has ended. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self {
             Subscription::Link(_, messages) => {
@@ -169,7 +169,7 @@ impl Links {
         }
     }
 
-    /// The connections in service, and who waits for the pool to make one.
+    /// Returns the connections in service, and who waits for the pool to make one.
     pub(super) fn pool(&self) -> PoolSnapshot {
         let lanes = [&self.reads, &self.writes];
         let used = lanes.iter().filter(|lane| lane.is_in_service()).count();
@@ -193,8 +193,8 @@ impl Links {
 }
 
 impl Lane {
-    /// The connection in service. Where there is none, the one in the making is waited for; where
-    /// it has become old, it still serves while its successor is made.
+    /// Returns the connection in service. Where there is none, the one in the making is waited for;
+    /// where it has become old, it still serves while its successor is made.
     ///
     /// Cancel-safe: the making goes on without the caller.
     pub(super) async fn link(&self) -> Made {
@@ -251,7 +251,7 @@ impl Lane {
             .unwrap_or_else(PoisonError::into_inner) = service;
     }
 
-    /// The making of a connection, begun unless it is under way.
+    /// Returns the making of a connection, begun unless it is under way.
     fn make(&self) -> Making {
         let mut making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
         // An ended one counts as none: it is only left there by a task that was dropped.
@@ -291,7 +291,8 @@ fn pool_error(error: &PoolError) -> RedisError {
     }
 }
 
-/// The class of an error that the driver reports; `otherwise` for what concerns the connection.
+/// Returns the class of an error that the driver reports; `otherwise` for what concerns the
+/// connection.
 pub(super) fn error_class(error: &redis::RedisError, otherwise: RedisError) -> RedisError {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) => RedisError::Auth,
@@ -300,7 +301,7 @@ pub(super) fn error_class(error: &redis::RedisError, otherwise: RedisError) -> R
     }
 }
 
-/// The class of an error reply, by its first word.
+/// Returns the class of an error reply, by its first word.
 pub(super) fn reply_class(code: &str) -> RedisError {
     match code {
         "NOAUTH" | "WRONGPASS" => RedisError::Auth,

@@ -51,7 +51,7 @@ impl Expiry<Digest, Slot> for Physical {
 }
 
 impl Memory {
-    /// A tier of at most `max_bytes` by weight; 0: none.
+    /// Makes a tier of at most `max_bytes` by weight; 0: none.
     pub(super) fn new(max_bytes: u64, clock: Clock, stats: Arc<Stats>) -> Arc<Memory> {
         let held = (max_bytes > 0).then(|| {
             moka::sync::Cache::builder()
@@ -78,7 +78,7 @@ impl Memory {
         self.held.is_some()
     }
 
-    /// The bound on the weight of all entries.
+    /// Returns the bound on the weight of all entries.
     pub(super) fn max_bytes(&self) -> usize {
         usize::try_from(self.max_bytes).unwrap_or(usize::MAX)
     }
@@ -88,7 +88,7 @@ impl Memory {
         self.enabled() && entry.weight() <= self.max_bytes
     }
 
-    /// The copy for `key`, unless it has been purged: then it leaves now.
+    /// Returns the copy for `key`, unless it has been purged: then it leaves now.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
         let entry = self.by_digest(key.digest())?;
         if entry.key != *key {
@@ -101,7 +101,7 @@ impl Memory {
         Some(entry)
     }
 
-    /// The copy under this digest, purged or not.
+    /// Returns the copy under this digest, purged or not.
     pub(super) fn by_digest(&self, digest: &Digest) -> Option<Arc<Entry>> {
         self.held.as_ref()?.get(digest).map(|slot| slot.entry)
     }
@@ -159,7 +159,8 @@ impl Memory {
     }
 }
 
-/// Returns the cause under which a removal is counted; an entry that was put in again to be weighed has not left.
+/// Returns the cause under which a removal is counted; an entry that was put in again to be weighed
+/// has not left.
 fn counted(slot: &Slot, cause: RemovalCause) -> Option<Eviction> {
     match cause {
         RemovalCause::Expired => Some(Eviction::Expired),

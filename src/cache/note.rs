@@ -28,7 +28,7 @@ pub(super) fn too_large() -> Backoff {
     }
 }
 
-/// The words for an error; `None` for one that says nothing about other instances.
+/// Returns the words for an error; `None` for one that says nothing about other instances.
 pub(super) fn words(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::Refused { sqlstate, .. } => format!("refused {sqlstate}"),

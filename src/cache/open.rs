@@ -96,7 +96,7 @@ impl Cache {
     }
 }
 
-/// The bound on an entry, in bytes.
+/// Returns the bound on an entry, in bytes.
 pub(super) fn max_entry(cache: &settings::Cache) -> usize {
     let bound = REDIS_MAX - envelope::OVERHEAD;
     usize::try_from(cache.max_entry).map_or(bound, |max| max.min(bound))

@@ -114,7 +114,7 @@ fn remedy(error: &redis::RedisError) -> String {
     remedy.to_owned()
 }
 
-/// An error in words that cannot hold the password: a server may echo what it was sent.
+/// Returns an error in words that cannot hold the password: a server may echo what it was sent.
 pub(super) fn told(error: &redis::RedisError) -> String {
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => "no answer in time".to_owned(),

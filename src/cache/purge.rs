@@ -262,7 +262,7 @@ impl Inner {
         }
     }
 
-    /// The newest usable copy, here or in Redis.
+    /// Returns the newest usable copy, here or in Redis.
     async fn newest(&self, lookup: &Lookup<'_>) -> Option<Arc<Entry>> {
         let copy = self.memory.get(lookup.key);
         let found = self

@@ -25,7 +25,7 @@ impl Rank {
     }
 }
 
-/// The next place in the order of events in this process.
+/// Returns the next place in the order of events in this process.
 pub(super) fn next_sequence() -> u64 {
     static SEQUENCE: AtomicU64 = AtomicU64::new(1);
     SEQUENCE.fetch_add(1, Ordering::SeqCst)

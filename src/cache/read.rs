@@ -16,9 +16,10 @@ use crate::outcome::{BypassReason, Outcome, Tier};
 use crate::stats::Trigger;
 
 impl Cache {
-    /// The value for a key: from memory, from Redis, or by `load`, of which one runs per key and
-    /// process at a time, as a task of the engine runtime. The whole read path. `load` is told how
-    /// long it has been waited for: while another instance's load ran, which then brought nothing.
+    /// Returns the value for a key: from memory, from Redis, or by `load`, of which one runs per
+    /// key and process at a time, as a task of the engine runtime. The whole read path. `load` is
+    /// told how long it has been waited for: while another instance's load ran, which then brought
+    /// nothing.
     ///
     /// Fails with the load's error, the same one for every waiter, or with
     /// [`RequestError::Timeout`] when patience runs out while the load goes on; but not while

@@ -20,7 +20,7 @@ use super::trust::CONFIRMED_FOR;
 use crate::outcome::Tier;
 
 impl Inner {
-    /// The Redis tier, unless there is a purge of this query that it has not heard of.
+    /// Returns the Redis tier, unless there is a purge of this query that it has not heard of.
     pub(super) fn redis_for(&self, generations: &Generations) -> Option<&Arc<RedisTier>> {
         self.redis.as_ref().filter(|_| !generations.is_pending())
     }
@@ -47,8 +47,8 @@ impl Inner {
         }
     }
 
-    /// The usable copy that Redis has, which is then in memory too; or the `copy` in memory, where
-    /// that is still the one to use.
+    /// Returns the usable copy that Redis has, which is then in memory too; or the `copy` in
+    /// memory, where that is still the one to use.
     pub(super) async fn look_in_redis(
         &self,
         key: &Key,
@@ -103,8 +103,8 @@ impl Inner {
         }
     }
 
-    /// Keeps an entry that Redis gave, unless a hard purge of it came while it was on its way; there
-    /// had been `purges` before.
+    /// Keeps an entry that Redis gave, unless a hard purge of it came while it was on its way;
+    /// there had been `purges` before.
     pub(super) fn keep_found(
         &self,
         entry: Entry,
@@ -169,8 +169,8 @@ impl Inner {
     }
 }
 
-/// A comparison under way, which others do not make meanwhile. When who makes it leaves, the next use
-/// of the copy has to.
+/// A comparison under way, which others do not make meanwhile. When who makes it leaves, the next
+/// use of the copy has to.
 struct Comparing<'a>(Option<&'a Arc<Entry>>);
 
 impl Comparing<'_> {

@@ -90,7 +90,7 @@ impl RedisTier {
         ))
     }
 
-    /// The tier over a wire of the caller's choice.
+    /// Returns the tier over a wire of the caller's choice.
     pub(super) fn over(
         wire: Wire,
         settings: &settings::Redis,
@@ -121,8 +121,8 @@ impl RedisTier {
         self.breaker.state(self.clock.now())
     }
 
-    /// Its connections. Each is shared by all who ask, so nobody waits for a free one: `used` are
-    /// those in service, of the `max` that there are lanes.
+    /// Returns its connections. Each is shared by all who ask, so nobody waits for a free one:
+    /// `used` are those in service, of the `max` that there are lanes.
     pub(super) fn pool(&self) -> PoolSnapshot {
         match &self.wire {
             Wire::Links(links) => links.pool(),
@@ -154,7 +154,7 @@ impl RedisTier {
         format!("{}:events", place(&self.namespace))
     }
 
-    /// A message, or its beginning.
+    /// Returns a message, or its beginning.
     pub(super) fn message(&self, kind: &str, rest: &[&str]) -> String {
         let mut message = format!("{} {kind}", self.origin);
         for part in rest {
@@ -184,14 +184,14 @@ impl RedisTier {
         self.run(Way::Large, &ping).await;
     }
 
-    /// The answers to `commands`, where all of them are usable; `None` after any failure, which is
-    /// then counted, logged and told to the breaker.
+    /// Returns the answers to `commands`, where all of them are usable; `None` after any failure,
+    /// which is then counted, logged and told to the breaker.
     pub(super) async fn run(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
         self.judge(way, commands, failure).await
     }
 
-    /// The same of what nothing depends on: that it is refused says nothing against Redis, and is an
-    /// answer like others.
+    /// Returns the same of what nothing depends on: that it is refused says nothing against Redis,
+    /// and is an answer like others.
     pub(super) async fn ask(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
         self.judge(way, commands, trouble).await
     }
@@ -236,9 +236,9 @@ impl RedisTier {
         answer.ok().filter(|_| failure.is_none())
     }
 
-    /// The answer, if it comes within the deadline. A timer that is seen late rang while this process
-    /// was stopped or busy: the answer may have come in that time, and nobody has read it yet, so it is
-    /// waited for a moment longer.
+    /// Returns the answer, if it comes within the deadline. A timer that is seen late rang while
+    /// this process was stopped or busy: the answer may have come in that time, and nobody has read
+    /// it yet, so it is waited for a moment longer.
     async fn in_time<T>(
         &self,
         answer: impl Future<Output = Result<T, RedisError>>,

@@ -31,8 +31,8 @@ impl RedisLife {
         self.marks.load(Ordering::Relaxed) & THERE != 0
     }
 
-    /// Notes that Redis keeps the entry for so long, where `whole` is all of its life. Returns whether
-    /// the caller has to let it last, because a second reader has come before.
+    /// Notes that Redis keeps the entry for so long, where `whole` is all of its life. Returns
+    /// whether the caller has to let it last, because a second reader has come before.
     pub(super) fn begin(&self, kept_for: Duration, whole: Duration) -> bool {
         if kept_for >= whole {
             self.marks.fetch_or(THERE | LASTING, Ordering::SeqCst);
@@ -42,7 +42,8 @@ impl RedisLife {
         before & READ_AGAIN != 0 && self.claim()
     }
 
-    /// Notes a second reader. Returns whether the caller has to let the entry last; true once at most.
+    /// Notes a second reader. Returns whether the caller has to let the entry last; true once at
+    /// most.
     pub(super) fn read_again(&self) -> bool {
         let marks = self.marks.load(Ordering::Relaxed);
         // The path of every hit: nothing is written once it is known.

@@ -29,8 +29,9 @@ use crate::stats::{Gauges, Stats};
 const ANSWER: Duration = Duration::from_secs(1);
 
 impl Cache {
-    /// The same memory tier, flights and purges under other settings: with another Redis, or none,
-    /// or another bound on entries. The bound on memory stays. This cache goes on as it is.
+    /// Returns the same memory tier, flights and purges under other settings: with another Redis,
+    /// or none, or another bound on entries. The bound on memory stays. This cache goes on as it
+    /// is.
     ///
     /// Copies in memory stay, and each is compared with the new Redis before its next use; purges
     /// that the Redis so far has not heard of wait for the new one. Connects in the background.

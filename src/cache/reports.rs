@@ -1,7 +1,7 @@
 //! The reports of the instances that share this Redis: each keeps its own there for a few seconds,
-//! and reads the others'. To the cache a report is bytes; what is in it, and when it is made, is for
-//! others. No name is ever searched for: the index holds the ids of those that reported of late,
-//! by the server's clock.
+//! and reads the others'. To the cache a report is bytes; what is in it, and when it is made, is
+//! for others. No name is ever searched for: the index holds the ids of those that reported of
+//! late, by the server's clock.
 
 use std::time::Duration;
 
@@ -68,7 +68,8 @@ impl Names {
 
 impl Cache {
     /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, among
-    /// those of its database, and says who else is there. One that is dropped half-way may have been kept.
+    /// those of its database, and says who else is there. One that is dropped half-way may have
+    /// been kept.
     pub async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> Reported {
         match &self.inner.redis {
             Some(redis) => redis.report(system, id, report).await,

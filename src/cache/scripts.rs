@@ -1,5 +1,5 @@
-//! The scripts that Redis runs for us, each with what those of entries begin with. What they do stands
-//! in the files; who sends them is `commands`.
+//! The scripts that Redis runs for us, each with what those of entries begin with. What they do
+//! stands in the files; who sends them is `commands`.
 
 macro_rules! script {
     ($name:literal) => {

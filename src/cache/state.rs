@@ -12,16 +12,16 @@ impl Cache {
         self.inner.redis.as_deref().and_then(RedisTier::info)
     }
 
-    /// Asks Redis about itself, unless that was done in the last seconds, and remembers what it says.
-    /// Returns within its deadline. Cancel-safe.
+    /// Asks Redis about itself, unless that was done in the last seconds, and remembers what it
+    /// says. Returns within its deadline. Cancel-safe.
     pub async fn ask_redis_info(&self) {
         if let Some(redis) = &self.inner.redis {
             redis.ask_info().await;
         }
     }
 
-    /// The connections to Redis: two, each shared by all who ask, so `used` are those in service and
-    /// nobody waits for a free one. `None` where none is configured.
+    /// Returns the connections to Redis: two, each shared by all who ask, so `used` are those in
+    /// service and nobody waits for a free one. `None` where none is configured.
     pub fn redis_pool(&self) -> Option<PoolSnapshot> {
         self.inner.redis.as_deref().map(RedisTier::pool)
     }

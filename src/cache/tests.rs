@@ -85,8 +85,8 @@ fn settings_of_redis() -> settings::Redis {
     }
 }
 
-/// A cache whose Redis is the fake one that the line leads to, by the runtime's clock. Must be called
-/// on a tokio runtime.
+/// A cache whose Redis is the fake one that the line leads to, by the runtime's clock. Must be
+/// called on a tokio runtime.
 fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) -> Cache {
     let redis = settings_of_redis();
     let (settings, engine) = (settings_of(policy, memory), Handle::current());

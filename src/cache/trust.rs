@@ -125,7 +125,7 @@ impl Trust {
     }
 }
 
-/// The same at a time as [`Trust`] measures it.
+/// Returns the same at a time as [`Trust`] measures it.
 fn is_unconfirmed_at(entry: &Entry, time: u64) -> bool {
     let confirmed = entry.confirmed.load(Ordering::Relaxed);
     u128::from(time.saturating_sub(confirmed)) > CONFIRMED_FOR.as_nanos()

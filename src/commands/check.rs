@@ -54,7 +54,8 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
     Err(Failure::Running(format!("{failed} {noun} failed")))
 }
 
-/// The files that these settings name, if all of them are in order: queries, certificate and key.
+/// Returns the files that these settings name, if all of them are in order: queries, certificate
+/// and key.
 pub(super) fn files(settings: &Settings) -> Result<(Catalog, Option<Pair>), Failure> {
     let pair = settings.tls.as_ref().map(Pair::load).transpose();
     let pair = pair.map_err(Failure::Settings)?;
@@ -181,7 +182,7 @@ async fn own_timezone(database: &Database) -> Option<String> {
     Some(row["timezone"].as_str()?.to_owned())
 }
 
-/// The columns of a query, as the database tells them without running it.
+/// Returns the columns of a query, as the database tells them without running it.
 async fn columns(database: &Database, query: &Query) -> Result<String, RequestError> {
     let arguments = query.some_arguments();
     Ok(database.columns(query, &arguments).await?.join(", "))

@@ -70,7 +70,7 @@ impl Client {
         })
     }
 
-    /// The server in words: `http://HOST:PORT` or `unix:PATH`.
+    /// Returns the server in words: `http://HOST:PORT` or `unix:PATH`.
     pub(super) fn server(&self) -> String {
         match &self.place {
             Place::Tcp(authority) => format!("http://{authority}{}", self.prefix),
@@ -91,7 +91,8 @@ impl Client {
         self.ask(&self.request(path, form, "close"))
     }
 
-    /// Gets what is at a path, as JSON where there is a choice; otherwise like [`post`](Self::post).
+    /// Gets what is at a path, as JSON where there is a choice; otherwise like
+    /// [`post`](Self::post).
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
         let head = self.head("GET", path, "close");
         self.ask(&format!("{head}\r\n"))
@@ -146,7 +147,7 @@ impl Client {
         )
     }
 
-    /// The first lines of a request, without the empty one that ends them.
+    /// Returns the first lines of a request, without the empty one that ends them.
     fn head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
             Place::Tcp(authority) => authority,
@@ -176,7 +177,7 @@ impl Client {
     }
 }
 
-/// The place that a `--url` names, and the path in it.
+/// Returns the place that a `--url` names, and the path in it.
 fn named(url: &str) -> Result<(Place, String), Failure> {
     let refused = |why: &str| Err(Failure::Usage(format!("--url {why}\n  {FORMS}")));
     if let Some(path) = url.strip_prefix("unix:") {
@@ -259,7 +260,7 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// A socket whose other end may take so long to answer.
+/// Returns a socket whose other end may take so long to answer.
 #[cfg(unix)]
 fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Stream + use<>> {
     let stream = crate::socket_path::with_short(path, |short| {

@@ -96,7 +96,8 @@ fn is_about_the_address(settings: &Settings) -> bool {
     !token.is_some_and(|token| token.reveal().contains(char::is_control))
 }
 
-/// Everything in its order: the tiers right after there is a copy to be read, the database last.
+/// Compares everything in its order: the tiers right after there is a copy to be read, the database
+/// last.
 fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Failure> {
     let facts = asked.facts()?;
     let database_runs = wanted.runs.map_or(DATABASE_RUNS, |runs| runs as usize);

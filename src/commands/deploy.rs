@@ -1,7 +1,7 @@
-//! `unslow deploy KIND DIR`: writes the files of one kind of deployment, which are embedded, so that
-//! they always fit the program. A kind is a folder of `assets/deploy`: a new one needs no edit here.
-//! What may be written over what is decided here; how files are replaced is in `place`, and how
-//! it is known what somebody has edited in `manifest`.
+//! `unslow deploy KIND DIR`: writes the files of one kind of deployment, which are embedded, so
+//! that they always fit the program. A kind is a folder of `assets/deploy`: a new one needs no edit
+//! here. What may be written over what is decided here; how files are replaced is in `place`, and
+//! how it is known what somebody has edited in `manifest`.
 
 mod manifest;
 mod place;
@@ -92,14 +92,14 @@ fn unknown(kind: &str, kinds: &BTreeSet<String>) -> Failure {
     ))
 }
 
-/// Every kind, in the order of the alphabet.
+/// Returns every kind, in the order of the alphabet.
 fn kinds() -> BTreeSet<String> {
     Embedded::iter()
         .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
         .collect()
 }
 
-/// The files of a kind, sorted.
+/// Returns the files of a kind, sorted.
 fn templates(kind: &str) -> Vec<Template> {
     let prefix = format!("{kind}/");
     let mut found: Vec<Template> = Embedded::iter()
@@ -251,7 +251,7 @@ fn cannot(path: &Path, done: &str, error: &io::Error) -> Failure {
     }
 }
 
-/// A list that stays readable.
+/// Returns a list that stays readable.
 fn few(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
@@ -289,7 +289,7 @@ fn report(dir: &Path, steps: &[(String, Step)], templates: &[Template]) -> Resul
     print(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
-/// The first block of shell commands of a text in Markdown.
+/// Returns the first block of shell commands of a text in Markdown.
 fn first_commands(markdown: &str) -> Option<&str> {
     let (_, rest) = markdown.split_once("```sh\n")?;
     Some(rest.split_once("```")?.0)

@@ -81,7 +81,7 @@ fn head(definition: &clap::Command) -> Roff {
     head
 }
 
-/// Each command, with what it takes besides the settings.
+/// Returns each command, with what it takes besides the settings.
 fn commands(definition: &clap::Command) -> Roff {
     let mut section = Roff::default();
     section.control("SH", ["COMMANDS"]);

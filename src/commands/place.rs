@@ -36,7 +36,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// The one that these flags and the settings mean.
+    /// Returns the one that these flags and the settings mean.
     pub(super) fn find(flags: &Flags) -> Result<Daemon, Failure> {
         let surroundings = Surroundings::of_process().map_err(Failure::Settings)?;
         match settings::load_in(flags, &surroundings) {
@@ -54,7 +54,7 @@ impl Daemon {
         }
     }
 
-    /// The one of these settings.
+    /// Returns the one of these settings.
     pub(super) fn find_by_settings(loaded: &Loaded, working: &Path) -> Result<Daemon, Failure> {
         let folder = loaded.file.as_deref().and_then(Path::parent);
         let process = &loaded.settings.process;
@@ -99,7 +99,8 @@ impl Daemon {
         }
     }
 
-    /// The number of a process that runs although nobody holds the pidfile: somebody has removed it.
+    /// Returns the number of a process that runs although nobody holds the pidfile: somebody has
+    /// removed it.
     pub(super) fn hidden(&self) -> Option<u32> {
         let socket = pidfile::control_socket(&self.pidfile);
         let answer = ask(&socket, &Request::Status, SHORT, self.owner).ok()?;

@@ -13,7 +13,7 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
     print(text(loaded).as_bytes())
 }
 
-/// One line for each setting: name, value, origin.
+/// Returns one line for each setting: name, value, origin.
 fn text(loaded: &Loaded) -> String {
     let mut lines = Vec::new();
     for shown in &loaded.shown {

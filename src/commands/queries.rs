@@ -16,7 +16,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     print(aligned(&lines, false).as_bytes())
 }
 
-/// Its name, its parameters (those that have a default in brackets), and its title.
+/// Returns its name, its parameters (those that have a default in brackets), and its title.
 fn line(query: &Query) -> Vec<String> {
     let params: Vec<String> = query
         .params

@@ -8,12 +8,12 @@ use crate::db::Database;
 use crate::query::Catalog;
 use crate::settings::Settings;
 
-/// The queries that these settings offer.
+/// Returns the queries that these settings offer.
 pub(super) fn catalog(settings: &Settings) -> Result<Catalog, Failure> {
     app::catalog(settings).map_err(Failure::Settings)
 }
 
-/// A runtime for one command, which has nothing to do at the same time.
+/// Returns a runtime for one command, which has nothing to do at the same time.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     Builder::new_current_thread()
         .enable_all()
@@ -21,7 +21,7 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::Running(format!("the runtime does not start: {error}")))
 }
 
-/// The database; to be called on the runtime.
+/// Returns the database; to be called on the runtime.
 pub(super) fn database(settings: &Settings) -> Result<Database, Failure> {
     Database::open(settings).map_err(Failure::Settings)
 }

@@ -72,7 +72,7 @@ fn watch(
     shown
 }
 
-/// The text to show.
+/// Returns the text to show.
 fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
     let answer = client.get(&format!("/stats.json?window={}", asked.window))?;
     if answer.status != 200 {
@@ -165,7 +165,7 @@ impl Screen {
         }
     }
 
-    /// The first page.
+    /// Returns the first page.
     fn page(self, text: &str) -> String {
         match size().filter(|_| self.replaces) {
             Some((_, height)) => format!("\x1b[2J{}", replaced(text, height)),
@@ -173,7 +173,7 @@ impl Screen {
         }
     }
 
-    /// One that follows.
+    /// Returns one that follows.
     fn again(self, text: &str) -> String {
         match size().filter(|_| self.replaces) {
             Some((_, height)) => replaced(text, height),

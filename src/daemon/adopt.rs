@@ -14,8 +14,8 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 /// Standard input, output and error.
 const STREAMS: RawFd = 3;
 
-/// The descriptor of this number, which from now on is closed with its owner and not passed on any
-/// further. Each number may be taken once, before anything else of this process opens files.
+/// Returns the descriptor of this number, which from now on is closed with its owner and not passed
+/// on any further. Each number may be taken once, before anything else of this process opens files.
 ///
 /// # Errors
 /// There is none of this number, or it is one of the standard streams.
@@ -42,7 +42,7 @@ pub(super) fn close_all_but(kept: &BTreeSet<RawFd>) {
     }
 }
 
-/// The numbers of all open descriptors.
+/// Returns the numbers of all open descriptors.
 fn open() -> io::Result<BTreeSet<RawFd>> {
     let names = std::fs::read_dir("/dev/fd")?;
     Ok(names

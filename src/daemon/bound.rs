@@ -145,7 +145,7 @@ pub(super) fn trust(path: &Path, settings: &Settings) -> Result<(), Ended> {
         .map_err(Ended::settings)
 }
 
-/// The sockets that `fd://N` names besides those that are known.
+/// Returns the sockets that `fd://N` names besides those that are known.
 pub(super) fn passed(settings: &Settings, known: &[Inherited]) -> Result<Vec<Inherited>, Ended> {
     let named = settings.binds().filter_map(|bind| match bind {
         Bind::Fd(number) => Some((*number, bind.to_string())),

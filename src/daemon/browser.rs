@@ -33,7 +33,7 @@ pub(super) fn show(urls: &[String]) {
     }
 }
 
-/// The address as a browser on this machine finds it; `None` for a unix socket.
+/// Returns the address as a browser on this machine finds it; `None` for a unix socket.
 fn reachable(url: &str) -> Option<String> {
     url.starts_with("http").then(|| {
         url.replace("//0.0.0.0", "//127.0.0.1")

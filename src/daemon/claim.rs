@@ -186,9 +186,10 @@ fn holds(pid: u32, wanted: (u64, u64)) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Returns the user whose processes root's commands are about: that of the settings, or, where these
-/// name none, the owner of the pidfile's folder, as a unit's `User=` has it. It is what the kernel
-/// says of the folder, nothing that is written there: nobody else's process is signalled then.
+/// Returns the user whose processes root's commands are about: that of the settings, or, where
+/// these name none, the owner of the pidfile's folder, as a unit's `User=` has it. It is what the
+/// kernel says of the folder, nothing that is written there: nobody else's process is signalled
+/// then.
 pub fn owner_of_place(path: &Path, owner: ProcessOwner) -> ProcessOwner {
     if !nix::unistd::geteuid().is_root() || owner.user != 0 {
         return owner;

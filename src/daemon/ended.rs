@@ -39,7 +39,7 @@ impl Ended {
         }
     }
 
-    /// The system did not give what it was asked for.
+    /// Makes the end of a process that did not get what it asked the system for.
     pub(super) fn system(error: impl Display) -> Ended {
         Ended::running(StartupError::new(error.to_string()))
     }

@@ -135,8 +135,8 @@ impl Line {
         }));
     }
 
-    /// Tells the old process that this one serves. Who detached hears no answer and is done with the
-    /// line; a successor waits for it with [`step_up`].
+    /// Tells the old process that this one serves. Who detached hears no answer and is done with
+    /// the line; a successor waits for it with [`step_up`].
     ///
     /// # Errors
     /// Nobody hears it any more.
@@ -166,7 +166,7 @@ impl Line {
         drop(self.take());
     }
 
-    /// The line itself, for [`step_up`]; nothing more is said.
+    /// Returns the line itself, for [`step_up`]; nothing more is said.
     pub(super) fn take(&self) -> Option<UnixStream> {
         self.lock().take()
     }

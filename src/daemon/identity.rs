@@ -27,7 +27,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The numbers of user and group.
+    /// Returns the numbers of user and group.
     pub fn ids(&self) -> (u32, u32) {
         (self.uid.as_raw(), self.gid.as_raw())
     }
@@ -140,8 +140,9 @@ fn further_groups(_: &Identity) -> nix::Result<()> {
     Ok(())
 }
 
-/// Those of these folders in which this process, as who it is now, can make no files: the folder
-/// of the pidfile, those of logs. Without that no upgrade can note itself, and no log be made anew.
+/// Returns those of these folders in which this process, as who it is now, can make no files: the
+/// folder of the pidfile, those of logs. Without that no upgrade can note itself, and no log be
+/// made anew.
 pub fn unwritable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     folders
         .into_iter()
@@ -150,8 +151,8 @@ pub fn unwritable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBu
         .collect()
 }
 
-/// Those of these files that this process, as who it is now, cannot read: the key that only root may,
-/// for example. Without that a reload or an upgrade will fail.
+/// Returns those of these files that this process, as who it is now, cannot read: the key that only
+/// root may, for example. Without that a reload or an upgrade will fail.
 pub fn unreadable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     files
         .into_iter()
@@ -160,7 +161,7 @@ pub fn unreadable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathB
         .collect()
 }
 
-/// A user's number, and its entry where it has one.
+/// Returns a user's number, and its entry where it has one.
 fn user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
     let named = User::from_name(text).map_err(|error| not_known(error, USER))?;
     if let Some(user) = named {

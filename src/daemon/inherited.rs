@@ -18,8 +18,8 @@ const FIRST: RawFd = 3;
 /// More than anybody passes on, and few enough to look at.
 const MOST: RawFd = 1024;
 
-/// The numbers and names of the listeners that systemd gave to this process, in order; none where
-/// they are meant for another one. The variables are taken out of the environment, so that no
+/// Returns the numbers and names of the listeners that systemd gave to this process, in order; none
+/// where they are meant for another one. The variables are taken out of the environment, so that no
 /// program started from here takes them for its own: to be called before anything starts a thread.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn from_environment() -> Result<Vec<(RawFd, String)>, StartupError> {
     read(pid, count, names, std::process::id())
 }
 
-/// The socket back, if connections of TCP or a unix socket are accepted from it.
+/// Returns the socket back, if connections of TCP or a unix socket are accepted from it.
 ///
 /// # Errors
 /// It is something else.

@@ -82,7 +82,7 @@ fn sockets() -> Result<Vec<Inherited>, StartupError> {
         .collect()
 }
 
-/// The socket that whoever started this process has left open for it under this number.
+/// Returns the socket that whoever started this process has left open for it under this number.
 ///
 /// # Errors
 /// There is none that listens.
@@ -216,9 +216,9 @@ fn is_terminal() -> bool {
     io::stdin().is_terminal() || io::stdout().is_terminal()
 }
 
-/// The path under which this program was called, where that is this program's file: a link that is
-/// set to another version is followed at the next start. Another process of this program has started
-/// it by the right path, where by now yet another file may stand.
+/// Returns the path under which this program was called, where that is this program's file: a link
+/// that is set to another version is followed at the next start. Another process of this program
+/// has started it by the right path, where by now yet another file may stand.
 fn binary(by_this_program: bool) -> PathBuf {
     let current = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("unslow"));
     let called = std::env::args_os().next().unwrap_or_default();

@@ -2,15 +2,16 @@
 //! over its control socket, how it hands over to another process, and how it ends. Serving is
 //! `server`'s.
 //!
-//! `launch` is what a process is given, `start` how it comes to serve, `bound` what it takes before,
-//! `detach` how that looks from the terminal with `-D`; `master` decides what happens then, with
-//! `signals`, `reload` (HUP), `upgrade` (USR2), `workers` (the generations), `watch` (`--reload`),
-//! `watchdog` and `ending`. `handover` is the one way to another process, `new_process` that one as
-//! long as it is watched, `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and
-//! `place` (how commands find it), `claim` and `process` (which process that is, and whether it may be
-//! signalled), `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on, and
-//! what it is told), `unit` (the files it is set up by), `browser` (`--open`), `ended` (why it does
-//! not serve). `elsewhere` stands for all of it where there is no unix system.
+//! `launch` is what a process is given, `start` how it comes to serve, `bound` what it takes
+//! before, `detach` how that looks from the terminal with `-D`; `master` decides what happens then,
+//! with `signals`, `control_request`, `reload` (HUP), `upgrade` and `upgrading` (USR2), `workers`
+//! (the generations), `watch` (`--reload`), `watchdog`, `ending` and `shutdown_kind`. `handover`
+//! (with `handover_protocol`) is the one way to another process, `new_process` that one as long as
+//! it is watched, `adopt` how descriptors arrive there. Around them: `pidfile`, `control` and
+//! `place` (how commands find it), `claim` and `process` (which process that is, and whether it may
+//! be signalled), `identity` (whom it runs as), `inherited` and `notify` (what systemd passes on,
+//! and what it is told), `unit` (the files it is set up by), `browser` (`--open`), `ended` (why it
+//! does not serve). `elsewhere` stands for all of it where there is no unix system.
 
 mod adopt;
 mod bound;

@@ -36,7 +36,7 @@ pub(super) struct NotReady {
 }
 
 impl NewProcess {
-    /// This child, the line to it, and where its pidfile is going to be.
+    /// Takes this child, the line to it, and the place where its pidfile is going to be.
     pub(super) fn new(child: Child, line: UnixStream, place: Option<&Path>) -> NewProcess {
         NewProcess {
             child: Some(child),
@@ -45,7 +45,7 @@ impl NewProcess {
         }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub(super) fn pid(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
     }
@@ -136,7 +136,8 @@ impl NewProcess {
         self.place = None;
     }
 
-    /// Ends it and waits for its end, which may have come by itself. `None` when it had to be ended.
+    /// Ends it and waits for its end, which may have come by itself. `None` when it had to be
+    /// ended.
     fn end(&mut self) -> Option<ExitStatus> {
         let mut child = self.child.take()?;
         // One that closed its line is about to end; one that has not is not to be waited for.

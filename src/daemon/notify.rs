@@ -37,19 +37,20 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// The one that the environment names. The variables are taken out of it, so that no program
-    /// started from here speaks in this one's name: to be called before anything starts a thread.
+    /// Returns the one that the environment names. The variables are taken out of it, so that no
+    /// program started from here speaks in this one's name: to be called before anything starts a
+    /// thread.
     pub fn from_environment() -> Notifier {
         let [socket, watchdog, pid] = [SOCKET, WATCHDOG, WATCHDOG_PID].map(environment::take);
         Notifier::new(socket, watchdog.as_deref(), pid.as_deref())
     }
 
-    /// One that tells nobody.
+    /// Returns one that tells nobody.
     pub fn none() -> Notifier {
         Notifier::new(None, None, None)
     }
 
-    /// One that tells a socket of a test's, and is to be fed within so many microseconds.
+    /// Returns one that tells a socket of a test's, and is to be fed within so many microseconds.
     #[cfg(test)]
     pub(super) fn to(socket: &OsStr, watchdog: &str) -> Notifier {
         Notifier::new(Some(socket.to_owned()), Some(OsStr::new(watchdog)), None)
@@ -83,8 +84,8 @@ impl Notifier {
         self.socket.is_some()
     }
 
-    /// It serves; also what follows [`reloading`](Self::reloading), however that went. `status` is
-    /// one line for `systemctl status`.
+    /// Says that it serves; also what follows [`reloading`](Self::reloading), however that went.
+    /// `status` is one line for `systemctl status`.
     pub fn ready(&self, status: &str) {
         if let Some(trouble) = &self.trouble {
             tracing::warn!("systemd is told nothing: {trouble}");
@@ -92,7 +93,8 @@ impl Notifier {
         self.send(&format!("READY=1\nSTATUS={}\n", one_line(status)));
     }
 
-    /// It reads its settings again. The time goes in the same message, as systemd demands.
+    /// Says that it reads its settings again. The time goes in the same message, as systemd
+    /// demands.
     pub fn reloading(&self) {
         match monotonic() {
             Ok(now) => {
@@ -103,13 +105,14 @@ impl Notifier {
         }
     }
 
-    /// It ends. Never when it hands over: systemd would take that for the end of the service.
+    /// Says that it ends. Never when it hands over: systemd would take that for the end of the
+    /// service.
     pub fn stopping(&self) {
         self.send("STOPPING=1\n");
     }
 
-    /// Another process is the service from now on. For the old one to say, which systemd believes,
-    /// before the new one says that it is ready.
+    /// Says that another process is the service from now on. For the old one to say, which systemd
+    /// believes, before the new one says that it is ready.
     pub fn main_pid(&self, pid: u32) {
         self.send(&format!("MAINPID={pid}\n"));
     }
@@ -119,8 +122,8 @@ impl Notifier {
         self.watchdog.map(|limit| limit / 2)
     }
 
-    /// It is alive. Where systemd's queue is full this is not worth waiting for: systemd has enough
-    /// to read.
+    /// Says that it is alive. Where systemd's queue is full this is not worth waiting for: systemd
+    /// has enough to read.
     pub fn feed(&self) {
         if let Some((_, socket)) = &self.socket {
             let flags = nix::libc::MSG_DONTWAIT;
@@ -131,8 +134,8 @@ impl Notifier {
         }
     }
 
-    /// The environment for a process that is to take this one's place. Without the number of a
-    /// process, which is not known yet.
+    /// Returns the environment for a process that is to take this one's place. Without the number
+    /// of a process, which is not known yet.
     pub fn for_successor(&self) -> Vec<(&'static str, OsString)> {
         let socket = self.socket.iter().map(|(name, _)| (SOCKET, name.clone()));
         let watchdog = self
@@ -211,7 +214,7 @@ mod tests {
             (systemd, path.into())
         }
 
-        /// The next message; all are sent before it is asked for.
+        /// Returns the next message; all are sent before it is asked for.
         fn next(&self) -> String {
             self.socket.set_nonblocking(true).unwrap();
             let mut buffer = [0; 4096];

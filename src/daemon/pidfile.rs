@@ -25,8 +25,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 /// The name in settings.
 const PLACE: &str = "--pid / [server] pidfile";
 
-/// A pidfile of ours, locked. Dropped, whatever the reason, it is removed, if it still is this file
-/// and not that of a successor; unless another process goes on with it ([`hand_on`](Self::hand_on)).
+/// A pidfile of ours, locked. Dropping it removes the file where it still is this one, unless another
+/// process goes on with it ([`hand_on`](Self::hand_on)).
 #[derive(Debug)]
 pub struct Pidfile {
     file: File,
@@ -159,7 +159,7 @@ impl Pidfile {
         &self.path
     }
 
-    /// The open file, for a process that is to inherit the lock.
+    /// Returns the open file, for a process that is to inherit the lock.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -216,12 +216,12 @@ pub fn holder(path: &Path) -> Option<u32> {
     }
 }
 
-/// The pidfile of the process that is to take this one's place.
+/// Returns the pidfile of the process that is to take this one's place.
 pub fn successor(path: &Path) -> PathBuf {
     with_suffix(path, ".2")
 }
 
-/// The control socket that belongs to a pidfile.
+/// Returns the control socket that belongs to a pidfile.
 pub fn control_socket(path: &Path) -> PathBuf {
     with_suffix(path, ".ctl")
 }
@@ -305,8 +305,8 @@ fn regular(file: &File) -> io::Result<std::fs::Metadata> {
     ))
 }
 
-/// The number on the first line; `None` for an empty file. Anything else is an error: a file of
-/// another kind was named by mistake, and must not be overwritten.
+/// Returns the number on the first line; `None` for an empty file. Anything else is an error: a
+/// file of another kind was named by mistake, and must not be overwritten.
 fn number(file: &mut File) -> io::Result<Option<u32>> {
     file.rewind()?;
     let mut text = String::new();

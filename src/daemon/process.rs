@@ -32,7 +32,7 @@ pub struct ProcessOwner {
 }
 
 impl ProcessOwner {
-    /// The user and group that this process runs as.
+    /// Returns the user and group that this process runs as.
     pub fn myself() -> ProcessOwner {
         ProcessOwner {
             user: nix::unistd::geteuid().as_raw(),

@@ -72,8 +72,8 @@ impl Master {
         Ok(message)
     }
 
-    /// A new application and a generation that serves it. What it waits for is not worth waiting
-    /// for once the process is to end.
+    /// Returns a new application and a generation that serves it. What it waits for is not worth
+    /// waiting for once the process is to end.
     async fn renew(
         &self,
         settings: Settings,

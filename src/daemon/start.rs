@@ -247,7 +247,7 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
     Ok(())
 }
 
-/// Standard streams that lead nowhere, so that whoever waits for their end waits no longer.
+/// Takes standard streams that lead nowhere, so that whoever waits for their end waits no longer.
 fn leave_the_terminal() -> io::Result<()> {
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
     nix::unistd::dup2_stdin(&nowhere)?;

@@ -17,9 +17,9 @@ const MARGIN: u64 = 10;
 /// The folder of the pidfile and the control socket, which systemd makes.
 const RUNTIME: [&str; 2] = ["/run/unslow", "/var/run/unslow"];
 
-/// The files `unslow.service` and `unslow.socket`, one after the other, each under a comment with
-/// its path. There is no second one where a setting names a descriptor (`fd://N`): then somebody
-/// else has opened it, and the service binds the other addresses itself.
+/// Returns the files `unslow.service` and `unslow.socket`, one after the other, each under a
+/// comment with its path. There is no second one where a setting names a descriptor (`fd://N`):
+/// then somebody else has opened it, and the service binds the other addresses itself.
 pub fn files(settings: &Settings, place: &Place) -> String {
     let sockets = sockets(settings);
     let mut text = service(settings, place, &sockets);

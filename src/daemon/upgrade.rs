@@ -52,7 +52,7 @@ pub(super) enum Step {
 }
 
 impl Upgrade {
-    /// The state of a process that was started by an upgrade.
+    /// Returns the state of a process that was started by an upgrade.
     pub(super) fn young(line: &Line) -> Upgrade {
         let (told, stepped) = oneshot::channel();
         let heard = line.take();

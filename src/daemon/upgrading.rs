@@ -116,8 +116,8 @@ impl Master {
         Some(ShutdownKind::HandedOver)
     }
 
-    /// The end of a process that withdraws before the old one has stepped down for it; if that
-    /// happened all the same, nobody is left to go on.
+    /// Returns the end of a process that withdraws before the old one has stepped down for it; if
+    /// that happened all the same, nobody is left to go on.
     pub(super) async fn withdraw(&mut self) -> ShutdownKind {
         if !self.upgrade.was_left_alone().await {
             return ShutdownKind::Withdrawn;

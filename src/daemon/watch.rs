@@ -13,7 +13,7 @@ type Mark = (Option<SystemTime>, u64);
 pub(super) struct Watch(BTreeMap<PathBuf, Mark>);
 
 impl Watch {
-    /// The settings file and everything in the folder of queries, as they are now.
+    /// Notes the settings file and everything in the folder of queries, as they are now.
     pub(super) fn begin(file: Option<&Path>, queries: Option<&Path>) -> Watch {
         let mut marks = BTreeMap::new();
         let entries = queries.and_then(|folder| std::fs::read_dir(folder).ok());

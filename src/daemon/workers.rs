@@ -39,7 +39,7 @@ impl Master {
         self.silent = false;
     }
 
-    /// A generation of so many workers that serves beside the one there is.
+    /// Returns a generation of so many workers that serves beside the one there is.
     pub(super) async fn next_generation(
         &self,
         app: &Arc<App>,
@@ -96,7 +96,7 @@ impl Master {
         Ok(format!("{workers} workers"))
     }
 
-    /// The same application in new workers.
+    /// Returns the same application in new workers.
     async fn replace_generation(&mut self, workers: usize) -> Result<(), String> {
         self.make_room().await;
         let started = self.next_generation(&self.app, (&self.listeners, &self.door), workers);

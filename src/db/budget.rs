@@ -10,8 +10,8 @@ use crate::error::RequestError;
 /// nothing.
 const STEP: u64 = 1 << 20;
 
-/// Returns the bytes that one row of a result may have: the driver holds a row beside the result. It
-/// is a quarter of the result's, or a few megabytes where that is less.
+/// Returns the bytes that one row of a result may have: the driver holds a row beside the result.
+/// It is a quarter of the result's, or a few megabytes where that is less.
 pub(super) fn row_bound(max_result: u64) -> u64 {
     const ALWAYS: u64 = 8 << 20;
     (max_result / 4).max(max_result.min(ALWAYS))

@@ -11,9 +11,9 @@ pub(super) const CHECKOUT: Duration = Duration::from_millis(1800);
 /// sooner; one that is far is given the time that it takes, as always.
 const LEAST_CHECKOUT: Duration = Duration::from_millis(300);
 
-/// Returns how long a run may wait when it has `waited` for the right to run before: while the holder
-/// of a lease found out that the database hangs, for one. A request that waited for both in full
-/// would get its error too late.
+/// Returns how long a run may wait when it has `waited` for the right to run before: while the
+/// holder of a lease found out that the database hangs, for one. A request that waited for both in
+/// full would get its error too late.
 pub(super) fn checkout_after(waited: Duration) -> Duration {
     CHECKOUT.saturating_sub(waited).max(LEAST_CHECKOUT)
 }

@@ -34,8 +34,8 @@ impl fmt::Display for Cause {
 pub(super) enum Contact {
     /// It answered; an error of a statement is an answer too.
     Answered,
-    /// It is there and lets nobody in for now: it takes no more connections, while those that are open
-    /// are served, or somebody else has locked the file.
+    /// It is there and lets nobody in for now: it takes no more connections, while those that are
+    /// open are served, or somebody else has locked the file.
     Full(Cause),
     /// It cannot be reached, or does not let us in.
     Away(Cause),

@@ -1,5 +1,5 @@
-//! The database that the queries run on: each thing that is asked of one, for both kinds. How a kind
-//! does it is in its own files.
+//! The database that the queries run on: each thing that is asked of one, for both kinds. How a
+//! kind does it is in its own files.
 
 use std::fmt;
 use std::time::Duration;
@@ -100,8 +100,8 @@ impl Database {
         self.health_cell().get()
     }
 
-    /// A number that grows each time the database was away and is back: what failed meanwhile is
-    /// worth another try. The receiver's end is the database's.
+    /// Returns a number that grows each time the database was away and is back: what failed
+    /// meanwhile is worth another try. The receiver's end is the database's.
     pub fn recoveries(&self) -> watch::Receiver<u64> {
         self.health_cell().recoveries()
     }
@@ -214,8 +214,8 @@ impl Database {
         self.health_cell().refusal().map_or(Ok(()), Err)
     }
 
-    /// Column names without running the query; refuses two columns of one name. Must be called on
-    /// the engine runtime. Dropping the future abandons it.
+    /// Returns column names without running the query; refuses two columns of one name. Must be
+    /// called on the engine runtime. Dropping the future abandons it.
     pub async fn columns(
         &self,
         query: &Query,
@@ -238,8 +238,8 @@ impl Database {
         }
     }
 
-    /// A connection of its own that hears `NOTIFY unslow`; `None` on SQLite, which sends nothing.
-    /// Must be called on the engine runtime.
+    /// Returns a connection of its own that hears `NOTIFY unslow`; `None` on SQLite, which sends
+    /// nothing. Must be called on the engine runtime.
     ///
     /// # Errors
     /// There is no connection, or it may not listen (as on a standby).

@@ -1,7 +1,7 @@
-//! The places for all loads on one database, shared fairly between its queries: the next one goes to
-//! the query that has the fewest loads at work, and the last one only to a query that has none, or
-//! whose file states its own bound. So two abused queries cannot keep a third from the database for
-//! longer than one statement takes. The bound on one query is `gate`'s.
+//! The places for all loads on one database, shared fairly between its queries: the next one goes
+//! to the query that has the fewest loads at work, and the last one only to a query that has none,
+//! or whose file states its own bound. So two abused queries cannot keep a third from the database
+//! for longer than one statement takes. The bound on one query is `gate`'s.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// The queries at work, in order.
+    /// Returns the queries at work, in order.
     fn at_work(room: &FairRoom) -> Vec<(String, usize)> {
         let mut all: Vec<_> = room.lock().at_work.clone().into_iter().collect();
         all.sort();

@@ -95,12 +95,12 @@ impl Gate {
         })
     }
 
-    /// All loads on the database.
+    /// Returns all loads on the database.
     pub(super) fn state(&self) -> GateState {
         self.all.state()
     }
 
-    /// The loads of one query.
+    /// Returns the loads of one query.
     pub(super) fn state_of(&self, query: &Query) -> GateState {
         self.room(query).state()
     }
@@ -144,7 +144,7 @@ impl AllLoads {
         }
     }
 
-    /// A place for a load of this query.
+    /// Returns a place for a load of this query.
     async fn enter(
         &self,
         query: &Query,
@@ -199,7 +199,7 @@ impl Room {
         max.clamp(1, Semaphore::MAX_PERMITS)
     }
 
-    /// A place, in order of arrival.
+    /// Returns a place, in order of arrival.
     async fn enter(
         &self,
         deadline: Instant,

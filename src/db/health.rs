@@ -100,7 +100,7 @@ impl HealthCell {
         self.0.ask()
     }
 
-    /// A number that grows each time the database is back.
+    /// Returns a number that grows each time the database is back.
     pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
         self.0.recoveries.subscribe()
     }
@@ -198,7 +198,8 @@ impl Now {
         self.cause.as_ref().filter(|_| !is_past)
     }
 
-    /// A cause that changes while the database stays as it is, is remembered and no news.
+    /// Takes in a contact. A cause that changes while the database stays as it is, is remembered
+    /// and no news.
     fn take_in(&mut self, contact: Contact) -> Option<Change> {
         let before = self.up;
         let (up, cause) = match &contact {
@@ -225,8 +226,8 @@ impl Now {
         }
     }
 
-    /// A full database serves the connections that are open, so full and not full alternate with
-    /// every load; it is said once in a while.
+    /// Returns whether a full database is worth a line. It serves the connections that are open, so
+    /// full and not full alternate with every load; it is said once in a while.
     fn full_is_news(&mut self) -> bool {
         let now = Instant::now();
         let news = self.said_full.is_none_or(|said| now - said > FULL_EVERY);

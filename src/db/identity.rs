@@ -18,7 +18,8 @@ impl Database {
         }
     }
 
-    /// Prepares for a query that is going to be run: the settings that it reads tell sessions apart.
+    /// Prepares for a query that is going to be run: the settings that it reads tell sessions
+    /// apart.
     pub fn expect(&self, query: &Query) {
         if let Kind::Postgres(database) = &self.kind {
             let statement = query.statement(DatabaseKind::Postgres);

@@ -28,7 +28,7 @@ pub(super) fn push_row(out: &mut Vec<u8>, row: &[u8]) {
     out.extend_from_slice(&row[from..]);
 }
 
-/// The bytes that [`push_row`] appends.
+/// Returns the bytes that [`push_row`] appends.
 pub(super) fn length_of_row(row: &[u8]) -> usize {
     row.split(|byte| *byte == b'<')
         .map(|part| part.len() + 6)
@@ -74,7 +74,7 @@ fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&bytes[from..]);
 }
 
-/// The bytes that [`push_string`] appends between the quotes.
+/// Returns the bytes that [`push_string`] appends between the quotes.
 pub(super) fn length_of_string(bytes: &[u8]) -> usize {
     let length = |byte: &u8| match byte {
         b'"' | b'\\' | b'\x08' | b'\x0c' | b'\n' | b'\r' | b'\t' => 2,
@@ -99,7 +99,7 @@ pub(super) fn push_blob(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// The bytes that [`push_blob`] appends.
+/// Returns the bytes that [`push_blob`] appends.
 pub(super) fn length_of_blob(bytes: &[u8]) -> usize {
     2 * bytes.len() + 5
 }
@@ -118,7 +118,7 @@ pub(super) fn push_fmt(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
         .expect("writing to memory does not fail");
 }
 
-/// The names of a row's columns in order, or the refusal if two are the same.
+/// Returns the names of a row's columns in order, or the refusal if two are the same.
 pub(super) fn column_names(row: &str) -> Result<Vec<String>, RequestError> {
     let mut reader = serde_json::Deserializer::from_str(row);
     let names = reader

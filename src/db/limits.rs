@@ -20,7 +20,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of this query: its file's word, else the settings'.
+    /// Returns those of this query: its file's word, else the settings'.
     pub fn for_query(query: &Query, settings: &DatabaseLimits) -> Limits {
         let own = &query.policy;
         Limits {

@@ -78,8 +78,8 @@ pub(super) struct Pooled<C> {
     pub(super) raw: C,
     /// The number that it was given before it was made; see [`SystemCell::number`].
     pub(super) number: u64,
-    /// The settings of its session, and those that new sessions had when it was made; `None`: not known
-    /// yet.
+    /// The settings of its session, and those that new sessions had when it was made; `None`: not
+    /// known yet.
     pub(super) born_with: Option<String>,
     born: Instant,
 }
@@ -152,13 +152,13 @@ impl<C: Send + 'static> Pool<C> {
         Ok(self.slot_of(permit, pass))
     }
 
-    /// A slot for work that is no load, where one is free.
+    /// Returns a slot for work that is no load, where one is free.
     pub(super) fn free_slot(self: &Arc<Self>) -> Option<Slot<C>> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
         Some(self.slot_of(permit, Pass::default()))
     }
 
-    /// A slot for work that is no load, which waits for so long. It is in nobody's count.
+    /// Returns a slot for work that is no load, which waits for so long. It is in nobody's count.
     pub(super) async fn spare_slot(self: &Arc<Self>, patience: Duration) -> Option<Slot<C>> {
         let acquired = timeout(patience, Arc::clone(&self.slots).acquire_owned()).await;
         Some(self.slot_of(acquired.ok()?.ok()?, Pass::default()))

@@ -1,10 +1,9 @@
-//! Running queries on PostgreSQL. The server itself makes the JSON text of each row, so every
-//! type comes out as its own `row_to_json` has it. Each run is one explicit read-only transaction
-//! with unnamed statements only, which is what makes it right behind a transaction-pooling
-//! PgBouncer.
+//! Running queries on PostgreSQL. The server itself makes the JSON text of each row, so every type
+//! comes out as its own `row_to_json` has it. Each run is one explicit read-only transaction with
+//! unnamed statements only, which is what makes it right behind a transaction-pooling PgBouncer.
 //!
-//! The session has the time zone of `[database] timezone` and ISO dates (the driver sets them); everything
-//! else that shapes a value's text is as the server has it.
+//! The session has the time zone of `[database] timezone` and ISO dates (the driver sets them);
+//! everything else that shapes a value's text is as the server has it.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use sqlx::{Arguments as _, Type};
 use crate::error::RequestError;
 use crate::query::{Arguments, ParamType, Query, Value};
 
-/// The arguments for the placeholders of a query's statement, in their order.
+/// Returns the arguments for the placeholders of a query's statement, in their order.
 pub(super) fn bind(
     query: &Query,
     args: &Arguments,
@@ -43,7 +43,7 @@ impl Type<Postgres> for Typed<'_> {
     }
 }
 
-/// The types' fixed numbers in `pg_type`.
+/// Returns the types' fixed numbers in `pg_type`.
 fn oid(kind: &ParamType) -> Oid {
     Oid(match kind {
         ParamType::Boolean => 16,

@@ -97,7 +97,7 @@ impl Connector {
         &self.place
     }
 
-    /// The settings that its sessions are to have.
+    /// Returns the settings that its sessions are to have.
     pub(super) fn named(&self) -> &NamedOptions {
         &self.named
     }
@@ -124,7 +124,7 @@ impl Connector {
         }
     }
 
-    /// A connection of its own, outside the pool.
+    /// Returns a connection of its own, outside the pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, NoConnection> {
         let start = Instant::now();
         match self.patiently(start + CHECKOUT, self.dial()).await {
@@ -134,8 +134,8 @@ impl Connector {
         }
     }
 
-    /// The end of work that lasts until `deadline`, and longer with a server that is far; `None`
-    /// where that was too short.
+    /// Returns the end of work that lasts until `deadline`, and longer with a server that is far;
+    /// `None` where that was too short.
     async fn patiently<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -144,17 +144,17 @@ impl Connector {
         }
     }
 
-    /// The time that a run takes longer because the server is far.
+    /// Returns the time that a run takes longer because the server is far.
     pub(super) fn far(&self) -> Duration {
         self.trip.patience().saturating_sub(CHECKOUT) + self.trip.on_the_way()
     }
 
-    /// The longest time that connecting takes while the server is well.
+    /// Returns the longest time that connecting takes while the server is well.
     pub(super) fn patience(&self) -> Duration {
         self.trip.patience()
     }
 
-    /// The time that the answers to a statement are on their way.
+    /// Returns the time that the answers to a statement are on their way.
     pub(super) fn on_the_way(&self) -> Duration {
         self.trip.on_the_way()
     }
@@ -278,8 +278,8 @@ impl Connector {
         }
     }
 
-    /// No answer in `waited`. Whoever waited long for a slot had little time left for the server,
-    /// and knows nothing of it.
+    /// Returns no answer in `waited`. Whoever waited long for a slot had little time left for the
+    /// server, and knows nothing of it.
     fn silent(&self, waited: Duration) -> NoConnection {
         let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
         let limit = duration_text(Duration::from_millis(100) * tenths);

@@ -1,7 +1,7 @@
-//! The question which settings are in force in a session, of those that decide the rows: what a role,
-//! a database or the server brings (`ALTER ROLE … SET search_path`) is as good as a part of the
-//! statement. It is asked with each run, so that it holds behind a pooler, too. What `unslow` sets
-//! itself is not asked for.
+//! The question which settings are in force in a session, of those that decide the rows: what a
+//! role, a database or the server brings (`ALTER ROLE … SET search_path`) is as good as a part of
+//! the statement. It is asked with each run, so that it holds behind a pooler, too. What `unslow`
+//! sets itself is not asked for.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -72,9 +72,9 @@ impl EffectiveSettings {
         self.learn(names.filter(|name| name.contains('.')))
     }
 
-    /// Takes up the custom settings that a statement reads or sets, so that a session in which one has
-    /// been set is told from a new one: `ROLLBACK` leaves an empty text where there was nothing, which
-    /// a function that another statement calls may read.
+    /// Takes up the custom settings that a statement reads or sets, so that a session in which one
+    /// has been set is told from a new one: `ROLLBACK` leaves an empty text where there was
+    /// nothing, which a function that another statement calls may read.
     pub(super) fn learn_from(&self, sql: &str) {
         self.learn(named_by(sql).into_iter());
     }
@@ -97,8 +97,8 @@ impl EffectiveSettings {
     }
 }
 
-/// Returns the column that asks for a digest of the user who acts and of each setting that there is,
-/// with its name, so that the digest is the same where further names are asked for in vain.
+/// Returns the column that asks for a digest of the user who acts and of each setting that there
+/// is, with its name, so that the digest is the same where further names are asked for in vain.
 fn column(names: &BTreeSet<String>) -> String {
     let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
     format!(

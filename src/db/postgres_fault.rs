@@ -46,7 +46,7 @@ pub(super) fn is_full(error: &Error) -> bool {
     server_said(error).is_some_and(|said| said.code() == "53300")
 }
 
-/// The same in one word; see [`Health::class`](super::Health).
+/// Returns the same in one word; see [`Health::class`](super::Health).
 pub(super) fn class(error: &Error) -> &'static str {
     let Some(said) = server_said(error) else {
         return match error {
@@ -67,7 +67,7 @@ pub(super) fn class(error: &Error) -> &'static str {
     }
 }
 
-/// The cause of an error of connecting, or of the first round trip on a connection.
+/// Returns the cause of an error of connecting, or of the first round trip on a connection.
 pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
     let words = words(error);
     // The first statement on a connection sets nothing else that a user gives.
@@ -82,8 +82,8 @@ pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
     format!("{place}: {words}").into()
 }
 
-/// The error of a statement. `sql` only decides what 0A000 means; it goes nowhere. `elapsed` is
-/// the statement's own time and `limit` its timeout.
+/// Returns the error of a statement. `sql` only decides what 0A000 means; it goes nowhere.
+/// `elapsed` is the statement's own time and `limit` its timeout.
 pub(super) fn of_statement(
     place: &str,
     error: &Error,
@@ -144,7 +144,7 @@ pub(super) fn position(error: &Error, statement: &Statement, lead: usize) -> Opt
     source.position(sql, byte.unwrap_or(sql.len()))
 }
 
-/// The cause in words, without the driver's frame and without the statement.
+/// Returns the cause in words, without the driver's frame and without the statement.
 fn words(error: &Error) -> String {
     if let Some(advice) = postgres_advice::tls(error) {
         return advice.words;

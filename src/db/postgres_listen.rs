@@ -62,7 +62,7 @@ impl Postgres {
 }
 
 impl Listener {
-    /// The text of the next message. Cancel-safe: no message is lost.
+    /// Returns the text of the next message. Cancel-safe: no message is lost.
     ///
     /// # Errors
     ///

@@ -50,12 +50,12 @@ impl RoundTrip {
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
-    /// The longest time that connecting and beginning take while the server is well.
+    /// Returns the longest time that connecting and beginning take while the server is well.
     pub(super) fn patience(&self) -> Duration {
         patience(self.known().unwrap_or_default())
     }
 
-    /// The time that a run's answers are on their way, beside the statement's own.
+    /// Returns the time that a run's answers are on their way, beside the statement's own.
     pub(super) fn on_the_way(&self) -> Duration {
         4 * self.known().unwrap_or_default().min(FARTHEST)
     }
@@ -74,7 +74,7 @@ impl RoundTrip {
         sleep_until(deadline.max(start + far.unwrap_or_default())).await;
     }
 
-    /// Nothing where the general deadline is long enough.
+    /// Returns nothing where the general deadline is long enough.
     fn patience_if_far(&self) -> Duration {
         let patience = self.patience();
         if patience > CHECKOUT {
@@ -89,8 +89,9 @@ fn patience(trip: Duration) -> Duration {
     (CONNECT_TRIPS * trip.min(FARTHEST) + WORK).clamp(CHECKOUT, FARTHEST)
 }
 
-/// The round trip to the server, from the longer of two: the one of TCP, which a proxy beside us
-/// may answer, and the one of the server's first byte, which a server that hangs never sends.
+/// Returns the round trip to the server, from the longer of two: the one of TCP, which a proxy
+/// beside us may answer, and the one of the server's first byte, which a server that hangs never
+/// sends.
 async fn measure(options: &PgConnectOptions) -> Option<Duration> {
     if options.get_socket().is_some() || options.get_host().starts_with('/') {
         return None;

@@ -150,8 +150,8 @@ impl Work<'_> {
     }
 }
 
-/// The word that keeps the planner from merging a CTE with what reads it. Before PostgreSQL 12 there
-/// was no such word, and every CTE was kept apart.
+/// Returns the word that keeps the planner from merging a CTE with what reads it. Before PostgreSQL
+/// 12 there was no such word, and every CTE was kept apart.
 fn materialized(connection: &PgConnection) -> &'static str {
     match connection.server_version_num() {
         Some(..120_000) => "",
@@ -159,8 +159,8 @@ fn materialized(connection: &PgConnection) -> &'static str {
     }
 }
 
-/// The row's one value; `None` where it is null. A database without an encoding (`SQL_ASCII`) can
-/// hold what is not UTF-8; JSON cannot.
+/// Returns the row's one value; `None` where it is null. A database without an encoding
+/// (`SQL_ASCII`) can hold what is not UTF-8; JSON cannot.
 fn text(row: &PgRow) -> Result<Option<Cow<'_, str>>, Stop> {
     let internal = |error: Error| {
         Stop::Request(RequestError::Internal {

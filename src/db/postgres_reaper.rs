@@ -94,7 +94,7 @@ impl Reaper {
         })
     }
 
-    /// The number of slots that statements keep although everything was done to end them.
+    /// Returns the number of slots that statements keep although everything was done to end them.
     pub(super) fn stuck(&self) -> usize {
         self.stuck.load(Ordering::Relaxed)
     }
@@ -240,7 +240,7 @@ impl Reaper {
     }
 }
 
-/// The simple protocol, so that no statement could be confused by a pooler.
+/// Asks by the simple protocol, so that no statement could be confused by a pooler.
 async fn look(connection: &mut PgConnection, question: &str) -> Result<HashSet<i32>, Error> {
     let rows = sqlx::raw_sql(AssertSqlSafe(question.to_owned()))
         .fetch_all(connection)

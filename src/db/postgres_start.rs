@@ -160,8 +160,9 @@ impl Starter {
     }
 
     /// Begins, and tells which backend and which database it is, in one round trip. The simple
-    /// protocol, so there is no statement that a pooler could confuse. Where the server can do it, a
-    /// statement whose client is gone ends within seconds, so that no backend outlives this program.
+    /// protocol, so there is no statement that a pooler could confuse. Where the server can do it,
+    /// a statement whose client is gone ends within seconds, so that no backend outlives this
+    /// program.
     async fn begin_on(
         &self,
         connection: &mut PgConnection,
@@ -232,8 +233,8 @@ struct FirstAnswers {
 /// The place of the first column of a question.
 const FIRST: usize = 3;
 
-/// The column that sets the search path for the transaction. As a start-up parameter a pooler
-/// would refuse it, or drop it without a word.
+/// Returns the column that sets the search path for the transaction. As a start-up parameter a
+/// pooler would refuse it, or drop it without a word.
 fn search_path(path: Option<&str>) -> String {
     let Some(path) = path else {
         return String::new();

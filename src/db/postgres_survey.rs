@@ -53,7 +53,7 @@ pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {
     Ok(survey)
 }
 
-/// The one statement. It names every function by its schema, so that no other is called.
+/// Returns the one statement. It names every function by its schema, so that no other is called.
 fn question() -> String {
     format!(
         "select pg_catalog.current_setting('server_version') as version, \

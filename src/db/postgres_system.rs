@@ -34,7 +34,7 @@ pub(super) struct SystemAnswer {
 }
 
 impl SystemAnswer {
-    /// The answer of a server that was not asked, because it does not say.
+    /// Returns the answer of a server that was not asked, because it does not say.
     pub(super) fn none() -> SystemAnswer {
         SystemAnswer {
             system: System::unnamed(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::error::{RefusedValue, RequestError, refused_value};
 use crate::query::{Arguments, Param, ParamDefault, Query, Value};
 
-/// The error of a run, as one of a client's value where it is that. A query whose parameters all
-/// have their defaults fails by itself.
+/// Returns the error of a run, as one of a client's value where it is that. A query whose
+/// parameters all have their defaults fails by itself.
 pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) -> RequestError {
     let (sqlstate, detail, position) = match error {
         RequestError::Failed {
@@ -47,7 +47,7 @@ fn is_sent(param: &Param, value: &Value) -> bool {
     }
 }
 
-/// The parameter whose value the database quotes, else the only one that was sent.
+/// Returns the parameter whose value the database quotes, else the only one that was sent.
 fn named<'a>(sent: &[(&'a Param, &Value)], detail: &str) -> Option<&'a Param> {
     let is_quoted = |value: &Value| detail.contains(&format!("\"{value}\""));
     let quoted: Vec<_> = sent.iter().filter(|(_, value)| is_quoted(value)).collect();
@@ -57,7 +57,7 @@ fn named<'a>(sent: &[(&'a Param, &Value)], detail: &str) -> Option<&'a Param> {
     }
 }
 
-/// The standard's code for an error of data that SQLite tells by its words alone.
+/// Returns the standard's code for an error of data that SQLite tells by its words alone.
 fn of_sqlite<'a>(code: &str, detail: &str) -> Option<&'a str> {
     const BY_WORDS: [(&str, &str); 9] = [
         ("integer overflow", "22003"),

@@ -36,7 +36,7 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    /// The file of `target`, or the demo.
+    /// Opens the file of `target`, or the demo.
     pub(super) fn open(target: &DatabaseTarget, settings: &Settings) -> Self {
         let file = match target {
             DatabaseTarget::SqliteFile(file) => Some(file.as_path()),

@@ -63,7 +63,7 @@ pub(super) struct Connection {
 }
 
 impl Source {
-    /// The demo for `None`. `delay` is `slow_version()`'s, `max_result` the most bytes of a
+    /// Opens the demo for `None`. `delay` is `slow_version()`'s, `max_result` the most bytes of a
     /// result.
     pub(super) fn new(file: Option<&Path>, delay: Duration, max_result: u64) -> Self {
         let place = file.map_or_else(
@@ -77,7 +77,7 @@ impl Source {
         }
     }
 
-    /// A new connection. Whoever comes while the demo is being filled waits for that.
+    /// Makes a new connection. Whoever comes while the demo is being filled waits for that.
     pub(super) async fn open(&self) -> Result<Connection, Error> {
         // Looked at before the file is opened: if it is replaced in between, the connection counts
         // as one of the old file, and is not used again.
@@ -136,7 +136,7 @@ impl Source {
         }
     }
 
-    /// The file, for messages; `None` for the demo.
+    /// Returns the file, for messages; `None` for the demo.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.place {
             Place::File(file) => Some(file),

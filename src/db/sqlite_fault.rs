@@ -52,7 +52,7 @@ impl Stop {
         }
     }
 
-    /// The place in the query's file to which it points.
+    /// Returns the place in the query's file to which it points.
     pub(super) fn position(&self, statement: &Statement) -> Option<FilePosition> {
         match self {
             Stop::Driver { byte, .. } => statement.source.position(&statement.sql, (*byte)?),
@@ -111,7 +111,7 @@ fn primary_code(error: &Error) -> i32 {
     extended_code(error) & 0xff
 }
 
-/// The cause in words, with the remedy where it is the file's.
+/// Returns the cause in words, with the remedy where it is the file's.
 fn words(error: &Error, file: Option<&Path>) -> Arc<str> {
     let Some(said) = error.as_database_error() else {
         return error.to_string().into();

@@ -14,7 +14,8 @@ const VERSIONS: std::ops::Range<usize> = 18..20;
 const WRITE_AHEAD: u8 = 2;
 
 /// The device and inode of a file, which say what it is whatever its name, and its state, which
-/// tells that other bytes were copied over it: SQLite itself notices only those who write as it does.
+/// tells that other bytes were copied over it: SQLite itself notices only those who write as it
+/// does.
 pub(super) type FileId = (u64, u64, Frozen);
 
 /// The state of a file that is read as one that nobody writes to.

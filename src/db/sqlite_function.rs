@@ -68,8 +68,8 @@ impl Watch {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether the running statement has to stop, as SQLite's progress handler asks. A failing
-    /// allocation would bound memory as well, and could become an empty value.
+    /// Returns whether the running statement has to stop, as SQLite's progress handler asks. A
+    /// failing allocation would bound memory as well, and could become an empty value.
     pub(super) fn ends_statement(&self) -> bool {
         // SAFETY: it only reads a number, at any time and on any thread.
         let used = unsafe { ffi::sqlite3_memory_used() };

@@ -62,7 +62,7 @@ fn positive(x: f64) -> f64 {
     if x > 0.0 { x } else { f64::NAN }
 }
 
-/// The logarithm of `x` to a base, which must be greater than 1.
+/// Returns the logarithm of `x` to a base, which must be greater than 1.
 fn logarithm(base: f64, x: f64) -> f64 {
     positive(x).ln() / positive(positive(base).ln())
 }

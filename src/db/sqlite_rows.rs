@@ -29,8 +29,8 @@ const SMALL: usize = 256 << 10;
 /// The bytes that a number takes at most, and a null.
 const LONGEST_NUMBER: usize = 32;
 
-/// The arguments for the placeholders of a statement, in their order. What SQLite has no type for
-/// goes as canonical text; the statement casts a decimal.
+/// Returns the arguments for the placeholders of a statement, in their order. What SQLite has no
+/// type for goes as canonical text; the statement casts a decimal.
 pub(super) fn bind(
     args: &Arguments,
     placeholders: &[usize],
@@ -60,8 +60,8 @@ fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
     }
 }
 
-/// The names of the statement's columns. It is compiled, not run. (The names that the wrapped
-/// statement reports differ: SQLite makes them unique.)
+/// Returns the names of the statement's columns. It is compiled, not run. (The names that the
+/// wrapped statement reports differ: SQLite makes them unique.)
 async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, Stop> {
     let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
     let statement = match prepared {
@@ -142,8 +142,8 @@ impl RowWriter {
         }
     }
 
-    /// Writes a row. It is weighed whole before a byte of it is copied, so that the buffer grows once
-    /// and by what it needs; a small row is only estimated, at most six times too high.
+    /// Writes a row. It is weighed whole before a byte of it is copied, so that the buffer grows
+    /// once and by what it needs; a small row is only estimated, at most six times too high.
     fn write(&mut self, row: &SqliteRow) -> Result<(), Stop> {
         let mut length = self.weigh(row, |text| 6 * text.len())?;
         if length > SMALL {

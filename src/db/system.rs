@@ -18,8 +18,8 @@ pub struct System {
     /// not ask, or the server knows no such question, and its configured name is all that tells it
     /// from another.
     name: Arc<str>,
-    /// A digest of the settings in its sessions that decide the rows; empty where it says nothing of
-    /// them.
+    /// A digest of the settings in its sessions that decide the rows; empty where it says nothing
+    /// of them.
     session: Arc<str>,
 }
 
@@ -84,7 +84,8 @@ impl System {
 pub(super) enum Seen {
     /// It leads where all lead.
     Same,
-    /// It leads to another database than the connections before it, or to sessions of other settings.
+    /// It leads to another database than the connections before it, or to sessions of other
+    /// settings.
     Another,
     /// It still leads to a database that newer connections do not lead to.
     Outdated,
@@ -158,8 +159,8 @@ impl SystemCell {
     }
 
     /// Returns a word for the server that was spoken to a moment ago; `None` where that is longer
-    /// ago, since it may have been replaced or started again meanwhile. It says nothing of where that
-    /// is.
+    /// ago, since it may have been replaced or started again meanwhile. It says nothing of where
+    /// that is.
     pub(super) fn server(&self) -> Option<Arc<str>> {
         let (server, spoken_to) = self.lock().server.clone()?;
         (spoken_to.elapsed() < RECENT).then_some(server)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::position::FilePosition;
 
-/// The reason in words for a client; `None` where the code does not speak of a value.
+/// Returns the reason in words for a client; `None` where the code does not speak of a value.
 pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
         "22012" => "it leads to a division by zero",

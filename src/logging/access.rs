@@ -101,7 +101,7 @@ impl Drop for AccessLog {
     }
 }
 
-/// The line of a record, with its end.
+/// Returns the line of a record, with its end.
 fn line(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mut line = match format {
         AccessFormat::Combined => format::combined(record, time),

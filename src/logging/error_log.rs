@@ -187,7 +187,7 @@ fn true_level(metadata: &Metadata<'_>, text: &str) -> Level {
 /// The words in which the server library says that a listener was shut down.
 const LISTENER_CLOSED: &str = "Error accepting connection: Invalid argument";
 
-/// The less important, the higher.
+/// Returns the less important, the higher.
 fn number(level: Level) -> u8 {
     match level {
         Level::ERROR => 1,

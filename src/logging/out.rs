@@ -94,7 +94,7 @@ impl Out {
         Err(Unwritten { lines, error })
     }
 
-    /// The file of this name as it is now, to be [put in place](Out::replace); `None` for a
+    /// Returns the file of this name as it is now, to be [put in place](Out::replace); `None` for a
     /// stream.
     pub(super) fn opened_again(&self) -> Result<Option<File>, StartupError> {
         let again = |path: &PathBuf| open(path, self.setting);

@@ -96,7 +96,7 @@ impl Shared {
         access.push(Arc::downgrade(out));
     }
 
-    /// The outputs of all access logs in use.
+    /// Returns the outputs of all access logs in use.
     pub(super) fn access_logs(&self) -> Vec<Arc<Out>> {
         let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         access.iter().filter_map(Weak::upgrade).collect()

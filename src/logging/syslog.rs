@@ -131,7 +131,7 @@ impl Syslog {
         }
     }
 
-    /// `<PRI>1 TIME HOST APP PID MSGID - TEXT`
+    /// Writes `<PRI>1 TIME HOST APP PID MSGID - TEXT`
     fn message(&self, Severity(severity): Severity, kind: &str, text: &str) -> String {
         let priority = self.facility.0 * 8 + severity;
         let (time, origin) = (timestamp(now()), &self.origin);
@@ -222,7 +222,7 @@ impl Sender {
     }
 }
 
-/// This machine's name as RFC 5424 allows it, `-` where there is none.
+/// Returns this machine's name as RFC 5424 allows it, `-` where there is none.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name: String = name

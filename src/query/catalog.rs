@@ -38,9 +38,9 @@ impl Catalog {
         Catalog::read(kind, dir, true)
     }
 
-    /// The same for a database that is not the demo's. The samples are about the demo's tables, so
-    /// on SQLite only `version` is offered of them; among queries of the user's own it is the only
-    /// one on PostgreSQL too, and no list shows it.
+    /// Returns the same for a database that is not the demo's. The samples are about the demo's
+    /// tables, so on SQLite only `version` is offered of them; among queries of the user's own it
+    /// is the only one on PostgreSQL too, and no list shows it.
     ///
     /// # Errors
     /// As [`Catalog::load`].
@@ -108,17 +108,17 @@ impl Catalog {
         })
     }
 
-    /// The query of that name.
+    /// Returns the query of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Query>> {
         self.queries.get(name)
     }
 
-    /// All queries, by name; the place of each is its [`Query::index`].
+    /// Returns all queries, by name; the place of each is its [`Query::index`].
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Query>> {
         self.queries.values()
     }
 
-    /// The queries that lists show, by name.
+    /// Returns the queries that lists show, by name.
     pub fn listed(&self) -> impl Iterator<Item = &Arc<Query>> {
         self.iter().filter(|query| !query.is_hidden)
     }
@@ -143,7 +143,7 @@ impl Catalog {
         ))
     }
 
-    /// One line, `FILE:LINE: …`, for each thing in the files that has no effect.
+    /// Returns one line, `FILE:LINE: …`, for each thing in the files that has no effect.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

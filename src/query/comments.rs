@@ -81,7 +81,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
-/// The byte behind the end of a block comment whose opening is already read.
+/// Returns the byte behind the end of a block comment whose opening is already read.
 fn end_of_block(text: &str, nests: bool) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 1_usize);
@@ -114,7 +114,7 @@ fn check_foreign(body: &str, line: usize) -> Result<(), Fault> {
     })
 }
 
-/// The key and value of a header line's text, which is `key: value`; `None` for any other.
+/// Returns the key and value of a header line's text, which is `key: value`; `None` for any other.
 pub(super) fn key_and_value(text: &str) -> Option<(&'static str, &str)> {
     let (key, value) = text.split_once(':')?;
     let key = known(key.trim())?;
@@ -222,8 +222,8 @@ const SEPARATORS: [char; 9] = [
     ':', '=', '\u{ff1a}', '\u{fe55}', '\u{a789}', '\u{2236}', '\u{2d0}', '\u{5c3}', '\u{ff1d}',
 ];
 
-/// The value of `key` in a text that gives it one in a form of its own: without the colon, with
-/// another sign, or behind a decoration. Words of prose are no value.
+/// Returns the value of `key` in a text that gives it one in a form of its own: without the colon,
+/// with another sign, or behind a decoration. Words of prose are no value.
 fn meant<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let rest = after_key(text, key)?;
     let is_exact = text.starts_with(key);
@@ -241,7 +241,8 @@ fn meant<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     fits(key, value).then_some(value)
 }
 
-/// The text behind a key at its front, in whatever case and with whatever between its words.
+/// Returns the text behind a key at its front, in whatever case and with whatever between its
+/// words.
 fn after_key<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut rest = text.chars();
     for wanted in key.chars() {
@@ -257,8 +258,8 @@ fn after_key<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     Some(rest.as_str())
 }
 
-/// The key that a word was most likely meant to be. It is stricter than other guesses: a comment
-/// may begin with any word. `access` is not: it must not be lost.
+/// Returns the key that a word was most likely meant to be. It is stricter than other guesses: a
+/// comment may begin with any word. `access` is not: it must not be lost.
 fn nearest_key(word: &str) -> Option<&'static str> {
     if word.len() > 40 {
         return None;
@@ -284,7 +285,7 @@ fn nearest_key(word: &str) -> Option<&'static str> {
         .map(|(_, key)| key)
 }
 
-/// The keys that stand in a block comment, one to a line, each with its line.
+/// Returns the keys that stand in a block comment, one to a line, each with its line.
 pub(super) fn keys_in_block(
     first_line: usize,
     text: &str,

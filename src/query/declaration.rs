@@ -73,7 +73,7 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
     })
 }
 
-/// The byte where the name of a type ends: at an `=` or `:` outside of double quotes.
+/// Returns the byte where the name of a type ends: at an `=` or `:` outside of double quotes.
 fn end_of_type(text: &str) -> usize {
     let mut is_quoted = false;
     let end = text.find(|c: char| {
@@ -135,7 +135,7 @@ impl Declaration<'_> {
         )
     }
 
-    /// The default at the front of `text`, and what follows it.
+    /// Returns the default at the front of `text`, and what follows it.
     fn default<'t>(&self, text: &'t str) -> Result<(ParamDefault, &'t str), Fault> {
         if let Some(quoted) = text.strip_prefix('\'') {
             let (inner, rest) = self.quoted(quoted)?;
@@ -156,7 +156,7 @@ impl Declaration<'_> {
         Ok((ParamDefault::Value(self.bare(default)?), rest.trim_start()))
     }
 
-    /// A comma list or a range.
+    /// Returns a comma list or a range.
     fn allowed(&self, text: &str) -> Result<Allowed, Fault> {
         if text.is_empty() {
             return Err(self.fault("there is nothing after `:`", FORM));
@@ -182,7 +182,7 @@ impl Declaration<'_> {
         Ok(Allowed::List(values))
     }
 
-    /// The first value of a list, and the list after it, if it goes on.
+    /// Returns the first value of a list, and the list after it, if it goes on.
     fn item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), Fault> {
         if let Some(quoted) = text.strip_prefix('\'') {
             let (inner, rest) = self.quoted(quoted)?;
@@ -231,7 +231,7 @@ impl Declaration<'_> {
         Ok(Allowed::Range(min, max))
     }
 
-    /// A value written without quotes.
+    /// Returns a value written without quotes.
     fn bare(&self, text: &str) -> Result<Value, Fault> {
         if text.contains(['\'', '"']) {
             return Err(self.fault(&format!("{} holds a quote", shown(text)), QUOTES));
@@ -296,7 +296,7 @@ fn colon_of_values(kind: &ParamType, text: &str) -> Option<usize> {
     })
 }
 
-/// The first word, which ends at a space, `=` or `:`, and the text behind it.
+/// Returns the first word, which ends at a space, `=` or `:`, and the text behind it.
 fn split_word(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| c.is_whitespace() || c == '=' || c == ':')

@@ -69,8 +69,8 @@ impl Query {
         }
     }
 
-    /// The SQL with the database's placeholders. `kind` is the one that the query was loaded for:
-    /// a catalog holds statements for that one only.
+    /// Returns the SQL with the database's placeholders. `kind` is the one that the query was
+    /// loaded for: a catalog holds statements for that one only.
     pub fn statement(&self, kind: DatabaseKind) -> &Statement {
         debug_assert_eq!(
             kind, self.kind,
@@ -78,9 +78,9 @@ impl Query {
         );
         &self.statement
     }
-    /// The parameters of a call, by its [`Arguments::canonical`] bytes, for pages: `since=2026-01-01,
-    /// top=10`, without those that are null. `None` where they may not be shown, or are not those of
-    /// this query.
+    /// Returns the parameters of a call, by its [`Arguments::canonical`] bytes, for pages:
+    /// `since=2026-01-01, top=10`, without those that are null. `None` where they may not be shown,
+    /// or are not those of this query.
     pub fn shown_params(&self, canonical: &[u8]) -> Option<String> {
         let texts = texts(canonical).filter(|texts| texts.len() == self.params.len())?;
         let named = self.params.iter().zip(texts);

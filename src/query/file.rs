@@ -26,7 +26,7 @@ pub(super) struct QueryFile {
 }
 
 impl Query {
-    /// The query in the text of a file `NAME.sql`, as if it were alone in a catalog.
+    /// Returns the query in the text of a file `NAME.sql`, as if it were alone in a catalog.
     ///
     /// Besides what can be wrong in the file, it is an error when its `database` line is for
     /// another kind.

@@ -62,8 +62,8 @@ fn lossy_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The reason and the remedy for an entry that its owner may take for a query; `None` for any
-/// other, such as what editors leave behind.
+/// Returns the reason and the remedy for an entry that its owner may take for a query; `None` for
+/// any other, such as what editors leave behind.
 fn why_passed_over(name: &str, path: &Path) -> Option<String> {
     let lower = name.to_lowercase();
     if lower.starts_with(".#") || lower.starts_with('#') || lower.ends_with('~') {
@@ -93,7 +93,7 @@ fn why_passed_over(name: &str, path: &Path) -> Option<String> {
     })
 }
 
-/// The first query file in a folder or below it. Links to folders are not followed.
+/// Returns the first query file in a folder or below it. Links to folders are not followed.
 fn first_query(dir: &Path, depth: usize, entries: &mut usize) -> Option<PathBuf> {
     let mut folders = Vec::new();
     for entry in std::fs::read_dir(dir).ok()?.flatten() {

@@ -10,7 +10,7 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// Its word in a `database` header line.
+    /// Returns its word in a `database` header line.
     pub fn name(self) -> &'static str {
         match self {
             DatabaseKind::Postgres => "postgres",

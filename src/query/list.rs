@@ -4,8 +4,8 @@
 /// The most elements of a list.
 pub(super) const MOST: usize = 1000;
 
-/// The texts between commas. A backslash takes the character behind it as it is; the empty text is
-/// the empty list.
+/// Returns the texts between commas. A backslash takes the character behind it as it is; the empty
+/// text is the empty list.
 pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
     if text.is_empty() {
         return Ok(Vec::new());
@@ -23,7 +23,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(items)
 }
 
-/// The text that [`split`] takes apart into these; it is another for any other elements.
+/// Returns the text that [`split`] takes apart into these; it is another for any other elements.
 pub(super) fn join(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items
         .map(|item| item.replace('\\', "\\\\").replace(',', "\\,"))

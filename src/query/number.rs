@@ -8,7 +8,8 @@ const WHOLE_DIGITS: i64 = 131_072;
 /// Most digits of a `numeric` after the decimal point.
 const FRACTION_DIGITS: i64 = 16_383;
 
-/// The one way to write this number: no leading `+`, no needless zeros, no exponent, no `-0`.
+/// Returns the one way to write this number: no leading `+`, no needless zeros, no exponent, no
+/// `-0`.
 ///
 /// The error is what the text is instead, to follow the quoted text in a message.
 pub(super) fn canonical(text: &str) -> Result<String, &'static str> {
@@ -61,7 +62,7 @@ fn compare_magnitude(a: &str, b: &str) -> Ordering {
     (a_whole.len(), a_whole, a_fraction).cmp(&(b_whole.len(), b_whole, b_fraction))
 }
 
-/// An exponent; one that no `i64` holds is as good as the largest.
+/// Returns an exponent; one that no `i64` holds is as good as the largest.
 fn shift(text: &str) -> Result<i64, &'static str> {
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),

@@ -85,8 +85,8 @@ impl Param {
         }
     }
 
-    /// The value for what the client sent, or for its silence: only a list may come in several
-    /// texts.
+    /// Returns the value for what the client sent, or for its silence: only a list may come in
+    /// several texts.
     ///
     /// An empty field of a form counts as silence, except for a text: there it is the empty text,
     /// or null where null is the default. Where a list or a type of the database has no default,
@@ -138,7 +138,7 @@ impl Param {
     }
 }
 
-/// The arguments of a call with the pairs that a client sent, in any order.
+/// Returns the arguments of a call with the pairs that a client sent, in any order.
 pub(super) fn arguments(
     params: &[Param],
     pairs: &[(String, String)],
@@ -175,7 +175,7 @@ fn unknown(params: &[Param], name: &str) -> RequestError {
     ))
 }
 
-/// A value in a list; a text that would vanish there is quoted.
+/// Returns a value in a list; a text that would vanish there is quoted.
 fn list_name(value: &Value) -> String {
     match value {
         Value::Text(text) if text.trim_ascii() != text || text.is_empty() => shown(text),

@@ -52,7 +52,7 @@ pub(super) fn moments(min: &str, max: &str) -> String {
     format!("^({})Z$", seconds.join("|"))
 }
 
-/// A canonical timestamp as its whole second and, escaped, its decimals with their point.
+/// Returns a canonical timestamp as its whole second and, escaped, its decimals with their point.
 fn second(moment: &str) -> (&[u8], String) {
     let moment = moment.trim_end_matches('Z');
     match moment.split_once('.') {
@@ -81,8 +81,8 @@ struct Range<'a> {
 }
 
 impl Range<'_> {
-    /// The alternatives from this place on, where what stands before it is that of `min`, that of
-    /// `max`, that of both, or anything between.
+    /// Returns the alternatives from this place on, where what stands before it is that of `min`,
+    /// that of `max`, that of both, or anything between.
     fn from(&self, at: usize, along_min: bool, along_max: bool) -> Vec<String> {
         if at == self.min.len() {
             let is_in = (self.with_min || !along_min) && (self.with_max || !along_max);
@@ -140,7 +140,7 @@ impl Range<'_> {
     }
 }
 
-/// The digits from one to the other.
+/// Returns the digits from one to the other.
 fn class(first: u8, last: u8) -> String {
     let (first, last) = (char::from(first), char::from(last));
     if first == last {

@@ -43,7 +43,7 @@ pub struct QueryPolicy {
 }
 
 impl Default for QueryPolicy {
-    /// A header that says nothing.
+    /// Returns a header that says nothing.
     fn default() -> QueryPolicy {
         QueryPolicy {
             ttl: None,

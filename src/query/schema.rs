@@ -15,7 +15,7 @@ use super::value::{BOOLEANS, ParamType, Value};
 use super::{number, pattern};
 
 impl Param {
-    /// The JSON Schema of its values, with its default where it has one that is not null.
+    /// Returns the JSON Schema of its values, with its default where it has one that is not null.
     pub fn schema(&self) -> Json {
         let element = self.kind.element();
         let mut schema = match &self.allowed {
@@ -34,8 +34,8 @@ impl Param {
         Json::Object(schema)
     }
 
-    /// The JSON Schema of what a form may hold for it: texts that stand for its values. `schema` is
-    /// that of [`Param::schema`], or a reference to it.
+    /// Returns the JSON Schema of what a form may hold for it: texts that stand for its values.
+    /// `schema` is that of [`Param::schema`], or a reference to it.
     pub fn field_schema(&self, schema: Json) -> Json {
         let mut words: Vec<&str> = Vec::new();
         if self.kind == ParamType::Boolean {
@@ -63,7 +63,8 @@ impl Param {
     }
 }
 
-/// A list of what `schema` takes. A text with a comma or a backslash in it is written in another way.
+/// Returns a list of what `schema` takes. A text with a comma or a backslash in it is written in
+/// another way.
 fn of_items(mut schema: Map<String, Json>) -> Map<String, Json> {
     if schema.contains_key("maxLength") {
         schema.insert("pattern".to_owned(), "^[^\\u0000,\\\\]+$".into());
@@ -141,7 +142,7 @@ fn of_list(kind: &ParamType, values: &[Value]) -> Map<String, Json> {
     }
 }
 
-/// The value in JSON; `None` for null, and for a number that JSON would round.
+/// Returns the value in JSON; `None` for null, and for a number that JSON would round.
 fn json_value(value: &Value) -> Option<Json> {
     Some(match value {
         Value::Null => return None,
@@ -160,8 +161,8 @@ fn json_value(value: &Value) -> Option<Json> {
     })
 }
 
-/// A canonical number in JSON, rounded where it has more digits than a double; `None` beyond what
-/// that holds.
+/// Returns a canonical number in JSON, rounded where it has more digits than a double; `None`
+/// beyond what that holds.
 fn json_number(text: &str) -> Option<Number> {
     match text.parse::<i64>() {
         Ok(whole) => Some(whole.into()),
@@ -169,7 +170,8 @@ fn json_number(text: &str) -> Option<Number> {
     }
 }
 
-/// A bound in JSON that is not on its `wrong` side: rounding must not let in what is refused.
+/// Returns a bound in JSON that is not on its `wrong` side: rounding must not let in what is
+/// refused.
 fn near(bound: &str, wrong: Ordering, step: fn(f64) -> f64) -> Option<Number> {
     let number = json_number(bound).or_else(|| {
         let greatest = if bound.starts_with('-') {
@@ -190,7 +192,7 @@ fn canonical(number: &Number) -> String {
     number::canonical(&number.to_string()).unwrap_or_default()
 }
 
-/// The members of an object.
+/// Returns the members of an object.
 fn members(object: Json) -> Map<String, Json> {
     match object {
         Json::Object(members) => members,

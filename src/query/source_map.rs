@@ -1,5 +1,5 @@
-//! The way back from the SQL that a database is sent to the query file: a placeholder stands for the
-//! name of a parameter, which is longer or shorter, and the header is missing.
+//! The way back from the SQL that a database is sent to the query file: a placeholder stands for
+//! the name of a parameter, which is longer or shorter, and the header is missing.
 
 use crate::error::FilePosition;
 

@@ -42,8 +42,8 @@ impl fmt::Debug for Statement {
     }
 }
 
-/// The statement in `text`, which begins at the place `first` of its file. What stands around
-/// it there, comments and the final `;`, is left out.
+/// Returns the statement in `text`, which begins at the place `first` of its file. What stands
+/// around it there, comments and the final `;`, is left out.
 pub(super) fn rewrite(
     kind: DatabaseKind,
     text: &str,

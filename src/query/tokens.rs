@@ -21,7 +21,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// The text of an unquoted word.
+    /// Returns the text of an unquoted word.
     pub(super) fn word(&self) -> Option<&str> {
         match &self.token {
             Token::Word(word) if word.quote_style.is_none() => Some(&word.value),
@@ -30,8 +30,8 @@ impl Piece {
     }
 }
 
-/// The tokens of `text`, whose first line is line `first_line` of its file. A comment among them
-/// that says what only the header can is refused.
+/// Returns the tokens of `text`, whose first line is line `first_line` of its file. A comment among
+/// them that says what only the header can is refused.
 pub(super) fn pieces(
     kind: DatabaseKind,
     text: &str,

@@ -45,8 +45,8 @@ pub(super) enum NoType {
     Mistyped(&'static str),
 }
 
-/// The type that a text names: `integer`, `citext`, `numeric(12,2)`, `sales.mood`, `"Mood"`, or a
-/// list of one, `integer[]`.
+/// Returns the type that a text names: `integer`, `citext`, `numeric(12,2)`, `sales.mood`,
+/// `"Mood"`, or a list of one, `integer[]`.
 pub(super) fn parse(text: &str) -> Result<ParamType, NoType> {
     let text = text.trim();
     if let Some(element) = text.strip_suffix("[]") {
@@ -95,7 +95,7 @@ fn is_type_name(text: &str) -> bool {
     modifiers && is_qualified(name.trim())
 }
 
-/// The name without its modifiers, and whether they are numbers.
+/// Returns the name without its modifiers, and whether they are numbers.
 fn split_modifiers(text: &str) -> Option<(String, bool)> {
     // A quoted name may hold anything but a quote, which `is_qualified` sees to.
     let behind_quotes = text.rfind('"').map_or(0, |at| at + 1);

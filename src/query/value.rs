@@ -46,7 +46,7 @@ impl ParamType {
         ParamType::Uuid,
     ];
 
-    /// The type's name in a `param` line.
+    /// Returns the type's name in a `param` line.
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             ParamType::Named(name) => Cow::Borrowed(name),
@@ -55,7 +55,7 @@ impl ParamType {
         }
     }
 
-    /// The name of a type that this program knows.
+    /// Returns the name of a type that this program knows.
     pub(super) fn known_name(&self) -> Option<&'static str> {
         Some(match self {
             ParamType::Text => "text",
@@ -70,7 +70,7 @@ impl ParamType {
         })
     }
 
-    /// The type's name in SQL for PostgreSQL.
+    /// Returns the type's name in SQL for PostgreSQL.
     pub(super) fn postgres_name(&self) -> Cow<'_, str> {
         match self {
             ParamType::Number => "numeric".into(),
@@ -80,7 +80,7 @@ impl ParamType {
         }
     }
 
-    /// Its elements' type where it is a list, else the type itself.
+    /// Returns its elements' type where it is a list, else the type itself.
     pub fn element(&self) -> &ParamType {
         match self {
             ParamType::List(element) => element,
@@ -180,7 +180,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The literal of an array that PostgreSQL reads, where it is a list.
+    /// Returns the literal of an array that PostgreSQL reads, where it is a list.
     pub fn array_literal(&self) -> Option<String> {
         match self {
             Value::List(items) => Some(list::array_literal(items.iter().map(Value::to_string))),
@@ -203,7 +203,7 @@ impl Value {
         }
     }
 
-    /// A byte of its own for each type, so that `1` and `"1"` differ in a key.
+    /// Returns a byte of its own for each type, so that `1` and `"1"` differ in a key.
     fn tag(&self) -> u8 {
         match self {
             Value::Null => 0,
@@ -257,7 +257,7 @@ impl Arguments {
     }
 }
 
-/// The texts of the values in [`Arguments::canonical`] bytes, `None` for null.
+/// Returns the texts of the values in [`Arguments::canonical`] bytes, `None` for null.
 pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
     let mut texts = Vec::new();
     while let Some((tag, rest)) = canonical.split_first() {
@@ -271,7 +271,8 @@ pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
     Some(texts)
 }
 
-/// A list from texts that each hold some of its elements, as a client may send one text or several.
+/// Returns a list from texts that each hold some of its elements, as a client may send one text or
+/// several.
 pub(super) fn read_list(element: &ParamType, texts: &[&str]) -> Result<Value, &'static str> {
     let mut items = Vec::new();
     for text in texts {
@@ -285,8 +286,8 @@ pub(super) fn read_list(element: &ParamType, texts: &[&str]) -> Result<Value, &'
     Ok(Value::List(items))
 }
 
-/// The digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for whole
-/// numbers, so they are here.
+/// Returns the digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for
+/// whole numbers, so they are here.
 fn whole(text: &str) -> Result<Cow<'_, str>, &'static str> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -37,8 +37,8 @@ impl Door {
         })
     }
 
-    /// The same for other settings, or for files that have changed. Connections that are open
-    /// already count towards its bound too.
+    /// Returns the same for other settings, or for files that have changed. Connections that are
+    /// open already count towards its bound too.
     ///
     /// # Errors
     /// As [`Door::open`]; `self` goes on as it was.

@@ -173,7 +173,7 @@ impl HeadLines {
         upgrade::ignore(line, colon);
     }
 
-    /// The body behind it; without one the next head.
+    /// Returns the body behind it; without one the next head.
     fn body(&self) -> RequestPart {
         if self.is_chunked {
             RequestPart::Chunks(Chunk::default())
@@ -222,7 +222,7 @@ mod tests {
         ),
     ];
 
-    /// The ends of the requests in these bytes, which come in parts of so many.
+    /// Returns the ends of the requests in these bytes, which come in parts of so many.
     fn ends(text: &str, size: usize) -> Vec<usize> {
         let mut framing = RequestFraming::default();
         let (mut ends, mut held, mut seen) = (Vec::new(), Vec::new(), 0);

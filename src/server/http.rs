@@ -56,7 +56,7 @@ struct Arrival {
 }
 
 impl Http {
-    /// A server without listeners, whose connections are counted in `connections`.
+    /// Makes a server without listeners, whose connections are counted in `connections`.
     pub(super) fn new(
         settings: &ServerSettings,
         workers: usize,

@@ -52,7 +52,7 @@ pub(super) fn per_worker(connections: usize, workers: usize) -> usize {
     (connections / workers.max(1)).max(1)
 }
 
-/// The soft limit after it has been raised to the hard one.
+/// Returns the soft limit after it has been raised to the hard one.
 #[cfg(unix)]
 fn raised() -> u64 {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};

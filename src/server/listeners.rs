@@ -37,7 +37,7 @@ enum Role {
     Redirect,
 }
 
-/// All addresses of the settings.
+/// Returns all addresses of the settings.
 fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
     let tls = settings.tls.as_ref();
     let main = Role::Main { tls: tls.is_some() };
@@ -78,8 +78,9 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// The listeners for other settings: those that stay are the same sockets, those that are new
-    /// are bound. Nothing of `self` is changed; [`Listeners::not_in`] has what is no longer wanted.
+    /// Returns the listeners for other settings: those that stay are the same sockets, those that
+    /// are new are bound. Nothing of `self` is changed; [`Listeners::not_in`] has what is no longer
+    /// wanted.
     ///
     /// # Errors
     /// As [`Listeners::open`].
@@ -109,7 +110,7 @@ impl Listeners {
         Ok(renewed)
     }
 
-    /// The same sockets once more, with how and for whom each is served.
+    /// Returns the same sockets once more, with how and for whom each is served.
     ///
     /// # Errors
     /// No descriptors are left.
@@ -171,7 +172,8 @@ impl Listeners {
         self.0.iter().filter(is_stats)
     }
 
-    /// Each socket with the name of its setting and whether its path is to be removed at the end.
+    /// Returns each socket with the name of its setting and whether its path is to be removed at
+    /// the end.
     #[cfg(unix)]
     pub fn sockets(&self) -> impl Iterator<Item = (&Bind, std::os::fd::BorrowedFd<'_>, bool)> {
         self.0
@@ -179,7 +181,7 @@ impl Listeners {
             .map(|one| (&one.bind, one.socket.descriptor(), one.standing.is_some()))
     }
 
-    /// The paths of these Unix sockets, for who outlives the listeners.
+    /// Returns the paths of these Unix sockets, for who outlives the listeners.
     pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
         let these = self.0.iter().filter(|one| of(&one.bind));
         Paths(these.filter_map(|one| one.standing.clone()).collect())

@@ -47,7 +47,8 @@ impl PipelineGate {
         self.wire.connection()
     }
 
-    /// Returns whether requests have to wait for answers. A body never does: its answer waits for it.
+    /// Returns whether requests have to wait for answers. A body never does: its answer waits for
+    /// it.
     fn is_closed(&self) -> bool {
         let is_owed = self.connection().is_at_work() || self.wire.is_waiting();
         self.is_handed || (is_owed && !self.framing.is_in_body())

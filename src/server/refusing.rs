@@ -1,9 +1,9 @@
-//! The wire that HTTP is spoken on, with our words in place of the HTTP library's own refusals. What
-//! such a refusal looks like, and what is said instead, is `web`'s.
+//! The wire that HTTP is spoken on, with our words in place of the HTTP library's own refusals.
+//! What such a refusal looks like, and what is said instead, is `web`'s.
 //!
-//! The library ends a connection right after a refusal. So what looks like one is held back: if more
-//! is written or read, it was part of a body and goes out as it is; if the connection ends, it is
-//! the refusal.
+//! The library ends a connection right after a refusal. So what looks like one is held back: if
+//! more is written or read, it was part of a body and goes out as it is; if the connection ends, it
+//! is the refusal.
 
 use std::io;
 use std::pin::Pin;
@@ -86,7 +86,7 @@ impl AsyncRead for Refusing {
     }
 }
 
-/// The library's refusal of a head that does not come in time.
+/// Returns the library's refusal of a head that does not come in time.
 fn too_late() -> String {
     let date = HttpDate::from(SystemTime::now());
     format!(

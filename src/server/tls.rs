@@ -194,7 +194,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, date_time_ymd};
     use tempfile::TempDir;
 
-    /// A folder with `cert.pem` and `key.pem`.
+    /// Returns a folder with `cert.pem` and `key.pem`.
     fn folder(cert: &str, key: &str) -> (TempDir, Tls) {
         let folder = tempfile::tempdir().unwrap();
         let tls = Tls {

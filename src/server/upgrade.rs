@@ -1,7 +1,7 @@
 //! Wishes to speak another protocol on the same connection (`Upgrade`, RFC 9110, 7.8), as Java's
 //! client has with every request. They are ignored: the request is answered in the protocol it came
-//! in, and the connection is kept. The HTTP library has no such answer; it would repeat the wish and
-//! close, and take everything behind it for another protocol. So it does not get to see it.
+//! in, and the connection is kept. The HTTP library has no such answer; it would repeat the wish
+//! and close, and take everything behind it for another protocol. So it does not get to see it.
 
 /// The header's name, and the word for it in `Connection`.
 const UPGRADE: &[u8] = b"upgrade";

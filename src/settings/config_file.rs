@@ -9,7 +9,7 @@ use crate::flags::Flags;
 /// The settings file that is taken when none is named and it is there.
 const CONFIG_FILE: &str = "app.ini";
 
-/// The ini file as it is to be named in messages.
+/// Returns the ini file as it is to be named in messages.
 pub(super) fn config_file(flags: &Flags, working: &Path) -> Option<PathBuf> {
     let found = || {
         // A link that leads nowhere is there too: better an error than other settings.

@@ -37,7 +37,7 @@ pub(super) fn folder(given: RawValue<'_>) -> Read<PathBuf> {
     }
 }
 
-/// The content of a file that holds one secret, less one line end at its end.
+/// Returns the content of a file that holds one secret, less one line end at its end.
 pub(super) fn secret_file(given: RawValue<'_>) -> Read<Secret> {
     let path = path(given);
     let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
@@ -75,8 +75,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ValueError {
 /// The line that begins a certificate in PEM form.
 const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// The content of a PEM file with the CAs to trust, which the setting called `setting` names. The
-/// error is for a file that cannot be read or holds no certificate.
+/// Returns the content of a PEM file with the CAs to trust, which the setting called `setting`
+/// names. The error is for a file that cannot be read or holds no certificate.
 pub fn authorities(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> {
     let unusable = |why: String| {
         StartupError::new(format!("{} {why}", file.display()))

@@ -121,8 +121,8 @@ fn defaults(ground: &DefaultContext) -> Texts {
     layer
 }
 
-/// The variables that many programs know. An empty one counts as not set, as they often are where
-/// one template serves several machines.
+/// Returns the variables that many programs know. An empty one counts as not set, as they often are
+/// where one template serves several machines.
 fn common_environment(surroundings: &Surroundings) -> Texts {
     let mut layer = Texts::default();
     for (name, text) in &surroundings.environment {
@@ -187,8 +187,8 @@ fn flag_layer(flags: &Flags) -> Result<Texts, StartupError> {
     Ok(layer)
 }
 
-/// The error for a URL with a password that was given as a flag. Every user of the machine can
-/// read the flags of a process.
+/// Returns the error for a URL with a password that was given as a flag. Every user of the machine
+/// can read the flags of a process.
 fn password_in_flag(row: &Setting, source: Source) -> StartupError {
     let mut remedy = format!(
         "put the URL into the environment as {}, or into the settings file as {}",
@@ -289,7 +289,7 @@ fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: 
         .or_insert_with(|| Value::new(Some(&origin.encode()), ValueKind::from(text)));
 }
 
-/// A password and the file of one take the place of each other; one layer names one of them.
+/// Lets a password and the file of one take the place of each other; one layer names one of them.
 fn one_password(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     let origin = |key: &str| keys.get(key).map(Origin::read);
     match (origin("password"), origin("password_file")) {

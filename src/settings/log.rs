@@ -82,7 +82,7 @@ impl Log {
 }
 
 impl LogTarget {
-    /// The file's path; `None` for a stream.
+    /// Returns the file's path; `None` for a stream.
     pub fn path(&self) -> Option<&Path> {
         match self {
             LogTarget::Stdout | LogTarget::Stderr => None,
@@ -91,7 +91,7 @@ impl LogTarget {
     }
 }
 
-/// A file, or `-` for the stream that this log has.
+/// Returns a file, or `-` for the stream that this log has.
 pub(super) fn target(given: RawValue<'_>, stream: LogTarget) -> LogTarget {
     if given.text == "-" {
         stream

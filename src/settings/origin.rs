@@ -43,7 +43,7 @@ impl From<Source> for Origin {
 }
 
 impl Origin {
-    /// The same place, for a piece of the URL that stands there.
+    /// Returns the same place, for a piece of the URL that stands there.
     pub(super) fn inside_url(&self) -> Self {
         Origin {
             in_url: true,
@@ -51,7 +51,7 @@ impl Origin {
         }
     }
 
-    /// The line in the ini file.
+    /// Returns the line in the ini file.
     pub fn line(&self) -> Option<usize> {
         match &self.source {
             Source::File { line, .. } => Some(*line),
@@ -59,7 +59,7 @@ impl Origin {
         }
     }
 
-    /// The folder that a relative path from here starts at.
+    /// Returns the folder that a relative path from here starts at.
     pub(super) fn base<'a>(&self, ini_folder: &'a Path, working: &'a Path) -> &'a Path {
         match self.source {
             Source::File { .. } => ini_folder,
@@ -67,7 +67,7 @@ impl Origin {
         }
     }
 
-    /// The text for `config`.
+    /// Returns the text for `config`.
     pub(super) fn encode(&self) -> String {
         let url = if self.in_url { "url" } else { "" };
         match &self.source {
@@ -78,7 +78,7 @@ impl Origin {
         }
     }
 
-    /// The origin of a value that one of our layers made.
+    /// Returns the origin of a value that one of our layers made.
     pub(super) fn read(value: &Value) -> Origin {
         let mut parts = value.origin().unwrap_or_default().splitn(3, '|');
         let mut part = || parts.next().unwrap_or_default();

@@ -15,8 +15,8 @@ pub(super) fn origins(given: RawValue<'_>) -> Read<CorsOrigins> {
     list(given, origin).map(CorsOrigins::These)
 }
 
-/// One of them. Browsers compare byte by byte, and so do we: what is not written as they write it
-/// would never match.
+/// Returns one of them. Browsers compare byte by byte, and so do we: what is not written as they
+/// write it would never match.
 fn origin(given: RawValue<'_>) -> Read<String> {
     let text = given.text;
     let fault = |why: &str| ValueError::new(why, FORM);

@@ -20,8 +20,8 @@ pub struct PidfilePlace {
     pub group: Option<String>,
 }
 
-/// The pidfile that flag, environment or ini file names, the first of these that does. Nothing
-/// else in them is looked at.
+/// Returns the pidfile that flag, environment or ini file names, the first of these that does.
+/// Nothing else in them is looked at.
 pub fn pidfile_place(flags: &Flags, surroundings: &Surroundings) -> PidfilePlace {
     let working = surroundings.working_folder.as_path();
     let ini = config_file(flags, working).map(|file| working.join(file));

@@ -57,7 +57,7 @@ pub(super) fn mode(given: RawValue<'_>) -> Read<u32> {
         .ok_or_else(|| ValueError::new("is no octal mode", "write three octal digits, such as 027"))
 }
 
-/// The name or number of a user or group; whether there is one is asked when it is needed.
+/// Returns the name or number of a user or group; whether there is one is asked when it is needed.
 pub(super) fn account(given: RawValue<'_>) -> Read<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || ":,/".contains(c);
     if given.text.is_empty() || given.text.contains(bad) {
@@ -110,7 +110,7 @@ fn is_name(text: &str) -> bool {
     text.chars().all(letter) && text.starts_with(|c: char| !c.is_ascii_digit())
 }
 
-/// The variables of a text that was taken, without their values.
+/// Returns the variables of a text that was taken, without their values.
 pub(super) fn without_values(text: &str) -> String {
     let pairs = pairs(RawValue {
         text,

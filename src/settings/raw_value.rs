@@ -39,7 +39,7 @@ pub(super) struct RawValue<'a> {
     pub(super) base: &'a Path,
 }
 
-/// A text for the tests of readers, with paths below `/base`.
+/// Returns a text for the tests of readers, with paths below `/base`.
 #[cfg(test)]
 pub(super) fn given(text: &str) -> RawValue<'_> {
     RawValue {

@@ -4,7 +4,7 @@ use super::origin::Origin;
 use super::raw_value::ValueError;
 use crate::error::StartupError;
 
-/// The error for a setting, without its text.
+/// Returns the error for a setting, without its text.
 pub(super) fn refused(
     section: &str,
     key: &str,

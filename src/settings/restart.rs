@@ -35,7 +35,8 @@ const KEPT: &[Kept] = &[
     kept!("[cache] memory", cache.memory),
 ];
 
-/// The settings, as `[section] key`, that differ in a way that only a restart could bring about.
+/// Returns the settings, as `[section] key`, that differ in a way that only a restart could bring
+/// about.
 pub fn restart_only(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let differing = KEPT.iter().filter(|kept| (kept.differs)(old, new));
     differing.map(|kept| kept.name).collect()

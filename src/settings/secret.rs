@@ -12,7 +12,7 @@ impl Secret {
         Secret(value)
     }
 
-    /// The value itself; only where it is handed to a driver or compared.
+    /// Returns the value itself; only where it is handed to a driver or compared.
     pub fn reveal(&self) -> &str {
         &self.0
     }

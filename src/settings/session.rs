@@ -9,7 +9,7 @@ use crate::text::units;
 const FORM: &str = "write -c NAME=VALUE, as often as you like; a space within a value is \\ and \
                     the space";
 
-/// The settings that `options` names, in their order.
+/// Returns the settings that `options` names, in their order.
 pub(super) fn options(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
     let words = words(given.text);
     let mut words = words.iter().map(String::as_str);
@@ -32,7 +32,7 @@ pub(super) fn options(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// The words of a text, where a backslash takes what follows as it is.
+/// Returns the words of a text, where a backslash takes what follows as it is.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

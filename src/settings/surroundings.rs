@@ -1,4 +1,5 @@
-//! The surroundings that settings are read in: the working folder and the environment of the process.
+//! The surroundings that settings are read in: the working folder and the environment of the
+//! process.
 
 use std::path::PathBuf;
 
@@ -15,7 +16,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process. Variables that are not UTF-8 are left out, unless they are ours.
+    /// Returns those of this process. Variables that are not UTF-8 are left out, unless they are
+    /// ours.
     pub fn of_process() -> Result<Surroundings, StartupError> {
         let working_folder = std::env::current_dir().map_err(|error| {
             StartupError::new(format!("the working directory cannot be used: {error}"))

@@ -37,7 +37,7 @@ const SECTIONS: [(&str, Option<&str>, &str); 12] = [
     ("demo", None, "Demo"),
 ];
 
-/// Every setting, section by section.
+/// Returns every setting, section by section.
 pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.into_iter().flat_map(|(name, _, _)| {
         data::ROWS
@@ -55,7 +55,7 @@ pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
     all().find(|row| row.section == section && row.key == key)
 }
 
-/// A key's name in the table, from its name or another one that it is known by.
+/// Returns a key's name in the table, from its name or another one that it is known by.
 pub(super) fn key(section: &str, name: &str) -> String {
     match (section, name) {
         // libpq's word.
@@ -65,7 +65,7 @@ pub(super) fn key(section: &str, name: &str) -> String {
     .to_owned()
 }
 
-/// A section's name in the table, from its name or its older name.
+/// Returns a section's name in the table, from its name or its older name.
 pub(super) fn section(name: &str) -> Option<&'static str> {
     let found = SECTIONS
         .into_iter()
@@ -98,7 +98,7 @@ pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
         .map(|row| row.key)
 }
 
-/// The flags of all settings, for the command line.
+/// Returns the flags of all settings, for the command line.
 pub fn flags() -> impl Iterator<Item = Listed> {
     all().filter_map(|row| {
         let heading = SECTIONS
@@ -117,7 +117,7 @@ pub fn flags() -> impl Iterator<Item = Listed> {
     })
 }
 
-/// The README's table of settings, as Markdown.
+/// Returns the README's table of settings, as Markdown.
 pub fn readme_table() -> String {
     let mut out = "| Setting | Flag | Default | Meaning |\n|---|---|---|---|\n".to_owned();
     let escape = |text: &str| text.replace('|', "\\|");

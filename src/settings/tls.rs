@@ -8,7 +8,7 @@ use super::table;
 use super::types::Tls;
 use crate::error::StartupError;
 
-/// The whole; `None` where nothing was said.
+/// Returns the whole; `None` where nothing was said.
 ///
 /// # Errors
 /// A part without the others; it names the place of the one that is there.

@@ -22,7 +22,7 @@ pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
     postgres::pieces(text)
 }
 
-/// The file of a `sqlite:` URL, which must be there; `None` for other URLs.
+/// Returns the file of a `sqlite:` URL, which must be there; `None` for other URLs.
 pub(super) fn sqlite_file(given: RawValue<'_>) -> Result<Option<PathBuf>, ValueError> {
     let Some(rest) = given.text.strip_prefix("sqlite:") else {
         return Ok(None);
@@ -121,7 +121,7 @@ fn redis_unix(url: &Url) -> Result<Secret, ValueError> {
     Ok(Secret::new(out.into()))
 }
 
-/// A checked Redis URL without its password, for when a file gives that.
+/// Returns a checked Redis URL without its password, for when a file gives that.
 pub(super) fn without_password(url: &Secret) -> Secret {
     let Ok(mut parsed) = Url::parse(url.reveal()) else {
         return url.clone();
@@ -134,7 +134,7 @@ pub(super) fn without_password(url: &Secret) -> Secret {
     Secret::new(parsed.into())
 }
 
-/// A URL with `***` for its password, for people to read. What is no URL is hidden whole.
+/// Returns a URL with `***` for its password, for people to read. What is no URL is hidden whole.
 pub(super) fn redacted(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
@@ -165,7 +165,7 @@ pub(super) fn redacted(text: &str) -> String {
 /// A host that stands for none.
 const NO_HOST: &str = "no-host.invalid";
 
-/// A URL with a user and without a host, with a host that stands for none.
+/// Returns a URL with a user and without a host, with a host that stands for none.
 fn without_host(text: &str) -> Option<String> {
     let (before, after) = text.split_once("@/")?;
     Some(format!("{before}@{NO_HOST}/{after}"))

@@ -68,7 +68,7 @@ pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> Re
     }
 }
 
-/// A size within bounds, given in bytes.
+/// Returns a size within bounds, given in bytes.
 pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<u64> {
     let bytes = units::size(given.text)?;
     if !range.contains(&bytes) {
@@ -100,7 +100,7 @@ pub(super) fn secret(given: RawValue<'_>) -> Secret {
     Secret::new(given.text.to_owned())
 }
 
-/// A name made of letters that need no quoting in keys, channels and URLs.
+/// Returns a name made of letters that need no quoting in keys, channels and URLs.
 pub(super) fn name(given: RawValue<'_>, also: &str) -> Read<String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
@@ -113,7 +113,7 @@ pub(super) fn name(given: RawValue<'_>, also: &str) -> Read<String> {
     ))
 }
 
-/// The name of a time zone. Only the server knows which there are.
+/// Returns the name of a time zone. Only the server knows which there are.
 pub(super) fn time_zone(given: RawValue<'_>) -> Read<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-+/:<>,.".contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
@@ -126,8 +126,8 @@ pub(super) fn time_zone(given: RawValue<'_>) -> Read<String> {
     ))
 }
 
-/// A host name, an address, or the folder of a Unix socket. What a host cannot hold is refused
-/// here, because at connect time it would look like a name that does not resolve.
+/// Returns a host name, an address, or the folder of a Unix socket. What a host cannot hold is
+/// refused here, because at connect time it would look like a name that does not resolve.
 pub(super) fn host(given: RawValue<'_>) -> Read<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
     if given.text.contains(bad) {
@@ -157,7 +157,7 @@ pub(super) fn host(given: RawValue<'_>) -> Read<String> {
         .to_owned())
 }
 
-/// The parts of a list with commas, without empty ones.
+/// Returns the parts of a list with commas, without empty ones.
 pub(super) fn list<T>(given: RawValue<'_>, read: impl Fn(RawValue<'_>) -> Read<T>) -> Read<Vec<T>> {
     given
         .text
@@ -190,7 +190,7 @@ pub(super) fn networks(given: RawValue<'_>) -> Read<Vec<Network>> {
     })
 }
 
-/// One of a few words.
+/// Returns one of a few words.
 pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> Read<T> {
     let found = words
         .iter()
@@ -204,7 +204,7 @@ pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> Read<T>
     })
 }
 
-/// The file of authorities; libpq's word `system` is no file.
+/// Returns the file of authorities; libpq's word `system` is no file.
 pub(super) fn authorities(given: RawValue<'_>) -> Read<Option<PathBuf>> {
     if given.text == "system" {
         return Ok(None);

@@ -31,7 +31,7 @@ pub(super) struct Shard {
 }
 
 impl Cells {
-    /// The calling thread's shard.
+    /// Returns the calling thread's shard.
     pub(super) fn mine(&self) -> &Shard {
         self.shard(thread_number() % SHARDS)
     }
@@ -94,7 +94,7 @@ impl Shard {
     }
 }
 
-/// A number for the calling thread, handed out in turn.
+/// Returns a number for the calling thread, handed out in turn.
 pub(super) fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -134,12 +134,12 @@ macro_rules! families {
             /// Every one, in order.
             pub const ALL: [Family; [$($name),+].len()] = [$(Family::$variant),+];
 
-            /// Its name.
+            /// Returns its name.
             pub fn name(self) -> &'static str {
                 match self { $(Family::$variant => $name,)+ }
             }
 
-            /// The label's name; `None` where it has none.
+            /// Returns the label's name; `None` where it has none.
             pub fn label(self) -> Option<&'static str> {
                 let label = match self { $(Family::$variant => $label,)+ };
                 (!label.is_empty()).then_some(label)
@@ -205,7 +205,8 @@ pub enum Unit {
 }
 
 impl Family {
-    /// The counters that add up to it, each with the value of its label; several may have the same.
+    /// Returns the counters that add up to it, each with the value of its label; several may have
+    /// the same.
     pub fn counters(self) -> impl Iterator<Item = (Counter, &'static str)> {
         let all = COUNTERS.iter().map(|(counter, ..)| *counter);
         all.filter_map(move |counter| match (self, counter.family()) {

@@ -41,8 +41,8 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The bucket a time falls into; each takes in its upper edge. Found in the bits of the number, as
-/// a logarithm would cost a request more than all else that is counted of it.
+/// Returns the bucket a time falls into; each takes in its upper edge. Found in the bits of the
+/// number, as a logarithm would cost a request more than all else that is counted of it.
 pub(super) fn bucket(time: Duration) -> usize {
     #[expect(
         clippy::cast_precision_loss,
@@ -60,7 +60,7 @@ pub(super) fn bucket(time: Duration) -> usize {
     (place + EDGES.iter().filter(passed).count()).min(BUCKETS - 1)
 }
 
-/// The upper edge of a bucket in seconds.
+/// Returns the upper edge of a bucket in seconds.
 fn edge(bucket: u16) -> f64 {
     let doublings = f64::from(bucket) / f64::from(PER_OCTAVE);
     LOWEST / 1e9 * doublings.exp2()
@@ -111,7 +111,7 @@ impl Distribution {
             && self.sum <= MOST_MEASURED
     }
 
-    /// All times together.
+    /// Returns all times together.
     #[expect(
         clippy::cast_precision_loss,
         reason = "nanoseconds are exact below 2^53, a hundred days; above, to a part in 10^16"
@@ -125,16 +125,16 @@ impl Distribution {
         self.counts.is_empty()
     }
 
-    /// The sum in nanoseconds, and each bucket with its count.
+    /// Returns the sum in nanoseconds, and each bucket with its count.
     pub(super) fn parts(&self) -> (u64, &[(u16, u64)]) {
         (self.sum, &self.counts)
     }
 
-    /// The time that a share `q` of them did not pass, by the nearest rank, in seconds, exact to
-    /// half a bucket (4.5 %), and at either end to a bucket; `None` where there are none. It is
-    /// never above the longest nor below the shortest of them, although neither is kept: that would
-    /// not be known of a window, whose times are a difference of two states. Where all are in one
-    /// bucket it is their mean: who always takes five seconds reads 5 s.
+    /// Returns the time that a share `q` of them did not pass, by the nearest rank, in seconds,
+    /// exact to half a bucket (4.5 %), and at either end to a bucket; `None` where there are none.
+    /// It is never above the longest nor below the shortest of them, although neither is kept: that
+    /// would not be known of a window, whose times are a difference of two states. Where all are in
+    /// one bucket it is their mean: who always takes five seconds reads 5 s.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         if let [(bucket, count)] = self.counts[..] {
             return Some(self.mean_within(bucket, count));
@@ -233,7 +233,7 @@ impl Distribution {
     }
 }
 
-/// The lower edge of a bucket in seconds.
+/// Returns the lower edge of a bucket in seconds.
 fn lower_edge(bucket: u16) -> f64 {
     bucket.checked_sub(1).map_or(0.0, edge)
 }

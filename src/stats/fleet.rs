@@ -56,8 +56,8 @@ impl Report {
     /// The layout that is written, and the latest that is read.
     pub const SCHEMA: u32 = 1;
 
-    /// Writes it as JSON of at most so many bytes: where it would be more, or queries beyond what is
-    /// read, those least asked for are left out, and counted.
+    /// Writes it as JSON of at most so many bytes: where it would be more, or queries beyond what
+    /// is read, those least asked for are left out, and counted.
     pub fn to_json(&mut self, at_most: usize) -> Vec<u8> {
         self.schema = Report::SCHEMA;
         loop {
@@ -135,7 +135,7 @@ fn is_shown(text: &str, at_most: usize) -> bool {
     (1..=at_most).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-/// The names that a query file may have.
+/// Returns whether a query file may have this name.
 fn is_query(name: &str) -> bool {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
@@ -159,7 +159,8 @@ pub struct Others {
 }
 
 impl Others {
-    /// One that was written so long ago. A second one of the same instance is passed over.
+    /// Adds a report that was written so long ago. A second one of the same instance is passed
+    /// over.
     pub fn add(&mut self, mut report: Report, age_seconds: f64) {
         if self
             .each
@@ -179,7 +180,7 @@ impl Others {
         self.each.push((age_seconds, report));
     }
 
-    /// So many could not be used.
+    /// Notes that so many could not be used.
     pub fn leave_out(&mut self, more: u64) {
         self.left_out += more;
     }
@@ -256,8 +257,8 @@ impl Instances {
     /// Nobody has been asked yet.
     pub const NOT_ASKED: &str = "not asked yet";
 
-    /// This instance's own report, as it is now, with those that the others wrote `elapsed` seconds
-    /// before the ages in `others` are to be shown.
+    /// Returns this instance's own report, as it is now, with those that the others wrote `elapsed`
+    /// seconds before the ages in `others` are to be shown.
     pub fn add_up(own: &Report, others: &Others, elapsed: f64, window: Window) -> Instances {
         let mut total = Sum::default();
         let mut each = Vec::with_capacity(1 + others.len());

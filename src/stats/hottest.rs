@@ -30,7 +30,7 @@ pub(super) struct Hot {
 }
 
 impl Hottest {
-    /// A key of a query was asked for; `keep` says what is kept of it when it is new.
+    /// Notes that a key of a query was asked for; `keep` says what is kept of it when it is new.
     pub(super) fn asked(&self, query: u32, key: KeyId<'_>, keep: impl FnOnce() -> Option<Bytes>) {
         let shard =
             self.0[thread_number() % SHARDS].get_or_init(|| Box::new(Mutex::new(Sketch::new())));
@@ -38,7 +38,7 @@ impl Hottest {
         sketch.add(u128::from_le_bytes(*key.digest), || (query, keep()));
     }
 
-    /// The hottest keys, the hottest first.
+    /// Returns the hottest keys, the hottest first.
     pub(super) fn read(&self) -> Vec<Hot> {
         // Each with the floors of the sketches it is in.
         let mut found: HashMap<u128, (Hot, u64)> = HashMap::new();

@@ -32,7 +32,8 @@ struct Queries {
 }
 
 impl Ledger {
-    /// The counters of these queries, in their order; new ones where there are none of that name.
+    /// Returns the counters of these queries, in their order; new ones where there are none of that
+    /// name.
     pub(super) fn open<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Arc<QueryStats>> {
         let mut queries = self.lock();
         // A query that is in no catalog and has counted nothing would be kept for ever.

@@ -66,7 +66,7 @@ impl LoadError {
         all.filter(|class| class.counter().part() == Part::LoadError)
     }
 
-    /// The class of an error that a load ended with.
+    /// Returns the class of an error that a load ended with.
     pub fn from_error(error: &RequestError) -> LoadError {
         match error {
             RequestError::Timeout { .. } => LoadError::Timeout,

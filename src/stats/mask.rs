@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(super) struct Mask([u8; 32]);
 
 impl Default for Mask {
-    /// A new secret.
+    /// Returns a new secret.
     fn default() -> Mask {
         let mut secret = [0; 32];
         let (head, tail) = secret.split_at_mut(16);
@@ -24,7 +24,7 @@ impl Default for Mask {
 }
 
 impl Mask {
-    /// Eight hexadecimal digits.
+    /// Returns eight hexadecimal digits.
     pub(super) fn shown(&self, digest: u128) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a secret of any length does");
         mac.update(&digest.to_le_bytes());

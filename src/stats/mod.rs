@@ -2,9 +2,9 @@
 //! in the thread's own place, and a snapshot is read from memory alone, so `/stats` works with
 //! Redis and the database down.
 //!
-//! `counter` is the table of all counters. They are told by way of `query` (`load` has the words for
-//! loads, `tiers` what is counted of the tiers) and kept in `cells` and `histogram`; `tally` and
-//! `distribution` are what was counted in one stretch of time, which `timeline` cuts into slots
+//! `counter` is the table of all counters. They are told by way of `query` (`load` has the words
+//! for loads, `tiers` what is counted of the tiers) and kept in `cells` and `histogram`; `tally`
+//! and `distribution` are what was counted in one stretch of time, which `timeline` cuts into slots
 //! (`packed` is how it keeps them), and `numbers` what follows from it. `slowest` and `hottest` (a
 //! `sketch` for each thread) rank loads and keys, shown as `mask` makes them. `ledger` holds all of
 //! that for the process; `snapshot` is what readers read, `fleet` that of other instances.
@@ -79,14 +79,14 @@ pub struct Stats {
 type Spelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
 
 impl Stats {
-    /// One set of counters per query, in the catalog's order.
+    /// Makes one set of counters per query, in the catalog's order.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Stats {
         Stats::over(Arc::default(), names)
     }
 
-    /// The same counters for another catalog: those of a query that stays go on, and those of one
-    /// that is gone stay in the totals. What is measured, and which parameters are shown, has to
-    /// be given anew.
+    /// Returns the same counters for another catalog: those of a query that stays go on, and those
+    /// of one that is gone stay in the totals. What is measured, and which parameters are shown,
+    /// has to be given anew.
     #[must_use]
     pub fn renewed<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats::over(Arc::clone(&self.ledger), names)
@@ -101,7 +101,7 @@ impl Stats {
         }
     }
 
-    /// The counters of the query at this place in the catalog.
+    /// Returns the counters of the query at this place in the catalog.
     ///
     /// # Panics
     ///
@@ -110,7 +110,7 @@ impl Stats {
         &self.queries[index]
     }
 
-    /// The counters of the tiers.
+    /// Returns the counters of the tiers.
     pub fn tiers(&self) -> &TierStats {
         &self.ledger.tiers
     }
@@ -144,7 +144,7 @@ impl Stats {
         self.ledger.tick(self.ledger.uptime.now())
     }
 
-    /// All queries together over a window, and how many seconds that was.
+    /// Returns all queries together over a window, and how many seconds that was.
     pub fn total(&self, window: Window) -> (f64, Tally) {
         let (now, all) = (self.ledger.uptime.now(), self.ledger.all());
         let (counted, ..) = self.ledger.counted(window, now, &all);
@@ -152,10 +152,10 @@ impl Stats {
         (counted.covered.as_secs_f64(), total)
     }
 
-    /// All numbers over a window, as far as they are counted or measured in here; whoever knows
-    /// more about the process fills in the rest. While requests are being counted, two numbers may
-    /// be from moments that lie a little apart; `requests` always is the sum of its outcomes, and
-    /// the loads by trigger and the load errors by class are theirs.
+    /// Returns all numbers over a window, as far as they are counted or measured in here; whoever
+    /// knows more about the process fills in the rest. While requests are being counted, two
+    /// numbers may be from moments that lie a little apart; `requests` always is the sum of its
+    /// outcomes, and the loads by trigger and the load errors by class are theirs.
     pub fn snapshot(&self, window: Window) -> Snapshot {
         self.snapshot_at(window, self.ledger.uptime.now())
     }
@@ -187,7 +187,7 @@ impl Stats {
         self.with_tiers(snapshot)
     }
 
-    /// Those of the catalog, then those that are in none and have something to say.
+    /// Returns those of the catalog, then those that are in none and have something to say.
     fn rows(&self, counted: &Counted, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
         let tally = |query: &QueryStats| counted.tallies.get(&query.number()).cloned();
         let row = |query: &QueryStats, tally: Tally, removed| QuerySnapshot {

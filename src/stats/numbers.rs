@@ -60,8 +60,9 @@ pub struct Numbers {
     pub last_load_seconds: Option<f64>,
     /// (memory + Redis + stale) / (requests − bypass); `None` when nothing was asked.
     pub hit_ratio: Option<f64>,
-    /// (answers − loads that brought rows for them) / (requests − bypass); a request that got an error
-    /// was spared nothing. Below zero when loads outnumber answers; `None` when nothing was asked.
+    /// (answers − loads that brought rows for them) / (requests − bypass); a request that got an
+    /// error was spared nothing. Below zero when loads outnumber answers; `None` when nothing was
+    /// asked.
     pub offload: Option<f64>,
     /// The time saved over the served copies: load time stored with them − the request's own time,
     /// where positive.

@@ -15,7 +15,8 @@ pub struct Pace {
 }
 
 impl QueryStats {
-    /// The pace of this query. It reads some hundred counters: microseconds, not nanoseconds.
+    /// Returns the pace of this query. It reads some hundred counters: microseconds, not
+    /// nanoseconds.
     pub fn pace(&self) -> Pace {
         let tally = self.tally();
         let mut copy = tally.time(Timed::Hit).clone();

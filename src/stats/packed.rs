@@ -7,8 +7,8 @@ use super::distribution::{BUCKETS, Distribution};
 use super::tally::{Counts, Tally, Timed};
 
 /// Numbers of seven bits a byte, the lowest first, the last without the high bit. First the
-/// counters: how far on from the one before, and its count. Then the times: how far on, the sum, and
-/// the buckets as the counters. Each run ends with a zero.
+/// counters: how far on from the one before, and its count. Then the times: how far on, the sum,
+/// and the buckets as the counters. Each run ends with a zero.
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
@@ -47,7 +47,7 @@ impl Packed {
     }
 }
 
-/// The sums of packed tallies, by the number that stands with each.
+/// Returns the sums of packed tallies, by the number that stands with each.
 pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTreeMap<u32, Tally> {
     let mut by_number: BTreeMap<u32, Vec<&Packed>> = BTreeMap::new();
     for (number, packed) in packed {

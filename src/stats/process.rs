@@ -22,7 +22,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// This process now. Reads three short files of the kernel's; waits for nothing.
+    /// Returns this process now. Reads three short files of the kernel's; waits for nothing.
     pub fn now() -> Process {
         #[cfg(target_os = "linux")]
         return linux::now();
@@ -75,7 +75,8 @@ mod linux {
     struct Fields<'a>(Vec<&'a str>);
 
     impl Fields<'_> {
-        /// The name, the second, may hold spaces and parentheses, so it is passed over.
+        /// Splits the line. The name, the second field, may hold spaces and parentheses, so it is
+        /// passed over.
         fn of(stat: &str) -> Fields<'_> {
             let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
             Fields(behind.split_whitespace().collect())

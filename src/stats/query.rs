@@ -55,8 +55,8 @@ impl QueryStats {
         }
     }
 
-    /// One request ended so. `elapsed` is its own time, `load_time` the one stored with the value
-    /// it got (zero without one): their difference is the time saved.
+    /// Notes that one request ended so. `elapsed` is its own time, `load_time` the one stored with
+    /// the value it got (zero without one): their difference is the time saved.
     pub fn request(&self, outcome: Outcome, elapsed: Duration, load_time: Duration) {
         let (counter, timed) = match outcome {
             Outcome::Hit(Tier::Memory) => (Counter::HitMemory, Timed::Hit),
@@ -90,26 +90,26 @@ impl QueryStats {
         own.add(counter, 1);
     }
 
-    /// This key was asked for, however that ended.
+    /// Notes that this key was asked for, however that ended.
     pub fn asked(&self, key: KeyId<'_>) {
         let keep = || self.kept(key);
         self.ranks.hottest.asked(self.number, key, keep);
     }
 
-    /// One load begins; [`load_ends`](Self::load_ends) tells its end, or
+    /// Notes that one load begins; [`load_ends`](Self::load_ends) tells its end, or
     /// [`load_not_tried`](Self::load_not_tried) that it was none.
     pub fn load_begins(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that what [began](Self::load_begins) as a load was not tried: it counts as none and has
-    /// no time.
+    /// Notes that what [began](Self::load_begins) as a load was not tried: it counts as none and
+    /// has no time.
     pub fn load_not_tried(&self) {
         self.cells.add(Counter::LoadsNotTried, 1);
         self.in_flight.fetch_sub(1, Ordering::Release);
     }
 
-    /// A load that [began](Self::load_begins) has ended.
+    /// Notes that a load that [began](Self::load_begins) has ended.
     pub fn load_ends(&self, load: &LoadEnd<'_>) {
         let took = micros(load.elapsed);
         self.cells.add(load.trigger.counter(), 1);
@@ -134,7 +134,7 @@ impl QueryStats {
         self.in_flight.fetch_sub(1, Ordering::Release);
     }
 
-    /// An answer is too large for a bound, so it is not kept.
+    /// Notes that an answer is too large for a bound, so it is not kept.
     pub fn not_kept(&self, what: NotKept) {
         *self.not_kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
     }
@@ -144,12 +144,12 @@ impl QueryStats {
         *self.not_kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One variant of a body was encoded.
+    /// Notes that one variant of a body was encoded.
     pub fn compression(&self) {
         self.cells.add(Counter::Compressions, 1);
     }
 
-    /// Bytes of bodies served from a tier.
+    /// Counts bytes of bodies that were served from a tier.
     pub fn served(&self, bytes: u64) {
         self.cells.add(Counter::ServedBytes, bytes);
     }
@@ -172,7 +172,7 @@ impl QueryStats {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    /// Everything since the start.
+    /// Returns everything since the start.
     pub(super) fn tally(&self) -> Tally {
         self.cells.tally()
     }
@@ -202,7 +202,7 @@ impl QueryStats {
 
 #[cfg(test)]
 impl QueryStats {
-    /// A whole load that a request began, for tests of what is made of counts.
+    /// Counts a whole load that a request began, for tests of what is made of counts.
     pub(crate) fn loaded(&self, elapsed: Duration, error: Option<super::LoadError>) {
         let trigger = super::Trigger::Request;
         self.load_begins();

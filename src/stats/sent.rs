@@ -12,7 +12,7 @@ pub(super) const MOST: u64 = 1 << 48;
 /// The same of bytes, and of microseconds of many at once.
 pub(super) const MOST_MEASURED: u64 = 1 << 60;
 
-/// The values of these names, in their order; the default where there is none.
+/// Returns the values of these names, in their order; the default where there is none.
 pub(super) fn by_name<'de, D, T, const N: usize>(
     from: D,
     names: [&'static str; N],
@@ -45,7 +45,7 @@ impl<'de, T: Deserialize<'de> + Default, const N: usize> Visitor<'de> for ByName
     }
 }
 
-/// All of them, if there are at most `N`.
+/// Returns all of them, if there are at most `N`.
 pub(super) fn few<'de, D, T, const N: usize>(from: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -81,7 +81,7 @@ impl Sketch {
         }
     }
 
-    /// Every key with its count.
+    /// Returns every key with its count.
     pub(super) fn each(&self) -> impl Iterator<Item = (&Held, u64)> {
         self.slots
             .iter()
@@ -165,7 +165,7 @@ impl Sketch {
     }
 }
 
-/// A part of a digest is as evenly spread as the whole.
+/// Returns a part of a digest, which is as evenly spread as the whole.
 fn head(digest: u128) -> usize {
     let [low, ..] = digest.to_le_bytes();
     usize::from(low)

@@ -71,17 +71,17 @@ impl Slowest {
         stretches.all.add(load);
     }
 
-    /// Those of the stretch under way, which ends with this.
+    /// Returns those of the stretch under way, which ends with this.
     pub(super) fn take(&self) -> Top {
         std::mem::take(&mut self.lock().open)
     }
 
-    /// Those of the stretch under way.
+    /// Returns those of the stretch under way.
     pub(super) fn open(&self) -> Top {
         self.lock().open.clone()
     }
 
-    /// Those since the start.
+    /// Returns those since the start.
     pub(super) fn all(&self) -> Top {
         self.lock().all.clone()
     }

@@ -42,7 +42,7 @@ pub struct Tally {
 pub(super) struct Counts(pub(super) [u64; COUNTERS.len()]);
 
 impl Default for Counts {
-    /// Nothing.
+    /// Returns counts of nothing.
     fn default() -> Counts {
         Counts([0; COUNTERS.len()])
     }

@@ -15,7 +15,7 @@ macro_rules! words {
             /// Every one, in order.
             pub const ALL: [$enum; [$($name),+].len()] = [$($enum::$variant),+];
 
-            /// The name in snapshots, logs and labels.
+            /// Returns the name in snapshots, logs and labels.
             pub fn name(self) -> &'static str {
                 match self { $($enum::$variant => $name,)+ }
             }
@@ -139,7 +139,7 @@ pub struct TierStats {
 }
 
 impl TierStats {
-    /// An entry left the memory tier.
+    /// Notes that an entry left the memory tier.
     pub fn evicted(&self, cause: Eviction) {
         self.evictions[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -155,12 +155,12 @@ impl TierStats {
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A command failed so.
+    /// Notes that a command failed so.
     pub fn redis_failed(&self, error: RedisError) {
         self.errors[error as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A value was found and could not be used.
+    /// Notes that a value was found and could not be used.
     pub fn rejected(&self, reason: Rejected) {
         self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -170,7 +170,7 @@ impl TierStats {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Something happened between the instances.
+    /// Notes that something happened between the instances.
     pub fn fleet(&self, what: Fleet) {
         self.fleet[what as usize].fetch_add(1, Ordering::Relaxed);
     }

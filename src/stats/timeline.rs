@@ -179,7 +179,7 @@ impl Timeline {
         }
     }
 
-    /// The same, and takes it for known.
+    /// Returns the same, and takes it for known.
     fn take(&mut self, query: &QueryStats) -> Option<Tally> {
         let known = self.known.get(&query.number());
         if known.is_some_and(|known| query.is_as(&known.tally, known.in_flight)) {
@@ -197,7 +197,7 @@ impl Timeline {
         Some(come)
     }
 
-    /// Bytes held by the slots, about.
+    /// Returns bytes held by the slots, about.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         let slots = self.short.slots.iter().chain(&self.long.slots);

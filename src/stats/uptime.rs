@@ -20,8 +20,8 @@ impl Uptime {
     }
 }
 
-/// Returns the time since the machine was started, its sleep included; where there is no such clock,
-/// since this was first asked. It takes no system call.
+/// Returns the time since the machine was started, its sleep included; where there is no such
+/// clock, since this was first asked. It takes no system call.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn since_boot() -> Duration {
     use nix::time::{ClockId, clock_gettime};

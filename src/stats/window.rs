@@ -31,7 +31,7 @@ impl Window {
         Window::Start,
     ];
 
-    /// The name in addresses and answers.
+    /// Returns the name in addresses and answers.
     pub fn name(self) -> &'static str {
         match self {
             Window::Minute => "1m",
@@ -41,7 +41,7 @@ impl Window {
         }
     }
 
-    /// The window of that name.
+    /// Returns the window of that name.
     pub fn named(name: &str) -> Option<Window> {
         Window::ALL.into_iter().find(|window| window.name() == name)
     }

@@ -4,7 +4,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The reason why a text is no time or no size: `why` continues a sentence that begins with the text.
+/// The reason why a text is no time or no size: `why` continues a sentence that begins with the
+/// text.
 #[derive(Debug)]
 pub(crate) struct UnitError {
     pub(crate) why: String,
@@ -41,7 +42,7 @@ const SECOND: u128 = 1_000_000_000;
 /// Longer than any sensible setting, and short enough to be added to a clock without overflow.
 pub const LONGEST_DURATION: Duration = Duration::from_hours(3650 * 24);
 
-/// `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
+/// Writes `10s`, `1m30s`, `500ms`: the way durations are written in settings and messages.
 pub fn duration_text(duration: Duration) -> String {
     let mut rest = duration.as_nanos();
     if rest == 0 {
@@ -119,7 +120,7 @@ const SIZES: [(&str, u64); 5] = [
     ("", 1),
 ];
 
-/// `64MiB`, `4KiB`, `1000`: the way sizes are written in settings and messages.
+/// Writes `64MiB`, `4KiB`, `1000`: the way sizes are written in settings and messages.
 pub(crate) fn size_text(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes >= factor && bytes.is_multiple_of(factor) {

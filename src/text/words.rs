@@ -7,7 +7,7 @@ const SHOWN: usize = 40;
 /// Longer words are not compared: nobody mistypes them, and comparing takes time.
 const COMPARED: usize = 100;
 
-/// The known name that `word` was most likely meant to be; `None` where nothing is close.
+/// Returns the known name that `word` was most likely meant to be; `None` where nothing is close.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > COMPARED {
         return None;
@@ -27,7 +27,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, name)| name)
 }
 
-/// Text with its control characters escaped, so that it cannot steer a terminal.
+/// Returns text with its control characters escaped, so that it cannot steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
@@ -60,7 +60,7 @@ pub(crate) fn masked(text: &str) -> String {
     text
 }
 
-/// `"value"`, shortened, without a password, with control and direction characters replaced.
+/// Writes `"value"`, shortened, without a password, with control and direction characters replaced.
 pub(crate) fn shown(value: &str) -> String {
     let value = masked(value);
     let mut text: String = value.chars().take(SHOWN).map(harmless).collect();
@@ -70,7 +70,7 @@ pub(crate) fn shown(value: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// `, did you mean …?` or nothing.
+/// Writes `, did you mean …?` or nothing.
 pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
     nearest
         .map(|name| format!(", did you mean `{name}`?"))

@@ -6,7 +6,7 @@ use super::frame::{Frame, Place};
 use super::query_info::QueryInfo;
 use super::{address, format, input};
 
-/// `GET /q`: every query with what it takes and how long its answers are kept.
+/// Renders `GET /q`: every query with what it takes and how long its answers are kept.
 pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
     let content = html! {
         div.intro {

@@ -16,7 +16,7 @@ pub struct ErrorPage<'a> {
     pub suggestion: Option<&'a str>,
 }
 
-/// 4xx and 5xx away from a query's own page.
+/// Renders the page of a 4xx or 5xx away from a query's own page.
 pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
     let failure = &page.failure;
     let heading = heading(failure.status);
@@ -42,7 +42,7 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
     frame.page(heading, Place::Elsewhere, false, &content)
 }
 
-/// The orange panel with the words, when to come back, and the id to ask about.
+/// Returns the orange panel with the words, when to come back, and the id to ask about.
 pub(super) fn alert(failure: &Failure<'_>) -> Markup {
     html! {
         div.alert role="alert" {
@@ -55,7 +55,7 @@ pub(super) fn alert(failure: &Failure<'_>) -> Markup {
     }
 }
 
-/// The same where the words stand at a parameter's input, further down.
+/// Returns the same where the words stand at a parameter's input, further down.
 pub(super) fn refused(failure: &Failure<'_>, parameter: &str) -> Markup {
     html! {
         div.alert role="alert" {
@@ -76,7 +76,7 @@ fn id(failure: &Failure<'_>) -> Markup {
     }
 }
 
-/// A message, with what stands in backticks as code.
+/// Returns a message, with what stands in backticks as code.
 pub(super) fn words(message: &str) -> Markup {
     html! {
         @for (place, part) in message.split('`').enumerate() {

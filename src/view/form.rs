@@ -8,8 +8,8 @@ use super::query_info::QueryInfo;
 use super::{address, error, input};
 use crate::query::{Param, ParamType};
 
-/// The form, filled with what was `given`, else with the defaults. `failure` is shown at the
-/// parameter it names.
+/// Returns the form, filled with what was `given`, else with the defaults. `failure` is shown at
+/// the parameter it names.
 pub(super) fn form(
     query: &QueryInfo<'_>,
     given: &[(String, String)],
@@ -33,8 +33,8 @@ pub(super) fn form(
     }
 }
 
-/// The parameter that a refusal is about, if it is one of these. The first name in quotes counts,
-/// so that a near miss which is only suggested is not blamed.
+/// Returns the parameter that a refusal is about, if it is one of these. The first name in quotes
+/// counts, so that a near miss which is only suggested is not blamed.
 pub(super) fn named<'a>(params: &'a [Param], failure: &Failure<'_>) -> Option<&'a str> {
     if failure.status != 400 {
         return None;
@@ -88,8 +88,8 @@ fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Mar
     }
 }
 
-/// The message without the name that stands above it anyway. A sentence that begins with the value
-/// keeps it as it was given.
+/// Returns the message without the name that stands above it anyway. A sentence that begins with
+/// the value keeps it as it was given.
 fn at_its_field(param: &Param, message: &str) -> String {
     let rest = message
         .strip_prefix("parameter `")

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 /// Stands between a number and its unit, so that a line never breaks there.
 const SPACE: char = '\u{a0}';
 
-/// A measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5 s`.
-/// What is shorter than a microsecond is `<1 µs`.
+/// Returns a measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5
+/// s`. What is shorter than a microsecond is `<1 µs`.
 pub fn duration(time: Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
@@ -43,7 +43,7 @@ pub fn age(time: Duration) -> String {
     }
 }
 
-/// A configured time, as exact as it was written: `500 ms`, `10 s`, `1 min 30 s`, `1 d`.
+/// Returns a configured time, as exact as it was written: `500 ms`, `10 s`, `1 min 30 s`, `1 d`.
 pub fn span(time: Duration) -> String {
     if time.subsec_nanos() == 0 && !time.is_zero() {
         long(time.as_secs_f64())
@@ -54,7 +54,7 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// The two largest units of a number of whole seconds.
+/// Returns the two largest units of a number of whole seconds.
 fn long(seconds: f64) -> String {
     // Casting saturates; a time past u64 seconds does not matter on a page.
     #[expect(
@@ -112,7 +112,8 @@ pub fn rate(per_second: Option<f64>) -> String {
     }
 }
 
-/// A moment given in seconds since 1970, in UTC: the day as `2026-11-23`, the time as `07:00:00`.
+/// Returns a moment given in seconds since 1970, in UTC: the day as `2026-11-23`, the time as
+/// `07:00:00`.
 pub fn moment(at: f64) -> (String, String) {
     #[expect(clippy::cast_possible_truncation, reason = "casting saturates")]
     let at = OffsetDateTime::from_unix_timestamp(at as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -123,13 +124,13 @@ pub fn moment(at: f64) -> (String, String) {
     )
 }
 
-/// The form of the original page: `5.02462s`.
+/// Returns the form of the original page: `5.02462s`.
 pub fn elapsed(time: Duration) -> String {
     let parts = (time.as_nanos() + 5_000) / 10_000;
     format!("{}.{:05}s", parts / 100_000, parts % 100_000)
 }
 
-/// A share of one in hundredths of a percent, for the length of a bar: `72.00`.
+/// Returns a share of one in hundredths of a percent, for the length of a bar: `72.00`.
 pub fn length(share: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -140,7 +141,7 @@ pub fn length(share: f64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// Bytes in binary units: `754 B`, `1.2 KiB`, `64 MiB`.
+/// Returns bytes in binary units: `754 B`, `1.2 KiB`, `64 MiB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if n < 1024 {
@@ -159,7 +160,7 @@ pub fn bytes(n: u64) -> String {
     format!("{text}{SPACE}{}", UNITS[unit])
 }
 
-/// A count with thousands separated: `1,234,567`.
+/// Returns a count with thousands separated: `1,234,567`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -172,14 +173,14 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// A count with its noun, which gets an `s` unless it is one: `1 row`, `1,000 rows`.
+/// Returns a count with its noun, which gets an `s` unless it is one: `1 row`, `1,000 rows`.
 pub fn counted(n: u64, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{}{SPACE}{noun}{plural}", count(n))
 }
 
-/// A share of one as `98.2 %`. `100 %` and `0 %` only where that is exactly so: one failure in a
-/// million stays visible. `–` where there is nothing to take a share of.
+/// Returns a share of one as `98.2 %`. `100 %` and `0 %` only where that is exactly so: one failure
+/// in a million stays visible. `–` where there is nothing to take a share of.
 pub fn share(part: Option<f64>) -> String {
     let Some(part) = part.filter(|part| part.is_finite()) else {
         return "–".to_owned();
@@ -214,7 +215,7 @@ pub fn factor(long: Duration, short: Duration) -> Option<String> {
     Some(format!("{}×", count(rounded)))
 }
 
-/// A column's name as a heading: `database_version` becomes `Database Version`.
+/// Returns a column's name as a heading: `database_version` becomes `Database Version`.
 pub fn label(column: &str) -> String {
     // `select slow_version()` names its column after the function; the page always called what it
     // returns by this name.

@@ -66,13 +66,13 @@ pub(super) enum Place {
 }
 
 impl Frame<'_> {
-    /// A whole document. `title` says where one is; the program's name is added to it. `wide` is
-    /// for pages that are mostly a table.
+    /// Returns a whole document. `title` says where one is; the program's name is added to it.
+    /// `wide` is for pages that are mostly a table.
     pub(super) fn page(self, title: &str, place: Place, wide: bool, content: &Markup) -> Markup {
         self.page_with(&html! {}, title, place, wide, content)
     }
 
-    /// The same, with more in its head.
+    /// Returns the same, with more in its head.
     pub(super) fn page_with(
         self,
         head: &Markup,
@@ -130,7 +130,7 @@ fn nav_link(href: &str, words: &str, current: Option<&str>) -> Markup {
     html! { a href=(href) aria-current=[current] { (words) } }
 }
 
-/// The sign of the program: the long bar and the short one.
+/// Returns the sign of the program: the long bar and the short one.
 fn mark() -> Markup {
     html! {
         svg.mark width="26" height="20" viewBox="0 0 26 20" aria-hidden="true" focusable="false" {

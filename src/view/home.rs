@@ -58,7 +58,7 @@ const GAPS: usize = 3;
 const HEAD: usize = GAPS * size_of::<u32>();
 
 impl Outline {
-    /// Everything about `page` but its times and its provenance.
+    /// Returns everything about `page` but its times and its provenance.
     pub fn render(frame: &Frame<'_>, page: &Home<'_>) -> Outline {
         let markup = outline(frame, page).into_string();
         let mut bytes = vec![0; HEAD];
@@ -83,8 +83,8 @@ impl Outline {
         self.0
     }
 
-    /// The whole page; without an answer, nothing is compared. Before this process has loaded
-    /// anything, what is said of a load is what the copy says of its own.
+    /// Returns the whole page; without an answer, nothing is compared. Before this process has
+    /// loaded anything, what is said of a load is what the copy says of its own.
     pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>, race: &Race) -> Vec<u8> {
         let compared = |answer: &Provenance| {
             let known = race.comparison();

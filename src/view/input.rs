@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
 
-/// The control, filled with `value`. `about` is the id of what describes it.
+/// Returns the control, filled with `value`. `about` is the id of what describes it.
 pub(super) fn control(
     param: &Param,
     id: &str,
@@ -50,7 +50,8 @@ pub(super) fn control(
     }
 }
 
-/// A list. What was given and is not in it stays to be seen, and so does that nothing was given.
+/// Returns a list. What was given and is not in it stays to be seen, and so does that nothing was
+/// given.
 fn select(
     param: &Param,
     choices: &[String],
@@ -109,7 +110,7 @@ fn placeholder(param: &Param) -> Option<&'static str> {
     }
 }
 
-/// The default, as it would be given.
+/// Returns the default, as it would be given.
 pub(super) fn preset(param: &Param) -> Option<String> {
     match &param.default {
         ParamDefault::Required => None,
@@ -159,7 +160,7 @@ pub(super) fn hint(param: &Param) -> String {
     }
 }
 
-/// The values of a list in words.
+/// Returns the values of a list in words.
 fn words(allowed: &Allowed) -> String {
     let Allowed::List(values) = allowed else {
         return String::new();
@@ -176,7 +177,7 @@ fn range(low: &Value, high: &Value) -> String {
     )
 }
 
-/// A parameter in short, for the catalog: `integer, 1 to 100, default 10`.
+/// Returns a parameter in short, for the catalog: `integer, 1 to 100, default 10`.
 pub(super) fn summary(param: &Param) -> String {
     let kind = param.kind.name();
     let allowed = match &param.allowed {

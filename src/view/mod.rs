@@ -1,12 +1,12 @@
-//! The pages: pure functions from plain data to maud markup. They own words, structure and form
-//! of what a browser shows; where the data comes from, status codes and headers are `web`'s. No
-//! await, no I/O, and nothing inline: the pages live under a CSP that allows neither a `style`
-//! attribute nor a script in the markup, so lengths of bars are SVG attributes.
+//! The pages: pure functions from plain data to maud markup. They own words, structure and form of
+//! what a browser shows; where the data comes from, status codes and headers are `web`'s. No await,
+//! no I/O, and nothing inline: the pages live under a CSP that allows neither a `style` attribute
+//! nor a script in the markup, so lengths of bars are SVG attributes.
 //!
-//! One file per page, over the parts they share: `frame` (what stands around every page),
-//! `address` (every link to a query), `provenance` (where an answer came from), `race` (a load and a copy compared), `table`, `form`
-//! with `input`, and `format`. What is for machines and terminals, not for browsers, is in
-//! `export`.
+//! One file per page, over the parts they share: `frame` (what stands around every page), `address`
+//! (every link to a query), `provenance` (where an answer came from), `race` (a load and a copy
+//! compared), `table`, `form` with `input`, and `format`. What is for machines and terminals, not
+//! for browsers, is in `export`.
 
 mod address;
 mod catalog;

@@ -73,7 +73,7 @@ impl Provenance {
         }
     }
 
-    /// The class that colours the mark beside the words, which say the same.
+    /// Returns the class that colours the mark beside the words, which say the same.
     fn tone(&self) -> &'static str {
         match self.outcome {
             Outcome::Hit(_) => "fresh",
@@ -87,7 +87,7 @@ impl Provenance {
         self.stored && !matches!(self.outcome, Outcome::Bypass(_) | Outcome::Error)
     }
 
-    /// `2.8 s old`
+    /// Writes `2.8 s old`
     fn age_in_words(&self) -> String {
         if self.age < Duration::from_millis(50) {
             return "just loaded".to_owned();
@@ -95,7 +95,7 @@ impl Provenance {
         format!("{} old", format::age(self.age))
     }
 
-    /// `2.8 s old, fresh for 7.2 s more`
+    /// Writes `2.8 s old, fresh for 7.2 s more`
     fn freshness(&self) -> String {
         let age = self.age_in_words();
         if self.ttl_left.is_zero() {
@@ -112,7 +112,7 @@ impl Provenance {
     }
 }
 
-/// The panel of the home page: source, age, what is left of the TTL.
+/// Returns the panel of the home page: source, age, what is left of the TTL.
 pub(super) fn panel(answer: &Provenance) -> Markup {
     let (source, meaning) = answer.words();
     html! {
@@ -138,7 +138,7 @@ pub(super) fn panel(answer: &Provenance) -> Markup {
     }
 }
 
-/// The same in one line, above a table, with what the database took.
+/// Returns the same in one line, above a table, with what the database took.
 pub(super) fn line(answer: &Provenance) -> Markup {
     let (source, meaning) = answer.words();
     html! {
@@ -166,7 +166,8 @@ pub(super) fn share(part: Duration, whole: Duration) -> f64 {
     }
 }
 
-/// A horizontal bar. The figure beside it says the same, so it is hidden from screen readers.
+/// Returns a horizontal bar. The figure beside it says the same, so it is hidden from screen
+/// readers.
 pub(super) fn bar(kind: &str, share: f64) -> Markup {
     let width = if kind == "left" {
         share

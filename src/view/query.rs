@@ -26,7 +26,7 @@ pub struct QueryPage<'a> {
     pub failure: Option<Failure<'a>>,
 }
 
-/// The query with its form and its result.
+/// Returns the query with its form and its result.
 pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
     let query = &page.query;
     let failure = page.failure.as_ref();

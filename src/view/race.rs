@@ -38,12 +38,12 @@ impl Comparison {
         self.load.is_some() && self.copy.is_some()
     }
 
-    /// `2,510×`, where a copy was quicker.
+    /// Writes `2,510×`, where a copy was quicker.
     pub(super) fn factor(&self) -> Option<String> {
         format::factor(self.load?.0, self.copy?.0)
     }
 
-    /// `A load takes 5.02 s, a copy 0.30 ms: 16,700× faster`, or what is not known yet.
+    /// Writes `A load takes 5.02 s, a copy 0.30 ms: 16,700× faster`, or what is not known yet.
     fn heading(&self) -> Markup {
         let time = |(time, _)| format::duration(time);
         html! {
@@ -93,7 +93,7 @@ impl Race {
         self.comparison
     }
 
-    /// The panel. `response` is how long this very answer took, where there is one.
+    /// Returns the panel. `response` is how long this very answer took, where there is one.
     pub(super) fn panel(&self, response: Option<Duration>) -> String {
         let longest = response.map_or(self.longest, |time| time.max(self.longest));
         let own = response.filter(|time| share(*time, longest) < SLIVER);
@@ -106,7 +106,7 @@ impl Race {
     }
 }
 
-/// The opening tag of the panel's element is written by hand: it is closed in [`end`].
+/// Writes the opening tag of the panel's element by hand: it is closed in [`end`].
 fn begin(comparison: &Comparison, longest: Duration) -> String {
     let rows = [
         ("A load", "long", comparison.load),
@@ -150,7 +150,7 @@ fn line(name: &Markup, kind: &str, time: Duration, longest: Duration) -> Markup 
     }
 }
 
-/// `, median of 1,204`
+/// Writes `, median of 1,204`
 fn of(count: u64) -> String {
     match count {
         0 => ", when this copy was made".to_owned(),

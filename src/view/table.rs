@@ -19,7 +19,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// The cell for one JSON value. Numbers keep their digits.
+    /// Returns the cell for one JSON value. Numbers keep their digits.
     pub fn from_json(value: &RawValue) -> Cell {
         let json = value.get();
         match json.as_bytes().first() {
@@ -66,7 +66,7 @@ impl Table {
             && cells.all(|cell| matches!(cell, Cell::Number(_) | Cell::Null))
     }
 
-    /// `12 rows`, or that these are the first of more.
+    /// Writes `12 rows`, or that these are the first of more.
     fn size(&self) -> String {
         let shown = self.rows.len() as u64;
         if self.hidden > 0 {
@@ -82,7 +82,7 @@ impl Table {
     }
 }
 
-/// The table in a container of its own that scrolls sideways, so that the page never does.
+/// Returns the table in a container of its own that scrolls sideways, so that the page never does.
 /// `title` names it for those who do not see it.
 pub(super) fn table(title: &str, table: &Table) -> Markup {
     let classes: Vec<Option<&str>> = (0..table.columns.len())

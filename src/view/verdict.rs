@@ -22,7 +22,7 @@ const BAD_ERRORS: f64 = 0.01;
 /// The part of the limit of Redis's memory.
 const FULL: f64 = 0.9;
 
-/// The worst first; never empty.
+/// Returns the worst first; never empty.
 pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let mut found = Vec::new();
     found.extend(servers::database(&page.snapshot.database));
@@ -93,8 +93,8 @@ fn request_errors(page: &StatsPage<'_>) -> Option<Verdict> {
     too_many(page, Level::Problem, got_none, of, "got no value")
 }
 
-/// Names the errors that visitors did not notice, because stale copies helped: a query that fails for good is seen here before its
-/// copies end.
+/// Names the errors that visitors did not notice, because stale copies helped: a query that fails
+/// for good is seen here before its copies end.
 fn old_copies(page: &StatsPage<'_>) -> Option<Verdict> {
     let got_old = |numbers: &Numbers| numbers.stale_load_error;
     let of = ("request", page.snapshot.total.requests);

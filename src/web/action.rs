@@ -38,7 +38,7 @@ impl From<RequestError> for Refusal {
     }
 }
 
-/// A resource for this handler. Whatever is not a POST has no effect.
+/// Returns a resource for this handler. Whatever is not a POST has no effect.
 pub(super) fn resource<F, R>(path: &str, handler: F) -> Resource
 where
     F: Fn(HttpRequest, web::Data<Site>, web::Payload) -> R + Clone + 'static,
@@ -66,7 +66,7 @@ async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> Http
     errors::only(METHODS, &site, &Context::from(&request))
 }
 
-/// The query that the address names and the parameters that were sent, for those who may.
+/// Returns the query that the address names and the parameters that were sent, for those who may.
 pub(super) async fn read<'s>(
     request: &HttpRequest,
     site: &'s Site,
@@ -79,7 +79,7 @@ pub(super) async fn read<'s>(
     Ok((query, given(request, site, body).await?))
 }
 
-/// The query of this name, or which names there are.
+/// Returns the query of this name, or which names there are.
 fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, Refusal> {
     site.app.query(name).map_err(|error| {
         let names: Vec<&str> = site.app.catalog.iter().map(|q| q.name.as_str()).collect();
@@ -93,7 +93,7 @@ fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, Refusal> {
     })
 }
 
-/// The parameters in the address, and those in a form that came as the body.
+/// Returns the parameters in the address, and those in a form that came as the body.
 async fn given(
     request: &HttpRequest,
     site: &Site,
@@ -144,7 +144,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).and_then(name) == Some(true)
 }
 
-/// The members of an object.
+/// Returns the members of an object.
 pub(super) fn members(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(members) => members,

@@ -10,12 +10,12 @@ use super::context::Context;
 use super::encoding::{Effort, encode, worthwhile};
 use super::negotiate::{Encoding, Format};
 
-/// A page. It shows this request's own time, so it has no `ETag`.
+/// Returns a page. It shows this request's own time, so it has no `ETag`.
 pub(super) fn page(status: StatusCode, markup: Markup, context: &Context) -> HttpResponse {
     unkept(status, Format::Html, markup.into_string().into(), context)
 }
 
-/// A `no-store` body, encoded as the client likes it best.
+/// Returns a `no-store` body, encoded as the client likes it best.
 pub(super) fn unkept(
     status: StatusCode,
     format: Format,
@@ -47,7 +47,7 @@ impl EncodedBody {
         }
     }
 
-    /// The response, which nobody keeps.
+    /// Returns the response, which nobody keeps.
     pub(super) fn response(self, status: StatusCode) -> HttpResponse {
         let mut response = HttpResponse::build(status).body(self.body);
         let headers = response.headers_mut();

@@ -81,7 +81,7 @@ impl Connection {
         self.reception
     }
 
-    /// The other end; `None` where it has no address.
+    /// Returns the other end; `None` where it has no address.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }

@@ -78,7 +78,7 @@ impl Context {
         }
     }
 
-    /// The context that the guard left with this request.
+    /// Returns the context that the guard left with this request.
     pub(super) fn from(request: &HttpRequest) -> Context {
         request
             .extensions()
@@ -87,7 +87,7 @@ impl Context {
             .expect("the guard wraps every route")
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub(super) fn id(&self) -> &str {
         self.id
             .to_str()
@@ -110,7 +110,7 @@ impl Context {
     }
 }
 
-/// The client's own id, where it is short and plain enough to stand in a log line.
+/// Returns the client's own id, where it is short and plain enough to stand in a log line.
 fn taken_over(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get(X_REQUEST_ID)?;
     let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);

@@ -28,7 +28,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const TRUNCATED: HeaderName = HeaderName::from_static("unslow-truncated");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// The response for a reply in a data format; 304 where the client already has it.
+/// Returns the response for a reply in a data format; 304 where the client already has it.
 pub(super) async fn respond(
     site: &web::Data<Site>,
     context: &Context,
@@ -127,14 +127,15 @@ pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Dura
     headers.insert(SERVER_TIMING, line.value());
 }
 
-/// The time a request spent before its response was made.
+/// Returns the time a request spent before its response was made.
 pub(super) fn spent(reply: &Reply) -> Duration {
     let timings = &reply.timings;
     timings.memory + timings.redis + timings.wait + timings.load
 }
 
-/// The body in this format and encoding; made on first use, then kept with the entry. NDJSON with
-/// its last line is kept only where it is compressed: as it is, it costs one copy to make.
+/// Returns the body in this format and encoding; made on first use, then kept with the entry.
+/// NDJSON with its last line is kept only where it is compressed: as it is, it costs one copy to
+/// make.
 async fn variant(
     site: &web::Data<Site>,
     query: &Arc<Query>,
@@ -186,7 +187,7 @@ fn make(
     }))
 }
 
-/// NDJSON, and a line of its own behind the rows that says whether there were more.
+/// Returns NDJSON, and a line of its own behind the rows that says whether there were more.
 fn with_last_line(entry: &Entry) -> Result<Bytes, RequestError> {
     let rows = converted(entry, Format::Ndjson)?;
     let last = if format::truncated(&entry.body) {
@@ -241,7 +242,7 @@ fn slot(wanted: Wanted, encoding: Encoding) -> usize {
     format * 4 + encoding
 }
 
-/// A strong validator: the same bytes on the wire, the same tag.
+/// Returns a strong validator: the same bytes on the wire, the same tag.
 fn etag(entry: &Entry, wanted: Wanted, encoding: Encoding) -> HeaderValue {
     let mut line = Line::new();
     line.text("\"").text(&entry.etag).text("-");

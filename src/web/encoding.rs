@@ -20,13 +20,13 @@ pub(super) enum Effort {
     Kept,
 }
 
-/// The encoding to use for a body of this length: small ones go as they are, unless the client
-/// refuses that.
+/// Returns the encoding to use for a body of this length: small ones go as they are, unless the
+/// client refuses that.
 pub(super) fn worthwhile(accepted: Accepted, length: usize) -> Encoding {
     accepted.choose(length >= WORTH_ENCODING)
 }
 
-/// The encoded body.
+/// Returns the encoded body.
 pub(super) fn encode(body: &[u8], encoding: Encoding, effort: Effort) -> Bytes {
     let kept = effort == Effort::Kept;
     let encoded = match encoding {

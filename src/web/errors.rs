@@ -27,7 +27,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// The same for a page.
+    /// Returns the same for a page.
     pub(super) fn failure<'a>(&'a self, context: &'a Context) -> view::Failure<'a> {
         view::Failure {
             status: self.status.as_u16(),
@@ -39,8 +39,8 @@ impl Said {
 }
 
 /// Decides what the client is told and writes the line of the error log: the first failure of a
-/// query and class in a minute as an error, with how many went before it without a line; the others,
-/// and the mistakes of clients, for who asks for the level `debug`.
+/// query and class in a minute as an error, with how many went before it without a line; the
+/// others, and the mistakes of clients, for who asks for the level `debug`.
 pub(super) fn say(
     site: &Site,
     context: &Context,
@@ -86,12 +86,12 @@ pub(super) fn say(
     }
 }
 
-/// The response to an error, as a page or as JSON.
+/// Returns the response to an error, as a page or as JSON.
 pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> HttpResponse {
     respond_with(site, context, error, serde_json::Map::new())
 }
 
-/// The same to an error of this query.
+/// Returns the same to an error of this query.
 pub(super) fn respond_about(
     site: &Site,
     context: &Context,
@@ -102,7 +102,7 @@ pub(super) fn respond_about(
     response(site, context, said, error, serde_json::Map::new())
 }
 
-/// The same, with more members where it is JSON.
+/// Returns the same, with more members where it is JSON.
 pub(super) fn respond_with(
     site: &Site,
     context: &Context,
@@ -186,7 +186,7 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// 404 for every path that is not in the route table.
+/// Answers 404 for every path that is not in the route table.
 pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 404,
@@ -195,7 +195,7 @@ pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> Ht
     respond(&site, &Context::from(&request), &error)
 }
 
-/// 405 for a method that a read-only resource does not have.
+/// Answers 405 for a method that a read-only resource does not have.
 pub(super) async fn method_not_allowed(
     request: HttpRequest,
     site: web::Data<Site>,
@@ -203,7 +203,7 @@ pub(super) async fn method_not_allowed(
     only(READ_METHODS, &site, &Context::from(&request))
 }
 
-/// 405 with the methods that there are.
+/// Answers 405 with the methods that there are.
 pub(super) fn only(methods: &'static str, site: &Site, context: &Context) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 405,

@@ -22,7 +22,7 @@ pub(super) fn size(entry: &Entry, rows: usize) -> usize {
     entry.body.len().min(each.saturating_mul(rows))
 }
 
-/// The first rows of a result, at most so many.
+/// Returns the first rows of a result, at most so many.
 ///
 /// # Errors
 /// The result is none that this program stored.
@@ -49,7 +49,7 @@ pub(super) fn table(entry: &Entry, most: usize) -> Result<view::Table, RequestEr
     })
 }
 
-/// The columns of the first row, each with its value; none where there is no row.
+/// Returns the columns of the first row, each with its value; none where there is no row.
 ///
 /// # Errors
 /// As of [`table`].
@@ -72,7 +72,7 @@ fn length(cell: &Cell) -> usize {
     cell.text().map_or(0, str::len)
 }
 
-/// A value for a page, which escapes what bodies must hold escaped already.
+/// Returns a value for a page, which escapes what bodies must hold escaped already.
 fn cell(value: &RawValue) -> Shown {
     let whole = match Cell::from_json(value) {
         Cell::Json(nested) => Cell::Json(format::with_angles(&nested)),

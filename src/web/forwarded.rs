@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use actix_web::test::TestRequest;
 
-    /// A request from `peer` (empty: a unix socket) with these headers.
+    /// Returns a request from `peer` (empty: a unix socket) with these headers.
     fn request(peer: &str, headers: &[(&str, &str)]) -> TestRequest {
         let mut request = TestRequest::default();
         if !peer.is_empty() {

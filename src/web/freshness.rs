@@ -12,9 +12,9 @@ use crate::cache::Reply;
 use crate::outcome::{BypassReason, Outcome};
 
 /// Returns `Cache-Control`: the whole life of a fresh copy, and the window behind it in which a
-/// receiver may serve it while it asks again. A stale copy has no life left, whatever its age; nor have
-/// rows that a purge made stale while they were loaded. What
-/// the cache itself passes by, nobody else may keep; what is for one client, only that one.
+/// receiver may serve it while it asks again. A stale copy has no life left, whatever its age; nor
+/// have rows that a purge made stale while they were loaded. What the cache itself passes by,
+/// nobody else may keep; what is for one client, only that one.
 pub(super) fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
@@ -41,7 +41,7 @@ pub(super) fn age(reply: &Reply) -> u64 {
     age.as_secs() + u64::from(age.subsec_nanos() > 0)
 }
 
-/// The life of the copy in whole seconds.
+/// Returns the life of the copy in whole seconds.
 fn life(reply: &Reply) -> u64 {
     if is_stale(reply) {
         0

@@ -35,7 +35,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 /// of the site can do this.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The middleware around the route table.
+/// Returns the middleware around the route table.
 pub async fn around(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -125,7 +125,8 @@ impl MessageBody for Holding {
     }
 }
 
-/// A handler's response, or a 504 after `request_timeout`, or a 500 where the handler panicked.
+/// Returns a handler's response, or a 504 after `request_timeout`, or a 500 where the handler
+/// panicked.
 pub(super) async fn bounded(
     site: &Site,
     context: &Context,

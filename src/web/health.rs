@@ -11,13 +11,13 @@ use super::context::Context;
 use super::negotiate::Format;
 use super::site::Site;
 
-/// `GET /healthz`: 200 while the process serves.
+/// Answers `GET /healthz`: 200 while the process serves.
 pub(super) async fn healthz(request: HttpRequest, _: web::Data<Site>) -> HttpResponse {
     response(&request, StatusCode::OK, &json!({ "ok": true }))
 }
 
-/// `GET /readyz`: 503 while draining, else 200; the body says from memory how database and Redis
-/// were when they were last asked.
+/// Answers `GET /readyz`: 503 while draining, else 200; the body says from memory how database and
+/// Redis were when they were last asked.
 pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let draining = site.is_draining();
     let status = if draining {

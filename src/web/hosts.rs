@@ -1,7 +1,7 @@
 //! The names under which this machine is asked over loopback. A page of another site can have its
-//! own name lead to 127.0.0.1 (DNS rebinding): the visitor's browser then takes this server for that
-//! site's and lets the page read all answers. Such a request comes from this machine and says the
-//! foreign name in `Host`, which no script can change.
+//! own name lead to 127.0.0.1 (DNS rebinding): the visitor's browser then takes this server for
+//! that site's and lets the page read all answers. Such a request comes from this machine and says
+//! the foreign name in `Host`, which no script can change.
 
 use std::net::IpAddr;
 
@@ -112,7 +112,7 @@ fn is_this_machine(name: &str) -> bool {
     }
 }
 
-/// The name and the port of a `Host`. What is no port stays part of the name.
+/// Returns the name and the port of a `Host`. What is no port stays part of the name.
 fn split(host: &str) -> (&str, Option<u16>) {
     match host.rsplit_once(':') {
         Some((name, "")) => (name, None),

@@ -36,7 +36,7 @@ impl Line {
         self
     }
 
-    /// A duration in milliseconds with three decimals.
+    /// Returns a duration in milliseconds with three decimals.
     pub(super) fn milliseconds(&mut self, duration: Duration) -> &mut Line {
         let rounded = duration.saturating_add(Duration::from_nanos(500));
         let micros = u64::try_from(rounded.as_micros()).unwrap_or(u64::MAX);
@@ -46,7 +46,7 @@ impl Line {
         self
     }
 
-    /// Sixteen hexadecimal digits.
+    /// Returns sixteen hexadecimal digits.
     pub(super) fn hexadecimal(&mut self, number: u64) -> &mut Line {
         let digits: [u8; 16] = std::array::from_fn(|place| {
             let digit = (number >> (60 - 4 * place)) & 15;

@@ -12,7 +12,8 @@ use super::{body, errors};
 use crate::stats::{Process, Window};
 use crate::view::export::{self, Dialect, Metrics, Reloads};
 
-/// `GET /metrics`: in Prometheus' text format, or as OpenMetrics where `Accept` prefers that.
+/// Answers `GET /metrics`: in Prometheus' text format, or as OpenMetrics where `Accept` prefers
+/// that.
 pub(super) async fn metrics(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     let mut response = match site.access.check(&request, &context).await {

@@ -36,7 +36,7 @@ impl Format {
     pub(super) const OF_STATS: [Format; 4] =
         [Format::Html, Format::Json, Format::Csv, Format::Text];
 
-    /// The suffix in `/q/NAME.suffix`, and the word in an `ETag`.
+    /// Returns the suffix in `/q/NAME.suffix`, and the word in an `ETag`.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Format::Html => "html",
@@ -47,7 +47,7 @@ impl Format {
         }
     }
 
-    /// The media type without its parameters.
+    /// Returns the media type without its parameters.
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::Html => "text/html",
@@ -69,7 +69,7 @@ impl Format {
         }
     }
 
-    /// The data format of these that a suffix names; pages have none.
+    /// Returns the data format of these that a suffix names; pages have none.
     pub(super) fn of_suffix(forms: &[Format], suffix: &str) -> Option<Format> {
         forms[1..]
             .iter()
@@ -90,7 +90,7 @@ pub(super) fn split_suffix(name: &str) -> (&str, Option<Format>) {
     }
 }
 
-/// The format for a path and its headers: the path's suffix beats `Accept`.
+/// Returns the format for a path and its headers: the path's suffix beats `Accept`.
 pub(super) fn format(path: &str, headers: &HeaderMap) -> Format {
     let suffix = path.strip_prefix("/stats").map(|rest| {
         let suffix = rest.strip_prefix('.').unwrap_or_default();

@@ -12,7 +12,8 @@ use super::openapi::Document;
 use super::site::Site;
 use super::{body, errors};
 
-/// `GET /openapi.json`: 304 where the client already has it. It is made on the first request.
+/// Answers `GET /openapi.json`: 304 where the client already has it. It is made on the first
+/// request.
 pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     let admission = match site.access.may_read(request.head(), &context, None).await {

@@ -34,7 +34,7 @@ pub(super) async fn routed_query(request: HttpRequest, site: web::Data<Site>) ->
     query(&site, head, &context, name, query_string).await
 }
 
-/// `GET /`: the home query's first row in the form of the original page.
+/// Answers `GET /`: the home query's first row in the form of the original page.
 pub(super) async fn home(
     site: &Site,
     head: &RequestHead,
@@ -85,7 +85,8 @@ pub(super) async fn home(
     }
 }
 
-/// The query of this name, for who may read it. Who may read none is not told which there are.
+/// Returns the query of this name, for who may read it. Who may read none is not told which there
+/// are.
 async fn find<'s>(
     site: &'s Site,
     head: &RequestHead,
@@ -98,7 +99,7 @@ async fn find<'s>(
     Ok((query?, admission))
 }
 
-/// The home page without an answer.
+/// Returns the home page without an answer.
 fn bare_home<'p>(
     site: &'p Site,
     query: &'p Query,
@@ -116,9 +117,9 @@ fn bare_home<'p>(
     }
 }
 
-/// The home page but for its times: made on first use, then kept with the entry. The links of a
-/// page with parameters repeat them as they were written, so its outline is not kept: one entry
-/// answers several ways to write them.
+/// Returns the home page but for its times: made on first use, then kept with the entry. The links
+/// of a page with parameters repeat them as they were written, so its outline is not kept: one
+/// entry answers several ways to write them.
 fn outline(
     site: &Site,
     query: &Query,
@@ -145,12 +146,12 @@ fn outline(
     Ok(view::Outline::from_bytes(kept))
 }
 
-/// `GET /q`: the catalog, as a page or as JSON. Who brings no token is shown what is open.
+/// Answers `GET /q`: the catalog, as a page or as JSON. Who brings no token is shown what is open.
 pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     list(&site, request.head(), &Context::from(&request)).await
 }
 
-/// The list of the queries that may be read.
+/// Returns the list of the queries that may be read.
 async fn list(site: &Site, head: &RequestHead, context: &Context) -> HttpResponse {
     let refused = site.access.may_read(head, context, None).await.err();
     let shows = |query: &Query| refused.is_none() || !site.access.is_protected(query);
@@ -197,7 +198,7 @@ fn describe(query: &Query) -> serde_json::Value {
     })
 }
 
-/// `GET /q/NAME[.json|.csv|.ndjson]`.
+/// Answers `GET /q/NAME[.json|.csv|.ndjson]`.
 pub(super) async fn query(
     site: &web::Data<Site>,
     head: &RequestHead,
@@ -229,7 +230,7 @@ pub(super) async fn query(
     response.unwrap_or_else(|error| errors::respond_about(site, context, query, &error))
 }
 
-/// The query's page: its form and its table, or its form and the error.
+/// Returns the query's page: its form and its table, or its form and the error.
 async fn page(
     site: &web::Data<Site>,
     context: &Context,
@@ -303,7 +304,7 @@ impl AnswerPage {
     }
 }
 
-/// The answer to a query with the parameters that were given.
+/// Returns the answer to a query with the parameters that were given.
 async fn ask(
     site: &Site,
     query: &Arc<Query>,

@@ -27,7 +27,7 @@ pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
     )))
 }
 
-/// The names and values of a query string, in order, repeated ones too.
+/// Returns the names and values of a query string, in order, repeated ones too.
 pub(super) fn pairs(query_string: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query_string.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))

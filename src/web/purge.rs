@@ -31,7 +31,7 @@ enum Action {
 }
 
 impl Action {
-    /// The last part of its address.
+    /// Returns the last part of its address.
     fn name(self) -> &'static str {
         match self {
             Action::Refresh => "refresh",

@@ -36,7 +36,8 @@ impl Redirect {
         (!answered).then_some(Redirect { from, to })
     }
 
-    /// The answer: 308, which keeps method and body, or 400 where nobody knows which host is meant.
+    /// Returns the answer: 308, which keeps method and body, or 400 where nobody knows which host
+    /// is meant.
     pub(super) fn answer(self, site: &Site, context: &Context, head: &RequestHead) -> HttpResponse {
         let server = &site.app.settings.server;
         let found = limits::within_limits(head, server).and_then(|()| {
@@ -59,9 +60,9 @@ impl Redirect {
         }
     }
 
-    /// The same target by https. Who came to the port that is listened on here, is sent to the port
-    /// that speaks TLS here. Any other port was translated on the way (by a balancer, by a container's
-    /// host), and then https is where it usually is.
+    /// Returns the same target by https. Who came to the port that is listened on here, is sent to
+    /// the port that speaks TLS here. Any other port was translated on the way (by a balancer, by a
+    /// container's host), and then https is where it usually is.
     fn location(self, host: &str, target: &str) -> Option<String> {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),

@@ -1,6 +1,6 @@
-//! The HTTP library's own answers: to what it cannot read as a request (400), reads no further (431),
-//! or waited for in vain (408). They have no body, no id and none of our headers, and no line in the
-//! access log. Here they are recognised in what the library writes, and made anew.
+//! The HTTP library's own answers: to what it cannot read as a request (400), reads no further
+//! (431), or waited for in vain (408). They have no body, no id and none of our headers, and no
+//! line in the access log. Here they are recognised in what the library writes, and made anew.
 
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody as _;
@@ -16,8 +16,8 @@ const LONGEST: usize = 200;
 const END: &[u8] = b"\r\n\r\n";
 const FIELDS: [&str; 3] = ["connection", "content-length", "date"];
 
-/// Returns how many of the last bytes are an answer of the library's own, 0 for none: a refusal with
-/// an empty body and no header but those that the library writes by itself. Bodies of ours end
+/// Returns how many of the last bytes are an answer of the library's own, 0 for none: a refusal
+/// with an empty body and no header but those that the library writes by itself. Bodies of ours end
 /// otherwise; in the middle of one these bytes may stand all the same, with more behind them.
 pub fn own_answer(written: &[u8]) -> usize {
     if !written.ends_with(END) {
@@ -43,14 +43,14 @@ fn is_own(answer: &str) -> bool {
     is_refusal && is_empty && lines.all(is_known)
 }
 
-/// The status in a status line, where it is one that the library gives by itself.
+/// Returns the status in a status line, where it is one that the library gives by itself.
 fn status(line: &str) -> Option<u16> {
     let status = line.split(' ').nth(1)?.parse().ok()?;
     matches!(status, 400 | 408 | 431 | 500).then_some(status)
 }
 
-/// Returns the bytes to send in place of such an answer: the same status with our words, headers and
-/// an id, which is also in the access log from now on.
+/// Returns the bytes to send in place of such an answer: the same status with our words, headers
+/// and an id, which is also in the access log from now on.
 pub fn told(site: &Site, connection: &Connection, own: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(own);
     let status = text.lines().next().and_then(status).unwrap_or(400);
@@ -72,7 +72,7 @@ pub fn told(site: &Site, connection: &Connection, own: &[u8]) -> Vec<u8> {
     written(&text, response)
 }
 
-/// The response as bytes, with the first line and the date of the library's.
+/// Returns the response as bytes, with the first line and the date of the library's.
 fn written(own: &str, response: HttpResponse) -> Vec<u8> {
     let (response, body) = response.into_parts();
     let body = body.try_into_bytes().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The question whether the catalog stands at `/` in the place of a sample. What is remembered of it
-//! is `stand_in`'s.
+//! The question whether the catalog stands at `/` in the place of a sample. What is remembered of
+//! it is `stand_in`'s.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -42,7 +42,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site on this application.
+    /// Makes a site on this application.
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
             assets: Assets::new(),
@@ -72,7 +72,7 @@ impl Site {
         self.parting.store(true, Ordering::Relaxed);
     }
 
-    /// The budget over all that waits to be sent.
+    /// Returns the budget over all that waits to be sent.
     pub fn unsent(&self) -> &Arc<UnsentBudget> {
         &self.app.unsent
     }

@@ -1,5 +1,5 @@
-//! The catalog in the place of a sample that cannot run at `/`: its function is not in the database.
-//! It owns when that is looked at again, so that a page that works counts no errors.
+//! The catalog in the place of a sample that cannot run at `/`: its function is not in the
+//! database. It owns when that is looked at again, so that a page that works counts no errors.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

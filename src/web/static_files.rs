@@ -8,7 +8,7 @@ use super::encoding::worthwhile;
 use super::errors;
 use super::site::Site;
 
-/// `GET /static/NAME-HASH.EXT`.
+/// Answers `GET /static/NAME-HASH.EXT`.
 pub(super) async fn file(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = Context::from(&request);
     let name = request.match_info().query("file");

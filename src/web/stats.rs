@@ -89,19 +89,19 @@ fn names<const N: usize>(names: [&'static str; N]) -> String {
     names.join(", ")
 }
 
-/// `GET /stats`: a page, or another form where `Accept` asks for it.
+/// Answers `GET /stats`: a page, or another form where `Accept` asks for it.
 pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let format = Context::from(&request).format;
     answer(&request, &site, Some(format)).await
 }
 
-/// `GET /stats.json`, `.csv`, `.txt`
+/// Answers `GET /stats.json`, `.csv`, `.txt`
 pub(super) async fn suffixed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let format = Format::of_suffix(&Format::OF_STATS, request.match_info().query("suffix"));
     answer(&request, &site, format).await
 }
 
-/// An answer in that form; `None` is a form that there is not.
+/// Returns an answer in that form; `None` is a form that there is not.
 async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
     let context = Context::from(request);
     let answer = async {

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::error::RequestError;
 
-/// The rows as cells in the order of the columns, each made from its value as it is written;
-/// `None` where a row has no such column. A row is read when it is asked for, and is an error only
-/// where it is not JSON.
+/// Returns the rows as cells in the order of the columns, each made from its value as it is
+/// written; `None` where a row has no such column. A row is read when it is asked for, and is an
+/// error only where it is not JSON.
 pub fn cells<T>(
     columns: &[String],
     rows_json: &[u8],
@@ -30,7 +30,7 @@ pub fn cells<T>(
     })
 }
 
-/// The rows as text in the order of the columns, null as `None`.
+/// Returns the rows as text in the order of the columns, null as `None`.
 pub(super) fn texts(
     columns: &[String],
     rows_json: &[u8],
@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Text without its quotes, anything else as its JSON text, null as `None`.
+/// Returns text without its quotes, anything else as its JSON text, null as `None`.
 fn text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
@@ -102,7 +102,7 @@ pub fn with_angles(nested: &str) -> String {
     out + rest
 }
 
-/// The objects of a comma-joined list, each as it stands.
+/// Returns the objects of a comma-joined list, each as it stands.
 pub(super) fn objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = rows_json;
     std::iter::from_fn(move || {

@@ -6,8 +6,9 @@ use super::cells::{internal, texts};
 use crate::error::RequestError;
 use crate::text::words::printable;
 
-/// CSV after RFC 4180, with a header line also when there are no rows. Null is an empty field,
-/// nested JSON is its text, and text is never changed, not even what a spreadsheet would run.
+/// Returns CSV after RFC 4180, with a header line also when there are no rows. Null is an empty
+/// field, nested JSON is its text, and text is never changed, not even what a spreadsheet would
+/// run.
 ///
 /// Fails only for rows that are not the JSON of these columns.
 pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError> {
@@ -26,7 +27,7 @@ pub fn csv(columns: &[String], rows_json: &[u8]) -> Result<Vec<u8>, RequestError
     writer.into_inner().map_err(|error| internal(&error))
 }
 
-/// Aligned text for a terminal, with control characters escaped.
+/// Returns aligned text for a terminal, with control characters escaped.
 pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestError> {
     let mut lines = vec![
         columns
@@ -44,8 +45,8 @@ pub fn table(columns: &[String], rows_json: &[u8]) -> Result<String, RequestErro
     Ok(aligned(&lines, true))
 }
 
-/// Lines of cells as columns that stand below each other, two spaces apart; with a rule below the
-/// first line where it is a heading.
+/// Returns lines of cells as columns that stand below each other, two spaces apart; with a rule
+/// below the first line where it is a heading.
 pub fn aligned(lines: &[Vec<String>], heading: bool) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for line in lines {

@@ -55,8 +55,8 @@ impl<'a> StoreOffer<'a> {
 }
 
 impl RedisTier {
-    /// The pre-load script. `None` when Redis does not answer as it should: the load then goes on
-    /// without it. Cancel-safe; a lease taken by it runs out.
+    /// Returns the pre-load script. `None` when Redis does not answer as it should: the load then
+    /// goes on without it. Cancel-safe; a lease taken by it runs out.
     pub(in crate::cache) async fn prepare(
         &self,
         key: &Key,
@@ -146,7 +146,7 @@ impl RedisTier {
         self.offer(entry, physical, StoreOffer::Same).await;
     }
 
-    /// The answer of the script that stores.
+    /// Returns the answer of the script that stores.
     async fn offer(
         &self,
         entry: &Entry,

@@ -56,7 +56,7 @@ impl Waiter {
         }
     }
 
-    /// The flight's end, whatever it offers before.
+    /// Returns the flight's end, whatever it offers before.
     pub(in crate::cache) async fn end(self) -> End {
         match self.word(|_| false).await {
             Word::End(end) => end,
@@ -64,8 +64,8 @@ impl Waiter {
         }
     }
 
-    /// The flight's end, or a copy it offers that `will_do`, which must be quick: the flight waits
-    /// for it.
+    /// Returns the flight's end, or a copy it offers that `will_do`, which must be quick: the
+    /// flight waits for it.
     pub(in crate::cache) async fn word(mut self, will_do: impl Fn(&Entry) -> bool) -> Word {
         let is_word =
             |news: &News| news.end.is_some() || news.offer.as_deref().is_some_and(&will_do);

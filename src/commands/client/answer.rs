@@ -119,7 +119,7 @@ impl Head {
     }
 }
 
-/// The body that came in chunks. What stands behind the last one is not looked at.
+/// Returns the body that came in chunks. What stands behind the last one is not looked at.
 fn joined(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut body = Vec::new();
     loop {

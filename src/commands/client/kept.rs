@@ -63,7 +63,7 @@ impl Kept {
     }
 }
 
-/// One answer, and whether it is the connection's last; or what is wrong with what came.
+/// Returns one answer, and whether it is the connection's last; or what is wrong with what came.
 fn receive(stream: &mut dyn Stream) -> io::Result<Result<(Answer, bool), &'static str>> {
     let mut received = Vec::new();
     let mut piece = vec![0; HELD];
@@ -98,7 +98,7 @@ fn answer(head: &Head, body: Vec<u8>) -> (Answer, bool) {
     (Answer { status, body }, head.is_last)
 }
 
-/// The beginning of a body of so many bytes, read to its end.
+/// Returns the beginning of a body of so many bytes, read to its end.
 fn sized(
     stream: &mut dyn Stream,
     length: usize,
@@ -120,7 +120,7 @@ fn sized(
     Ok(Ok(body))
 }
 
-/// An answer whose length shows only at its end: of a proxy, since unslow's own have one.
+/// Returns an answer whose length shows only at its end: of a proxy, since unslow's own have one.
 fn open_ended(
     stream: &mut dyn Stream,
     head: &Head,

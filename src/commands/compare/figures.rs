@@ -72,13 +72,13 @@ impl Figures {
     }
 }
 
-/// The nearest rank: the least of these sorted times that so many percent are not above.
+/// Returns the nearest rank: the least of these sorted times that so many percent are not above.
 fn ranked(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
 }
 
-/// `5.02 s`, `212 ms`, `85.3 µs`
+/// Writes `5.02 s`, `212 ms`, `85.3 µs`
 pub(super) fn time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     // A time that rounds up to a whole unit is written in that one.
@@ -90,7 +90,7 @@ pub(super) fn time(time: Duration) -> String {
     format!("{} µs", three_digits(seconds / 1e-6))
 }
 
-/// Three digits that count, with commas between the thousands: `12,300`, `45.6`, `0.20`.
+/// Returns three digits that count, with commas between the thousands: `12,300`, `45.6`, `0.20`.
 pub(super) fn three_digits(number: f64) -> String {
     if number < 0.9995 {
         return format!("{number:.2}");
@@ -108,7 +108,7 @@ pub(super) fn three_digits(number: f64) -> String {
     grouped(&format!("{:.0}", (number / unit).round() * unit))
 }
 
-/// A whole number with commas between its thousands.
+/// Returns a whole number with commas between its thousands.
 pub(super) fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -204,8 +204,8 @@ fn factor_text(factor: f64) -> String {
     format!("{} ×", three_digits(factor))
 }
 
-/// A table in Markdown whose bars stand below each other; the first column to the left, the others
-/// to the right.
+/// Returns a table in Markdown whose bars stand below each other; the first column to the left, the
+/// others to the right.
 fn table(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| {

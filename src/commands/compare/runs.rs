@@ -70,12 +70,12 @@ impl Asked {
         said.ok_or_else(|| answer.refusal(&server))
     }
 
-    /// One run.
+    /// Returns one run.
     pub(super) fn once(&self, way: &'static str) -> Result<Runs, Failure> {
         self.many(way, 1, 1)
     }
 
-    /// So many runs by so many clients. Ends early where there is nothing to be had.
+    /// Makes so many runs by so many clients. Ends early where there is nothing to be had.
     ///
     /// Fails with the first failure, also when some runs did not.
     pub(super) fn many(
@@ -157,7 +157,7 @@ fn gone() -> Failure {
     Failure::Running("a client of the comparison came to no end".to_owned())
 }
 
-/// One client's runs.
+/// Returns one client's runs.
 fn work(mut connection: Kept, turns: &Turns, ask: (&str, &str), server: &str) -> Told {
     let mut runs = Runs::default();
     while turns.take() {
@@ -220,7 +220,7 @@ impl Turns {
         }
     }
 
-    /// The right to begin one.
+    /// Returns the right to begin one.
     fn take(&self) -> bool {
         let one_less = |left: usize| left.checked_sub(1);
         let order = Ordering::Relaxed;

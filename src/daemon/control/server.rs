@@ -35,7 +35,7 @@ pub struct Control {
     place: Mover,
 }
 
-/// The start-up error for a control socket that cannot be bound.
+/// Returns the start-up error for a control socket that cannot be bound.
 pub(in crate::daemon) fn not_made(path: &Path, error: &io::Error) -> StartupError {
     let what = format!(
         "the control socket {} cannot be made: {error}",
@@ -114,8 +114,9 @@ impl Control {
     }
 
     /// Takes commands until the future is dropped, or nobody receives them any more and the answers
-    /// that are due are written; then the socket's file is removed. Each request is sent on, and what comes back is the answer: where
-    /// the sender is dropped instead, the client is told that the daemon ends.
+    /// that are due are written; then the socket's file is removed. Each request is sent on, and
+    /// what comes back is the answer: where the sender is dropped instead, the client is told that
+    /// the daemon ends.
     ///
     /// # Errors
     /// The runtime does not take the socket.
@@ -216,7 +217,7 @@ async fn converse(
     tokio::time::timeout(PATIENCE, stream.write_all(line.as_bytes())).await?
 }
 
-/// The request, or what is to be said to whoever sent none.
+/// Returns the request, or what is to be said to whoever sent none.
 async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
     let asks = stream.peer_cred()?.uid();
     if asks != 0 && asks != nix::unistd::geteuid().as_raw() {

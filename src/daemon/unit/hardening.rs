@@ -127,7 +127,7 @@ fn is_low(bind: &Bind) -> bool {
     matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
 }
 
-/// The folders that it writes to, besides its own below `/run`.
+/// Returns the folders that it writes to, besides its own below `/run`.
 fn written(settings: &Settings) -> Vec<PathBuf> {
     let logs = settings.log.files().filter_map(|(_, file)| file.parent());
     let own = own_binds(settings).filter_map(|bind| match bind {
@@ -140,7 +140,7 @@ fn written(settings: &Settings) -> Vec<PathBuf> {
     folders
 }
 
-/// The name of a folder below that of all logs, which systemd can make.
+/// Returns the name of a folder below that of all logs, which systemd can make.
 fn below_logs(folder: &Path) -> Option<&Path> {
     let name = folder.strip_prefix(LOGS).ok()?;
     (!name.as_os_str().is_empty()).then_some(name)

@@ -23,7 +23,7 @@ pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
     settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
 }
 
-/// The addresses that the service has to bind itself.
+/// Returns the addresses that the service has to bind itself.
 pub(super) fn own_binds(settings: &Settings) -> impl Iterator<Item = &Bind> {
     let own = is_somebody_elses(settings);
     settings

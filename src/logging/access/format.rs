@@ -111,7 +111,7 @@ struct JsonRecord<'a> {
     outcome: Option<&'static str>,
 }
 
-/// One JSON object with the fields of the combined format.
+/// Returns one JSON object with the fields of the combined format.
 pub(super) fn json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mark = |(text, has_query): (&str, bool)| {
         if has_query {

@@ -16,7 +16,7 @@ const SECRETS: [&str; 7] = [
     "auth", "cookie", "token", "secret", "passw", "api-key", "apikey",
 ];
 
-/// A line of these parts, without its end.
+/// Returns a line of these parts, without its end.
 pub(super) fn line(parts: &[Part], record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mut line = String::with_capacity(256);
     for part in parts {
@@ -71,7 +71,7 @@ fn header(line: &mut String, headers: &dyn Headers, name: &str) {
     }
 }
 
-/// The user of `Authorization: Basic`.
+/// Returns the user of `Authorization: Basic`.
 fn user(headers: &dyn Headers) -> Option<String> {
     let (scheme, credentials) = headers.header("authorization")?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -7,7 +7,8 @@ use crate::outcome::Outcome;
 
 /// The headers of a request or of its answer.
 pub trait Headers {
-    /// The first header of this name, which is in lower case; `None` also where it is no text.
+    /// Returns the first header of this name, which is in lower case; `None` also where it is no
+    /// text.
     fn header(&self, name: &str) -> Option<&str>;
 }
 

@@ -36,7 +36,7 @@ impl Standing {
 }
 
 impl Listening {
-    /// A socket of our own.
+    /// Returns a socket of our own.
     pub(in crate::server) fn bind(
         bind: &Bind,
         settings: &Settings,
@@ -90,7 +90,7 @@ impl Listening {
 /// An accepted connection.
 pub(in crate::server) type Socket = TcpStream;
 
-/// A connection over TCP, made ready, and its other end.
+/// Returns a connection over TCP, made ready, and its other end.
 pub(in crate::server) fn over_tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
     let peer = stream.peer_addr().ok();
     // Else the end of a long body waits for the client to acknowledge what came before. A

@@ -1,6 +1,6 @@
 //! The file of a unix socket, whose mode and group are set on the socket itself. Root binds it in a
-//! folder that another user may write, and that user can put a link, or another name of root's file,
-//! in its place before the mode is set.
+//! folder that another user may write, and that user can put a link, or another name of root's
+//! file, in its place before the mode is set.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;

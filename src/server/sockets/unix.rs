@@ -85,7 +85,7 @@ fn file_id(path: &Path) -> io::Result<FileId> {
 }
 
 impl Listening {
-    /// A socket of our own, and the path it stands at.
+    /// Returns a socket of our own, and the path it stands at.
     pub(in crate::server) fn bind(
         bind: &Bind,
         settings: &Settings,
@@ -108,7 +108,7 @@ impl Listening {
         }
     }
 
-    /// A socket of another process, and the path that is ours to remove.
+    /// Returns a socket of another process, and the path that is ours to remove.
     pub(in crate::server) fn adopt(
         bind: &Bind,
         inherited: Inherited,
@@ -213,7 +213,7 @@ pub(in crate::server) enum Socket {
     Unix(UnixStream),
 }
 
-/// A connection over TCP, made ready, and its other end.
+/// Returns a connection over TCP, made ready, and its other end.
 pub(in crate::server) fn over_tcp(stream: TcpStream) -> (Socket, Option<SocketAddr>) {
     let peer = stream.peer_addr().ok();
     let most = u32::try_from(super::UNSENT).unwrap_or(u32::MAX);
@@ -224,7 +224,7 @@ pub(in crate::server) fn over_tcp(stream: TcpStream) -> (Socket, Option<SocketAd
     (Socket::Tcp(stream), peer)
 }
 
-/// A connection over a unix socket, whose other end has no address.
+/// Returns a connection over a unix socket, whose other end has no address.
 pub(in crate::server) fn over_unix(stream: UnixStream) -> (Socket, Option<SocketAddr>) {
     (Socket::Unix(stream), None)
 }

@@ -105,13 +105,13 @@ fn variables() -> [(&'static str, Part); 9] {
     ]
 }
 
-/// The part of this name.
+/// Returns the part of this name.
 fn find(known: impl IntoIterator<Item = (&'static str, Part)>, name: &str) -> Option<Part> {
     let found = known.into_iter().find(|(known, _)| *known == name);
     found.map(|(_, part)| part)
 }
 
-/// A word, or a line that holds a `%(`.
+/// Returns a word, or a line that holds a `%(`.
 pub(in super::super) fn access_format(given: RawValue<'_>) -> Read<AccessFormat> {
     match given.text {
         text if text.contains("%(") => parts(text).map(AccessFormat::Parts),
@@ -187,7 +187,7 @@ fn variable(name: &str) -> Option<Part> {
     find(variables(), name).or_else(from_header)
 }
 
-/// A header's name in lower case, where it can be one.
+/// Returns a header's name in lower case, where it can be one.
 fn header(name: &str) -> Option<String> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
     (!name.is_empty() && name.bytes().all(token)).then(|| name.to_ascii_lowercase())

@@ -5,7 +5,7 @@ use crate::flags::Flag;
 use crate::settings::values as v;
 use crate::settings::{files, process};
 
-/// A flag with one letter.
+/// Returns a flag with one letter.
 const fn short(long: &'static str, short: char, value: &'static str) -> Flag {
     Flag {
         long,

@@ -13,7 +13,7 @@ const MOST_UNSENT: u64 = 256 * MIB;
 /// The least: less would refuse ordinary answers.
 const LEAST_UNSENT: u64 = 16 * MIB;
 
-/// The default of `[server] max_unsent`: a quarter of the memory there is, within bounds.
+/// Returns the default of `[server] max_unsent`: a quarter of the memory there is, within bounds.
 pub(super) fn unsent() -> String {
     size_text(quarter(memory(Path::new("/"))))
 }
@@ -34,7 +34,7 @@ fn memory(root: &Path) -> Option<u64> {
         .min()
 }
 
-/// All memory of the machine.
+/// Returns all memory of the machine.
 fn machine(root: &Path) -> Option<u64> {
     let text = read_to_string(root.join("proc/meminfo")).ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
@@ -42,7 +42,7 @@ fn machine(root: &Path) -> Option<u64> {
     Some(kib << 10)
 }
 
-/// The limits of a group and of those above it. A line is `0::/path` (version 2), or
+/// Returns the limits of a group and of those above it. A line is `0::/path` (version 2), or
 /// `4:memory:/path` (version 1). Inside of a container the path may be that of the machine: then
 /// there is no such folder, and the topmost one is the container's own.
 fn limits(root: &Path, line: &str) -> Vec<u64> {

@@ -60,7 +60,7 @@ pub(in crate::settings) enum Secrecy {
     Secret,
 }
 
-/// A row without flag and default, to be completed by the functions below.
+/// Returns a row without flag and default, to be completed by the functions below.
 pub(in crate::settings) const fn setting(
     section: &'static str,
     key: &'static str,
@@ -125,7 +125,7 @@ impl Setting {
         self
     }
 
-    /// The text of several values of its flag.
+    /// Returns the text of several values of its flag.
     pub(in crate::settings) fn joined(&self, values: &[String]) -> String {
         if !self.one_a_line {
             return values.join(",");
@@ -137,12 +137,12 @@ impl Setting {
         lines
     }
 
-    /// `UNSLOW_SECTION_KEY`
+    /// Writes `UNSLOW_SECTION_KEY`
     pub(in crate::settings) fn environment(&self) -> String {
         format!("UNSLOW_{}_{}", self.section, self.key).to_ascii_uppercase()
     }
 
-    /// `[section] key`
+    /// Writes `[section] key`
     pub(in crate::settings) fn name(&self) -> String {
         format!("[{}] {}", self.section, self.key)
     }
@@ -156,7 +156,7 @@ impl Setting {
         }
     }
 
-    /// The default's text on this machine.
+    /// Returns the default's text on this machine.
     pub(in crate::settings) fn default_text(&self, ground: &DefaultContext) -> Option<String> {
         match self.default {
             DefaultValue::Unset => None,

@@ -148,7 +148,7 @@ pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
     Ok(pieces)
 }
 
-/// The scheme, and what stands behind `://`.
+/// Returns the scheme, and what stands behind `://`.
 pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     ["postgres", "postgresql"]
@@ -156,7 +156,7 @@ pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
         .then_some((scheme, rest))
 }
 
-/// Host and port of `host:port` or `[IPv6]:port`.
+/// Returns host and port of `host:port` or `[IPv6]:port`.
 fn host_and_port(text: &str) -> Result<(&str, Option<String>), ValueError> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let lacks = || {

@@ -50,8 +50,8 @@ pub const COLUMNS: [(&str, &str); 35] = [
     ("loads_not_tried", "/loads_not_tried"),
 ];
 
-/// A header line, a row for each query (`scope` is `query`, or `removed` where it is not in the
-/// catalog any more), and one for all of them (`total`). What is not known is an empty field.
+/// Returns a header line, a row for each query (`scope` is `query`, or `removed` where it is not in
+/// the catalog any more), and one for all of them (`total`). What is not known is an empty field.
 pub fn csv(snapshot: &Snapshot) -> String {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)

@@ -98,7 +98,7 @@ impl Exposition {
         }
     }
 
-    /// The whole document.
+    /// Returns the whole document.
     pub(super) fn finish(mut self) -> String {
         if self.dialect == Dialect::OpenMetrics {
             self.out.push_str("# EOF\n");
@@ -155,7 +155,7 @@ fn suffix(kind: Kind) -> &'static str {
     }
 }
 
-/// A count as a metric's value.
+/// Returns a count as a metric's value.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
 pub(super) fn value(count: u64) -> f64 {
     count as f64

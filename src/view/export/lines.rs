@@ -12,7 +12,7 @@ const NOTHING: &str = "n/a";
 /// The member that is there for drawings alone, and would be hundreds of lines.
 const DRAWN: &str = "series";
 
-/// A line for each value of a JSON document. Its key is the way to it: `total.requests`,
+/// Returns a line for each value of a JSON document. Its key is the way to it: `total.requests`,
 /// `redis.info.used_memory`; in the list `queries` by the query's name, in others by place. The
 /// series for drawings are left out.
 pub fn lines(document: &Value) -> String {

@@ -173,7 +173,7 @@ pub struct StatsSort {
 }
 
 impl Default for StatsSort {
-    /// The time their loads took together, the longest first.
+    /// Returns the time their loads took together, the longest first.
     fn default() -> StatsSort {
         StatsSort {
             column: FIRST,
@@ -183,13 +183,13 @@ impl Default for StatsSort {
 }
 
 impl StatsSort {
-    /// The names of all columns. Numbers begin with the largest, names with `a`; a `-` before the
-    /// name turns that round.
+    /// Returns the names of all columns. Numbers begin with the largest, names with `a`; a `-`
+    /// before the name turns that round.
     pub fn names() -> impl Iterator<Item = &'static str> {
         std::iter::once(QUERY).chain(COLUMNS.iter().map(|column| column.name))
     }
 
-    /// The one of that name, with or without a `-` before it.
+    /// Returns the one of that name, with or without a `-` before it.
     pub fn named(name: &str) -> Option<StatsSort> {
         let (turned, name) = match name.strip_prefix('-') {
             Some(name) => (true, name),
@@ -199,7 +199,7 @@ impl StatsSort {
         Some(StatsSort { column, turned })
     }
 
-    /// The name in addresses.
+    /// Returns the name in addresses.
     pub fn name(self) -> String {
         format!("{}{}", if self.turned { "-" } else { "" }, self.column)
     }

@@ -77,7 +77,7 @@ pub(super) fn hottest(keys: &[HotKey]) -> Markup {
     }
 }
 
-/// `1,204`, or between what it surely is and what it is at most.
+/// Writes `1,204`, or between what it surely is and what it is at most.
 fn estimate(key: &HotKey) -> String {
     let most = format::count(key.requests);
     match key.over {

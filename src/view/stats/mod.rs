@@ -31,7 +31,7 @@ use page::{address, address_as};
 /// The seconds between two reloads where a reader without script asks for them.
 const REFRESH: u32 = 10;
 
-/// The page.
+/// Returns the page.
 pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
     let head = html! {
         script src=(page.script) defer {}
@@ -50,7 +50,7 @@ pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
     frame.page_with(&head, "Statistics", Place::Stats, true, &content)
 }
 
-/// All that changes with time, in one element.
+/// Returns all that changes with time, in one element.
 pub fn live(page: &StatsPage<'_>) -> Markup {
     let snapshot = page.snapshot;
     let found = verdict::verdicts(page);
@@ -123,7 +123,7 @@ fn instance(snapshot: &Snapshot) -> Markup {
     }
 }
 
-/// `2026-11-23 07:00:00 UTC`
+/// Writes `2026-11-23 07:00:00 UTC`
 fn date(at: f64) -> Markup {
     let (day, time) = format::moment(at);
     html! { time datetime={ (day) "T" (time) "Z" } { (day) " " (time) " UTC" } }
@@ -166,7 +166,7 @@ fn verdicts(found: &[Verdict]) -> Markup {
     }
 }
 
-/// `1 problem, 2 to look at`; for the status line.
+/// Writes `1 problem, 2 to look at`; for the status line.
 fn summary(found: &[Verdict]) -> String {
     let count = |wanted: Level| found.iter().filter(|(level, _)| *level == wanted).count() as u64;
     let (problems, attention) = (count(Level::Problem), count(Level::Attention));

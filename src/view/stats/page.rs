@@ -55,7 +55,7 @@ pub struct Evicted {
 /// The word in the address that asks for `live` alone.
 pub const PART: &str = "numbers";
 
-/// The address of the page as it would be with these. What is usual is not written.
+/// Returns the address of the page as it would be with these. What is usual is not written.
 pub(super) fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
     address_as("/stats", window, sort, refresh)
 }
@@ -84,7 +84,7 @@ pub(super) fn address_as(
     }
 }
 
-/// `07:00:00`, with the day for who needs it.
+/// Writes `07:00:00`, with the day for who needs it.
 pub(super) fn clock(at: f64) -> Markup {
     let (day, time) = format::moment(at);
     html! { time datetime={ (day) "T" (time) "Z" } title=(day) { (time) } }

@@ -25,7 +25,7 @@ pub(super) fn tiers(snapshot: &Snapshot) -> Markup {
     }
 }
 
-/// One line of a list of facts; an empty name is not drawn.
+/// Returns one line of a list of facts; an empty name is not drawn.
 fn fact(name: &str, value: impl maud::Render) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
@@ -140,7 +140,7 @@ fn last_error(class: Option<&str>) -> Markup {
     html! { @if let Some(class) = class { (fact("Last error", class.replace('_', " "))) } }
 }
 
-/// `Failures: timeout 3, closed 1`; nothing where all are zero.
+/// Writes `Failures: timeout 3, closed 1`; nothing where all are zero.
 fn classes(name: &str, counts: &BTreeMap<String, u64>) -> Markup {
     let counted: Vec<_> = counts
         .iter()
@@ -201,7 +201,7 @@ fn server_panel(info: Option<&RedisInfo>) -> Markup {
     }
 }
 
-/// `1.2 GiB of 2 GiB`, `1.2 GiB, no limit`, `1.2 GiB of n/a`.
+/// Writes `1.2 GiB of 2 GiB`, `1.2 GiB, no limit`, `1.2 GiB of n/a`.
 fn memory(info: &RedisInfo) -> String {
     let used = info
         .used_memory

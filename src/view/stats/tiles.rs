@@ -129,7 +129,7 @@ fn length(series: &Series) -> String {
     format::span(format::seconds(f64::from(seconds)))
 }
 
-/// All points as a table, the latest first.
+/// Returns all points as a table, the latest first.
 fn points(series: &Series) -> Markup {
     let step = format::span(format::seconds(f64::from(series.step_seconds)));
     let ages = (0_u32..).map(|n| f64::from(n * series.step_seconds));

@@ -19,7 +19,7 @@ impl Level {
         }
     }
 
-    /// The class that colours it.
+    /// Returns the class that colours it.
     pub(in crate::view) fn class(self) -> &'static str {
         match self {
             Level::Good => "good",

@@ -86,7 +86,7 @@ impl Attempts {
     }
 }
 
-/// The part of an address that somebody cannot change at will.
+/// Returns the part of an address that somebody cannot change at will.
 fn owner(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
@@ -120,7 +120,7 @@ mod tests {
         taken.take(1000).count()
     }
 
-    /// A client that shares no account with this one.
+    /// Returns a client that shares no account with this one.
     fn apart(attempts: &Attempts, from: Option<IpAddr>) -> Option<IpAddr> {
         let others = (1..=255).map(|last| address(&format!("198.51.100.{last}")));
         let taken = std::ptr::from_ref(attempts.account(from));

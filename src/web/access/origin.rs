@@ -17,11 +17,12 @@ pub(in crate::web) const FORWARDING: [&str; 6] = [
     "via",
 ];
 
-/// A peer on this machine, with no proxy before it, that asked for this machine by a name of its
-/// own: the header check keeps a proxy on the same host out, the `Host` check a page that has
-/// rebound its DNS name to 127.0.0.1. A proxy that says nothing of its visitors and calls this
-/// machine by its own name, as nginx does when nobody tells it otherwise, is known at least by the
-/// HTTP/1.0 that its older versions speak, and that people's own clients no longer do.
+/// Returns whether a request comes from a peer on this machine, with no proxy before it, that asked
+/// for this machine by a name of its own: the header check keeps a proxy on the same host out, the
+/// `Host` check a page that has rebound its DNS name to 127.0.0.1. A proxy that says nothing of its
+/// visitors and calls this machine by its own name, as nginx does when nobody tells it otherwise,
+/// is known at least by the HTTP/1.0 that its older versions speak, and that people's own clients
+/// no longer do.
 pub(super) fn is_local(head: &RequestHead) -> bool {
     let host = head.headers.get(header::HOST);
     let host = host.and_then(|value| value.to_str().ok());

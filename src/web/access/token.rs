@@ -21,7 +21,7 @@ use crate::settings::{Network, Secret};
 pub(super) struct Digest([u8; 32]);
 
 impl fmt::Debug for Digest {
-    /// A short token could be guessed from its digest.
+    /// Shows nothing: a short token could be guessed from its digest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -40,7 +40,8 @@ impl Digest {
     }
 }
 
-/// The token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can ask.
+/// Returns the token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can
+/// ask.
 pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credentials) = value.split_once(' ')?;

@@ -78,7 +78,7 @@ impl Accepted {
         }
     }
 
-    /// The encoding for a body of which encoding is worth it, or is not.
+    /// Returns the encoding for a body of which encoding is worth it, or is not.
     pub(in crate::web) fn choose(self, is_worthwhile: bool) -> Encoding {
         if is_worthwhile || !self.takes_identity {
             self.best

@@ -25,7 +25,7 @@ impl<'h> Member<'h> {
         })
     }
 
-    /// Its parameters but for the weight, as they are written.
+    /// Returns its parameters but for the weight, as they are written.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &'h str> + use<'h> {
         parts(self.rest).filter(|part| weight(part).is_none())
     }
@@ -33,7 +33,7 @@ impl<'h> Member<'h> {
 
 const FULL: u16 = 1000;
 
-/// The members of all header fields of this name, in order: several fields are one list
+/// Returns the members of all header fields of this name, in order: several fields are one list
 /// (RFC 9110, 5.3).
 pub(super) fn members<'h>(
     headers: &'h HeaderMap,
@@ -51,7 +51,7 @@ fn parts(rest: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.is_empty())
 }
 
-/// The weight in thousandths, where this part is one.
+/// Returns the weight in thousandths, where this part is one.
 fn weight(part: &str) -> Option<u16> {
     let (name, number) = part.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {

@@ -13,7 +13,7 @@ const DESCRIPTION: &str = "Named SQL queries, answered from a cache. Each is ser
     as JSON, CSV and NDJSON; what a query takes is checked before it runs. Columns are those of \
     the SQL, and are not listed here.";
 
-/// The document, and the hash that is its version.
+/// Returns the document, and the hash that is its version.
 pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) {
     let mut tags = vec![json!({ "name": SERVICE, "description": "The catalog and the program." })];
     let mut paths = Map::new();

@@ -1,8 +1,7 @@
-//! `GET /openapi.json`: what there is to ask for, in `OpenAPI` 3.1, for programs that make
-//! clients, forms and tests of it. This file keeps the document (`openapi_route` serves it); `document` puts it together from the
-//! operations in `queries` and `service`, and what these share is in `parts` and
-//! `schemas`. What a parameter
-//! takes is said by `query`.
+//! `GET /openapi.json`: what there is to ask for, in `OpenAPI` 3.1, for programs that make clients,
+//! forms and tests of it. This file keeps the document (`openapi_route` serves it); `document` puts
+//! it together from the operations in `queries` and `service`, and what these share is in `parts`
+//! and `schemas`. What a parameter takes is said by `query`.
 //!
 //! It shows what `/q` shows, to whom `/q` shows it, and not the version of the program.
 

@@ -17,7 +17,7 @@ pub(super) enum Errors {
 }
 
 impl Errors {
-    /// The name of the response for a status.
+    /// Returns the name of the response for a status.
     fn response(self, status: u16) -> String {
         match self {
             Errors::Data => format!("Data{status}"),
@@ -60,13 +60,13 @@ const ERRORS: [(u16, &str); 15] = [
 /// The statuses with which any request may be refused, whatever it asks for.
 const ALWAYS: [u16; 6] = [413, 414, 421, 431, 500, 504];
 
-/// `{"$ref": …}` to a component.
+/// Writes `{"$ref": …}` to a component.
 pub(super) fn component(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-/// The responses of an operation: what it answers when all is well, the errors that any request may
-/// get, and its own.
+/// Returns the responses of an operation: what it answers when all is well, the errors that any
+/// request may get, and its own.
 pub(super) fn answers(good: &[(&str, Value)], errors: Errors, own: &[u16]) -> Value {
     let mut all: BTreeMap<String, Value> = good
         .iter()
@@ -81,18 +81,18 @@ pub(super) fn answers(good: &[(&str, Value)], errors: Errors, own: &[u16]) -> Va
     json!(all)
 }
 
-/// One media type of a body.
+/// Returns one media type of a body.
 pub(super) fn content(format: Format, schema: &Value) -> (String, Value) {
     let media_type = format.media_type().to_owned();
     (media_type, json!({ "schema": schema }))
 }
 
-/// The schema of everything that is text to this document.
+/// Returns the schema of everything that is text to this document.
 pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-/// A response with these headers, which are components.
+/// Returns a response with these headers, which are components.
 pub(super) fn response(
     description: &str,
     headers: &[&str],
@@ -135,7 +135,7 @@ const MAYBE_OF_DATA: [&str; 8] = [
     "X-Request-Id",
 ];
 
-/// `components/responses`.
+/// Writes `components/responses`.
 pub(super) fn responses() -> Value {
     let rows = component("schemas", "Rows");
     let json = content(Format::Json, &rows);
@@ -198,7 +198,7 @@ pub(super) fn responses() -> Value {
     Value::Object(all)
 }
 
-/// `components/headers`. What is required is in every response that names it.
+/// Writes `components/headers`. What is required is in every response that names it.
 pub(super) fn headers() -> Value {
     let etag = json!({ "type": "string", "pattern": "^\"[^\"]+\"$" });
     let age = json!({ "type": "integer", "minimum": 0 });

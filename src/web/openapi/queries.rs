@@ -89,7 +89,7 @@ pub(super) struct Shared {
     pub(super) bodies: Map<String, Value>,
 }
 
-/// The parameters of a query in the address.
+/// Returns the parameters of a query in the address.
 pub(super) fn parameters(query: &Query) -> Vec<Value> {
     let own = query.params.iter();
     own.map(|param| component("parameters", &component_name(query, param)))
@@ -119,7 +119,7 @@ fn description(query: &Query, about: &About<'_>) -> String {
     }
 }
 
-/// A parameter in the address.
+/// Returns a parameter in the address.
 fn parameter(param: &Param, schema: &Value) -> Value {
     let mut parameter = json!({
         "name": param.name,
@@ -169,8 +169,8 @@ fn form_name(query: &Query, whole: bool) -> String {
     format!("{}.{what}", query.name)
 }
 
-/// A query's parameters as a form: those of one entry, or, where it may be about the `whole` query,
-/// none.
+/// Returns a query's parameters as a form: those of one entry, or, where it may be about the
+/// `whole` query, none.
 fn form(query: &Query, whole: bool) -> Value {
     let fields: Map<String, Value> = query
         .params

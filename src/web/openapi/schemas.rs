@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::rule::{About, Rule};
 use crate::web::wanted::META;
 
-/// `components/schemas`, before those of the queries are added. Members that are not listed may
-/// come.
+/// Writes `components/schemas`, before those of the queries are added. Members that are not listed
+/// may come.
 pub(super) fn schemas() -> Map<String, Value> {
     let all = [
         ("Rows", rows()),
@@ -132,7 +132,7 @@ fn readiness() -> Value {
     })
 }
 
-/// `components/parameters`, before those of the queries are added.
+/// Writes `components/parameters`, before those of the queries are added.
 pub(super) fn parameters() -> Map<String, Value> {
     let if_none_match = json!({
         "name": "If-None-Match",
@@ -169,7 +169,7 @@ pub(super) fn secure(operation: &mut Value, rule: Rule, [token, password]: Schem
     }
 }
 
-/// `components/securitySchemes`: what the operations refer to.
+/// Writes `components/securitySchemes`: what the operations refer to.
 pub(super) fn security_schemes(about: &About<'_>) -> Map<String, Value> {
     let mut all = Map::new();
     for (rule, [token, password], description) in [

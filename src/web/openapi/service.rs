@@ -106,7 +106,7 @@ fn stats_parameters() -> Value {
     ])
 }
 
-/// An operation with what all of these have.
+/// Returns an operation with what all of these have.
 fn operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
 }

@@ -2,12 +2,14 @@
 //! still, driven by drawn steps. Afterwards the record of what happened is held to rules. No real
 //! time passes, and nothing is random but what is drawn, so that a case can be played again.
 //!
-//! `MODEL_CASES=N` plays so many cases, from the seed `MODEL_FIRST` on. A failing one is made shorter, in at most `MODEL_SHORTEN`
-//! tries, and printed with its seed; `MODEL_SEED=SEED` plays that one again.
+//! `MODEL_CASES=N` plays so many cases, from the seed `MODEL_FIRST` on. A failing one is made
+//! shorter, in at most `MODEL_SHORTEN` tries, and printed with its seed; `MODEL_SEED=SEED` plays
+//! that one again.
 //!
 //! Not in here: a Redis that has lost its numbers *and* whose clock is behind the one it had, since
-//! it then draws numbers lower than those the instances know; threads that run at the same time (`flight` has its own tests for that), the real
-//! connections and their repair, anything of the database's.
+//! it then draws numbers lower than those the instances know; threads that run at the same time
+//! (`flight` has its own tests for that), the real connections and their repair, anything of the
+//! database's.
 
 mod clients;
 mod database;

@@ -1,5 +1,5 @@
-//! The file of a unix socket where the kernel has no descriptor for it: its mode and group are set by
-//! its name, and by no link.
+//! The file of a unix socket where the kernel has no descriptor for it: its mode and group are set
+//! by its name, and by no link.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt, lchown};

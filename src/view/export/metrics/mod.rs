@@ -14,7 +14,7 @@ pub use input::{Metrics, Reloads};
 use super::exposition::{Dialect, Exposition, Kind, value};
 use crate::stats::{self, Counter, Distribution, QuerySnapshot, Snapshot, Timed, Unit};
 
-/// All metrics.
+/// Returns all metrics.
 pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
     let mut all = Exposition::new(dialect);
     counters(&mut all, of.snapshot);

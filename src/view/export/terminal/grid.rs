@@ -44,7 +44,7 @@ impl Grid {
         }
     }
 
-    /// Its lines, none longer than `width` as long as there is room for the least.
+    /// Returns its lines, none longer than `width` as long as there is room for the least.
     pub(super) fn lines(mut self, width: usize) -> Vec<String> {
         while self.width() > width {
             let ranks = self.columns.iter().map(|column| column.rank).enumerate();
@@ -93,8 +93,8 @@ fn cut(text: &str, width: usize) -> String {
     kept + "…"
 }
 
-/// Words in lines no longer than `width`, those after the first indented; a longer word has a line
-/// of its own.
+/// Returns words in lines no longer than `width`, those after the first indented; a longer word has
+/// a line of its own.
 pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {

@@ -19,7 +19,7 @@ use grid::{Grid, wrapped};
 /// The indentation of the words behind a heading.
 const INDENT: usize = 12;
 
-/// The page in lines of at most `width` characters, as long as that is not absurdly narrow.
+/// Returns the page in lines of at most `width` characters, as long as that is not absurdly narrow.
 pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
     let snapshot = page.snapshot;
     let mut lines: Vec<_> = head(snapshot)
@@ -56,7 +56,7 @@ pub fn terminal(page: &StatsPage<'_>, width: usize) -> String {
     lines.join("\n").replace('\u{a0}', " ") + "\n"
 }
 
-/// Words behind their name.
+/// Returns words behind their name.
 fn named(name: &str, words: &str, width: usize) -> Vec<String> {
     let text = wrapped(words, width.saturating_sub(INDENT), 0);
     let name = std::iter::once(name).chain(std::iter::repeat(""));
@@ -162,7 +162,8 @@ const COLUMNS: [Column; 15] = [
     ("Errors", 15, |n| format::count(n.error)),
 ];
 
-/// Those on which the database spent most time come first, all of them together last.
+/// Writes the queries: those on which the database spent most time come first, all of them together
+/// last.
 fn queries(snapshot: &Snapshot) -> Grid {
     let headings = COLUMNS.map(|(heading, rank, _)| (heading, rank));
     let mut grid = Grid::new([("Query", 0)].into_iter().chain(headings));
