@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::Criterion;
 use futures_util::FutureExt as _;
-use unslow::cache::{Cache, Clock, Key, KeyBase, Loaded, Lookup, Policy, Reply};
+use unslow::cache::{Cache, Clock, Key, KeyBase, LoadedValue, Lookup, Policy, Reply};
 use unslow::outcome::{Outcome, Tier};
 use unslow::query::{Arguments, Value};
 use unslow::stats::{KeyId, Stats, Window};
@@ -73,7 +73,7 @@ impl Bench {
             .build()
             .expect("the system gives a thread");
         let stats = Arc::new(Stats::new(["bench"].into_iter()));
-        let settings = settings::Cache {
+        let settings = settings::CacheSettings {
             ttl: POLICY.ttl,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
@@ -103,7 +103,7 @@ impl Bench {
             stats: self.stats.query(0),
         };
         let load = |_| async {
-            Ok(Loaded {
+            Ok(LoadedValue {
                 body: Bytes::from_static(br#"{"ok":true,"rows":[{"n":1}],"truncated":false}"#),
                 head: Bytes::from_static(br#"["n"]"#),
                 rows: 1,
@@ -160,14 +160,14 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
     criterion.bench_function("key of two parameters", |b| {
         b.iter(|| bench.base.key(black_box(&arguments).canonical()));
     });
-    let assets = view::Assets {
+    let assets = view::AssetUrls {
         style: "/static/style.css".to_owned(),
         favicon: "/static/favicon.svg".to_owned(),
     };
-    let frame = view::Frame {
+    let frame = view::PageFrame {
         assets: &assets,
         version: None,
-        here: view::Here::All,
+        here: view::PagesHere::All,
     };
     criterion.bench_function("the page /", |b| {
         b.iter(|| view::home(&frame, black_box(&home())).into_string());
@@ -213,8 +213,8 @@ fn record(criterion: &mut Criterion) {
     });
 }
 
-fn home() -> view::Home<'static> {
-    view::Home {
+fn home() -> view::HomePage<'static> {
+    view::HomePage {
         given: &[],
         query: view::QueryInfo {
             name: "version",
@@ -226,7 +226,7 @@ fn home() -> view::Home<'static> {
         host: Some("localhost"),
         sections: vec![(
             "database_version".to_owned(),
-            view::Cell::Text("SQLite 3.50".to_owned()),
+            view::TableCell::Text("SQLite 3.50".to_owned()),
         )],
         provenance: Some(view::Provenance {
             outcome: Outcome::Hit(Tier::Memory),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use criterion::Criterion;
 use unslow::outcome::{Outcome, Tier};
 use unslow::stats::{
-    HotKey, InstanceSnapshot, Instances, Numbers, Percentiles, Point, QuerySnapshot, RedisInfo,
-    RedisSnapshot, Series, SlowLoad, Snapshot,
+    HotKey, InstanceSnapshot, InstanceTotals, Percentiles, QuerySnapshot, RedisInfo, RedisSnapshot,
+    SeriesPoint, SlowLoad, SnapshotSeries, StatsSnapshot, SummaryNumbers,
 };
 use unslow::view;
 
@@ -18,14 +18,14 @@ const QUERIES: u64 = 200;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let assets = view::Assets {
+    let assets = view::AssetUrls {
         style: "/static/style-0123abcd.css".to_owned(),
         favicon: "/static/favicon-0123abcd.svg".to_owned(),
     };
-    let frame = view::Frame {
+    let frame = view::PageFrame {
         assets: &assets,
         version: Some("0.1.0"),
-        here: view::Here::All,
+        here: view::PagesHere::All,
     };
     let snapshot = snapshot();
     let page = view::StatsPage {
@@ -35,7 +35,7 @@ fn main() {
         not_reloaded: None,
         evicted: None,
         script: "/static/stats-0123abcd.js",
-        here: view::Here::All,
+        here: view::PagesHere::All,
         of_late: None,
         lines_lost: 0,
     };
@@ -46,15 +46,15 @@ fn main() {
         b.iter(|| view::live(black_box(&page)).into_string());
     });
     let (outline, answer) = (outline(&frame), answer());
-    let race = view::Race::new(view::Comparison::new(&times(1), &times(20_000)));
+    let race = view::ComparisonPanel::new(view::SpeedComparison::new(&times(1), &times(20_000)));
     criterion.bench_function("the page / from its outline", |b| {
         b.iter(|| outline.fill(answer.elapsed, Some(black_box(&answer)), &race));
     });
     criterion.final_summary();
 }
 
-fn outline(frame: &view::Frame<'_>) -> view::Outline {
-    let page = view::Home {
+fn outline(frame: &view::PageFrame<'_>) -> view::HomeOutline {
+    let page = view::HomePage {
         given: &[],
         query: view::QueryInfo {
             name: "version",
@@ -66,13 +66,13 @@ fn outline(frame: &view::Frame<'_>) -> view::Outline {
         host: Some("localhost"),
         sections: vec![(
             "database_version".to_owned(),
-            view::Cell::Text("SQLite 3.50".to_owned()),
+            view::TableCell::Text("SQLite 3.50".to_owned()),
         )],
         provenance: Some(answer()),
         elapsed: Duration::ZERO,
         failure: None,
     };
-    view::Outline::render(frame, &page)
+    view::HomeOutline::render(frame, &page)
 }
 
 fn answer() -> view::Provenance {
@@ -87,7 +87,7 @@ fn answer() -> view::Provenance {
     }
 }
 
-fn snapshot() -> Snapshot {
+fn snapshot() -> StatsSnapshot {
     let query = |n: u64| QuerySnapshot {
         query: format!("a_query_of_some_length_{n}"),
         ttl_seconds: Some(30.0),
@@ -104,7 +104,7 @@ fn snapshot() -> Snapshot {
         one.instance.id = format!("web-{n}");
         one
     };
-    Snapshot {
+    StatsSnapshot {
         total: numbers(1_000_000),
         queries: (0..QUERIES).map(query).collect(),
         series: series(),
@@ -114,19 +114,19 @@ fn snapshot() -> Snapshot {
             info: Some(RedisInfo::default()),
             ..RedisSnapshot::default()
         }),
-        instances: Instances {
+        instances: InstanceTotals {
             alone_because: None,
             each: (0..3).map(instance).collect(),
             total: numbers(3_000_000),
             queries: (0..QUERIES).map(sum).collect::<BTreeMap<_, _>>(),
-            ..Instances::default()
+            ..InstanceTotals::default()
         },
-        ..Snapshot::default()
+        ..StatsSnapshot::default()
     }
 }
 
-fn series() -> Series {
-    let point = Point {
+fn series() -> SnapshotSeries {
+    let point = SeriesPoint {
         hit_ratio: Some(0.93),
         requests_per_second: 812.0,
         loads_per_second: 3.2,
@@ -134,15 +134,15 @@ fn series() -> Series {
         hit_p95_seconds: Some(0.000_4),
         load_p95_seconds: Some(2.1),
     };
-    Series {
+    SnapshotSeries {
         step_seconds: 5,
         ends_at: 1_795_417_200.0,
-        points: vec![Some(point); Series::POINTS],
+        points: vec![Some(point); SnapshotSeries::POINTS],
     }
 }
 
-fn numbers(n: u64) -> Numbers {
-    Numbers {
+fn numbers(n: u64) -> SummaryNumbers {
+    SummaryNumbers {
         requests: n * 1_204,
         hit_memory: n * 1_100,
         hit_redis: n * 61,
@@ -155,7 +155,7 @@ fn numbers(n: u64) -> Numbers {
         loads_per_second: Some(0.12),
         hit: times(1),
         load: times(20_000),
-        ..Numbers::default()
+        ..SummaryNumbers::default()
     }
 }
 

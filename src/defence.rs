@@ -95,16 +95,16 @@ impl Defence {
 
 /// Ends a task when it is dropped.
 #[derive(Debug)]
-pub struct Tied(AbortHandle);
+pub struct TiedTask(AbortHandle);
 
-impl Tied {
+impl TiedTask {
     /// Ties a load to the request that began it, where [`Defence::Detached`] is off.
-    pub fn unless_detached(load: AbortHandle) -> Option<Tied> {
-        Defence::Detached.is_off().then(|| Tied(load))
+    pub fn unless_detached(load: AbortHandle) -> Option<TiedTask> {
+        Defence::Detached.is_off().then(|| TiedTask(load))
     }
 }
 
-impl Drop for Tied {
+impl Drop for TiedTask {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -16,16 +16,16 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use deploy::Deploy;
-pub use operating::{Init, Stats, WINDOWS};
-pub use query::{Compare, Format, PurgeHow};
+pub use deploy::DeployArgs;
+pub use operating::{InitArgs, StatsArgs, WINDOWS};
+pub use query::{CompareArgs, OutputFormat, PurgeHow};
 pub use signals::SIGNALS;
 
 use query::parameter;
 
 /// The spelling of one setting on the command line.
 #[derive(Debug, Clone, Copy)]
-pub struct Flag {
+pub struct SettingFlag {
     /// The name after the two dashes; also what [`Flags::values`] finds it by.
     pub long: &'static str,
     /// The one-letter form.
@@ -40,9 +40,9 @@ pub struct Flag {
 
 /// A setting's flag as the help shows it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct FlagHelp {
     /// The flag.
-    pub flag: &'static Flag,
+    pub flag: &'static SettingFlag,
     /// The heading that it is listed under.
     pub heading: &'static str,
     /// The purpose of it, in one line.
@@ -81,7 +81,7 @@ impl Flags {
 /// 2) and prints itself to the right stream.
 pub fn parse<I, T>(
     arguments: I,
-    settings: impl Iterator<Item = Listed>,
+    settings: impl Iterator<Item = FlagHelp>,
 ) -> Result<Flags, clap::Error>
 where
     I: IntoIterator<Item = T>,
@@ -89,10 +89,10 @@ where
 {
     let settings: Vec<_> = settings.collect();
     let matches = definition(&settings).try_get_matches_from(arguments)?;
-    let cli = Cli::from_arg_matches(&matches)?;
+    let cli = CommandLine::from_arg_matches(&matches)?;
     let given = settings
         .iter()
-        .filter_map(|Listed { flag, .. }| {
+        .filter_map(|FlagHelp { flag, .. }| {
             let values = matches.get_many::<String>(flag.long)?;
             Some((flag.long, values.cloned().collect()))
         })
@@ -131,8 +131,10 @@ fn daemon() -> Arg {
 
 /// The whole definition of the command line, for help, manual and completions. `settings` are the
 /// flags of the settings table.
-pub fn definition(settings: &[Listed]) -> clap::Command {
-    let mut command = Cli::command().arg(daemon()).args(gunicorn::arguments());
+pub fn definition(settings: &[FlagHelp]) -> clap::Command {
+    let mut command = CommandLine::command()
+        .arg(daemon())
+        .args(gunicorn::arguments());
     for listed in settings {
         command = command.arg(argument(listed));
     }
@@ -159,11 +161,11 @@ pub fn definition(settings: &[Listed]) -> clap::Command {
 }
 
 fn argument(
-    Listed {
+    FlagHelp {
         flag,
         heading,
         help,
-    }: &Listed,
+    }: &FlagHelp,
 ) -> Arg {
     let mut arg = Arg::new(flag.long)
         .long(flag.long)
@@ -203,7 +205,7 @@ const FIRST_STEPS: &str = "Start with `unslow init`, then `unslow check --online
 #[derive(Debug, Parser)]
 #[command(name = "unslow", version, about = ABOUT, max_term_width = 100)]
 #[command(after_help = format!("{}\n\n{FIRST_STEPS}", signals::text()))]
-struct Cli {
+struct CommandLine {
     /// Settings file [default: app.ini in the working directory, if there]
     #[arg(short, long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -279,9 +281,9 @@ pub enum Command {
     /// Print each setting with its value and where that came from
     PrintConfig,
     /// Write app.ini and a sample query, or files for Prometheus and Grafana; never overwrites
-    Init(Init),
+    Init(InitArgs),
     /// Write what unslow is deployed with: caddy, container, haproxy, local, nginx, systemd, terraform
-    Deploy(Deploy),
+    Deploy(DeployArgs),
     /// Create `slow_version()` and `unslow_watch()` in the configured database; safe to repeat
     #[command(
         about = "Create slow_version() and unslow_watch() in the configured database; safe to repeat"
@@ -302,7 +304,7 @@ pub enum Command {
         params: Vec<(String, String)>,
         /// The form of the output [default: table on a terminal, else json]
         #[arg(long)]
-        format: Option<Format>,
+        format: Option<OutputFormat>,
     },
     /// Throw away what a running server has stored of a query
     Purge {
@@ -320,9 +322,9 @@ pub enum Command {
         url: Option<String>,
     },
     /// Time a query through the database and through each tier; prints a table in Markdown
-    Compare(Compare),
+    Compare(CompareArgs),
     /// Show the numbers of a running server as a table
-    Stats(Stats),
+    Stats(StatsArgs),
 }
 
 fn change(text: &str) -> Result<i32, String> {

@@ -31,7 +31,7 @@
 //! # The life of a request
 //!
 //! 1. `web/guard.rs` reads its id and its sender, holds the limits on its head, and later adds the
-//!    headers that every response has: on the shortcut of plain requests ([`web::Shortcut`]) as
+//!    headers that every response has: on the shortcut of plain requests ([`web::FastPath`]) as
 //!    around the route table ([`web::around`]).
 //! 2. A handler in `web/pages.rs` finds the query and types its parameters
 //!    ([`query::Query::arguments`]).

@@ -23,12 +23,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::StartupError;
-use crate::settings::Log;
+use crate::settings::LogSettings;
 
-pub use access::{AccessLog, AccessRecord, Headers};
-pub use error_log::Prepared;
-pub use shared::Lost;
-pub use throttle::{LOG_EVERY, Throttle, Throttles};
+pub use access::{AccessLog, AccessRecord, LoggedHeaders};
+pub use error_log::PreparedChange;
+pub use shared::LostLines;
+pub use throttle::{LOG_EVERY, LogThrottle, LogThrottles};
 
 use error_log::ErrorLog;
 use shared::SHARED;
@@ -38,8 +38,8 @@ static ERROR_LOG: OnceLock<Arc<ErrorLog>> = OnceLock::new();
 
 /// Starts error log and syslog of this process, and has panics written to them. A second call in
 /// one process changes nothing; [`apply`] does.
-pub fn init(log: &Log) -> Result<(), StartupError> {
-    let prepared = Prepared::open(log, &SHARED)?;
+pub fn init(log: &LogSettings) -> Result<(), StartupError> {
+    let prepared = PreparedChange::open(log, &SHARED)?;
     let error_log = Arc::new(ErrorLog::new(prepared, &SHARED));
     let first = ERROR_LOG.set(Arc::clone(&error_log)).is_ok();
     if first && tracing::subscriber::set_global_default(error_log).is_ok() {
@@ -53,13 +53,13 @@ pub fn init(log: &Log) -> Result<(), StartupError> {
 ///
 /// # Errors
 /// A file that cannot be opened.
-pub fn prepare(log: &Log) -> Result<Prepared, StartupError> {
-    Prepared::open(log, &SHARED)
+pub fn prepare(log: &LogSettings) -> Result<PreparedChange, StartupError> {
+    PreparedChange::open(log, &SHARED)
 }
 
 /// Puts what was [prepared](prepare) into force: level, target and syslog, without the loss of a
 /// line. Lines that are being written when this is called are in the old file when it returns.
-pub fn apply(prepared: Prepared) {
+pub fn apply(prepared: PreparedChange) {
     if let Some(error_log) = ERROR_LOG.get() {
         error_log.apply(prepared);
     }
@@ -77,7 +77,7 @@ pub fn reopen() -> Result<(), StartupError> {
 }
 
 /// Returns the lines that did not reach their place since the process began.
-pub fn lost() -> Lost {
+pub fn lost() -> LostLines {
     SHARED.lost()
 }
 

@@ -39,26 +39,26 @@ use std::path::{Path, PathBuf};
 use config_file::{config_file, read_file};
 use draft::SettingsBuilder;
 use ini::IniFormat;
-use layers::Merged;
+use layers::MergedSettings;
 use raw_value::{RawValue, ValueError};
 use refusal::refused;
-use table::{DefaultContext, Secrecy, Setting};
+use table::{DefaultContext, SettingRow, SettingSecrecy};
 
 use crate::error::StartupError;
 use crate::flags::{self, Flags};
 use crate::text::words::masked;
 
 pub use files::authorities;
-pub use log::{AccessFormat, Facility, Log, LogTarget, Part, SyslogTarget};
+pub use log::{AccessFormat, FormatPart, LogSettings, LogTarget, SyslogFacility, SyslogTarget};
 pub use network::Network;
-pub use origin::{Origin, Source};
+pub use origin::{SettingOrigin, SettingSource};
 pub use pidfile::{PidfilePlace, pidfile_place};
-pub use process::Process;
+pub use process::ProcessSettings;
 pub use resolved_setting::ResolvedSetting;
 pub use restart::{keep_restart_only, restart_only};
 pub use secret::Secret;
 pub use ssl_mode::SslMode;
-pub use surroundings::Surroundings;
+pub use surroundings::ProcessEnvironment;
 pub use table::{flags, readme_table};
 pub use types::*;
 
@@ -78,14 +78,14 @@ pub struct Loaded {
 
 /// Reads and checks all settings of this process.
 pub fn load(flags: &Flags) -> Result<Loaded, StartupError> {
-    load_in(flags, &Surroundings::of_process()?)
+    load_in(flags, &ProcessEnvironment::of_process()?)
 }
 
 /// Reads and checks all settings as they are in these surroundings.
 ///
 /// It reads the ini file and the files that settings name, and resolves the names of hosts to
 /// listen on; it connects to nothing.
-pub fn load_in(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, StartupError> {
+pub fn load_in(flags: &Flags, surroundings: &ProcessEnvironment) -> Result<Loaded, StartupError> {
     let working = surroundings.working_folder.as_path();
     let file = config_file(flags, working);
     let ini = file
@@ -130,11 +130,11 @@ impl Settings {
         let flags = flags::parse(arguments, flags())
             .map_err(|error| StartupError::new(error.to_string()))?;
         let variables = environment.iter();
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             environment: variables
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..Surroundings::of_process()?
+            ..ProcessEnvironment::of_process()?
         };
         let ground = DefaultContext {
             ini_folder: None,
@@ -148,7 +148,7 @@ impl Settings {
 fn resolve(
     ini: Option<(IniFormat, String)>,
     ground: &DefaultContext,
-    surroundings: &Surroundings,
+    surroundings: &ProcessEnvironment,
     flags: &Flags,
 ) -> Result<(Settings, Vec<ResolvedSetting>), StartupError> {
     let merged = layers::merge(ini, ground, surroundings, flags)?;
@@ -160,7 +160,7 @@ fn resolve(
 
 /// Puts every setting's text through its reader.
 fn read_all(
-    merged: &Merged,
+    merged: &MergedSettings,
     ground: &DefaultContext,
     working: &Path,
 ) -> Result<(SettingsBuilder, Vec<ResolvedSetting>), StartupError> {
@@ -170,7 +170,7 @@ fn read_all(
     for row in table::all() {
         let (text, origin) = merged
             .get(row)
-            .unwrap_or_else(|| (None, Origin::from(Source::Default)));
+            .unwrap_or_else(|| (None, SettingOrigin::from(SettingSource::Default)));
         let default = row.default_text(ground);
         // Without a default, empty means none; what a URL leaves out is its default.
         let text = match (text, default.as_deref()) {
@@ -184,10 +184,10 @@ fn read_all(
                 .map_err(|fault| unusable(row, text, &origin, &fault))?;
         }
         let text = text.map(|text| match row.secrecy {
-            Secrecy::Open => text.to_owned(),
-            Secrecy::Url => url::redacted(text),
-            Secrecy::Values => process::without_values(text),
-            Secrecy::Secret => "***".to_owned(),
+            SettingSecrecy::Open => text.to_owned(),
+            SettingSecrecy::Url => url::redacted(text),
+            SettingSecrecy::Values => process::without_values(text),
+            SettingSecrecy::Secret => "***".to_owned(),
         });
         shown.push(ResolvedSetting {
             section: row.section,
@@ -200,8 +200,13 @@ fn read_all(
 }
 
 /// Returns the error for a text that its reader refuses.
-fn unusable(row: &Setting, text: &str, origin: &Origin, fault: &ValueError) -> StartupError {
-    if row.secrecy != Secrecy::Open || origin.in_url {
+fn unusable(
+    row: &SettingRow,
+    text: &str,
+    origin: &SettingOrigin,
+    fault: &ValueError,
+) -> StartupError {
+    if row.secrecy != SettingSecrecy::Open || origin.in_url {
         return refused(row.section, row.key, origin, fault);
     }
     let mut remedy = fault.remedy.clone();
@@ -229,7 +234,7 @@ fn finish(mut draft: SettingsBuilder, shown: &[ResolvedSetting]) -> Result<Setti
                 && ["host", "port", "database", "user", "password", "password_file"]
                     .contains(&one.key)
                 && one.text.is_some()
-                && one.origin.source != Source::Default
+                && one.origin.source != SettingSource::Default
         })
     };
     let sqlite = draft.sqlite.is_some();
@@ -251,7 +256,7 @@ fn finish(mut draft: SettingsBuilder, shown: &[ResolvedSetting]) -> Result<Setti
             .and_then(|row| row.flag)
             .map(|flag| flag.long)
             .unwrap_or_default();
-        let name = row.map(Setting::environment).unwrap_or_default();
+        let name = row.map(SettingRow::environment).unwrap_or_default();
         let error = StartupError::new(format!("a database is named here, but not its {missing}"));
         error
             .at(place.unwrap_or_default())

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::core::App;
 use super::format::{columns_to_json, json};
 use super::keys::ring::KeySet;
-use crate::cache::{Loaded, Lookup, Policy, Reply};
+use crate::cache::{LoadedValue, Lookup, Policy, Reply};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::outcome::BypassReason;
@@ -113,7 +113,7 @@ pub(super) async fn load(
     arguments: &Arguments,
     limits: Limits,
     waited: Duration,
-) -> Result<Loaded, RequestError> {
+) -> Result<LoadedValue, RequestError> {
     let turn = set.db().admit(query, waited).await;
     let turn = turn.map_err(|cause| RequestError::NotTried {
         cause: Arc::new(cause),
@@ -126,7 +126,7 @@ pub(super) async fn load(
     if !is_foreign {
         set.record().await;
     }
-    Ok(Loaded {
+    Ok(LoadedValue {
         head: columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
         is_foreign,

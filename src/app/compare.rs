@@ -15,7 +15,7 @@ use crate::query::{Arguments, DatabaseKind, Query};
 
 /// The way by which a query is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
+pub enum AnswerSource {
     /// The place where there is a copy; where there is none, as any request.
     Cache,
     /// A load, past the cache, of which nothing is stored.
@@ -57,11 +57,11 @@ impl App {
     /// There is no answer this way.
     pub async fn answer_via(
         &self,
-        via: Via,
+        via: AnswerSource,
         query: &Arc<Query>,
         arguments: Arguments,
     ) -> Result<Reply, NoAnswer> {
-        if via != Via::Database && !query.policy.cached {
+        if via != AnswerSource::Database && !query.policy.cached {
             return Err(NoAnswer::CacheOff);
         }
         let limits = Limits::for_query(query, &self.settings.limits);
@@ -75,12 +75,12 @@ impl App {
         let (of, run) = (Arc::clone(set), Arc::clone(query));
         let load = move |waited| async move { load(&of, &run, &arguments, limits, waited).await };
         match via {
-            Via::Cache => Ok(self.cache.have_copy(lookup, load).await?),
-            Via::Database => {
+            AnswerSource::Cache => Ok(self.cache.have_copy(lookup, load).await?),
+            AnswerSource::Database => {
                 let why = BypassReason::Compare;
                 Ok(self.cache.bypass(lookup, why, load).await?)
             }
-            Via::Tier(tier) => {
+            AnswerSource::Tier(tier) => {
                 let read = self.cache.read_alone(tier, lookup).await;
                 read.map_err(NoAnswer::NoCopy)
             }
@@ -140,20 +140,23 @@ mod tests {
         let app = app(&[]);
         let query = app.query("version").unwrap();
         let via = |via| app.answer_via(via, query, query.arguments(&[]).unwrap());
-        let memory = Via::Tier(Tier::Memory);
+        let memory = AnswerSource::Tier(Tier::Memory);
         let none = |end: Result<Reply, NoAnswer>| match end {
             Err(NoAnswer::NoCopy(none)) => none,
             other => panic!("{other:?}"),
         };
-        via(Via::Database).await.unwrap();
+        via(AnswerSource::Database).await.unwrap();
         assert_eq!(none(via(memory).await), NoCopy::Absent, "nothing is stored");
-        let filled = via(Via::Cache).await.unwrap();
+        let filled = via(AnswerSource::Cache).await.unwrap();
         let copy = via(memory).await.unwrap();
         assert!(Arc::ptr_eq(&copy.entry, &filled.entry));
-        via(Via::Database).await.unwrap();
+        via(AnswerSource::Database).await.unwrap();
         let again = via(memory).await.unwrap();
         assert!(Arc::ptr_eq(&again.entry, &filled.entry), "not replaced");
-        assert_eq!(none(via(Via::Tier(Tier::Redis)).await), NoCopy::Off);
+        assert_eq!(
+            none(via(AnswerSource::Tier(Tier::Redis)).await),
+            NoCopy::Off
+        );
         let total = app.stats.snapshot(Window::Start).total;
         assert_eq!((total.loads, total.miss, total.bypass), (3, 1, 4));
     }

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::aside::SideWork;
 use super::ca_files::CaFiles;
 use super::engine::Engine;
-use super::fleet::{Fleet, Source};
+use super::fleet::{FleetReporter, ReportSource};
 use super::keys::ring::KeyRing;
-use super::listen::{Follower, Listening};
-use super::schedules::Schedules;
-use super::standing::Standing;
+use super::listen::{ListenMonitor, NotificationListener};
+use super::schedules::QuerySchedules;
+use super::standing::ProcessStatus;
 use super::unsent::UnsentBudget;
 use crate::cache::Cache;
 use crate::db::Database;
@@ -40,20 +40,20 @@ pub struct App {
     pub started: Instant,
     /// The generation that serves, and the result of the last reload: the same for all Apps of a
     /// process.
-    pub standing: Arc<Standing>,
+    pub standing: Arc<ProcessStatus>,
     /// Work beside the workers: the same for all Apps of a process.
     pub side_work: Arc<SideWork>,
     /// The bytes that wait to be sent: the same for all Apps of a process.
     pub unsent: Arc<UnsentBudget>,
     /// True where the database's messages are heard; `None` where nothing is to be heard.
-    pub listening: Option<Arc<Listening>>,
+    pub listening: Option<Arc<ListenMonitor>>,
     pub(super) keys: Arc<KeyRing>,
-    pub(super) schedules: Arc<Schedules>,
-    pub(super) follower: Option<Arc<Follower>>,
+    pub(super) schedules: Arc<QuerySchedules>,
+    pub(super) follower: Option<Arc<NotificationListener>>,
     pub(super) ca_files: CaFiles,
     /// The same for all Apps of a process.
-    pub(super) fleet: Arc<Fleet>,
-    pub(super) source: Arc<Source>,
+    pub(super) fleet: Arc<FleetReporter>,
+    pub(super) source: Arc<ReportSource>,
     /// The tasks that it runs by itself, on the engine runtime.
     pub(super) tasks: JoinSet<()>,
     // The last field, so that it is dropped last: the others have tasks on it.
@@ -61,7 +61,7 @@ pub struct App {
 }
 
 /// The parts that an App is made of, before it begins to do anything.
-pub(super) struct Parts {
+pub(super) struct AppParts {
     pub(super) catalog: Catalog,
     pub(super) db: Arc<Database>,
     pub(super) cache: Cache,

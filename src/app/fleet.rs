@@ -14,10 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::keys::ring::KeyRing;
-use super::standing::Standing;
-use crate::cache::{Cache, REPORT_LIFE, Reported, Roll, SystemTag};
+use super::standing::ProcessStatus;
+use crate::cache::{Cache, InstanceList, REPORT_LIFE, ReportResult, SystemTag};
 use crate::stats::{
-    Instance, Instances, Others, Report, Snapshot, Stats, Tally, Unusable, Window, wall_clock,
+    CounterTally, InstanceInfo, InstanceReport, InstanceTotals, OtherInstances, Stats,
+    StatsSnapshot, UnusableReport, Window, wall_clock,
 };
 
 /// The time between two reports: so long, …
@@ -30,19 +31,19 @@ const LONGEST: usize = 2 << 20;
 const LEAVING: Duration = Duration::from_millis(500);
 
 /// The instances, as this one knows them.
-pub(super) struct Fleet {
+pub(super) struct FleetReporter {
     /// This process, without its generation.
-    instance: Instance,
-    standing: Arc<Standing>,
-    sources: Mutex<Vec<Weak<Source>>>,
-    known: Mutex<Known>,
+    instance: InstanceInfo,
+    standing: Arc<ProcessStatus>,
+    sources: Mutex<Vec<Weak<ReportSource>>>,
+    known: Mutex<LastSeen>,
     /// Held while a report is written, so that none is written after it was taken away.
-    writing: AsyncMutex<Writing>,
+    writing: AsyncMutex<WriteState>,
     task: Mutex<JoinSet<()>>,
 }
 
 /// The counters of one App, and the Redis where they are reported.
-pub(super) struct Source {
+pub(super) struct ReportSource {
     pub(super) stats: Arc<Stats>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) cache: Cache,
@@ -50,8 +51,8 @@ pub(super) struct Source {
 
 /// The reports of the other instances.
 #[derive(Default)]
-struct Known {
-    others: Arc<Others>,
+struct LastSeen {
+    others: Arc<OtherInstances>,
     /// The moment when they were read.
     at: Option<Instant>,
     /// The reason why they could not be read the latest time.
@@ -59,24 +60,24 @@ struct Known {
 }
 
 #[derive(Default)]
-struct Writing {
+struct WriteState {
     /// The place where the latest report was written.
     to: Option<(Cache, SystemTag)>,
     /// There will be no more.
     left: bool,
 }
 
-impl Fleet {
-    /// Makes the reporter of this process. Reports begin with [`begin`](Fleet::begin).
-    pub(super) fn new(standing: &Arc<Standing>) -> Arc<Fleet> {
+impl FleetReporter {
+    /// Makes the reporter of this process. Reports begin with [`begin`](FleetReporter::begin).
+    pub(super) fn new(standing: &Arc<ProcessStatus>) -> Arc<FleetReporter> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "seconds since 1970"
         )]
         let started_at = wall_clock() as u64;
-        Arc::new(Fleet {
-            instance: Instance {
+        Arc::new(FleetReporter {
+            instance: InstanceInfo {
                 id: uuid::Uuid::new_v4().simple().to_string(),
                 name: format!("{}:{}", host_name(), std::process::id()),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,7 +93,7 @@ impl Fleet {
     }
 
     /// Reports this source from now on, until it is dropped or a later one comes.
-    pub(super) fn add_source(&self, source: &Arc<Source>) {
+    pub(super) fn add_source(&self, source: &Arc<ReportSource>) {
         source.cache.introduce(&self.instance.id);
         let mut sources = lock(&self.sources);
         sources.retain(|source| source.strong_count() > 0);
@@ -100,37 +101,42 @@ impl Fleet {
     }
 
     /// Begins to report, as soon as a generation of workers serves, until this is dropped.
-    pub(super) fn begin(self: &Arc<Fleet>, engine: &Handle) {
+    pub(super) fn begin(self: &Arc<FleetReporter>, engine: &Handle) {
         let reporting = report_for_ever(Arc::downgrade(self), self.standing.generations());
         lock(&self.task).spawn_on(reporting, engine);
     }
 
     /// Returns this instance.
-    pub(super) fn instance(&self) -> Instance {
-        Instance {
+    pub(super) fn instance(&self) -> InstanceInfo {
+        InstanceInfo {
             generation: self.standing.now().generation,
             ..self.instance.clone()
         }
     }
 
     /// Returns everybody, with this instance as it is now. Waits for nothing.
-    pub(super) fn instances(&self, own: &Report, cache: &Cache, window: Window) -> Instances {
-        let nobody = Others::default();
-        let alone = |why: &str| Instances {
+    pub(super) fn instances(
+        &self,
+        own: &InstanceReport,
+        cache: &Cache,
+        window: Window,
+    ) -> InstanceTotals {
+        let nobody = OtherInstances::default();
+        let alone = |why: &str| InstanceTotals {
             alone_because: Some(why.to_owned()),
-            ..Instances::add_up(own, &nobody, 0.0, window)
+            ..InstanceTotals::add_up(own, &nobody, 0.0, window)
         };
         if cache.redis_state().is_none() {
-            return alone(Instances::NO_REDIS);
+            return alone(InstanceTotals::NO_REDIS);
         }
         let known = lock(&self.known);
         let age = known.at.map(|at| at.elapsed());
         let Some(age) = age.filter(|age| *age <= REPORT_LIFE) else {
-            return alone(known.trouble.unwrap_or(Instances::NOT_ASKED));
+            return alone(known.trouble.unwrap_or(InstanceTotals::NOT_ASKED));
         };
         let others = Arc::clone(&known.others);
         drop(known);
-        Instances::add_up(own, &others, age.as_secs_f64(), window)
+        InstanceTotals::add_up(own, &others, age.as_secs_f64(), window)
     }
 
     /// Returns the other instances that reported lately, by id and name.
@@ -138,7 +144,7 @@ impl Fleet {
         let known = lock(&self.known);
         let is_recent = known.at.is_some_and(|at| at.elapsed() <= REPORT_LIFE);
         let instances = is_recent.then(|| known.others.instances());
-        let named = |it: &Instance| (it.id.clone(), it.name.clone());
+        let named = |it: &InstanceInfo| (it.id.clone(), it.name.clone());
         instances.into_iter().flatten().map(named).collect()
     }
 
@@ -155,7 +161,7 @@ impl Fleet {
         let _ = timeout(LEAVING, leaving).await;
     }
 
-    fn newest(&self) -> Option<Arc<Source>> {
+    fn newest(&self) -> Option<Arc<ReportSource>> {
         let sources = lock(&self.sources);
         sources.iter().rev().find_map(Weak::upgrade)
     }
@@ -166,17 +172,17 @@ impl Fleet {
         let set = Arc::clone(source.keys.find().await);
         set.record_again().await;
         match self.report(&source, set.tag()).await {
-            Some(Reported::Kept(roll)) => match read(&source.cache, set.tag(), roll).await {
+            Some(ReportResult::Kept(roll)) => match read(&source.cache, set.tag(), roll).await {
                 Some(others) => self.set_others(others),
-                None => self.set_unreachable(Instances::REDIS_AWAY),
+                None => self.set_unreachable(InstanceTotals::REDIS_AWAY),
             },
-            Some(Reported::Refused) => self.set_unreachable(Instances::REFUSED),
-            Some(Reported::Away) => self.set_unreachable(Instances::REDIS_AWAY),
+            Some(ReportResult::Refused) => self.set_unreachable(InstanceTotals::REFUSED),
+            Some(ReportResult::Away) => self.set_unreachable(InstanceTotals::REDIS_AWAY),
             None => {}
         }
     }
 
-    async fn report(&self, source: &Source, system: &SystemTag) -> Option<Reported> {
+    async fn report(&self, source: &ReportSource, system: &SystemTag) -> Option<ReportResult> {
         let mut writing = self.writing.lock().await;
         if writing.left {
             return None;
@@ -187,7 +193,7 @@ impl Fleet {
         if let Some((before, of)) = before.filter(|(it, of)| !it.is(cache) || of != system) {
             before.withdraw_report(&of, id).await;
             // The others may be others there.
-            *lock(&self.known) = Known::default();
+            *lock(&self.known) = LastSeen::default();
         }
         cache.redis_state()?;
         writing.to = Some((cache.clone(), system.clone()));
@@ -196,8 +202,8 @@ impl Fleet {
         Some(cache.report(system, id, &json).await)
     }
 
-    fn set_others(&self, others: Others) {
-        *lock(&self.known) = Known {
+    fn set_others(&self, others: OtherInstances) {
+        *lock(&self.known) = LastSeen {
             others: Arc::new(others),
             at: Some(Instant::now()),
             trouble: None,
@@ -206,7 +212,7 @@ impl Fleet {
 
     fn set_unreachable(&self, trouble: &'static str) {
         let mut known = lock(&self.known);
-        if known.trouble != Some(trouble) && trouble == Instances::REFUSED {
+        if known.trouble != Some(trouble) && trouble == InstanceTotals::REFUSED {
             tracing::info!("Redis takes no reports of instances: /stats shows this one alone");
         }
         known.trouble = Some(trouble);
@@ -216,8 +222,8 @@ impl Fleet {
     }
 }
 
-impl Source {
-    fn report(&self, instance: Instance) -> Report {
+impl ReportSource {
+    fn report(&self, instance: InstanceInfo) -> InstanceReport {
         let start = self.stats.snapshot(Window::Start);
         let mut report = self.report_since_start(instance, &start);
         report.add_window(&start);
@@ -229,38 +235,42 @@ impl Source {
     }
 
     /// Makes the report since the start, without windows.
-    pub(super) fn report_since_start(&self, instance: Instance, start: &Snapshot) -> Report {
+    pub(super) fn report_since_start(
+        &self,
+        instance: InstanceInfo,
+        start: &StatsSnapshot,
+    ) -> InstanceReport {
         let counted = start.queries.iter().filter(|query| !query.tally.is_empty());
         let queries = counted.map(|query| (query.query.clone(), query.tally.clone()));
-        Report {
+        InstanceReport {
             instance,
             uptime_seconds: start.uptime_seconds,
             loads_in_flight: start.total.loads_in_flight,
             database_up: self.keys.db().health().up,
             database_server: self.keys.db().server().map(|server| server.to_string()),
             queries: queries.collect(),
-            ..Report::default()
+            ..InstanceReport::default()
         }
     }
 }
 
-impl Report {
+impl InstanceReport {
     /// Adds the totals of one window.
-    pub(super) fn add_window(&mut self, snapshot: &Snapshot) {
-        let total: Tally = snapshot.queries.iter().map(|query| &query.tally).sum();
+    pub(super) fn add_window(&mut self, snapshot: &StatsSnapshot) {
+        let total: CounterTally = snapshot.queries.iter().map(|query| &query.tally).sum();
         self.windows
             .insert(snapshot.window, (snapshot.window_seconds, total));
     }
 }
 
 /// Returns what the others say; `None`: Redis stopped to answer.
-async fn read(cache: &Cache, system: &SystemTag, roll: Roll) -> Option<Others> {
-    let mut others = Others::default();
+async fn read(cache: &Cache, system: &SystemTag, roll: InstanceList) -> Option<OtherInstances> {
+    let mut others = OtherInstances::default();
     others.leave_out(roll.beyond);
     let (ids, ages): (Vec<_>, Vec<_>) = roll.others.into_iter().unzip();
     let take = |id: &str, report: Option<bytes::Bytes>| {
-        let report = report.ok_or(Unusable::Foreign);
-        let report = report.and_then(|json| Report::from_json(&json));
+        let report = report.ok_or(UnusableReport::Foreign);
+        let report = report.and_then(|json| InstanceReport::from_json(&json));
         let place = ids.iter().position(|known| known == id);
         match (report, place) {
             // Under another's name it would hide that one.
@@ -273,7 +283,10 @@ async fn read(cache: &Cache, system: &SystemTag, roll: Roll) -> Option<Others> {
     cache.reports(system, &ids, take).await.then_some(others)
 }
 
-async fn report_for_ever(fleet: Weak<Fleet>, mut generations: tokio::sync::watch::Receiver<u64>) {
+async fn report_for_ever(
+    fleet: Weak<FleetReporter>,
+    mut generations: tokio::sync::watch::Receiver<u64>,
+) {
     loop {
         let serves = *generations.borrow_and_update() > 0;
         let Some(fleet) = fleet.upgrade().filter(|_| serves) else {
@@ -315,13 +328,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for Fleet {
+impl fmt::Debug for FleetReporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fleet").field(&self.instance).finish()
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for ReportSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").finish_non_exhaustive()
     }

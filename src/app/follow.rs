@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::core::App;
-use super::listen::{Follower, Listening, Tags, follow};
+use super::listen::{ListenMonitor, NotificationListener, TagIndex, follow};
 use crate::query::DatabaseKind;
 
 /// Begins to follow on the engine runtime, where the database sends messages and some query wants
 /// them; or goes on with the follower of the App before, where that does the same: a new one would
 /// have to take everything for missed.
-pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
-    let tags = Tags::collect(&app.catalog);
+pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<NotificationListener>> {
+    let tags = TagIndex::collect(&app.catalog);
     if app.db.kind() != DatabaseKind::Postgres || tags.0.is_empty() {
         return None;
     }
@@ -25,7 +25,7 @@ pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
     if let Some(same) = same {
         return Some(Arc::clone(same));
     }
-    let listening = Arc::new(Listening::default());
+    let listening = Arc::new(ListenMonitor::default());
     let (db, cache, state) = (
         Arc::clone(&app.db),
         app.cache.clone(),
@@ -48,7 +48,7 @@ pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<Follower>> {
     };
     let mut task = JoinSet::new();
     task.spawn_on(following, app.engine.handle());
-    Some(Arc::new(Follower {
+    Some(Arc::new(NotificationListener {
         listening,
         tags,
         _task: task,

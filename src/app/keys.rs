@@ -12,16 +12,16 @@ use crate::settings::{self, Settings};
 
 /// The parts that the keys of one query are made from.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct QueryKeys {
     pub(super) base: KeyBase,
     /// The only key of a query without parameters.
     pub(super) plain: Key,
 }
 
-impl Keys {
-    fn new(base: KeyBase) -> Keys {
+impl QueryKeys {
+    fn new(base: KeyBase) -> QueryKeys {
         let plain = base.key(Arguments(Vec::new()).canonical());
-        Keys { base, plain }
+        QueryKeys { base, plain }
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
     let namespace = settings
         .redis
         .as_ref()
-        .map_or(settings::Redis::NAMESPACE, |redis| &redis.namespace);
+        .map_or(settings::RedisSettings::NAMESPACE, |redis| &redis.namespace);
     let limits = Limits::for_query(query, &settings.limits);
     let asked = asked(query, db, limits);
     KeyBase::new(namespace, &query.name, asked, db.identity())
@@ -45,7 +45,7 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
 /// can take the place of another.
 fn asked(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
     let statement = query.statement(db.kind());
-    let mut asked = Parts::default();
+    let mut asked = KeyParts::default();
     asked.add(db.kind().name());
     asked.add(db.session());
     asked.add(&statement.sql);
@@ -67,9 +67,9 @@ fn asked(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
 
 /// Texts one behind the other, each with its length before it.
 #[derive(Default)]
-struct Parts(Vec<u8>);
+struct KeyParts(Vec<u8>);
 
-impl Parts {
+impl KeyParts {
     fn add(&mut self, part: &str) {
         self.0.extend_from_slice(&(part.len() as u64).to_le_bytes());
         self.0.extend_from_slice(part.as_bytes());

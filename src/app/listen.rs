@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::db::{Database, Listener};
+use crate::db::{Database, MessageListener};
 use crate::error::RequestError;
 use crate::query::Catalog;
 
@@ -25,12 +25,12 @@ const MAX_BACKOFF: Duration = Duration::from_secs(32);
 
 /// The queries that each message concerns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
+pub struct TagIndex(pub(super) BTreeMap<String, BTreeSet<Arc<str>>>);
 
-impl Tags {
+impl TagIndex {
     /// Returns those of all queries.
-    pub fn collect(catalog: &Catalog) -> Tags {
-        let mut tags = Tags::default();
+    pub fn collect(catalog: &Catalog) -> TagIndex {
+        let mut tags = TagIndex::default();
         for query in catalog.iter() {
             for tag in &query.policy.notify {
                 let queries = tags.0.entry(tag.clone()).or_default();
@@ -64,12 +64,12 @@ pub struct ListenState {
 
 /// Remembers it.
 #[derive(Debug)]
-pub struct Listening(Mutex<ListenState>);
+pub struct ListenMonitor(Mutex<ListenState>);
 
-impl Default for Listening {
+impl Default for ListenMonitor {
     /// Makes the state before the first connection.
-    fn default() -> Listening {
-        Listening(Mutex::new(ListenState {
+    fn default() -> ListenMonitor {
+        ListenMonitor(Mutex::new(ListenState {
             listening: false,
             since: Instant::now(),
             last_error: None,
@@ -78,7 +78,7 @@ impl Default for Listening {
     }
 }
 
-impl Listening {
+impl ListenMonitor {
     /// Returns the state from memory; asks nothing.
     pub fn state(&self) -> ListenState {
         self.lock().clone()
@@ -119,14 +119,14 @@ impl Listening {
 
 /// The task that follows, and what it knows. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Follower {
-    pub(super) listening: Arc<Listening>,
-    pub(super) tags: Tags,
+pub(super) struct NotificationListener {
+    pub(super) listening: Arc<ListenMonitor>,
+    pub(super) tags: TagIndex,
     pub(super) _task: JoinSet<()>,
 }
 
-impl Follower {
-    pub(super) fn listening(&self) -> Arc<Listening> {
+impl NotificationListener {
+    pub(super) fn listening(&self) -> Arc<ListenMonitor> {
         Arc::clone(&self.listening)
     }
 }
@@ -138,13 +138,13 @@ impl Follower {
 /// Whenever there is a connection again, every tagged query is expired: messages may have been
 /// missed. That goes for the first one too: what was loaded before it, and what Redis kept while
 /// no instance ran, may be older than a message that nobody heard.
-pub async fn follow<E, F>(db: &Database, tags: &Tags, state: &Listening, expire: E)
+pub async fn follow<E, F>(db: &Database, tags: &TagIndex, state: &ListenMonitor, expire: E)
 where
     E: Fn(Arc<str>, Duration) -> F,
     F: Future<Output = ()>,
 {
     let (mut recoveries, mut systems) = (db.recoveries(), db.system_changes());
-    let mut backoff = Backoff::default();
+    let mut backoff = ListenBackoff::default();
     loop {
         recoveries.mark_unchanged();
         // Known before it is listened to: a change from here on may be one to another database.
@@ -179,9 +179,9 @@ where
 
 /// Hears messages until the connection is gone.
 async fn hear<E, F>(
-    listener: &mut Listener,
-    tags: &Tags,
-    state: &Listening,
+    listener: &mut MessageListener,
+    tags: &TagIndex,
+    state: &ListenMonitor,
     expire: &E,
 ) -> RequestError
 where
@@ -221,13 +221,13 @@ where
 
 /// The pauses between attempts.
 #[derive(Default)]
-struct Backoff {
+struct ListenBackoff {
     /// The attempts that failed in a row.
     attempts: u32,
     random: RandomState,
 }
 
-impl Backoff {
+impl ListenBackoff {
     /// Returns up to a quarter less than its due, so that a fleet does not come back in one moment.
     fn next(&mut self) -> Duration {
         let due = BACKOFF

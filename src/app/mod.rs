@@ -32,10 +32,10 @@ mod unsent;
 mod warm;
 
 pub use aside::SideWork;
-pub use compare::{NoAnswer, Via};
+pub use compare::{AnswerSource, NoAnswer};
 pub use core::App;
 pub use engine::Engine;
 pub use home::{catalog, database_kind, require};
 pub use purge::PurgeDone;
-pub use standing::{LastReload, Stand, Standing};
+pub use standing::{LastReload, ProcessStatus, StatusSnapshot};
 pub use unsent::{HeldBody, HeldBuffer, NoRoom, UnsentBudget};

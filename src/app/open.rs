@@ -7,9 +7,9 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use super::ca_files::CaFiles;
-use super::core::{App, Parts};
+use super::core::{App, AppParts};
 use super::engine::Engine;
-use super::fleet::{Fleet, Source};
+use super::fleet::{FleetReporter, ReportSource};
 use super::home::{catalog, query_names, require};
 use super::keys::base_of;
 use super::keys::ring::KeyRing;
@@ -51,7 +51,7 @@ impl App {
         let stats = Arc::new(Stats::new(query_names(&catalog)));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
         drop(context);
-        let parts = Parts {
+        let parts = AppParts {
             catalog,
             db,
             cache,
@@ -68,8 +68,8 @@ impl App {
     }
 
     /// Makes an App that does nothing by itself yet.
-    fn at_rest(parts: Parts, before: Option<&App>) -> App {
-        let Parts {
+    fn at_rest(parts: AppParts, before: Option<&App>) -> App {
+        let AppParts {
             catalog,
             db,
             cache,
@@ -81,7 +81,7 @@ impl App {
         catalog.iter().for_each(|query| db.expect(query));
         let bases = catalog.iter().map(|query| base_of(query, &db, &settings));
         let keys = KeyRing::new(bases, &db, &cache, engine.handle());
-        let source = Arc::new(Source {
+        let source = Arc::new(ReportSource {
             stats: Arc::clone(&stats),
             keys: Arc::clone(&keys),
             cache: cache.clone(),
@@ -90,7 +90,8 @@ impl App {
         let unsent = before.map_or_else(Arc::default, |before| Arc::clone(&before.unsent));
         let side_work = before.map_or_else(Arc::default, |before| Arc::clone(&before.side_work));
         unsent.set_max(settings.server.max_unsent);
-        let fleet = before.map_or_else(|| Fleet::new(&standing), |it| Arc::clone(&it.fleet));
+        let fleet =
+            before.map_or_else(|| FleetReporter::new(&standing), |it| Arc::clone(&it.fleet));
         fleet.add_source(&source);
         let app = App {
             keys,
@@ -117,7 +118,7 @@ impl App {
     }
 
     /// Begins what it does by itself; what goes on from the one before, it takes over.
-    pub(super) fn begin(parts: Parts, before: Option<&App>) -> App {
+    pub(super) fn begin(parts: AppParts, before: Option<&App>) -> App {
         let mut app = App::at_rest(parts, before);
         if before.is_none() {
             let db = Arc::clone(&app.db);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::App;
-use super::standing::Standing;
+use super::standing::ProcessStatus;
 use crate::db::Database;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Catalog, Query};
@@ -61,7 +61,7 @@ impl App {
 async fn ask(
     db: &Database,
     queries: &[Arc<Query>],
-    standing: &Standing,
+    standing: &ProcessStatus,
 ) -> Result<(), StartupError> {
     let deadline = Instant::now() + LONGEST;
     for (asked, query) in queries.iter().enumerate() {

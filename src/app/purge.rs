@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::core::App;
-use super::reload::Reload;
-use crate::cache::{Confirmed, PurgeKind, Reach, Refreshed, Scope};
+use super::reload::BackgroundLoad;
+use crate::cache::{PurgeConfirmation, PurgeKind, PurgeReach, PurgeScope, RefreshResult};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -22,7 +22,7 @@ const MARGIN: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeDone {
     /// The place where it has taken effect.
-    pub reach: Reach,
+    pub reach: PurgeReach,
     /// The number of instances that are known to have applied it, this one included.
     pub confirmed: usize,
     /// The names of the instances that report to the same Redis and have not confirmed it in time.
@@ -63,11 +63,11 @@ impl App {
         let known = self.fleet.known();
         let task = self.engine.handle().spawn(async move {
             let scope = match &key {
-                Some(key) => Scope::Entry { key, life },
-                None => Scope::Query(set.keys(place).base.family()),
+                Some(key) => PurgeScope::Entry { key, life },
+                None => PurgeScope::Query(set.keys(place).base.family()),
             };
             let ids: Vec<_> = known.iter().map(|(id, _)| id.clone()).collect();
-            let Confirmed { reach, by } = cache.purge_confirmed(scope, kind, &ids).await;
+            let PurgeConfirmation { reach, by } = cache.purge_confirmed(scope, kind, &ids).await;
             PurgeDone {
                 reach,
                 confirmed: by.len() + 1,
@@ -93,11 +93,11 @@ impl App {
         &self,
         query: &Arc<Query>,
         arguments: Arguments,
-    ) -> Result<Option<Refreshed>, RequestError> {
+    ) -> Result<Option<RefreshResult>, RequestError> {
         if !query.policy.cached {
             return Ok(None);
         }
-        let reload = Reload::for_query(self, query);
+        let reload = BackgroundLoad::for_query(self, query);
         let task = async move { reload.run(&arguments, Duration::ZERO, Trigger::Admin).await };
         ended(self.engine.handle().spawn(task)).await?.map(Some)
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::answer::load;
 use super::core::App;
 use super::keys::ring::KeyRing;
-use super::schedule::Schedule;
-use super::schedules::Schedules;
+use super::schedule::QuerySchedule;
+use super::schedules::QuerySchedules;
 use super::warm::warm;
-use crate::cache::{Cache, Clock, Lookup, Policy, Refreshed};
+use crate::cache::{Cache, Clock, Lookup, Policy, RefreshResult};
 use crate::db::Limits;
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
@@ -18,21 +18,22 @@ use crate::stats::{QueryStats, Trigger};
 /// Begins what the catalog asks for, as tasks of the App: the warm-up, one query at a time, and
 /// the schedules, which a warm query joins at once and any other with its first reader; those of
 /// the App before go on for the keys they knew.
-pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
+pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<QuerySchedules> {
     let settings = &app.settings;
     // A query that no tier keeps would be loaded for nobody.
     let is_kept = settings.cache.memory > 0 || settings.redis.is_some();
     let of = |query: &Arc<Query>| {
         let wanted = query.policy.warm || query.policy.refresh.is_some();
-        (wanted && is_kept && query.policy.cached).then(|| Arc::new(Reload::for_query(app, query)))
+        (wanted && is_kept && query.policy.cached)
+            .then(|| Arc::new(BackgroundLoad::for_query(app, query)))
     };
     let reloads: Vec<_> = app.catalog.iter().map(of).collect();
     let (tasks, engine) = (&mut app.tasks, app.engine.handle());
-    let mut schedule = |reload: &Option<Arc<Reload>>| {
+    let mut schedule = |reload: &Option<Arc<BackgroundLoad>>| {
         let reload = Arc::clone(reload.as_ref()?);
         let interval = reload.query.policy.refresh?;
         let known = before.and_then(|before| before.schedule_of(&reload.query));
-        let (schedule, turns) = Schedule::after(known, &reload.query, interval, Clock::real());
+        let (schedule, turns) = QuerySchedule::after(known, &reload.query, interval, Clock::real());
         let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
             async move { reload.run(&arguments, max_age, Trigger::Schedule).await }
@@ -40,7 +41,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
         tasks.spawn_on(turns, engine);
         Some(schedule)
     };
-    let schedules = Arc::new(Schedules(reloads.iter().map(&mut schedule).collect()));
+    let schedules = Arc::new(QuerySchedules(reloads.iter().map(&mut schedule).collect()));
     let cold: Vec<_> = reloads
         .into_iter()
         .flatten()
@@ -55,7 +56,7 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<Schedules> {
 
 impl App {
     /// The schedule it has for a query of that name, if the parameters are the same.
-    fn schedule_of(&self, query: &Query) -> Option<&Schedule> {
+    fn schedule_of(&self, query: &Query) -> Option<&QuerySchedule> {
         let own = self.catalog.get(&query.name)?;
         let schedule = self.schedules.0.get(own.index)?.as_ref();
         schedule.filter(|_| own.params == query.params)
@@ -64,7 +65,7 @@ impl App {
 
 /// Loads what is not fresh; on `renewal`, only what there is no copy of at all: those that there
 /// are have their readers, who see to them.
-async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: bool) {
+async fn warm_up(cold: Vec<Arc<BackgroundLoad>>, schedules: Arc<QuerySchedules>, renewal: bool) {
     for reload in cold {
         // A query without defaults for all its parameters cannot be warm.
         let Ok(arguments) = reload.query.arguments(&[]) else {
@@ -89,7 +90,7 @@ async fn warm_up(cold: Vec<Arc<Reload>>, schedules: Arc<Schedules>, renewal: boo
 }
 
 /// The things that a load of one query needs.
-pub(super) struct Reload {
+pub(super) struct BackgroundLoad {
     cache: Cache,
     keys: Arc<KeyRing>,
     query: Arc<Query>,
@@ -99,10 +100,10 @@ pub(super) struct Reload {
     stats: Arc<QueryStats>,
 }
 
-impl Reload {
-    pub(super) fn for_query(app: &App, query: &Arc<Query>) -> Reload {
+impl BackgroundLoad {
+    pub(super) fn for_query(app: &App, query: &Arc<Query>) -> BackgroundLoad {
         let limits = Limits::for_query(query, &app.settings.limits);
-        Reload {
+        BackgroundLoad {
             cache: app.cache.clone(),
             keys: Arc::clone(&app.keys),
             query: Arc::clone(query),
@@ -119,7 +120,7 @@ impl Reload {
         arguments: &Arguments,
         max_age: Duration,
         trigger: Trigger,
-    ) -> Result<Refreshed, RequestError> {
+    ) -> Result<RefreshResult, RequestError> {
         let set = self.keys.find().await;
         let lookup = Lookup {
             key: &set.key(&self.query, arguments),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinError;
 
 use super::ca_files::CaFiles;
-use super::core::{App, Parts};
+use super::core::{App, AppParts};
 use super::home::{catalog, query_names, require};
 use crate::cache::{self, Cache};
 use crate::db::Database;
@@ -36,7 +36,7 @@ impl App {
         self.probe(&catalog, &db).await?;
         let stats = Arc::new(self.stats.renewed(query_names(&catalog)));
         let cache = self.cache_for(&settings, &ca_files, &stats).await?;
-        let parts = Parts {
+        let parts = AppParts {
             catalog,
             db,
             cache,

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
-use crate::cache::{Clock, Refreshed};
+use crate::cache::{Clock, RefreshResult};
 use crate::error::RequestError;
 use crate::query::{Arguments, Query};
 
@@ -37,15 +37,15 @@ const PAUSE: u32 = 100;
 /// and what has come due in a sleep is due at once.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The schedule of one query, as its readers see it. Dropped, it ends the task that [`Turns::run`]
+/// The schedule of one query, as its readers see it. Dropped, it ends the task that [`ScheduleRunner::run`]
 /// is.
-pub(super) struct Schedule {
-    keys: Arc<Keys>,
-    news: UnboundedSender<Turn>,
+pub(super) struct QuerySchedule {
+    keys: Arc<ScheduledKeys>,
+    news: UnboundedSender<DueKey>,
 }
 
 /// The keys of one query that are in use.
-struct Keys {
+struct ScheduledKeys {
     query: Arc<Query>,
     interval: Duration,
     read: RwLock<HashMap<Arc<Arguments>, Arc<LastRead>>>,
@@ -59,17 +59,17 @@ struct Keys {
 struct LastRead(AtomicU64);
 
 /// The keys of a schedule and the moments at which each is loaded.
-pub(super) struct Turns {
-    keys: Arc<Keys>,
-    news: UnboundedReceiver<Turn>,
+pub(super) struct ScheduleRunner {
+    keys: Arc<ScheduledKeys>,
+    news: UnboundedReceiver<DueKey>,
     /// The number tells turns of one moment apart.
-    due: BTreeMap<(Instant, u64), Turn>,
+    due: BTreeMap<(Instant, u64), DueKey>,
     number: u64,
     /// Keys whose latest refresh has failed.
     failing: usize,
 }
 
-struct Turn {
+struct DueKey {
     arguments: Arc<Arguments>,
     last_read: Arc<LastRead>,
     at: Instant,
@@ -79,24 +79,24 @@ struct Turn {
 
 /// A key that is read and not scheduled.
 #[must_use = "it is scheduled only when it begins"]
-pub(super) struct Newcomer<'a> {
-    schedule: &'a Schedule,
+pub(super) struct UnscheduledKey<'a> {
+    schedule: &'a QuerySchedule,
     arguments: Arguments,
 }
 
-impl Schedule {
+impl QuerySchedule {
     /// Returns a schedule, and what has to be run for it. It has the keys of the one before it,
     /// which go on being read by way of both; each has a turn soon, in which the age of its copy
     /// tells when the next is.
     pub(super) fn after(
-        before: Option<&Schedule>,
+        before: Option<&QuerySchedule>,
         query: &Arc<Query>,
         interval: Duration,
         clock: Clock,
-    ) -> (Schedule, Turns) {
+    ) -> (QuerySchedule, ScheduleRunner) {
         let before = before.map(|before| &before.keys);
         let read = before.map(|keys| keys.reading().clone());
-        let keys = Arc::new(Keys {
+        let keys = Arc::new(ScheduledKeys {
             query: Arc::clone(query),
             interval,
             read: RwLock::new(read.unwrap_or_default()),
@@ -105,7 +105,7 @@ impl Schedule {
             random: RandomState::new(),
         });
         let (news, received) = unbounded_channel();
-        let mut turns = Turns {
+        let mut turns = ScheduleRunner {
             keys: Arc::clone(&keys),
             news: received,
             due: BTreeMap::new(),
@@ -114,36 +114,36 @@ impl Schedule {
         };
         let soon = keys.clock.now() + interval / PAUSE;
         for (arguments, last_read) in keys.reading().iter() {
-            turns.put(Turn {
+            turns.put(DueKey {
                 arguments: Arc::clone(arguments),
                 last_read: Arc::clone(last_read),
                 at: soon,
                 failures: 0,
             });
         }
-        (Schedule { keys, news }, turns)
+        (QuerySchedule { keys, news }, turns)
     }
 
     /// Notes that a key is read. Gives one that could be scheduled and is not. Allocates nothing
     /// for one that is.
-    pub(super) fn read(&self, arguments: &Arguments) -> Option<Newcomer<'_>> {
+    pub(super) fn read(&self, arguments: &Arguments) -> Option<UnscheduledKey<'_>> {
         let keys = self.keys.reading();
         if let Some(last_read) = keys.get(arguments) {
             last_read.set(self.keys.now());
             return None;
         }
-        (keys.len() < MOST_KEYS).then(|| Newcomer {
+        (keys.len() < MOST_KEYS).then(|| UnscheduledKey {
             schedule: self,
             arguments: arguments.clone(),
         })
     }
 }
 
-impl Newcomer<'_> {
+impl UnscheduledKey<'_> {
     /// Schedules it. `age` is that of its copy.
     pub(super) fn begin(self, age: Duration) {
-        let Newcomer {
-            schedule: Schedule { keys, news },
+        let UnscheduledKey {
+            schedule: QuerySchedule { keys, news },
             arguments,
         } = self;
         let arguments = Arc::new(arguments);
@@ -155,7 +155,7 @@ impl Newcomer<'_> {
         }
         read.insert(Arc::clone(&arguments), Arc::clone(&last_read));
         drop(read);
-        let turn = Turn {
+        let turn = DueKey {
             at: keys.clock.now() + keys.until_turn(&arguments, age),
             arguments,
             last_read,
@@ -166,14 +166,14 @@ impl Newcomer<'_> {
     }
 }
 
-impl Turns {
+impl ScheduleRunner {
     /// Gives each key its turns, one at a time, until the schedule is dropped. `refresh` loads a
     /// key unless there is a copy of less than the given age. Must be called on the engine
     /// runtime.
     pub(super) async fn run<F, Fut>(mut self, refresh: F)
     where
         F: Fn(Arc<Arguments>, Duration) -> Fut,
-        Fut: Future<Output = Result<Refreshed, RequestError>>,
+        Fut: Future<Output = Result<RefreshResult, RequestError>>,
     {
         // Whatever part of an interval jitter has taken, a copy is old enough when its turn comes.
         let jitter = self.keys.interval / JITTER;
@@ -201,20 +201,20 @@ impl Turns {
     }
 
     /// Takes the first turn out, if its time has come.
-    fn pop_due(&mut self) -> Option<Turn> {
+    fn pop_due(&mut self) -> Option<DueKey> {
         let first = self.due.first_entry()?;
         (first.key().0 <= self.keys.clock.now()).then(|| first.remove())
     }
 
-    fn put(&mut self, turn: Turn) {
+    fn put(&mut self, turn: DueKey) {
         self.number += 1;
         self.due.insert((turn.at, self.number), turn);
     }
 
-    fn put_back(&mut self, mut turn: Turn, refreshed: &Result<Refreshed, RequestError>) {
+    fn put_back(&mut self, mut turn: DueKey, refreshed: &Result<RefreshResult, RequestError>) {
         let wait = match refreshed {
-            Ok(Refreshed::Loaded) => self.keys.until_turn(&turn.arguments, Duration::ZERO),
-            Ok(Refreshed::Recent { age }) => self.keys.until_turn(&turn.arguments, *age),
+            Ok(RefreshResult::Loaded) => self.keys.until_turn(&turn.arguments, Duration::ZERO),
+            Ok(RefreshResult::Recent { age }) => self.keys.until_turn(&turn.arguments, *age),
             Err(_) => self.keys.until_retry(turn.failures),
         };
         self.note(turn.failures, refreshed.as_ref().err());
@@ -254,7 +254,7 @@ impl Turns {
     }
 }
 
-impl Keys {
+impl ScheduledKeys {
     /// Returns how long a key is left alone whose copy is so old.
     fn until_turn(&self, arguments: &Arguments, age: Duration) -> Duration {
         let drawn = self.random.hash_one((arguments, self.clock.now())) % 1000;
@@ -272,7 +272,7 @@ impl Keys {
     }
 
     /// Ends the schedule of a key that has not been read for long; whether it has.
-    fn forget_idle(&self, turn: &Turn) -> bool {
+    fn forget_idle(&self, turn: &DueKey) -> bool {
         let limit = self.interval.saturating_mul(2).max(LEAST_IDLE).as_secs();
         let is_idle = || self.now().saturating_sub(turn.last_read.get()) >= limit;
         if !is_idle() {

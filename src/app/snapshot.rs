@@ -8,7 +8,9 @@ use tokio::time::sleep;
 
 use super::core::App;
 use crate::query::Query;
-use crate::stats::{DatabaseSnapshot, Instances, PoolSnapshot, Snapshot, Window, wall_clock};
+use crate::stats::{
+    DatabaseSnapshot, InstanceTotals, PoolSnapshot, StatsSnapshot, Window, wall_clock,
+};
 
 /// Begins to cut time into the slots that windows are made of, and says whose parameters may be
 /// shown.
@@ -35,7 +37,7 @@ pub(super) fn begin(app: &mut App) {
 
 impl App {
     /// Returns the numbers over a window. Waits for nothing.
-    pub fn snapshot(&self, window: Window) -> Snapshot {
+    pub fn snapshot(&self, window: Window) -> StatsSnapshot {
         let mut snapshot = self.stats.snapshot(window);
         for query in &mut snapshot.queries {
             let known = self.catalog.get(&query.query).filter(|_| !query.removed);
@@ -56,7 +58,7 @@ impl App {
         snapshot
     }
 
-    fn instances(&self, snapshot: &Snapshot) -> Instances {
+    fn instances(&self, snapshot: &StatsSnapshot) -> InstanceTotals {
         let instance = snapshot.instance.clone();
         let since_start = |start| self.source.report_since_start(instance, start);
         let mut own = if snapshot.window == Window::Start {

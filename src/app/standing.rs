@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 /// See the head of this file.
 #[derive(Debug)]
-pub struct Standing {
-    stand: Mutex<Stand>,
+pub struct ProcessStatus {
+    stand: Mutex<StatusSnapshot>,
     generations: watch::Sender<u64>,
     /// Requests that were refused because they could not be read.
     unread: AtomicU64,
@@ -22,7 +22,7 @@ pub struct Standing {
 
 /// The state of the process at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stand {
+pub struct StatusSnapshot {
     /// Counted from 1; 0 before the first serves.
     pub generation: u64,
     /// The last reload, if there was one.
@@ -50,14 +50,14 @@ pub struct LastReload {
     pub message: String,
 }
 
-impl Default for Standing {
+impl Default for ProcessStatus {
     /// Nobody serves yet; the settings are those of the start, now.
-    fn default() -> Standing {
-        let stand = Stand {
+    fn default() -> ProcessStatus {
+        let stand = StatusSnapshot {
             settings_since: now(),
-            ..Stand::default()
+            ..StatusSnapshot::default()
         };
-        Standing {
+        ProcessStatus {
             stand: Mutex::new(stand),
             generations: watch::Sender::default(),
             unread: AtomicU64::new(0),
@@ -66,7 +66,7 @@ impl Default for Standing {
     }
 }
 
-impl Standing {
+impl ProcessStatus {
     /// Counts a request that was refused because it could not be read.
     pub fn count_unread(&self) {
         self.unread.fetch_add(1, Ordering::Relaxed);
@@ -117,11 +117,11 @@ impl Standing {
     }
 
     /// Returns how it stands now.
-    pub fn now(&self) -> Stand {
+    pub fn now(&self) -> StatusSnapshot {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stand> {
+    fn lock(&self) -> MutexGuard<'_, StatusSnapshot> {
         self.stand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +143,7 @@ mod tests {
             at: String::new(),
             message: String::new(),
         };
-        let standing = Standing::default();
+        let standing = ProcessStatus::default();
         assert!(standing.now().settings_since > 0);
         standing.lock().settings_since = 1;
         standing.reloaded(reload(false));

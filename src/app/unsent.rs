@@ -21,7 +21,7 @@ pub struct UnsentBudget {
     refused: AtomicU64,
     refused_at: Mutex<Option<Instant>>,
     /// The number of answers that hold each body, by where it lies in memory.
-    bodies: Mutex<HashMap<Place, usize>>,
+    bodies: Mutex<HashMap<BudgetPlace, usize>>,
 }
 
 /// One part in so many is kept for answers that fit into a connection's own buffer, so that a few
@@ -29,7 +29,7 @@ pub struct UnsentBudget {
 const RESERVE: u64 = 4;
 
 /// Address and length. A place is not given to another body while one lies there.
-type Place = (usize, usize);
+type BudgetPlace = (usize, usize);
 
 /// An answer that there is no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl Drop for HeldBuffer {
     }
 }
 
-fn place(body: &Bytes) -> Place {
+fn place(body: &Bytes) -> BudgetPlace {
     (body.as_ptr() as usize, body.len())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::cache::Refreshed;
+use crate::cache::RefreshResult;
 use crate::error::RequestError;
 use crate::query::Query;
 
@@ -21,14 +21,14 @@ const MAX_RETRY: Duration = Duration::from_secs(10);
 pub(super) async fn warm<F, Fut>(query: &Query, load: F) -> Option<Duration>
 where
     F: Fn() -> Fut,
-    Fut: Future<Output = Result<Refreshed, RequestError>>,
+    Fut: Future<Output = Result<RefreshResult, RequestError>>,
 {
     let mut pause = RETRY;
     let name = query.name.as_str();
     loop {
         match load().await {
-            Ok(Refreshed::Loaded) => return Some(Duration::ZERO),
-            Ok(Refreshed::Recent { age }) => return Some(age),
+            Ok(RefreshResult::Loaded) => return Some(Duration::ZERO),
+            Ok(RefreshResult::Recent { age }) => return Some(age),
             Err(error) => {
                 let (RequestError::Unavailable { detail } | RequestError::Busy { detail }) =
                     error.cause()
@@ -64,7 +64,7 @@ mod tests {
     /// Warms by loads that end so, the last one over and over; gives what came of it, and how
     /// many loads and seconds it took.
     async fn warmed(
-        ends: Vec<Result<Refreshed, RequestError>>,
+        ends: Vec<Result<RefreshResult, RequestError>>,
     ) -> (Option<Duration>, usize, Duration) {
         let (ends, loads, began) = (RefCell::new(ends), Cell::new(0), Instant::now());
         let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").expect("it is one");
@@ -81,7 +81,7 @@ mod tests {
         (age, loads.get(), began.elapsed())
     }
 
-    fn away() -> Result<Refreshed, RequestError> {
+    fn away() -> Result<RefreshResult, RequestError> {
         Err(RequestError::Unavailable {
             detail: "played by the test".into(),
         })
@@ -92,11 +92,11 @@ mod tests {
         let age = Duration::from_secs(3);
         let of = async |end| warmed(vec![Ok(end)]).await;
         assert_eq!(
-            of(Refreshed::Loaded).await,
+            of(RefreshResult::Loaded).await,
             (Some(Duration::ZERO), 1, Duration::ZERO)
         );
         assert_eq!(
-            of(Refreshed::Recent { age }).await,
+            of(RefreshResult::Recent { age }).await,
             (Some(age), 1, Duration::ZERO)
         );
     }
@@ -111,7 +111,7 @@ mod tests {
             })
         };
         let mut ends: Vec<_> = (0..500).flat_map(|_| [away(), remembered()]).collect();
-        ends.push(Ok(Refreshed::Loaded));
+        ends.push(Ok(RefreshResult::Loaded));
         let (age, loads, time) = warmed(ends).await;
         assert_eq!((age, loads), (Some(Duration::ZERO), 1001));
         let first = [1, 2, 4, 8]
@@ -129,7 +129,7 @@ mod tests {
             detail: "division by zero".into(),
             position: None,
         });
-        let (age, loads, time) = warmed(vec![away(), failed, Ok(Refreshed::Loaded)]).await;
+        let (age, loads, time) = warmed(vec![away(), failed, Ok(RefreshResult::Loaded)]).await;
         assert_eq!((age, loads, time), (None, 2, RETRY));
     }
 }

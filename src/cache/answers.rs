@@ -8,8 +8,8 @@ use bytes::Bytes;
 use deadpool_redis::redis::Value;
 
 use super::entry::Entry;
-use super::envelope::{self, Reading};
-use super::generations::{NEVER_DRAWN, Stored};
+use super::envelope::{self, EnvelopeReading};
+use super::generations::{NEVER_DRAWN, RedisEpochs};
 use super::link::reply_class;
 use crate::stats::{RedisError, Rejected};
 
@@ -21,23 +21,23 @@ pub(super) struct Tombstone {
 }
 
 /// An entry as Redis has it.
-pub(super) struct Look<T> {
+pub(super) struct RedisLookup<T> {
     /// The query's generations; `None`: there are none.
-    pub(super) stored: Option<Stored>,
+    pub(super) stored: Option<RedisEpochs>,
     pub(super) tombstone: Tombstone,
     /// The entry, or its front, as far as it may be used.
     pub(super) found: Option<T>,
 }
 
 /// The answer before a load.
-pub(super) struct Prepared {
-    pub(super) stored: Stored,
+pub(super) struct PrepareReply {
+    pub(super) stored: RedisEpochs,
     pub(super) tombstone: Tombstone,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: PrepareVerdict,
 }
 
 /// The next step for a key.
-pub(super) enum Verdict {
+pub(super) enum PrepareVerdict {
     /// There is a newer entry, of this order number; `None` where it cannot be used.
     Found(Option<Box<Entry>>, u64),
     /// It is not to be loaded for so long, for what these words say.
@@ -91,7 +91,7 @@ pub(super) fn trouble(value: &Value) -> Option<RedisError> {
 pub(super) fn is_valid(
     hard: u64,
     order: u64,
-    stored: Option<&Stored>,
+    stored: Option<&RedisEpochs>,
     tombstone: Tombstone,
 ) -> bool {
     stored.is_some_and(|stored| stored.hard == hard && order <= stored.last)
@@ -110,7 +110,7 @@ pub(super) fn front(value: &Value) -> Option<(u64, u64)> {
 pub(super) fn usable(
     value: Value,
     left: &Value,
-    reading: &Reading<'_>,
+    reading: &EnvelopeReading<'_>,
 ) -> Result<Option<Entry>, Rejected> {
     let bytes = match value {
         Value::BulkString(bytes) => Bytes::from(bytes),
@@ -143,12 +143,12 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
 }
 
 /// `HARD SOFT MADE LAST`, as the scripts write it.
-pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
+pub(super) fn parse_stored(value: &Value) -> Option<RedisEpochs> {
     let text = text(value)?;
     let mut parts = text.split(' ').map(|part| part.parse().ok());
     let mut next = || parts.next().flatten();
     let (hard, soft, made, last) = (next()?, next()?, next()?, next()?);
-    (hard <= last && soft <= last && last < NEVER_DRAWN).then_some(Stored {
+    (hard <= last && soft <= last && last < NEVER_DRAWN).then_some(RedisEpochs {
         hard,
         soft,
         made: made == 1,
@@ -158,7 +158,7 @@ pub(super) fn parse_stored(value: &Value) -> Option<Stored> {
 
 /// Reads a tombstone. A number that was never drawn for its query counts as none: it would hold
 /// off every load to come.
-pub(super) fn parse_tombstone(value: &Value, stored: Option<&Stored>) -> Tombstone {
+pub(super) fn parse_tombstone(value: &Value, stored: Option<&RedisEpochs>) -> Tombstone {
     let last = stored.map_or(NEVER_DRAWN - 1, |stored| stored.last);
     let numbers = || {
         let text = text(value)?;
@@ -172,9 +172,9 @@ pub(super) fn parse_tombstone(value: &Value, stored: Option<&Stored>) -> Tombsto
     numbers().unwrap_or_default()
 }
 
-pub(super) fn stored_of(answer: &mut impl Iterator<Item = Value>) -> Option<Stored> {
+pub(super) fn stored_of(answer: &mut impl Iterator<Item = Value>) -> Option<RedisEpochs> {
     let mut next = || whole(&answer.next()?);
-    Some(Stored {
+    Some(RedisEpochs {
         hard: next()?,
         soft: next()?,
         made: next()? == 1,

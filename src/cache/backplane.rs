@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::chance;
-use super::core::Inner;
+use super::core::CacheCore;
 use super::generations::NEVER_DRAWN;
-use super::key::Digest;
-use super::link::Subscription;
-use super::purge_request::{PurgeKind, Scope};
+use super::key::KeyDigest;
+use super::link::RedisSubscription;
+use super::purge_request::{PurgeKind, PurgeScope};
 use super::recheck::mistrust;
 use super::redis::RedisTier;
 use crate::defence::Defence;
@@ -34,13 +34,13 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 
 /// A message, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-struct Message<'a> {
+struct InstanceMessage<'a> {
     origin: &'a str,
-    kind: Kind,
+    kind: MessageKind,
     number: u64,
     family: &'a str,
     /// `None`: all entries.
-    digest: Option<Digest>,
+    digest: Option<KeyDigest>,
     /// The token with which a purge is to be confirmed.
     token: Option<&'a str>,
     /// The id of the instance that confirms one.
@@ -48,7 +48,7 @@ struct Message<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MessageKind {
     Purge(PurgeKind),
     /// An entry was stored.
     Fill,
@@ -60,7 +60,7 @@ enum Kind {
 
 /// Listens for ever, for what these parts share with others. To be run as a task of the engine
 /// runtime, which ends with the cache.
-pub(super) async fn listen(redis: Arc<RedisTier>, cache: Inner) {
+pub(super) async fn listen(redis: Arc<RedisTier>, cache: CacheCore) {
     let mut retry = RETRY;
     loop {
         if let Ok(subscription) = redis.subscribe().await {
@@ -74,7 +74,7 @@ pub(super) async fn listen(redis: Arc<RedisTier>, cache: Inner) {
 }
 
 /// Waits until the connection ends.
-async fn hear(mut subscription: Subscription, redis: &Arc<RedisTier>, cache: &Inner) {
+async fn hear(mut subscription: RedisSubscription, redis: &Arc<RedisTier>, cache: &CacheCore) {
     cache.trust.connected(cache.clock.now());
     let mut probe = Instant::now();
     loop {
@@ -100,7 +100,7 @@ async fn hear(mut subscription: Subscription, redis: &Arc<RedisTier>, cache: &In
     }
 }
 
-impl Inner {
+impl CacheCore {
     fn heard(&self, text: &str, redis: &Arc<RedisTier>) {
         let Some(message) = parse(text) else { return };
         if message.origin == redis.origin || Defence::Messages.is_off() {
@@ -108,13 +108,13 @@ impl Inner {
         }
         let number = Some(message.number);
         match (message.kind, message.digest) {
-            (Kind::Purge(kind), None) => {
-                self.purge_here(Scope::Query(message.family), kind, number);
+            (MessageKind::Purge(kind), None) => {
+                self.purge_here(PurgeScope::Query(message.family), kind, number);
             }
-            (Kind::Purge(kind), Some(digest)) => {
+            (MessageKind::Purge(kind), Some(digest)) => {
                 self.purge_digest(message.family, &digest, kind, number);
             }
-            (Kind::Fill | Kind::Done, Some(digest)) => {
+            (MessageKind::Fill | MessageKind::Done, Some(digest)) => {
                 self.flights.nudge(&digest);
                 if let Some(copy) = self.memory.by_digest(&digest)
                     && copy.rank.order < message.number
@@ -122,39 +122,39 @@ impl Inner {
                     mistrust(&copy);
                 }
             }
-            (Kind::Heard, _) => {
+            (MessageKind::Heard, _) => {
                 if let (Some(token), Some(id)) = (message.token, message.id) {
                     self.note_confirmation(token, id, &redis.origin);
                 }
             }
-            (Kind::Fill | Kind::Done, None) => {}
+            (MessageKind::Fill | MessageKind::Done, None) => {}
         }
-        if let (Kind::Purge(_), Some(token)) = (message.kind, message.token) {
+        if let (MessageKind::Purge(_), Some(token)) = (message.kind, message.token) {
             self.confirm(redis, message.family, token);
         }
     }
 }
 
-fn parse(text: &str) -> Option<Message<'_>> {
+fn parse(text: &str) -> Option<InstanceMessage<'_>> {
     let mut words = text.split(' ');
     let mut word = || words.next();
     let (origin, kind, number) = (word()?, word()?, word()?);
     let (family, digest) = (word()?, word()?);
-    Some(Message {
+    Some(InstanceMessage {
         origin,
         kind: match kind {
-            "hard" => Kind::Purge(PurgeKind::Hard),
-            "soft" => Kind::Purge(PurgeKind::Soft),
-            "fill" => Kind::Fill,
-            "done" => Kind::Done,
-            "heard" => Kind::Heard,
+            "hard" => MessageKind::Purge(PurgeKind::Hard),
+            "soft" => MessageKind::Purge(PurgeKind::Soft),
+            "fill" => MessageKind::Fill,
+            "done" => MessageKind::Done,
+            "heard" => MessageKind::Heard,
             _ => return None,
         },
         number: number.parse().ok().filter(|it| *it < NEVER_DRAWN)?,
         family,
         digest: match digest {
             "*" => None,
-            digest => Some(Digest::from_hex(digest)?),
+            digest => Some(KeyDigest::from_hex(digest)?),
         },
         token: words.next(),
         id: words.next(),
@@ -169,13 +169,13 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_it_was_written() {
-        let digest = Digest([0xab; 32]);
+        let digest = KeyDigest([0xab; 32]);
         let text = format!("me fill 7 unnamed:{{version}} {}", digest.hex());
         assert_eq!(
             parse(&text),
-            Some(Message {
+            Some(InstanceMessage {
                 origin: "me",
-                kind: Kind::Fill,
+                kind: MessageKind::Fill,
                 number: 7,
                 family: "unnamed:{version}",
                 digest: Some(digest),
@@ -186,10 +186,10 @@ mod tests {
         let heard = parse("me heard 0 version * you-7 it and more").unwrap();
         assert_eq!(
             (heard.kind, heard.token, heard.id),
-            (Kind::Heard, Some("you-7"), Some("it"))
+            (MessageKind::Heard, Some("you-7"), Some("it"))
         );
         let purge = parse("me hard 7 version *").unwrap();
-        assert_eq!(purge.kind, Kind::Purge(PurgeKind::Hard));
+        assert_eq!(purge.kind, MessageKind::Purge(PurgeKind::Hard));
         assert_eq!(purge.digest, None);
     }
 

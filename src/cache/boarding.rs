@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::core::Inner;
-use super::entry::{Entry, Life, Origin};
-use super::flight::{End, Role, Waiter, Word};
-use super::load_request::Order;
-use super::lookup::{Loaded, Lookup};
-use super::rank::Rank;
-use super::trip::{REVALIDATING, Trip};
-use crate::defence::Tied;
+use super::core::CacheCore;
+use super::entry::{Entry, Freshness, LoadContext};
+use super::flight::{FlightEvent, FlightResult, FlightRole, FlightWaiter};
+use super::load_request::LoadRequest;
+use super::lookup::{LoadedValue, Lookup};
+use super::rank::LoadVersion;
+use super::trip::{LookupRecorder, REVALIDATING};
+use crate::defence::TiedTask;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 use crate::stats::Trigger;
@@ -23,40 +23,40 @@ use crate::stats::Trigger;
 const SUCCESSORS: usize = 3;
 
 /// The result of a request that came by way of a flight.
-type Came = Result<(Arc<Entry>, Outcome), RequestError>;
+type LookupResult = Result<(Arc<Entry>, Outcome), RequestError>;
 
-impl Inner {
+impl CacheCore {
     /// Returns an entry by way of the key's flight: the caller's own, or the one it joins. Waits no
     /// longer than the lookup's patience. Cancel-safe: the load goes on and is stored.
     pub(super) async fn board<F, Fut>(
         self: &Arc<Self>,
-        trip: &Trip<'_>,
-        order: Order,
+        trip: &LookupRecorder<'_>,
+        order: LoadRequest,
         load: F,
-    ) -> Came
+    ) -> LookupResult
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let lookup = &trip.lookup;
         let deadline = Deadline::now() + lookup.patience;
         for _ in 0..SUCCESSORS {
             match self.flights.board(lookup.key) {
-                Role::Lead(flight) => {
+                FlightRole::Lead(flight) => {
                     let waiter = flight.waiter();
                     let load = self.take_off(flight, order, load);
-                    let _tied = Tied::unless_detached(load);
+                    let _tied = TiedTask::unless_detached(load);
                     let came = self.hear(waiter, deadline, lookup, Outcome::Miss).await;
                     return came.unwrap_or_else(|| Err(dangling()));
                 }
-                Role::Follow(waiter) => {
+                FlightRole::Follow(waiter) => {
                     let coalesced = Outcome::Coalesced;
                     if let Some(came) = self.hear(waiter, deadline, lookup, coalesced).await {
                         return came;
                     }
                 }
-                Role::Failed(error) => return Err(error),
-                Role::TooLarge => {
+                FlightRole::Failed(error) => return Err(error),
+                FlightRole::TooLarge => {
                     let entry = self.load_apart(lookup, Trigger::Request, load).await?;
                     return Ok((entry, Outcome::Bypass(BypassReason::TooLarge)));
                 }
@@ -70,26 +70,35 @@ impl Inner {
     /// `loaded`; `None` when the flight has left its waiters without an end.
     async fn hear(
         &self,
-        waiter: Waiter,
+        waiter: FlightWaiter,
         deadline: Deadline,
         lookup: &Lookup<'_>,
         loaded: Outcome,
-    ) -> Option<Came> {
+    ) -> Option<LookupResult> {
         let life = |copy: &Entry| copy.life(&lookup.policy, self.clock.now());
-        let will_do = |copy: &Entry| matches!(life(copy), Life::Fresh | Life::Due | Life::Stale);
+        let will_do = |copy: &Entry| {
+            matches!(
+                life(copy),
+                Freshness::Fresh | Freshness::Due | Freshness::Stale
+            )
+        };
         let Ok(word) = timeout_at(deadline, waiter.word(will_do)).await else {
             return Some(Err(impatient(lookup)));
         };
         Some(match word {
-            Word::Offer(copy) => {
-                let is_fresh = matches!(life(&copy), Life::Fresh | Life::Due);
+            FlightEvent::Offer(copy) => {
+                let is_fresh = matches!(life(&copy), Freshness::Fresh | Freshness::Due);
                 let hit = Outcome::Hit(Tier::Redis);
                 Ok((copy, if is_fresh { hit } else { REVALIDATING }))
             }
-            Word::End(End::Done(entry, Some(tier))) => Ok((entry, Outcome::Hit(tier))),
-            Word::End(End::Done(entry, None) | End::TooLarge(entry)) => Ok((entry, loaded)),
-            Word::End(End::Failed(error)) => Err(error),
-            Word::End(End::Dangling) => return None,
+            FlightEvent::End(FlightResult::Done(entry, Some(tier))) => {
+                Ok((entry, Outcome::Hit(tier)))
+            }
+            FlightEvent::End(FlightResult::Done(entry, None) | FlightResult::TooLarge(entry)) => {
+                Ok((entry, loaded))
+            }
+            FlightEvent::End(FlightResult::Failed(error)) => Err(error),
+            FlightEvent::End(FlightResult::Dangling) => return None,
         })
     }
 
@@ -103,16 +112,16 @@ impl Inner {
     ) -> Result<Arc<Entry>, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let (inner, order) = (
             Arc::clone(self),
-            Order::from_lookup(lookup, None).by(trigger),
+            LoadRequest::from_lookup(lookup, None).by(trigger),
         );
         let task = self.engine.spawn(async move {
-            let origin = Origin {
+            let origin = LoadContext {
                 generations: inner.generations.of(order.key.family()),
-                rank: Rank::unnumbered(),
+                rank: LoadVersion::unnumbered(),
             };
             inner.load(&order, origin, || load(Duration::ZERO)).await
         });
@@ -125,10 +134,10 @@ impl Inner {
 }
 
 pub(super) async fn wait(
-    waiter: Waiter,
+    waiter: FlightWaiter,
     deadline: Deadline,
     lookup: &Lookup<'_>,
-) -> Result<End, RequestError> {
+) -> Result<FlightResult, RequestError> {
     timeout_at(deadline, waiter.end())
         .await
         .map_err(|_| impatient(lookup))

@@ -18,12 +18,12 @@ const JITTER: Duration = Duration::from_millis(500);
 /// The state of the target, and the permission to ask it.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    inner: Mutex<Inner>,
+    inner: Mutex<BreakerCore>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    state: State,
+struct BreakerCore {
+    state: BreakerPhase,
     up: Option<bool>,
     since: Instant,
     last_error: Option<RedisError>,
@@ -31,7 +31,7 @@ struct Inner {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerPhase {
     Closed { failures: u32 },
     Open { until: Instant },
     HalfOpen,
@@ -76,7 +76,7 @@ pub struct RedisState {
 
 /// The effect of an answer, or of none, on the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum BreakerChange {
     None,
     Opened,
     /// The first success after failures.
@@ -85,7 +85,7 @@ pub(super) enum Change {
 
 /// The right to ask once. Dropped without a verdict (its request went away), it changes nothing;
 /// if it was the probe, the next one asks.
-pub(super) struct Permit<'a> {
+pub(super) struct BreakerPermit<'a> {
     breaker: &'a Breaker,
     probe: bool,
     judged: bool,
@@ -94,8 +94,8 @@ pub(super) struct Permit<'a> {
 impl Breaker {
     pub(super) fn new(now: Instant) -> Breaker {
         Breaker {
-            inner: Mutex::new(Inner {
-                state: State::Closed { failures: 0 },
+            inner: Mutex::new(BreakerCore {
+                state: BreakerPhase::Closed { failures: 0 },
                 up: None,
                 since: now,
                 last_error: None,
@@ -105,17 +105,17 @@ impl Breaker {
     }
 
     /// Returns the right to ask now, if there is one.
-    pub(super) fn admit(&self, now: Instant) -> Option<Permit<'_>> {
+    pub(super) fn admit(&self, now: Instant) -> Option<BreakerPermit<'_>> {
         let mut inner = self.lock();
         let probe = match inner.state {
-            State::Closed { .. } => false,
-            State::Open { until } if until <= now => {
-                inner.state = State::HalfOpen;
+            BreakerPhase::Closed { .. } => false,
+            BreakerPhase::Open { until } if until <= now => {
+                inner.state = BreakerPhase::HalfOpen;
                 true
             }
-            State::Open { .. } | State::HalfOpen => return None,
+            BreakerPhase::Open { .. } | BreakerPhase::HalfOpen => return None,
         };
-        Some(Permit {
+        Some(BreakerPermit {
             breaker: self,
             probe,
             judged: false,
@@ -126,17 +126,17 @@ impl Breaker {
     /// worth it.
     pub(super) fn retry(&self, now: Instant) {
         let mut inner = self.lock();
-        if let State::Open { .. } = inner.state {
-            inner.state = State::Open { until: now };
+        if let BreakerPhase::Open { .. } = inner.state {
+            inner.state = BreakerPhase::Open { until: now };
         }
     }
 
     /// Returns whether [`Breaker::admit`] would admit now; takes nothing.
     pub(super) fn lets_through(&self, now: Instant) -> bool {
         match self.lock().state {
-            State::Closed { .. } => true,
-            State::Open { until } => until <= now,
-            State::HalfOpen => false,
+            BreakerPhase::Closed { .. } => true,
+            BreakerPhase::Open { until } => until <= now,
+            BreakerPhase::HalfOpen => false,
         }
     }
 
@@ -150,9 +150,9 @@ impl Breaker {
         RedisState {
             up: inner.up,
             breaker: match inner.state {
-                State::Closed { .. } => BreakerState::Closed,
-                State::Open { .. } => BreakerState::Open,
-                State::HalfOpen => BreakerState::HalfOpen,
+                BreakerPhase::Closed { .. } => BreakerState::Closed,
+                BreakerPhase::Open { .. } => BreakerState::Open,
+                BreakerPhase::HalfOpen => BreakerState::HalfOpen,
             },
             last_error: inner.last_error,
             complaint: inner.complaint,
@@ -165,42 +165,44 @@ impl Breaker {
         self.lock().complaint = None;
     }
 
-    fn open_until(now: Instant) -> State {
-        State::Open {
+    fn open_until(now: Instant) -> BreakerPhase {
+        BreakerPhase::Open {
             until: now + OPEN + chance::up_to(JITTER),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, BreakerCore> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Permit<'_> {
+impl BreakerPermit<'_> {
     /// Notes that it answered as it should.
-    pub(super) fn success(mut self, now: Instant) -> Change {
+    pub(super) fn success(mut self, now: Instant) -> BreakerChange {
         self.judged = true;
         let mut inner = self.breaker.lock();
         match inner.state {
-            State::Closed { .. } => inner.state = State::Closed { failures: 0 },
-            State::HalfOpen if self.probe => inner.state = State::Closed { failures: 0 },
+            BreakerPhase::Closed { .. } => inner.state = BreakerPhase::Closed { failures: 0 },
+            BreakerPhase::HalfOpen if self.probe => {
+                inner.state = BreakerPhase::Closed { failures: 0 }
+            }
             // The answer to a question from before it opened says nothing about now.
-            State::Open { .. } | State::HalfOpen => return Change::None,
+            BreakerPhase::Open { .. } | BreakerPhase::HalfOpen => return BreakerChange::None,
         }
         if inner.up == Some(true) {
-            return Change::None;
+            return BreakerChange::None;
         }
         inner.up = Some(true);
         inner.since = now;
         if inner.last_error.is_some() {
-            Change::Recovered
+            BreakerChange::Recovered
         } else {
-            Change::None
+            BreakerChange::None
         }
     }
 
     /// Notes that it answered, with an error that does not make it unusable.
-    pub(super) fn complaint(self, error: RedisError, now: Instant) -> Change {
+    pub(super) fn complaint(self, error: RedisError, now: Instant) -> BreakerChange {
         let breaker = self.breaker;
         let change = self.success(now);
         let mut inner = breaker.lock();
@@ -210,38 +212,38 @@ impl Permit<'_> {
     }
 
     /// Notes that it did not answer, or so that it must be taken for down.
-    pub(super) fn failure(mut self, error: RedisError, now: Instant) -> Change {
+    pub(super) fn failure(mut self, error: RedisError, now: Instant) -> BreakerChange {
         self.judged = true;
         let next_open = Breaker::open_until(now);
         let mut inner = self.breaker.lock();
         inner.last_error = Some(error);
         let failures = match inner.state {
-            State::Closed { failures } => failures + 1,
-            State::HalfOpen if self.probe => FAILURES,
-            State::Open { .. } | State::HalfOpen => return Change::None,
+            BreakerPhase::Closed { failures } => failures + 1,
+            BreakerPhase::HalfOpen if self.probe => FAILURES,
+            BreakerPhase::Open { .. } | BreakerPhase::HalfOpen => return BreakerChange::None,
         };
         if inner.up != Some(false) {
             inner.up = Some(false);
             inner.since = now;
         }
         if failures < FAILURES || Defence::Breaker.is_off() {
-            inner.state = State::Closed { failures };
-            return Change::None;
+            inner.state = BreakerPhase::Closed { failures };
+            return BreakerChange::None;
         }
         inner.state = next_open;
-        Change::Opened
+        BreakerChange::Opened
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
         if self.judged || !self.probe {
             return;
         }
         let mut inner = self.breaker.lock();
-        if inner.state == State::HalfOpen {
+        if inner.state == BreakerPhase::HalfOpen {
             let until = inner.since;
-            inner.state = State::Open { until };
+            inner.state = BreakerPhase::Open { until };
         }
     }
 }

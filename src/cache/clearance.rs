@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::answers::{Prepared, Verdict};
+use super::answers::{PrepareReply, PrepareVerdict};
 use super::chance;
-use super::commands::Question;
-use super::core::Inner;
-use super::entry::{Entry, Life};
-use super::flight::{Backoff, Flight};
-use super::generations::Stored;
+use super::commands::PrepareRequest;
+use super::core::CacheCore;
+use super::entry::{Entry, Freshness};
+use super::flight::{FailureBackoff, Flight};
+use super::generations::RedisEpochs;
 use super::lease::Lease;
-use super::load_request::Order;
-use super::note::{self, Note};
-use super::rank::{Rank, next_sequence};
+use super::load_request::LoadRequest;
+use super::note::{self, SharedFailure};
+use super::rank::{LoadVersion, next_sequence};
 use super::recheck::apply;
 use super::redis::RedisTier;
 use crate::defence::Defence;
@@ -32,25 +32,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const MAX_LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The permission to load, or the reason why no load is needed.
-pub(super) enum Clearance {
+pub(super) enum LoadDecision {
     /// Load.
-    Load(Cleared),
+    Load(LoadPermit),
     /// It is there after all.
     Found(Arc<Entry>),
     /// It failed a moment ago on another instance.
-    Noted(RequestError, Backoff),
+    Noted(RequestError, FailureBackoff),
 }
 
 /// The right to load.
-pub(super) struct Cleared {
-    pub(super) rank: Rank,
+pub(super) struct LoadPermit {
+    pub(super) rank: LoadVersion,
     pub(super) lease: Option<Lease>,
 }
 
-impl Cleared {
-    fn without_redis() -> Clearance {
-        Clearance::Load(Cleared {
-            rank: Rank::unnumbered(),
+impl LoadPermit {
+    fn without_redis() -> LoadDecision {
+        LoadDecision::Load(LoadPermit {
+            rank: LoadVersion::unnumbered(),
             lease: None,
         })
     }
@@ -59,13 +59,13 @@ impl Cleared {
     /// asked for.
     fn under(
         redis: &Arc<RedisTier>,
-        order: &Order,
-        stored: &Stored,
+        order: &LoadRequest,
+        stored: &RedisEpochs,
         number: u64,
         token: Option<&str>,
-    ) -> Clearance {
-        Clearance::Load(Cleared {
-            rank: Rank {
+    ) -> LoadDecision {
+        LoadDecision::Load(LoadPermit {
+            rank: LoadVersion {
                 hard: stored.hard,
                 order: number,
                 sequence: next_sequence(),
@@ -78,13 +78,17 @@ impl Cleared {
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// Waits until the load is needless or may run; no longer than the order's patience, then it
     /// may. Must be called on the engine runtime.
-    pub(super) async fn clear(self: &Arc<Self>, flight: &mut Flight, order: &Order) -> Clearance {
+    pub(super) async fn clear(
+        self: &Arc<Self>,
+        flight: &mut Flight,
+        order: &LoadRequest,
+    ) -> LoadDecision {
         let generations = self.generations.of(order.key.family());
         let Some(redis) = self.redis.as_ref().filter(|_| !order.without_redis) else {
-            return Cleared::without_redis();
+            return LoadPermit::without_redis();
         };
         let token = token(redis);
         let is_quick = order.expected.is_some_and(|load| load < QUICK);
@@ -97,9 +101,9 @@ impl Inner {
         loop {
             let (purges, sequence) = (generations.purges(), next_sequence());
             if generations.is_pending() {
-                return Cleared::without_redis();
+                return LoadPermit::without_redis();
             }
-            let question = Question {
+            let question = PrepareRequest {
                 seen,
                 token: (leased && Instant::now() < deadline).then_some(&token),
                 anyway: order.anyway,
@@ -108,44 +112,52 @@ impl Inner {
                 .prepare(&order.key, &generations, sequence, &question)
                 .await;
             let Some(prepared) = asked else {
-                return Cleared::without_redis();
+                return LoadPermit::without_redis();
             };
             generations.learn(&prepared.stored);
             self.mark(order, &prepared);
             match prepared.verdict {
-                Verdict::Found(entry, number) => {
+                PrepareVerdict::Found(entry, number) => {
                     let kept = entry.and_then(|entry| {
                         apply(&entry, prepared.tombstone);
                         self.keep_found(*entry, &order.policy, &generations, purges)
                     });
                     if let Some((entry, _)) = kept {
                         let life = entry.life(&order.policy, self.clock.now());
-                        if number > needed && life == Life::Fresh {
-                            return Clearance::Found(entry);
+                        if number > needed && life == Freshness::Fresh {
+                            return LoadDecision::Found(entry);
                         }
                         flight.offer(&entry);
                     }
                     seen = number;
                 }
-                Verdict::Noted(words, left) => match note::read(&words) {
-                    Some(Note::Failed(error, failures)) => {
+                PrepareVerdict::Noted(words, left) => match note::read(&words) {
+                    Some(SharedFailure::Failed(error, failures)) => {
                         let wait = left;
-                        return Clearance::Noted(error, Backoff { wait, failures });
+                        return LoadDecision::Noted(error, FailureBackoff { wait, failures });
                     }
                     // Others do not wait for what nobody will store; nor does a note that cannot
                     // be read hold anything up.
-                    Some(Note::TooLarge) | None => return Cleared::without_redis(),
+                    Some(SharedFailure::TooLarge) | None => return LoadPermit::without_redis(),
                 },
-                Verdict::Load {
+                PrepareVerdict::Load {
                     order: number,
                     note,
                 } => {
-                    if let Some(Note::Failed(_, failures)) = note.as_deref().and_then(note::read) {
+                    if let Some(SharedFailure::Failed(_, failures)) =
+                        note.as_deref().and_then(note::read)
+                    {
                         flight.raise_failures(failures);
                     }
-                    return Cleared::under(redis, order, &prepared.stored, number, question.token);
+                    return LoadPermit::under(
+                        redis,
+                        order,
+                        &prepared.stored,
+                        number,
+                        question.token,
+                    );
                 }
-                Verdict::Busy { standing } => {
+                PrepareVerdict::Busy { standing } => {
                     // A load that another instance has begun by now is no answer to a caller who
                     // asked for a load; the others who wait may have it.
                     if needed == u64::MAX {
@@ -160,7 +172,7 @@ impl Inner {
     }
 
     /// Lets what Redis says of purges act on the copy in memory, which may be served meanwhile.
-    fn mark(&self, order: &Order, prepared: &Prepared) {
+    fn mark(&self, order: &LoadRequest, prepared: &PrepareReply) {
         if let Some(copy) = self.memory.get(&order.key) {
             apply(&copy, prepared.tombstone);
         }

@@ -10,18 +10,18 @@ use crate::stats::since_boot;
 
 /// Tells the time.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Face);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone, Default)]
-enum Face {
+enum ClockSource {
     #[default]
     Machine,
     Runtime,
-    Hand(Arc<Hand>),
+    Hand(Arc<ManualClock>),
 }
 
 #[derive(Debug)]
-struct Hand {
+struct ManualClock {
     start: Instant,
     nanos: AtomicU64,
     /// The part of it that counts as sleep.
@@ -56,17 +56,17 @@ impl BootClock {
 impl Clock {
     /// Returns the machine's own, monotonic clock.
     pub fn real() -> Clock {
-        Clock(Face::Machine)
+        Clock(ClockSource::Machine)
     }
 
     /// Returns the clock of the tokio runtime, which a test may have stopped.
     pub fn of_runtime() -> Clock {
-        Clock(Face::Runtime)
+        Clock(ClockSource::Runtime)
     }
 
     /// A clock that stands still until [`Clock::advance`]; its clones move with it.
     pub fn by_hand() -> Clock {
-        Clock(Face::Hand(Arc::new(Hand {
+        Clock(ClockSource::Hand(Arc::new(ManualClock {
             start: Instant::now(),
             nanos: AtomicU64::new(0),
             slept: AtomicU64::new(0),
@@ -76,9 +76,9 @@ impl Clock {
     /// Returns now.
     pub fn now(&self) -> Instant {
         match &self.0 {
-            Face::Machine => BOOT.now(),
-            Face::Runtime => tokio::time::Instant::now().into_std(),
-            Face::Hand(hand) => {
+            ClockSource::Machine => BOOT.now(),
+            ClockSource::Runtime => tokio::time::Instant::now().into_std(),
+            ClockSource::Hand(hand) => {
                 hand.start + Duration::from_nanos(hand.nanos.load(Ordering::SeqCst))
             }
         }
@@ -87,9 +87,9 @@ impl Clock {
     /// Returns how long the machine has slept since the program began, as far as that can be known.
     pub(super) fn slept(&self) -> Duration {
         match &self.0 {
-            Face::Machine => BOOT.slept(),
-            Face::Runtime => Duration::ZERO,
-            Face::Hand(hand) => Duration::from_nanos(hand.slept.load(Ordering::SeqCst)),
+            ClockSource::Machine => BOOT.slept(),
+            ClockSource::Runtime => Duration::ZERO,
+            ClockSource::Hand(hand) => Duration::from_nanos(hand.slept.load(Ordering::SeqCst)),
         }
     }
 
@@ -97,7 +97,7 @@ impl Clock {
     #[cfg(test)]
     pub(super) fn advance_asleep(&self, by: Duration) {
         self.advance(by);
-        if let Face::Hand(hand) = &self.0 {
+        if let ClockSource::Hand(hand) = &self.0 {
             let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
             hand.slept.fetch_add(nanos, Ordering::SeqCst);
         }
@@ -105,7 +105,7 @@ impl Clock {
 
     /// Moves a clock made by [`Clock::by_hand`]; the machine's own is not moved.
     pub fn advance(&self, by: Duration) {
-        if let Face::Hand(hand) = &self.0 {
+        if let ClockSource::Hand(hand) = &self.0 {
             let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
             hand.nanos.fetch_add(nanos, Ordering::SeqCst);
         }

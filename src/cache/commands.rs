@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Cmd, Pipeline, Value, pipe};
 
-use super::answers::{Look, front, is_valid, parse_stored, parse_tombstone, usable, whole};
+use super::answers::{RedisLookup, front, is_valid, parse_stored, parse_tombstone, usable, whole};
 use super::entry::Entry;
-use super::envelope::{self, Reading};
-use super::generations::Generations;
+use super::envelope::{self, EnvelopeReading};
+use super::generations::QueryEpochs;
 use super::key::{Key, generations_name};
 use super::purge_request::PurgeKind;
-use super::redis::{RedisTier, Way};
+use super::redis::{RedisChannel, RedisTier};
 use super::script_call::{all, millis, script};
 use super::scripts::PURGE;
 use crate::stats::Fleet;
 
-pub(super) use loads::Question;
+pub(super) use loads::PrepareRequest;
 
 /// No generations and no tombstone are longer; what is, is somebody else's and is not fetched.
 const LONGEST_NUMBERS: usize = 127;
@@ -32,9 +32,9 @@ impl RedisTier {
     pub(super) async fn read(
         &self,
         key: &Key,
-        generations: &Arc<Generations>,
+        generations: &Arc<QueryEpochs>,
         sequence: u64,
-    ) -> Option<Look<Result<Entry, u64>>> {
+    ) -> Option<RedisLookup<Result<Entry, u64>>> {
         // A value that is longer than the bound is not fetched: one byte more tells that it is.
         let last = self.max_entry.saturating_add(envelope::OVERHEAD);
         // A value that is asked for later is older still: an age counts from here, so that it is
@@ -54,7 +54,7 @@ impl RedisTier {
         let stored = parse_stored(&stored);
         let tombstone = parse_tombstone(&tombstone, stored.as_ref());
         let valid = |(hard, order)| is_valid(hard, order, stored.as_ref(), tombstone);
-        Some(Look {
+        Some(RedisLookup {
             found: found.filter(|_| front.is_some_and(valid)),
             stored,
             tombstone,
@@ -63,14 +63,14 @@ impl RedisTier {
 
     /// Returns the order number of the copy stored for `key`, without the copy. `None` when Redis
     /// does not answer within the deadline. Cancel-safe.
-    pub(super) async fn front(&self, key: &Key) -> Option<Look<u64>> {
+    pub(super) async fn front(&self, key: &Key) -> Option<RedisLookup<u64>> {
         let [value, _, stored, tombstone] = self.look(key, envelope::FRONT - 1).await?;
         self.stats.tiers().fleet(Fleet::Rechecks);
         let stored = parse_stored(&stored);
         let tombstone = parse_tombstone(&tombstone, stored.as_ref());
         let found = front(&value)
             .filter(|(hard, order)| is_valid(*hard, *order, stored.as_ref(), tombstone));
-        Some(Look {
+        Some(RedisLookup {
             stored,
             tombstone,
             found: found.map(|(_, order)| order),
@@ -88,7 +88,7 @@ impl RedisTier {
         for name in [&names.tombstone, &names.generations] {
             ask.cmd("GETRANGE").arg(name).arg(0).arg(LONGEST_NUMBERS);
         }
-        let answer = self.run(Way::Quick, &ask).await?;
+        let answer = self.run(RedisChannel::Quick, &ask).await?;
         let [left, value, tombstone, stored] = <[Value; 4]>::try_from(answer).ok()?;
         Some([value, left, stored, tombstone])
     }
@@ -128,17 +128,17 @@ impl RedisTier {
             })
             .arg(millis(life).max(1))
             .arg(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
-        whole(&self.one(Way::Quick, &eval).await?)
+        whole(&self.one(RedisChannel::Quick, &eval).await?)
     }
 
     fn reading<'a>(
         &self,
         key: &'a Key,
-        generations: &'a Arc<Generations>,
+        generations: &'a Arc<QueryEpochs>,
         sequence: u64,
         now: Instant,
-    ) -> Reading<'a> {
-        Reading {
+    ) -> EnvelopeReading<'a> {
+        EnvelopeReading {
             key,
             generations,
             sequence,
@@ -147,13 +147,13 @@ impl RedisTier {
         }
     }
 
-    async fn one(&self, way: Way, command: &Cmd) -> Option<Value> {
+    async fn one(&self, way: RedisChannel, command: &Cmd) -> Option<Value> {
         let mut ask = Pipeline::with_capacity(1);
         ask.add_command(command.clone());
         self.run(way, &ask).await?.pop()
     }
 
-    async fn array(&self, way: Way, command: &Cmd) -> Option<Vec<Value>> {
+    async fn array(&self, way: RedisChannel, command: &Cmd) -> Option<Vec<Value>> {
         match self.one(way, command).await? {
             Value::Array(items) => Some(items),
             _ => None,

@@ -6,14 +6,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Cache, Inner};
-use super::entry::{Entry, Life};
+use super::core::{Cache, CacheCore};
+use super::entry::{Entry, Freshness};
 use super::key::Key;
-use super::lookup::{Loaded, Lookup};
+use super::lookup::{LoadedValue, Lookup};
 use super::rank::next_sequence;
 use super::recheck::{apply, learn};
 use super::reply::Reply;
-use super::trip::Trip;
+use super::trip::LookupRecorder;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 
@@ -50,7 +50,7 @@ impl Cache {
     /// # Errors
     /// There is none to be had.
     pub async fn read_alone(&self, tier: Tier, lookup: Lookup<'_>) -> Result<Reply, NoCopy> {
-        let mut trip = Trip::start(&self.inner, lookup);
+        let mut trip = LookupRecorder::start(&self.inner, lookup);
         let copy = match tier {
             Tier::Memory => self.inner.in_memory(lookup.key),
             Tier::Redis => self.inner.in_redis(&lookup).await,
@@ -59,7 +59,7 @@ impl Cache {
             Tier::Memory => |timings| &mut timings.memory,
             Tier::Redis => |timings| &mut timings.redis,
         });
-        if trip.life(&copy) == Life::Over {
+        if trip.life(&copy) == Freshness::Over {
             return Err(NoCopy::Absent);
         }
         Ok(trip.answer(copy, COMPARED))
@@ -75,11 +75,11 @@ impl Cache {
     ) -> Result<Reply, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
-        let mut trip = Trip::start(&self.inner, lookup);
+        let mut trip = LookupRecorder::start(&self.inner, lookup);
         let held = self.inner.in_memory(lookup.key).ok();
-        if let Some(copy) = held.filter(|copy| trip.life(copy) != Life::Over) {
+        if let Some(copy) = held.filter(|copy| trip.life(copy) != Freshness::Over) {
             return Ok(trip.answer(copy, COMPARED));
         }
         let found = self.inner.look_in_redis(lookup.key, &lookup.policy, None);
@@ -91,7 +91,7 @@ impl Cache {
     }
 }
 
-impl Inner {
+impl CacheCore {
     fn in_memory(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
         if !self.memory.enabled() {
             return Err(NoCopy::Off);

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Cache, Inner};
-use super::purge_request::{PurgeKind, Reach, Scope};
-use super::redis::{RedisTier, Way};
+use super::core::{Cache, CacheCore};
+use super::purge_request::{PurgeKind, PurgeReach, PurgeScope};
+use super::redis::{RedisChannel, RedisTier};
 
 /// The extent to which a purge has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmed {
+pub struct PurgeConfirmation {
     /// The place where it has taken effect.
-    pub reach: Reach,
+    pub reach: PurgeReach,
     /// The ids of the other instances that have confirmed it.
     pub by: Vec<String>,
 }
@@ -30,12 +30,12 @@ impl Cache {
     /// waited for, no longer than half a second.
     pub async fn purge_confirmed(
         &self,
-        scope: Scope<'_>,
+        scope: PurgeScope<'_>,
         kind: PurgeKind,
         known: &[String],
-    ) -> Confirmed {
+    ) -> PurgeConfirmation {
         let awaited = self.inner.confirmations.ask();
-        let token = self.inner.redis.as_ref().map(|redis| Token {
+        let token = self.inner.redis.as_ref().map(|redis| ConfirmToken {
             origin: &redis.origin,
             number: awaited.number,
         });
@@ -44,17 +44,17 @@ impl Cache {
             .purge_within(scope, kind, Duration::ZERO, token.as_deref())
             .await;
         let by = match reach {
-            Reach::Fleet if token.is_some() => awaited.by(known).await,
+            PurgeReach::Fleet if token.is_some() => awaited.by(known).await,
             _ => Vec::new(),
         };
-        Confirmed { reach, by }
+        PurgeConfirmation { reach, by }
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// Takes over that another instance has confirmed a purge, if that was asked by `origin`.
     pub(super) fn note_confirmation(&self, token: &str, id: &str, origin: &str) {
-        if let Some(token) = Token::read(token).filter(|token| token.origin == origin) {
+        if let Some(token) = ConfirmToken::read(token).filter(|token| token.origin == origin) {
             self.confirmations.note(token.number, id);
         }
     }
@@ -74,28 +74,28 @@ impl RedisTier {
     async fn publish(&self, message: &str) {
         let mut ask = deadpool_redis::redis::pipe();
         ask.cmd("PUBLISH").arg(self.channel()).arg(message);
-        self.ask(Way::Quick, &ask).await;
+        self.ask(RedisChannel::Quick, &ask).await;
     }
 }
 
 /// The token in the message of a purge and in the messages that confirm it.
-struct Token<'a> {
+struct ConfirmToken<'a> {
     /// The process that asks.
     origin: &'a str,
     number: u64,
 }
 
-impl Token<'_> {
-    fn read(text: &str) -> Option<Token<'_>> {
+impl ConfirmToken<'_> {
+    fn read(text: &str) -> Option<ConfirmToken<'_>> {
         let (origin, number) = text.rsplit_once('-')?;
-        Some(Token {
+        Some(ConfirmToken {
             origin,
             number: number.parse().ok()?,
         })
     }
 }
 
-impl std::fmt::Display for Token<'_> {
+impl std::fmt::Display for ConfirmToken<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.origin, self.number)
     }
@@ -107,15 +107,15 @@ mod tests {
 
     #[test]
     fn a_token_is_read_as_it_was_written() {
-        let token = Token {
+        let token = ConfirmToken {
             origin: "abc",
             number: 7,
         };
         let text = token.to_string();
-        let read = Token::read(&text).map(|token| (token.origin, token.number));
+        let read = ConfirmToken::read(&text).map(|token| (token.origin, token.number));
         assert_eq!(read, Some(("abc", 7)));
         for text in ["", "abc", "abc-", "abc-x"] {
-            assert!(Token::read(text).is_none(), "{text}");
+            assert!(ConfirmToken::read(text).is_none(), "{text}");
         }
     }
 }

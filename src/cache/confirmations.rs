@@ -18,14 +18,14 @@ const LONGEST: usize = 64;
 
 /// The purges whose confirmations are waited for.
 #[derive(Debug, Default)]
-pub(super) struct Confirmations(Mutex<HashMap<u64, watch::Sender<Vec<String>>>>);
+pub(super) struct PurgeConfirmations(Mutex<HashMap<u64, watch::Sender<Vec<String>>>>);
 
-impl Confirmations {
-    pub(super) fn ask(self: &Arc<Self>) -> Awaited {
+impl PurgeConfirmations {
+    pub(super) fn ask(self: &Arc<Self>) -> AwaitedPurge {
         let (number, names) = (next_sequence(), watch::Sender::default());
         let told = names.subscribe();
         self.lock().insert(number, names);
-        Awaited {
+        AwaitedPurge {
             all: Arc::clone(self),
             number,
             told,
@@ -54,13 +54,13 @@ impl Confirmations {
 }
 
 /// A purge whose confirmations are waited for, until it is dropped.
-pub(super) struct Awaited {
-    all: Arc<Confirmations>,
+pub(super) struct AwaitedPurge {
+    all: Arc<PurgeConfirmations>,
     pub(super) number: u64,
     told: watch::Receiver<Vec<String>>,
 }
 
-impl Awaited {
+impl AwaitedPurge {
     /// Returns who has confirmed it: as soon as all of `known` have, at the latest after
     /// [`CONFIRMED_WITHIN`]. Cancel-safe.
     pub(super) async fn by(mut self, known: &[String]) -> Vec<String> {
@@ -70,7 +70,7 @@ impl Awaited {
     }
 }
 
-impl Drop for Awaited {
+impl Drop for AwaitedPurge {
     fn drop(&mut self) {
         self.all.lock().remove(&self.number);
     }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_confirmation_counts_once_for_the_purge_that_waits_for_it() {
-        let all = Arc::new(Confirmations::default());
+        let all = Arc::new(PurgeConfirmations::default());
         let (one, other) = (all.ask(), all.ask());
         for id in ["a", "a", "b", "", "not an id", &"x".repeat(LONGEST + 1)] {
             all.note(one.number, id);

@@ -7,7 +7,9 @@ use crate::settings;
 
 /// Returns the address of Redis and the way to connect, from the settings. No error of it holds the
 /// URL: it may hold a password.
-pub(super) fn connection_info(settings: &settings::Redis) -> Result<ConnectionInfo, StartupError> {
+pub(super) fn connection_info(
+    settings: &settings::RedisSettings,
+) -> Result<ConnectionInfo, StartupError> {
     // The driver takes the process's cryptography, and panics where none was chosen; it fails
     // where one was chosen already, which is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();

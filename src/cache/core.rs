@@ -7,42 +7,42 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
-use super::confirmations::Confirmations;
-use super::flight::Flights;
-use super::generations::AllGenerations;
+use super::confirmations::PurgeConfirmations;
+use super::flight::SingleFlight;
+use super::generations::EpochTable;
 use super::memory::Memory;
-use super::pending::Unheard;
+use super::pending::PendingPurges;
 use super::redis::RedisTier;
-use super::tiers::Tiers;
-use super::trust::Trust;
-use crate::logging::Throttles;
+use super::tiers::ActiveTiers;
+use super::trust::CopyTrust;
+use crate::logging::LogThrottles;
 use crate::stats::Stats;
 
 /// Both tiers and the flights. Cheap to clone; the clones are one cache.
 #[derive(Clone)]
 pub struct Cache {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<CacheCore>,
 }
 
 /// One Redis with what is known of it, over what all caches of the process share: the memory tier,
 /// the flights, and what is known of purges.
-pub(super) struct Inner {
+pub(super) struct CacheCore {
     pub(super) memory: Arc<Memory>,
     pub(super) redis: Option<Arc<RedisTier>>,
     /// Those of all caches of the process.
-    pub(super) tiers: Arc<Tiers>,
-    pub(super) flights: Arc<Flights>,
-    pub(super) generations: Arc<AllGenerations>,
-    pub(super) trust: Arc<Trust>,
+    pub(super) tiers: Arc<ActiveTiers>,
+    pub(super) flights: Arc<SingleFlight>,
+    pub(super) generations: Arc<EpochTable>,
+    pub(super) trust: Arc<CopyTrust>,
     /// Purges that Redis has not heard of.
-    pub(super) pending: Unheard,
+    pub(super) pending: PendingPurges,
     /// Purges that other instances are to confirm.
-    pub(super) confirmations: Arc<Confirmations>,
+    pub(super) confirmations: Arc<PurgeConfirmations>,
     /// The id by which the other instances know this one, once it is set.
     pub(super) name: Arc<OnceLock<String>>,
     pub(super) stats: Arc<Stats>,
     /// The lines about answers that are too large to be kept, by query.
-    pub(super) not_kept: Arc<Throttles<String>>,
+    pub(super) not_kept: Arc<LogThrottles<String>>,
     /// The largest entry that is stored, in bytes of body, head and canonical parameters.
     pub(super) max_entry: usize,
     pub(super) engine: Handle,

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::chance;
-use super::generations::Generations;
+use super::generations::QueryEpochs;
 use super::key::Key;
-use super::lookup::{Loaded, Policy};
+use super::lookup::{LoadedValue, Policy};
 use super::purge_request::PurgeKind;
-use super::rank::Rank;
+use super::rank::LoadVersion;
 use super::redis_life::RedisLife;
 use crate::defence::Defence;
 
@@ -36,8 +36,8 @@ pub struct Entry {
     /// Tells this load from others of its key; its jitter is drawn from it.
     pub(super) stamp: u64,
     /// The place where its load stands among the purges of its query.
-    pub(super) rank: Rank,
-    generations: Arc<Generations>,
+    pub(super) rank: LoadVersion,
+    generations: Arc<QueryEpochs>,
     /// The effect of purges of this entry alone.
     purged: AtomicU8,
     pub(super) redis_life: RedisLife,
@@ -59,7 +59,7 @@ pub struct Entry {
 
 /// The uses that an entry may be put to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Freshness {
     /// It is within its TTL.
     Fresh,
     /// Fresh too, and so near its end that a load begun now is done about when the TTL is over.
@@ -77,13 +77,13 @@ pub(super) enum Life {
 
 /// The place of an entry among those of its key and among the purges of its query.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub(super) generations: Arc<Generations>,
-    pub(super) rank: Rank,
+pub(super) struct LoadContext {
+    pub(super) generations: Arc<QueryEpochs>,
+    pub(super) rank: LoadVersion,
 }
 
 /// The metadata that an earlier load left of itself, beside the value.
-pub(super) struct Revived {
+pub(super) struct StoredMetadata {
     pub(super) etag: [u8; 16],
     pub(super) stamp: u64,
     pub(super) load_time: Duration,
@@ -112,12 +112,12 @@ impl Entry {
     /// An entry that has just been loaded.
     pub(super) fn loaded(
         key: &Key,
-        origin: Origin,
-        loaded: Loaded,
+        origin: LoadContext,
+        loaded: LoadedValue,
         load_time: Duration,
         now: Instant,
     ) -> Entry {
-        let revived = Revived {
+        let revived = StoredMetadata {
             etag: etag(&loaded),
             stamp: chance::draw(),
             load_time,
@@ -135,9 +135,9 @@ impl Entry {
     /// Returns an entry of an earlier load.
     pub(super) fn revived(
         key: &Key,
-        origin: Origin,
-        loaded: Loaded,
-        revived: &Revived,
+        origin: LoadContext,
+        loaded: LoadedValue,
+        revived: &StoredMetadata,
         now: Instant,
     ) -> Entry {
         Entry {
@@ -215,9 +215,9 @@ impl Entry {
     }
 
     /// Computed with the policy of now, so that a changed TTL acts on old entries at once.
-    pub(super) fn life(&self, policy: &Policy, now: Instant) -> Life {
+    pub(super) fn life(&self, policy: &Policy, now: Instant) -> Freshness {
         if self.is_gone() {
-            return Life::Over;
+            return Freshness::Over;
         }
         let ttl = self.ttl(policy);
         let at_least = if self.is_expired() {
@@ -227,17 +227,17 @@ impl Entry {
         };
         let age = self.age(now).max(at_least);
         if age < self.refresh_point(ttl) {
-            Life::Fresh
+            Freshness::Fresh
         } else if age < ttl {
-            Life::Due
+            Freshness::Due
         } else if Defence::Stale.is_off() {
-            Life::Over
+            Freshness::Over
         } else if age < ttl.saturating_add(policy.stale_while_revalidate) {
-            Life::Stale
+            Freshness::Stale
         } else if age < ttl.saturating_add(policy.stale_if_error) {
-            Life::IfError
+            Freshness::IfError
         } else {
-            Life::Over
+            Freshness::Over
         }
     }
 
@@ -324,7 +324,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-fn etag(loaded: &Loaded) -> [u8; 16] {
+fn etag(loaded: &LoadedValue) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update((loaded.head.len() as u64).to_le_bytes());
     hash.update(&loaded.head);

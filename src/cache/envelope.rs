@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::entry::{Entry, Origin, Revived};
-use super::generations::Generations;
+use super::entry::{Entry, LoadContext, StoredMetadata};
+use super::generations::QueryEpochs;
 use super::key::Key;
-use super::lookup::Loaded;
-use super::rank::Rank;
+use super::lookup::LoadedValue;
+use super::rank::LoadVersion;
 use crate::stats::Rejected;
 
 /// The format that is written, and the only one that is read.
@@ -96,11 +96,11 @@ fn whole(number: u128) -> u64 {
 const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
 /// The things that a reader needs to read an envelope.
-pub(super) struct Reading<'a> {
+pub(super) struct EnvelopeReading<'a> {
     /// The key whose envelope it has to be.
     pub(super) key: &'a Key,
     /// Those of its query.
-    pub(super) generations: &'a Arc<Generations>,
+    pub(super) generations: &'a Arc<QueryEpochs>,
     /// The place of the reading in the order of events.
     pub(super) sequence: u64,
     /// The bound above which nothing is unpacked.
@@ -130,9 +130,9 @@ fn digits(text: &[u8]) -> Option<u64> {
 pub(super) fn decode(
     bytes: &Bytes,
     left: Duration,
-    reading: &Reading<'_>,
+    reading: &EnvelopeReading<'_>,
 ) -> Result<Entry, Rejected> {
-    let Reading { key, max_entry, .. } = *reading;
+    let EnvelopeReading { key, max_entry, .. } = *reading;
     if bytes.len() > max_entry.saturating_add(OVERHEAD) {
         return Err(Rejected::TooLarge);
     }
@@ -149,7 +149,7 @@ pub(super) fn decode(
     }
     let (hard, order) = front(bytes).ok_or(Rejected::Damaged)?;
     let encoding = bytes[1];
-    let mut header = Header(&bytes[FRONT..HEADER]);
+    let mut header = EnvelopeHeader(&bytes[FRONT..HEADER]);
     let digest: [u8; 32] = header.take();
     let etag: [u8; 16] = header.take();
     let [stamp, physical, load_time, rows] = [(); 4].map(|()| u64::from_le_bytes(header.take()));
@@ -173,22 +173,22 @@ pub(super) fn decode(
     if left > physical + EXPIRY_SLACK {
         return Err(Rejected::Expiry);
     }
-    let loaded = Loaded {
+    let loaded = LoadedValue {
         body: unpack(encoding, bytes.slice(stored), body)?,
         head: bytes.slice(head),
         rows,
         is_foreign: false,
     };
-    let revived = Revived {
+    let revived = StoredMetadata {
         etag,
         stamp,
         load_time: Duration::from_micros(load_time),
         aged: physical.saturating_sub(left),
         kept_for: physical,
     };
-    let origin = Origin {
+    let origin = LoadContext {
         generations: Arc::clone(reading.generations),
-        rank: Rank {
+        rank: LoadVersion {
             hard,
             order,
             sequence: reading.sequence,
@@ -215,9 +215,9 @@ fn unpack(encoding: u8, stored: Bytes, length: usize) -> Result<Bytes, Rejected>
 }
 
 /// Reads a header whose length has been checked.
-struct Header<'a>(&'a [u8]);
+struct EnvelopeHeader<'a>(&'a [u8]);
 
-impl Header<'_> {
+impl EnvelopeHeader<'_> {
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let (field, rest) = self
             .0

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-use super::clearance::{Clearance, Cleared};
-use super::core::{Cache, Inner};
-use super::entry::{Entry, Life, Origin};
-use super::flight::{Backoff, End, Flight};
+use super::clearance::{LoadDecision, LoadPermit};
+use super::core::{Cache, CacheCore};
+use super::entry::{Entry, Freshness, LoadContext};
+use super::flight::{FailureBackoff, Flight, FlightResult};
 use super::lease::Lease;
-use super::load_request::Order;
-use super::lookup::Loaded;
+use super::load_request::LoadRequest;
+use super::lookup::LoadedValue;
 use super::purge_request::PurgeKind;
 use super::{envelope, note};
 use crate::error::RequestError;
@@ -32,17 +32,17 @@ impl Cache {
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// Begins a flight's work and returns at once.
     pub(super) fn take_off<F, Fut>(
         self: &Arc<Self>,
         flight: Flight,
-        order: Order,
+        order: LoadRequest,
         load: F,
     ) -> AbortHandle
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let inner = Arc::clone(self);
         let under_way = self.flights.under_way();
@@ -53,27 +53,27 @@ impl Inner {
         task.abort_handle()
     }
 
-    async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: Order, load: F)
+    async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: LoadRequest, load: F)
     where
         F: FnOnce(Duration) -> Fut,
-        Fut: Future<Output = Result<Loaded, RequestError>>,
+        Fut: Future<Output = Result<LoadedValue, RequestError>>,
     {
         // Between the caller's look and this flight another one may have ended.
         if let Some(entry) = self.look_again(&order) {
-            flight.land(End::Done(entry, Some(Tier::Memory)));
+            flight.land(FlightResult::Done(entry, Some(Tier::Memory)));
             return;
         }
         let began = tokio::time::Instant::now();
         let cleared = match self.clear(&mut flight, &order).await {
-            Clearance::Load(cleared) => cleared,
-            Clearance::Found(entry) => {
-                flight.land(End::Done(entry, Some(Tier::Redis)));
+            LoadDecision::Load(cleared) => cleared,
+            LoadDecision::Found(entry) => {
+                flight.land(FlightResult::Done(entry, Some(Tier::Redis)));
                 return;
             }
-            Clearance::Noted(error, backoff) => return flight.fail(error, backoff),
+            LoadDecision::Noted(error, backoff) => return flight.fail(error, backoff),
         };
         let rank = cleared.rank;
-        let origin = Origin {
+        let origin = LoadContext {
             generations: self.generations.of(order.key.family()),
             rank,
         };
@@ -83,17 +83,17 @@ impl Inner {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 let words = note::words(&error);
-                let backoff = flight.land(End::Failed(error));
+                let backoff = flight.land(FlightResult::Failed(error));
                 return self.give_back(cleared, &order, words.zip(backoff)).await;
             }
         };
         if entry.is_foreign {
-            flight.land(End::Done(entry, None));
+            flight.land(FlightResult::Done(entry, None));
             return self.give_back(cleared, &order, None).await;
         }
         self.tell_if_not_kept(&order, &entry);
         if !self.storable(&entry) {
-            flight.land(End::TooLarge(entry));
+            flight.land(FlightResult::TooLarge(entry));
             let note = (note::TOO_LARGE.to_owned(), note::too_large());
             return self.give_back(cleared, &order, Some(note)).await;
         }
@@ -103,7 +103,7 @@ impl Inner {
         if flight.is_expired(entry.rank.order) {
             entry.purge(PurgeKind::Soft);
         }
-        flight.land(End::Done(Arc::clone(&entry), None));
+        flight.land(FlightResult::Done(Arc::clone(&entry), None));
         // A request that comes now finds it in memory; without a memory tier, the flight still
         // tells the waiters until Redis can.
         let on_board = (!self.memory.enabled()).then_some(flight);
@@ -112,7 +112,7 @@ impl Inner {
     }
 
     /// Says so where an answer is too large to be kept anywhere: every request will load it.
-    fn tell_if_not_kept(&self, order: &Order, entry: &Entry) {
+    fn tell_if_not_kept(&self, order: &LoadRequest, entry: &Entry) {
         let is_kept = self.memory.holds(entry) || self.redis.is_some();
         let (bytes, limit, setting) = if !self.storable(entry) {
             (envelope::size(entry), self.max_entry, "[cache] max_entry")
@@ -141,16 +141,21 @@ impl Inner {
     }
 
     /// The fresh entry that has got into memory since the caller looked.
-    fn look_again(&self, order: &Order) -> Option<Arc<Entry>> {
+    fn look_again(&self, order: &LoadRequest) -> Option<Arc<Entry>> {
         self.memory.get(&order.key).filter(|entry| {
             // One that is due is what this flight was begun to replace.
             entry.rank.sequence > order.base.sequence
-                && entry.life(&order.policy, self.clock.now()) == Life::Fresh
+                && entry.life(&order.policy, self.clock.now()) == Freshness::Fresh
         })
     }
 
     /// Gives up the right to load, with a note for the fleet.
-    async fn give_back(&self, cleared: Cleared, order: &Order, note: Option<(String, Backoff)>) {
+    async fn give_back(
+        &self,
+        cleared: LoadPermit,
+        order: &LoadRequest,
+        note: Option<(String, FailureBackoff)>,
+    ) {
         let lease = cleared.lease.map(Lease::into_value);
         if lease.is_none() && note.is_none() {
             return;
@@ -169,13 +174,13 @@ impl Inner {
 
     pub(super) async fn load<F, Fut>(
         &self,
-        order: &Order,
-        origin: Origin,
+        order: &LoadRequest,
+        origin: LoadContext,
         load: F,
     ) -> Result<Entry, RequestError>
     where
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Loaded, RequestError>>,
+        Fut: Future<Output = Result<LoadedValue, RequestError>>,
     {
         order.stats.load_begins();
         let mut count = LoadCount {
@@ -208,8 +213,8 @@ const A_SLEEP: Duration = Duration::from_secs(1);
 
 /// Counts a load once, however it ends.
 struct LoadCount<'a> {
-    inner: &'a Inner,
-    order: &'a Order,
+    inner: &'a CacheCore,
+    order: &'a LoadRequest,
     started: Instant,
     /// The time for which the machine had slept by then.
     asleep: Duration,

@@ -12,26 +12,26 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use aloft::Aloft;
-pub(super) use aloft::UnderWay;
-use board::{Board, Listed, Memo, Remembered, Signals};
-use waiter::News;
-pub(super) use waiter::{End, Waiter, Word};
+pub(super) use aloft::LoadGuard;
+use aloft::LoadTracker;
+use board::{ActiveFlight, FlightSignals, FlightTable, NegativeEntry, NegativeReason};
+use waiter::FlightState;
+pub(super) use waiter::{FlightEvent, FlightResult, FlightWaiter};
 
 use super::chance;
 use super::clock::Clock;
 use super::entry::Entry;
-use super::key::{Digest, Key};
+use super::key::{Key, KeyDigest};
 use super::purge_request::PurgeKind;
 use crate::defence::Defence;
 use crate::error::RequestError;
 
 /// The part of a caller in the load of a key.
-pub(super) enum Role {
+pub(super) enum FlightRole {
     /// Load it; the others wait.
     Lead(Flight),
     /// Wait for the one who loads it.
-    Follow(Waiter),
+    Follow(FlightWaiter),
     /// Take this error: loading failed a moment ago.
     Failed(RequestError),
     /// Load it without waiting for others: it is known not to be stored.
@@ -48,88 +48,88 @@ const JITTER: u32 = 4;
 pub(super) const TOO_LARGE_FOR: Duration = Duration::from_mins(1);
 
 /// All flights of this process.
-pub(super) struct Flights {
-    board: Mutex<Board>,
-    aloft: Aloft,
+pub(super) struct SingleFlight {
+    board: Mutex<FlightTable>,
+    aloft: LoadTracker,
     clock: Clock,
 }
 
 /// One flight, in the hands of who leads it. However it is dropped, the flight ends: without an
-/// end being told, as [`End::Dangling`].
+/// end being told, as [`FlightResult::Dangling`].
 pub(super) struct Flight {
-    flights: Arc<Flights>,
+    flights: Arc<SingleFlight>,
     key: Key,
     number: u64,
     /// The number of failed loads of this key in a row, before this one.
     failures: u32,
-    news: watch::Sender<News>,
-    signals: Arc<Signals>,
+    news: watch::Sender<FlightState>,
+    signals: Arc<FlightSignals>,
 }
 
 /// The time for which a load that failed is not to be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Backoff {
+pub(super) struct FailureBackoff {
     /// The time from now on.
     pub(super) wait: Duration,
     /// The number of failures in a row.
     pub(super) failures: u32,
 }
 
-impl Flights {
-    pub(super) fn new(clock: Clock) -> Arc<Flights> {
-        Arc::new(Flights {
+impl SingleFlight {
+    pub(super) fn new(clock: Clock) -> Arc<SingleFlight> {
+        Arc::new(SingleFlight {
             board: Mutex::default(),
-            aloft: Aloft::default(),
+            aloft: LoadTracker::default(),
             clock,
         })
     }
 
     /// Returns what the caller is to do about `key`. Of all who ask while there is no flight, one
     /// leads.
-    pub(super) fn board(self: &Arc<Self>, key: &Key) -> Role {
+    pub(super) fn board(self: &Arc<Self>, key: &Key) -> FlightRole {
         let (now, digest) = (self.clock.now(), key.digest());
         let mut board = self.lock();
         if let Some(listed) = board.flying.get(digest) {
-            return Role::Follow(listed.waiter.clone());
+            return FlightRole::Follow(listed.waiter.clone());
         }
         match board.remembered.get(digest) {
             Some(known) if now < known.until => match &known.memo {
-                Memo::Failed(cause, _) => {
-                    return Role::Failed(RequestError::Again {
+                NegativeReason::Failed(cause, _) => {
+                    return FlightRole::Failed(RequestError::Again {
                         cause: Arc::clone(cause),
                         wait: known.until - now,
                     });
                 }
-                Memo::TooLarge => return Role::TooLarge,
+                NegativeReason::TooLarge => return FlightRole::TooLarge,
             },
             _ => {}
         }
-        Role::Lead(self.begin(&mut board, key))
+        FlightRole::Lead(self.begin(&mut board, key))
     }
 
     /// Leads a flight, whatever is remembered of the one before; or the one under way.
-    pub(super) fn board_anyway(self: &Arc<Self>, key: &Key) -> Role {
+    pub(super) fn board_anyway(self: &Arc<Self>, key: &Key) -> FlightRole {
         let mut board = self.lock();
         match board.flying.get(key.digest()) {
-            Some(listed) => Role::Follow(listed.waiter.clone()),
-            None => Role::Lead(self.begin(&mut board, key)),
+            Some(listed) => FlightRole::Follow(listed.waiter.clone()),
+            None => FlightRole::Lead(self.begin(&mut board, key)),
         }
     }
 
-    fn begin(self: &Arc<Self>, board: &mut Board, key: &Key) -> Flight {
+    fn begin(self: &Arc<Self>, board: &mut FlightTable, key: &Key) -> Flight {
         let failures = match board.remembered.remove(key.digest()) {
-            Some(Remembered {
-                memo: Memo::Failed(_, failures),
+            Some(NegativeEntry {
+                memo: NegativeReason::Failed(_, failures),
                 ..
             }) => failures,
             _ => 0,
         };
         let news = watch::Sender::default();
-        let waiter = Waiter::subscribe(&news);
+        let waiter = FlightWaiter::subscribe(&news);
         let number = board.next;
         board.next += 1;
-        let signals = Arc::<Signals>::default();
-        let listed = Listed {
+        let signals = Arc::<FlightSignals>::default();
+        let listed = ActiveFlight {
             number,
             key: key.clone(),
             waiter,
@@ -153,25 +153,25 @@ impl Flights {
         self.lock().doom(|key| key.family() == family, number);
     }
 
-    /// [`Flights::doom`] for one entry.
-    pub(super) fn doom_entry(&self, digest: &Digest, number: u64) {
+    /// [`SingleFlight::doom`] for one entry.
+    pub(super) fn doom_entry(&self, digest: &KeyDigest, number: u64) {
         self.lock().doom(|key| key.digest() == digest, number);
     }
 
     /// A soft purge concerns what is being loaded for this entry, up to the purge's number.
-    pub(super) fn expire_entry(&self, digest: &Digest, number: u64) {
+    pub(super) fn expire_entry(&self, digest: &KeyDigest, number: u64) {
         self.lock().expire(digest, number);
     }
 
     /// Tells the flight of this entry, if there is one, to look again.
-    pub(super) fn nudge(&self, digest: &Digest) {
+    pub(super) fn nudge(&self, digest: &KeyDigest) {
         if let Some(listed) = self.lock().flying.get(digest) {
             listed.signals.nudge.notify_one();
         }
     }
 
     /// Counts the work of one flight as under way, until what this gives is dropped.
-    pub(super) fn under_way(&self) -> UnderWay {
+    pub(super) fn under_way(&self) -> LoadGuard {
         self.aloft.one_more()
     }
 
@@ -200,7 +200,7 @@ impl Flights {
         wait + chance::up_to(wait / JITTER)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board> {
+    fn lock(&self) -> MutexGuard<'_, FlightTable> {
         between();
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,8 +226,8 @@ fn is_of_the_query(error: &RequestError) -> bool {
 
 impl Flight {
     /// Returns whom the leader waits with.
-    pub(super) fn waiter(&self) -> Waiter {
-        Waiter::subscribe(&self.news)
+    pub(super) fn waiter(&self) -> FlightWaiter {
+        FlightWaiter::subscribe(&self.news)
     }
 
     /// Shows a copy to all who wait and to who boards from now on: those who can do with it need
@@ -244,40 +244,40 @@ impl Flight {
     /// Tells the end to all who wait. The flight stays on the board until it is dropped, and who
     /// boards it until then gets this end too; failures are remembered. Gives how long this one
     /// is.
-    pub(super) fn land(&self, end: End) -> Option<Backoff> {
+    pub(super) fn land(&self, end: FlightResult) -> Option<FailureBackoff> {
         match end {
-            End::Failed(error) => {
+            FlightResult::Failed(error) => {
                 let failures = self.failures.saturating_add(1);
-                let wait = Flights::backoff(&error, failures);
-                let backoff = Backoff { wait, failures };
+                let wait = SingleFlight::backoff(&error, failures);
+                let backoff = FailureBackoff { wait, failures };
                 self.fail(error, backoff);
                 Some(backoff)
             }
-            End::TooLarge(_) => {
-                self.leave(TOO_LARGE_FOR, Memo::TooLarge);
+            FlightResult::TooLarge(_) => {
+                self.leave(TOO_LARGE_FOR, NegativeReason::TooLarge);
                 between();
                 self.tell(end);
                 None
             }
-            End::Done(..) | End::Dangling => {
+            FlightResult::Done(..) | FlightResult::Dangling => {
                 self.tell(end);
                 None
             }
         }
     }
 
-    fn tell(&self, end: End) {
+    fn tell(&self, end: FlightResult) {
         self.news.send_modify(|news| news.end = Some(end));
     }
 
     /// Lands with an error that is to be remembered for so long.
-    pub(super) fn fail(&self, error: RequestError, backoff: Backoff) {
+    pub(super) fn fail(&self, error: RequestError, backoff: FailureBackoff) {
         self.leave(
             backoff.wait,
-            Memo::Failed(Arc::new(error.clone()), backoff.failures),
+            NegativeReason::Failed(Arc::new(error.clone()), backoff.failures),
         );
         between();
-        self.tell(End::Failed(error));
+        self.tell(FlightResult::Failed(error));
     }
 
     /// The load has failed so many times in a row elsewhere, which counts as here.
@@ -286,7 +286,7 @@ impl Flight {
     }
 
     /// Removes the flight and remembers its failure in one step, so that no load begins in between.
-    fn leave(&self, wait: Duration, memo: Memo) {
+    fn leave(&self, wait: Duration, memo: NegativeReason) {
         let now = self.flights.clock.now();
         let mut board = self.flights.lock();
         // A failure that a purge has made forgotten stays forgotten.
@@ -308,7 +308,7 @@ impl Flight {
         concerns(&self.signals.expired, order)
     }
 
-    /// Waits until somebody calls [`Flights::nudge`]; also when that was since the last time.
+    /// Waits until somebody calls [`SingleFlight::nudge`]; also when that was since the last time.
     /// Cancel-safe.
     pub(super) async fn nudged(&self) {
         self.signals.nudge.notified().await;
@@ -329,7 +329,7 @@ impl Drop for Flight {
         self.news.send_if_modified(|news| {
             let dangling = news.end.is_none();
             if dangling {
-                news.end = Some(End::Dangling);
+                news.end = Some(FlightResult::Dangling);
             }
             dangling
         });

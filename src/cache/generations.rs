@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::key::Digest;
+use super::key::KeyDigest;
 use super::purge_request::PurgeKind;
-use super::rank::{Rank, next_sequence};
-use super::recent::Recent;
+use super::rank::{LoadVersion, next_sequence};
+use super::recent::RecentPurges;
 
 /// All numbers are below it: the clock they come from gets here in the year 2112.
 pub(super) const NEVER_DRAWN: u64 = 1 << 52;
@@ -19,7 +19,7 @@ const LATE: u64 = 3_600_000_000;
 
 /// The generations of a query as Redis has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct RedisEpochs {
     /// An entry of another hard generation is absent.
     pub(super) hard: u64,
     /// An entry that was loaded before it is stale.
@@ -32,20 +32,20 @@ pub(super) struct Stored {
 
 /// The known purges of one query.
 #[derive(Debug, Default)]
-pub(super) struct Generations {
-    hard: Line,
-    soft: Line,
+pub(super) struct QueryEpochs {
+    hard: EpochMark,
+    soft: EpochMark,
     /// Hard purges of any kind: a copy of theirs that was on its way meanwhile is not kept.
-    hard_purges: Recent,
+    hard_purges: RecentPurges,
     /// Soft purges of single entries: a copy of theirs that was on its way meanwhile is stale.
-    soft_purges: Recent,
+    soft_purges: RecentPurges,
     /// Purges that Redis has not heard of yet.
     pending: AtomicUsize,
 }
 
 /// Everything that began before it is concerned.
 #[derive(Debug, Default)]
-struct Line {
+struct EpochMark {
     /// The mark for copies with a number.
     number: AtomicU64,
     /// The mark for copies without a number, as a place in the order of events.
@@ -54,7 +54,7 @@ struct Line {
     all: AtomicU64,
 }
 
-impl Line {
+impl EpochMark {
     fn raise(&self, number: u64) {
         if self.number.fetch_max(number, Ordering::SeqCst) < number {
             self.unnumbered.fetch_max(next_sequence(), Ordering::SeqCst);
@@ -74,7 +74,7 @@ impl Line {
         self.all.fetch_max(next_sequence(), Ordering::SeqCst);
     }
 
-    fn is_after(&self, rank: Rank) -> bool {
+    fn is_after(&self, rank: LoadVersion) -> bool {
         let numbered = match rank.order {
             0 => rank.sequence <= self.unnumbered.load(Ordering::SeqCst),
             order => order <= self.number.load(Ordering::SeqCst),
@@ -83,7 +83,7 @@ impl Line {
     }
 }
 
-impl Generations {
+impl QueryEpochs {
     /// A hard purge of the whole query; without a number when Redis was not reached.
     pub(super) fn purge(&self, number: Option<u64>) {
         match number {
@@ -103,7 +103,7 @@ impl Generations {
 
     /// Takes over what Redis says. A generation that was made because there was none tells only
     /// that something may have been missed: it makes stale and removes nothing.
-    pub(super) fn learn(&self, stored: &Stored) {
+    pub(super) fn learn(&self, stored: &RedisEpochs) {
         if self.hard.is_impossible(stored.last) || self.soft.is_impossible(stored.last) {
             // Somebody had put numbers of the future there, or Redis has lost its numbers and its
             // time: against such, every load to come would be old.
@@ -120,16 +120,16 @@ impl Generations {
         self.soft.raise(stored.soft);
     }
 
-    pub(super) fn is_purged(&self, rank: Rank) -> bool {
+    pub(super) fn is_purged(&self, rank: LoadVersion) -> bool {
         self.hard.is_after(rank)
     }
 
-    pub(super) fn is_expired(&self, rank: Rank) -> bool {
+    pub(super) fn is_expired(&self, rank: LoadVersion) -> bool {
         self.soft.is_after(rank)
     }
 
     /// There has been a purge of one entry.
-    pub(super) fn note_purge(&self, digest: &Digest, kind: PurgeKind, number: u64) {
+    pub(super) fn note_purge(&self, digest: &KeyDigest, kind: PurgeKind, number: u64) {
         let purges = match kind {
             PurgeKind::Soft => &self.soft_purges,
             PurgeKind::Hard => &self.hard_purges,
@@ -138,8 +138,8 @@ impl Generations {
     }
 
     /// Returns how many purges there have been, …
-    pub(super) fn purges(&self) -> Purges {
-        Purges {
+    pub(super) fn purges(&self) -> PurgeCursor {
+        PurgeCursor {
             hard: self.hard_purges.count(),
             soft: self.soft_purges.count(),
         }
@@ -148,9 +148,9 @@ impl Generations {
     /// … and what those since then do to a copy that was on its way meanwhile.
     pub(super) fn purged_since(
         &self,
-        purges: Purges,
-        digest: &Digest,
-        rank: Rank,
+        purges: PurgeCursor,
+        digest: &KeyDigest,
+        rank: LoadVersion,
     ) -> Option<PurgeKind> {
         if self.hard_purges.has_hit(digest, rank, purges.hard) {
             Some(PurgeKind::Hard)
@@ -179,17 +179,17 @@ impl Generations {
 
 /// The number of hard purges so far, and of soft ones of single entries.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purges {
+pub(super) struct PurgeCursor {
     hard: u64,
     soft: u64,
 }
 
 /// The generations of all queries that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct AllGenerations(RwLock<HashMap<String, Arc<Generations>>>);
+pub(super) struct EpochTable(RwLock<HashMap<String, Arc<QueryEpochs>>>);
 
-impl AllGenerations {
-    pub(super) fn of(&self, query: &str) -> Arc<Generations> {
+impl EpochTable {
+    pub(super) fn of(&self, query: &str) -> Arc<QueryEpochs> {
         if let Some(known) = self.known(query) {
             return known;
         }
@@ -198,7 +198,7 @@ impl AllGenerations {
     }
 
     /// Returns those of a query that this process has used: of others there is nothing to purge.
-    fn known(&self, query: &str) -> Option<Arc<Generations>> {
+    fn known(&self, query: &str) -> Option<Arc<QueryEpochs>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(query).cloned()
     }
@@ -208,8 +208,8 @@ impl AllGenerations {
 mod tests {
     use super::*;
 
-    fn numbered(order: u64) -> Rank {
-        Rank {
+    fn numbered(order: u64) -> LoadVersion {
+        LoadVersion {
             hard: 1,
             order,
             sequence: next_sequence(),
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn a_purge_concerns_what_began_before_it_and_nothing_else() {
-        let generations = Generations::default();
-        let before = [numbered(10), Rank::unnumbered()];
+        let generations = QueryEpochs::default();
+        let before = [numbered(10), LoadVersion::unnumbered()];
         generations.purge(Some(20));
-        let after = [numbered(21), Rank::unnumbered()];
+        let after = [numbered(21), LoadVersion::unnumbered()];
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
         assert!(!before.iter().any(|rank| generations.is_expired(*rank)));
@@ -232,55 +232,59 @@ mod tests {
 
     #[test]
     fn a_purge_without_a_number_concerns_everything_until_now() {
-        let generations = Generations::default();
-        let before = [numbered(u64::MAX), Rank::unnumbered()];
+        let generations = QueryEpochs::default();
+        let before = [numbered(u64::MAX), LoadVersion::unnumbered()];
         generations.purge(None);
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!generations.is_purged(numbered(1)));
-        assert!(!generations.is_purged(Rank::unnumbered()));
+        assert!(!generations.is_purged(LoadVersion::unnumbered()));
     }
 
     #[test]
     fn what_is_known_already_is_no_news_for_what_has_no_number() {
-        let generations = Generations::default();
-        let stored = Stored {
+        let generations = QueryEpochs::default();
+        let stored = RedisEpochs {
             hard: 10,
             soft: 12,
             made: false,
             last: 20,
         };
         generations.learn(&stored);
-        let copy = Rank::unnumbered();
+        let copy = LoadVersion::unnumbered();
         generations.learn(&stored);
         assert!(!generations.is_purged(copy) && !generations.is_expired(copy));
-        generations.learn(&Stored { soft: 15, ..stored });
+        generations.learn(&RedisEpochs { soft: 15, ..stored });
         assert!(!generations.is_purged(copy) && generations.is_expired(copy));
     }
 
     #[test]
     fn numbers_of_the_future_are_forgotten_with_all_that_was_loaded_under_them() {
-        let generations = Generations::default();
-        let stored = Stored {
+        let generations = QueryEpochs::default();
+        let stored = RedisEpochs {
             hard: 100 * LATE,
             soft: 100 * LATE,
             made: false,
             last: 100 * LATE,
         };
         generations.learn(&stored);
-        let before = [numbered(10), numbered(100 * LATE + 1), Rank::unnumbered()];
-        let now = Stored {
+        let before = [
+            numbered(10),
+            numbered(100 * LATE + 1),
+            LoadVersion::unnumbered(),
+        ];
+        let now = RedisEpochs {
             hard: 10,
             soft: 10,
             made: true,
             last: 11,
         };
         generations.learn(&now);
-        let after = [numbered(12), Rank::unnumbered()];
+        let after = [numbered(12), LoadVersion::unnumbered()];
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_expired(*rank)));
         // An answer that comes late is none of these.
-        generations.learn(&Stored {
+        generations.learn(&RedisEpochs {
             last: LATE,
             hard: LATE,
             ..now
@@ -291,9 +295,9 @@ mod tests {
 
     #[test]
     fn a_generation_made_because_there_was_none_removes_nothing() {
-        let generations = Generations::default();
-        let copies = [numbered(5), Rank::unnumbered()];
-        generations.learn(&Stored {
+        let generations = QueryEpochs::default();
+        let copies = [numbered(5), LoadVersion::unnumbered()];
+        generations.learn(&RedisEpochs {
             hard: 10,
             soft: 10,
             made: true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{Value, pipe};
 
-use super::redis::{RedisTier, Way};
+use super::redis::{RedisChannel, RedisTier};
 use crate::stats::RedisInfo;
 
 /// The time between two questions; a little less than two turns of the task that asks, so that it
@@ -45,7 +45,7 @@ impl RedisTier {
         for section in SECTIONS {
             ask.cmd("INFO").arg(section);
         }
-        let Some(answers) = self.ask(Way::Quick, &ask).await else {
+        let Some(answers) = self.ask(RedisChannel::Quick, &ask).await else {
             return;
         };
         let info = parse(&answers);

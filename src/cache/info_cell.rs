@@ -7,10 +7,10 @@ use crate::stats::RedisInfo;
 
 /// The latest answer, and the time when it is asked again.
 #[derive(Default)]
-pub(super) struct InfoCell(Mutex<Said>);
+pub(super) struct InfoCell(Mutex<LatestInfo>);
 
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct LatestInfo {
     pub(super) info: Option<(Instant, RedisInfo)>,
     /// Not before; `None`: it has not been asked yet.
     pub(super) next: Option<Instant>,
@@ -18,7 +18,7 @@ pub(super) struct Said {
 }
 
 impl InfoCell {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Said> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LatestInfo> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

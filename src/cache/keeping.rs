@@ -5,20 +5,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answers::Look;
-use super::clearance::Cleared;
-use super::core::Inner;
+use super::answers::RedisLookup;
+use super::clearance::LoadPermit;
+use super::core::CacheCore;
 use super::entry::Entry;
-use super::generations::Generations;
+use super::generations::QueryEpochs;
 use super::key::Key;
 use super::lease::Lease;
-use super::load_request::Order;
+use super::load_request::LoadRequest;
 use super::lookup::Policy;
 use super::recheck::{learn, mistrust};
 use super::redis::RedisTier;
 use crate::stats::{Refused, Trigger};
 
-impl Order {
+impl LoadRequest {
     /// Returns how long Redis keeps the entry that it brings: not for long where one request has
     /// asked for it, and nobody before.
     fn kept_for(&self) -> Duration {
@@ -31,9 +31,9 @@ impl Order {
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// Stores what was loaded in Redis, unless it has no number to be stored under.
-    pub(super) async fn store(&self, cleared: Cleared, entry: &Arc<Entry>, order: &Order) {
+    pub(super) async fn store(&self, cleared: LoadPermit, entry: &Arc<Entry>, order: &LoadRequest) {
         let lease = cleared.lease.map(Lease::into_value);
         let Some(redis) = self.redis.as_ref().filter(|_| cleared.rank.order > 0) else {
             return;
@@ -79,10 +79,10 @@ impl RedisTier {
     pub(super) async fn read_settled(
         &self,
         key: &Key,
-        generations: &Arc<Generations>,
+        generations: &Arc<QueryEpochs>,
         sequence: u64,
         policy: &Policy,
-    ) -> Option<Look<Result<Entry, u64>>> {
+    ) -> Option<RedisLookup<Result<Entry, u64>>> {
         let look = self.read(key, generations, sequence).await?;
         match &look.found {
             Some(Ok(found)) if may_be_younger(found, policy, self.clock.now()) => {

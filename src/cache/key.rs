@@ -18,10 +18,10 @@ pub struct KeyBase {
     common: Sha256,
     /// Has taken in everything but the parameters.
     midstate: Sha256,
-    names: Arc<Names>,
+    names: Arc<KeyNames>,
 }
 
-struct Names {
+struct KeyNames {
     namespace: String,
     query: String,
     /// The query on one database: `SYSTEM:{query}`.
@@ -33,9 +33,9 @@ struct Names {
 /// The name of one entry. It is cheap to clone.
 #[derive(Clone)]
 pub struct Key {
-    digest: Digest,
+    digest: KeyDigest,
     canonical: Bytes,
-    names: Arc<Names>,
+    names: Arc<KeyNames>,
 }
 
 /// A short name of one database, as it stands in every name in Redis: what is stored, purged or
@@ -45,7 +45,7 @@ pub struct SystemTag(Arc<str>);
 
 /// SHA-256 over everything that the answer depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Digest(pub(super) [u8; 32]);
+pub(super) struct KeyDigest(pub(super) [u8; 32]);
 
 /// The names of an entry in Redis. All names of a query have one hash tag, so that a script may
 /// touch them together on a cluster.
@@ -88,27 +88,27 @@ impl KeyBase {
         }
         take_in(&mut common, asked);
         take_in(&mut common, db_identity.as_bytes());
-        let names = Names::new(namespace, query_name, &SystemTag::default());
+        let names = KeyNames::new(namespace, query_name, &SystemTag::default());
         KeyBase::with(common, "", names)
     }
 
     /// Makes the base for the same query on the database that says this of itself.
     #[must_use]
     pub fn on(&self, system: &str) -> KeyBase {
-        let Names {
+        let KeyNames {
             namespace, query, ..
         } = &*self.names;
-        let names = Names::new(namespace, query, &SystemTag::for_system(system));
+        let names = KeyNames::new(namespace, query, &SystemTag::for_system(system));
         KeyBase::with(self.common.clone(), system, names)
     }
 
     /// Makes the base for the same query on a database that does not say which one it is.
     #[must_use]
     pub fn unnamed(&self) -> KeyBase {
-        let Names {
+        let KeyNames {
             namespace, query, ..
         } = &*self.names;
-        let names = Names::new(namespace, query, &SystemTag::default());
+        let names = KeyNames::new(namespace, query, &SystemTag::default());
         KeyBase::with(self.common.clone(), "", names)
     }
 
@@ -122,7 +122,7 @@ impl KeyBase {
         self
     }
 
-    fn with(common: Sha256, system: &str, names: Names) -> KeyBase {
+    fn with(common: Sha256, system: &str, names: KeyNames) -> KeyBase {
         let mut midstate = common.clone();
         take_in(&mut midstate, system.as_bytes());
         KeyBase {
@@ -148,14 +148,14 @@ impl KeyBase {
         let mut hash = self.midstate.clone();
         take_in(&mut hash, &canonical);
         Key {
-            digest: Digest(hash.finalize().into()),
+            digest: KeyDigest(hash.finalize().into()),
             canonical,
             names: Arc::clone(&self.names),
         }
     }
 }
 
-impl Digest {
+impl KeyDigest {
     /// Writes it in lower-case hexadecimal digits.
     pub(super) fn hex(&self) -> String {
         let mut text = String::with_capacity(2 * self.0.len());
@@ -163,8 +163,8 @@ impl Digest {
         text
     }
 
-    /// Returns the digest that [`Digest::hex`] has written so.
-    pub(super) fn from_hex(text: &str) -> Option<Digest> {
+    /// Returns the digest that [`KeyDigest::hex`] has written so.
+    pub(super) fn from_hex(text: &str) -> Option<KeyDigest> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
             return None;
@@ -174,11 +174,11 @@ impl Digest {
         for (at, byte) in digest.iter_mut().enumerate() {
             *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
         }
-        Some(Digest(digest))
+        Some(KeyDigest(digest))
     }
 }
 
-impl Hash for Digest {
+impl Hash for KeyDigest {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // A part of a digest is as evenly spread as the whole, and the map's own hash is keyed.
         let (head, _) = self.0.split_first_chunk::<8>().expect("32 bytes");
@@ -187,7 +187,7 @@ impl Hash for Digest {
 }
 
 /// Shows no value: a digest of few possible values can be guessed.
-impl fmt::Debug for Digest {
+impl fmt::Debug for KeyDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest")
     }
@@ -201,10 +201,10 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-impl Names {
-    fn new(namespace: &str, query: &str, system: &SystemTag) -> Names {
+impl KeyNames {
+    fn new(namespace: &str, query: &str, system: &SystemTag) -> KeyNames {
         let family = format!("{system}:{{{query}}}");
-        Names {
+        KeyNames {
             prefix: prefix(namespace, &family),
             namespace: namespace.to_owned(),
             query: query.to_owned(),
@@ -296,7 +296,7 @@ impl Key {
         }
     }
 
-    pub(super) fn digest(&self) -> &Digest {
+    pub(super) fn digest(&self) -> &KeyDigest {
         &self.digest
     }
 

@@ -32,14 +32,14 @@ const MAX_AGE: Duration = Duration::from_mins(1);
 const POOL: usize = 4;
 
 /// The lanes. Large writes do not hold up reads.
-pub(super) struct Links {
-    pub(super) reads: Lane,
-    pub(super) writes: Lane,
+pub(super) struct RedisConnections {
+    pub(super) reads: ConnectionLane,
+    pub(super) writes: ConnectionLane,
     client: Client,
 }
 
 /// Messages as they come in.
-pub(super) enum Subscription {
+pub(super) enum RedisSubscription {
     /// A connection over the network.
     Link(PubSubSink, PubSubStream),
     /// The messages of a server that a test plays.
@@ -47,35 +47,35 @@ pub(super) enum Subscription {
     Fake(tokio::sync::mpsc::UnboundedReceiver<Bytes>),
 }
 
-impl Subscription {
+impl RedisSubscription {
     /// Returns the next message; `None` when the connection has ended. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self {
-            Subscription::Link(_, messages) => {
+            RedisSubscription::Link(_, messages) => {
                 let message = messages.next().await?;
                 Some(Bytes::copy_from_slice(message.get_payload_bytes()))
             }
             #[cfg(test)]
-            Subscription::Fake(messages) => messages.recv().await,
+            RedisSubscription::Fake(messages) => messages.recv().await,
         }
     }
 
     /// Returns whether the other end answers.
     pub(super) async fn ping(&mut self) -> bool {
         match self {
-            Subscription::Link(sink, _) => {
+            RedisSubscription::Link(sink, _) => {
                 let pong = timeout(CONNECT, sink.ping::<redis::Value>()).await;
                 matches!(pong, Ok(Ok(_)))
             }
             #[cfg(test)]
-            Subscription::Fake(messages) => !messages.is_closed(),
+            RedisSubscription::Fake(messages) => !messages.is_closed(),
         }
     }
 }
 
 /// One connection in service, and its successor in the making.
 #[derive(Clone)]
-pub(super) struct Lane(Arc<LaneInner>);
+pub(super) struct ConnectionLane(Arc<LaneInner>);
 
 struct LaneInner {
     pool: Pool,
@@ -83,28 +83,28 @@ struct LaneInner {
     clock: Clock,
     /// Connections made so far.
     count: AtomicU64,
-    service: RwLock<Option<Service>>,
-    making: Mutex<Option<Making>>,
+    service: RwLock<Option<LiveConnection>>,
+    making: Mutex<Option<ConnectAttempt>>,
 }
 
-type Made = Result<Link, RedisError>;
-type Making = watch::Receiver<Option<Made>>;
+type ConnectResult = Result<SharedConnection, RedisError>;
+type ConnectAttempt = watch::Receiver<Option<ConnectResult>>;
 
 /// A connection for one caller.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(super) struct SharedConnection {
     pub(super) connection: MultiplexedConnection,
     number: u64,
     made: Instant,
 }
 
 /// The connection in service, with the place it holds in the pool.
-struct Service {
-    link: Link,
+struct LiveConnection {
+    link: SharedConnection,
     place: Option<Connection>,
 }
 
-impl Drop for Service {
+impl Drop for LiveConnection {
     /// Takes the connection out of the pool for good: handed back, it would be used beyond its age.
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
@@ -113,13 +113,13 @@ impl Drop for Service {
     }
 }
 
-impl Links {
+impl RedisConnections {
     /// Prepares the lanes; connects to nothing.
     pub(super) fn open(
-        settings: &settings::Redis,
+        settings: &settings::RedisSettings,
         engine: &Handle,
         clock: &Clock,
-    ) -> Result<Links, StartupError> {
+    ) -> Result<RedisConnections, StartupError> {
         let info = connection_info(settings)?;
         // Deadlines are kept per command, over both lanes' waiting too.
         let config = AsyncConnectionConfig::new()
@@ -138,7 +138,7 @@ impl Links {
             .build()
             .map_err(|error| StartupError::new(format!("no pool for Redis: {error}")))?;
         let lane = || {
-            Lane(Arc::new(LaneInner {
+            ConnectionLane(Arc::new(LaneInner {
                 pool: pool.clone(),
                 engine: engine.clone(),
                 clock: clock.clone(),
@@ -147,7 +147,7 @@ impl Links {
                 making: Mutex::new(None),
             }))
         };
-        Ok(Links {
+        Ok(RedisConnections {
             reads: lane(),
             writes: lane(),
             client,
@@ -155,11 +155,11 @@ impl Links {
     }
 
     /// Listens on `channel`, over a connection of its own.
-    pub(super) async fn subscribe(&self, channel: &str) -> Result<Subscription, RedisError> {
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<RedisSubscription, RedisError> {
         let subscribe = async {
             let (mut sink, messages) = self.client.get_async_pubsub().await?.split();
             sink.subscribe(channel).await?;
-            Ok(Subscription::Link(sink, messages))
+            Ok(RedisSubscription::Link(sink, messages))
         };
         match timeout(CONNECT, subscribe).await {
             Ok(made) => {
@@ -192,12 +192,12 @@ impl Links {
     }
 }
 
-impl Lane {
+impl ConnectionLane {
     /// Returns the connection in service. Where there is none, the one in the making is waited for;
     /// where it has become old, it still serves while its successor is made.
     ///
     /// Cancel-safe: the making goes on without the caller.
-    pub(super) async fn link(&self) -> Made {
+    pub(super) async fn link(&self) -> ConnectResult {
         let current = self
             .0
             .service
@@ -224,7 +224,7 @@ impl Lane {
     }
 
     /// Takes a broken connection out of service, unless it has been replaced already.
-    pub(super) fn broken(&self, link: &Link) {
+    pub(super) fn broken(&self, link: &SharedConnection) {
         let mut service = self
             .0
             .service
@@ -243,7 +243,7 @@ impl Lane {
         service.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn replace(&self, service: Option<Service>) {
+    fn replace(&self, service: Option<LiveConnection>) {
         *self
             .0
             .service
@@ -252,7 +252,7 @@ impl Lane {
     }
 
     /// Returns the making of a connection, begun unless it is under way.
-    fn make(&self) -> Making {
+    fn make(&self) -> ConnectAttempt {
         let mut making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
         // An ended one counts as none: it is only left there by a task that was dropped.
         if let Some(running) = making.as_ref().filter(|made| made.has_changed().is_ok()) {
@@ -264,12 +264,12 @@ impl Lane {
         self.0.engine.spawn(async move {
             let made = match lane.0.pool.get().await {
                 Ok(place) => {
-                    let link = Link {
+                    let link = SharedConnection {
                         connection: (*place).clone(),
                         number: lane.0.count.fetch_add(1, Ordering::Relaxed),
                         made: lane.0.clock.now(),
                     };
-                    lane.replace(Some(Service {
+                    lane.replace(Some(LiveConnection {
                         link: link.clone(),
                         place: Some(place),
                     }));
@@ -316,7 +316,7 @@ pub(super) fn reply_class(code: &str) -> RedisError {
 }
 
 /// Shows neither addresses nor settings: the driver's own output holds the password.
-impl fmt::Debug for Links {
+impl fmt::Debug for RedisConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Links").finish_non_exhaustive()
     }

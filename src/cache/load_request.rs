@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::entry::Entry;
 use super::key::Key;
 use super::lookup::{Lookup, Policy};
-use super::rank::Rank;
+use super::rank::LoadVersion;
 use crate::outcome::Tier;
 use crate::stats::{QueryStats, Trigger};
 
 /// A lookup as the task keeps it.
-pub(super) struct Order {
+pub(super) struct LoadRequest {
     pub(super) key: Key,
     pub(super) policy: Policy,
     pub(super) patience: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Order {
     /// The cause that began it.
     pub(super) trigger: Trigger,
     /// The copy that is to be replaced: only one of a later load makes this load needless.
-    pub(super) base: Rank,
+    pub(super) base: LoadVersion,
     /// The time for which the load will take, if that is known.
     pub(super) expected: Option<Duration>,
     /// Also when it failed a moment ago.
@@ -30,14 +30,14 @@ pub(super) struct Order {
     pub(super) without_redis: bool,
 }
 
-impl Order {
-    pub(super) fn from_lookup(lookup: &Lookup<'_>, copy: Option<&Entry>) -> Order {
-        let none = Rank {
+impl LoadRequest {
+    pub(super) fn from_lookup(lookup: &Lookup<'_>, copy: Option<&Entry>) -> LoadRequest {
+        let none = LoadVersion {
             hard: 0,
             order: 0,
             sequence: 0,
         };
-        Order {
+        LoadRequest {
             key: lookup.key.clone(),
             policy: lookup.policy,
             patience: lookup.patience,
@@ -53,13 +53,13 @@ impl Order {
     }
 
     /// Begun not by a request that waits for it, but so.
-    pub(super) fn by(mut self, trigger: Trigger) -> Order {
+    pub(super) fn by(mut self, trigger: Trigger) -> LoadRequest {
         self.trigger = trigger;
         self
     }
 
     /// Adds what the caller has found out from Redis.
-    pub(super) fn after(mut self, glance: &Glance) -> Order {
+    pub(super) fn after(mut self, glance: &RedisRead) -> LoadRequest {
         // A request waits for it once.
         self.without_redis = glance.unanswered;
         self.base.order = self.base.order.max(glance.useless);
@@ -69,7 +69,7 @@ impl Order {
 
 /// The result of a look in Redis.
 #[derive(Default)]
-pub(super) struct Glance {
+pub(super) struct RedisRead {
     /// The copy to use, and where it is from.
     pub(super) copy: Option<(Arc<Entry>, Tier)>,
     /// The order number of an entry that cannot be used and need not be fetched again.
@@ -78,11 +78,11 @@ pub(super) struct Glance {
     pub(super) unanswered: bool,
 }
 
-impl Glance {
-    pub(super) fn unanswered() -> Glance {
-        Glance {
+impl RedisRead {
+    pub(super) fn unanswered() -> RedisRead {
+        RedisRead {
             unanswered: true,
-            ..Glance::default()
+            ..RedisRead::default()
         }
     }
 }

@@ -49,7 +49,7 @@ pub struct Lookup<'a> {
 
 /// The result of a load.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct LoadedValue {
     /// The body, as it will be served.
     pub body: Bytes,
     /// Opaque to the cache, kept with the body (the app keeps the column names here).

@@ -11,19 +11,19 @@ use moka::ops::compute::Op;
 
 use super::clock::Clock;
 use super::entry::{Entry, EntryHome};
-use super::key::{Digest, Key};
+use super::key::{Key, KeyDigest};
 use crate::stats::{Eviction, MemoryGauge, Stats};
 
 /// The entries held by this process.
 pub(super) struct Memory {
     /// `None`: no memory tier.
-    held: Option<moka::sync::Cache<Digest, Slot>>,
+    held: Option<moka::sync::Cache<KeyDigest, MemorySlot>>,
     max_bytes: u64,
     clock: Clock,
 }
 
 #[derive(Clone)]
-struct Slot {
+struct MemorySlot {
     entry: Arc<Entry>,
     /// Its physical life, counted from its load.
     keep: Duration,
@@ -32,17 +32,22 @@ struct Slot {
 }
 
 /// Ends an entry's physical life.
-struct Physical(Clock);
+struct RetentionExpiry(Clock);
 
-impl Expiry<Digest, Slot> for Physical {
-    fn expire_after_create(&self, _: &Digest, slot: &Slot, _: Instant) -> Option<Duration> {
+impl Expiry<KeyDigest, MemorySlot> for RetentionExpiry {
+    fn expire_after_create(
+        &self,
+        _: &KeyDigest,
+        slot: &MemorySlot,
+        _: Instant,
+    ) -> Option<Duration> {
         Some(slot.keep.saturating_sub(slot.entry.age(self.0.now())))
     }
 
     fn expire_after_update(
         &self,
-        key: &Digest,
-        slot: &Slot,
+        key: &KeyDigest,
+        slot: &MemorySlot,
         at: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -56,10 +61,10 @@ impl Memory {
         let held = (max_bytes > 0).then(|| {
             moka::sync::Cache::builder()
                 .max_capacity(max_bytes)
-                .weigher(|_: &Digest, slot: &Slot| {
+                .weigher(|_: &KeyDigest, slot: &MemorySlot| {
                     u32::try_from(slot.entry.weight()).unwrap_or(u32::MAX)
                 })
-                .expire_after(Physical(clock.clone()))
+                .expire_after(RetentionExpiry(clock.clone()))
                 .eviction_listener(move |_, slot, cause| {
                     if let Some(cause) = counted(&slot, cause) {
                         stats.tiers().evicted(cause);
@@ -102,7 +107,7 @@ impl Memory {
     }
 
     /// Returns the copy under this digest, purged or not.
-    pub(super) fn by_digest(&self, digest: &Digest) -> Option<Arc<Entry>> {
+    pub(super) fn by_digest(&self, digest: &KeyDigest) -> Option<Arc<Entry>> {
         self.held.as_ref()?.get(digest).map(|slot| slot.entry)
     }
 
@@ -135,7 +140,7 @@ impl Memory {
                 }
                 let home = Arc::downgrade(self);
                 entry.settle_in(home);
-                Op::Put(Slot {
+                Op::Put(MemorySlot {
                     entry: Arc::clone(&entry),
                     keep,
                     rewrites: Arc::default(),
@@ -161,7 +166,7 @@ impl Memory {
 
 /// Returns the cause under which a removal is counted; an entry that was put in again to be weighed
 /// has not left.
-fn counted(slot: &Slot, cause: RemovalCause) -> Option<Eviction> {
+fn counted(slot: &MemorySlot, cause: RemovalCause) -> Option<Eviction> {
     match cause {
         RemovalCause::Expired => Some(Eviction::Expired),
         RemovalCause::Explicit => Some(Eviction::Explicit),

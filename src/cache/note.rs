@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::flight::{Backoff, TOO_LARGE_FOR};
+use super::flight::{FailureBackoff, TOO_LARGE_FOR};
 use crate::error::{RefusedValue, RequestError};
 
 /// The content of a note.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum SharedFailure {
     /// The load fails so, and has done so many times in a row.
     Failed(RequestError, u32),
     /// The load brings more than may be stored, so no instance waits for it.
@@ -21,8 +21,8 @@ pub(super) enum Note {
 pub(super) const TOO_LARGE: &str = "large";
 
 /// Returns how long that is taken for true.
-pub(super) fn too_large() -> Backoff {
-    Backoff {
+pub(super) fn too_large() -> FailureBackoff {
+    FailureBackoff {
         wait: TOO_LARGE_FOR,
         failures: 0,
     }
@@ -41,10 +41,10 @@ pub(super) fn words(error: &RequestError) -> Option<String> {
 }
 
 /// Returns what `words` (after how often in a row) say; `None` when they are not ours.
-pub(super) fn read(words: &str) -> Option<Note> {
+pub(super) fn read(words: &str) -> Option<SharedFailure> {
     let (failures, words) = words.split_once(' ')?;
     if words == TOO_LARGE {
-        return Some(Note::TooLarge);
+        return Some(SharedFailure::TooLarge);
     }
     let (class, value) = words.split_once(' ')?;
     let detail = || "it failed on another instance a moment ago; its log says why".into();
@@ -73,7 +73,7 @@ pub(super) fn read(words: &str) -> Option<Note> {
         },
         _ => return None,
     };
-    Some(Note::Failed(error, failures.parse().ok()?))
+    Some(SharedFailure::Failed(error, failures.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -110,14 +110,14 @@ mod tests {
         ] {
             let noted = format!("3 {}", words(&error).unwrap());
             assert!(!noted.contains("secret"), "{noted}");
-            let Some(Note::Failed(read, 3)) = read(&noted) else {
+            let Some(SharedFailure::Failed(read, 3)) = read(&noted) else {
                 panic!("{noted} is not read");
             };
             assert_eq!(read.class(), error.class());
             assert_eq!(read.status(), error.status());
         }
         assert!(words(&RequestError::Unavailable { detail }).is_none());
-        assert!(matches!(read("0 large"), Some(Note::TooLarge)));
+        assert!(matches!(read("0 large"), Some(SharedFailure::TooLarge)));
     }
 
     #[test]

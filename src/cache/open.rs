@@ -6,15 +6,15 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
-use super::core::{Cache, Inner};
-use super::flight::Flights;
+use super::core::{Cache, CacheCore};
+use super::flight::SingleFlight;
 use super::memory::Memory;
-use super::pending::Unheard;
+use super::pending::PendingPurges;
 use super::redis::RedisTier;
-use super::trust::Trust;
+use super::trust::CopyTrust;
 use super::{backplane, envelope};
 use crate::error::StartupError;
-use crate::logging::{LOG_EVERY, Throttles};
+use crate::logging::{LOG_EVERY, LogThrottles};
 use crate::settings::{self, Settings};
 use crate::stats::Stats;
 
@@ -40,8 +40,8 @@ impl Cache {
         reason = "the counters are shared, like everything else that is handed over here"
     )]
     pub fn with_clock(
-        cache: &settings::Cache,
-        redis: Option<&settings::Redis>,
+        cache: &settings::CacheSettings,
+        redis: Option<&settings::RedisSettings>,
         engine: Handle,
         stats: Arc<Stats>,
         clock: Clock,
@@ -54,24 +54,24 @@ impl Cache {
     }
 
     pub(super) fn over(
-        cache: &settings::Cache,
+        cache: &settings::CacheSettings,
         redis: Option<RedisTier>,
         engine: Handle,
         stats: &Arc<Stats>,
         clock: Clock,
     ) -> Cache {
         let generations = Arc::default();
-        let cache = Cache::begin(Inner {
+        let cache = Cache::begin(CacheCore {
             redis: redis.map(Arc::new),
             tiers: Arc::default(),
             memory: Memory::new(cache.memory, clock.clone(), Arc::clone(stats)),
-            flights: Flights::new(clock.clone()),
-            pending: Unheard::new(&generations, Vec::new()),
+            flights: SingleFlight::new(clock.clone()),
+            pending: PendingPurges::new(&generations, Vec::new()),
             confirmations: Arc::default(),
             name: Arc::default(),
-            not_kept: Arc::new(Throttles::new(LOG_EVERY)),
+            not_kept: Arc::new(LogThrottles::new(LOG_EVERY)),
             generations,
-            trust: Arc::new(Trust::new(clock.now())),
+            trust: Arc::new(CopyTrust::new(clock.now())),
             stats: Arc::clone(stats),
             max_entry: max_entry(cache),
             engine,
@@ -83,7 +83,7 @@ impl Cache {
     }
 
     /// Begins to connect and to listen.
-    pub(super) fn begin(mut inner: Inner) -> Cache {
+    pub(super) fn begin(mut inner: CacheCore) -> Cache {
         if let Some(redis) = &inner.redis {
             inner.tiers.add(redis);
             let (warmed, heard) = (Arc::clone(redis), Arc::clone(redis));
@@ -97,7 +97,7 @@ impl Cache {
 }
 
 /// Returns the bound on an entry, in bytes.
-pub(super) fn max_entry(cache: &settings::Cache) -> usize {
+pub(super) fn max_entry(cache: &settings::CacheSettings) -> usize {
     let bound = REDIS_MAX - envelope::OVERHEAD;
     usize::try_from(cache.max_entry).map_or(bound, |max| max.min(bound))
 }

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::generations::AllGenerations;
+use super::generations::EpochTable;
 use super::key::Key;
 use super::purge_request::PurgeKind;
 
 /// A purge that Redis has not heard of.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pending {
+pub(super) struct PendingPurge {
     pub(super) family: String,
     pub(super) entry: Option<(Key, Duration)>,
     pub(super) kind: PurgeKind,
@@ -17,28 +17,28 @@ pub(super) struct Pending {
 
 /// Purges that the Redis of one cache has not heard of. While there are any of a query, nothing in
 /// Redis is used for it; with the cache, that ends.
-pub(super) struct Unheard {
-    purges: Mutex<Vec<Pending>>,
-    generations: Arc<AllGenerations>,
+pub(super) struct PendingPurges {
+    purges: Mutex<Vec<PendingPurge>>,
+    generations: Arc<EpochTable>,
 }
 
-impl Unheard {
-    pub(super) fn new(generations: &Arc<AllGenerations>, purges: Vec<Pending>) -> Unheard {
+impl PendingPurges {
+    pub(super) fn new(generations: &Arc<EpochTable>, purges: Vec<PendingPurge>) -> PendingPurges {
         for purge in &purges {
             generations.of(&purge.family).begin_pending();
         }
-        Unheard {
+        PendingPurges {
             purges: Mutex::new(purges),
             generations: Arc::clone(generations),
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Pending>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<PendingPurge>> {
         self.purges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Unheard {
+impl Drop for PendingPurges {
     fn drop(&mut self) {
         for purge in self.lock().iter() {
             self.generations.of(&purge.family).end_pending();

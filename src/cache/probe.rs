@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_secs(1);
 /// for `check --online`. The message says what failed; it never holds the password, nor what a
 /// server that was sent the password replied in its own words. Must run on a tokio runtime; takes
 /// a few seconds at most.
-pub async fn probe(settings: &settings::Redis) -> Result<(), String> {
+pub async fn probe(settings: &settings::RedisSettings) -> Result<(), String> {
     let info = connection_info(settings).map_err(|error| error.to_string())?;
     let client = Client::open(info).map_err(|error| told(&error))?;
     let config = AsyncConnectionConfig::new()

@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::boarding::{dangling, wait};
-use super::core::{Cache, Inner};
+use super::core::{Cache, CacheCore};
 use super::entry::Entry;
-use super::flight::{End, Role};
-use super::key::Digest;
-use super::load_request::Order;
-use super::lookup::{Loaded, Lookup};
-use super::pending::Pending;
-use super::purge_request::{PurgeKind, Reach, Refreshed, Scope};
-use super::rank::Rank;
+use super::flight::{FlightResult, FlightRole};
+use super::key::KeyDigest;
+use super::load_request::LoadRequest;
+use super::lookup::{LoadedValue, Lookup};
+use super::pending::PendingPurge;
+use super::purge_request::{PurgeKind, PurgeReach, PurgeScope, RefreshResult};
+use super::rank::LoadVersion;
 use crate::error::RequestError;
 use crate::stats::{Fleet, Trigger};
 
@@ -29,53 +29,53 @@ impl Cache {
     ///
     /// Takes at most the deadline of Redis. Not to be dropped half-way by a client that leaves:
     /// call it from a task of the engine runtime.
-    pub async fn purge(&self, scope: Scope<'_>, kind: PurgeKind) -> Reach {
+    pub async fn purge(&self, scope: PurgeScope<'_>, kind: PurgeKind) -> PurgeReach {
         self.purge_within(scope, kind, Duration::ZERO, None).await
     }
 
     /// Makes all copies of a query stale because of something that every instance hears of, this
     /// one so long ago: of their purges since then one will do, so that what is loaded after the
     /// first is not made stale by the next. Otherwise as [`Cache::purge`].
-    pub async fn expire_for_news(&self, family: &str, heard_ago: Duration) -> Reach {
-        self.purge_within(Scope::Query(family), PurgeKind::Soft, heard_ago, None)
+    pub async fn expire_for_news(&self, family: &str, heard_ago: Duration) -> PurgeReach {
+        self.purge_within(PurgeScope::Query(family), PurgeKind::Soft, heard_ago, None)
             .await
     }
 
     /// `token`: the other instances are asked to confirm it with this.
     pub(super) async fn purge_within(
         &self,
-        scope: Scope<'_>,
+        scope: PurgeScope<'_>,
         kind: PurgeKind,
         within: Duration,
         token: Option<&str>,
-    ) -> Reach {
+    ) -> PurgeReach {
         let inner = &self.inner;
         inner.stats.tiers().fleet(match kind {
             PurgeKind::Soft => Fleet::Expired,
             PurgeKind::Hard => Fleet::Purged,
         });
         let (family, entry) = match scope {
-            Scope::Query(family) => (family, None),
-            Scope::Entry { key, life } => (key.family(), Some((key, life))),
+            PurgeScope::Query(family) => (family, None),
+            PurgeScope::Entry { key, life } => (key.family(), Some((key, life))),
         };
         let others = inner.tell_others(family, entry, kind, within);
         let Some(redis) = &inner.redis else {
             others.await;
             inner.purge_here(scope, kind, None);
-            return Reach::Fleet;
+            return PurgeReach::Fleet;
         };
         let told = redis.purge(family, entry, kind, within, token);
         let (number, ()) = tokio::join!(told, others);
         inner.purge_here(scope, kind, number);
         if number.is_some() {
-            return Reach::Fleet;
+            return PurgeReach::Fleet;
         }
-        inner.remember(Pending {
+        inner.remember(PendingPurge {
             family: family.to_owned(),
             entry: entry.map(|(key, life)| (key.clone(), life)),
             kind,
         });
-        Reach::Instance
+        PurgeReach::Instance
     }
 
     /// Loads the value for a key again, unless a copy was loaded less than `max_age` ago, which
@@ -90,25 +90,25 @@ impl Cache {
         max_age: Duration,
         trigger: Trigger,
         load: F,
-    ) -> Result<Refreshed, RequestError>
+    ) -> Result<RefreshResult, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let inner = &self.inner;
         let on_demand = max_age.is_zero();
-        let mut order = Order::from_lookup(&lookup, None).by(trigger);
+        let mut order = LoadRequest::from_lookup(&lookup, None).by(trigger);
         order.anyway = on_demand;
         if on_demand {
             // Only what begins from now on is an answer.
-            order.base = Rank {
+            order.base = LoadVersion {
                 order: u64::MAX,
-                ..Rank::unnumbered()
+                ..LoadVersion::unnumbered()
             };
         } else if let Some(copy) = inner.newest(&lookup).await {
             let age = copy.age(inner.clock.now());
             if !copy.is_expired() && age < max_age {
-                return Ok(Refreshed::Recent { age });
+                return Ok(RefreshResult::Recent { age });
             }
             order.base = copy.rank;
         }
@@ -123,20 +123,20 @@ impl Cache {
                 inner.flights.board(lookup.key)
             };
             match role {
-                Role::Lead(flight) => {
+                FlightRole::Lead(flight) => {
                     let waiter = flight.waiter();
                     inner.take_off(flight, order, load);
                     return ended(wait(waiter, deadline, &lookup).await?);
                 }
-                Role::Follow(waiter) => {
+                FlightRole::Follow(waiter) => {
                     let end = wait(waiter, deadline, &lookup).await?;
-                    if is_answer && !matches!(end, End::Dangling) {
+                    if is_answer && !matches!(end, FlightResult::Dangling) {
                         return ended(end);
                     }
                     is_answer = true;
                 }
-                Role::Failed(error) => return Err(error),
-                Role::TooLarge => return Ok(Refreshed::Loaded),
+                FlightRole::Failed(error) => return Err(error),
+                FlightRole::TooLarge => return Ok(RefreshResult::Loaded),
             }
         }
     }
@@ -148,20 +148,20 @@ impl Cache {
     }
 }
 
-fn ended(end: End) -> Result<Refreshed, RequestError> {
+fn ended(end: FlightResult) -> Result<RefreshResult, RequestError> {
     match end {
-        End::Done(..) | End::TooLarge(_) => Ok(Refreshed::Loaded),
-        End::Failed(error) => Err(error),
-        End::Dangling => Err(dangling()),
+        FlightResult::Done(..) | FlightResult::TooLarge(_) => Ok(RefreshResult::Loaded),
+        FlightResult::Failed(error) => Err(error),
+        FlightResult::Dangling => Err(dangling()),
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// A purge takes effect in this process. `number` is the one that Redis gave it.
-    pub(super) fn purge_here(&self, scope: Scope<'_>, kind: PurgeKind, number: Option<u64>) {
+    pub(super) fn purge_here(&self, scope: PurgeScope<'_>, kind: PurgeKind, number: Option<u64>) {
         let family = match scope {
-            Scope::Query(family) => family,
-            Scope::Entry { key, .. } => {
+            PurgeScope::Query(family) => family,
+            PurgeScope::Entry { key, .. } => {
                 return self.purge_digest(key.family(), key.digest(), kind, number);
             }
         };
@@ -179,7 +179,7 @@ impl Inner {
     pub(super) fn purge_digest(
         &self,
         family: &str,
-        digest: &Digest,
+        digest: &KeyDigest,
         kind: PurgeKind,
         number: Option<u64>,
     ) {
@@ -198,7 +198,7 @@ impl Inner {
     }
 
     /// Keeps a purge for when Redis is back; until then nothing in Redis is used for its query.
-    fn remember(self: &Arc<Self>, purge: Pending) {
+    fn remember(self: &Arc<Self>, purge: PendingPurge) {
         let generations = self.generations.of(&purge.family);
         let mut pending = self.pending.lock();
         if pending.contains(&purge) {
@@ -242,8 +242,8 @@ impl Inner {
                 return false;
             };
             let scope = match entry {
-                Some((key, life)) => Scope::Entry { key, life },
-                None => Scope::Query(&purge.family),
+                Some((key, life)) => PurgeScope::Entry { key, life },
+                None => PurgeScope::Query(&purge.family),
             };
             // A copy that was read meanwhile may be older than the purge.
             self.purge_here(scope, purge.kind, Some(number));

@@ -6,7 +6,7 @@ use super::key::Key;
 
 /// The entries that a purge concerns.
 #[derive(Debug, Clone, Copy)]
-pub enum Scope<'a> {
+pub enum PurgeScope<'a> {
     /// Every entry of the query with this [`KeyBase::family`](super::KeyBase::family).
     Query(&'a str),
     /// One entry.
@@ -29,7 +29,7 @@ pub enum PurgeKind {
 
 /// The place where a purge has taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum PurgeReach {
     /// Everywhere: in Redis and here at once, in the memory of the other instances by message.
     Fleet,
     /// Here alone, because Redis does not answer. It is remembered and applied when Redis is
@@ -39,7 +39,7 @@ pub enum Reach {
 
 /// The result of a refresh that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refreshed {
+pub enum RefreshResult {
     /// It was loaded, here or by another instance.
     Loaded,
     /// There is a copy that is recent enough.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The place where a load stands among the purges of its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rank {
+pub(super) struct LoadVersion {
     /// The hard generation that was read before the load began.
     pub(super) hard: u64,
     /// The number that Redis gave the load as it began; 0: it began without Redis.
@@ -14,10 +14,10 @@ pub(super) struct Rank {
     pub(super) sequence: u64,
 }
 
-impl Rank {
+impl LoadVersion {
     /// Returns the rank of a load that begins now without Redis.
-    pub(super) fn unnumbered() -> Rank {
-        Rank {
+    pub(super) fn unnumbered() -> LoadVersion {
+        LoadVersion {
             hard: 0,
             order: 0,
             sequence: next_sequence(),

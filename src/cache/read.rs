@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Cache;
-use super::entry::Life;
-use super::flight::Role;
-use super::load_request::{Glance, Order};
-use super::lookup::{Loaded, Lookup};
+use super::entry::Freshness;
+use super::flight::FlightRole;
+use super::load_request::{LoadRequest, RedisRead};
+use super::lookup::{LoadedValue, Lookup};
 use super::reply::Reply;
-use super::trip::{LOAD_ERROR, REVALIDATING, Trip};
+use super::trip::{LOAD_ERROR, LookupRecorder, REVALIDATING};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 use crate::stats::Trigger;
@@ -34,12 +34,12 @@ impl Cache {
     ) -> Result<Reply, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let inner = &self.inner;
-        let mut trip = Trip::start(inner, lookup);
+        let mut trip = LookupRecorder::start(inner, lookup);
         let (mut copy, mut tier) = (inner.memory.get(lookup.key), Tier::Memory);
-        let mut glance = Glance::default();
+        let mut glance = RedisRead::default();
         if inner.redis.is_some() && trip.must_ask_redis(copy.as_ref()) {
             trip.step(|timings| &mut timings.memory);
             let served = copy.as_ref().filter(|copy| trip.is_served_by(copy));
@@ -55,22 +55,23 @@ impl Cache {
             let copy = Arc::clone(copy);
             let hit = Outcome::Hit(tier);
             match life {
-                Life::Fresh => return Ok(trip.answer(copy, hit)),
-                Life::Unconfirmed => return Ok(trip.answer(copy, REVALIDATING)),
+                Freshness::Fresh => return Ok(trip.answer(copy, hit)),
+                Freshness::Unconfirmed => return Ok(trip.answer(copy, REVALIDATING)),
                 _ => {}
             }
-            if matches!(life, Life::Due | Life::Stale) {
+            if matches!(life, Freshness::Due | Freshness::Stale) {
                 let role = inner.flights.board(lookup.key);
                 let outcome = match (life, &role) {
-                    (Life::Due, _) => Some(hit),
-                    (_, Role::Lead(_) | Role::Follow(_)) => Some(REVALIDATING),
-                    (_, Role::Failed(_)) => Some(LOAD_ERROR),
+                    (Freshness::Due, _) => Some(hit),
+                    (_, FlightRole::Lead(_) | FlightRole::Follow(_)) => Some(REVALIDATING),
+                    (_, FlightRole::Failed(_)) => Some(LOAD_ERROR),
                     // Nothing newer would ever be stored: the copy is of no more use.
-                    (_, Role::TooLarge) => None,
+                    (_, FlightRole::TooLarge) => None,
                 };
                 if let Some(outcome) = outcome {
-                    if let Role::Lead(flight) = role {
-                        let order = Order::from_lookup(&lookup, Some(&copy)).by(Trigger::Refresh);
+                    if let FlightRole::Lead(flight) = role {
+                        let order =
+                            LoadRequest::from_lookup(&lookup, Some(&copy)).by(Trigger::Refresh);
                         let order = order.after(&glance);
                         inner.take_off(flight, order, load);
                     }
@@ -78,13 +79,13 @@ impl Cache {
                 }
             }
         }
-        let order = Order::from_lookup(&lookup, copy.as_deref()).after(&glance);
+        let order = LoadRequest::from_lookup(&lookup, copy.as_deref()).after(&glance);
         let came = inner.board(&trip, order, load).await;
         trip.step(match &came {
             Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,
             _ => |timings| &mut timings.wait,
         });
-        match (came, copy.filter(|copy| trip.life(copy) != Life::Over)) {
+        match (came, copy.filter(|copy| trip.life(copy) != Freshness::Over)) {
             (Ok((entry, outcome)), _) => Ok(trip.answer(entry, outcome)),
             (Err(_), Some(copy)) => Ok(trip.answer(copy, LOAD_ERROR)),
             (Err(error), None) => Err(trip.fail(error)),
@@ -103,9 +104,9 @@ impl Cache {
     ) -> Result<Reply, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
-        let mut trip = Trip::start(&self.inner, lookup);
+        let mut trip = LookupRecorder::start(&self.inner, lookup);
         let trigger = match why {
             BypassReason::Compare => Trigger::Admin,
             _ => Trigger::Request,

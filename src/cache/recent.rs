@@ -4,38 +4,38 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::key::Digest;
-use super::rank::Rank;
+use super::key::KeyDigest;
+use super::rank::LoadVersion;
 
 /// So many are known one by one; what is on its way while more come is taken to be concerned.
 const KNOWN: usize = 64;
 
 /// The latest purges.
 #[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<Log>);
+pub(super) struct RecentPurges(Mutex<PurgeLog>);
 
 #[derive(Debug, Default)]
-struct Log {
+struct PurgeLog {
     /// The number of all purges so far.
     count: u64,
-    known: VecDeque<Purged>,
+    known: VecDeque<PurgeRecord>,
 }
 
 #[derive(Debug)]
-struct Purged {
+struct PurgeRecord {
     /// `None`: all entries.
-    digest: Option<Digest>,
+    digest: Option<KeyDigest>,
     /// Loads with a higher order number began after it.
     number: u64,
 }
 
-impl Recent {
+impl RecentPurges {
     /// There is a purge, of this entry or of all.
-    pub(super) fn note(&self, digest: Option<Digest>, number: u64) {
+    pub(super) fn note(&self, digest: Option<KeyDigest>, number: u64) {
         let mut log = self.lock();
         log.count += 1;
         log.known.truncate(KNOWN - 1);
-        log.known.push_front(Purged { digest, number });
+        log.known.push_front(PurgeRecord { digest, number });
     }
 
     /// Returns how many there have been.
@@ -44,17 +44,17 @@ impl Recent {
     }
 
     /// Returns whether one that came when there had been so many concerns this copy.
-    pub(super) fn has_hit(&self, copy: &Digest, rank: Rank, since: u64) -> bool {
+    pub(super) fn has_hit(&self, copy: &KeyDigest, rank: LoadVersion, since: u64) -> bool {
         let log = self.lock();
         let count = usize::try_from(log.count - since).unwrap_or(usize::MAX);
-        let concerns = |purge: &Purged| {
+        let concerns = |purge: &PurgeRecord| {
             let its = purge.digest.is_none_or(|digest| digest == *copy);
             its && rank.order <= purge.number
         };
         count > log.known.len() || log.known.iter().take(count).any(concerns)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Log> {
+    fn lock(&self) -> MutexGuard<'_, PurgeLog> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,8 +65,8 @@ mod tests {
     use super::*;
 
     /// Returns whether a copy of one entry that was loaded under this order number is hit.
-    fn is_hit(recent: &Recent, order: u64, since: u64) -> bool {
-        let rank = Rank {
+    fn is_hit(recent: &RecentPurges, order: u64, since: u64) -> bool {
+        let rank = LoadVersion {
             hard: 0,
             order,
             sequence: 0,
@@ -81,7 +81,7 @@ mod tests {
             (Some(*key("q").digest()), false),
             (None, true),
         ] {
-            let recent = Recent::default();
+            let recent = RecentPurges::default();
             recent.note(None, u64::MAX);
             let since = recent.count();
             assert!(!is_hit(&recent, 7, since), "what was before is over");
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_was_on_its_way_while_many_came_is_taken_to_be_concerned() {
-        let recent = Recent::default();
+        let recent = RecentPurges::default();
         let since = recent.count();
         for _ in 0..KNOWN {
             recent.note(Some(*key("q").digest()), 9);

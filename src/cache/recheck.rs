@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::answers::{Look, Tombstone};
-use super::core::Inner;
-use super::entry::{Entry, Life};
-use super::generations::{Generations, Purges};
+use super::answers::{RedisLookup, Tombstone};
+use super::core::CacheCore;
+use super::entry::{Entry, Freshness};
+use super::generations::{PurgeCursor, QueryEpochs};
 use super::key::Key;
-use super::load_request::Glance;
+use super::load_request::RedisRead;
 use super::lookup::Policy;
 use super::purge_request::PurgeKind;
 use super::rank::next_sequence;
@@ -19,14 +19,14 @@ use super::redis::RedisTier;
 use super::trust::CONFIRMED_FOR;
 use crate::outcome::Tier;
 
-impl Inner {
+impl CacheCore {
     /// Returns the Redis tier, unless there is a purge of this query that it has not heard of.
-    pub(super) fn redis_for(&self, generations: &Generations) -> Option<&Arc<RedisTier>> {
+    pub(super) fn redis_for(&self, generations: &QueryEpochs) -> Option<&Arc<RedisTier>> {
         self.redis.as_ref().filter(|_| !generations.is_pending())
     }
 
     /// Returns whether a copy that could be served has to be compared with Redis first.
-    pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
+    pub(super) fn must_compare(&self, entry: &Entry, life: Freshness, now: Instant) -> bool {
         self.redis.is_some() && self.trust.must_compare(entry, life, now)
     }
 
@@ -34,16 +34,16 @@ impl Inner {
     /// that Redis has not confirmed for too long is not called fresh: it is served as stale. It is
     /// loaded again as soon as half of its TTL is over (no earlier than that, because each instance
     /// loads for itself while Redis is away), and in the first half it is served without a load.
-    pub(super) fn life(&self, entry: &Entry, policy: &Policy, now: Instant) -> Life {
+    pub(super) fn life(&self, entry: &Entry, policy: &Policy, now: Instant) -> Freshness {
         let life = entry.life(policy, now);
-        let is_fresh = matches!(life, Life::Fresh | Life::Due);
+        let is_fresh = matches!(life, Freshness::Fresh | Freshness::Due);
         if !is_fresh || self.redis.is_none() || !self.trust.is_unconfirmed(entry, now) {
             return life;
         }
         if entry.age(now) < CONFIRMED_FOR.max(policy.ttl / 2) {
-            Life::Unconfirmed
+            Freshness::Unconfirmed
         } else {
-            Life::Stale
+            Freshness::Stale
         }
     }
 
@@ -54,52 +54,52 @@ impl Inner {
         key: &Key,
         policy: &Policy,
         copy: Option<&Arc<Entry>>,
-    ) -> Glance {
+    ) -> RedisRead {
         let generations = self.generations.of(key.family());
         // Before Redis is asked at all: it may never hear of a purge that comes from now on.
         let (purges, sequence) = (generations.purges(), next_sequence());
         let Some(redis) = self.redis_for(&generations) else {
-            return Glance::default();
+            return RedisRead::default();
         };
-        let comparing = Comparing(copy);
+        let comparing = CheckGuard(copy);
         if let Some(copy) = copy {
             // A store that ends while Redis is asked says nothing of an answer from before it.
             let (asked, was_there) = (self.clock.now(), copy.redis_life.is_there());
             let Some(front) = redis.front(key).await else {
                 comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
-                return Glance::unanswered();
+                return RedisRead::unanswered();
             };
             learn(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
                 let removed = was_there && front.found.is_none();
                 comparing.ends(|copy| self.compare(copy, &front, removed, asked));
-                return Glance {
+                return RedisRead {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
-                    ..Glance::default()
+                    ..RedisRead::default()
                 };
             }
         }
         let look = redis.read_settled(key, &generations, sequence, policy);
         let Some(look) = look.await else {
             comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
-            return Glance::unanswered();
+            return RedisRead::unanswered();
         };
         comparing.ends(|_| ());
         learn(&generations, &look, None);
         let entry = match look.found {
             Some(Ok(entry)) => entry,
             Some(Err(useless)) => {
-                return Glance {
+                return RedisRead {
                     useless,
-                    ..Glance::default()
+                    ..RedisRead::default()
                 };
             }
-            None => return Glance::default(),
+            None => return RedisRead::default(),
         };
         apply(&entry, look.tombstone);
-        Glance {
+        RedisRead {
             copy: self.keep_found(entry, policy, &generations, purges),
-            ..Glance::default()
+            ..RedisRead::default()
         }
     }
 
@@ -109,11 +109,11 @@ impl Inner {
         &self,
         entry: Entry,
         policy: &Policy,
-        generations: &Generations,
-        purges: Purges,
+        generations: &QueryEpochs,
+        purges: PurgeCursor,
     ) -> Option<(Arc<Entry>, Tier)> {
         let now = self.clock.now();
-        if entry.life(policy, now) == Life::Over {
+        if entry.life(policy, now) == Freshness::Over {
             return None;
         }
         entry
@@ -158,7 +158,7 @@ impl Inner {
     }
 
     /// Settles a copy that Redis has nothing newer for; `removed`: Redis had it and has it no more.
-    fn compare(&self, copy: &Entry, front: &Look<u64>, removed: bool, asked: Instant) {
+    fn compare(&self, copy: &Entry, front: &RedisLookup<u64>, removed: bool, asked: Instant) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
         // but something happened, so it is not called fresh.
         let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
@@ -171,9 +171,9 @@ impl Inner {
 
 /// A comparison under way, which others do not make meanwhile. When who makes it leaves, the next
 /// use of the copy has to.
-struct Comparing<'a>(Option<&'a Arc<Entry>>);
+struct CheckGuard<'a>(Option<&'a Arc<Entry>>);
 
-impl Comparing<'_> {
+impl CheckGuard<'_> {
     fn ends(mut self, how: impl FnOnce(&Entry)) {
         if let Some(copy) = self.0.take() {
             how(copy);
@@ -181,7 +181,7 @@ impl Comparing<'_> {
     }
 }
 
-impl Drop for Comparing<'_> {
+impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
         if let Some(copy) = self.0 {
             mistrust(copy);
@@ -195,7 +195,11 @@ pub(super) fn mistrust(copy: &Entry) {
 }
 
 /// Takes over what Redis says of purges, of the query and of this entry.
-pub(super) fn learn<T>(generations: &Generations, look: &Look<T>, copy: Option<&Arc<Entry>>) {
+pub(super) fn learn<T>(
+    generations: &QueryEpochs,
+    look: &RedisLookup<T>,
+    copy: Option<&Arc<Entry>>,
+) {
     if let Some(stored) = &look.stored {
         generations.learn(stored);
     }

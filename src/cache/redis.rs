@@ -13,21 +13,21 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::answers::{failure, trouble};
-use super::breaker::{Breaker, Change, RedisState};
+use super::breaker::{Breaker, BreakerChange, RedisState};
 use super::clock::Clock;
 use super::info_cell::InfoCell;
 use super::key::place;
-use super::link::{Lane, Links, Subscription, error_class};
+use super::link::{ConnectionLane, RedisConnections, RedisSubscription, error_class};
 #[cfg(test)]
 use super::tests::fake::Line;
 use crate::error::StartupError;
-use crate::logging::{LOG_EVERY, Throttle};
+use crate::logging::{LOG_EVERY, LogThrottle};
 use crate::settings;
 use crate::stats::{PoolSnapshot, RedisError, Stats};
 
 /// The tier that the fleet shares.
 pub(super) struct RedisTier {
-    wire: Wire,
+    wire: RedisTransport,
     breaker: Breaker,
     /// The deadline of connecting and of a command, together.
     deadline: Duration,
@@ -40,11 +40,11 @@ pub(super) struct RedisTier {
     pub(super) clock: Clock,
     /// The latest answer of the server about itself.
     pub(super) info: InfoCell,
-    log: Throttle,
+    log: LogThrottle,
     /// The latest line in the log is that it fails.
     said_failed: AtomicBool,
     /// The bound on how frequently connections are dropped because they lead to a replica.
-    demoted: Throttle,
+    demoted: LogThrottle,
 }
 
 /// The transport of commands.
@@ -52,9 +52,9 @@ pub(super) struct RedisTier {
     test,
     allow(clippy::large_enum_variant, reason = "there is one per process")
 )]
-pub(super) enum Wire {
+pub(super) enum RedisTransport {
     /// Connections over the network.
-    Links(Links),
+    Links(RedisConnections),
     /// A server that a test plays.
     #[cfg(test)]
     Fake(Line),
@@ -62,7 +62,7 @@ pub(super) enum Wire {
 
 /// The lane that a command takes, so that large writes hold nothing up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum RedisChannel {
     /// The lane of commands that a request waits for.
     Quick,
     /// The lane of commands that may be large.
@@ -78,13 +78,13 @@ const DROP_EVERY: Duration = Duration::from_secs(1);
 impl RedisTier {
     /// Prepares the tier; connects to nothing.
     pub(super) fn open(
-        settings: &settings::Redis,
+        settings: &settings::RedisSettings,
         max_entry: usize,
         engine: &Handle,
         stats: Arc<Stats>,
         clock: Clock,
     ) -> Result<RedisTier, StartupError> {
-        let wire = Wire::Links(Links::open(settings, engine, &clock)?);
+        let wire = RedisTransport::Links(RedisConnections::open(settings, engine, &clock)?);
         Ok(RedisTier::over(
             wire, settings, max_entry, engine, stats, clock,
         ))
@@ -92,8 +92,8 @@ impl RedisTier {
 
     /// Returns the tier over a wire of the caller's choice.
     pub(super) fn over(
-        wire: Wire,
-        settings: &settings::Redis,
+        wire: RedisTransport,
+        settings: &settings::RedisSettings,
         max_entry: usize,
         engine: &Handle,
         stats: Arc<Stats>,
@@ -109,9 +109,9 @@ impl RedisTier {
             stats,
             engine: engine.clone(),
             info: InfoCell::default(),
-            log: Throttle::new(LOG_EVERY),
+            log: LogThrottle::new(LOG_EVERY),
             said_failed: AtomicBool::new(false),
-            demoted: Throttle::new(DROP_EVERY),
+            demoted: LogThrottle::new(DROP_EVERY),
             clock,
         }
     }
@@ -125,9 +125,9 @@ impl RedisTier {
     /// `used` are those in service, of the `max` that there are lanes.
     pub(super) fn pool(&self) -> PoolSnapshot {
         match &self.wire {
-            Wire::Links(links) => links.pool(),
+            RedisTransport::Links(links) => links.pool(),
             #[cfg(test)]
-            Wire::Fake(_) => PoolSnapshot::default(),
+            RedisTransport::Fake(_) => PoolSnapshot::default(),
         }
     }
 
@@ -144,7 +144,7 @@ impl RedisTier {
             self.breaker.retry(self.clock.now());
             let mut ping = pipe();
             ping.cmd("PING");
-            self.run(Way::Quick, &ping).await;
+            self.run(RedisChannel::Quick, &ping).await;
         }
     }
 
@@ -165,14 +165,14 @@ impl RedisTier {
     }
 
     /// Listens on the channel.
-    pub(super) async fn subscribe(&self) -> Result<Subscription, RedisError> {
+    pub(super) async fn subscribe(&self) -> Result<RedisSubscription, RedisError> {
         match &self.wire {
-            Wire::Links(links) => links.subscribe(&self.channel()).await,
+            RedisTransport::Links(links) => links.subscribe(&self.channel()).await,
             #[cfg(test)]
-            Wire::Fake(line) => line
+            RedisTransport::Fake(line) => line
                 .subscribe(&self.channel())
                 .await
-                .map(Subscription::Fake),
+                .map(RedisSubscription::Fake),
         }
     }
 
@@ -180,25 +180,25 @@ impl RedisTier {
     pub(super) async fn warm(&self) {
         let mut ping = pipe();
         ping.cmd("PING");
-        self.run(Way::Quick, &ping).await;
-        self.run(Way::Large, &ping).await;
+        self.run(RedisChannel::Quick, &ping).await;
+        self.run(RedisChannel::Large, &ping).await;
     }
 
     /// Returns the answers to `commands`, where all of them are usable; `None` after any failure,
     /// which is then counted, logged and told to the breaker.
-    pub(super) async fn run(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
+    pub(super) async fn run(&self, way: RedisChannel, commands: &Pipeline) -> Option<Vec<Value>> {
         self.judge(way, commands, failure).await
     }
 
     /// Returns the same of what nothing depends on: that it is refused says nothing against Redis,
     /// and is an answer like others.
-    pub(super) async fn ask(&self, way: Way, commands: &Pipeline) -> Option<Vec<Value>> {
+    pub(super) async fn ask(&self, way: RedisChannel, commands: &Pipeline) -> Option<Vec<Value>> {
         self.judge(way, commands, trouble).await
     }
 
     async fn judge(
         &self,
-        way: Way,
+        way: RedisChannel,
         commands: &Pipeline,
         failure: fn(&Value) -> Option<RedisError>,
     ) -> Option<Vec<Value>> {
@@ -211,7 +211,7 @@ impl RedisTier {
         };
         let change = match failure {
             None => {
-                if way == Way::Large && answer.as_ref().is_ok_and(|values| took(values)) {
+                if way == RedisChannel::Large && answer.as_ref().is_ok_and(|values| took(values)) {
                     self.breaker.clear_complaint();
                 }
                 permit.success(now)
@@ -228,10 +228,10 @@ impl RedisTier {
             }
         };
         match change {
-            Change::None => {}
+            BreakerChange::None => {}
             // A connection that leads nowhere would be kept for minutes by TCP.
-            Change::Opened => self.wire.drop_all(),
-            Change::Recovered => self.recovered(),
+            BreakerChange::Opened => self.wire.drop_all(),
+            BreakerChange::Recovered => self.recovered(),
         }
         answer.ok().filter(|_| failure.is_none())
     }
@@ -279,26 +279,30 @@ impl RedisTier {
     }
 }
 
-impl Wire {
-    async fn exchange(&self, way: Way, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+impl RedisTransport {
+    async fn exchange(
+        &self,
+        way: RedisChannel,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, RedisError> {
         match self {
-            Wire::Links(links) => {
+            RedisTransport::Links(links) => {
                 let lane = match way {
-                    Way::Quick => &links.reads,
-                    Way::Large => &links.writes,
+                    RedisChannel::Quick => &links.reads,
+                    RedisChannel::Large => &links.writes,
                 };
                 exchange(lane, commands).await
             }
             #[cfg(test)]
-            Wire::Fake(line) => line.exchange(commands).await,
+            RedisTransport::Fake(line) => line.exchange(commands).await,
         }
     }
 
     fn drop_all(&self) {
         match self {
-            Wire::Links(links) => links.drop_all(),
+            RedisTransport::Links(links) => links.drop_all(),
             #[cfg(test)]
-            Wire::Fake(_) => {}
+            RedisTransport::Fake(_) => {}
         }
     }
 }
@@ -312,7 +316,7 @@ fn took(values: &[Value]) -> bool {
 
 /// Sends over the connection in service. One that turns out to be broken is replaced and the
 /// commands are sent once more: they may be repeated without harm. Cancel-safe.
-async fn exchange(lane: &Lane, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+async fn exchange(lane: &ConnectionLane, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
     let count = commands.cmd_iter().count();
     let mut repeated = false;
     loop {

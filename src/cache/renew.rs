@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connect::connection_info;
-use super::core::{Cache, Inner};
+use super::core::{Cache, CacheCore};
 use super::key::Key;
 use super::open::max_entry;
-use super::pending::Unheard;
+use super::pending::PendingPurges;
 use super::probe::told;
 use super::purge_request::PurgeKind;
 use super::redis::RedisTier;
@@ -40,8 +40,8 @@ impl Cache {
     /// Settings of Redis that the driver does not take.
     pub fn renewed(
         &self,
-        cache: &settings::Cache,
-        redis: Option<&settings::Redis>,
+        cache: &settings::CacheSettings,
+        redis: Option<&settings::RedisSettings>,
         stats: &Arc<Stats>,
     ) -> Result<Cache, StartupError> {
         let (before, max_entry) = (&self.inner, max_entry(cache));
@@ -60,10 +60,10 @@ impl Cache {
     ) -> Cache {
         let before = &self.inner;
         let purges = before.pending.lock().clone();
-        let cache = Cache::begin(Inner {
+        let cache = Cache::begin(CacheCore {
             redis: redis.map(Arc::new),
             trust: Arc::new(before.trust.of_another(before.clock.now())),
-            pending: Unheard::new(&before.generations, purges),
+            pending: PendingPurges::new(&before.generations, purges),
             stats: Arc::clone(stats),
             max_entry,
             ..before.without_redis()
@@ -90,7 +90,7 @@ impl Cache {
     }
 }
 
-impl Inner {
+impl CacheCore {
     /// Tells the other Redis of a purge while there are two, because what it still gives to one
     /// cache would get into the memory of both. One that does not answer gives nothing either.
     pub(super) async fn tell_others(
@@ -110,15 +110,15 @@ impl Inner {
     }
 
     /// Returns what it shares with others, by itself.
-    pub(super) fn without_redis(&self) -> Inner {
-        Inner {
+    pub(super) fn without_redis(&self) -> CacheCore {
+        CacheCore {
             memory: Arc::clone(&self.memory),
             redis: None,
             tiers: Arc::clone(&self.tiers),
             flights: Arc::clone(&self.flights),
             generations: Arc::clone(&self.generations),
             trust: Arc::clone(&self.trust),
-            pending: Unheard::new(&self.generations, Vec::new()),
+            pending: PendingPurges::new(&self.generations, Vec::new()),
             confirmations: Arc::clone(&self.confirmations),
             name: Arc::clone(&self.name),
             not_kept: Arc::clone(&self.not_kept),
@@ -133,7 +133,7 @@ impl Inner {
 
 /// Returns whether the Redis of these settings lets us in and answers, within two seconds. The
 /// message says why it does not, without the password. Must run on a tokio runtime.
-pub async fn answers(settings: &settings::Redis) -> Result<(), String> {
+pub async fn answers(settings: &settings::RedisSettings) -> Result<(), String> {
     let info = connection_info(settings).map_err(|error| error.to_string())?;
     let client = Client::open(info).map_err(|error| told(&error))?;
     let config = AsyncConnectionConfig::new()

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 
 /// The place where a request's time went; zero where it did not go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Timings {
+pub struct LookupTimings {
     /// Looking in memory.
     pub memory: Duration,
     /// Asking Redis.
@@ -39,5 +39,5 @@ pub struct Reply {
     /// is too large, or there is no tier to keep it.
     pub stored: bool,
     /// The place where this request's time went.
-    pub timings: Timings,
+    pub timings: LookupTimings,
 }

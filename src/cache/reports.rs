@@ -11,7 +11,7 @@ use deadpool_redis::redis::{Value, pipe};
 use super::answers::{text, whole};
 use super::core::Cache;
 use super::key::{SystemTag, place};
-use super::redis::{RedisTier, Way};
+use super::redis::{RedisChannel, RedisTier};
 use super::script_call::script;
 use super::scripts::REPORT;
 
@@ -34,7 +34,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The other instances that are there.
 #[derive(Debug, Default)]
-pub struct Roll {
+pub struct InstanceList {
     /// Their ids, each with how long ago it reported.
     pub others: Vec<(String, Duration)>,
     /// The number of others that are not named here.
@@ -43,9 +43,9 @@ pub struct Roll {
 
 /// The result of writing a report.
 #[derive(Debug)]
-pub enum Reported {
+pub enum ReportResult {
     /// It is kept.
-    Kept(Roll),
+    Kept(InstanceList),
     /// Redis answers, and does not take it: this user may not, or it is full, or a replica.
     Refused,
     /// Redis does not answer, or there is none.
@@ -54,9 +54,9 @@ pub enum Reported {
 
 /// The names in Redis. All have one hash tag, which no query can have, so that a script may touch
 /// them together on a cluster and no query's names are among them.
-struct Names(String);
+struct ReportNames(String);
 
-impl Names {
+impl ReportNames {
     fn index(&self) -> String {
         format!("{}:{{/stats}}:instances", self.0)
     }
@@ -70,10 +70,10 @@ impl Cache {
     /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, among
     /// those of its database, and says who else is there. One that is dropped half-way may have
     /// been kept.
-    pub async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> Reported {
+    pub async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
         match &self.inner.redis {
             Some(redis) => redis.report(system, id, report).await,
-            None => Reported::Away,
+            None => ReportResult::Away,
         }
     }
 
@@ -117,11 +117,11 @@ impl Cache {
 }
 
 impl RedisTier {
-    fn report_names(&self, system: &SystemTag) -> Names {
-        Names(format!("{}:{system}", place(&self.namespace)))
+    fn report_names(&self, system: &SystemTag) -> ReportNames {
+        ReportNames(format!("{}:{system}", place(&self.namespace)))
     }
 
-    async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> Reported {
+    async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
         let names = self.report_names(system);
         let (index, own) = (names.index(), names.report(id));
         let stored = zstd::bulk::compress(report, 1).unwrap_or_default();
@@ -130,16 +130,16 @@ impl RedisTier {
         eval.arg(id).arg(&stored[..]).arg(life).arg(MOST + 1);
         let mut ask = pipe();
         ask.add_command(eval);
-        let Some(mut answers) = self.ask(Way::Large, &ask).await else {
+        let Some(mut answers) = self.ask(RedisChannel::Large, &ask).await else {
             // It is there where it only complains: it is full, or a replica.
             return match self.state().up {
-                Some(true) => Reported::Refused,
-                _ => Reported::Away,
+                Some(true) => ReportResult::Refused,
+                _ => ReportResult::Away,
             };
         };
         match answers.pop() {
-            Some(Value::Array(said)) => Reported::Kept(roll(said, id)),
-            _ => Reported::Refused,
+            Some(Value::Array(said)) => ReportResult::Kept(roll(said, id)),
+            _ => ReportResult::Refused,
         }
     }
 
@@ -153,7 +153,7 @@ impl RedisTier {
                 .arg(0)
                 .arg(LONGEST);
         }
-        self.ask(Way::Large, &ask).await
+        self.ask(RedisChannel::Large, &ask).await
     }
 
     async fn withdraw_report(&self, system: &SystemTag, id: &str) {
@@ -161,11 +161,11 @@ impl RedisTier {
         let mut ask = pipe();
         ask.cmd("DEL").arg(names.report(id));
         ask.cmd("ZREM").arg(names.index()).arg(id);
-        self.ask(Way::Large, &ask).await;
+        self.ask(RedisChannel::Large, &ask).await;
     }
 }
 
-fn roll(said: Vec<Value>, own: &str) -> Roll {
+fn roll(said: Vec<Value>, own: &str) -> InstanceList {
     let mut said = said.into_iter();
     let all = said.next().as_ref().and_then(whole).unwrap_or_default();
     let mut others = Vec::new();
@@ -177,7 +177,7 @@ fn roll(said: Vec<Value>, own: &str) -> Roll {
     others.retain(|(id, _)| id != own);
     others.truncate(MOST);
     let named = u64::try_from(others.len() + 1).unwrap_or(u64::MAX);
-    Roll {
+    InstanceList {
         others,
         beyond: all.saturating_sub(named),
     }

@@ -1,7 +1,7 @@
 //! The state of both tiers, as it is remembered, for pages and metrics.
 
 use super::breaker::RedisState;
-use super::core::{Cache, Inner};
+use super::core::{Cache, CacheCore};
 use super::redis::RedisTier;
 use crate::stats::{Gauges, PoolSnapshot, RedisGauge, RedisInfo};
 
@@ -32,7 +32,7 @@ impl Cache {
     }
 }
 
-impl Inner {
+impl CacheCore {
     pub(super) fn gauges(&self) -> Gauges {
         Gauges {
             memory: self.memory.gauge(),

@@ -9,7 +9,7 @@ use deadpool_redis::redis::{Value, pipe};
 use super::answers::text;
 use super::core::Cache;
 use super::key::{SystemTag, place};
-use super::redis::{RedisTier, Way};
+use super::redis::{RedisChannel, RedisTier};
 
 /// The time for which it is remembered after the last instance that saw it has ended: longer than
 /// copies are of use.
@@ -47,7 +47,7 @@ impl RedisTier {
     async fn systems_of(&self, configured: &str) -> Option<Vec<String>> {
         let mut ask = pipe();
         ask.cmd("SMEMBERS").arg(self.systems(configured));
-        match self.ask(Way::Quick, &ask).await?.pop()? {
+        match self.ask(RedisChannel::Quick, &ask).await?.pop()? {
             Value::Array(seen) | Value::Set(seen) => Some(seen.iter().filter_map(text).collect()),
             _ => None,
         }
@@ -62,6 +62,6 @@ impl RedisTier {
         }
         ask.cmd("SADD").arg(&name).arg(system);
         ask.cmd("PEXPIRE").arg(&name).arg(life);
-        self.run(Way::Quick, &ask).await.is_some()
+        self.run(RedisChannel::Quick, &ask).await.is_some()
     }
 }

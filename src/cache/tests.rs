@@ -22,15 +22,15 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::entry::Origin;
+use super::entry::LoadContext;
 use super::open::max_entry;
-use super::rank::Rank;
-use super::redis::{RedisTier, Wire};
+use super::rank::LoadVersion;
+use super::redis::{RedisTier, RedisTransport};
 use super::*;
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::settings;
-use crate::stats::{Numbers, Stats, Trigger};
+use crate::stats::{Stats, SummaryNumbers, Trigger};
 
 const SECOND: Duration = Duration::from_secs(1);
 const POLICY: Policy = Policy {
@@ -46,16 +46,16 @@ pub(super) fn key(parameters: &str) -> Key {
 }
 
 /// Of a load that began just now without Redis.
-pub(super) fn origin() -> Origin {
-    Origin {
+pub(super) fn origin() -> LoadContext {
+    LoadContext {
         generations: Arc::default(),
-        rank: Rank::unnumbered(),
+        rank: LoadVersion::unnumbered(),
     }
 }
 
 /// What a load brings.
-pub(super) fn loaded(body: &str) -> Loaded {
-    Loaded {
+pub(super) fn loaded(body: &str) -> LoadedValue {
+    LoadedValue {
         body: Bytes::copy_from_slice(body.as_bytes()),
         head: Bytes::from_static(b"columns"),
         rows: 1,
@@ -64,8 +64,8 @@ pub(super) fn loaded(body: &str) -> Loaded {
 }
 
 /// The settings of a cache with so many bytes of memory.
-fn settings_of(policy: Policy, memory: u64) -> settings::Cache {
-    settings::Cache {
+fn settings_of(policy: Policy, memory: u64) -> settings::CacheSettings {
+    settings::CacheSettings {
         ttl: policy.ttl,
         stale_while_revalidate: policy.stale_while_revalidate,
         stale_if_error: policy.stale_if_error,
@@ -75,8 +75,8 @@ fn settings_of(policy: Policy, memory: u64) -> settings::Cache {
 }
 
 /// Those of a Redis that no address leads to.
-fn settings_of_redis() -> settings::Redis {
-    settings::Redis {
+fn settings_of_redis() -> settings::RedisSettings {
+    settings::RedisSettings {
         url: settings::Secret::new(String::new()),
         password: None,
         ca_file: None,
@@ -91,7 +91,7 @@ fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) 
     let redis = settings_of_redis();
     let (settings, engine) = (settings_of(policy, memory), Handle::current());
     let (clock, counted) = (Clock::of_runtime(), Arc::clone(stats));
-    let (wire, bound) = (Wire::Fake(line.clone()), max_entry(&settings));
+    let (wire, bound) = (RedisTransport::Fake(line.clone()), max_entry(&settings));
     let tier = RedisTier::over(wire, &redis, bound, &engine, counted, clock.clone());
     Cache::over(&settings, Some(tier), engine, stats, clock)
 }
@@ -120,7 +120,7 @@ struct Database {
     gate: Semaphore,
 }
 
-type Loading = std::pin::Pin<Box<dyn Future<Output = Result<Loaded, RequestError>> + Send>>;
+type Loading = std::pin::Pin<Box<dyn Future<Output = Result<LoadedValue, RequestError>> + Send>>;
 
 impl Bench {
     fn new() -> Bench {
@@ -150,7 +150,7 @@ impl Bench {
     /// A load that waits at the gate and then ends so.
     fn load(
         &self,
-        end: impl FnOnce() -> Result<Loaded, RequestError> + Send + 'static,
+        end: impl FnOnce() -> Result<LoadedValue, RequestError> + Send + 'static,
     ) -> impl FnOnce(Duration) -> Loading + Send + 'static {
         let database = Arc::clone(&self.database);
         move |_| {
@@ -193,7 +193,7 @@ impl Bench {
         self.database.started.load(Ordering::SeqCst)
     }
 
-    fn numbers(&self) -> Numbers {
+    fn numbers(&self) -> SummaryNumbers {
         self.stats.snapshot(crate::stats::Window::Start).total
     }
 

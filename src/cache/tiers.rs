@@ -6,9 +6,9 @@ use super::redis::RedisTier;
 
 /// The Redis tiers that are in use in this process: one, but for while a reload changes it.
 #[derive(Default)]
-pub(super) struct Tiers(Mutex<Vec<Weak<RedisTier>>>);
+pub(super) struct ActiveTiers(Mutex<Vec<Weak<RedisTier>>>);
 
-impl Tiers {
+impl ActiveTiers {
     pub(super) fn add(&self, tier: &Arc<RedisTier>) {
         let mut tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tiers.retain(|tier| tier.strong_count() > 0);

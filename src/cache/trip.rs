@@ -4,52 +4,55 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::breaker::BreakerState;
-use super::core::Inner;
-use super::entry::{Entry, Life};
+use super::core::CacheCore;
+use super::entry::{Entry, Freshness};
 use super::lookup::Lookup;
-use super::reply::{Reply, Timings};
+use super::reply::{LookupTimings, Reply};
 use crate::error::RequestError;
 use crate::outcome::{Outcome, StaleReason};
 
 pub(super) const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
 pub(super) const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
 
-/// One lookup under way. [`Trip::answer`] or [`Trip::fail`] ends and counts it; dropped without
+/// One lookup under way. [`LookupRecorder::answer`] or [`LookupRecorder::fail`] ends and counts it; dropped without
 /// (the client has gone), it is not counted.
-pub(super) struct Trip<'a> {
-    inner: &'a Inner,
+pub(super) struct LookupRecorder<'a> {
+    inner: &'a CacheCore,
     pub(super) lookup: Lookup<'a>,
     start: Instant,
     /// The end of the latest step.
     mark: Instant,
-    timings: Timings,
+    timings: LookupTimings,
 }
 
-impl<'a> Trip<'a> {
-    pub(super) fn start(inner: &'a Inner, lookup: Lookup<'a>) -> Trip<'a> {
+impl<'a> LookupRecorder<'a> {
+    pub(super) fn start(inner: &'a CacheCore, lookup: Lookup<'a>) -> LookupRecorder<'a> {
         let now = inner.clock.now();
-        Trip {
+        LookupRecorder {
             inner,
             lookup,
             start: now,
             mark: now,
-            timings: Timings::default(),
+            timings: LookupTimings::default(),
         }
     }
 
     /// Returns what may be done with a copy at the end of the latest step.
-    pub(super) fn life(&self, entry: &Entry) -> Life {
+    pub(super) fn life(&self, entry: &Entry) -> Freshness {
         entry.life(&self.lookup.policy, self.mark)
     }
 
     /// The same once Redis was asked about it, if it had to be.
-    pub(super) fn life_served(&self, entry: &Entry) -> Life {
+    pub(super) fn life_served(&self, entry: &Entry) -> Freshness {
         self.inner.life(entry, &self.lookup.policy, self.mark)
     }
 
     /// Returns whether the copy answers without a load.
     pub(super) fn is_served_by(&self, copy: &Entry) -> bool {
-        matches!(self.life(copy), Life::Fresh | Life::Due | Life::Stale)
+        matches!(
+            self.life(copy),
+            Freshness::Fresh | Freshness::Due | Freshness::Stale
+        )
     }
 
     /// Returns whether Redis is asked before anything is answered. A hanging Redis never delays
@@ -61,7 +64,7 @@ impl<'a> Trip<'a> {
     }
 
     /// Ends a step whose time `of` names.
-    pub(super) fn step(&mut self, of: fn(&mut Timings) -> &mut Duration) {
+    pub(super) fn step(&mut self, of: fn(&mut LookupTimings) -> &mut Duration) {
         let now = self.inner.clock.now();
         *of(&mut self.timings) += now.saturating_duration_since(self.mark);
         self.mark = now;

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::entry::{Entry, Life};
+use super::entry::{Entry, Freshness};
 use crate::defence::Defence;
 
 /// The time for which a copy is believed while messages come in, …
@@ -19,7 +19,7 @@ const BELIEVED_ALONE: Duration = Duration::from_secs(1);
 pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(5);
 
 /// The trust in copies in memory.
-pub(super) struct Trust {
+pub(super) struct CopyTrust {
     origin: Instant,
     /// True where messages come in.
     connected: AtomicBool,
@@ -27,9 +27,9 @@ pub(super) struct Trust {
     mistrusted: AtomicU64,
 }
 
-impl Trust {
-    pub(super) fn new(now: Instant) -> Trust {
-        Trust {
+impl CopyTrust {
+    pub(super) fn new(now: Instant) -> CopyTrust {
+        CopyTrust {
             origin: now,
             connected: AtomicBool::new(false),
             mistrusted: AtomicU64::new(0),
@@ -37,8 +37,8 @@ impl Trust {
     }
 
     /// Makes the trust for another Redis, with which no copy has been compared so far.
-    pub(super) fn of_another(&self, now: Instant) -> Trust {
-        Trust {
+    pub(super) fn of_another(&self, now: Instant) -> CopyTrust {
+        CopyTrust {
             origin: self.origin,
             connected: AtomicBool::new(false),
             mistrusted: AtomicU64::new(self.time(now)),
@@ -88,7 +88,7 @@ impl Trust {
 
     /// Returns whether the caller has to compare the copy with Redis before it is used. Of many
     /// that ask because its time is over, one has to; after a reconnection all have.
-    pub(super) fn must_compare(&self, entry: &Entry, life: Life, now: Instant) -> bool {
+    pub(super) fn must_compare(&self, entry: &Entry, life: Freshness, now: Instant) -> bool {
         if Defence::Recheck.is_off() {
             return false;
         }
@@ -99,7 +99,7 @@ impl Trust {
         let believed = self.believed().as_nanos();
         let unchecked = u128::from(now.saturating_sub(checked));
         // A stale copy is served at once; the refresh behind it asks Redis first.
-        if life == Life::Stale {
+        if life == Freshness::Stale {
             return false;
         }
         if unchecked <= believed {
@@ -125,7 +125,7 @@ impl Trust {
     }
 }
 
-/// Returns the same at a time as [`Trust`] measures it.
+/// Returns the same at a time as [`CopyTrust`] measures it.
 fn is_unconfirmed_at(entry: &Entry, time: u64) -> bool {
     let confirmed = entry.confirmed.load(Ordering::Relaxed);
     u128::from(time.saturating_sub(confirmed)) > CONFIRMED_FOR.as_nanos()

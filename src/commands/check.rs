@@ -3,23 +3,23 @@
 
 use std::time::Duration;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::resources::{catalog, database, runtime};
 use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::app::require;
 use crate::cache::probe;
-use crate::db::{Database, Limits, Survey, Trouble};
+use crate::db::{Database, DatabaseSurvey, Limits, SurveyTrouble};
 use crate::error::RequestError;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
-use crate::server::Pair;
+use crate::server::CertifiedPair;
 use crate::settings::{Loaded, Settings};
 
 const NAMELESS: &str = "note: the database does not say which one it is, so its name in \
     [postgres] decides; where another one of this name uses the same Redis, set [redis] namespace \
     (to have it say so: grant execute on function pg_control_system() to the user)";
 
-pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
+pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), CommandFailure> {
     let settings = &loaded.settings;
     let file = match &loaded.file {
         Some(file) => file.display().to_string(),
@@ -51,16 +51,18 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let noun = if failed == 1 { "check" } else { "checks" };
-    Err(Failure::Running(format!("{failed} {noun} failed")))
+    Err(CommandFailure::Running(format!("{failed} {noun} failed")))
 }
 
 /// Returns the files that these settings name, if all of them are in order: queries, certificate
 /// and key.
-pub(super) fn files(settings: &Settings) -> Result<(Catalog, Option<Pair>), Failure> {
-    let pair = settings.tls.as_ref().map(Pair::load).transpose();
-    let pair = pair.map_err(Failure::Settings)?;
+pub(super) fn files(
+    settings: &Settings,
+) -> Result<(Catalog, Option<CertifiedPair>), CommandFailure> {
+    let pair = settings.tls.as_ref().map(CertifiedPair::load).transpose();
+    let pair = pair.map_err(CommandFailure::Settings)?;
     let catalog = catalog(settings)?;
-    require(&catalog, settings).map_err(Failure::Settings)?;
+    require(&catalog, settings).map_err(CommandFailure::Settings)?;
     Ok((catalog, pair))
 }
 
@@ -71,19 +73,19 @@ async fn ask(
     settings: &Settings,
     catalog: &Catalog,
     lines: &mut Vec<Vec<String>>,
-) -> Result<usize, Failure> {
+) -> Result<usize, CommandFailure> {
     let database = database(settings)?;
     let mut failed = 0;
     let survey = database.survey().await;
     let is_there = survey.is_ok();
     lines.push(match survey {
-        Ok(Survey { what, warnings }) => {
+        Ok(DatabaseSurvey { what, warnings }) => {
             for warning in warnings {
                 say(&format!("warning: {warning}"));
             }
             line("database", "OK", &what)
         }
-        Err(Trouble { words, remedy }) => {
+        Err(SurveyTrouble { words, remedy }) => {
             failed += 1;
             line("database", "FAILED", &format!("{words}; {remedy}"))
         }

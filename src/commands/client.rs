@@ -11,12 +11,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs}
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::failure::Failure;
-use crate::settings::{Bind, Secret, Settings};
+use super::failure::CommandFailure;
+use crate::settings::{BindAddress, Secret, Settings};
 
-pub(super) use answer::Answer;
+pub(super) use answer::ServerAnswer;
 
-use stream::{LONGEST, Stream};
+use stream::{ByteStream, LONGEST};
 
 /// The time for which it may take to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -29,8 +29,8 @@ const FORMS: &str = "write http://HOST:PORT or unix:PATH";
 
 /// The place where a server is, and how to speak to it.
 #[derive(Debug)]
-pub(super) struct Client {
-    place: Place,
+pub(super) struct ServerClient {
+    place: ServerPlace,
     /// The path before each path: none, or the one where a proxy has put the server.
     prefix: String,
     token: Option<Secret>,
@@ -38,18 +38,21 @@ pub(super) struct Client {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum ServerPlace {
     /// Host and port.
     Tcp(String),
     Unix(PathBuf),
 }
 
-impl Client {
+impl ServerClient {
     /// Makes the client of the server at `url`, else of the one that these settings start. The
     /// admin token of the settings goes with each request.
     ///
     /// The error, a usage error, is for a URL that is none, or is one of `https://`.
-    pub(super) fn new(settings: &Settings, url: Option<&str>) -> Result<Client, Failure> {
+    pub(super) fn new(
+        settings: &Settings,
+        url: Option<&str>,
+    ) -> Result<ServerClient, CommandFailure> {
         let (place, prefix) = match url {
             Some(url) => named(url)?,
             None => (configured(settings)?, String::new()),
@@ -60,9 +63,9 @@ impl Client {
             .is_some_and(|token| token.reveal().contains(char::is_control))
         {
             let why = "the token in [admin] token_file holds line ends or other control characters";
-            return Err(Failure::Usage(why.to_owned()));
+            return Err(CommandFailure::Usage(why.to_owned()));
         }
-        Ok(Client {
+        Ok(ServerClient {
             place,
             prefix,
             token,
@@ -73,8 +76,8 @@ impl Client {
     /// Returns the server in words: `http://HOST:PORT` or `unix:PATH`.
     pub(super) fn server(&self) -> String {
         match &self.place {
-            Place::Tcp(authority) => format!("http://{authority}{}", self.prefix),
-            Place::Unix(path) => format!("unix:{}", path.display()),
+            ServerPlace::Tcp(authority) => format!("http://{authority}{}", self.prefix),
+            ServerPlace::Unix(path) => format!("unix:{}", path.display()),
         }
     }
 
@@ -87,23 +90,23 @@ impl Client {
     ///
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
-    pub(super) fn post(&self, path: &str, form: &str) -> Result<Answer, Failure> {
+    pub(super) fn post(&self, path: &str, form: &str) -> Result<ServerAnswer, CommandFailure> {
         self.ask(&self.request(path, form, "close"))
     }
 
     /// Gets what is at a path, as JSON where there is a choice; otherwise like
     /// [`post`](Self::post).
-    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+    pub(super) fn get(&self, path: &str) -> Result<ServerAnswer, CommandFailure> {
         let head = self.head("GET", path, "close");
         self.ask(&format!("{head}\r\n"))
     }
 
-    fn ask(&self, request: &str) -> Result<Answer, Failure> {
-        let failed = |error: io::Error| Failure::Running(self.unreachable(&error));
+    fn ask(&self, request: &str) -> Result<ServerAnswer, CommandFailure> {
+        let failed = |error: io::Error| CommandFailure::Running(self.unreachable(&error));
         let mut received = Vec::new();
         let stream = self.connect().map_err(failed)?;
         converse(stream, request, &mut received).map_err(failed)?;
-        Answer::read(&received).map_err(|why| self.no_answer(why))
+        ServerAnswer::read(&received).map_err(|why| self.no_answer(why))
     }
 
     /// Returns whether connecting failed because nobody listens there.
@@ -115,27 +118,27 @@ impl Client {
     /// Returns whether the server is on this machine: times do not hold a network then.
     pub(super) fn is_near(&self) -> bool {
         match &self.place {
-            Place::Unix(_) => true,
-            Place::Tcp(authority) => authority
+            ServerPlace::Unix(_) => true,
+            ServerPlace::Tcp(authority) => authority
                 .to_socket_addrs()
                 .is_ok_and(|mut all| all.all(|address| address.ip().is_loopback())),
         }
     }
 
-    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    fn connect(&self) -> io::Result<Box<dyn ByteStream>> {
         Ok(match &self.place {
-            Place::Tcp(authority) => {
+            ServerPlace::Tcp(authority) => {
                 let stream = connect(authority)?;
                 stream.set_read_timeout(Some(self.patience))?;
                 stream.set_nodelay(true)?;
                 Box::new(stream)
             }
-            Place::Unix(path) => Box::new(connect_unix(path, self.patience)?),
+            ServerPlace::Unix(path) => Box::new(connect_unix(path, self.patience)?),
         })
     }
 
-    fn no_answer(&self, why: &str) -> Failure {
-        Failure::Running(format!("what comes from {} {why}", self.server()))
+    fn no_answer(&self, why: &str) -> CommandFailure {
+        CommandFailure::Running(format!("what comes from {} {why}", self.server()))
     }
 
     fn request(&self, path: &str, form: &str, connection: &str) -> String {
@@ -150,8 +153,8 @@ impl Client {
     /// Returns the first lines of a request, without the empty one that ends them.
     fn head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
-            Place::Tcp(authority) => authority,
-            Place::Unix(_) => "localhost",
+            ServerPlace::Tcp(authority) => authority,
+            ServerPlace::Unix(_) => "localhost",
         };
         let authorization = self.token.as_ref().map_or_else(String::new, |token| {
             format!("Authorization: Bearer {}\r\n", token.reveal())
@@ -178,14 +181,14 @@ impl Client {
 }
 
 /// Returns the place that a `--url` names, and the path in it.
-fn named(url: &str) -> Result<(Place, String), Failure> {
-    let refused = |why: &str| Err(Failure::Usage(format!("--url {why}\n  {FORMS}")));
+fn named(url: &str) -> Result<(ServerPlace, String), CommandFailure> {
+    let refused = |why: &str| Err(CommandFailure::Usage(format!("--url {why}\n  {FORMS}")));
     if let Some(path) = url.strip_prefix("unix:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() {
             return refused("names no path");
         }
-        return Ok((Place::Unix(Path::new(path).to_owned()), String::new()));
+        return Ok((ServerPlace::Unix(Path::new(path).to_owned()), String::new()));
     }
     let Ok(parsed) = url::Url::parse(url) else {
         return refused("is no address");
@@ -203,26 +206,28 @@ fn named(url: &str) -> Result<(Place, String), Failure> {
         return refused("names no host");
     };
     let prefix = parsed.path().trim_end_matches('/').to_owned();
-    Ok((Place::Tcp(format!("{host}:{port}")), prefix))
+    Ok((ServerPlace::Tcp(format!("{host}:{port}")), prefix))
 }
 
 /// Returns where the server of these settings is found from this machine.
-fn configured(settings: &Settings) -> Result<Place, Failure> {
+fn configured(settings: &Settings) -> Result<ServerPlace, CommandFailure> {
     let (binds, setting) = match settings.stats_bind.as_slice() {
         [] => (settings.server.bind.as_slice(), "[server] bind"),
         own => (own, "[stats] bind"),
     };
-    let unix = binds.iter().find(|bind| matches!(bind, Bind::Unix(_)));
+    let unix = binds
+        .iter()
+        .find(|bind| matches!(bind, BindAddress::Unix(_)));
     if settings.tls.is_some() && unix.is_none() {
         let why = format!(
             "the server of these settings speaks TLS, and this command does not\n  \
              add an address unix:PATH to {setting}, which stays plain"
         );
-        return Err(Failure::Usage(why));
+        return Err(CommandFailure::Usage(why));
     }
     let unknown = || {
         let why = "the settings do not say at which port it serves\n  name it: --url";
-        Failure::Usage(format!("{why} http://HOST:PORT"))
+        CommandFailure::Usage(format!("{why} http://HOST:PORT"))
     };
     let encrypted = settings.tls.is_some();
     match unix
@@ -230,10 +235,10 @@ fn configured(settings: &Settings) -> Result<Place, Failure> {
         .or(binds.first())
         .ok_or_else(unknown)?
     {
-        Bind::Unix(path) => Ok(Place::Unix(path.clone())),
-        Bind::Fd(_) => Err(unknown()),
-        Bind::Tcp(address) if address.port() == 0 => Err(unknown()),
-        Bind::Tcp(address) => Ok(Place::Tcp(reachable(*address).to_string())),
+        BindAddress::Unix(path) => Ok(ServerPlace::Unix(path.clone())),
+        BindAddress::Fd(_) => Err(unknown()),
+        BindAddress::Tcp(address) if address.port() == 0 => Err(unknown()),
+        BindAddress::Tcp(address) => Ok(ServerPlace::Tcp(reachable(*address).to_string())),
     }
 }
 
@@ -262,7 +267,7 @@ fn connect(authority: &str) -> io::Result<TcpStream> {
 
 /// Returns a socket whose other end may take so long to answer.
 #[cfg(unix)]
-fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl Stream + use<>> {
+fn connect_unix(path: &Path, patience: Duration) -> io::Result<impl ByteStream + use<>> {
     let stream = crate::socket_path::with_short(path, |short| {
         std::os::unix::net::UnixStream::connect(short)
     })?;

@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 use percent_encoding::utf8_percent_encode;
 use url::form_urlencoded::Serializer;
 
-use self::own::Own;
-use self::progress::Progress;
-use self::report::{Report, Row};
-use self::runs::{Asked, Interrupt, Runs};
-use super::client::Client;
-use super::client::kept::Kept;
-use super::failure::Failure;
+use self::own::OwnServer;
+use self::progress::RunProgress;
+use self::report::{ComparisonReport, ReportRow};
+use self::runs::{InterruptFlag, RunTarget, WayRuns};
+use super::client::ServerClient;
+use super::client::kept::KeptConnection;
+use super::failure::CommandFailure;
 use super::purge::NAME;
 use super::terminal::{print, say};
-use crate::flags::Compare;
+use crate::flags::CompareArgs;
 use crate::settings::Settings;
 use crate::text::words::printable;
 
@@ -37,18 +37,18 @@ const TIER_RUNS: usize = 1000;
 const STORING: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-pub(super) fn run(settings: &Settings, wanted: &Compare) -> Result<(), Failure> {
-    let interrupt = Interrupt::begin();
+pub(super) fn run(settings: &Settings, wanted: &CompareArgs) -> Result<(), CommandFailure> {
+    let interrupt = InterruptFlag::begin();
     let (client, own) = reach(settings, wanted.url.as_deref())?;
     let name = utf8_percent_encode(&wanted.name, NAME);
-    let asked = Asked {
+    let asked = RunTarget {
         path: format!("/q/{name}/compare"),
         form: Serializer::new(String::new())
             .extend_pairs(&wanted.params)
             .finish(),
         client,
         interrupt,
-        progress: Progress::begin(),
+        progress: RunProgress::begin(),
     };
     let report = compared(&asked, wanted, own.is_some())?;
     drop(asked);
@@ -61,19 +61,22 @@ pub(super) fn run(settings: &Settings, wanted: &Compare) -> Result<(), Failure> 
 }
 
 /// The server that is named, or that of the settings; where that does not run, one of our own.
-fn reach(settings: &Settings, url: Option<&str>) -> Result<(Arc<Client>, Option<Own>), Failure> {
+fn reach(
+    settings: &Settings,
+    url: Option<&str>,
+) -> Result<(Arc<ServerClient>, Option<OwnServer>), CommandFailure> {
     if url.is_some_and(|url| url.starts_with("https://")) {
         let why = "https:// is not spoken here\n  run it where the server is, with --url \
                    http://HOST:PORT or unix:PATH of an address that is plain";
-        return Err(Failure::Usage(why.to_owned()));
+        return Err(CommandFailure::Usage(why.to_owned()));
     }
-    let why = match Client::new(settings, url).map(Arc::new) {
-        Ok(client) => match Kept::open(&client) {
+    let why = match ServerClient::new(settings, url).map(Arc::new) {
+        Ok(client) => match KeptConnection::open(&client) {
             Ok(_) => return Ok((client, None)),
-            Err(error) if url.is_none() && Client::is_absent(&error) => {
+            Err(error) if url.is_none() && ServerClient::is_absent(&error) => {
                 format!("no server runs at {}", client.server())
             }
-            Err(error) => return Err(Failure::Running(client.unreachable(&error))),
+            Err(error) => return Err(CommandFailure::Running(client.unreachable(&error))),
         },
         Err(failure) if url.is_none() && is_about_the_address(settings) => {
             let why = failure.message().unwrap_or_default();
@@ -84,8 +87,8 @@ fn reach(settings: &Settings, url: Option<&str>) -> Result<(Arc<Client>, Option<
     say(&format!(
         "unslow: {why}: a server is started for this comparison alone"
     ));
-    let own = Own::start(settings)?;
-    let client = Client::new(settings, Some(&own.url))?;
+    let own = OwnServer::start(settings)?;
+    let client = ServerClient::new(settings, Some(&own.url))?;
     Ok((Arc::new(client), Some(own)))
 }
 
@@ -98,13 +101,17 @@ fn is_about_the_address(settings: &Settings) -> bool {
 
 /// Compares everything in its order: the tiers right after there is a copy to be read, the database
 /// last.
-fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Failure> {
+fn compared(
+    asked: &RunTarget,
+    wanted: &CompareArgs,
+    is_own: bool,
+) -> Result<ComparisonReport, CommandFailure> {
     let facts = asked.facts()?;
     let database_runs = wanted.runs.map_or(DATABASE_RUNS, |runs| runs as usize);
     let clients = wanted.clients as usize;
     let loads_at_once = facts["loads_at_once"].as_u64().unwrap_or(1);
     let loaders = clients.min(usize::try_from(loads_at_once).unwrap_or(1));
-    let mut database = Runs::default();
+    let mut database = WayRuns::default();
     let mut rows = Vec::new();
     let mut bytes = 0;
     let is_cached = facts["cached"] == true;
@@ -129,7 +136,7 @@ fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Fai
     let off = (!is_cached).then(|| off.to_owned());
     rows.insert(0, row("database", &database, loaders, off));
     let word = |member: &str| facts[member].as_str().map(printable);
-    Ok(Report {
+    Ok(ComparisonReport {
         query: word("query").unwrap_or_default(),
         parameters: wanted.params.iter().map(|(name, _)| name.clone()).collect(),
         database: (
@@ -148,7 +155,7 @@ fn compared(asked: &Asked, wanted: &Compare, is_own: bool) -> Result<Report, Fai
 
 /// The loads and reads that brought a copy into each tier.
 #[derive(Debug, Clone, Copy, Default)]
-struct Fill {
+struct TierFill {
     /// It has been stored just now, and may be on its way to Redis.
     is_on_its_way: bool,
     /// It was loaded, and no tier takes it.
@@ -157,11 +164,11 @@ struct Fill {
 
 /// Sees to it that there is a copy, where a tier has none. What the database does for it is a run
 /// of the database like the others: it is a request that had to wait for it.
-fn filled(asked: &Asked, database: &mut Runs) -> Result<Fill, Failure> {
+fn filled(asked: &RunTarget, database: &mut WayRuns) -> Result<TierFill, CommandFailure> {
     for tier in ["memory", "redis"] {
         if asked.once(tier)?.is_absent() {
             let runs = asked.once("cache")?;
-            let fill = Fill {
+            let fill = TierFill {
                 is_on_its_way: runs.is_stored,
                 is_in_vain: runs.has_loaded && !runs.is_stored,
             };
@@ -171,16 +178,16 @@ fn filled(asked: &Asked, database: &mut Runs) -> Result<Fill, Failure> {
             return Ok(fill);
         }
     }
-    Ok(Fill::default())
+    Ok(TierFill::default())
 }
 
 fn tier_runs(
-    asked: &Asked,
+    asked: &RunTarget,
     tier: &'static str,
     count: usize,
     clients: usize,
-    fill: Fill,
-) -> Result<Runs, Failure> {
+    fill: TierFill,
+) -> Result<WayRuns, CommandFailure> {
     let begun = Instant::now();
     loop {
         let first = asked.once(tier)?;
@@ -195,8 +202,8 @@ fn tier_runs(
     }
 }
 
-fn row(from: &'static str, runs: &Runs, clients: usize, note: Option<String>) -> Row {
-    Row {
+fn row(from: &'static str, runs: &WayRuns, clients: usize, note: Option<String>) -> ReportRow {
+    ReportRow {
         from,
         figures: runs.samples.figures(),
         clients,
@@ -205,7 +212,7 @@ fn row(from: &'static str, runs: &Runs, clients: usize, note: Option<String>) ->
 }
 
 /// Returns why a tier has no figures, or fewer than it was asked for.
-fn note(tier: &str, runs: &Runs, count: usize, fill: Fill) -> Option<String> {
+fn note(tier: &str, runs: &WayRuns, count: usize, fill: TierFill) -> Option<String> {
     let reason = runs.nothing.as_deref()?;
     let why = match (tier, reason) {
         ("memory", "off") => "there is no memory tier ([cache] memory is 0)",

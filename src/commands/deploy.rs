@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use rust_embed::RustEmbed;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::terminal::print;
 use crate::text::words;
-use manifest::Manifest;
-use template::Template;
+use manifest::DeployManifest;
+use template::DeployTemplate;
 
 /// Files that Terraform leaves behind when somebody tries the templates where they stand are left
 /// out.
@@ -28,7 +28,7 @@ use template::Template;
 #[exclude = "*.terraform.lock.hcl"]
 #[exclude = "*.tfstate*"]
 #[exclude = "*.tfvars"]
-struct Embedded;
+struct EmbeddedTemplates;
 
 /// The file of each kind that explains it. Its first block of shell commands is what is to be done
 /// next.
@@ -36,25 +36,25 @@ const README: &str = "README.md";
 
 /// The step for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum FileStep {
     Write,
     Update,
     Overwrite,
     Remove,
 }
 
-impl Step {
+impl FileStep {
     fn word(self) -> &'static str {
         match self {
-            Step::Write => "wrote",
-            Step::Update => "updated",
-            Step::Overwrite => "overwrote",
-            Step::Remove => "removed",
+            FileStep::Write => "wrote",
+            FileStep::Update => "updated",
+            FileStep::Overwrite => "overwrote",
+            FileStep::Remove => "removed",
         }
     }
 }
 
-pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
+pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), CommandFailure> {
     let kinds = kinds();
     if !kinds.contains(kind) {
         return Err(unknown(kind, &kinds));
@@ -62,13 +62,13 @@ pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
     let templates = templates(kind);
     let before = owned(kind, dir, &templates, force)?;
     let steps = plan(dir, &templates, &before, force)?;
-    let after = Manifest::new(kind, &templates);
-    let changes: Vec<place::Change> = steps
+    let after = DeployManifest::new(kind, &templates);
+    let changes: Vec<place::FileChange> = steps
         .iter()
-        .map(|(path, step)| place::Change {
+        .map(|(path, step)| place::FileChange {
             path,
             content: match step {
-                Step::Remove => None,
+                FileStep::Remove => None,
                 _ => templates
                     .iter()
                     .find(|template| template.path == *path)
@@ -82,9 +82,9 @@ pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), Failure> {
     report(dir, &steps, &templates)
 }
 
-fn unknown(kind: &str, kinds: &BTreeSet<String>) -> Failure {
+fn unknown(kind: &str, kinds: &BTreeSet<String>) -> CommandFailure {
     let names = || kinds.iter().map(String::as_str);
-    Failure::Usage(format!(
+    CommandFailure::Usage(format!(
         "there is no kind of deployment named {}{}\n  known: {}",
         words::shown(kind),
         words::did_you_mean(words::nearest(kind, names())),
@@ -94,19 +94,19 @@ fn unknown(kind: &str, kinds: &BTreeSet<String>) -> Failure {
 
 /// Returns every kind, in the order of the alphabet.
 fn kinds() -> BTreeSet<String> {
-    Embedded::iter()
+    EmbeddedTemplates::iter()
         .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
         .collect()
 }
 
 /// Returns the files of a kind, sorted.
-fn templates(kind: &str) -> Vec<Template> {
+fn templates(kind: &str) -> Vec<DeployTemplate> {
     let prefix = format!("{kind}/");
-    let mut found: Vec<Template> = Embedded::iter()
+    let mut found: Vec<DeployTemplate> = EmbeddedTemplates::iter()
         .filter_map(|full| {
             let path = full.strip_prefix(&prefix)?.to_owned();
-            let content = Embedded::get(&full)?.data;
-            Some(Template { path, content })
+            let content = EmbeddedTemplates::get(&full)?.data;
+            Some(DeployTemplate { path, content })
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -115,17 +115,22 @@ fn templates(kind: &str) -> Vec<Template> {
 
 /// Returns what was written to this folder earlier. It is an error where the folder is not ours to
 /// write to.
-fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<Manifest, Failure> {
+fn owned(
+    kind: &str,
+    dir: &Path,
+    templates: &[DeployTemplate],
+    force: bool,
+) -> Result<DeployManifest, CommandFailure> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Manifest::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DeployManifest::default()),
         Err(error) => return Err(cannot(dir, "used as a folder", &error)),
     };
     if let Some(manifest) =
-        Manifest::read(dir).map_err(|(path, error)| cannot(&path, "read", &error))?
+        DeployManifest::read(dir).map_err(|(path, error)| cannot(&path, "read", &error))?
     {
         if manifest.kind != kind {
-            return Err(Failure::Running(format!(
+            return Err(CommandFailure::Running(format!(
                 "{} holds what `unslow deploy {}` wrote; each kind needs a folder of its own",
                 dir.display(),
                 manifest.kind
@@ -148,9 +153,9 @@ fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<
     }
     foreign.sort();
     if foreign.is_empty() || force {
-        return Ok(Manifest::default());
+        return Ok(DeployManifest::default());
     }
-    Err(Failure::Running(format!(
+    Err(CommandFailure::Running(format!(
         "{} is not empty, and nothing in it was written by `unslow deploy`: {}\n  give a new or an \
          empty folder; --force writes beside what is there",
         dir.display(),
@@ -162,21 +167,21 @@ fn owned(kind: &str, dir: &Path, templates: &[Template], force: bool) -> Result<
 /// the first one is touched.
 fn plan(
     dir: &Path,
-    templates: &[Template],
-    before: &Manifest,
+    templates: &[DeployTemplate],
+    before: &DeployManifest,
     force: bool,
-) -> Result<Vec<(String, Step)>, Failure> {
+) -> Result<Vec<(String, FileStep)>, CommandFailure> {
     let mut steps = Vec::new();
     let mut edited = Vec::new();
     for template in templates {
         let path = &template.path;
         let content = current(dir, path)?;
         let step = match &content {
-            Current::Absent => Step::Write,
-            Current::File(bytes) if *bytes == *template.content => continue,
-            Current::File(bytes) if before.wrote(path, bytes) => Step::Update,
-            Current::File(_) | Current::Link if force => Step::Overwrite,
-            Current::File(_) | Current::Link => {
+            CurrentFile::Absent => FileStep::Write,
+            CurrentFile::File(bytes) if *bytes == *template.content => continue,
+            CurrentFile::File(bytes) if before.wrote(path, bytes) => FileStep::Update,
+            CurrentFile::File(_) | CurrentFile::Link if force => FileStep::Overwrite,
+            CurrentFile::File(_) | CurrentFile::Link => {
                 edited.push(path.clone());
                 continue;
             }
@@ -188,18 +193,18 @@ fn plan(
             continue;
         }
         match current(dir, path)? {
-            Current::Absent => {}
-            Current::File(bytes) if force || before.wrote(path, &bytes) => {
-                steps.push((path.to_owned(), Step::Remove));
+            CurrentFile::Absent => {}
+            CurrentFile::File(bytes) if force || before.wrote(path, &bytes) => {
+                steps.push((path.to_owned(), FileStep::Remove));
             }
-            Current::Link if force => steps.push((path.to_owned(), Step::Remove)),
-            Current::File(_) | Current::Link => edited.push(path.to_owned()),
+            CurrentFile::Link if force => steps.push((path.to_owned(), FileStep::Remove)),
+            CurrentFile::File(_) | CurrentFile::Link => edited.push(path.to_owned()),
         }
     }
     if edited.is_empty() {
         return Ok(steps);
     }
-    Err(Failure::Running(format!(
+    Err(CommandFailure::Running(format!(
         "in {} these files are not as they were written, so nothing was touched: {}\n  keep what \
          you changed elsewhere; --force overwrites them",
         dir.display(),
@@ -208,46 +213,46 @@ fn plan(
 }
 
 /// The present state of a path.
-enum Current {
+enum CurrentFile {
     Absent,
     File(Vec<u8>),
     /// Followed, it could lead out of the folder.
     Link,
 }
 
-fn current(dir: &Path, path: &str) -> Result<Current, Failure> {
+fn current(dir: &Path, path: &str) -> Result<CurrentFile, CommandFailure> {
     let mut full = dir.to_owned();
     let parts: Vec<&str> = path.split('/').collect();
     for (at, part) in parts.iter().enumerate() {
         full.push(part);
         let kind = match fs::symlink_metadata(&full) {
             Ok(metadata) => metadata.file_type(),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Current::Absent),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(CurrentFile::Absent),
             Err(error) => return Err(cannot(&full, "looked at", &error)),
         };
         let last = at + 1 == parts.len();
         if last && kind.is_symlink() {
-            return Ok(Current::Link);
+            return Ok(CurrentFile::Link);
         }
         if (last && !kind.is_file()) || (!last && !kind.is_dir()) {
             let wanted = if last { "file" } else { "folder" };
-            return Err(Failure::Running(format!(
+            return Err(CommandFailure::Running(format!(
                 "{} is in the way: a {wanted} of this name is to be written",
                 full.display()
             )));
         }
     }
     match fs::read(&full) {
-        Ok(bytes) => Ok(Current::File(bytes)),
+        Ok(bytes) => Ok(CurrentFile::File(bytes)),
         Err(error) => Err(cannot(&full, "read", &error)),
     }
 }
 
-fn cannot(path: &Path, done: &str, error: &io::Error) -> Failure {
+fn cannot(path: &Path, done: &str, error: &io::Error) -> CommandFailure {
     let text = format!("{} cannot be {done}: {error}", path.display());
     match error.kind() {
-        ErrorKind::PermissionDenied => Failure::NoPrivilege(text),
-        _ => Failure::Running(text),
+        ErrorKind::PermissionDenied => CommandFailure::NoPrivilege(text),
+        _ => CommandFailure::Running(text),
     }
 }
 
@@ -261,7 +266,11 @@ fn few(names: &[String]) -> String {
     }
 }
 
-fn report(dir: &Path, steps: &[(String, Step)], templates: &[Template]) -> Result<(), Failure> {
+fn report(
+    dir: &Path,
+    steps: &[(String, FileStep)],
+    templates: &[DeployTemplate],
+) -> Result<(), CommandFailure> {
     let full = |path: &str| {
         path.split('/')
             .fold(PathBuf::from(dir), |full, part| full.join(part))
@@ -272,7 +281,7 @@ fn report(dir: &Path, steps: &[(String, Step)], templates: &[Template]) -> Resul
         .collect();
     let written = steps
         .iter()
-        .filter(|(_, step)| *step != Step::Remove)
+        .filter(|(_, step)| *step != FileStep::Remove)
         .count();
     match templates.len() - written {
         0 => {}

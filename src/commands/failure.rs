@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::daemon::Ended;
+use crate::daemon::ExitError;
 use crate::error::{RequestError, StartupError};
 
 /// The reason why a command ended without success.
 #[derive(Debug)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "some are said of daemons alone"))]
-pub(super) enum Failure {
+pub(super) enum CommandFailure {
     /// It was asked for something that is not there; exit code 2.
     Usage(String),
     /// The settings or query files are not in order; exit code 6.
@@ -24,61 +24,61 @@ pub(super) enum Failure {
     /// The output says it already, and this is the exit code.
     Silent(u8),
     /// The server did not come to serve, or could not go on.
-    Ended(Ended),
+    Ended(ExitError),
     /// The reader of the output has gone, as `head` does; no failure at all.
     NobodyReads,
 }
 
-impl Failure {
+impl CommandFailure {
     pub(super) fn code(&self) -> u8 {
         match self {
-            Failure::NobodyReads => 0,
-            Failure::Running(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::NoPrivilege(_) | Failure::Unknown(_) => 4,
-            Failure::Settings(_) => 6,
-            Failure::NotRunning(_) => 7,
-            Failure::Silent(code) => *code,
-            Failure::Ended(ended) => ended.code,
+            CommandFailure::NobodyReads => 0,
+            CommandFailure::Running(_) => 1,
+            CommandFailure::Usage(_) => 2,
+            CommandFailure::NoPrivilege(_) | CommandFailure::Unknown(_) => 4,
+            CommandFailure::Settings(_) => 6,
+            CommandFailure::NotRunning(_) => 7,
+            CommandFailure::Silent(code) => *code,
+            CommandFailure::Ended(ended) => ended.code,
         }
     }
 
     pub(super) fn message(&self) -> Option<String> {
         match self {
-            Failure::NobodyReads | Failure::Silent(_) => None,
-            Failure::Running(text)
-            | Failure::Usage(text)
-            | Failure::NotRunning(text)
-            | Failure::NoPrivilege(text)
-            | Failure::Unknown(text) => Some(text.clone()),
-            Failure::Settings(error) => Some(error.to_string()),
-            Failure::Ended(ended) => Some(ended.message.clone()),
+            CommandFailure::NobodyReads | CommandFailure::Silent(_) => None,
+            CommandFailure::Running(text)
+            | CommandFailure::Usage(text)
+            | CommandFailure::NotRunning(text)
+            | CommandFailure::NoPrivilege(text)
+            | CommandFailure::Unknown(text) => Some(text.clone()),
+            CommandFailure::Settings(error) => Some(error.to_string()),
+            CommandFailure::Ended(ended) => Some(ended.message.clone()),
         }
     }
 }
 
-impl From<RequestError> for Failure {
+impl From<RequestError> for CommandFailure {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::BadParameter(_)
             | RequestError::UnknownQuery(_)
-            | RequestError::RefusedValue(_) => Failure::Usage(error.to_string()),
-            _ => Failure::Running(error.to_string()),
+            | RequestError::RefusedValue(_) => CommandFailure::Usage(error.to_string()),
+            _ => CommandFailure::Running(error.to_string()),
         }
     }
 }
 
-impl From<Ended> for Failure {
-    fn from(ended: Ended) -> Self {
-        Failure::Ended(ended)
+impl From<ExitError> for CommandFailure {
+    fn from(ended: ExitError) -> Self {
+        CommandFailure::Ended(ended)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandFailure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::NobodyReads,
-            _ => Failure::Running(format!("the output cannot be written: {error}")),
+            io::ErrorKind::BrokenPipe => CommandFailure::NobodyReads,
+            _ => CommandFailure::Running(format!("the output cannot be written: {error}")),
         }
     }
 }
@@ -91,10 +91,10 @@ mod tests {
     fn each_failure_has_the_exit_code_that_scripts_rely_on() {
         let error = || StartupError::new("x");
         for (failure, code) in [
-            (Failure::Settings(error()), 6),
-            (Failure::NotRunning("x".into()), 7),
-            (Failure::NoPrivilege("x".into()), 4),
-            (Failure::Unknown("x".into()), 4),
+            (CommandFailure::Settings(error()), 6),
+            (CommandFailure::NotRunning("x".into()), 7),
+            (CommandFailure::NoPrivilege("x".into()), 4),
+            (CommandFailure::Unknown("x".into()), 4),
             (RequestError::BadParameter("x".into()).into(), 2),
             (RequestError::UnknownQuery("x".into()).into(), 2),
             (RequestError::Unavailable { detail: "x".into() }.into(), 1),

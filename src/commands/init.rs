@@ -5,16 +5,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::terminal::print;
 use crate::{flags, settings};
 
 /// A file to write: its name, its content, and who may read it.
-type File = (&'static str, &'static str, u32);
+type SampleFile = (&'static str, &'static str, u32);
 
 /// The files of a start. The settings file will hold a password, so it is its owner's alone; the
 /// query is the one that `/q/hello` shows.
-const START: [File; 2] = [
+const START: [SampleFile; 2] = [
     ("app.ini", settings::SAMPLE, 0o600),
     (
         "queries/hello.sql",
@@ -24,7 +24,7 @@ const START: [File; 2] = [
 ];
 
 /// The files for those who watch it with Prometheus and Grafana.
-const MONITORING: [File; 3] = [
+const MONITORING: [SampleFile; 3] = [
     (
         "unslow-dashboard.json",
         include_str!("../../assets/monitoring/unslow-dashboard.json"),
@@ -42,7 +42,7 @@ const MONITORING: [File; 3] = [
     ),
 ];
 
-pub(super) fn run(files: &flags::Init) -> Result<(), Failure> {
+pub(super) fn run(files: &flags::InitArgs) -> Result<(), CommandFailure> {
     if let Some(dir) = &files.monitoring {
         write_all(dir, &MONITORING)?;
     }
@@ -53,11 +53,11 @@ pub(super) fn run(files: &flags::Init) -> Result<(), Failure> {
     }
 }
 
-fn write_all(dir: &Path, files: &[File]) -> Result<(), Failure> {
+fn write_all(dir: &Path, files: &[SampleFile]) -> Result<(), CommandFailure> {
     for (name, content, mode) in files {
         let path = dir.join(name);
         let written = write(&path, content, *mode).map_err(|error| {
-            Failure::Running(format!("{} cannot be written: {error}", path.display()))
+            CommandFailure::Running(format!("{} cannot be written: {error}", path.display()))
         })?;
         let word = if written { "wrote" } else { "left as it is:" };
         print(format!("{word} {}\n", path.display()).as_bytes())?;
@@ -97,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn asked(dir: Option<&Path>, monitoring: Option<&Path>) -> flags::Init {
-        flags::Init {
+    fn asked(dir: Option<&Path>, monitoring: Option<&Path>) -> flags::InitArgs {
+        flags::InitArgs {
             dir: dir.map(Path::to_owned),
             monitoring: monitoring.map(Path::to_owned),
         }

@@ -1,14 +1,14 @@
 //! `unslow install`: creates `slow_version()` and `unslow_watch()` in the configured database, and
 //! with `--role` a role that only reads.
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::resources::{database, runtime};
 use super::terminal::print;
 use crate::settings::{DatabaseTarget, Settings};
 
-pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), CommandFailure> {
     if role.is_some() && !matches!(settings.database, DatabaseTarget::Postgres(_)) {
-        return Err(Failure::Usage(
+        return Err(CommandFailure::Usage(
             "--role is for PostgreSQL: SQLite has no roles".to_owned(),
         ));
     }

@@ -5,7 +5,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::terminal::print;
 use crate::{flags, settings};
 
@@ -43,7 +43,7 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-pub(super) fn page() -> Result<(), Failure> {
+pub(super) fn page() -> Result<(), CommandFailure> {
     let listed: Vec<_> = settings::flags().collect();
     let mut definition = flags::definition(&listed);
     definition.build();
@@ -128,7 +128,7 @@ fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
     section
 }
 
-pub(super) fn completions(shell: Shell) -> Result<(), Failure> {
+pub(super) fn completions(shell: Shell) -> Result<(), CommandFailure> {
     let listed: Vec<_> = settings::flags().collect();
     let mut definition = flags::definition(&listed);
     let mut script = Vec::new();

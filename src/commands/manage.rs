@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::failure::Failure;
-use super::place::{Daemon, SHORT, printed};
+use super::failure::CommandFailure;
+use super::place::{DaemonHandle, SHORT, printed};
 use super::terminal::{print, say};
 use super::{check, status, unit};
-use crate::daemon::control::Request;
-use crate::daemon::pidfile::{self, State};
+use crate::daemon::control::DaemonRequest;
+use crate::daemon::pidfile::{self, PidfileState};
 use crate::daemon::process::RunningProcess;
 use crate::daemon::{self as server, Launch};
 use crate::flags::{Command, Flags};
@@ -27,28 +27,30 @@ const STEP: Duration = Duration::from_millis(20);
 const QUICK: Duration = Duration::from_secs(5);
 
 /// Runs the command that the flags name, one of those about a daemon.
-pub(super) fn run(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+pub(super) fn run(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
     match &flags.command {
         Command::Status { json, .. } => status::run(flags, *json),
         Command::Stop { now } => stop(flags, *now),
         Command::Restart => restart(flags, launch),
-        Command::Reload => change(flags, Request::Reload),
-        Command::Upgrade { hold } => change(flags, Request::Upgrade { hold: *hold }),
-        Command::Reopen => change(flags, Request::Reopen),
-        Command::Scale { by } => change(flags, Request::Scale { by: *by }),
-        Command::SystemdUnit => unit::run(&settings::load(flags).map_err(Failure::Settings)?),
+        Command::Reload => change(flags, DaemonRequest::Reload),
+        Command::Upgrade { hold } => change(flags, DaemonRequest::Upgrade { hold: *hold }),
+        Command::Reopen => change(flags, DaemonRequest::Reopen),
+        Command::Scale { by } => change(flags, DaemonRequest::Scale { by: *by }),
+        Command::SystemdUnit => {
+            unit::run(&settings::load(flags).map_err(CommandFailure::Settings)?)
+        }
         _ => unreachable!("the rest is about no daemon"),
     }
 }
 
 /// Ends the daemon, and returns when it has ended. One that does not run is ended already.
-fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
-    let mut daemon = Daemon::find(flags)?;
+fn stop(flags: &Flags, now: bool) -> Result<(), CommandFailure> {
+    let mut daemon = DaemonHandle::find(flags)?;
     let path = daemon.pidfile.clone();
     // A successor that is on its way would take the place of the one that ends.
     let mut ended = Vec::new();
     end(&pidfile::successor(&path), now, &daemon, &mut ended)?;
-    if daemon.state()? != State::Absent {
+    if daemon.state()? != PidfileState::Absent {
         end(&path, now, &daemon, &mut ended)?;
     }
     if let Some(pid) = daemon.hidden() {
@@ -66,7 +68,12 @@ fn stop(flags: &Flags, now: bool) -> Result<(), Failure> {
 
 /// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
 /// already, under another path, and are not told twice: the second time they would not wait.
-fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<(), Failure> {
+fn end(
+    path: &Path,
+    now: bool,
+    daemon: &DaemonHandle,
+    ended: &mut Vec<u32>,
+) -> Result<(), CommandFailure> {
     while let Some(process) = holder(path, daemon)? {
         let pid = process.pid();
         let (signal, patience) = if now {
@@ -90,7 +97,7 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
         ));
         send(&process, Signal::SIGKILL)?;
         if !process.ends_within(QUICK) {
-            return Err(Failure::Running(format!("pid {pid} does not end")));
+            return Err(CommandFailure::Running(format!("pid {pid} does not end")));
         }
     }
     Ok(())
@@ -98,13 +105,16 @@ fn end(path: &Path, now: bool, daemon: &Daemon, ended: &mut Vec<u32>) -> Result<
 
 /// Returns the process that holds a pidfile; one that has just begun once it has written its
 /// number, and `None` when it does not come to serve.
-fn holder(path: &Path, daemon: &Daemon) -> Result<Option<RunningProcess>, Failure> {
+fn holder(path: &Path, daemon: &DaemonHandle) -> Result<Option<RunningProcess>, CommandFailure> {
     let begun = Instant::now();
     loop {
         if let Some(process) = daemon.process_of(path)? {
             return Ok(Some(process));
         }
-        if matches!(daemon.state_of(path)?, State::Absent | State::Stale) {
+        if matches!(
+            daemon.state_of(path)?,
+            PidfileState::Absent | PidfileState::Stale
+        ) {
             return Ok(None);
         }
         if begun.elapsed() > daemon.start {
@@ -112,7 +122,7 @@ fn holder(path: &Path, daemon: &Daemon) -> Result<Option<RunningProcess>, Failur
                 "a process holds {} and has not written its number there; try again",
                 path.display()
             );
-            return Err(Failure::Running(what));
+            return Err(CommandFailure::Running(what));
         }
         std::thread::sleep(STEP);
     }
@@ -120,13 +130,13 @@ fn holder(path: &Path, daemon: &Daemon) -> Result<Option<RunningProcess>, Failur
 
 /// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
 /// stands behind is not sent a signal.
-fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
-    daemon.ask(Request::Stop { now }, SHORT)?;
+fn end_hidden(now: bool, daemon: &mut DaemonHandle) -> Result<(), CommandFailure> {
+    daemon.ask(DaemonRequest::Stop { now }, SHORT)?;
     let begun = Instant::now();
     let patience = if now { QUICK } else { daemon.end };
     while let Some(pid) = daemon.hidden() {
         if begun.elapsed() > patience {
-            return Err(Failure::Running(format!("pid {pid} does not end")));
+            return Err(CommandFailure::Running(format!("pid {pid} does not end")));
         }
         std::thread::sleep(STEP);
     }
@@ -134,37 +144,41 @@ fn end_hidden(now: bool, daemon: &mut Daemon) -> Result<(), Failure> {
 }
 
 /// Sends a signal to a process that holds a pidfile.
-fn send(process: &RunningProcess, signal: Signal) -> Result<(), Failure> {
+fn send(process: &RunningProcess, signal: Signal) -> Result<(), CommandFailure> {
     let pid = process.pid();
     process.send(signal).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => Failure::NoPrivilege(format!(
+        std::io::ErrorKind::PermissionDenied => CommandFailure::NoPrivilege(format!(
             "pid {pid} runs as another user: only that one and root may end it"
         )),
-        _ => Failure::Running(format!("no signal to pid {pid}: {error}")),
+        _ => CommandFailure::Running(format!("no signal to pid {pid}: {error}")),
     })
 }
 
 /// Puts a new process in the place of the running one, which serves until then; or starts one. The
 /// settings are checked first: with bad ones nothing changes.
-fn restart(flags: &Flags, launch: Launch) -> Result<(), Failure> {
-    let loaded = settings::load(flags).map_err(Failure::Settings)?;
+fn restart(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
+    let loaded = settings::load(flags).map_err(CommandFailure::Settings)?;
     check::files(&loaded.settings)?;
-    let mut daemon = Daemon::find(flags)?;
+    let mut daemon = DaemonHandle::find(flags)?;
     match daemon.state()? {
-        State::Absent | State::Stale => {
+        PidfileState::Absent | PidfileState::Stale => {
             let mut start = flags.clone();
             start.command = Command::Start;
             Ok(server::serve(&start, launch)?)
         }
-        State::Starting | State::Running(_) => change(flags, Request::Upgrade { hold: false }),
+        PidfileState::Starting | PidfileState::Running(_) => {
+            change(flags, DaemonRequest::Upgrade { hold: false })
+        }
     }
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-fn change(flags: &Flags, request: Request) -> Result<(), Failure> {
-    let mut daemon = Daemon::find(flags)?;
+fn change(flags: &Flags, request: DaemonRequest) -> Result<(), CommandFailure> {
+    let mut daemon = DaemonHandle::find(flags)?;
     let patience = match request {
-        Request::Reload | Request::Upgrade { .. } | Request::Scale { .. } => daemon.start,
+        DaemonRequest::Reload | DaemonRequest::Upgrade { .. } | DaemonRequest::Scale { .. } => {
+            daemon.start
+        }
         _ => SHORT,
     };
     let answer = daemon.ask(request, patience)?;

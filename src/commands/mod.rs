@@ -37,7 +37,7 @@ use crate::error::StartupError;
 use crate::flags::{Command, Flags};
 use crate::settings::{self, Loaded};
 
-use failure::Failure;
+use failure::CommandFailure;
 use terminal::say;
 
 /// The variables that `main` takes out of the environment before its first thread, because the
@@ -47,7 +47,7 @@ pub use crate::db::DRIVER_ENVIRONMENT;
 /// Runs the command that the flags name, says on standard error what went wrong, and gives the
 /// exit code.
 pub fn run(flags: &Flags, launch: Result<Launch, StartupError>) -> ExitCode {
-    let launched = launch.map_err(Failure::Settings);
+    let launched = launch.map_err(CommandFailure::Settings);
     let Err(failure) = launched.and_then(|launch| dispatch(flags, launch)) else {
         return ExitCode::SUCCESS;
     };
@@ -64,10 +64,10 @@ pub fn usage(help_or_error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
+fn dispatch(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
     // Whatever its arguments say: somebody waits for it to serve, and says why it does not.
     if launch.is_awaited() {
-        return daemon::serve(flags, launch).map_err(|ended| Failure::Silent(ended.code));
+        return daemon::serve(flags, launch).map_err(|ended| CommandFailure::Silent(ended.code));
     }
     if matches!(
         flags.command,
@@ -92,11 +92,14 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), Failure> {
         | Command::Scale { .. }
         | Command::SystemdUnit => manage::run(flags, launch),
         Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
-        command => with_settings(command, &settings::load(flags).map_err(Failure::Settings)?),
+        command => with_settings(
+            command,
+            &settings::load(flags).map_err(CommandFailure::Settings)?,
+        ),
     }
 }
 
-fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), Failure> {
+fn with_settings(command: &Command, loaded: &Loaded) -> Result<(), CommandFailure> {
     let settings = &loaded.settings;
     match command {
         Command::PrintConfig => print_config::run(loaded),

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::failure::Failure;
-use crate::daemon::claim::{self, Unclaimed};
-use crate::daemon::control::{Answer, AskError, Request, ask};
+use super::failure::CommandFailure;
+use crate::daemon::claim::{self, UnknownHolder};
+use crate::daemon::control::{AskError, DaemonAnswer, DaemonRequest, ask};
 use crate::daemon::identity;
-use crate::daemon::pidfile::{self, State};
+use crate::daemon::pidfile::{self, PidfileState};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::error::StartupError;
 use crate::flags::Flags;
-use crate::settings::{self, Loaded, Settings, Surroundings, pidfile_place};
+use crate::settings::{self, Loaded, ProcessEnvironment, Settings, pidfile_place};
 use crate::text::words::printable;
 
 /// The time for which a command may take that only asks.
@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// A daemon, running or not.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(super) struct DaemonHandle {
     pub(super) pidfile: PathBuf,
     /// The owner of the process.
     owner: ProcessOwner,
@@ -35,19 +35,19 @@ pub(super) struct Daemon {
     trouble: Option<StartupError>,
 }
 
-impl Daemon {
+impl DaemonHandle {
     /// Returns the one that these flags and the settings mean.
-    pub(super) fn find(flags: &Flags) -> Result<Daemon, Failure> {
-        let surroundings = Surroundings::of_process().map_err(Failure::Settings)?;
+    pub(super) fn find(flags: &Flags) -> Result<DaemonHandle, CommandFailure> {
+        let surroundings = ProcessEnvironment::of_process().map_err(CommandFailure::Settings)?;
         match settings::load_in(flags, &surroundings) {
-            Ok(loaded) => Daemon::find_by_settings(&loaded, &surroundings.working_folder),
+            Ok(loaded) => DaemonHandle::find_by_settings(&loaded, &surroundings.working_folder),
             Err(trouble) => {
                 let place = pidfile_place(flags, &surroundings);
-                let defaults = Settings::from_flags(&[]).map_err(Failure::Settings)?;
+                let defaults = Settings::from_flags(&[]).map_err(CommandFailure::Settings)?;
                 // A user that is not known is one more thing that is not in order.
                 let owner = identity::owner(place.user.as_deref(), place.group.as_deref());
                 let owner = owner.unwrap_or(ProcessOwner::myself());
-                let mut daemon = Daemon::with(&defaults, owner, place.named, &place.folder)?;
+                let mut daemon = DaemonHandle::with(&defaults, owner, place.named, &place.folder)?;
                 daemon.trouble = Some(trouble);
                 Ok(daemon)
             }
@@ -55,13 +55,16 @@ impl Daemon {
     }
 
     /// Returns the one of these settings.
-    pub(super) fn find_by_settings(loaded: &Loaded, working: &Path) -> Result<Daemon, Failure> {
+    pub(super) fn find_by_settings(
+        loaded: &Loaded,
+        working: &Path,
+    ) -> Result<DaemonHandle, CommandFailure> {
         let folder = loaded.file.as_deref().and_then(Path::parent);
         let process = &loaded.settings.process;
         let owner = identity::owner(process.user.as_deref(), process.group.as_deref())
-            .map_err(Failure::Settings)?;
+            .map_err(CommandFailure::Settings)?;
         let named = process.pidfile.clone();
-        Daemon::with(&loaded.settings, owner, named, folder.unwrap_or(working))
+        DaemonHandle::with(&loaded.settings, owner, named, folder.unwrap_or(working))
     }
 
     fn with(
@@ -69,13 +72,13 @@ impl Daemon {
         owner: ProcessOwner,
         named: Option<PathBuf>,
         folder: &Path,
-    ) -> Result<Daemon, Failure> {
+    ) -> Result<DaemonHandle, CommandFailure> {
         let default = || pidfile::default_path(|name| std::env::var_os(name), folder);
         let pidfile = named.unwrap_or_else(default);
         let owner = claim::owner_of_place(&pidfile, owner);
-        claim::trusted_place(&pidfile, owner).map_err(Failure::Settings)?;
+        claim::trusted_place(&pidfile, owner).map_err(CommandFailure::Settings)?;
         let server = &settings.server;
-        Ok(Daemon {
+        Ok(DaemonHandle {
             pidfile,
             owner,
             end: server.graceful_timeout + server.drain_delay + server.keep_alive + MARGIN,
@@ -88,13 +91,15 @@ impl Daemon {
     ///
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.
-    pub(super) fn state(&mut self) -> Result<State, Failure> {
+    pub(super) fn state(&mut self) -> Result<PidfileState, CommandFailure> {
         let state = match self.state_of(&self.pidfile)? {
-            state @ (State::Absent | State::Stale) => self.hidden().map_or(state, State::Running),
+            state @ (PidfileState::Absent | PidfileState::Stale) => {
+                self.hidden().map_or(state, PidfileState::Running)
+            }
             state => state,
         };
         match (state, self.trouble.take()) {
-            (State::Absent, Some(trouble)) => Err(Failure::Settings(trouble)),
+            (PidfileState::Absent, Some(trouble)) => Err(CommandFailure::Settings(trouble)),
             (state, _) => Ok(state),
         }
     }
@@ -103,18 +108,18 @@ impl Daemon {
     /// removed it.
     pub(super) fn hidden(&self) -> Option<u32> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let answer = ask(&socket, &Request::Status, SHORT, self.owner).ok()?;
+        let answer = ask(&socket, &DaemonRequest::Status, SHORT, self.owner).ok()?;
         Some(answer.status?.pid)
     }
 
     /// Returns what this pidfile says, its own or that of its successor.
-    pub(super) fn state_of(&self, path: &Path) -> Result<State, Failure> {
+    pub(super) fn state_of(&self, path: &Path) -> Result<PidfileState, CommandFailure> {
         claim::state(path, self.owner).map_err(|error| unclaimed(path, error))
     }
 
     /// Returns the process that holds this pidfile, to be signalled; `None` where none does, or one
     /// that only starts.
-    pub(super) fn process_of(&self, path: &Path) -> Result<Option<RunningProcess>, Failure> {
+    pub(super) fn process_of(&self, path: &Path) -> Result<Option<RunningProcess>, CommandFailure> {
         claim::process(path, self.owner).map_err(|error| unclaimed(path, error))
     }
 
@@ -122,26 +127,34 @@ impl Daemon {
     ///
     /// # Errors
     /// It does not run, takes no commands from this user, or could not do it.
-    pub(super) fn ask(&mut self, request: Request, patience: Duration) -> Result<Answer, Failure> {
+    pub(super) fn ask(
+        &mut self,
+        request: DaemonRequest,
+        patience: Duration,
+    ) -> Result<DaemonAnswer, CommandFailure> {
         let socket = pidfile::control_socket(&self.pidfile);
         let error = match ask(&socket, &request, patience, self.owner) {
             Ok(answer) if answer.ok => return Ok(answer),
-            Ok(answer) => return Err(Failure::Running(printed(&answer.message))),
+            Ok(answer) => return Err(CommandFailure::Running(printed(&answer.message))),
             Err(error) => error,
         };
         match (error, self.state()?) {
-            (AskError::NotRunning, State::Running(pid)) => Err(Failure::Running(format!(
-                "it runs (pid {pid}) and takes no commands at {}",
-                socket.display()
-            ))),
-            (AskError::NotRunning, State::Starting) => {
-                Err(Failure::Running("it starts; try again".to_owned()))
+            (AskError::NotRunning, PidfileState::Running(pid)) => {
+                Err(CommandFailure::Running(format!(
+                    "it runs (pid {pid}) and takes no commands at {}",
+                    socket.display()
+                )))
             }
-            (AskError::NotRunning, State::Absent | State::Stale) => {
-                Err(Failure::NotRunning(self.not_running()))
+            (AskError::NotRunning, PidfileState::Starting) => {
+                Err(CommandFailure::Running("it starts; try again".to_owned()))
             }
-            (error @ AskError::NotAllowed, _) => Err(Failure::NoPrivilege(error.to_string())),
-            (error, _) => Err(Failure::Running(error.to_string())),
+            (AskError::NotRunning, PidfileState::Absent | PidfileState::Stale) => {
+                Err(CommandFailure::NotRunning(self.not_running()))
+            }
+            (error @ AskError::NotAllowed, _) => {
+                Err(CommandFailure::NoPrivilege(error.to_string()))
+            }
+            (error, _) => Err(CommandFailure::Running(error.to_string())),
         }
     }
 
@@ -160,16 +173,16 @@ pub(super) fn printed(message: &str) -> String {
 }
 
 /// Says why it is not known which process a pidfile belongs to.
-fn unclaimed(path: &Path, error: Unclaimed) -> Failure {
+fn unclaimed(path: &Path, error: UnknownHolder) -> CommandFailure {
     match error {
-        Unclaimed::Unreadable(error) => {
+        UnknownHolder::Unreadable(error) => {
             let what = format!("the pidfile {} cannot be read: {error}", path.display());
             match error.kind() {
-                std::io::ErrorKind::PermissionDenied => Failure::NoPrivilege(what),
-                _ => Failure::Running(what),
+                std::io::ErrorKind::PermissionDenied => CommandFailure::NoPrivilege(what),
+                _ => CommandFailure::Running(what),
             }
         }
-        Unclaimed::NotAllowed(_) => Failure::NoPrivilege(error.to_string()),
-        Unclaimed::Foreign(why) => Failure::Running(why),
+        UnknownHolder::NotAllowed(_) => CommandFailure::NoPrivilege(error.to_string()),
+        UnknownHolder::Foreign(why) => CommandFailure::Running(why),
     }
 }

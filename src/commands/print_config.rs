@@ -1,12 +1,12 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::settings::Loaded;
 use crate::text::words::printable;
 
-pub(super) fn run(loaded: &Loaded) -> Result<(), Failure> {
+pub(super) fn run(loaded: &Loaded) -> Result<(), CommandFailure> {
     for note in &loaded.settings.notes {
         say(&format!("note: {note}"));
     }
@@ -40,7 +40,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::flags;
-    use crate::settings::{self, Surroundings};
+    use crate::settings::{self, ProcessEnvironment};
 
     #[test]
     fn every_value_is_shown_with_its_origin_and_no_secret() {
@@ -48,7 +48,7 @@ mod tests {
         let ini = "[postgres]\nhost=db\ndatabase=d\nuser=u\npassword=hunter2\n";
         std::fs::write(dir.path().join("app.ini"), ini).unwrap();
         let flags = flags::parse(["unslow", "print-config", "--ttl", "7s"], settings::flags());
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             working_folder: dir.path().to_owned(),
             environment: vec![("REDIS_URL".to_owned(), "redis://:hunter2@r".to_owned())],
         };

@@ -5,8 +5,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::client::{Answer, Client};
-use super::failure::Failure;
+use super::client::{ServerAnswer, ServerClient};
+use super::failure::CommandFailure;
 use super::terminal::print;
 use crate::flags::PurgeHow;
 use crate::settings::Settings;
@@ -21,13 +21,15 @@ pub(super) fn run(
     params: &[(String, String)],
     how: PurgeHow,
     url: Option<&str>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let path = format!("/q/{}/{}", utf8_percent_encode(name, NAME), action(how));
     if let Some(rest) = url.and_then(|url| url.strip_prefix("https://")) {
         let server = rest.trim_end_matches('/');
-        return Err(Failure::Usage(with_curl(settings, server, &path, params)));
+        return Err(CommandFailure::Usage(with_curl(
+            settings, server, &path, params,
+        )));
     }
-    let client = Client::new(settings, url)?;
+    let client = ServerClient::new(settings, url)?;
     let form = Serializer::new(String::new()).extend_pairs(params).finish();
     let answer = client.post(&path, &form)?;
     print(outcome(&answer, &client.server(), name)?.as_bytes())
@@ -42,7 +44,7 @@ fn action(how: PurgeHow) -> &'static str {
 }
 
 /// Returns what was done, in a line; or why it was not.
-fn outcome(answer: &Answer, server: &str, name: &str) -> Result<String, Failure> {
+fn outcome(answer: &ServerAnswer, server: &str, name: &str) -> Result<String, CommandFailure> {
     let said = answer.said();
     // Text from elsewhere goes to a terminal.
     let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
@@ -110,7 +112,7 @@ mod tests {
 
     fn said(status: u16, body: &str) -> Result<String, (u8, String)> {
         let body = body.as_bytes().to_vec();
-        outcome(&Answer { status, body }, "http://host:1", "top")
+        outcome(&ServerAnswer { status, body }, "http://host:1", "top")
             .map_err(|failure| (failure.code(), failure.message().unwrap()))
     }
 

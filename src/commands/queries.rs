@@ -1,13 +1,13 @@
 //! `unslow queries`: the catalog, one line for each query.
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::resources::catalog;
 use super::terminal::{print, say};
 use crate::app::format::aligned;
 use crate::query::{ParamDefault, Query};
 use crate::settings::Settings;
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings) -> Result<(), CommandFailure> {
     let catalog = catalog(settings)?;
     for note in catalog.notes() {
         say(&format!("note: {note}"));

@@ -3,28 +3,28 @@
 use std::io::{IsTerminal, stdout};
 use std::time::Instant;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::resources::{catalog, database, runtime};
 use super::terminal::{print, say};
 use crate::app::format;
 use crate::db::{Limits, Rows};
 use crate::error::RequestError;
-use crate::flags::Format;
+use crate::flags::OutputFormat;
 use crate::settings::Settings;
 
 pub(super) fn run(
     settings: &Settings,
     name: &str,
     params: &[(String, String)],
-    format: Option<Format>,
-) -> Result<(), Failure> {
+    format: Option<OutputFormat>,
+) -> Result<(), CommandFailure> {
     let catalog = catalog(settings)?;
     let Some(query) = catalog.get(name) else {
         let remedy = match catalog.nearest(name) {
             Some(near) => format!("did you mean {near}?"),
             None => "`unslow queries` lists them".to_owned(),
         };
-        return Err(Failure::Usage(format!(
+        return Err(CommandFailure::Usage(format!(
             "there is no query named {name:?}\n  {remedy}"
         )));
     };
@@ -36,11 +36,11 @@ pub(super) fn run(
         let rows = database.run(query, &arguments, limits).await;
         let rows = rows.map_err(|error| match error {
             RequestError::Failed { .. } => {
-                Failure::Running(format!("{}: {error}", query.locate(&error)))
+                CommandFailure::Running(format!("{}: {error}", query.locate(&error)))
             }
             _ => error.into(),
         })?;
-        Ok::<_, Failure>((rows, start.elapsed()))
+        Ok::<_, CommandFailure>((rows, start.elapsed()))
     })?;
     print(&formatted(&rows, format.unwrap_or_else(usual_format))?)?;
     let more = if rows.truncated {
@@ -61,23 +61,23 @@ pub(super) fn run(
 }
 
 /// People get a table, programs get JSON.
-fn usual_format() -> Format {
+fn usual_format() -> OutputFormat {
     if stdout().is_terminal() {
-        Format::Table
+        OutputFormat::Table
     } else {
-        Format::Json
+        OutputFormat::Json
     }
 }
 
-fn formatted(rows: &Rows, format: Format) -> Result<Vec<u8>, Failure> {
+fn formatted(rows: &Rows, format: OutputFormat) -> Result<Vec<u8>, CommandFailure> {
     Ok(match format {
-        Format::Json => {
+        OutputFormat::Json => {
             let mut out = format::json(rows.json.clone(), rows.truncated);
             out.push(b'\n');
             out
         }
-        Format::Csv => format::csv(&rows.columns, &rows.json)?,
-        Format::Ndjson => format::ndjson(&rows.json),
-        Format::Table => format::table(&rows.columns, &rows.json)?.into_bytes(),
+        OutputFormat::Csv => format::csv(&rows.columns, &rows.json)?,
+        OutputFormat::Ndjson => format::ndjson(&rows.json),
+        OutputFormat::Table => format::table(&rows.columns, &rows.json)?.into_bytes(),
     })
 }

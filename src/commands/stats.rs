@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::client::{Answer, Client};
-use super::failure::Failure;
+use super::client::{ServerAnswer, ServerClient};
+use super::failure::CommandFailure;
 use super::resources::runtime;
 use super::terminal::print;
-use crate::app::Stand;
+use crate::app::StatusSnapshot;
 use crate::flags;
 use crate::settings::Settings;
-use crate::stats::Snapshot;
+use crate::stats::StatsSnapshot;
 use crate::text::words::printable;
-use crate::view::{Here, NotReloaded, StatsPage, StatsSort, export};
+use crate::view::{NotReloaded, PagesHere, StatsPage, StatsSort, export};
 
 /// The place where nobody says how wide a line may be.
 const WIDTH: usize = 80;
 
-pub(super) fn run(settings: &Settings, asked: &flags::Stats) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings, asked: &flags::StatsArgs) -> Result<(), CommandFailure> {
     let url = asked.url.as_deref();
     if let Some(rest) = url.and_then(|url| url.strip_prefix("https://")) {
-        return Err(Failure::Usage(with_curl(settings, rest, asked)));
+        return Err(CommandFailure::Usage(with_curl(settings, rest, asked)));
     }
-    let client = Arc::new(Client::new(settings, url)?);
-    let screen = Screen::of_process(asked);
+    let client = Arc::new(ServerClient::new(settings, url)?);
+    let screen = TerminalScreen::of_process(asked);
     let first = fetch(&client, asked)?;
     print(screen.page(&first).as_bytes())?;
     match asked.watch {
@@ -40,11 +40,11 @@ pub(super) fn run(settings: &Settings, asked: &flags::Stats) -> Result<(), Failu
 /// Shows a page every so often until Ctrl-C. A server that does not answer is asked again: it may
 /// be restarting.
 fn watch(
-    client: &Arc<Client>,
-    asked: &flags::Stats,
-    screen: Screen,
+    client: &Arc<ServerClient>,
+    asked: &flags::StatsArgs,
+    screen: TerminalScreen,
     pause: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let runtime = runtime()?;
     let shown = runtime.block_on(async {
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
@@ -61,7 +61,7 @@ fn watch(
             let text = match fetched {
                 Ok(Ok(text)) => text,
                 Ok(Err(failure)) => format!("{}\n", failure.message().unwrap_or_default()),
-                Err(stopped) => return Err(Failure::Running(stopped.to_string())),
+                Err(stopped) => return Err(CommandFailure::Running(stopped.to_string())),
             };
             // On a terminal the page stands where the last one stood.
             print(screen.again(&text).as_bytes())?;
@@ -73,7 +73,7 @@ fn watch(
 }
 
 /// Returns the text to show.
-fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
+fn fetch(client: &ServerClient, asked: &flags::StatsArgs) -> Result<String, CommandFailure> {
     let answer = client.get(&format!("/stats.json?window={}", asked.window))?;
     if answer.status != 200 {
         return Err(refusal(&answer, &client.server()));
@@ -82,27 +82,28 @@ fn fetch(client: &Client, asked: &flags::Stats) -> Result<String, Failure> {
         return Ok(String::from_utf8_lossy(&answer.body).into_owned() + "\n");
     }
     let width = size().map_or_else(columns, |(width, _)| width);
-    table(&answer.body, width)
-        .map_err(|error| Failure::Running(format!("{} sends no numbers: {error}", client.server())))
+    table(&answer.body, width).map_err(|error| {
+        CommandFailure::Running(format!("{} sends no numbers: {error}", client.server()))
+    })
 }
 
 /// The members of the document beside the numbers.
 #[derive(Deserialize)]
-struct Beside {
-    daemon: Option<Stand>,
+struct DocumentExtras {
+    daemon: Option<StatusSnapshot>,
     #[serde(default)]
-    logs: Logs,
+    logs: LogLosses,
 }
 
 #[derive(Deserialize, Default)]
-struct Logs {
+struct LogLosses {
     /// The lines that each log lost.
     lost: BTreeMap<String, u64>,
 }
 
 fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
-    let snapshot: Snapshot = serde_json::from_slice(json)?;
-    let Beside { daemon, logs } = serde_json::from_slice(json)?;
+    let snapshot: StatsSnapshot = serde_json::from_slice(json)?;
+    let DocumentExtras { daemon, logs } = serde_json::from_slice(json)?;
     let last = daemon.and_then(|daemon| daemon.last_reload);
     let refused = last.filter(|last| !last.ok);
     let page = StatsPage {
@@ -111,7 +112,7 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
         refresh: None,
         evicted: None,
         script: "",
-        here: Here::All,
+        here: PagesHere::All,
         of_late: None,
         lines_lost: logs.lost.values().sum(),
         not_reloaded: refused.as_ref().map(|last| NotReloaded {
@@ -123,10 +124,10 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
 }
 
 /// Returns why there are no numbers, in the server's words.
-fn refusal(answer: &Answer, server: &str) -> Failure {
+fn refusal(answer: &ServerAnswer, server: &str) -> CommandFailure {
     let said: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
     let error = said.as_ref().and_then(|said| said["error"].as_str());
-    Failure::Running(match error {
+    CommandFailure::Running(match error {
         Some(error) => format!("{server} refuses: {}", printable(error)),
         None => format!(
             "{server} answers {} and does not say why: is it unslow?",
@@ -136,7 +137,7 @@ fn refusal(answer: &Answer, server: &str) -> Failure {
 }
 
 /// Returns how to do the same where TLS is needed.
-fn with_curl(settings: &Settings, rest: &str, asked: &flags::Stats) -> String {
+fn with_curl(settings: &Settings, rest: &str, asked: &flags::StatsArgs) -> String {
     let token = match settings.admin_token {
         Some(_) => " -H \"Authorization: Bearer $(cat TOKEN_FILE)\"",
         None => "",
@@ -151,15 +152,15 @@ fn with_curl(settings: &Settings, rest: &str, asked: &flags::Stats) -> String {
 
 /// The place where pages go.
 #[derive(Debug, Clone, Copy)]
-struct Screen {
+struct TerminalScreen {
     /// One page takes the place of the other.
     replaces: bool,
     is_json: bool,
 }
 
-impl Screen {
-    fn of_process(asked: &flags::Stats) -> Screen {
-        Screen {
+impl TerminalScreen {
+    fn of_process(asked: &flags::StatsArgs) -> TerminalScreen {
+        TerminalScreen {
             replaces: asked.watch.is_some() && !asked.json && stdout().is_terminal(),
             is_json: asked.json,
         }
@@ -268,7 +269,7 @@ mod tests {
     fn a_refusal_is_said_in_the_servers_words() {
         let said = |status, body: &str| {
             let body = body.as_bytes().to_vec();
-            refusal(&Answer { status, body }, "http://h:1")
+            refusal(&ServerAnswer { status, body }, "http://h:1")
                 .message()
                 .unwrap()
         };

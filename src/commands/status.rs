@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::failure::Failure;
-use super::place::{Daemon, SHORT};
+use super::failure::CommandFailure;
+use super::place::{DaemonHandle, SHORT};
 use super::terminal::print;
 use crate::app::format::aligned;
-use crate::daemon::control::{Phase, Request, Status};
-use crate::daemon::pidfile::State;
+use crate::daemon::control::{DaemonPhase, DaemonRequest, DaemonStatus};
+use crate::daemon::pidfile::PidfileState;
 use crate::flags::Flags;
 use crate::text::units::duration_text;
 use crate::text::words::printable;
 
-pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
-    let unknown = |failure: Failure| Failure::Unknown(failure.message().unwrap_or_default());
-    let mut daemon = Daemon::find(flags).map_err(unknown)?;
+pub(super) fn run(flags: &Flags, json: bool) -> Result<(), CommandFailure> {
+    let unknown =
+        |failure: CommandFailure| CommandFailure::Unknown(failure.message().unwrap_or_default());
+    let mut daemon = DaemonHandle::find(flags).map_err(unknown)?;
     let state = daemon.state().map_err(unknown)?;
     let said = match state {
-        State::Running(_) => Some(status(&mut daemon)),
+        PidfileState::Running(_) => Some(status(&mut daemon)),
         _ => None,
     };
     let pidfile = daemon.pidfile.display().to_string();
@@ -32,15 +33,15 @@ pub(super) fn run(flags: &Flags, json: bool) -> Result<(), Failure> {
     };
     print(text.as_bytes())?;
     match state {
-        State::Running(_) | State::Starting => Ok(()),
-        State::Stale => Err(Failure::Silent(1)),
-        State::Absent => Err(Failure::Silent(3)),
+        PidfileState::Running(_) | PidfileState::Starting => Ok(()),
+        PidfileState::Stale => Err(CommandFailure::Silent(1)),
+        PidfileState::Absent => Err(CommandFailure::Silent(3)),
     }
 }
 
 /// Returns what the daemon says of itself, or why it says nothing.
-fn status(daemon: &mut Daemon) -> Result<Status, String> {
-    match daemon.ask(Request::Status, SHORT) {
+fn status(daemon: &mut DaemonHandle) -> Result<DaemonStatus, String> {
+    match daemon.ask(DaemonRequest::Status, SHORT) {
         Ok(answer) => answer
             .status
             .ok_or_else(|| "it answers without saying how it is".to_owned()),
@@ -48,18 +49,22 @@ fn status(daemon: &mut Daemon) -> Result<Status, String> {
     }
 }
 
-fn word(state: State) -> &'static str {
+fn word(state: PidfileState) -> &'static str {
     match state {
-        State::Absent => "stopped",
-        State::Stale => "dead",
-        State::Starting => "starting",
-        State::Running(_) => "running",
+        PidfileState::Absent => "stopped",
+        PidfileState::Stale => "dead",
+        PidfileState::Starting => "starting",
+        PidfileState::Running(_) => "running",
     }
 }
 
-fn document(state: State, said: Option<&Result<Status, String>>, pidfile: &str) -> Value {
+fn document(
+    state: PidfileState,
+    said: Option<&Result<DaemonStatus, String>>,
+    pidfile: &str,
+) -> Value {
     let mut document = json!({ "state": word(state), "pidfile": pidfile });
-    if let State::Running(pid) = state {
+    if let PidfileState::Running(pid) = state {
         document["pid"] = pid.into();
     }
     match said {
@@ -77,14 +82,18 @@ fn document(state: State, said: Option<&Result<Status, String>>, pidfile: &str) 
     document
 }
 
-fn lines(state: State, said: Option<&Result<Status, String>>, pidfile: &str) -> String {
+fn lines(
+    state: PidfileState,
+    said: Option<&Result<DaemonStatus, String>>,
+    pidfile: &str,
+) -> String {
     let first = match (state, said) {
-        (State::Running(_), Some(Ok(status))) => phase(status.state).to_owned(),
-        (State::Stale, _) => "dead: it has ended without removing its pidfile".to_owned(),
+        (PidfileState::Running(_), Some(Ok(status))) => phase(status.state).to_owned(),
+        (PidfileState::Stale, _) => "dead: it has ended without removing its pidfile".to_owned(),
         _ => word(state).to_owned(),
     };
     let mut lines = vec![("state", first)];
-    if let State::Running(pid) = state {
+    if let PidfileState::Running(pid) = state {
         lines.push(("pid", pid.to_string()));
     }
     lines.push(("pidfile", pidfile.to_owned()));
@@ -100,15 +109,15 @@ fn lines(state: State, said: Option<&Result<Status, String>>, pidfile: &str) -> 
     aligned(&lines, false)
 }
 
-fn phase(phase: Phase) -> &'static str {
+fn phase(phase: DaemonPhase) -> &'static str {
     match phase {
-        Phase::Serving => "serving",
-        Phase::Paused => "paused: it serves nobody until HUP",
-        Phase::Draining => "draining: it ends once its requests have",
+        DaemonPhase::Serving => "serving",
+        DaemonPhase::Paused => "paused: it serves nobody until HUP",
+        DaemonPhase::Draining => "draining: it ends once its requests have",
     }
 }
 
-fn details(status: &Status) -> Vec<(&'static str, String)> {
+fn details(status: &DaemonStatus) -> Vec<(&'static str, String)> {
     let uptime = duration_text(Duration::from_secs(status.uptime_seconds));
     let mut lines = vec![
         ("version", printable(&status.version)),
@@ -130,11 +139,11 @@ mod tests {
     use super::*;
     use crate::daemon::control::LastReload;
 
-    fn status() -> Status {
-        Status {
+    fn status() -> DaemonStatus {
+        DaemonStatus {
             pid: 77,
             version: "0.1.0".to_owned(),
-            state: Phase::Serving,
+            state: DaemonPhase::Serving,
             generation: 3,
             workers: 2,
             uptime_seconds: 3661,
@@ -150,7 +159,7 @@ mod tests {
     #[test]
     fn a_running_daemon_is_described_in_lines() {
         let said = Ok(status());
-        let text = lines(State::Running(77), Some(&said), "/run/u.pid");
+        let text = lines(PidfileState::Running(77), Some(&said), "/run/u.pid");
         for words in [
             "serving",
             "77",
@@ -167,7 +176,7 @@ mod tests {
     #[test]
     fn a_document_has_what_the_lines_have() {
         let said = Ok(status());
-        let document = document(State::Running(77), Some(&said), "/run/u.pid");
+        let document = document(PidfileState::Running(77), Some(&said), "/run/u.pid");
         assert_eq!(document["state"], "serving");
         assert_eq!(document["pid"], 77);
         assert_eq!(document["generation"], 3);
@@ -177,12 +186,12 @@ mod tests {
     #[test]
     fn one_that_does_not_answer_runs_all_the_same() {
         let said = Err("it has not answered within 10s".to_owned());
-        let document = document(State::Running(77), Some(&said), "p");
+        let document = document(PidfileState::Running(77), Some(&said), "p");
         assert_eq!(document["state"], "running");
         assert_eq!(document["error"], "it has not answered within 10s");
-        let text = lines(State::Running(77), Some(&said), "p");
+        let text = lines(PidfileState::Running(77), Some(&said), "p");
         assert!(text.contains("not answered"), "{text}");
-        assert!(lines(State::Stale, None, "p").contains("dead"));
-        assert!(lines(State::Absent, None, "p").contains("stopped"));
+        assert!(lines(PidfileState::Stale, None, "p").contains("dead"));
+        assert!(lines(PidfileState::Absent, None, "p").contains("stopped"));
     }
 }

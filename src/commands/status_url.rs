@@ -6,8 +6,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::client::Client;
-use super::failure::Failure;
+use super::client::ServerClient;
+use super::failure::CommandFailure;
 use super::terminal::print;
 use crate::settings::Settings;
 use crate::text::units::duration_text;
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEALTH: &str = "/healthz";
 
 /// Says what the server at `url` answers; fails where that is not 2xx.
-pub(super) fn run(url: &str) -> Result<(), Failure> {
-    let defaults = Settings::from_flags(&[]).map_err(Failure::Settings)?;
-    let client = Client::new(&defaults, Some(url))?;
+pub(super) fn run(url: &str) -> Result<(), CommandFailure> {
+    let defaults = Settings::from_flags(&[]).map_err(CommandFailure::Settings)?;
+    let client = ServerClient::new(&defaults, Some(url))?;
     let (path, place) = if client.has_path() {
         ("", client.server())
     } else {
@@ -33,7 +33,7 @@ pub(super) fn run(url: &str) -> Result<(), Failure> {
     if (200..300).contains(&status) {
         print(format!("{said}\n").as_bytes())
     } else {
-        Err(Failure::Running(said))
+        Err(CommandFailure::Running(said))
     }
 }
 
@@ -42,8 +42,8 @@ pub(super) fn run(url: &str) -> Result<(), Failure> {
 fn within<T: Send + 'static>(
     patience: Duration,
     place: &str,
-    ask: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    ask: impl FnOnce() -> Result<T, CommandFailure> + Send + 'static,
+) -> Result<T, CommandFailure> {
     let (tell, told) = channel();
     thread::spawn(move || {
         // Nobody listens once it took too long.
@@ -51,11 +51,11 @@ fn within<T: Send + 'static>(
     });
     match told.recv_timeout(patience) {
         Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Err(Failure::Running(format!(
+        Err(RecvTimeoutError::Timeout) => Err(CommandFailure::Running(format!(
             "{place} has not answered within {}",
             duration_text(patience)
         ))),
-        Err(RecvTimeoutError::Disconnected) => Err(Failure::Running(format!(
+        Err(RecvTimeoutError::Disconnected) => Err(CommandFailure::Running(format!(
             "{place} could not be asked: see above"
         ))),
     }

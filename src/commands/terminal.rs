@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 
 /// Writes to standard output. Unlike `print!` it does not panic when nobody reads.
-pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn print(bytes: &[u8]) -> Result<(), CommandFailure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     Ok(out.flush()?)

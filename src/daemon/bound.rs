@@ -4,29 +4,32 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::control::{self, Control};
-use super::ended::Ended;
-use super::handover::Role;
+use super::control::{self, ControlSocket};
+use super::ended::ExitError;
+use super::handover::HandoverRole;
 use super::identity::Identity;
 use super::launch::Launch;
-use super::pidfile::{self, NotLocked, Pidfile, State};
+use super::pidfile::{self, NotLocked, Pidfile, PidfileState};
 use super::{claim, identity, launch};
 use crate::error::StartupError;
-use crate::server::{Door, Inherited, Listeners, Paths};
-use crate::settings::{Bind, Settings};
+use crate::server::{ConnectionEntrance, Inherited, Listeners, SocketPaths};
+use crate::settings::{BindAddress, Settings};
 
 /// The things that a process has taken before it lets go of its privileges.
-pub(super) struct Bound {
+pub(super) struct BoundResources {
     pub(super) listeners: Listeners,
-    pub(super) door: Door,
+    pub(super) door: ConnectionEntrance,
     pub(super) pidfile: Option<Pidfile>,
     /// The paths that are removed where this process does not come to serve, and no other one goes
     /// on.
-    pub(super) paths: Paths,
+    pub(super) paths: SocketPaths,
 }
 
-impl Bound {
-    pub(super) fn new(settings: &Settings, launch: &mut Launch) -> Result<Bound, Ended> {
+impl BoundResources {
+    pub(super) fn new(
+        settings: &Settings,
+        launch: &mut Launch,
+    ) -> Result<BoundResources, ExitError> {
         let mut inherited = std::mem::take(&mut launch.sockets);
         let path = settings.process.pidfile.as_deref();
         let role = launch.arrival.as_ref().map(|arrival| arrival.role);
@@ -34,8 +37,8 @@ impl Bound {
         if let Some(arrival) = &mut launch.arrival {
             inherited.append(&mut arrival.listeners);
             pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                (Role::Detached, Some(file), Some(path)) => {
-                    Some(Pidfile::adopt(File::from(file), path).map_err(Ended::settings)?)
+                (HandoverRole::Detached, Some(file), Some(path)) => {
+                    Some(Pidfile::adopt(File::from(file), path).map_err(ExitError::settings)?)
                 }
                 (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
                 (_, _, None) => None,
@@ -47,19 +50,19 @@ impl Bound {
             }
             inherited.extend(passed(settings, &inherited)?);
         }
-        let is_successor = role == Some(Role::Successor);
+        let is_successor = role == Some(HandoverRole::Successor);
         let others: Vec<_> = inherited.iter().map(|one| one.name.clone()).collect();
-        let door = Door::open(settings).map_err(Ended::settings)?;
-        let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
+        let door = ConnectionEntrance::open(settings).map_err(ExitError::settings)?;
+        let listeners = Listeners::open(settings, inherited).map_err(ExitError::running)?;
         let paths = listeners.paths(|bind| !is_successor || !others.contains(&bind.to_string()));
         if let Some(pidfile) = &mut pidfile {
             let written = pidfile.write(std::process::id());
             written.map_err(|error| {
                 let what = format!("{} cannot be written: {error}", pidfile.path().display());
-                Ended::running(StartupError::new(what).at("--pid / [server] pidfile"))
+                ExitError::running(StartupError::new(what).at("--pid / [server] pidfile"))
             })?;
         }
-        Ok(Bound {
+        Ok(BoundResources {
             listeners,
             door,
             pidfile,
@@ -67,29 +70,36 @@ impl Bound {
         })
     }
 
-    pub(super) fn control(&self, identity: Option<&Identity>) -> Result<Option<Control>, Ended> {
+    pub(super) fn control(
+        &self,
+        identity: Option<&Identity>,
+    ) -> Result<Option<ControlSocket>, ExitError> {
         let Some(pidfile) = &self.pidfile else {
             return Ok(None);
         };
         let path = pidfile::control_socket(pidfile.path());
         let bind = || {
-            let control = Control::bind(&path)?;
+            let control = ControlSocket::bind(&path)?;
             if let Some(identity) = identity {
                 let (user, group) = identity.ids();
                 control.give_to(user, group)?;
             }
             Ok(control)
         };
-        let failed = |error| Ended::settings(control::not_made(&path, &error));
+        let failed = |error| ExitError::settings(control::not_made(&path, &error));
         bind().map(Some).map_err(failed)
     }
 }
 
-impl Bound {
+impl BoundResources {
     /// Takes the default place of the pidfile for a process in the foreground, so that the commands
     /// find it there. It serves as well where that cannot be had: two may serve in one folder, and
     /// the folder may be one that cannot be written.
-    pub(super) fn take_default(&mut self, path: &Path, settings: &Settings) -> Option<Control> {
+    pub(super) fn take_default(
+        &mut self,
+        path: &Path,
+        settings: &Settings,
+    ) -> Option<ControlSocket> {
         match self.try_default(path, settings) {
             Ok(control) => Some(control),
             Err(why) => {
@@ -99,7 +109,7 @@ impl Bound {
         }
     }
 
-    fn try_default(&mut self, path: &Path, settings: &Settings) -> Result<Control, String> {
+    fn try_default(&mut self, path: &Path, settings: &Settings) -> Result<ControlSocket, String> {
         let held = |pid: Option<u32>| {
             let who = pid.map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"));
             format!(
@@ -110,8 +120,8 @@ impl Bound {
         trust(path, settings).map_err(|ended| ended.message)?;
         pidfile::make_folder(path).map_err(|error| error.to_string())?;
         match pidfile::state(path) {
-            Ok(State::Running(pid)) => return Err(held(Some(pid))),
-            Ok(State::Starting) => return Err(held(None)),
+            Ok(PidfileState::Running(pid)) => return Err(held(Some(pid))),
+            Ok(PidfileState::Starting) => return Err(held(None)),
             // An error comes up again.
             _ => {}
         }
@@ -122,37 +132,40 @@ impl Bound {
         let written = pidfile.write(std::process::id());
         written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
         let socket = pidfile::control_socket(path);
-        let control = Control::bind(&socket)
+        let control = ControlSocket::bind(&socket)
             .map_err(|error| control::not_made(&socket, &error).to_string())?;
         self.pidfile = Some(pidfile);
         Ok(control)
     }
 }
 
-pub(super) fn lock(path: &Path) -> Result<Pidfile, Ended> {
+pub(super) fn lock(path: &Path) -> Result<Pidfile, ExitError> {
     Pidfile::lock(path).map_err(|error| match error {
-        NotLocked::Held { .. } => Ended::running(error.into()),
-        NotLocked::Unusable(error) => Ended::settings(error),
+        NotLocked::Held { .. } => ExitError::running(error.into()),
+        NotLocked::Unusable(error) => ExitError::settings(error),
     })
 }
 
 /// Refuses a pidfile that root must not believe later, when it is to end this process by it.
-pub(super) fn trust(path: &Path, settings: &Settings) -> Result<(), Ended> {
+pub(super) fn trust(path: &Path, settings: &Settings) -> Result<(), ExitError> {
     let process = &settings.process;
     let owner = identity::owner(process.user.as_deref(), process.group.as_deref());
     owner
         .and_then(|owner| claim::trusted_place(path, owner))
-        .map_err(Ended::settings)
+        .map_err(ExitError::settings)
 }
 
 /// Returns the sockets that `fd://N` names besides those that are known.
-pub(super) fn passed(settings: &Settings, known: &[Inherited]) -> Result<Vec<Inherited>, Ended> {
+pub(super) fn passed(
+    settings: &Settings,
+    known: &[Inherited],
+) -> Result<Vec<Inherited>, ExitError> {
     let named = settings.binds().filter_map(|bind| match bind {
-        Bind::Fd(number) => Some((*number, bind.to_string())),
+        BindAddress::Fd(number) => Some((*number, bind.to_string())),
         _ => None,
     });
     named
         .filter(|(_, name)| known.iter().all(|one| one.name != *name))
-        .map(|(number, _)| launch::socket(number).map_err(Ended::settings))
+        .map(|(number, _)| launch::socket(number).map_err(ExitError::settings))
         .collect()
 }

@@ -10,15 +10,15 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::control;
-use super::pidfile::{self, State};
-use super::process::{ProcessOwner, RunningProcess, Stranger};
+use super::pidfile::{self, PidfileState};
+use super::process::{ForeignProcess, ProcessOwner, RunningProcess};
 use crate::defence::Defence;
 use crate::error::StartupError;
 use crate::trusted_place::{OtherWriter, PlaceRights};
 
 /// The reason why it is not known which process a pidfile belongs to.
 #[derive(Debug, thiserror::Error)]
-pub enum Unclaimed {
+pub enum UnknownHolder {
     /// The file cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
@@ -35,14 +35,14 @@ pub enum Unclaimed {
 ///
 /// # Errors
 /// The file cannot be read, or a stranger holds it.
-pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
+pub fn state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHolder> {
     if Defence::Pidfile.is_off() {
         return Ok(pidfile::state(path)?);
     }
     let noted = match pidfile::state(path) {
-        Ok(free @ (State::Absent | State::Stale)) => return Ok(free),
-        Ok(State::Running(number)) => Some(number),
-        Ok(State::Starting) => None,
+        Ok(free @ (PidfileState::Absent | PidfileState::Stale)) => return Ok(free),
+        Ok(PidfileState::Running(number)) => Some(number),
+        Ok(PidfileState::Starting) => None,
         // It is locked, and holds no number.
         Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
         Err(error) => return Err(error.into()),
@@ -57,12 +57,12 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
     }
     let peer = || control::peer(&pidfile::control_socket(path)).ok().flatten();
     if let Some(number) = noted.filter(|number| ours.contains(number)) {
-        return Ok(State::Running(number));
+        return Ok(PidfileState::Running(number));
     }
     if !ours.is_empty() {
         // A process that starts, or a number that somebody else has written.
         let peer = peer().filter(|peer| ours.contains(peer));
-        return Ok(peer.map_or(State::Starting, State::Running));
+        return Ok(peer.map_or(PidfileState::Starting, PidfileState::Running));
     }
     if let Some(stranger) = why {
         return Err(foreign(path, &stranger.to_string()));
@@ -74,14 +74,14 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
         && let Some(peer) = peer()
         && examine(peer, owner).is_ok()
     {
-        return Ok(State::Running(peer));
+        return Ok(PidfileState::Running(peer));
     }
     if is_root {
         let unseen = "its process cannot be seen from here: it may be in another container, or on \
                       another machine";
         return Err(foreign(path, unseen));
     }
-    Ok(noted.map_or(State::Starting, State::Running))
+    Ok(noted.map_or(PidfileState::Starting, PidfileState::Running))
 }
 
 /// Returns the process that holds the pidfile at `path`, to be signalled; `None` where none does
@@ -89,8 +89,8 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<State, Unclaimed> {
 ///
 /// # Errors
 /// As [`state`]; or the process cannot be told from a stranger's.
-pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess>, Unclaimed> {
-    let State::Running(pid) = state(path, owner)? else {
+pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess>, UnknownHolder> {
+    let PidfileState::Running(pid) = state(path, owner)? else {
         return Ok(None);
     };
     let Some(process) = RunningProcess::open(pid)? else {
@@ -100,13 +100,13 @@ pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess
         return Ok(Some(process));
     }
     if process.is_out_of_reach() {
-        return Err(Unclaimed::NotAllowed(pid));
+        return Err(UnknownHolder::NotAllowed(pid));
     }
     process
         .check(owner)
         .map_err(|why| foreign(path, &why.to_string()))?;
     // The handle is open by now: what holds the file is this process, and no later one.
-    let still = state(path, owner)? == State::Running(pid);
+    let still = state(path, owner)? == PidfileState::Running(pid);
     Ok(still.then_some(process))
 }
 
@@ -114,16 +114,16 @@ pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess
 ///
 /// # Errors
 /// It is not, in words.
-pub fn examine(pid: u32, owner: ProcessOwner) -> Result<(), Stranger> {
+pub fn examine(pid: u32, owner: ProcessOwner) -> Result<(), ForeignProcess> {
     match RunningProcess::open(pid) {
         Ok(Some(process)) => process.check(owner),
-        Ok(None) => Err(Stranger::new(format!("pid {pid} has ended"))),
-        Err(error) => Err(Stranger::new(error.to_string())),
+        Ok(None) => Err(ForeignProcess::new(format!("pid {pid} has ended"))),
+        Err(error) => Err(ForeignProcess::new(error.to_string())),
     }
 }
 
-fn foreign(path: &Path, why: &str) -> Unclaimed {
-    Unclaimed::Foreign(format!(
+fn foreign(path: &Path, why: &str) -> UnknownHolder {
+    UnknownHolder::Foreign(format!(
         "the pidfile {} is not believed: {why}\n  nothing was signalled; name the right file with \
          --pid, or remove this one and end that process by hand",
         path.display()
@@ -131,7 +131,7 @@ fn foreign(path: &Path, why: &str) -> Unclaimed {
 }
 
 /// The processes that hold the lock on a file.
-struct Holders {
+struct LockHolders {
     seen: Vec<u32>,
     /// True where every process could be looked at.
     all: bool,
@@ -140,10 +140,10 @@ struct Holders {
 /// Returns the processes that have the file at `path` open under an exclusive lock. The kernel's
 /// own list names the process that took the lock, which may have left it to its child; so each
 /// open file is asked.
-fn holders(path: &Path) -> io::Result<Holders> {
+fn holders(path: &Path) -> io::Result<LockHolders> {
     let file = fs::symlink_metadata(path)?;
     let wanted = (file.dev(), file.ino());
-    let mut found = Holders {
+    let mut found = LockHolders {
         seen: Vec::new(),
         all: true,
     };

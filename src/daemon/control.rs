@@ -8,9 +8,9 @@ mod server;
 
 pub use crate::app::LastReload;
 pub use client::{AskError, ask, peer};
-pub use protocol::{Answer, Phase, Request, Status};
+pub use protocol::{DaemonAnswer, DaemonPhase, DaemonRequest, DaemonStatus};
 pub(super) use server::not_made;
-pub use server::{Control, Mover};
+pub use server::{ControlSocket, SocketMover};
 
 #[cfg(test)]
 mod tests;

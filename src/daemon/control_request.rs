@@ -2,10 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{Answer, Request};
+use super::control::{DaemonAnswer, DaemonRequest};
 
 /// A request on the control socket, and the place for its answer.
-pub(super) type ControlRequest = (Request, oneshot::Sender<Answer>);
+pub(super) type ControlRequest = (DaemonRequest, oneshot::Sender<DaemonAnswer>);
 
 /// Returns the next request; none, for ever, where nobody can ask. Cancel-safe.
 pub(super) async fn next_request(

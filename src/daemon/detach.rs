@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::bound::{lock, passed, trust};
-use super::ended::{Ended, tell};
-use super::handover::{self, Luggage, Role};
-use super::launch::{Launch, Started};
+use super::ended::{ExitError, tell};
+use super::handover::{self, HandoverParams, HandoverRole};
+use super::launch::{Launch, ProcessContext};
 use super::pidfile;
 use crate::error::StartupError;
 use crate::server::Listeners;
@@ -18,10 +18,10 @@ use crate::settings::Settings;
 /// # Errors
 /// Whatever keeps it from serving; then there is no such process.
 pub(super) fn run(
-    started: &Started,
+    started: &ProcessContext,
     settings: &Settings,
     launch: &mut Launch,
-) -> Result<(), Ended> {
+) -> Result<(), ExitError> {
     if launch.notifier.is_listened_to() {
         return Err(refused(
             "a supervisor waits for this process (NOTIFY_SOCKET is set)",
@@ -37,13 +37,13 @@ pub(super) fn run(
         .pidfile
         .as_deref()
         .unwrap_or(Path::new("/"));
-    pidfile::make_folder(path).map_err(Ended::settings)?;
+    pidfile::make_folder(path).map_err(ExitError::settings)?;
     trust(path, settings)?;
     let pidfile = lock(path)?;
     let mut inherited = std::mem::take(&mut launch.sockets);
     inherited.extend(passed(settings, &inherited)?);
-    let listeners = Listeners::open(settings, inherited).map_err(Ended::running)?;
-    let luggage = Luggage {
+    let listeners = Listeners::open(settings, inherited).map_err(ExitError::running)?;
+    let luggage = HandoverParams {
         in_background: true,
         listeners: &listeners,
         pidfile: Some(pidfile.file().as_fd()),
@@ -53,17 +53,17 @@ pub(super) fn run(
         config: started.flags.config.as_deref(),
         environment: Vec::new(),
     };
-    let process = handover::start(&started.binary, Role::Detached, luggage);
+    let process = handover::start(&started.binary, HandoverRole::Detached, luggage);
     let serving = process
         .map_err(|error| {
             let binary = started.binary.display();
-            Ended::running(StartupError::new(format!(
+            ExitError::running(StartupError::new(format!(
                 "{binary} cannot be started: {error}"
             )))
         })
         .and_then(|mut process| {
             let ready = process.wait_ready(settings.process.start_timeout);
-            let lines = ready.map_err(|not| Ended {
+            let lines = ready.map_err(|not| ExitError {
                 code: not.code,
                 message: not.message,
             })?;
@@ -87,8 +87,8 @@ pub(super) fn run(
     Ok(())
 }
 
-fn refused(why: &str) -> Ended {
-    Ended::running(
+fn refused(why: &str) -> ExitError {
+    ExitError::running(
         StartupError::new(format!("it cannot run in the background: {why}"))
             .at("-D, --daemon")
             .remedy("leave -D away: `unslow run` is what is wanted here"),

@@ -7,21 +7,21 @@ use crate::error::StartupError;
 
 /// The reason why a process does not serve, or no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct ExitError {
     /// The exit code that says so to a script.
     pub code: u8,
     /// The message.
     pub message: String,
 }
 
-impl Ended {
+impl ExitError {
     /// Settings or files are not in order.
     #[allow(
         clippy::needless_pass_by_value,
         reason = "it is what errors are mapped with"
     )]
-    pub(super) fn settings(error: StartupError) -> Ended {
-        Ended {
+    pub(super) fn settings(error: StartupError) -> ExitError {
+        ExitError {
             code: 6,
             message: error.to_string(),
         }
@@ -32,16 +32,16 @@ impl Ended {
         clippy::needless_pass_by_value,
         reason = "it is what errors are mapped with"
     )]
-    pub(super) fn running(error: StartupError) -> Ended {
-        Ended {
+    pub(super) fn running(error: StartupError) -> ExitError {
+        ExitError {
             code: 1,
             message: error.to_string(),
         }
     }
 
     /// Makes the end of a process that did not get what it asked the system for.
-    pub(super) fn system(error: impl Display) -> Ended {
-        Ended::running(StartupError::new(error.to_string()))
+    pub(super) fn system(error: impl Display) -> ExitError {
+        ExitError::running(StartupError::new(error.to_string()))
     }
 }
 

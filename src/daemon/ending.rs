@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::control::{Answer, Phase, Request, Status};
+use super::control::{DaemonAnswer, DaemonPhase, DaemonRequest, DaemonStatus};
 use super::control_request::{ControlRequest, next_request};
 use super::master::Master;
 use super::shutdown_kind::ShutdownKind;
@@ -28,8 +28,8 @@ impl Master {
 
     /// Lets the requests that there are come to their ends; at once when it is asked to end again.
     pub(super) async fn finish(&mut self, end: ShutdownKind) {
-        let status = Status {
-            state: Phase::Draining,
+        let status = DaemonStatus {
+            state: DaemonPhase::Draining,
             ..self.status()
         };
         let (signals, mut requests) = (self.signals.clone(), self.requests.take());
@@ -101,21 +101,23 @@ impl Master {
 }
 
 /// Answers who asks meanwhile, until somebody asks that it ends now.
-async fn say_draining(requests: &mut Option<mpsc::Receiver<ControlRequest>>, status: Status) {
+async fn say_draining(requests: &mut Option<mpsc::Receiver<ControlRequest>>, status: DaemonStatus) {
     let begun = Instant::now();
     while let Some((request, answer)) = next_request(requests).await {
         let said = match request {
-            Request::Status => Answer::done(""),
-            Request::Stop { .. } => Answer::done("ending"),
-            _ => Answer::refused("it ends once its requests have: nothing can be changed any more"),
+            DaemonRequest::Status => DaemonAnswer::done(""),
+            DaemonRequest::Stop { .. } => DaemonAnswer::done("ending"),
+            _ => DaemonAnswer::refused(
+                "it ends once its requests have: nothing can be changed any more",
+            ),
         };
         let uptime_seconds = status.uptime_seconds + begun.elapsed().as_secs();
         // One that has left needs no answer.
-        drop(answer.send(said.with(Status {
+        drop(answer.send(said.with(DaemonStatus {
             uptime_seconds,
             ..status.clone()
         })));
-        if request == (Request::Stop { now: true }) {
+        if request == (DaemonRequest::Stop { now: true }) {
             return;
         }
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::adopt;
-use super::handover_protocol::{STEP_UP, Word};
+use super::handover_protocol::{ChildReport, STEP_UP};
 use super::new_process::NewProcess;
 use crate::server::{Inherited, Listeners};
 
@@ -25,7 +25,7 @@ pub(super) const VARIABLE: &str = "UNSLOW_HANDOVER";
 
 /// The relation of the new process to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Role {
+pub(super) enum HandoverRole {
     /// It goes on in the background, and the old one, which never served, leaves.
     Detached,
     /// It takes the place of one that serves.
@@ -34,11 +34,11 @@ pub(super) enum Role {
 
 /// The things that are passed on, with descriptors as numbers.
 #[derive(Debug, Serialize, Deserialize)]
-struct Baggage {
-    role: Role,
+struct HandoverMessage {
+    role: HandoverRole,
     line: RawFd,
     pidfile: Option<RawFd>,
-    listeners: Vec<Socket>,
+    listeners: Vec<PassedSocket>,
     in_background: bool,
     folder: PathBuf,
     config: Option<PathBuf>,
@@ -48,14 +48,14 @@ struct Baggage {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Socket {
+struct PassedSocket {
     number: RawFd,
     name: String,
     owned: bool,
 }
 
 /// The things that a process gives to the one that it starts.
-pub(super) struct Luggage<'a> {
+pub(super) struct HandoverParams<'a> {
     /// True where it is nobody's job in a terminal.
     pub(super) in_background: bool,
     pub(super) listeners: &'a Listeners,
@@ -75,9 +75,9 @@ pub(super) struct Luggage<'a> {
 
 /// The things that a process was given by the one that started it.
 #[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) role: Role,
-    pub(super) line: Line,
+pub(super) struct InheritedState {
+    pub(super) role: HandoverRole,
+    pub(super) line: ParentPipe,
     pub(super) pidfile: Option<OwnedFd>,
     pub(super) listeners: Vec<Inherited>,
     pub(super) in_background: bool,
@@ -86,13 +86,13 @@ pub(super) struct Arrival {
     pub(super) default_place: Option<PathBuf>,
 }
 
-impl Arrival {
+impl InheritedState {
     /// Takes over what stands in the variable's text, and closes what was left open besides.
     ///
     /// # Errors
     /// The text or a descriptor is not what [`start`] passes on: somebody else has set it.
-    pub(super) fn unpack(text: &str) -> io::Result<Arrival> {
-        let baggage: Baggage = serde_json::from_str(text).map_err(io::Error::other)?;
+    pub(super) fn unpack(text: &str) -> io::Result<InheritedState> {
+        let baggage: HandoverMessage = serde_json::from_str(text).map_err(io::Error::other)?;
         let mut kept: BTreeSet<RawFd> = baggage.listeners.iter().map(|one| one.number).collect();
         kept.insert(baggage.line);
         kept.extend(baggage.pidfile);
@@ -104,10 +104,10 @@ impl Arrival {
                 owned: socket.owned,
             })
         });
-        Ok(Arrival {
+        Ok(InheritedState {
             role: baggage.role,
             listeners: listeners.collect::<io::Result<_>>()?,
-            line: Line::new(adopt::descriptor(baggage.line)?.into()),
+            line: ParentPipe::new(adopt::descriptor(baggage.line)?.into()),
             pidfile: baggage.pidfile.map(adopt::descriptor).transpose()?,
             in_background: baggage.in_background,
             folder: baggage.folder,
@@ -119,11 +119,11 @@ impl Arrival {
 
 /// The line to the process that started this one.
 #[derive(Debug, Clone)]
-pub(super) struct Line(Arc<Mutex<Option<UnixStream>>>);
+pub(super) struct ParentPipe(Arc<Mutex<Option<UnixStream>>>);
 
-impl Line {
-    fn new(stream: UnixStream) -> Line {
-        Line(Arc::new(Mutex::new(Some(stream))))
+impl ParentPipe {
+    fn new(stream: UnixStream) -> ParentPipe {
+        ParentPipe(Arc::new(Mutex::new(Some(stream))))
     }
 
     /// A panic before it is ready is told over the line too, whatever else becomes of it.
@@ -141,18 +141,18 @@ impl Line {
     /// # Errors
     /// Nobody hears it any more.
     pub(super) fn ready(&self, lines: Vec<String>) -> io::Result<()> {
-        self.say(&Word::Ready { lines })
+        self.say(&ChildReport::Ready { lines })
     }
 
     /// Tells the old process that this one does not come. Without effect once it is ready.
     pub(super) fn fail(&self, code: u8, message: &str) {
         let message = message.to_owned();
         // An old process that has gone needs no word.
-        drop(self.say(&Word::Failed { code, message }));
+        drop(self.say(&ChildReport::Failed { code, message }));
         self.close();
     }
 
-    fn say(&self, word: &Word) -> io::Result<()> {
+    fn say(&self, word: &ChildReport) -> io::Result<()> {
         let mut text = serde_json::to_string(word).expect("strings and numbers are JSON");
         text.push('\n');
         match &mut *self.lock() {
@@ -189,7 +189,11 @@ pub(super) fn step_up(line: UnixStream) -> bool {
 ///
 /// # Errors
 /// The binary cannot be started, or no descriptors are left.
-pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Result<NewProcess> {
+pub(super) fn start(
+    binary: &Path,
+    role: HandoverRole,
+    luggage: HandoverParams<'_>,
+) -> io::Result<NewProcess> {
     let (ours, theirs) = UnixStream::pair()?;
     // A `dup` is passed on to a child, the original is not. Nothing else is started meanwhile.
     let passed = |descriptor: &dyn AsFd| nix::unistd::dup(descriptor.as_fd());
@@ -200,13 +204,13 @@ pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Resu
     for (bind, socket, owned) in luggage.listeners.sockets() {
         sockets.push((bind.to_string(), passed(&socket)?, owned));
     }
-    let baggage = Baggage {
+    let baggage = HandoverMessage {
         role,
         line: line.as_raw_fd(),
         pidfile: pidfile.as_ref().map(AsRawFd::as_raw_fd),
         listeners: sockets
             .iter()
-            .map(|(name, socket, owned)| Socket {
+            .map(|(name, socket, owned)| PassedSocket {
                 number: socket.as_raw_fd(),
                 name: name.clone(),
                 owned: *owned,
@@ -225,7 +229,7 @@ pub(super) fn start(binary: &Path, role: Role, luggage: Luggage<'_>) -> io::Resu
         .env(VARIABLE, text)
         .current_dir("/")
         .stdin(Stdio::null());
-    if role == Role::Successor && luggage.in_background {
+    if role == HandoverRole::Successor && luggage.in_background {
         // This process has no terminal: what the new one says before it is ready is heard here.
         command.stderr(Stdio::piped());
     }

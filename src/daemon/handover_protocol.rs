@@ -7,7 +7,7 @@ pub(super) const STEP_UP: &str = "step up";
 
 /// The one report of the new process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Word {
+pub(super) enum ChildReport {
     /// It serves.
     Ready {
         /// The lines that an operator wants to know of it.

@@ -11,7 +11,7 @@ use nix::unistd::{
 
 use super::process::ProcessOwner;
 use crate::error::StartupError;
-use crate::settings::Process;
+use crate::settings::ProcessSettings;
 
 /// The settings this is about, as errors name them.
 const USER: &str = "--user / [server] user";
@@ -42,7 +42,7 @@ impl Identity {
 /// # Errors
 /// There is no such user or group; a number without a name has no group; or somebody else than
 /// root wants to become another.
-pub fn wanted(settings: &Process) -> Result<Option<Identity>, StartupError> {
+pub fn wanted(settings: &ProcessSettings) -> Result<Option<Identity>, StartupError> {
     let (user, group) = (settings.user.as_deref(), settings.group.as_deref());
     if user.is_none() && group.is_none() {
         return Ok(None);

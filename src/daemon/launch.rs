@@ -7,19 +7,19 @@ use std::io::{self, IsTerminal};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use super::handover::{self, Arrival};
+use super::handover::{self, InheritedState};
 use super::notify::Notifier;
 use super::{adopt, inherited, pidfile};
 use crate::environment;
 use crate::error::StartupError;
 use crate::flags::{Command, Flags};
 use crate::server::Inherited;
-use crate::settings::{self, Bind, Loaded, Settings, Source, Surroundings};
+use crate::settings::{self, BindAddress, Loaded, ProcessEnvironment, SettingSource, Settings};
 
 /// The start of this process.
 #[derive(Debug)]
 pub struct Launch {
-    pub(super) arrival: Option<Arrival>,
+    pub(super) arrival: Option<InheritedState>,
     /// Sockets from systemd.
     pub(super) sockets: Vec<Inherited>,
     pub(super) notifier: Notifier,
@@ -36,7 +36,7 @@ impl Launch {
         let arrival = match environment::take(handover::VARIABLE) {
             None => None,
             Some(text) => {
-                let arrival = Arrival::unpack(&text.to_string_lossy()).map_err(|error| {
+                let arrival = InheritedState::unpack(&text.to_string_lossy()).map_err(|error| {
                     StartupError::new(format!("is not for this process: {error}"))
                         .at(format!("environment {}", handover::VARIABLE))
                         .remedy("remove it: unslow sets it for itself alone")
@@ -96,7 +96,7 @@ pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
         .remedy("open a listening socket there before unslow is started")
     })?;
     Ok(Inherited {
-        name: Bind::Fd(number).to_string(),
+        name: BindAddress::Fd(number).to_string(),
         socket,
         owned: false,
     })
@@ -105,9 +105,9 @@ pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
 /// The part of a process that stays the same from its start to its end, whatever its settings
 /// become.
 #[derive(Debug)]
-pub(super) struct Started {
+pub(super) struct ProcessContext {
     pub(super) flags: Flags,
-    pub(super) surroundings: Surroundings,
+    pub(super) surroundings: ProcessEnvironment,
     /// The program's own file, by the path under which it was called: another one may stand there
     /// when it is started again.
     pub(super) binary: PathBuf,
@@ -116,14 +116,17 @@ pub(super) struct Started {
     /// The default place of the pidfile, where a process in the foreground has taken that.
     pub(super) place: Option<PathBuf>,
     /// The names of the sockets that systemd has passed on.
-    sockets: Vec<Bind>,
+    sockets: Vec<BindAddress>,
 }
 
-impl Started {
+impl ProcessContext {
     /// Reads the settings as they are now.
-    pub(super) fn new(flags: &Flags, launch: &Launch) -> Result<(Started, Settings), StartupError> {
+    pub(super) fn new(
+        flags: &Flags,
+        launch: &Launch,
+    ) -> Result<(ProcessContext, Settings), StartupError> {
         let arrival = launch.arrival.as_ref();
-        let mut surroundings = Surroundings::of_process()?;
+        let mut surroundings = ProcessEnvironment::of_process()?;
         let mut flags = flags.clone();
         if let Some(arrival) = arrival {
             surroundings.working_folder.clone_from(&arrival.folder);
@@ -133,7 +136,7 @@ impl Started {
             Some(arrival) => arrival.in_background,
             None => flags.command == Command::Start,
         };
-        let mut started = Started {
+        let mut started = ProcessContext {
             flags,
             surroundings,
             binary: launch.binary.clone(),
@@ -147,7 +150,7 @@ impl Started {
         let passed = arrival.map_or(&[][..], |arrival| &arrival.listeners);
         let numbers = launch.sockets.iter().chain(passed).filter_map(|socket| {
             let number = socket.name.strip_prefix("fd://")?;
-            number.parse().ok().map(Bind::Fd)
+            number.parse().ok().map(BindAddress::Fd)
         });
         let named: Vec<_> = loaded.settings.binds().collect();
         started.sockets = numbers.filter(|bind| !named.contains(&bind)).collect();
@@ -175,11 +178,11 @@ impl Started {
                 .shown
                 .iter()
                 .find(|one| one.section == "server" && one.key == key);
-            shown.is_some_and(|one| one.origin.source == Source::Default)
+            shown.is_some_and(|one| one.origin.source == SettingSource::Default)
         };
         let mut settings = loaded.settings;
         // One that a setting names by now is for that alone.
-        let is_free = |socket: &&Bind| settings.binds().all(|bind| bind != *socket);
+        let is_free = |socket: &&BindAddress| settings.binds().all(|bind| bind != *socket);
         let free: Vec<_> = self.sockets.iter().filter(is_free).cloned().collect();
         if is_default("bind") && !free.is_empty() {
             settings.server.bind.clear();

@@ -9,62 +9,62 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::control::{Answer, LastReload, Phase, Request, Status};
+use super::control::{DaemonAnswer, DaemonPhase, DaemonRequest, DaemonStatus, LastReload};
 use super::control_request::{ControlRequest, next_request};
-use super::launch::Started;
+use super::launch::ProcessContext;
 use super::notify::Notifier;
-use super::place::Place;
+use super::place::DaemonFiles;
 use super::shutdown_kind::ShutdownKind;
-use super::signals::{Asked, Signals};
-use super::upgrade::Upgrade;
-use super::watch::Watch;
+use super::signals::{SignalAction, SignalQueue};
+use super::upgrade::UpgradeState;
+use super::watch::FileWatch;
 use super::watchdog::Watchdog;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::{self, AccessLog};
-use crate::server::{Door, Generation, Listeners};
+use crate::server::{ConnectionEntrance, Listeners, WorkerGeneration};
 
 /// The interval at which it looks after workers and successor.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The state of the process at the moment.
 pub(super) struct Master {
-    pub(super) started: Started,
+    pub(super) started: ProcessContext,
     pub(super) app: Arc<App>,
     pub(super) listeners: Listeners,
-    pub(super) door: Door,
+    pub(super) door: ConnectionEntrance,
     /// `None` after WINCH.
-    pub(super) serving: Option<Generation>,
+    pub(super) serving: Option<WorkerGeneration>,
     pub(super) retiring: JoinSet<()>,
     pub(super) number: u64,
-    pub(super) upgrade: Upgrade,
+    pub(super) upgrade: UpgradeState,
     pub(super) notifier: Rc<Notifier>,
     pub(super) watchdog: Watchdog,
     /// The place where the pidfile and the control socket are, as long as they are this process's.
-    pub(super) place: Option<Place>,
-    pub(super) signals: Signals,
+    pub(super) place: Option<DaemonFiles>,
+    pub(super) signals: SignalQueue,
     /// The requests of the control socket.
     pub(super) requests: Option<mpsc::Receiver<ControlRequest>>,
     born: Instant,
-    pub(super) watch: Option<Watch>,
+    pub(super) watch: Option<FileWatch>,
     pub(super) silent: bool,
 }
 
 impl Master {
     /// Starts the first generation, on the current actix system.
     pub(super) async fn begin(
-        started: Started,
+        started: ProcessContext,
         notifier: Notifier,
         app: Arc<App>,
         access_log: Option<AccessLog>,
-        (listeners, door): (Listeners, Door),
-        signals: Signals,
+        (listeners, door): (Listeners, ConnectionEntrance),
+        signals: SignalQueue,
     ) -> Result<Master, StartupError> {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
-        let first = Generation::start(1, &app, access_log, entrance, workers).await?;
+        let first = WorkerGeneration::start(1, &app, access_log, entrance, workers).await?;
         let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
-        let watched = || Watch::begin(file, queries.as_deref());
+        let watched = || FileWatch::begin(file, queries.as_deref());
         let watch = started.flags.reload.then(watched);
         app.standing.set_serving_generation(1);
         let notifier = Rc::new(notifier);
@@ -80,7 +80,7 @@ impl Master {
             serving: Some(first),
             retiring: JoinSet::new(),
             number: 1,
-            upgrade: Upgrade::None,
+            upgrade: UpgradeState::None,
             place: None,
             signals,
             requests: None,
@@ -111,47 +111,47 @@ impl Master {
         }
     }
 
-    async fn signalled(&mut self, asked: Asked) -> Option<ShutdownKind> {
-        let of_the_terminal = matches!(asked, Asked::Pause | Asked::Scale(_));
+    async fn signalled(&mut self, asked: SignalAction) -> Option<ShutdownKind> {
+        let of_the_terminal = matches!(asked, SignalAction::Pause | SignalAction::Scale(_));
         if of_the_terminal && self.started.on_terminal {
             // A window that changes its size, and a job that is stopped, send them too.
             return None;
         }
         match asked {
-            Asked::Stop => return Some(self.end().await),
-            Asked::Quit => return Some(self.end_now().await),
-            Asked::Reload if self.started.terminal_has_gone() => {
+            SignalAction::Stop => return Some(self.end().await),
+            SignalAction::Quit => return Some(self.end_now().await),
+            SignalAction::Reload if self.started.terminal_has_gone() => {
                 tracing::info!("the terminal has gone");
                 return Some(self.end().await);
             }
             // Each has said in the log what came of it.
-            Asked::Reload => drop(self.reload().await),
-            Asked::Reopen => drop(reopen()),
-            Asked::Upgrade => drop(self.begin_upgrade(false, None)),
-            Asked::Scale(by) => drop(self.scale(by).await),
-            Asked::Pause => self.pause().await,
+            SignalAction::Reload => drop(self.reload().await),
+            SignalAction::Reopen => drop(reopen()),
+            SignalAction::Upgrade => drop(self.begin_upgrade(false, None)),
+            SignalAction::Scale(by) => drop(self.scale(by).await),
+            SignalAction::Pause => self.pause().await,
         }
         None
     }
 
     async fn asked(
         &mut self,
-        request: Request,
-        answer: oneshot::Sender<Answer>,
+        request: DaemonRequest,
+        answer: oneshot::Sender<DaemonAnswer>,
     ) -> Option<ShutdownKind> {
         let said = match request {
-            Request::Status => Ok(String::new()),
-            Request::Reload => self.reload().await,
-            Request::Reopen => reopen(),
-            Request::Scale { by } => self.scale(by).await,
-            Request::Upgrade { hold } => {
+            DaemonRequest::Status => Ok(String::new()),
+            DaemonRequest::Reload => self.reload().await,
+            DaemonRequest::Reopen => reopen(),
+            DaemonRequest::Scale { by } => self.scale(by).await,
+            DaemonRequest::Upgrade { hold } => {
                 match self.begin_upgrade(hold, Some(answer)) {
                     Ok(()) => {}
                     Err((message, answer)) => self.answer(answer, Err(message)),
                 }
                 return None;
             }
-            Request::Stop { now } => {
+            DaemonRequest::Stop { now } => {
                 self.answer(Some(answer), Ok("ending".to_owned()));
                 return Some(if now {
                     self.end_now().await
@@ -167,7 +167,7 @@ impl Master {
     /// Sends an answer to whoever asked, if anybody did.
     pub(super) fn answer(
         &self,
-        answer: Option<oneshot::Sender<Answer>>,
+        answer: Option<oneshot::Sender<DaemonAnswer>>,
         said: Result<String, String>,
     ) {
         if let Some(answer) = answer {
@@ -175,7 +175,7 @@ impl Master {
             let message = said.unwrap_or_else(|error| error);
             let status = Some(self.status());
             // One that has left needs no answer.
-            drop(answer.send(Answer {
+            drop(answer.send(DaemonAnswer {
                 ok,
                 message,
                 status,
@@ -225,16 +225,16 @@ impl Master {
         });
     }
 
-    pub(super) fn status(&self) -> Status {
-        Status {
+    pub(super) fn status(&self) -> DaemonStatus {
+        DaemonStatus {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: match &self.serving {
-                Some(_) => Phase::Serving,
-                None => Phase::Paused,
+                Some(_) => DaemonPhase::Serving,
+                None => DaemonPhase::Paused,
             },
             generation: self.number,
-            workers: self.serving.as_ref().map_or(0, Generation::workers),
+            workers: self.serving.as_ref().map_or(0, WorkerGeneration::workers),
             uptime_seconds: self.born.elapsed().as_secs(),
             listeners: self.urls(),
             last_reload: self.app.standing.now().last_reload,

@@ -44,6 +44,6 @@ mod watch;
 mod watchdog;
 mod workers;
 
-pub use ended::Ended;
+pub use ended::ExitError;
 pub use launch::Launch;
 pub use start::serve;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::handover_protocol::{STEP_UP, Word};
+use super::handover_protocol::{ChildReport, STEP_UP};
 use super::place;
 use crate::text::units::duration_text;
 use crate::text::words::printable;
@@ -58,8 +58,8 @@ impl NewProcess {
     pub(super) fn wait_ready(&mut self, limit: Duration) -> Result<Vec<String>, NotReady> {
         let heard = self.hear(limit);
         match heard {
-            Ok(Word::Ready { lines }) => Ok(lines),
-            Ok(Word::Failed { code, message }) => {
+            Ok(ChildReport::Ready { lines }) => Ok(lines),
+            Ok(ChildReport::Failed { code, message }) => {
                 self.end();
                 Err(NotReady { code, message })
             }
@@ -83,7 +83,7 @@ impl NewProcess {
         }
     }
 
-    fn hear(&mut self, limit: Duration) -> io::Result<Word> {
+    fn hear(&mut self, limit: Duration) -> io::Result<ChildReport> {
         let (until, mut text) = (Instant::now() + limit, String::new());
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -68,7 +68,7 @@ impl From<NotLocked> for StartupError {
 
 /// The content of a pidfile about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum PidfileState {
     /// There is none.
     Absent,
     /// There is one, and nobody holds it: its process has died.
@@ -183,14 +183,14 @@ impl Drop for Pidfile {
 ///
 /// # Errors
 /// It cannot be read, or is no regular file.
-pub fn state(path: &Path) -> io::Result<State> {
+pub fn state(path: &Path) -> io::Result<PidfileState> {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(flags().bits())
         .open(path);
     let mut file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(PidfileState::Absent),
         Err(_) if path.is_symlink() => {
             let why = "it is a symbolic link: name the file itself";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -199,9 +199,9 @@ pub fn state(path: &Path) -> io::Result<State> {
     };
     regular(&file)?;
     match file.try_lock() {
-        Ok(()) => Ok(State::Stale),
+        Ok(()) => Ok(PidfileState::Stale),
         Err(TryLockError::WouldBlock) => {
-            Ok(number(&mut file)?.map_or(State::Starting, State::Running))
+            Ok(number(&mut file)?.map_or(PidfileState::Starting, PidfileState::Running))
         }
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -211,7 +211,7 @@ pub fn state(path: &Path) -> io::Result<State> {
 /// the holder's is for `claim` to find out.
 pub fn holder(path: &Path) -> Option<u32> {
     match state(path) {
-        Ok(State::Running(pid)) => Some(pid),
+        Ok(PidfileState::Running(pid)) => Some(pid),
         _ => None,
     }
 }

@@ -5,21 +5,21 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::control::Mover;
-use super::pidfile::{self, Pidfile, State};
+use super::control::SocketMover;
+use super::pidfile::{self, Pidfile, PidfileState};
 use crate::error::StartupError;
 use crate::socket_path::with_short;
 
 /// A pidfile and the control socket beside it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct DaemonFiles {
     pidfile: Pidfile,
-    control: Mover,
+    control: SocketMover,
 }
 
-impl Place {
-    pub(super) fn new(pidfile: Pidfile, control: Mover) -> Place {
-        Place { pidfile, control }
+impl DaemonFiles {
+    pub(super) fn new(pidfile: Pidfile, control: SocketMover) -> DaemonFiles {
+        DaemonFiles { pidfile, control }
     }
 
     /// Takes the names of the process that has stepped down.
@@ -61,7 +61,7 @@ pub(super) fn sweep(path: &Path) {
     if asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         drop(std::fs::remove_file(control));
     }
-    if pidfile::state(path).is_ok_and(|state| state == State::Stale) {
+    if pidfile::state(path).is_ok_and(|state| state == PidfileState::Stale) {
         // Dropped, it is removed.
         drop(Pidfile::lock(path));
     }

@@ -50,15 +50,15 @@ pub struct RunningProcess {
 
 /// The reason why a process is not signalled and its answers are not believed, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranger(String);
+pub struct ForeignProcess(String);
 
-impl Stranger {
-    pub(super) fn new(why: String) -> Stranger {
-        Stranger(why)
+impl ForeignProcess {
+    pub(super) fn new(why: String) -> ForeignProcess {
+        ForeignProcess(why)
     }
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for ForeignProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -95,7 +95,7 @@ impl RunningProcess {
     ///
     /// # Errors
     /// It does not, or that cannot be seen.
-    pub fn check(&self, owner: ProcessOwner) -> Result<(), Stranger> {
+    pub fn check(&self, owner: ProcessOwner) -> Result<(), ForeignProcess> {
         let pid = self.pid;
         if cfg!(not(target_os = "linux")) && !nix::unistd::geteuid().is_root() {
             // Nothing can be seen there; the system lets a user signal that user's own alone.
@@ -107,22 +107,25 @@ impl RunningProcess {
             return if self.lives() && !nix::unistd::geteuid().is_root() {
                 Ok(())
             } else {
-                Err(Stranger(format!("pid {pid} has ended")))
+                Err(ForeignProcess(format!("pid {pid} has ended")))
             };
         };
         let root_asks = user == 0 && nix::unistd::geteuid().is_root();
         if user != owner.user && !root_asks {
-            return Err(Stranger(format!(
+            return Err(ForeignProcess(format!(
                 "pid {pid} runs as another user ({}) than these settings say ({})",
                 named(user),
                 named(owner.user)
             )));
         }
         if !runs_this_program(pid) {
-            return Err(Stranger(format!("pid {pid} runs {}", program_of(pid))));
+            return Err(ForeignProcess(format!(
+                "pid {pid} runs {}",
+                program_of(pid)
+            )));
         }
         if !self.lives() {
-            return Err(Stranger(format!("pid {pid} has ended")));
+            return Err(ForeignProcess(format!("pid {pid} has ended")));
         }
         Ok(())
     }

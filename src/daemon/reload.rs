@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use super::master::Master;
-use super::workers::Entrance;
+use super::workers::EntranceParts;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging;
-use crate::server::{Door, Generation};
+use crate::server::{ConnectionEntrance, WorkerGeneration};
 use crate::settings::{self, Settings};
 
 impl Master {
@@ -77,8 +77,8 @@ impl Master {
     async fn renew(
         &self,
         settings: Settings,
-        on: Entrance<'_>,
-    ) -> Result<(Arc<App>, Generation), StartupError> {
+        on: EntranceParts<'_>,
+    ) -> Result<(Arc<App>, WorkerGeneration), StartupError> {
         let workers = settings.server.workers;
         let app = tokio::select! {
             app = self.app.renew(settings) => Arc::new(app?),
@@ -92,7 +92,7 @@ impl Master {
 
     /// Logs the notes of the catalog as at the start, and those of the door that were not logged
     /// before.
-    fn say_what_is_odd(&self, door: &Door) {
+    fn say_what_is_odd(&self, door: &ConnectionEntrance) {
         for note in self.app.notes() {
             tracing::warn!("{note}");
         }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 /// The request of a signal; the earlier variants are served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Asked {
+pub(super) enum SignalAction {
     /// INT, QUIT: end now.
     Quit,
     /// TERM: end without losing a request.
@@ -31,36 +31,42 @@ pub(super) enum Asked {
 
 /// Signals that have come and were not yet asked for.
 #[derive(Debug, Default)]
-struct Waiting {
-    once: BTreeSet<Asked>,
+struct PendingSignals {
+    once: BTreeSet<SignalAction>,
     scale: i32,
 }
 
 /// Hears signals from its making on, as long as the runtime lives that it was made with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signals(Arc<(Mutex<Waiting>, Notify)>);
+pub(super) struct SignalQueue(Arc<(Mutex<PendingSignals>, Notify)>);
 
-impl Signals {
+impl SignalQueue {
     /// Begins to hear them, on `runtime`; in place when this returns.
     ///
     /// # Errors
     /// The system does not give signals.
-    pub(super) fn hear(runtime: &Handle) -> io::Result<Signals> {
+    pub(super) fn hear(runtime: &Handle) -> io::Result<SignalQueue> {
         let _context = runtime.enter();
-        let signals = Signals::default();
+        let signals = SignalQueue::default();
         let mut kinds = vec![
-            (SignalKind::interrupt(), Asked::Quit),
-            (SignalKind::quit(), Asked::Quit),
-            (SignalKind::terminate(), Asked::Stop),
-            (SignalKind::user_defined1(), Asked::Reopen),
-            (SignalKind::user_defined2(), Asked::Upgrade),
-            (SignalKind::from_raw(nix::libc::SIGTTIN), Asked::Scale(1)),
-            (SignalKind::from_raw(nix::libc::SIGTTOU), Asked::Scale(-1)),
-            (SignalKind::window_change(), Asked::Pause),
+            (SignalKind::interrupt(), SignalAction::Quit),
+            (SignalKind::quit(), SignalAction::Quit),
+            (SignalKind::terminate(), SignalAction::Stop),
+            (SignalKind::user_defined1(), SignalAction::Reopen),
+            (SignalKind::user_defined2(), SignalAction::Upgrade),
+            (
+                SignalKind::from_raw(nix::libc::SIGTTIN),
+                SignalAction::Scale(1),
+            ),
+            (
+                SignalKind::from_raw(nix::libc::SIGTTOU),
+                SignalAction::Scale(-1),
+            ),
+            (SignalKind::window_change(), SignalAction::Pause),
         ];
         // `nohup` means that it is to be ignored.
         if !hangup_is_ignored() {
-            kinds.push((SignalKind::hangup(), Asked::Reload));
+            kinds.push((SignalKind::hangup(), SignalAction::Reload));
         }
         for (kind, asked) in kinds {
             let mut coming = signal(kind)?;
@@ -74,11 +80,11 @@ impl Signals {
         Ok(signals)
     }
 
-    fn came(&self, asked: Asked) {
+    fn came(&self, asked: SignalAction) {
         tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
-            if let Asked::Scale(by) = asked {
+            if let SignalAction::Scale(by) = asked {
                 waiting.scale = waiting.scale.saturating_add(by);
             } else {
                 waiting.once.insert(asked);
@@ -88,19 +94,19 @@ impl Signals {
     }
 
     /// Returns what is asked for next; what ends the process comes first. Cancel-safe.
-    pub(super) async fn next(&self) -> Asked {
-        self.when(Waiting::take).await
+    pub(super) async fn next(&self) -> SignalAction {
+        self.when(PendingSignals::take).await
     }
 
-    /// Waits until the process is asked to end, which [`Signals::next`] still tells afterwards.
+    /// Waits until the process is asked to end, which [`SignalQueue::next`] still tells afterwards.
     /// Cancel-safe.
     pub(super) async fn end(&self) {
-        let ends = |asked: &Asked| matches!(asked, Asked::Quit | Asked::Stop);
+        let ends = |asked: &SignalAction| matches!(asked, SignalAction::Quit | SignalAction::Stop);
         self.when(|waiting| waiting.once.iter().any(ends).then_some(()))
             .await;
     }
 
-    async fn when<T>(&self, ready: impl Fn(&mut Waiting) -> Option<T>) -> T {
+    async fn when<T>(&self, ready: impl Fn(&mut PendingSignals) -> Option<T>) -> T {
         loop {
             let news = self.0.1.notified();
             tokio::pin!(news);
@@ -113,7 +119,7 @@ impl Signals {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingSignals> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,11 +134,11 @@ pub(super) fn outlive_file_size_limit() -> io::Result<()> {
     Ok(SigSet::from(Signal::SIGXFSZ).thread_block()?)
 }
 
-impl Waiting {
-    fn take(&mut self) -> Option<Asked> {
+impl PendingSignals {
+    fn take(&mut self) -> Option<SignalAction> {
         self.once.pop_first().or_else(|| {
             let by = std::mem::take(&mut self.scale);
-            (by != 0).then_some(Asked::Scale(by))
+            (by != 0).then_some(SignalAction::Scale(by))
         })
     }
 }
@@ -156,32 +162,39 @@ mod tests {
 
     #[test]
     fn the_same_signal_asks_once_scaling_adds_up_and_the_end_comes_first() {
-        let signals = Signals::default();
+        let signals = SignalQueue::default();
         let came = [
-            Asked::Scale(1),
-            Asked::Reload,
-            Asked::Scale(1),
-            Asked::Reload,
-            Asked::Scale(-1),
-            Asked::Stop,
-            Asked::Reload,
+            SignalAction::Scale(1),
+            SignalAction::Reload,
+            SignalAction::Scale(1),
+            SignalAction::Reload,
+            SignalAction::Scale(-1),
+            SignalAction::Stop,
+            SignalAction::Reload,
         ];
         for asked in came {
             signals.came(asked);
         }
         let mut waiting = signals.lock();
         let asked = std::iter::from_fn(|| waiting.take()).collect::<Vec<_>>();
-        assert_eq!(asked, [Asked::Stop, Asked::Reload, Asked::Scale(1)]);
+        assert_eq!(
+            asked,
+            [
+                SignalAction::Stop,
+                SignalAction::Reload,
+                SignalAction::Scale(1)
+            ]
+        );
     }
 
     #[tokio::test]
     async fn who_waits_is_woken_and_the_end_is_told_twice() {
-        let signals = Signals::default();
+        let signals = SignalQueue::default();
         let heard = signals.clone();
         let waiting = tokio::spawn(async move { heard.end().await });
         tokio::task::yield_now().await;
-        signals.came(Asked::Stop);
+        signals.came(SignalAction::Stop);
         assert!(waiting.await.is_ok());
-        assert_eq!(signals.next().await, Asked::Stop);
+        assert_eq!(signals.next().await, SignalAction::Stop);
     }
 }

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use nix::sys::stat::Mode;
 use tokio::sync::mpsc;
 
-use super::bound::Bound;
-use super::control::Control;
-use super::ended::{Ended, tell};
-use super::handover::{Line, Role};
+use super::bound::BoundResources;
+use super::control::ControlSocket;
+use super::ended::{ExitError, tell};
+use super::handover::{HandoverRole, ParentPipe};
 use super::identity::Identity;
-use super::launch::{Launch, Started};
+use super::launch::{Launch, ProcessContext};
 use super::master::Master;
-use super::place::Place;
+use super::place::DaemonFiles;
 use super::shutdown_kind::ShutdownKind;
-use super::signals::{self, Signals};
-use super::upgrade::Upgrade;
+use super::signals::{self, SignalQueue};
+use super::upgrade::UpgradeState;
 use super::{browser, detach, identity};
 use crate::app::App;
 use crate::environment;
@@ -36,9 +36,9 @@ const WAITING_REQUESTS: usize = 16;
 ///
 /// # Errors
 /// Why it did not come to serve, or could not go on.
-pub fn serve(flags: &Flags, launch: Launch) -> Result<(), Ended> {
+pub fn serve(flags: &Flags, launch: Launch) -> Result<(), ExitError> {
     let line = launch.arrival.as_ref().map(|arrival| arrival.line.clone());
-    signals::outlive_file_size_limit().map_err(Ended::system)?;
+    signals::outlive_file_size_limit().map_err(ExitError::system)?;
     let result = begin(flags, launch);
     if let (Err(ended), Some(line)) = (&result, line) {
         line.fail(ended.code, &ended.message);
@@ -46,20 +46,20 @@ pub fn serve(flags: &Flags, launch: Launch) -> Result<(), Ended> {
     result
 }
 
-fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
-    let (started, settings) = Started::new(flags, &launch).map_err(Ended::settings)?;
+fn begin(flags: &Flags, mut launch: Launch) -> Result<(), ExitError> {
+    let (started, settings) = ProcessContext::new(flags, &launch).map_err(ExitError::settings)?;
     environment::set(&settings.process.env);
     nix::sys::stat::umask(Mode::from_bits_truncate(settings.process.umask));
     if started.in_background && launch.arrival.is_none() {
         return detach::run(&started, &settings, &mut launch);
     }
     let role = launch.arrival.as_ref().map(|arrival| arrival.role);
-    if role == Some(Role::Detached) {
+    if role == Some(HandoverRole::Detached) {
         // A new session has no terminal that could hang up.
-        nix::unistd::setsid().map_err(Ended::system)?;
+        nix::unistd::setsid().map_err(ExitError::system)?;
     }
-    let identity = identity::wanted(&settings.process).map_err(Ended::settings)?;
-    let bound = Bound::new(&settings, &mut launch)?;
+    let identity = identity::wanted(&settings.process).map_err(ExitError::settings)?;
+    let bound = BoundResources::new(&settings, &mut launch)?;
     let paths = bound.paths.clone();
     let result = go_on(started, settings, launch, bound, identity.as_ref());
     if result.is_err() {
@@ -70,23 +70,23 @@ fn begin(flags: &Flags, mut launch: Launch) -> Result<(), Ended> {
 
 /// Goes on from open sockets to the end.
 fn go_on(
-    mut started: Started,
+    mut started: ProcessContext,
     mut settings: Settings,
     launch: Launch,
-    mut bound: Bound,
+    mut bound: BoundResources,
     identity: Option<&Identity>,
-) -> Result<(), Ended> {
+) -> Result<(), ExitError> {
     let mut control = bound.control(identity)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
-            Ended::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+            ExitError::settings(StartupError::new(what).at("--chdir / [server] chdir"))
         })?;
     }
     if let Some(identity) = identity {
-        identity::drop_to(identity).map_err(Ended::settings)?;
+        identity::drop_to(identity).map_err(ExitError::settings)?;
     }
-    logging::init(&settings.log).map_err(Ended::settings)?;
+    logging::init(&settings.log).map_err(ExitError::settings)?;
     if let Some(arrival) = &launch.arrival {
         arrival.line.tell_of_panics();
     }
@@ -101,7 +101,7 @@ fn go_on(
 }
 
 /// Says what will not be possible later.
-fn doubt(started: &Started, settings: &Settings) {
+fn doubt(started: &ProcessContext, settings: &Settings) {
     let tls = settings.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
     for file in identity::unreadable(tls.chain(&started.flags.config)) {
         tracing::warn!(
@@ -129,16 +129,16 @@ fn doubt(started: &Started, settings: &Settings) {
 
 /// Runs an open application to its end.
 fn run(
-    started: Started,
+    started: ProcessContext,
     settings: Settings,
     launch: Launch,
-    bound: Bound,
-    control: Option<Control>,
-) -> Result<(), Ended> {
-    let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
-    let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
-    let signals = Signals::hear(app.engine()).map_err(Ended::system)?;
-    let Bound {
+    bound: BoundResources,
+    control: Option<ControlSocket>,
+) -> Result<(), ExitError> {
+    let access_log = AccessLog::open(&settings.log).map_err(ExitError::settings)?;
+    let app = Arc::new(App::open(settings).map_err(ExitError::settings)?);
+    let signals = SignalQueue::hear(app.engine()).map_err(ExitError::system)?;
+    let BoundResources {
         listeners,
         door,
         pidfile,
@@ -148,7 +148,7 @@ fn run(
     let mut place = None;
     let mut conversing = None;
     if let (Some(pidfile), Some(control)) = (pidfile, control) {
-        place = Some(Place::new(pidfile, control.mover()));
+        place = Some(DaemonFiles::new(pidfile, control.mover()));
         conversing = Some(app.engine().spawn(control.serve(asking)));
     }
     for note in door.notes().iter().chain(app.notes()) {
@@ -166,9 +166,9 @@ fn run(
             (listeners, door),
             signals,
         );
-        let mut master = begun.await.map_err(Ended::running)?;
+        let mut master = begun.await.map_err(ExitError::running)?;
         master.place = place;
-        announce(&mut master, line).map_err(Ended::system)?;
+        announce(&mut master, line).map_err(ExitError::system)?;
         let end = master.run(requests).await;
         Ok((end, master))
     };
@@ -194,13 +194,13 @@ fn run(
     tracing::info!("ended");
     logging::finish();
     match end {
-        ShutdownKind::Failed => Err(Ended::system("the workers have ended by themselves")),
+        ShutdownKind::Failed => Err(ExitError::system("the workers have ended by themselves")),
         ShutdownKind::Stopped | ShutdownKind::HandedOver | ShutdownKind::Withdrawn => Ok(()),
     }
 }
 
 /// Tells whoever waits for it that the process serves.
-fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
+fn announce(master: &mut Master, line: Option<(HandoverRole, ParentPipe)>) -> io::Result<()> {
     let (urls, stats) = (master.urls(), master.listeners.stats_urls());
     let at_stats = (!stats.is_empty()).then(|| stats.join(" "));
     let folder = master.app.settings.queries_dir.as_deref();
@@ -217,7 +217,7 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
     let mut lines: Vec<_> = urls.iter().map(serves).collect();
     lines.extend(stats.iter().map(shows));
     // A successor is shown already.
-    if master.started.flags.open && !matches!(line, Some((Role::Successor, _))) {
+    if master.started.flags.open && !matches!(line, Some((HandoverRole::Successor, _))) {
         browser::show(&urls);
     }
     match line {
@@ -227,7 +227,7 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
             }
             master.notifier.ready(&master.state());
         }
-        Some((Role::Detached, line)) => {
+        Some((HandoverRole::Detached, line)) => {
             let logs = master.app.settings.log.files();
             lines.extend(logs.map(|(setting, file)| format!("{setting}: {}", file.display())));
             // One that was given up is not to be found serving later.
@@ -235,13 +235,13 @@ fn announce(master: &mut Master, line: Option<(Role, Line)>) -> io::Result<()> {
             line.close();
             leave_the_terminal()?;
         }
-        Some((Role::Successor, line)) => {
+        Some((HandoverRole::Successor, line)) => {
             // Where the old process has gone, this one is the daemon.
             drop(line.ready(lines));
             if master.started.in_background {
                 leave_the_terminal()?;
             }
-            master.upgrade = Upgrade::young(&line);
+            master.upgrade = UpgradeState::young(&line);
         }
     }
     Ok(())

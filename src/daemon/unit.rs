@@ -5,9 +5,9 @@
 mod hardening;
 mod text;
 
-use crate::settings::{Bind, Settings};
+use crate::settings::{BindAddress, Settings};
 
-pub use text::Place;
+pub use text::UnitPlace;
 
 use text::{escaped, is_somebody_elses, line, quoted};
 
@@ -20,7 +20,7 @@ const RUNTIME: [&str; 2] = ["/run/unslow", "/var/run/unslow"];
 /// Returns the files `unslow.service` and `unslow.socket`, one after the other, each under a
 /// comment with its path. There is no second one where a setting names a descriptor (`fd://N`):
 /// then somebody else has opened it, and the service binds the other addresses itself.
-pub fn files(settings: &Settings, place: &Place) -> String {
+pub fn files(settings: &Settings, place: &UnitPlace) -> String {
     let sockets = sockets(settings);
     let mut text = service(settings, place, &sockets);
     if !sockets.is_empty() {
@@ -31,26 +31,26 @@ pub fn files(settings: &Settings, place: &Place) -> String {
 }
 
 /// An address that systemd listens at.
-struct Passed<'a> {
+struct PassedAddress<'a> {
     /// The flag by which the service takes it over.
     flag: &'static str,
-    bind: &'a Bind,
+    bind: &'a BindAddress,
 }
 
 /// The addresses that systemd is to listen at, in the order in which it passes them on.
-fn sockets(settings: &Settings) -> Vec<Passed<'_>> {
+fn sockets(settings: &Settings) -> Vec<PassedAddress<'_>> {
     if is_somebody_elses(settings) {
         return Vec::new();
     }
     let redirects = settings.tls.iter().flat_map(|tls| &tls.redirect_bind);
-    let as_flag = |flag| move |bind| Passed { flag, bind };
+    let as_flag = |flag| move |bind| PassedAddress { flag, bind };
     let main = settings.server.bind.iter().map(as_flag("--bind"));
     main.chain(redirects.map(as_flag("--redirect-bind")))
         .chain(settings.stats_bind.iter().map(as_flag("--stats-bind")))
         .collect()
 }
 
-fn service(settings: &Settings, place: &Place, sockets: &[Passed<'_>]) -> String {
+fn service(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]) -> String {
     let config = place.config.as_deref().map_or_else(String::new, |path| {
         format!(" --config {}", quoted(path).replace('$', "$$"))
     });
@@ -131,11 +131,11 @@ fn service(settings: &Settings, place: &Place, sockets: &[Passed<'_>]) -> String
     text
 }
 
-fn is_in_runtime_folder(bind: &Bind) -> bool {
-    matches!(bind, Bind::Unix(path) if RUNTIME.iter().any(|folder| path.starts_with(folder)))
+fn is_in_runtime_folder(bind: &BindAddress) -> bool {
+    matches!(bind, BindAddress::Unix(path) if RUNTIME.iter().any(|folder| path.starts_with(folder)))
 }
 
-fn who(text: &mut String, settings: &Settings, place: &Place) {
+fn who(text: &mut String, settings: &Settings, place: &UnitPlace) {
     let process = &settings.process;
     line(text, &format!("UMask={:04o}", process.umask));
     if let Some(user) = process.user.as_ref().or(place.user.as_ref()) {
@@ -159,7 +159,7 @@ fn who(text: &mut String, settings: &Settings, place: &Place) {
     }
 }
 
-fn socket(settings: &Settings, sockets: &[Passed<'_>]) -> String {
+fn socket(settings: &Settings, sockets: &[PassedAddress<'_>]) -> String {
     let mut text = String::from(
         "# /etc/systemd/system/unslow.socket\n\
          # systemd opens these and passes them on, in this order, so that the service needs no right to\n\
@@ -171,13 +171,16 @@ fn socket(settings: &Settings, sockets: &[Passed<'_>]) -> String {
     );
     for one in sockets {
         let address = match one.bind {
-            Bind::Unix(path) => escaped(&path.display().to_string()),
+            BindAddress::Unix(path) => escaped(&path.display().to_string()),
             bind => bind.to_string(),
         };
         line(&mut text, &format!("ListenStream={address}"));
     }
     line(&mut text, &format!("Backlog={}", settings.server.backlog));
-    if sockets.iter().any(|one| matches!(one.bind, Bind::Unix(_))) {
+    if sockets
+        .iter()
+        .any(|one| matches!(one.bind, BindAddress::Unix(_)))
+    {
         line(
             &mut text,
             &format!("SocketMode={:04o}", settings.process.socket_mode),

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::control::Answer;
-use super::handover::{self, Line};
+use super::control::DaemonAnswer;
+use super::handover::{self, ParentPipe};
 use super::new_process::{NewProcess, NotReady};
 use super::notify::Notifier;
 use super::shutdown_kind::ShutdownKind;
 
 /// The client that asked for it, when it was not a signal.
-pub(super) type Asker = Option<oneshot::Sender<Answer>>;
+pub(super) type UpgradeAsker = Option<oneshot::Sender<DaemonAnswer>>;
 
 /// The time for which the end of a process may take that was ended by force.
 const REAPED: Duration = Duration::from_secs(2);
 
 /// The state of an upgrade; there is one at a time.
-pub(super) enum Upgrade {
+pub(super) enum UpgradeState {
     /// There is none.
     None,
     /// The new process starts.
@@ -30,7 +30,7 @@ pub(super) enum Upgrade {
         pid: u32,
         ready: oneshot::Receiver<Result<NewProcess, NotReady>>,
         hold: bool,
-        asker: Asker,
+        asker: UpgradeAsker,
     },
     /// The new process serves beside this one, until one of them is ended.
     Held(NewProcess),
@@ -44,16 +44,16 @@ pub(super) enum Upgrade {
 }
 
 /// The event that has happened.
-pub(super) enum Step {
+pub(super) enum UpgradeStep {
     /// The new process serves, or does not come.
     Started(Result<NewProcess, NotReady>),
     /// The old process has stepped down.
     Alone,
 }
 
-impl Upgrade {
+impl UpgradeState {
     /// Returns the state of a process that was started by an upgrade.
-    pub(super) fn young(line: &Line) -> Upgrade {
+    pub(super) fn young(line: &ParentPipe) -> UpgradeState {
         let (told, stepped) = oneshot::channel();
         let heard = line.take();
         let line = heard.as_ref().and_then(|line| line.try_clone().ok());
@@ -61,52 +61,52 @@ impl Upgrade {
             // A process that ends needs not know.
             let _ = told.send(heard.is_some_and(handover::step_up));
         });
-        Upgrade::Young { stepped, line }
+        UpgradeState::Young { stepped, line }
     }
 
     /// Returns what happens next; never, while there is nothing to wait for. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Step {
+    pub(super) async fn next(&mut self) -> UpgradeStep {
         match self {
-            Upgrade::Starting { ready, .. } => {
+            UpgradeState::Starting { ready, .. } => {
                 let no_thread = || NotReady {
                     code: 1,
                     message: "no thread waits for the new process".to_owned(),
                 };
-                Step::Started(ready.await.unwrap_or_else(|_| Err(no_thread())))
+                UpgradeStep::Started(ready.await.unwrap_or_else(|_| Err(no_thread())))
             }
-            Upgrade::Young { stepped, .. } => {
+            UpgradeState::Young { stepped, .. } => {
                 // Either way nobody is before this process any more.
                 let _ = stepped.await;
-                Step::Alone
+                UpgradeStep::Alone
             }
-            Upgrade::None | Upgrade::Held(_) => std::future::pending().await,
+            UpgradeState::None | UpgradeState::Held(_) => std::future::pending().await,
         }
     }
 
     /// Notices the end of a process that serves beside this one.
     pub(super) fn look_after(&mut self) {
-        if let Upgrade::Held(process) = self
+        if let UpgradeState::Held(process) = self
             && process.check_ended()
         {
             tracing::warn!("the new process has ended; this one goes on alone");
-            *self = Upgrade::None;
+            *self = UpgradeState::None;
         }
     }
 
     /// This process ends: one that serves beside it takes its place, one that does not yet is
     /// ended.
     pub(super) async fn hand_over(&mut self, notifier: &Notifier) -> ShutdownKind {
-        if let Upgrade::Young { .. } = self {
+        if let UpgradeState::Young { .. } = self {
             return ShutdownKind::Withdrawn;
         }
-        match std::mem::replace(self, Upgrade::None) {
-            Upgrade::Held(mut process) => {
+        match std::mem::replace(self, UpgradeState::None) {
+            UpgradeState::Held(mut process) => {
                 if process.check_ended() || !step_down(process, notifier) {
                     return ShutdownKind::Stopped;
                 }
                 ShutdownKind::HandedOver
             }
-            Upgrade::Starting { pid, ready, .. } => {
+            UpgradeState::Starting { pid, ready, .. } => {
                 let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
                 // It may have ended by itself.
                 let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
@@ -114,15 +114,15 @@ impl Upgrade {
                 let _ = tokio::time::timeout(REAPED, ready).await;
                 ShutdownKind::Stopped
             }
-            Upgrade::Young { .. } | Upgrade::None => ShutdownKind::Stopped,
+            UpgradeState::Young { .. } | UpgradeState::None => ShutdownKind::Stopped,
         }
     }
 
     /// Returns whether the old process has stepped down for this one, which is about to end. From
     /// now on it cannot any more, and notices that when it tries.
     pub(super) async fn was_left_alone(&mut self) -> bool {
-        match std::mem::replace(self, Upgrade::None) {
-            Upgrade::Young {
+        match std::mem::replace(self, UpgradeState::None) {
+            UpgradeState::Young {
                 stepped,
                 line: Some(line),
             } => line.shutdown(Shutdown::Both).is_ok() && stepped.await.unwrap_or(false),

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::handover::{self, Luggage, Role};
+use super::handover::{self, HandoverParams, HandoverRole};
 use super::master::Master;
 use super::new_process::NotReady;
 use super::pidfile;
-use super::place::Place;
+use super::place::DaemonFiles;
 use super::shutdown_kind::ShutdownKind;
-use super::upgrade::{Asker, Step, Upgrade, in_background, step_down};
+use super::upgrade::{UpgradeAsker, UpgradeState, UpgradeStep, in_background, step_down};
 
 /// The time for which the new process may take to have the pidfile as its own, and how often that
 /// is looked at.
@@ -23,16 +23,18 @@ impl Master {
     pub(super) fn begin_upgrade(
         &mut self,
         hold: bool,
-        asker: Asker,
-    ) -> Result<(), (String, Asker)> {
+        asker: UpgradeAsker,
+    ) -> Result<(), (String, UpgradeAsker)> {
         let refused = match &self.upgrade {
-            Upgrade::None if std::process::id() == 1 => {
+            UpgradeState::None if std::process::id() == 1 => {
                 Some("process 1 cannot be replaced: its container would end; restart that")
             }
-            Upgrade::None => None,
-            Upgrade::Starting { .. } => Some("an upgrade is under way"),
-            Upgrade::Held(_) => Some("the process of the last upgrade is still held"),
-            Upgrade::Young { .. } => Some("the process before this one has not stepped down yet"),
+            UpgradeState::None => None,
+            UpgradeState::Starting { .. } => Some("an upgrade is under way"),
+            UpgradeState::Held(_) => Some("the process of the last upgrade is still held"),
+            UpgradeState::Young { .. } => {
+                Some("the process before this one has not stepped down yet")
+            }
         };
         if let Some(message) = refused {
             tracing::error!("no upgrade: {message}");
@@ -40,7 +42,7 @@ impl Master {
         }
         let path = self.app.settings.process.pidfile.as_deref();
         let place = path.map(pidfile::successor);
-        let luggage = Luggage {
+        let luggage = HandoverParams {
             in_background: self.started.in_background,
             listeners: &self.listeners,
             pidfile: None,
@@ -51,7 +53,7 @@ impl Master {
             environment: self.notifier.for_successor(),
         };
         let binary = &self.started.binary;
-        let process = match handover::start(binary, Role::Successor, luggage) {
+        let process = match handover::start(binary, HandoverRole::Successor, luggage) {
             Ok(process) => process,
             Err(error) => {
                 let message = format!("{} cannot be started: {error}", binary.display());
@@ -69,7 +71,7 @@ impl Master {
             // Where nobody waits for it any more it is dropped here, and ended by that.
             let _ = told.send(result.map(|_| process));
         });
-        self.upgrade = Upgrade::Starting {
+        self.upgrade = UpgradeState::Starting {
             pid,
             ready,
             hold,
@@ -79,9 +81,11 @@ impl Master {
     }
 
     /// Goes on with an upgrade; the end of this process, if it is that.
-    pub(super) async fn upgraded(&mut self, step: Step) -> Option<ShutdownKind> {
-        let before = std::mem::replace(&mut self.upgrade, Upgrade::None);
-        let (Step::Started(result), Upgrade::Starting { hold, asker, .. }) = (step, before) else {
+    pub(super) async fn upgraded(&mut self, step: UpgradeStep) -> Option<ShutdownKind> {
+        let before = std::mem::replace(&mut self.upgrade, UpgradeState::None);
+        let (UpgradeStep::Started(result), UpgradeState::Starting { hold, asker, .. }) =
+            (step, before)
+        else {
             self.become_the_daemon();
             return None;
         };
@@ -100,7 +104,7 @@ impl Master {
                 std::process::id()
             );
             tracing::info!("{message}");
-            self.upgrade = Upgrade::Held(process);
+            self.upgrade = UpgradeState::Held(process);
             self.answer(asker, Ok(message));
             return None;
         }
@@ -131,7 +135,7 @@ impl Master {
     /// found.
     async fn wait_until_followed(&self) {
         let begun = Instant::now();
-        let found = || self.place.as_ref().is_none_or(Place::is_taken);
+        let found = || self.place.as_ref().is_none_or(DaemonFiles::is_taken);
         while !found() && begun.elapsed() < TAKEN {
             tokio::time::sleep(LOOK).await;
         }

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The mark that tells one state of a file from another.
-type Mark = (Option<SystemTime>, u64);
+type FileMark = (Option<SystemTime>, u64);
 
 /// The files that are watched, as they were when they were last looked at.
 #[derive(Debug)]
-pub(super) struct Watch(BTreeMap<PathBuf, Mark>);
+pub(super) struct FileWatch(BTreeMap<PathBuf, FileMark>);
 
-impl Watch {
+impl FileWatch {
     /// Notes the settings file and everything in the folder of queries, as they are now.
-    pub(super) fn begin(file: Option<&Path>, queries: Option<&Path>) -> Watch {
+    pub(super) fn begin(file: Option<&Path>, queries: Option<&Path>) -> FileWatch {
         let mut marks = BTreeMap::new();
         let entries = queries.and_then(|folder| std::fs::read_dir(folder).ok());
         let named = entries.into_iter().flatten().flatten();
@@ -24,12 +24,12 @@ impl Watch {
                 marks.insert(path, (metadata.modified().ok(), metadata.len()));
             }
         }
-        Watch(marks)
+        FileWatch(marks)
     }
 
     /// Returns whether something has changed since; asks only once for each change.
     pub(super) fn take_changes(&mut self, file: Option<&Path>, queries: Option<&Path>) -> bool {
-        let now = Watch::begin(file, queries);
+        let now = FileWatch::begin(file, queries);
         let changed = now.0 != self.0;
         *self = now;
         changed
@@ -49,7 +49,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("q")).unwrap();
         std::fs::write(&ini, "").unwrap();
         let queries = query.parent();
-        let mut watch = Watch::begin(Some(&ini), queries);
+        let mut watch = FileWatch::begin(Some(&ini), queries);
         assert!(!watch.take_changes(Some(&ini), queries));
         std::fs::write(&ini, "[server]").unwrap();
         assert!(watch.take_changes(Some(&ini), queries));

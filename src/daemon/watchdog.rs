@@ -10,25 +10,25 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::notify::Notifier;
-use crate::server::Heartbeats;
+use crate::server::WorkerHeartbeats;
 
 /// A worker that has not been heard of for so long is blocked.
 pub(super) const SILENT: Duration = Duration::from_secs(10);
 
 /// The workers that are looked at; `None` where nobody serves, which is no trouble then.
-type Watched = Rc<RefCell<Option<Arc<Heartbeats>>>>;
+type WatchedWorkers = Rc<RefCell<Option<Arc<WorkerHeartbeats>>>>;
 
 /// Dropped, it feeds no more.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    watched: Watched,
+    watched: WatchedWorkers,
     task: Option<JoinHandle<()>>,
 }
 
 impl Watchdog {
     /// Begins to feed it, on the current actix system, where systemd asks for that.
     pub(super) fn begin(notifier: Rc<Notifier>) -> Watchdog {
-        let watched = Watched::default();
+        let watched = WatchedWorkers::default();
         let task = notifier.watchdog_interval().map(|interval| {
             let watched = Rc::clone(&watched);
             actix_web::rt::spawn(async move {
@@ -46,7 +46,7 @@ impl Watchdog {
     }
 
     /// These are the workers that serve from now on.
-    pub(super) fn looks_at(&self, heartbeats: Option<&Arc<Heartbeats>>) {
+    pub(super) fn looks_at(&self, heartbeats: Option<&Arc<WorkerHeartbeats>>) {
         *self.watched.borrow_mut() = heartbeats.cloned();
     }
 }
@@ -59,7 +59,7 @@ impl Drop for Watchdog {
     }
 }
 
-fn all_are_heard_of(watched: &Watched) -> bool {
+fn all_are_heard_of(watched: &WatchedWorkers) -> bool {
     let watched = watched.borrow();
     watched
         .as_ref()
@@ -98,7 +98,7 @@ mod tests {
                 }
             };
             some().await;
-            let hearts = Arc::new(Heartbeats::default());
+            let hearts = Arc::new(WorkerHeartbeats::default());
             watchdog.looks_at(Some(&hearts));
             some().await;
             hearts.join_silent(SILENT + turn);

@@ -5,29 +5,29 @@ use std::sync::Arc;
 
 use super::master::Master;
 use super::shutdown_kind::ShutdownKind;
-use super::upgrade::Upgrade;
+use super::upgrade::UpgradeState;
 use super::watchdog::SILENT;
 use crate::app::App;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
-use crate::server::{Door, Generation, Listeners};
+use crate::server::{ConnectionEntrance, Listeners, WorkerGeneration};
 use crate::settings::MOST_WORKERS;
 
 /// The number of generations that may be alive at once: one serves, the others end.
 const MOST_GENERATIONS: usize = 3;
 
 /// The way in which clients get in.
-pub(super) type Entrance<'a> = (&'a Listeners, &'a Door);
+pub(super) type EntranceParts<'a> = (&'a Listeners, &'a ConnectionEntrance);
 
 impl Master {
     /// Makes a new generation the one that serves, and retires the one before, with the listeners
     /// that only that one had.
-    pub(super) async fn take_over(&mut self, generation: Generation, gone: Listeners) {
+    pub(super) async fn take_over(&mut self, generation: WorkerGeneration, gone: Listeners) {
         self.number = generation.number();
         self.app.standing.set_serving_generation(self.number);
         self.watchdog.looks_at(Some(generation.heartbeats()));
         // Another process that serves on the same sockets would not be found there either.
-        let gone = if matches!(self.upgrade, Upgrade::None) {
+        let gone = if matches!(self.upgrade, UpgradeState::None) {
             gone
         } else {
             Listeners::default()
@@ -43,12 +43,12 @@ impl Master {
     pub(super) async fn next_generation(
         &self,
         app: &Arc<App>,
-        entrance: Entrance<'_>,
+        entrance: EntranceParts<'_>,
         workers: usize,
-    ) -> Result<Generation, StartupError> {
+    ) -> Result<WorkerGeneration, StartupError> {
         let access_log = AccessLog::open(&app.settings.log)?;
         let number = self.number + 1;
-        Generation::start(number, app, access_log, entrance, workers).await
+        WorkerGeneration::start(number, app, access_log, entrance, workers).await
     }
 
     /// Waits until there may be one generation more; not longer than until the process is to end.
@@ -64,7 +64,7 @@ impl Master {
     }
 
     /// Lets it accept no more, and end by itself.
-    pub(super) async fn retire(&mut self, generation: Generation) {
+    pub(super) async fn retire(&mut self, generation: WorkerGeneration) {
         let number = generation.number();
         tracing::info!(generation = number, "retiring");
         generation.close().await;
@@ -78,7 +78,7 @@ impl Master {
         let configured = self.app.settings.server.workers;
         self.serving
             .as_ref()
-            .map_or(configured, Generation::workers)
+            .map_or(configured, WorkerGeneration::workers)
     }
 
     pub(super) async fn scale(&mut self, by: i32) -> Result<String, String> {

@@ -7,23 +7,23 @@ use crate::error::RequestError;
 
 /// The reason why a database is away, or seems to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cause {
+pub(super) struct AwayCause {
     /// The word for it, as in [`Health::class`](super::Health::class).
     pub(super) class: &'static str,
     /// The words for logs; never a password.
     pub(super) words: Arc<str>,
 }
 
-impl Cause {
-    pub(super) fn new(class: &'static str, words: impl Into<Arc<str>>) -> Cause {
-        Cause {
+impl AwayCause {
+    pub(super) fn new(class: &'static str, words: impl Into<Arc<str>>) -> AwayCause {
+        AwayCause {
             class,
             words: words.into(),
         }
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for AwayCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
@@ -31,23 +31,23 @@ impl fmt::Display for Cause {
 
 /// The knowledge that a contact with the database brings about it.
 #[derive(Debug, Clone)]
-pub(super) enum Contact {
+pub(super) enum ContactResult {
     /// It answered; an error of a statement is an answer too.
     Answered,
     /// It is there and lets nobody in for now: it takes no more connections, while those that are
     /// open are served, or somebody else has locked the file.
-    Full(Cause),
+    Full(AwayCause),
     /// It cannot be reached, or does not let us in.
-    Away(Cause),
+    Away(AwayCause),
     /// Something broke that may concern one connection alone, as when somebody ended it.
-    Doubtful(Cause),
+    Doubtful(AwayCause),
     /// Nothing: a slow statement, a fault of ours, all connections at work.
     Nothing,
 }
 
-impl Contact {
+impl ContactResult {
     /// Returns what the end of work on a sound connection tells.
-    pub(super) fn from_end(end: Option<&RequestError>) -> Contact {
+    pub(super) fn from_end(end: Option<&RequestError>) -> ContactResult {
         match end {
             None
             | Some(
@@ -55,8 +55,8 @@ impl Contact {
                 | RequestError::Failed { .. }
                 | RequestError::BadQuery { .. }
                 | RequestError::TooLarge { .. },
-            ) => Contact::Answered,
-            Some(_) => Contact::Nothing,
+            ) => ContactResult::Answered,
+            Some(_) => ContactResult::Nothing,
         }
     }
 }

@@ -8,28 +8,28 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::checkout::{CHECKOUT, checkout_after};
-use super::gate::{Gate, GateState};
+use super::gate::{GateState, LoadLimiter};
 use super::health::{Health, HealthCell};
 use super::limits::{GRACE, Limits};
 use super::pool::PoolState;
 use super::postgres::Postgres;
-use super::postgres_listen::Listener;
+use super::postgres_listen::MessageListener;
 use super::refused_value;
 use super::rows::Rows;
 use super::sqlite::Sqlite;
-use super::survey::{Survey, Trouble};
-use super::turn::Turn;
+use super::survey::{DatabaseSurvey, SurveyTrouble};
+use super::turn::LoadTurn;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query};
 use crate::settings::{DatabaseTarget, Settings};
 
 /// The database that the queries run on.
 pub struct Database {
-    pub(super) kind: Kind,
-    pub(super) gate: Gate,
+    pub(super) kind: DatabaseSide,
+    pub(super) gate: LoadLimiter,
 }
 
-pub(super) enum Kind {
+pub(super) enum DatabaseSide {
     Postgres(Postgres),
     Sqlite(Sqlite),
 }
@@ -49,13 +49,13 @@ impl Database {
     pub fn open(settings: &Settings) -> Result<Database, StartupError> {
         let kind = match &settings.database {
             DatabaseTarget::Postgres(target) => {
-                Kind::Postgres(Postgres::open(target, &settings.limits)?)
+                DatabaseSide::Postgres(Postgres::open(target, &settings.limits)?)
             }
             target @ (DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_)) => {
-                Kind::Sqlite(Sqlite::open(target, settings))
+                DatabaseSide::Sqlite(Sqlite::open(target, settings))
             }
         };
-        let gate = Gate::new(settings.limits.pool_size);
+        let gate = LoadLimiter::new(settings.limits.pool_size);
         Ok(Database { kind, gate })
     }
 
@@ -63,8 +63,8 @@ impl Database {
     /// a connection included: a server that hangs never answers.
     pub fn deadline(&self, timeout: Duration) -> Duration {
         let far = match &self.kind {
-            Kind::Postgres(database) => database.connector().far(),
-            Kind::Sqlite(_) => Duration::ZERO,
+            DatabaseSide::Postgres(database) => database.connector().far(),
+            DatabaseSide::Sqlite(_) => Duration::ZERO,
         };
         CHECKOUT + far + timeout + GRACE
     }
@@ -72,8 +72,8 @@ impl Database {
     /// Returns whose SQL it speaks.
     pub fn kind(&self) -> DatabaseKind {
         match &self.kind {
-            Kind::Postgres(_) => DatabaseKind::Postgres,
-            Kind::Sqlite(_) => DatabaseKind::Sqlite,
+            DatabaseSide::Postgres(_) => DatabaseKind::Postgres,
+            DatabaseSide::Sqlite(_) => DatabaseKind::Sqlite,
         }
     }
 
@@ -81,8 +81,8 @@ impl Database {
     /// leads to is [`system`](Database::system).
     pub fn identity(&self) -> &str {
         match &self.kind {
-            Kind::Postgres(database) => database.identity(),
-            Kind::Sqlite(database) => database.identity(),
+            DatabaseSide::Postgres(database) => database.identity(),
+            DatabaseSide::Sqlite(database) => database.identity(),
         }
     }
 
@@ -90,8 +90,8 @@ impl Database {
     /// folder.
     pub fn host(&self) -> &str {
         match &self.kind {
-            Kind::Postgres(database) => database.host(),
-            Kind::Sqlite(database) => database.host(),
+            DatabaseSide::Postgres(database) => database.host(),
+            DatabaseSide::Sqlite(database) => database.host(),
         }
     }
 
@@ -108,8 +108,8 @@ impl Database {
 
     pub(super) fn health_cell(&self) -> &HealthCell {
         match &self.kind {
-            Kind::Postgres(database) => database.health(),
-            Kind::Sqlite(database) => database.health(),
+            DatabaseSide::Postgres(database) => database.health(),
+            DatabaseSide::Sqlite(database) => database.health(),
         }
     }
 
@@ -126,8 +126,8 @@ impl Database {
     /// Returns how many connections there are, and who waits for one.
     pub fn pool_state(&self) -> PoolState {
         let pool = match &self.kind {
-            Kind::Postgres(database) => database.pool_state(),
-            Kind::Sqlite(database) => database.pool_state(),
+            DatabaseSide::Postgres(database) => database.pool_state(),
+            DatabaseSide::Sqlite(database) => database.pool_state(),
         };
         let gate = self.gate.waiting();
         PoolState {
@@ -140,7 +140,7 @@ impl Database {
     /// Tries to connect to a server, so that its health is known before the first run, and which
     /// database it is; a file or the demo needs no greeting. Must be called on the engine runtime.
     pub async fn greet(&self) {
-        if let Kind::Postgres(database) = &self.kind {
+        if let DatabaseSide::Postgres(database) = &self.kind {
             database.greet().await;
         }
     }
@@ -150,10 +150,10 @@ impl Database {
     ///
     /// # Errors
     /// It does not answer, or does not let us in.
-    pub async fn survey(&self) -> Result<Survey, Trouble> {
+    pub async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
         match &self.kind {
-            Kind::Postgres(database) => database.survey().await,
-            Kind::Sqlite(database) => database.survey().await,
+            DatabaseSide::Postgres(database) => database.survey().await,
+            DatabaseSide::Sqlite(database) => database.survey().await,
         }
     }
 
@@ -181,14 +181,14 @@ impl Database {
     /// # Errors
     /// [`RequestError::Unavailable`]: the database is known to be away, without a wait, or too many
     /// loads are at work. Nothing has been run then.
-    pub async fn admit(&self, query: &Query, waited: Duration) -> Result<Turn, RequestError> {
+    pub async fn admit(&self, query: &Query, waited: Duration) -> Result<LoadTurn, RequestError> {
         // One bound over all that is waited for: a server that hangs must not be waited for twice.
         let deadline = Instant::now() + checkout_after(waited);
         self.refuse_while_away()?;
         let pass = self.gate.enter(query, deadline).await?;
         // It may have gone away meanwhile.
         self.refuse_while_away()?;
-        Ok(Turn::new(pass, deadline))
+        Ok(LoadTurn::new(pass, deadline))
     }
 
     /// Runs a query whose turn it is; otherwise as [`Database::run`].
@@ -200,12 +200,12 @@ impl Database {
         query: &Query,
         args: &Arguments,
         limits: Limits,
-        turn: Turn,
+        turn: LoadTurn,
     ) -> Result<Rows, RequestError> {
         let turn = turn.into_parts();
         let end = match &self.kind {
-            Kind::Postgres(database) => database.run(query, args, limits, turn).await,
-            Kind::Sqlite(database) => database.run(query, args, limits, turn).await,
+            DatabaseSide::Postgres(database) => database.run(query, args, limits, turn).await,
+            DatabaseSide::Sqlite(database) => database.run(query, args, limits, turn).await,
         };
         end.map_err(|error| refused_value::attribute(query, args, error))
     }
@@ -223,8 +223,8 @@ impl Database {
     ) -> Result<Vec<String>, RequestError> {
         self.refuse_while_away()?;
         match &self.kind {
-            Kind::Postgres(database) => database.columns(query, args).await,
-            Kind::Sqlite(database) => database.columns(query, args).await,
+            DatabaseSide::Postgres(database) => database.columns(query, args).await,
+            DatabaseSide::Sqlite(database) => database.columns(query, args).await,
         }
     }
 
@@ -233,8 +233,8 @@ impl Database {
     /// be called on the engine runtime.
     pub async fn install(&self) -> Result<(), RequestError> {
         match &self.kind {
-            Kind::Postgres(database) => database.install().await,
-            Kind::Sqlite(_) => Ok(()),
+            DatabaseSide::Postgres(database) => database.install().await,
+            DatabaseSide::Sqlite(_) => Ok(()),
         }
     }
 
@@ -243,10 +243,10 @@ impl Database {
     ///
     /// # Errors
     /// There is no connection, or it may not listen (as on a standby).
-    pub async fn listen(&self) -> Option<Result<Listener, RequestError>> {
+    pub async fn listen(&self) -> Option<Result<MessageListener, RequestError>> {
         match &self.kind {
-            Kind::Postgres(database) => Some(database.listen().await),
-            Kind::Sqlite(_) => None,
+            DatabaseSide::Postgres(database) => Some(database.listen().await),
+            DatabaseSide::Sqlite(_) => None,
         }
     }
     /// Makes a role that only reads, or gives its rights to one that has no others. Returns how
@@ -254,8 +254,8 @@ impl Database {
     /// engine runtime.
     pub async fn create_reader(&self, role: &str) -> Result<Option<i64>, RequestError> {
         match &self.kind {
-            Kind::Postgres(database) => database.create_reader(role).await.map(Some),
-            Kind::Sqlite(_) => Ok(None),
+            DatabaseSide::Postgres(database) => database.create_reader(role).await.map(Some),
+            DatabaseSide::Sqlite(_) => Ok(None),
         }
     }
 }

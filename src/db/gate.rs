@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::checkout::CHECKOUT;
 use super::fair_room::{FairPlace, FairRoom};
-use super::queue::Queue;
+use super::queue::WaitQueue;
 use crate::defence::Defence;
 use crate::error::RequestError;
 use crate::query::Query;
@@ -32,18 +32,18 @@ pub struct GateState {
 }
 
 /// The bounds of one database.
-pub(super) struct Gate {
+pub(super) struct LoadLimiter {
     all: AllLoads,
     /// The share of a query whose file says nothing.
     share: usize,
-    rooms: Mutex<HashMap<String, Arc<Room>>>,
-    queue: Queue,
+    rooms: Mutex<HashMap<String, Arc<LimitRoom>>>,
+    queue: WaitQueue,
 }
 
 /// The right to one load. Dropping it gives the right back; the default is held by work that is
 /// no load of a query and is not bounded here.
 #[derive(Default)]
-pub(super) struct Pass {
+pub(super) struct LoadPass {
     _own: Option<OwnedSemaphorePermit>,
     _all: Option<FairPlace>,
 }
@@ -56,23 +56,23 @@ struct AllLoads {
 }
 
 /// The bound on one query.
-struct Room {
+struct LimitRoom {
     places: Arc<Semaphore>,
     max: usize,
     waited: AtomicU64,
     refused: AtomicU64,
 }
 
-impl Gate {
+impl LoadLimiter {
     /// Makes the bounds for a pool of so many connections. One of them stays free of loads: for a
     /// look at whether the database is there.
-    pub(super) fn new(pool_size: u32) -> Gate {
+    pub(super) fn new(pool_size: u32) -> LoadLimiter {
         let pool = usize::try_from(pool_size).unwrap_or(usize::MAX);
-        Gate {
+        LoadLimiter {
             all: AllLoads::new(pool.saturating_sub(1)),
             share: pool / 2,
             rooms: Mutex::default(),
-            queue: Queue::default(),
+            queue: WaitQueue::default(),
         }
     }
 
@@ -81,15 +81,15 @@ impl Gate {
         &self,
         query: &Query,
         deadline: Instant,
-    ) -> Result<Pass, RequestError> {
+    ) -> Result<LoadPass, RequestError> {
         if Defence::Gate.is_off() {
-            return Ok(Pass::default());
+            return Ok(LoadPass::default());
         }
         // Its own bound first: who is over it waits there, out of the others' way.
         let (room, queue) = (self.room(query), &self.queue);
         let own = room.enter(deadline, queue).await?;
         let all = self.all.enter(query, deadline, queue).await?;
-        Ok(Pass {
+        Ok(LoadPass {
             _own: Some(own),
             _all: Some(all),
         })
@@ -106,22 +106,22 @@ impl Gate {
     }
 
     /// Returns who waits, on whichever bound.
-    pub(super) fn waiting(&self) -> &Queue {
+    pub(super) fn waiting(&self) -> &WaitQueue {
         &self.queue
     }
 
-    fn room(&self, query: &Query) -> Arc<Room> {
+    fn room(&self, query: &Query) -> Arc<LimitRoom> {
         let max = query
             .policy
             .concurrency
             .map_or(self.share, |own| usize::try_from(own).unwrap_or(usize::MAX));
-        let max = Room::clamp(max);
+        let max = LimitRoom::clamp(max);
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         match rooms.get(&query.name) {
             // Another catalog may bring the same name with another bound.
             Some(room) if room.max == max => Arc::clone(room),
             _ => {
-                let room = Room::new(max);
+                let room = LimitRoom::new(max);
                 rooms.insert(query.name.clone(), Arc::clone(&room));
                 room
             }
@@ -129,7 +129,7 @@ impl Gate {
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for LoadLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Gate").field(&self.state()).finish()
     }
@@ -138,7 +138,7 @@ impl fmt::Debug for Gate {
 impl AllLoads {
     fn new(max: usize) -> AllLoads {
         AllLoads {
-            room: FairRoom::new(Room::clamp(max)),
+            room: FairRoom::new(LimitRoom::clamp(max)),
             waited: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -149,7 +149,7 @@ impl AllLoads {
         &self,
         query: &Query,
         deadline: Instant,
-        queue: &Queue,
+        queue: &WaitQueue,
     ) -> Result<FairPlace, RequestError> {
         let is_stated = query.policy.concurrency.is_some();
         let turn = match self.room.enter(&query.name, is_stated) {
@@ -184,10 +184,10 @@ fn refuse(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
     }
 }
 
-impl Room {
-    fn new(max: usize) -> Arc<Room> {
-        let max = Room::clamp(max);
-        Arc::new(Room {
+impl LimitRoom {
+    fn new(max: usize) -> Arc<LimitRoom> {
+        let max = LimitRoom::clamp(max);
+        Arc::new(LimitRoom {
             places: Arc::new(Semaphore::new(max)),
             max,
             waited: AtomicU64::new(0),
@@ -203,7 +203,7 @@ impl Room {
     async fn enter(
         &self,
         deadline: Instant,
-        queue: &Queue,
+        queue: &WaitQueue,
     ) -> Result<OwnedSemaphorePermit, RequestError> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
@@ -241,18 +241,18 @@ mod tests {
     #[test]
     fn a_query_may_have_half_of_the_pool_or_what_its_file_says_and_all_leave_one_connection() {
         for (pool, all, half) in [(8, 7, 4), (3, 2, 1), (2, 1, 1), (1, 1, 1), (0, 1, 1)] {
-            let gate = Gate::new(pool);
+            let gate = LoadLimiter::new(pool);
             assert_eq!(gate.state().max, all, "of {pool}");
             assert_eq!(gate.state_of(&query("a", "")).max, half, "of {pool}");
         }
-        let gate = Gate::new(8);
+        let gate = LoadLimiter::new(8);
         assert_eq!(gate.state_of(&query("a", "-- concurrency: 2\n")).max, 2);
         assert_eq!(gate.state_of(&query("a", "-- concurrency: 3\n")).max, 3);
     }
 
     #[tokio::test]
     async fn a_query_over_its_bound_is_refused_at_its_deadline_and_others_go_on() {
-        let gate = Gate::new(8);
+        let gate = LoadLimiter::new(8);
         let (greedy, other) = (query("greedy", "-- concurrency: 2\n"), query("other", ""));
         // A load that need not wait does not look at the time.
         let now = Instant::now();
@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_refused_by_the_database_s_bound_holds_nothing_and_who_waits_is_let_in() {
-        let gate = Gate::new(2);
+        let gate = LoadLimiter::new(2);
         let (a, b) = (query("a", ""), query("b", ""));
         let now = Instant::now();
         let held = gate.enter(&a, now).await.unwrap();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::contact::{Cause, Contact};
-use super::prober::{self, Probed};
+use super::contact::{AwayCause, ContactResult};
+use super::prober::{self, ProbedDatabase};
 use crate::defence::Defence;
 use crate::error::RequestError;
 
@@ -38,24 +38,24 @@ pub struct Health {
 }
 
 /// Asks the database how it is, by itself and within its own limit.
-pub(super) type Ask = Box<dyn Fn() -> BoxFuture<'static, Contact> + Send + Sync>;
+pub(super) type HealthQuestion = Box<dyn Fn() -> BoxFuture<'static, ContactResult> + Send + Sync>;
 
 /// Remembers how the database is.
-pub(super) struct HealthCell(Arc<Shared>);
+pub(super) struct HealthCell(Arc<HealthShared>);
 
 /// The part that the prober sees.
-struct Shared {
+struct HealthShared {
     name: String,
-    now: Mutex<Now>,
+    now: Mutex<HealthState>,
     recoveries: watch::Sender<u64>,
-    ask: Ask,
+    ask: HealthQuestion,
 }
 
 #[derive(Default)]
-struct Now {
+struct HealthState {
     up: Option<bool>,
     since: Option<Instant>,
-    cause: Option<Cause>,
+    cause: Option<AwayCause>,
     /// A prober is at work.
     probed: bool,
     said_full: Option<Instant>,
@@ -65,8 +65,8 @@ struct Now {
 
 impl HealthCell {
     /// `name` is for the log.
-    pub(super) fn new(name: impl Into<String>, ask: Ask) -> HealthCell {
-        HealthCell(Arc::new(Shared {
+    pub(super) fn new(name: impl Into<String>, ask: HealthQuestion) -> HealthCell {
+        HealthCell(Arc::new(HealthShared {
             name: name.into(),
             now: Mutex::default(),
             recoveries: watch::Sender::new(0),
@@ -96,7 +96,7 @@ impl HealthCell {
     }
 
     /// Asks once; what that tells is not remembered.
-    pub(super) fn ask(&self) -> BoxFuture<'static, Contact> {
+    pub(super) fn ask(&self) -> BoxFuture<'static, ContactResult> {
         self.0.ask()
     }
 
@@ -107,13 +107,13 @@ impl HealthCell {
 
     /// Remembers what a contact told, and has the database asked where that is called for. Must
     /// be called on the engine runtime.
-    pub(super) fn tell(&self, contact: Contact) {
-        let called_for = matches!(contact, Contact::Away(_) | Contact::Doubtful(_));
+    pub(super) fn tell(&self, contact: ContactResult) {
+        let called_for = matches!(contact, ContactResult::Away(_) | ContactResult::Doubtful(_));
         let (change, start) = {
             let mut now = self.0.lock();
             let change = match contact {
                 // The prober finds out.
-                Contact::Doubtful(_) => None,
+                ContactResult::Doubtful(_) => None,
                 contact => now.take_in(contact),
             };
             let start = called_for && !now.probed && !Defence::Prober.is_off();
@@ -127,16 +127,16 @@ impl HealthCell {
     }
 }
 
-impl Probed for Shared {
-    fn ask(&self) -> BoxFuture<'static, Contact> {
+impl ProbedDatabase for HealthShared {
+    fn ask(&self) -> BoxFuture<'static, ContactResult> {
         (self.ask)()
     }
 
-    fn conclude(&self, contact: Contact) -> bool {
+    fn conclude(&self, contact: ContactResult) -> bool {
         let (done, change) = {
             let mut now = self.lock();
             let change = now.take_in(match contact {
-                Contact::Doubtful(cause) => Contact::Away(cause),
+                ContactResult::Doubtful(cause) => ContactResult::Away(cause),
                 contact => contact,
             });
             // In one step with what is remembered, so that whoever finds it away from here on
@@ -153,64 +153,66 @@ impl Probed for Shared {
     }
 }
 
-impl Shared {
-    fn announce(&self, change: Option<Change>) {
+impl HealthShared {
+    fn announce(&self, change: Option<HealthChange>) {
         let name = &self.name;
         match change {
             None => {}
-            Some(Change::Up) => tracing::info!(database = name, "the database answers"),
-            Some(Change::Back) => {
+            Some(HealthChange::Up) => tracing::info!(database = name, "the database answers"),
+            Some(HealthChange::Back) => {
                 tracing::info!(database = name, "the database is back");
                 self.recoveries.send_modify(|number| *number += 1);
             }
-            Some(Change::Down(cause)) => {
+            Some(HealthChange::Down(cause)) => {
                 tracing::warn!(database = name, cause = %cause, "the database is unavailable");
             }
-            Some(Change::Full(cause)) => {
+            Some(HealthChange::Full(cause)) => {
                 let class = cause.class;
                 tracing::warn!(database = name, cause = %cause, "the database is {class}");
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Now> {
+    fn lock(&self) -> MutexGuard<'_, HealthState> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A change that is worth a log line.
 #[derive(Debug, PartialEq)]
-enum Change {
+enum HealthChange {
     Up,
     Back,
-    Down(Cause),
-    Full(Cause),
+    Down(AwayCause),
+    Full(AwayCause),
 }
 
-impl Now {
+impl HealthState {
     fn refuses(&self) -> bool {
         self.up == Some(false) && self.probed
     }
 
     /// Returns what is wrong with it.
-    fn cause(&self) -> Option<&Cause> {
+    fn cause(&self) -> Option<&AwayCause> {
         let is_past = self.up == Some(true) && self.full.is_none_or(|at| at.elapsed() > FULL_STAYS);
         self.cause.as_ref().filter(|_| !is_past)
     }
 
     /// Takes in a contact. A cause that changes while the database stays as it is, is remembered
     /// and no news.
-    fn take_in(&mut self, contact: Contact) -> Option<Change> {
+    fn take_in(&mut self, contact: ContactResult) -> Option<HealthChange> {
         let before = self.up;
         let (up, cause) = match &contact {
             // This contact does not tell whether there are connections to be had again.
-            Contact::Answered => (true, self.cause().filter(|_| before == Some(true)).cloned()),
-            Contact::Full(cause) => {
+            ContactResult::Answered => {
+                (true, self.cause().filter(|_| before == Some(true)).cloned())
+            }
+            ContactResult::Full(cause) => {
                 self.full = Some(Instant::now());
                 (true, Some(cause.clone()))
             }
-            Contact::Away(cause) => (false, Some(cause.clone())),
-            Contact::Doubtful(_) | Contact::Nothing => return None,
+            ContactResult::Away(cause) => (false, Some(cause.clone())),
+            ContactResult::Doubtful(_) | ContactResult::Nothing => return None,
         };
         if before != Some(up) {
             self.since = Some(Instant::now());
@@ -218,10 +220,14 @@ impl Now {
         self.up = Some(up);
         self.cause = cause;
         match (before, contact) {
-            (Some(false), Contact::Answered | Contact::Full(_)) => Some(Change::Back),
-            (None, Contact::Answered) => Some(Change::Up),
-            (None | Some(true), Contact::Away(cause)) => Some(Change::Down(cause)),
-            (_, Contact::Full(cause)) if self.full_is_news() => Some(Change::Full(cause)),
+            (Some(false), ContactResult::Answered | ContactResult::Full(_)) => {
+                Some(HealthChange::Back)
+            }
+            (None, ContactResult::Answered) => Some(HealthChange::Up),
+            (None | Some(true), ContactResult::Away(cause)) => Some(HealthChange::Down(cause)),
+            (_, ContactResult::Full(cause)) if self.full_is_news() => {
+                Some(HealthChange::Full(cause))
+            }
             _ => None,
         }
     }

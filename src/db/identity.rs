@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::database::{Database, Kind};
-use super::system::{System, SystemCell};
+use super::database::{Database, DatabaseSide};
+use super::system::{DatabaseSystem, SystemCell};
 use crate::query::{DatabaseKind, Query};
 
 impl Database {
     /// Returns the settings of its sessions that decide what rows come out.
     pub fn session(&self) -> &str {
         match &self.kind {
-            Kind::Postgres(database) => database.session(),
-            Kind::Sqlite(_) => "",
+            DatabaseSide::Postgres(database) => database.session(),
+            DatabaseSide::Sqlite(_) => "",
         }
     }
 
     /// Prepares for a query that is going to be run: the settings that it reads tell sessions
     /// apart.
     pub fn expect(&self, query: &Query) {
-        if let Kind::Postgres(database) = &self.kind {
+        if let DatabaseSide::Postgres(database) = &self.kind {
             let statement = query.statement(DatabaseKind::Postgres);
             database.connector().expect(&statement.sql);
         }
@@ -29,7 +29,7 @@ impl Database {
 
     /// Returns which database it is, from the latest contact; `None` before the first. Asks
     /// nothing.
-    pub fn system(&self) -> Option<System> {
+    pub fn system(&self) -> Option<DatabaseSystem> {
         self.system_cell().system()
     }
 
@@ -52,22 +52,22 @@ impl Database {
 
     fn system_cell(&self) -> &SystemCell {
         match &self.kind {
-            Kind::Postgres(database) => database.system(),
-            Kind::Sqlite(database) => database.system(),
+            DatabaseSide::Postgres(database) => database.system(),
+            DatabaseSide::Sqlite(database) => database.system(),
         }
     }
 
     /// Asks the database which one it is, where it has not said so yet; `None` where it is away.
     /// Takes no longer than connecting may. Of many that ask at once, one does. Must be called on
     /// the engine runtime. Cancel-safe.
-    pub async fn find_system(&self) -> Option<System> {
+    pub async fn find_system(&self) -> Option<DatabaseSystem> {
         match &self.kind {
-            Kind::Postgres(database) => {
+            DatabaseSide::Postgres(database) => {
                 if self.system().is_none() && self.refuse_while_away().is_ok() {
                     database.greet().await;
                 }
             }
-            Kind::Sqlite(database) => drop(database.look()),
+            DatabaseSide::Sqlite(database) => drop(database.look()),
         }
         self.system()
     }

@@ -122,7 +122,7 @@ pub(super) fn push_fmt(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 pub(super) fn column_names(row: &str) -> Result<Vec<String>, RequestError> {
     let mut reader = serde_json::Deserializer::from_str(row);
     let names = reader
-        .deserialize_map(Keys)
+        .deserialize_map(JsonKeys)
         .map_err(|error| RequestError::Internal {
             detail: format!("the database's row is not a JSON object: {error}").into(),
         })?;
@@ -144,9 +144,9 @@ pub(super) fn refuse_duplicates(names: &[String]) -> Result<(), RequestError> {
     }
 }
 
-struct Keys;
+struct JsonKeys;
 
-impl<'de> Visitor<'de> for Keys {
+impl<'de> Visitor<'de> for JsonKeys {
     type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -57,12 +57,12 @@ pub use gate::GateState;
 pub use health::Health;
 pub use limits::Limits;
 pub use pool::PoolState;
-pub use postgres_listen::Listener;
+pub use postgres_listen::MessageListener;
 pub use postgres_options::DRIVER_ENVIRONMENT;
 pub use rows::Rows;
-pub use survey::{Survey, Trouble};
-pub use system::System;
-pub use turn::Turn;
+pub use survey::{DatabaseSurvey, SurveyTrouble};
+pub use system::DatabaseSystem;
+pub use turn::LoadTurn;
 
 #[cfg(test)]
 mod tests;

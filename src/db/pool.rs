@@ -12,8 +12,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::gate::Pass;
-use super::queue::Queue;
+use super::gate::LoadPass;
+use super::queue::WaitQueue;
 #[cfg(doc)]
 use super::system::SystemCell;
 use crate::error::RequestError;
@@ -46,11 +46,11 @@ pub struct PoolState {
 }
 
 /// The pool. Shared by its slots.
-pub(super) struct Pool<C> {
+pub(super) struct ConnectionPool<C> {
     slots: Arc<Semaphore>,
-    idle: Mutex<Vec<Idle<C>>>,
+    idle: Mutex<Vec<IdleConnection<C>>>,
     max: usize,
-    queue: Queue,
+    queue: WaitQueue,
     /// Closes what is idle for too long; there is one from the first connection on.
     sweeper: OnceLock<AbortHandle>,
     /// Connections whose runs are ending: each becomes idle, or is closed, within a round trip.
@@ -59,7 +59,7 @@ pub(super) struct Pool<C> {
     ended: Notify,
 }
 
-impl<C> Drop for Pool<C> {
+impl<C> Drop for ConnectionPool<C> {
     fn drop(&mut self) {
         if let Some(sweeper) = self.sweeper.get() {
             sweeper.abort();
@@ -67,13 +67,13 @@ impl<C> Drop for Pool<C> {
     }
 }
 
-struct Idle<C> {
-    connection: Pooled<C>,
+struct IdleConnection<C> {
+    connection: PooledConnection<C>,
     since: Instant,
 }
 
 /// A connection with its age.
-pub(super) struct Pooled<C> {
+pub(super) struct PooledConnection<C> {
     /// The driver's connection.
     pub(super) raw: C,
     /// The number that it was given before it was made; see [`SystemCell::number`].
@@ -84,10 +84,10 @@ pub(super) struct Pooled<C> {
     born: Instant,
 }
 
-impl<C> Pooled<C> {
+impl<C> PooledConnection<C> {
     /// A connection that was opened just now.
     pub(super) fn new(raw: C, number: u64) -> Self {
-        Pooled {
+        PooledConnection {
             raw,
             number,
             born_with: None,
@@ -98,14 +98,14 @@ impl<C> Pooled<C> {
 
 /// The right to have one connection at work. Dropping it gives the right back, and with it the
 /// right to the load: a load that was abandoned counts until its statement is cancelled.
-pub(super) struct Slot<C> {
-    pool: Arc<Pool<C>>,
+pub(super) struct PoolSlot<C> {
+    pool: Arc<ConnectionPool<C>>,
     _permit: OwnedSemaphorePermit,
-    _pass: Pass,
+    _pass: LoadPass,
 }
 
 /// The announcement that a connection is about to become idle. Dropping it withdraws that.
-pub(super) struct EndingRun<C>(Arc<Pool<C>>);
+pub(super) struct EndingRun<C>(Arc<ConnectionPool<C>>);
 
 impl<C> Drop for EndingRun<C> {
     fn drop(&mut self) {
@@ -114,16 +114,16 @@ impl<C> Drop for EndingRun<C> {
     }
 }
 
-impl<C: Send + 'static> Pool<C> {
+impl<C: Send + 'static> ConnectionPool<C> {
     pub(super) fn new(max: u32) -> Arc<Self> {
         let max = usize::try_from(max)
             .unwrap_or(usize::MAX)
             .clamp(1, Semaphore::MAX_PERMITS);
-        Arc::new(Pool {
+        Arc::new(ConnectionPool {
             slots: Arc::new(Semaphore::new(max)),
             idle: Mutex::new(Vec::new()),
             max,
-            queue: Queue::default(),
+            queue: WaitQueue::default(),
             sweeper: OnceLock::new(),
             ending: AtomicUsize::new(0),
             ended: Notify::new(),
@@ -136,9 +136,9 @@ impl<C: Send + 'static> Pool<C> {
     /// None became free: that says nothing about the database.
     pub(super) async fn slot(
         self: &Arc<Self>,
-        pass: Pass,
+        pass: LoadPass,
         deadline: Instant,
-    ) -> Result<Slot<C>, RequestError> {
+    ) -> Result<PoolSlot<C>, RequestError> {
         let slots = Arc::clone(&self.slots);
         let permit = match Arc::clone(&slots).try_acquire_owned() {
             Ok(permit) => permit,
@@ -153,19 +153,19 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// Returns a slot for work that is no load, where one is free.
-    pub(super) fn free_slot(self: &Arc<Self>) -> Option<Slot<C>> {
+    pub(super) fn free_slot(self: &Arc<Self>) -> Option<PoolSlot<C>> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(self.slot_of(permit, Pass::default()))
+        Some(self.slot_of(permit, LoadPass::default()))
     }
 
     /// Returns a slot for work that is no load, which waits for so long. It is in nobody's count.
-    pub(super) async fn spare_slot(self: &Arc<Self>, patience: Duration) -> Option<Slot<C>> {
+    pub(super) async fn spare_slot(self: &Arc<Self>, patience: Duration) -> Option<PoolSlot<C>> {
         let acquired = timeout(patience, Arc::clone(&self.slots).acquire_owned()).await;
-        Some(self.slot_of(acquired.ok()?.ok()?, Pass::default()))
+        Some(self.slot_of(acquired.ok()?.ok()?, LoadPass::default()))
     }
 
-    fn slot_of(self: &Arc<Self>, permit: OwnedSemaphorePermit, pass: Pass) -> Slot<C> {
-        Slot {
+    fn slot_of(self: &Arc<Self>, permit: OwnedSemaphorePermit, pass: LoadPass) -> PoolSlot<C> {
+        PoolSlot {
             pool: Arc::clone(self),
             _permit: permit,
             _pass: pass,
@@ -189,12 +189,12 @@ impl<C: Send + 'static> Pool<C> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle<C>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<IdleConnection<C>>> {
         // Nothing panics while it is held; the list is whole in any case.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn expired(entry: &Idle<C>) -> bool {
+    fn expired(entry: &IdleConnection<C>) -> bool {
         entry.since.elapsed() > IDLE_LIMIT || entry.connection.born.elapsed() > AGE_LIMIT
     }
 
@@ -218,17 +218,17 @@ impl<C: Send + 'static> Pool<C> {
     }
 }
 
-impl<C: Send + 'static> Slot<C> {
+impl<C: Send + 'static> PoolSlot<C> {
     /// The idle connection that was used last, if there is one that is not too old. A connection
     /// whose run is ending is waited for: that is quicker than opening another.
-    pub(super) async fn idle(&self) -> Option<Pooled<C>> {
+    pub(super) async fn idle(&self) -> Option<PooledConnection<C>> {
         let deadline = Instant::now() + ENDING_WAIT;
         loop {
             let ended = self.pool.ended.notified();
             // Before the look: one that becomes idle in between is then found by it.
             let is_awaited = self.pool.ending.load(Ordering::SeqCst) > 0;
             if let Some(entry) = self.pool.lock().pop() {
-                return (!Pool::expired(&entry)).then_some(entry.connection);
+                return (!ConnectionPool::expired(&entry)).then_some(entry.connection);
             }
             if !is_awaited || timeout_at(deadline, ended).await.is_err() {
                 return None;
@@ -243,8 +243,8 @@ impl<C: Send + 'static> Slot<C> {
     }
 
     /// Keeps the connection for the next, and the slot for this work.
-    pub(super) fn put_back(&self, connection: Pooled<C>) {
-        self.pool.lock().push(Idle {
+    pub(super) fn put_back(&self, connection: PooledConnection<C>) {
+        self.pool.lock().push(IdleConnection {
             connection,
             since: Instant::now(),
         });
@@ -252,7 +252,7 @@ impl<C: Send + 'static> Slot<C> {
     }
 
     /// Ends the work and keeps the connection for the next.
-    pub(super) fn keep(self, connection: Pooled<C>) {
+    pub(super) fn keep(self, connection: PooledConnection<C>) {
         self.put_back(connection);
     }
 }
@@ -265,16 +265,18 @@ mod tests {
 
     use super::*;
 
-    async fn slot<C: Send + 'static>(pool: &Arc<Pool<C>>) -> Result<Slot<C>, RequestError> {
-        pool.slot(Pass::default(), Instant::now()).await
+    async fn slot<C: Send + 'static>(
+        pool: &Arc<ConnectionPool<C>>,
+    ) -> Result<PoolSlot<C>, RequestError> {
+        pool.slot(LoadPass::default(), Instant::now()).await
     }
 
     #[tokio::test]
     async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
-        let pool = Pool::new(2);
+        let pool = ConnectionPool::new(2);
         let taken = slot(&pool).await.unwrap();
         assert!(taken.idle().await.is_none());
-        taken.keep(Pooled::new(7, 1));
+        taken.keep(PooledConnection::new(7, 1));
         let expected = PoolState {
             idle: 1,
             max: 2,
@@ -283,19 +285,19 @@ mod tests {
         assert_eq!(pool.state(), expected);
         let taken = slot(&pool).await.unwrap();
         assert_eq!(taken.idle().await.map(|c| c.raw), Some(7));
-        taken.keep(Pooled::new(8, 2));
+        taken.keep(PooledConnection::new(8, 2));
         pool.clear();
         assert!(slot(&pool).await.unwrap().idle().await.is_none());
     }
 
     #[tokio::test]
     async fn a_connection_whose_run_is_ending_is_waited_for_as_long_as_it_is() {
-        let pool = Pool::new(2);
+        let pool = ConnectionPool::new(2);
         let (first, second) = (slot(&pool).await.unwrap(), slot(&pool).await.unwrap());
         let ending = first.ending();
         let mut patient = Box::pin(second.idle());
         assert!((&mut patient).now_or_never().is_none());
-        first.keep(Pooled::new(7, 1));
+        first.keep(PooledConnection::new(7, 1));
         drop(ending);
         assert_eq!(patient.await.map(|c| c.raw), Some(7));
         assert!(second.idle().now_or_never().unwrap().is_none());
@@ -303,14 +305,14 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_slots_than_the_maximum_and_a_dropped_one_comes_back() {
-        let pool = Pool::<()>::new(1);
+        let pool = ConnectionPool::<()>::new(1);
         let first = slot(&pool).await.unwrap();
         assert_eq!(pool.state().used, 1);
         assert!(pool.free_slot().is_none());
         assert!(slot(&pool).await.is_err());
         assert_eq!((pool.state().waiting, pool.state().timeouts), (0, 1));
         let far = Instant::now() + Duration::from_hours(1);
-        let mut patient = Box::pin(pool.slot(Pass::default(), far));
+        let mut patient = Box::pin(pool.slot(LoadPass::default(), far));
         assert!((&mut patient).now_or_never().is_none());
         assert_eq!(pool.state().waiting, 1);
         drop(first);

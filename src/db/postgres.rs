@@ -14,23 +14,23 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::budget::ResultBudget;
 use super::checkout::CHECKOUT;
-use super::contact::{Cause, Contact};
-use super::gate::Pass;
+use super::contact::{AwayCause, ContactResult};
+use super::gate::LoadPass;
 use super::health::HealthCell;
 use super::limits::{GRACE, Limits};
-use super::pool::{PoolState, Slot};
+use super::pool::{PoolSlot, PoolState};
 use super::postgres_bind::bind;
-use super::postgres_connect::{Connector, NoConnection};
+use super::postgres_connect::{NoConnection, PostgresConnector};
 use super::postgres_error::server_said;
 use super::postgres_fault::{
     breaks_connection, class, may_be_repeated, of_statement, position, went_silently,
 };
-use super::postgres_read::{Stop, Want, Work};
+use super::postgres_read::{ReadStop, StatementRun, WantedResult};
 use super::postgres_reaper::terminate;
 use super::postgres_survey::survey;
-use super::postgres_transaction::Transaction;
+use super::postgres_transaction::RunTransaction;
 use super::rows::Rows;
-use super::survey::{Survey, Trouble};
+use super::survey::{DatabaseSurvey, SurveyTrouble};
 use super::system::SystemCell;
 use crate::error::{RequestError, StartupError};
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
@@ -40,8 +40,8 @@ const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
 
 /// Returns what a database is called, and the settings of its sessions, which decide the rows as
 /// well.
-fn identity(target: &settings::Postgres, place: &str) -> String {
-    let settings::Postgres { user, database, .. } = target;
+fn identity(target: &settings::PostgresSettings, place: &str) -> String {
+    let settings::PostgresSettings { user, database, .. } = target;
     let session = target.session();
     let session: Vec<String> = session
         .map(|(name, value)| format!(" {name}={value:?}"))
@@ -52,7 +52,7 @@ fn identity(target: &settings::Postgres, place: &str) -> String {
 
 /// A server, its pool and how it is.
 pub(super) struct Postgres {
-    connector: Connector,
+    connector: PostgresConnector,
     health: HealthCell,
     identity: String,
     host: String,
@@ -66,12 +66,12 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) fn open(
-        target: &settings::Postgres,
+        target: &settings::PostgresSettings,
         limits: &DatabaseLimits,
     ) -> Result<Self, StartupError> {
-        let connector = Connector::new(target, limits)?;
+        let connector = PostgresConnector::new(target, limits)?;
         let asked = connector.clone();
-        let ask = move || -> BoxFuture<'static, Contact> {
+        let ask = move || -> BoxFuture<'static, ContactResult> {
             let asked = asked.clone();
             Box::pin(async move { asked.try_out().await })
         };
@@ -111,7 +111,7 @@ impl Postgres {
         &self.health
     }
 
-    pub(super) fn connector(&self) -> &Connector {
+    pub(super) fn connector(&self) -> &PostgresConnector {
         &self.connector
     }
 
@@ -137,7 +137,7 @@ impl Postgres {
         }
     }
 
-    pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
+    pub(super) async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
         survey(&self.connector).await
     }
 
@@ -147,10 +147,10 @@ impl Postgres {
         query: &Query,
         args: &Arguments,
         limits: Limits,
-        (pass, deadline): (Pass, Instant),
+        (pass, deadline): (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
         let slot = self.connector.slot(pass, deadline).await?;
-        self.transact(query, args, limits, Want::Rows, (slot, deadline))
+        self.transact(query, args, limits, WantedResult::Rows, (slot, deadline))
             .await
     }
 
@@ -160,9 +160,15 @@ impl Postgres {
         args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
         let deadline = Instant::now() + CHECKOUT;
-        let slot = self.connector.slot(Pass::default(), deadline).await?;
+        let slot = self.connector.slot(LoadPass::default(), deadline).await?;
         Ok(self
-            .transact(query, args, self.limits, Want::Columns, (slot, deadline))
+            .transact(
+                query,
+                args,
+                self.limits,
+                WantedResult::Columns,
+                (slot, deadline),
+            )
             .await?
             .columns)
     }
@@ -175,8 +181,8 @@ impl Postgres {
         query: &Query,
         args: &Arguments,
         limits: Limits,
-        want: Want,
-        (mut slot, mut deadline): (Slot<PgConnection>, Instant),
+        want: WantedResult,
+        (mut slot, mut deadline): (PoolSlot<PgConnection>, Instant),
     ) -> Result<Rows, RequestError> {
         let statement = query.statement(DatabaseKind::Postgres);
         let arguments = bind(query, args, &statement.order)?;
@@ -190,7 +196,7 @@ impl Postgres {
             }
             let started = Instant::now();
             let on_the_way = self.connector.on_the_way();
-            let work = Work {
+            let work = StatementRun {
                 sql: &statement.sql,
                 arguments: &arguments,
                 limits,
@@ -202,7 +208,7 @@ impl Postgres {
                 // The server should have ended it by itself. Dropping the transaction cancels.
                 let cause = format!("{}: no answer to a statement", self.connector.place());
                 self.health
-                    .tell(Contact::Doubtful(Cause::new("timeout", cause)));
+                    .tell(ContactResult::Doubtful(AwayCause::new("timeout", cause)));
                 return Err(RequestError::Timeout {
                     limit: limits.timeout,
                 });
@@ -213,7 +219,7 @@ impl Postgres {
                     transaction.end();
                     return Ok(Rows { system, ..value });
                 }
-                Err(Stop::Driver {
+                Err(ReadStop::Driver {
                     error,
                     after_rows: false,
                     ..
@@ -223,7 +229,7 @@ impl Postgres {
                     vanished = Some(transaction.backend());
                     slot = transaction.close();
                 }
-                Err(Stop::Driver {
+                Err(ReadStop::Driver {
                     error,
                     after_rows: false,
                     ..
@@ -253,7 +259,7 @@ impl Postgres {
     pub(super) fn heard<T>(&self, end: Result<T, NoConnection>) -> Result<T, RequestError> {
         match end {
             Ok(connected) => {
-                self.health.tell(Contact::Answered);
+                self.health.tell(ContactResult::Answered);
                 Ok(connected)
             }
             Err(NoConnection { error, contact, .. }) => {
@@ -266,20 +272,20 @@ impl Postgres {
     /// Ends the transaction of a run that failed.
     fn stopped(
         &self,
-        transaction: Transaction,
-        stop: Stop,
+        transaction: RunTransaction,
+        stop: ReadStop,
         statement: &Statement,
         started: Instant,
         limits: Limits,
     ) -> RequestError {
         let elapsed = started.elapsed();
         match stop {
-            Stop::Request(end) => {
+            ReadStop::Request(end) => {
                 // There may be gigabytes on the way; they are not waited for.
                 drop(transaction);
                 end
             }
-            Stop::Driver { error, lead, .. } => {
+            ReadStop::Driver { error, lead, .. } => {
                 let place = self.connector.place();
                 let end = of_statement(place, &error, &statement.sql, elapsed, limits.timeout)
                     .at(position(&error, statement, lead));
@@ -291,8 +297,8 @@ impl Postgres {
                         drop(transaction.close());
                     }
                     if let RequestError::Unavailable { detail } = &end {
-                        let cause = Cause::new(class(&error), Arc::clone(detail));
-                        self.health.tell(Contact::Doubtful(cause));
+                        let cause = AwayCause::new(class(&error), Arc::clone(detail));
+                        self.health.tell(ContactResult::Doubtful(cause));
                     }
                 } else {
                     transaction.end();

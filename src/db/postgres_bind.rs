@@ -21,7 +21,7 @@ pub(super) fn bind(
     for &index in placeholders {
         let kind = &query.params[index].kind;
         bound
-            .add(Typed {
+            .add(TypedArgument {
                 kind,
                 value: &args.0[index],
             })
@@ -32,12 +32,12 @@ pub(super) fn bind(
     Ok(bound)
 }
 
-struct Typed<'a> {
+struct TypedArgument<'a> {
     kind: &'a ParamType,
     value: &'a Value,
 }
 
-impl Type<Postgres> for Typed<'_> {
+impl Type<Postgres> for TypedArgument<'_> {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(oid(&ParamType::Text))
     }
@@ -59,7 +59,7 @@ fn oid(kind: &ParamType) -> Oid {
     })
 }
 
-impl Encode<'_, Postgres> for Typed<'_> {
+impl Encode<'_, Postgres> for TypedArgument<'_> {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         match self.value {
             Value::Null => return Ok(IsNull::Yes),

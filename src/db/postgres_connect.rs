@@ -10,17 +10,17 @@ use sqlx::{ConnectOptions, Error};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::checkout::CHECKOUT;
-use super::contact::{Cause, Contact};
-use super::gate::Pass;
-use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::contact::{AwayCause, ContactResult};
+use super::gate::LoadPass;
+use super::pool::{ConnectionPool, PoolSlot, PoolState, PooledConnection};
 use super::postgres_advice;
 use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
 use super::postgres_options::options;
 use super::postgres_pace::RoundTrip;
-use super::postgres_reaper::Reaper;
+use super::postgres_reaper::BackendReaper;
 use super::postgres_session::NamedOptions;
-use super::postgres_start::{Begun, Starter};
-use super::postgres_transaction::Transaction;
+use super::postgres_start::{BegunRun, RunStarter};
+use super::postgres_transaction::RunTransaction;
 use super::system::SystemCell;
 use crate::error::{RequestError, StartupError};
 use crate::settings;
@@ -37,7 +37,7 @@ pub(super) struct NoConnection {
     /// The error for the caller.
     pub(super) error: RequestError,
     /// The knowledge that it brings about the server.
-    pub(super) contact: Contact,
+    pub(super) contact: ContactResult,
     /// The remedy.
     pub(super) remedy: String,
 }
@@ -54,22 +54,22 @@ impl NoConnection {
 
 /// The way to one server, with its pool. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(super) struct PostgresConnector {
     options: Arc<PgConnectOptions>,
-    pool: Arc<Pool<PgConnection>>,
-    reaper: Arc<Reaper>,
+    pool: Arc<ConnectionPool<PgConnection>>,
+    reaper: Arc<BackendReaper>,
     trip: Arc<RoundTrip>,
     /// `host:port`, for the details of errors.
     place: Arc<str>,
-    starter: Arc<Starter>,
+    starter: Arc<RunStarter>,
     named: Arc<NamedOptions>,
     /// The most time to connect, where it is to be less than the caller waits.
     patience: Option<Duration>,
 }
 
-impl Connector {
+impl PostgresConnector {
     pub(super) fn new(
-        target: &settings::Postgres,
+        target: &settings::PostgresSettings,
         limits: &settings::DatabaseLimits,
     ) -> Result<Self, StartupError> {
         let place = if target.host.starts_with('/') {
@@ -78,13 +78,13 @@ impl Connector {
             format!("{}:{}", target.host, target.port)
         };
         let options = Arc::new(options(target)?);
-        let (pool, place) = (Pool::new(limits.pool_size), Arc::from(place));
+        let (pool, place) = (ConnectionPool::new(limits.pool_size), Arc::from(place));
         let trip = Arc::<RoundTrip>::default();
         let way = (Arc::clone(&options), Arc::clone(&trip), Arc::clone(&place));
-        Ok(Connector {
-            reaper: Reaper::new(way, Arc::clone(&pool)),
+        Ok(PostgresConnector {
+            reaper: BackendReaper::new(way, Arc::clone(&pool)),
             trip,
-            starter: Starter::new(&pool, &limits.timezone, target),
+            starter: RunStarter::new(&pool, &limits.timezone, target),
             named: Arc::new(NamedOptions::new(&target.options)),
             options,
             pool,
@@ -181,9 +181,9 @@ impl Connector {
     /// Waits for the right to use one connection, until `deadline`.
     pub(super) async fn slot(
         &self,
-        pass: Pass,
+        pass: LoadPass,
         deadline: Instant,
-    ) -> Result<Slot<PgConnection>, RequestError> {
+    ) -> Result<PoolSlot<PgConnection>, RequestError> {
         self.pool.slot(pass, deadline).await
     }
 
@@ -192,10 +192,10 @@ impl Connector {
     /// statement is sent. A connection that died while it was idle is replaced.
     pub(super) async fn begin(
         &self,
-        slot: Slot<PgConnection>,
+        slot: PoolSlot<PgConnection>,
         limit: Duration,
         deadline: Instant,
-    ) -> Result<Transaction, NoConnection> {
+    ) -> Result<RunTransaction, NoConnection> {
         let mut cause = None;
         let start = Instant::now();
         let begun = self.begin_anyhow(&slot, limit, &mut cause);
@@ -203,17 +203,17 @@ impl Connector {
             Some(begun) => begun?,
             None => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
         };
-        Ok(Transaction::new(slot, begun, Arc::clone(&self.reaper)))
+        Ok(RunTransaction::new(slot, begun, Arc::clone(&self.reaper)))
     }
 
     /// Begins on an idle connection, else on a new one. A server that is full or starting is
     /// asked again until the caller's patience ends; why it refused last is left in `cause`.
     async fn begin_anyhow(
         &self,
-        slot: &Slot<PgConnection>,
+        slot: &PoolSlot<PgConnection>,
         limit: Duration,
         cause: &mut Option<NoConnection>,
-    ) -> Result<Begun, NoConnection> {
+    ) -> Result<BegunRun, NoConnection> {
         if let Some(connection) = slot.idle().await {
             match self.begin_timed(connection, limit, false).await {
                 Ok(Some(begun)) => return Ok(begun),
@@ -228,7 +228,7 @@ impl Connector {
             let number = SystemCell::number();
             let begun = match self.dial().await {
                 Ok(raw) => {
-                    let connection = Pooled::new(raw, number);
+                    let connection = PooledConnection::new(raw, number);
                     self.begin_timed(connection, limit, true).await
                 }
                 Err(error) => Err(error),
@@ -254,10 +254,10 @@ impl Connector {
     /// Begins, and learns how far the server is.
     async fn begin_timed(
         &self,
-        connection: Pooled<PgConnection>,
+        connection: PooledConnection<PgConnection>,
         limit: Duration,
         is_new: bool,
-    ) -> Result<Option<Begun>, Error> {
+    ) -> Result<Option<BegunRun>, Error> {
         let start = Instant::now();
         let begun = self.starter.begin(connection, limit, is_new).await?;
         self.trip.record(start.elapsed());
@@ -266,12 +266,12 @@ impl Connector {
 
     fn refused(&self, error: &Error) -> NoConnection {
         let words = unavailable(&self.place, error);
-        let cause = Cause::new(class(error), Arc::clone(&words));
+        let cause = AwayCause::new(class(error), Arc::clone(&words));
         NoConnection {
             contact: if is_full(error) {
-                Contact::Full(cause)
+                ContactResult::Full(cause)
             } else {
-                Contact::Away(cause)
+                ContactResult::Away(cause)
             },
             error: RequestError::Unavailable { detail: words },
             remedy: postgres_advice::remedy(error),
@@ -284,12 +284,12 @@ impl Connector {
         let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
         let limit = duration_text(Duration::from_millis(100) * tenths);
         let words: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
-        let cause = Cause::new("timeout", Arc::clone(&words));
+        let cause = AwayCause::new("timeout", Arc::clone(&words));
         NoConnection {
             contact: if waited < FAIR.max(self.trip.on_the_way()) {
-                Contact::Doubtful(cause)
+                ContactResult::Doubtful(cause)
             } else {
-                Contact::Away(cause)
+                ContactResult::Away(cause)
             },
             error: RequestError::Unavailable { detail: words },
             remedy: postgres_advice::SILENT.to_owned(),
@@ -298,7 +298,7 @@ impl Connector {
 
     /// Returns whether a load could begin now: as loads begin, on a connection of the pool where
     /// one is free, else on one of its own.
-    pub(super) async fn try_out(&self) -> Contact {
+    pub(super) async fn try_out(&self) -> ContactResult {
         let deadline = Instant::now() + CHECKOUT;
         let tried = match self.pool.free_slot() {
             Some(slot) => match self.begin(slot, CHECKOUT, deadline).await {
@@ -310,13 +310,13 @@ impl Connector {
             },
             None => self.try_apart(deadline).await,
         };
-        tried.map_or_else(|failure| failure.contact, |()| Contact::Answered)
+        tried.map_or_else(|failure| failure.contact, |()| ContactResult::Answered)
     }
 
     /// A pooler may let clients in while its server is away, so connecting is not enough.
     async fn try_apart(&self, deadline: Instant) -> Result<(), NoConnection> {
         let number = SystemCell::number();
-        let connection = Pooled::new(self.connect().await?, number);
+        let connection = PooledConnection::new(self.connect().await?, number);
         let begun = self.begin_timed(connection, CHECKOUT, true);
         match self.patiently(deadline, begun).await {
             Some(Ok(_)) => Ok(()),

@@ -20,14 +20,14 @@ const CHANNEL: &str = "unslow";
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Hears what is sent with `NOTIFY unslow`. Dropping it closes the connection.
-pub struct Listener {
+pub struct MessageListener {
     driver: PgListener,
     place: String,
 }
 
 impl Postgres {
     /// Connects, and listens.
-    pub(super) async fn listen(&self) -> Result<Listener, RequestError> {
+    pub(super) async fn listen(&self) -> Result<MessageListener, RequestError> {
         let connector = self.connector();
         let place = connector.place().to_owned();
         // The driver's listener only takes a connection from a pool, and a pool tries again behind
@@ -48,7 +48,7 @@ impl Postgres {
             Ok(driver)
         };
         match timeout_at(start + 2 * connector.patience(), connected).await {
-            Ok(Ok(driver)) => Ok(Listener { driver, place }),
+            Ok(Ok(driver)) => Ok(MessageListener { driver, place }),
             Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(silent(&place)),
             Ok(Err(error)) => Err(of_statement(
                 &place,
@@ -61,7 +61,7 @@ impl Postgres {
     }
 }
 
-impl Listener {
+impl MessageListener {
     /// Returns the text of the next message. Cancel-safe: no message is lost.
     ///
     /// # Errors

@@ -30,7 +30,9 @@ pub const DRIVER_ENVIRONMENT: [&str; 13] = [
 const STUBBORN: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
 /// Returns how to connect: from `target` and nothing else.
-pub(super) fn options(target: &settings::Postgres) -> Result<PgConnectOptions, StartupError> {
+pub(super) fn options(
+    target: &settings::PostgresSettings,
+) -> Result<PgConnectOptions, StartupError> {
     if let Some(name) = stubborn(|name| std::env::var_os(name)) {
         return Err(
             StartupError::new(format!("{name} is set, and the driver would obey it"))
@@ -85,8 +87,8 @@ mod tests {
 
     use super::*;
 
-    fn target() -> settings::Postgres {
-        settings::Postgres {
+    fn target() -> settings::PostgresSettings {
+        settings::PostgresSettings {
             host: "db.example".into(),
             port: 5432,
             database: "shop".into(),

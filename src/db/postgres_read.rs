@@ -16,7 +16,7 @@ use super::rows::Rows;
 use crate::error::RequestError;
 
 /// The reason why reading a result ended early.
-pub(super) enum Stop {
+pub(super) enum ReadStop {
     /// The driver's error, whether a row had come before it, and how many characters stood before
     /// the query's own SQL in what was sent.
     Driver {
@@ -30,29 +30,29 @@ pub(super) enum Stop {
 
 /// The thing that is asked for.
 #[derive(Clone, Copy)]
-pub(super) enum Want {
+pub(super) enum WantedResult {
     Rows,
     /// The names of the columns, without running the statement.
     Columns,
 }
 
 /// One statement, its arguments and bounds.
-pub(super) struct Work<'a> {
+pub(super) struct StatementRun<'a> {
     pub(super) sql: &'a str,
     pub(super) arguments: &'a PgArguments,
     pub(super) limits: Limits,
     pub(super) budget: &'a Arc<ResultBudget>,
 }
 
-impl Work<'_> {
+impl StatementRun<'_> {
     pub(super) async fn ask(
         &self,
         connection: &mut PgConnection,
-        want: Want,
-    ) -> Result<Rows, Stop> {
+        want: WantedResult,
+    ) -> Result<Rows, ReadStop> {
         let mut rows = match want {
-            Want::Rows => self.rows(connection).await?,
-            Want::Columns => Rows::default(),
+            WantedResult::Rows => self.rows(connection).await?,
+            WantedResult::Columns => Rows::default(),
         };
         if rows.count == 0 {
             rows.columns = self.columns(connection).await?;
@@ -65,13 +65,13 @@ impl Work<'_> {
     /// and the CTE's scan stops at the bound all the same. A row that alone is over the bound on
     /// bytes never leaves the server: the driver would take it into memory whole. (`offset 0`
     /// keeps the planner from making the text twice.)
-    async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, Stop> {
+    async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, ReadStop> {
         let Limits {
             max_rows,
             max_bytes,
             ..
         } = self.limits;
-        let too_large = |limit| Stop::Request(RequestError::TooLarge { limit });
+        let too_large = |limit| ReadStop::Request(RequestError::TooLarge { limit });
         let max_row = row_bound(max_bytes);
         let lead = format!("with _q as {} (\n", materialized(connection));
         let sql = format!(
@@ -93,7 +93,7 @@ impl Work<'_> {
                     return Ok(rows);
                 }
                 Err(error) => {
-                    return Err(Stop::Driver {
+                    return Err(ReadStop::Driver {
                         error,
                         after_rows: rows.count > 0,
                         lead: lead.len(),
@@ -112,10 +112,10 @@ impl Work<'_> {
             if length as u64 > max_bytes.saturating_add(1) {
                 return Err(too_large(max_bytes));
             }
-            share.grow_to(length as u64).map_err(Stop::Request)?;
+            share.grow_to(length as u64).map_err(ReadStop::Request)?;
             json::make_room(&mut rows.json, length);
             if rows.count == 0 {
-                rows.columns = json::column_names(&text).map_err(Stop::Request)?;
+                rows.columns = json::column_names(&text).map_err(ReadStop::Request)?;
             } else {
                 rows.json.push(b',');
             }
@@ -128,7 +128,7 @@ impl Work<'_> {
     }
 
     /// Asks for the names of the columns without running the statement: one row of nulls.
-    async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, Stop> {
+    async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, ReadStop> {
         const LEAD: &str = "select row_to_json(_unslow_.*)::text from (select _q.* from \
              (values(1)) _v left join (select * from (\n";
         let sql = format!("{LEAD}{}\n) _i limit 0) _q on false) _unslow_", self.sql);
@@ -136,12 +136,12 @@ impl Work<'_> {
             .query(sql)
             .fetch_one(connection)
             .await
-            .map_err(|error| Stop::Driver {
+            .map_err(|error| ReadStop::Driver {
                 error,
                 after_rows: false,
                 lead: LEAD.len(),
             })?;
-        json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(Stop::Request)
+        json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(ReadStop::Request)
     }
 
     /// Asks by an unnamed statement: a named one could be another client's behind a pooler.
@@ -161,9 +161,9 @@ fn materialized(connection: &PgConnection) -> &'static str {
 
 /// Returns the row's one value; `None` where it is null. A database without an encoding
 /// (`SQL_ASCII`) can hold what is not UTF-8; JSON cannot.
-fn text(row: &PgRow) -> Result<Option<Cow<'_, str>>, Stop> {
+fn text(row: &PgRow) -> Result<Option<Cow<'_, str>>, ReadStop> {
     let internal = |error: Error| {
-        Stop::Request(RequestError::Internal {
+        ReadStop::Request(RequestError::Internal {
             detail: error.to_string().into(),
         })
     };

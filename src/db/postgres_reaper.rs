@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Error, Row};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::pool::{Pool, Pooled, Slot};
+use super::pool::{ConnectionPool, PoolSlot, PooledConnection};
 use super::postgres_pace::RoundTrip;
 use super::system::SystemCell;
 
@@ -31,7 +31,7 @@ const UNASKED: Duration = Duration::from_secs(3);
 
 /// A server process, told from a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Backend {
+pub(super) struct ServerBackend {
     pub(super) pid: i32,
     /// A moment when it was there, in microseconds of the server's clock: a backend of this
     /// number that was started later is another one.
@@ -39,10 +39,10 @@ pub(super) struct Backend {
 }
 
 /// Ends what was given up. One task does it for all, as long as there is something to end.
-pub(super) struct Reaper {
+pub(super) struct BackendReaper {
     options: Arc<PgConnectOptions>,
     trip: Arc<RoundTrip>,
-    pool: Arc<Pool<PgConnection>>,
+    pool: Arc<ConnectionPool<PgConnection>>,
     place: Arc<str>,
     given_up: Mutex<GivenUp>,
     came: Notify,
@@ -57,11 +57,11 @@ struct GivenUp {
 
 /// A run that nobody waits for, with the slot that it keeps.
 struct LostRun {
-    backend: Backend,
+    backend: ServerBackend,
     /// Open until the statement was cancelled: as long, the process is surely the run's own, also
     /// behind a pooler.
-    connection: Option<Pooled<PgConnection>>,
-    _slot: Slot<PgConnection>,
+    connection: Option<PooledConnection<PgConnection>>,
+    _slot: PoolSlot<PgConnection>,
     since: Instant,
     cancelled: Option<Instant>,
     is_stuck: bool,
@@ -78,12 +78,12 @@ impl LostRun {
     }
 }
 
-impl Reaper {
+impl BackendReaper {
     pub(super) fn new(
         (options, trip, place): (Arc<PgConnectOptions>, Arc<RoundTrip>, Arc<str>),
-        pool: Arc<Pool<PgConnection>>,
+        pool: Arc<ConnectionPool<PgConnection>>,
     ) -> Arc<Self> {
-        Arc::new(Reaper {
+        Arc::new(BackendReaper {
             options,
             trip,
             pool,
@@ -103,8 +103,8 @@ impl Reaper {
     /// notices that the connection is closed.
     pub(super) fn take(
         self: &Arc<Self>,
-        backend: Backend,
-        (slot, connection): (Slot<PgConnection>, Pooled<PgConnection>),
+        backend: ServerBackend,
+        (slot, connection): (PoolSlot<PgConnection>, PooledConnection<PgConnection>),
     ) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
@@ -162,7 +162,7 @@ impl Reaper {
             .to_owned();
         for (number, run) in given_up.runs.iter().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
-            let Backend { pid, seen } = run.backend;
+            let ServerBackend { pid, seen } = run.backend;
             let _ = write!(sql, "{comma}({pid}, {seen}::bigint, {})", run.act());
         }
         sql.push_str(
@@ -191,7 +191,7 @@ impl Reaper {
         let mut raw = self.options.connect().await?;
         let living = look(&mut raw, question).await?;
         if let Some(slot) = slot {
-            slot.keep(Pooled::new(raw, number));
+            slot.keep(PooledConnection::new(raw, number));
         }
         Ok(living)
     }
@@ -249,8 +249,8 @@ async fn look(connection: &mut PgConnection, question: &str) -> Result<HashSet<i
 }
 
 /// Terminates a backend whose connection broke without a word: it may go on all the same.
-pub(super) async fn terminate(connection: &mut PgConnection, backend: Backend) {
-    let Backend { pid, seen } = backend;
+pub(super) async fn terminate(connection: &mut PgConnection, backend: ServerBackend) {
+    let ServerBackend { pid, seen } = backend;
     let question = format!(
         "SELECT pid, pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
          WHERE pid = {pid} AND EXTRACT(epoch FROM backend_start) * 1000000 <= {seen}"

@@ -9,12 +9,12 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Error, Row};
 
-use super::pool::{Pool, Pooled};
+use super::pool::{ConnectionPool, PooledConnection};
 use super::postgres_effective::{BROUGHT, EffectiveSettings};
 use super::postgres_literal::literal;
-use super::postgres_reaper::Backend;
+use super::postgres_reaper::ServerBackend;
 use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
-use super::system::{Seen, System, SystemCell};
+use super::system::{DatabaseSystem, SeenServer, SystemCell};
 use crate::defence::Defence;
 use crate::settings;
 
@@ -22,9 +22,9 @@ use crate::settings;
 const CLIENT_CHECK: &str = "2s";
 
 /// The beginning of every run on one server.
-pub(super) struct Starter {
+pub(super) struct RunStarter {
     /// The connections that are closed when they lead to another database.
-    pool: Arc<Pool<PgConnection>>,
+    pool: Arc<ConnectionPool<PgConnection>>,
     system: SystemCell,
     /// The place in [`START_QUESTIONS`] of what the server answers.
     question: AtomicUsize,
@@ -55,24 +55,24 @@ const START_QUESTIONS: [StartQuestion; 3] = [
 ];
 
 /// A connection on which a transaction has begun.
-pub(super) struct Begun {
-    pub(super) connection: Pooled<PgConnection>,
-    pub(super) backend: Backend,
-    pub(super) system: System,
+pub(super) struct BegunRun {
+    pub(super) connection: PooledConnection<PgConnection>,
+    pub(super) backend: ServerBackend,
+    pub(super) system: DatabaseSystem,
 }
 
-impl Starter {
+impl RunStarter {
     pub(super) fn new(
-        pool: &Arc<Pool<PgConnection>>,
+        pool: &Arc<ConnectionPool<PgConnection>>,
         timezone: &str,
-        target: &settings::Postgres,
-    ) -> Arc<Starter> {
+        target: &settings::PostgresSettings,
+    ) -> Arc<RunStarter> {
         let named = target.session();
         let named: Vec<String> = named
             .map(|(name, value)| format!(" {name}={value:?}"))
             .collect();
         let named = named.concat();
-        Arc::new(Starter {
+        Arc::new(RunStarter {
             session: format!("timezone={timezone}{named}"),
             search_path: search_path(target.search_path.as_deref()),
             // No quote can be in it; see the settings.
@@ -106,10 +106,10 @@ impl Starter {
     /// next new connection to it.
     pub(super) async fn begin(
         &self,
-        mut connection: Pooled<PgConnection>,
+        mut connection: PooledConnection<PgConnection>,
         limit: Duration,
         is_new: bool,
-    ) -> Result<Option<Begun>, Error> {
+    ) -> Result<Option<BegunRun>, Error> {
         let mut place = match Defence::Identity.is_off() {
             true => START_QUESTIONS.len() - 1,
             false if is_new => 0,
@@ -148,11 +148,11 @@ impl Starter {
             .system
             .saw(connection.number, &system, server.as_deref());
         match seen {
-            Seen::Outdated => return Ok(None),
-            Seen::Another => self.pool.clear(),
-            Seen::Same => {}
+            SeenServer::Outdated => return Ok(None),
+            SeenServer::Another => self.pool.clear(),
+            SeenServer::Same => {}
         }
-        Ok(Some(Begun {
+        Ok(Some(BegunRun {
             connection,
             backend,
             system,
@@ -194,7 +194,7 @@ impl Starter {
         let row = sqlx::raw_sql(AssertSqlSafe(sql))
             .fetch_one(connection)
             .await?;
-        let backend = Backend {
+        let backend = ServerBackend {
             pid: row.try_get(0)?,
             seen: row.try_get(1)?,
         };
@@ -222,7 +222,7 @@ impl Starter {
 
 /// The answers to the questions at the beginning of a run.
 struct FirstAnswers {
-    backend: Backend,
+    backend: ServerBackend,
     system: SystemAnswer,
     /// The settings that the role and the database bring into new sessions.
     brought: String,

@@ -6,9 +6,9 @@ use sqlx::{Error, Row};
 use tokio::time::{Instant, timeout_at};
 
 use super::checkout::CHECKOUT;
-use super::postgres_connect::Connector;
+use super::postgres_connect::PostgresConnector;
 use super::postgres_fault::unavailable;
-use super::survey::{Survey, Trouble};
+use super::survey::{DatabaseSurvey, SurveyTrouble};
 
 /// Roles of PostgreSQL itself whose members can do more than read tables.
 const STRONG: &str = "'pg_write_server_files', 'pg_execute_server_program', \
@@ -20,12 +20,12 @@ const MAKE: &str = "give unslow a role that only reads: as a user who may create
     `unslow install --role NAME`";
 
 /// Asks a server how it is and what the user may do there.
-pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {
-    let mut connection = connector.connect().await.map_err(|none| Trouble {
+pub(super) async fn survey(connector: &PostgresConnector) -> Result<DatabaseSurvey, SurveyTrouble> {
+    let mut connection = connector.connect().await.map_err(|none| SurveyTrouble {
         words: none.words(),
         remedy: none.remedy,
     })?;
-    let trouble = |error: &Error| Trouble {
+    let trouble = |error: &Error| SurveyTrouble {
         words: unavailable(connector.place(), error).to_string(),
         remedy: super::postgres_advice::remedy(error),
     };
@@ -34,7 +34,7 @@ pub(super) async fn survey(connector: &Connector) -> Result<Survey, Trouble> {
     let row = match timeout_at(Instant::now() + CHECKOUT, asked).await {
         Ok(row) => row.map_err(|error| trouble(&error))?,
         Err(_) => {
-            return Err(Trouble {
+            return Err(SurveyTrouble {
                 words: format!("{}: no answer after the connection", connector.place()),
                 remedy: super::postgres_advice::SILENT.to_owned(),
             });
@@ -73,7 +73,7 @@ fn question() -> String {
     )
 }
 
-fn read(place: &str, row: &PgRow) -> Result<Survey, Error> {
+fn read(place: &str, row: &PgRow) -> Result<DatabaseSurvey, Error> {
     let (version, who): (String, String) = (row.try_get("version")?, row.try_get("who")?);
     let mut warnings = Vec::new();
     if row.try_get("rolsuper")? {
@@ -101,7 +101,7 @@ fn read(place: &str, row: &PgRow) -> Result<Survey, Error> {
             ));
         }
     }
-    Ok(Survey {
+    Ok(DatabaseSurvey {
         what: format!("{place}: PostgreSQL {version}, as {who}"),
         warnings,
     })

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Row};
 
 use super::postgres_error::server_said;
-use super::system::System;
+use super::system::DatabaseSystem;
 
 /// The number of [`COLUMNS`].
 pub(super) const COLUMNS_COUNT: usize = 3;
@@ -28,7 +28,7 @@ const SERVER_SHOWN: usize = 8;
 /// An answer of one run.
 #[derive(Debug, Clone)]
 pub(super) struct SystemAnswer {
-    pub(super) system: System,
+    pub(super) system: DatabaseSystem,
     /// A word for the server that answered; it says nothing of where that is.
     pub(super) server: Option<String>,
 }
@@ -37,7 +37,7 @@ impl SystemAnswer {
     /// Returns the answer of a server that was not asked, because it does not say.
     pub(super) fn none() -> SystemAnswer {
         SystemAnswer {
-            system: System::unnamed(),
+            system: DatabaseSystem::unnamed(),
             server: None,
         }
     }
@@ -47,9 +47,9 @@ impl SystemAnswer {
         let text = |at: usize| row.try_get::<Option<String>, _>(first + at);
         let system = match (text(0)?, text(1)?) {
             (Some(cluster), Some(database)) => {
-                System::named(&format!("postgres:{cluster}/{database}"))
+                DatabaseSystem::named(&format!("postgres:{cluster}/{database}"))
             }
-            _ => System::unnamed(),
+            _ => DatabaseSystem::unnamed(),
         };
         let server = text(2)?.map(|server| word(&server));
         Ok(SystemAnswer { system, server })

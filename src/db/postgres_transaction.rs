@@ -8,11 +8,11 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
-use super::pool::{Pooled, Slot};
+use super::pool::{PoolSlot, PooledConnection};
 use super::postgres_fault::went_silently;
-use super::postgres_reaper::{Backend, Reaper};
-use super::postgres_start::Begun;
-use super::system::System;
+use super::postgres_reaper::{BackendReaper, ServerBackend};
+use super::postgres_start::BegunRun;
+use super::system::DatabaseSystem;
 use crate::defence::Defence;
 
 /// The longest wait for the end of a transaction.
@@ -28,22 +28,26 @@ const RESET: &str = "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all(), \
 
 /// An open transaction. Dropping it before its end cancels the statement and closes the
 /// connection.
-pub(super) struct Transaction {
+pub(super) struct RunTransaction {
     /// `None` once it has ended.
-    work: Option<(Slot<PgConnection>, Pooled<PgConnection>)>,
-    backend: Backend,
-    system: System,
-    reaper: Arc<Reaper>,
+    work: Option<(PoolSlot<PgConnection>, PooledConnection<PgConnection>)>,
+    backend: ServerBackend,
+    system: DatabaseSystem,
+    reaper: Arc<BackendReaper>,
 }
 
-impl Transaction {
-    pub(super) fn new(slot: Slot<PgConnection>, begun: Begun, reaper: Arc<Reaper>) -> Self {
-        let Begun {
+impl RunTransaction {
+    pub(super) fn new(
+        slot: PoolSlot<PgConnection>,
+        begun: BegunRun,
+        reaper: Arc<BackendReaper>,
+    ) -> Self {
+        let BegunRun {
             connection,
             backend,
             system,
         } = begun;
-        Transaction {
+        RunTransaction {
             work: Some((slot, connection)),
             backend,
             system,
@@ -52,11 +56,11 @@ impl Transaction {
     }
 
     /// Returns which database it is in.
-    pub(super) fn system(&self) -> &System {
+    pub(super) fn system(&self) -> &DatabaseSystem {
         &self.system
     }
 
-    pub(super) fn backend(&self) -> Backend {
+    pub(super) fn backend(&self) -> ServerBackend {
         self.backend
     }
 
@@ -77,7 +81,7 @@ impl Transaction {
 
     /// Ends the transaction, and gives the slot for another. A connection that cannot be had back
     /// as it went is closed; while its backend may be at work, the slot is not free: `None`.
-    pub(super) async fn rollback(mut self) -> Option<Slot<PgConnection>> {
+    pub(super) async fn rollback(mut self) -> Option<PoolSlot<PgConnection>> {
         let command = if Defence::Session.is_off() {
             "COMMIT"
         } else {
@@ -98,13 +102,13 @@ impl Transaction {
     }
 
     /// Closes the connection, where nothing is left to cancel.
-    pub(super) fn close(mut self) -> Slot<PgConnection> {
+    pub(super) fn close(mut self) -> PoolSlot<PgConnection> {
         let (slot, _) = self.work.take().expect("only its end takes it, by value");
         slot
     }
 }
 
-impl Drop for Transaction {
+impl Drop for RunTransaction {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
             self.reaper.take(self.backend, work);

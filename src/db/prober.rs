@@ -8,18 +8,18 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-use super::contact::Contact;
+use super::contact::ContactResult;
 
 /// The time from one question to the next.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// A database that is asked while it is away.
-pub(super) trait Probed: Send + Sync + 'static {
+pub(super) trait ProbedDatabase: Send + Sync + 'static {
     /// Asks once.
-    fn ask(&self) -> BoxFuture<'static, Contact>;
+    fn ask(&self) -> BoxFuture<'static, ContactResult>;
 
     /// Remembers what the prober has found. Returns whether the prober is done.
-    fn conclude(&self, contact: Contact) -> bool;
+    fn conclude(&self, contact: ContactResult) -> bool;
 
     /// Notes that the prober has ended, however it did. Without one, loads find out for themselves.
     fn unprobed(&self);
@@ -27,14 +27,14 @@ pub(super) trait Probed: Send + Sync + 'static {
 
 /// Starts one, which asks at once: what looked like a database that is away may have been less.
 /// Where there is no runtime, none is started.
-pub(super) fn start<P: Probed>(health: &Arc<P>) {
-    let end = End(Arc::downgrade(health));
+pub(super) fn start<P: ProbedDatabase>(health: &Arc<P>) {
+    let end = ProberEnd(Arc::downgrade(health));
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(probe(end));
     }
 }
 
-async fn probe<P: Probed>(mut end: End<P>) {
+async fn probe<P: ProbedDatabase>(mut end: ProberEnd<P>) {
     loop {
         let asked = Instant::now();
         // Nothing is held while it waits, so that it ends with the database's last user.
@@ -56,9 +56,9 @@ async fn probe<P: Probed>(mut end: End<P>) {
 }
 
 /// Tells that there is no prober any more, also when its runtime ends or it panics.
-struct End<P: Probed>(Weak<P>);
+struct ProberEnd<P: ProbedDatabase>(Weak<P>);
 
-impl<P: Probed> Drop for End<P> {
+impl<P: ProbedDatabase> Drop for ProberEnd<P> {
     fn drop(&mut self) {
         if let Some(health) = self.0.upgrade() {
             health.unprobed();

@@ -8,12 +8,12 @@ use tokio::time::{Instant, timeout_at};
 
 /// The counts of one database.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct WaitQueue {
     waiting: AtomicUsize,
     in_vain: AtomicU64,
 }
 
-impl Queue {
+impl WaitQueue {
     /// Waits until `deadline`; `None`: in vain. One that is dropped meanwhile has not waited in vain.
     pub(super) async fn wait<T>(
         &self,
@@ -21,7 +21,7 @@ impl Queue {
         turn: impl Future<Output = T>,
     ) -> Option<T> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(self);
+        let _waiting = WaitGuard(self);
         let came = timeout_at(deadline, turn).await;
         if came.is_err() {
             self.in_vain.fetch_add(1, Ordering::Relaxed);
@@ -40,9 +40,9 @@ impl Queue {
     }
 }
 
-struct Waiting<'a>(&'a Queue);
+struct WaitGuard<'a>(&'a WaitQueue);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
@@ -58,7 +58,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_counted_for_as_long_and_who_waits_in_vain_for_ever() {
-        let queue = Queue::default();
+        let queue = WaitQueue::default();
         let now = Instant::now();
         assert_eq!(queue.wait(now, ready(1)).await, Some(1));
         assert_eq!((queue.waiting(), queue.in_vain()), (0, 0));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::postgres_connect::Connector;
+use super::postgres_connect::PostgresConnector;
 use super::postgres_fault::of_statement;
 use crate::error::RequestError;
 
@@ -21,7 +21,7 @@ const UNREADABLE: &str = "select pg_catalog.count(*) \
 
 /// Runs the script on a connection of its own, which may write.
 pub(super) async fn create_reader(
-    connector: &Connector,
+    connector: &PostgresConnector,
     connection: &mut sqlx::PgConnection,
     role: &str,
     limit: Duration,

@@ -1,7 +1,7 @@
 //! Other settings while the program runs: whether the database goes on under them, and whether
 //! one that is to be used from now on answers.
 
-use super::contact::Contact;
+use super::contact::ContactResult;
 use super::database::Database;
 use crate::error::RequestError;
 use crate::settings::{DatabaseTarget, Settings};
@@ -31,12 +31,14 @@ impl Database {
     pub async fn answers(&self) -> Result<(), RequestError> {
         let contact = self.health_cell().ask().await;
         let detail = match contact {
-            Contact::Answered => {
+            ContactResult::Answered => {
                 self.health_cell().tell(contact);
                 return Ok(());
             }
-            Contact::Full(cause) | Contact::Away(cause) | Contact::Doubtful(cause) => cause.words,
-            Contact::Nothing => "it does not answer in time".into(),
+            ContactResult::Full(cause)
+            | ContactResult::Away(cause)
+            | ContactResult::Doubtful(cause) => cause.words,
+            ContactResult::Nothing => "it does not answer in time".into(),
         };
         Err(RequestError::Unavailable { detail })
     }

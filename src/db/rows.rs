@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::ResultShare;
-use super::system::System;
+use super::system::DatabaseSystem;
 
 /// The rows of one run.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub struct Rows {
     pub truncated: bool,
     /// The database that they come from; `None` where that cannot be told, because it was replaced
     /// while it was read.
-    pub system: Option<System>,
+    pub system: Option<DatabaseSystem>,
     /// The memory that `json` takes of what there is for all results.
     pub(super) share: Option<Arc<ResultShare>>,
 }

@@ -10,24 +10,24 @@ use sqlx::sqlite::SqliteArguments;
 use tokio::time::Instant;
 
 use super::checkout::CHECKOUT;
-use super::contact::Contact;
-use super::gate::Pass;
+use super::contact::ContactResult;
+use super::gate::LoadPass;
 use super::health::HealthCell;
 use super::limits::Limits;
 use super::pool::PoolState;
 use super::rows::Rows;
-use super::sqlite_connect::Source;
+use super::sqlite_connect::SqliteSource;
 use super::sqlite_rows::bind;
-use super::sqlite_work::Access;
-use super::survey::{Survey, Trouble};
-use super::system::{System, SystemCell};
+use super::sqlite_work::SqliteAccess;
+use super::survey::{DatabaseSurvey, SurveyTrouble};
+use super::system::{DatabaseSystem, SystemCell};
 use crate::error::RequestError;
 use crate::query::{Arguments, DatabaseKind, Query, Statement};
 use crate::settings::{DatabaseTarget, Settings};
 
 /// A database of SQLite, its pool and how it is.
 pub(super) struct Sqlite {
-    access: Arc<Access>,
+    access: Arc<SqliteAccess>,
     health: HealthCell,
     system: SystemCell,
     identity: String,
@@ -45,14 +45,15 @@ impl Sqlite {
         let name = file
             .and_then(|file| file.file_name())
             .map(|name| name.to_string_lossy());
-        let source = Source::new(file, settings.demo_delay, settings.limits.max_result);
-        let access = Access::new(source, &settings.limits);
+        let source = SqliteSource::new(file, settings.demo_delay, settings.limits.max_result);
+        let access = SqliteAccess::new(source, &settings.limits);
         let identity = file.map_or_else(
             || "sqlite".to_owned(),
             |file| format!("sqlite:{}", file.display()),
         );
         let asked = Arc::clone(&access);
-        let ask = move || -> BoxFuture<'static, Contact> { Box::pin(try_out(Arc::clone(&asked))) };
+        let ask =
+            move || -> BoxFuture<'static, ContactResult> { Box::pin(try_out(Arc::clone(&asked))) };
         let database = Sqlite {
             access,
             health: HealthCell::new(&*identity, Box::new(ask)),
@@ -68,7 +69,7 @@ impl Sqlite {
     }
 
     /// Finds out which database it is, where there is one.
-    pub(super) fn look(&self) -> Option<System> {
+    pub(super) fn look(&self) -> Option<DatabaseSystem> {
         let number = SystemCell::number();
         let system = self.access.source.system()?;
         self.system.saw(number, &system, None);
@@ -95,24 +96,24 @@ impl Sqlite {
         self.access.state()
     }
 
-    pub(super) async fn survey(&self) -> Result<Survey, Trouble> {
+    pub(super) async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
         let (cause, remedy) = match self.health.ask().await {
-            Contact::Away(cause) | Contact::Doubtful(cause) => (
+            ContactResult::Away(cause) | ContactResult::Doubtful(cause) => (
                 cause,
                 "look at the file that [postgres] url names, and at who may read it",
             ),
-            Contact::Full(cause) => (
+            ContactResult::Full(cause) => (
                 cause,
                 "another program holds a lock on the file: let it end its transaction",
             ),
-            Contact::Answered | Contact::Nothing => {
-                return Ok(Survey {
+            ContactResult::Answered | ContactResult::Nothing => {
+                return Ok(DatabaseSurvey {
                     what: format!("{}, read-only", self.host),
                     warnings: Vec::new(),
                 });
             }
         };
-        Err(Trouble {
+        Err(SurveyTrouble {
             words: cause.to_string(),
             remedy: remedy.to_owned(),
         })
@@ -124,7 +125,7 @@ impl Sqlite {
         query: &Query,
         args: &Arguments,
         limits: Limits,
-        turn: (Pass, Instant),
+        turn: (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
         let statement = query.statement(DatabaseKind::Sqlite);
         let arguments = bind(args, &statement.order)?;
@@ -142,7 +143,7 @@ impl Sqlite {
             max_rows: 0,
             max_bytes: 0,
         };
-        let turn = (Pass::default(), Instant::now() + CHECKOUT);
+        let turn = (LoadPass::default(), Instant::now() + CHECKOUT);
         Ok(self.work(statement, None, limits, turn).await?.columns)
     }
 
@@ -153,7 +154,7 @@ impl Sqlite {
         statement: &Statement,
         arguments: Option<SqliteArguments>,
         limits: Limits,
-        (pass, deadline): (Pass, Instant),
+        (pass, deadline): (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
         let slot = self.access.pool.slot(pass, deadline).await?;
         let before = self.look();
@@ -164,7 +165,7 @@ impl Sqlite {
         let file = self.access.source.file();
         self.health.tell(
             end.as_ref()
-                .map_or_else(|stop| stop.contact(file), |_| Contact::Answered),
+                .map_or_else(|stop| stop.contact(file), |_| ContactResult::Answered),
         );
         let mut rows = end.map_err(|stop| {
             let position = stop.position(statement);
@@ -178,7 +179,7 @@ impl Sqlite {
 }
 
 /// Returns whether a file can be opened and is a database: its first page is read.
-async fn try_out(access: Arc<Access>) -> Contact {
+async fn try_out(access: Arc<SqliteAccess>) -> ContactResult {
     const FIRST_PAGE: &str = "select count(*) from sqlite_schema";
     let limits = Limits {
         timeout: CHECKOUT,
@@ -187,7 +188,7 @@ async fn try_out(access: Arc<Access>) -> Contact {
     };
     // Where every thread is busy, one more is not what finds out how the file is.
     let Some(slot) = access.pool.free_slot() else {
-        return Contact::Nothing;
+        return ContactResult::Nothing;
     };
     let tried = async {
         let working = access.connection(slot, limits.timeout).await?;
@@ -195,7 +196,7 @@ async fn try_out(access: Arc<Access>) -> Contact {
         working.ask(FIRST_PAGE, none, limits).await
     };
     match tried.await {
-        Ok(_) => Contact::Answered,
+        Ok(_) => ContactResult::Answered,
         Err(stop) => stop.contact(access.source.file()),
     }
 }

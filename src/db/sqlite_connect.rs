@@ -13,10 +13,10 @@ use sqlx::{ConnectOptions, Error};
 use tokio::sync::OnceCell;
 
 use super::budget::row_bound;
-use super::sqlite_file::{self, FileId, Frozen};
-use super::sqlite_function::{Watch, add_slow_version, limit_value};
+use super::sqlite_file::{self, FileId, FrozenFile};
+use super::sqlite_function::{StatementWatch, add_slow_version, limit_value};
 use super::sqlite_system::system_at;
-use super::system::System;
+use super::system::DatabaseSystem;
 use super::{sqlite_format, sqlite_math};
 use crate::defence::Defence;
 
@@ -35,42 +35,42 @@ const READ_AHEAD: usize = 2;
 static DEMOS: AtomicUsize = AtomicUsize::new(0);
 
 /// The place where the connections lead.
-pub(super) struct Source {
-    place: Place,
+pub(super) struct SqliteSource {
+    place: SqlitePlace,
     delay: Duration,
     max_result: u64,
 }
 
-enum Place {
-    Demo(OnceCell<Demo>),
+enum SqlitePlace {
+    Demo(OnceCell<DemoDatabase>),
     File(PathBuf),
 }
 
 /// The filled demo. It is in memory as long as this connection is open.
-struct Demo {
+struct DemoDatabase {
     name: String,
     _keeper: SqliteConnection,
 }
 
 /// A connection, and the watch its statements obey.
-pub(super) struct Connection {
+pub(super) struct ReaderConnection {
     pub(super) raw: SqliteConnection,
-    pub(super) watch: Arc<Watch>,
+    pub(super) watch: Arc<StatementWatch>,
     /// The file that it has open; `None` for the demo.
     file: Option<FileId>,
     /// The state of that file, where it is read as one that nobody writes to.
-    frozen: Option<Frozen>,
+    frozen: Option<FrozenFile>,
 }
 
-impl Source {
+impl SqliteSource {
     /// Opens the demo for `None`. `delay` is `slow_version()`'s, `max_result` the most bytes of a
     /// result.
     pub(super) fn new(file: Option<&Path>, delay: Duration, max_result: u64) -> Self {
         let place = file.map_or_else(
-            || Place::Demo(OnceCell::new()),
-            |file| Place::File(file.to_owned()),
+            || SqlitePlace::Demo(OnceCell::new()),
+            |file| SqlitePlace::File(file.to_owned()),
         );
-        Source {
+        SqliteSource {
             place,
             delay,
             max_result,
@@ -78,25 +78,25 @@ impl Source {
     }
 
     /// Makes a new connection. Whoever comes while the demo is being filled waits for that.
-    pub(super) async fn open(&self) -> Result<Connection, Error> {
+    pub(super) async fn open(&self) -> Result<ReaderConnection, Error> {
         // Looked at before the file is opened: if it is replaced in between, the connection counts
         // as one of the old file, and is not used again.
         let file = self.file_id();
         let mut frozen = None;
         let options = match &self.place {
-            Place::File(file) => {
+            SqlitePlace::File(file) => {
                 frozen = sqlite_file::frozen(file);
                 let options = options().filename(file).read_only(true);
                 options.immutable(frozen.is_some())
             }
-            Place::Demo(demo) => {
+            SqlitePlace::Demo(demo) => {
                 let demo = demo.get_or_try_init(fill_apart).await?;
                 in_memory(&demo.name)
             }
         };
         let mut raw = options.pragma("query_only", "on").connect().await?;
         let most_memory = self.max_result.saturating_mul(4).saturating_add(OWN_MEMORY);
-        let watch = Watch::new(most_memory);
+        let watch = StatementWatch::new(most_memory);
         let mut handle = raw.lock_handle().await?;
         let seen = Arc::clone(&watch);
         handle.set_progress_handler(WATCH_EVERY, move || !seen.ends_statement());
@@ -113,7 +113,7 @@ impl Source {
             return Err(Error::Protocol("SQLite did not take printf()".into()));
         }
         drop(handle);
-        Ok(Connection {
+        Ok(ReaderConnection {
             raw,
             watch,
             file,
@@ -123,15 +123,17 @@ impl Source {
 
     /// Returns whether a connection leads to what has the file's name now, and sees it as it is
     /// now. A file that was replaced or removed lives on for those who have it open.
-    pub(super) fn is_current(&self, connection: &Connection) -> bool {
+    pub(super) fn is_current(&self, connection: &ReaderConnection) -> bool {
         connection.file == self.file_id() && self.is_unchanged(connection)
     }
 
     /// Returns whether a connection that takes its file for one that nobody writes to was right so
     /// far.
-    pub(super) fn is_unchanged(&self, connection: &Connection) -> bool {
+    pub(super) fn is_unchanged(&self, connection: &ReaderConnection) -> bool {
         match (&self.place, &connection.frozen) {
-            (Place::File(file), Some(frozen)) => sqlite_file::state(file).as_ref() == Some(frozen),
+            (SqlitePlace::File(file), Some(frozen)) => {
+                sqlite_file::state(file).as_ref() == Some(frozen)
+            }
             _ => true,
         }
     }
@@ -139,23 +141,23 @@ impl Source {
     /// Returns the file, for messages; `None` for the demo.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.place {
-            Place::File(file) => Some(file),
-            Place::Demo(_) => None,
+            SqlitePlace::File(file) => Some(file),
+            SqlitePlace::Demo(_) => None,
         }
     }
 
     /// Returns which database it is; `None` for a file that is not there.
-    pub(super) fn system(&self) -> Option<System> {
+    pub(super) fn system(&self) -> Option<DatabaseSystem> {
         match &self.place {
             // Each demo has the same rows.
-            Place::Demo(_) => Some(System::named("sqlite")),
-            Place::File(_) if Defence::Identity.is_off() => Some(System::unnamed()),
-            Place::File(file) => system_at(file),
+            SqlitePlace::Demo(_) => Some(DatabaseSystem::named("sqlite")),
+            SqlitePlace::File(_) if Defence::Identity.is_off() => Some(DatabaseSystem::unnamed()),
+            SqlitePlace::File(file) => system_at(file),
         }
     }
 
     fn file_id(&self) -> Option<FileId> {
-        let Place::File(file) = &self.place else {
+        let SqlitePlace::File(file) = &self.place else {
             return None;
         };
         std::fs::metadata(file).ok().as_ref().map(sqlite_file::id)
@@ -178,19 +180,19 @@ fn in_memory(name: &str) -> SqliteConnectOptions {
 }
 
 /// Fills the demo in a task of its own: a caller that goes away does not leave half of it.
-async fn fill_apart() -> Result<Demo, Error> {
+async fn fill_apart() -> Result<DemoDatabase, Error> {
     tokio::spawn(fill())
         .await
         .unwrap_or(Err(Error::WorkerCrashed))
 }
 
-async fn fill() -> Result<Demo, Error> {
+async fn fill() -> Result<DemoDatabase, Error> {
     let name = format!("/unslow-demo-{}", DEMOS.fetch_add(1, Ordering::Relaxed));
     let mut keeper = in_memory(&name).create_if_missing(true).connect().await?;
     sqlx::raw_sql("begin").execute(&mut keeper).await?;
     sqlx::raw_sql(DEMO).execute(&mut keeper).await?;
     sqlx::raw_sql("commit").execute(&mut keeper).await?;
-    Ok(Demo {
+    Ok(DemoDatabase {
         name,
         _keeper: keeper,
     })

@@ -6,64 +6,64 @@ use std::sync::Arc;
 use sqlx::Error;
 
 use super::budget::row_bound;
-use super::contact::{Cause, Contact};
+use super::contact::{AwayCause, ContactResult};
 use super::limits::Limits;
 use super::sqlite_file;
 use crate::error::{FilePosition, RequestError};
 use crate::query::Statement;
 
 /// The reason why a run ended early.
-pub(super) enum Stop {
+pub(super) enum SqliteStop {
     /// The driver's error, and the byte of the statement to which it points.
     Driver { error: Error, byte: Option<usize> },
     /// A bound was passed, or the result cannot be used.
     Request(RequestError),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for SqliteStop {
     fn from(error: Error) -> Self {
-        Stop::Driver { error, byte: None }
+        SqliteStop::Driver { error, byte: None }
     }
 }
 
-impl Stop {
+impl SqliteStop {
     /// Returns what it tells about the database.
-    pub(super) fn contact(&self, file: Option<&Path>) -> Contact {
+    pub(super) fn contact(&self, file: Option<&Path>) -> ContactResult {
         let error = match self {
-            Stop::Request(error) => return Contact::from_end(Some(error)),
-            Stop::Driver { error, .. } => error,
+            SqliteStop::Request(error) => return ContactResult::from_end(Some(error)),
+            SqliteStop::Driver { error, .. } => error,
         };
-        let cause = |class| Cause::new(class, words(error, file));
+        let cause = |class| AwayCause::new(class, words(error, file));
         if error.as_database_error().is_none() {
-            return Contact::Away(cause("open"));
+            return ContactResult::Away(cause("open"));
         }
         match primary_code(error) {
             // BUSY, LOCKED
-            5 | 6 => Contact::Full(cause("locked")),
+            5 | 6 => ContactResult::Full(cause("locked")),
             // INTERRUPT: by us. FULL: no room for a sort.
-            9 | 13 => Contact::Nothing,
+            9 | 13 => ContactResult::Nothing,
             // IOERR, CORRUPT: of the whole file, or of what this statement read.
-            10 | 11 => Contact::Doubtful(cause("open")),
+            10 | 11 => ContactResult::Doubtful(cause("open")),
             // PERM, CANTOPEN, AUTH, NOTADB
-            3 | 14 | 23 | 26 => Contact::Away(cause("open")),
+            3 | 14 | 23 | 26 => ContactResult::Away(cause("open")),
             // READONLY, of the file and not of the statement.
-            8 if extended_code(error) != 8 => Contact::Away(cause("open")),
-            _ => Contact::Answered,
+            8 if extended_code(error) != 8 => ContactResult::Away(cause("open")),
+            _ => ContactResult::Answered,
         }
     }
 
     /// Returns the place in the query's file to which it points.
     pub(super) fn position(&self, statement: &Statement) -> Option<FilePosition> {
         match self {
-            Stop::Driver { byte, .. } => statement.source.position(&statement.sql, (*byte)?),
-            Stop::Request(_) => None,
+            SqliteStop::Driver { byte, .. } => statement.source.position(&statement.sql, (*byte)?),
+            SqliteStop::Request(_) => None,
         }
     }
 
     pub(super) fn meaning(self, limits: Limits, file: Option<&Path>) -> RequestError {
         let error = match self {
-            Stop::Request(error) => return error,
-            Stop::Driver { error, .. } => error,
+            SqliteStop::Request(error) => return error,
+            SqliteStop::Driver { error, .. } => error,
         };
         let detail = words(&error, file);
         if error.as_database_error().is_none() {

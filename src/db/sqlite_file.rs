@@ -16,18 +16,18 @@ const WRITE_AHEAD: u8 = 2;
 /// The device and inode of a file, which say what it is whatever its name, and its state, which
 /// tells that other bytes were copied over it: SQLite itself notices only those who write as it
 /// does.
-pub(super) type FileId = (u64, u64, Frozen);
+pub(super) type FileId = (u64, u64, FrozenFile);
 
 /// The state of a file that is read as one that nobody writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frozen {
+pub(super) struct FrozenFile {
     changed: Option<SystemTime>,
     length: u64,
 }
 
-impl Frozen {
-    fn from_metadata(metadata: &Metadata) -> Frozen {
-        Frozen {
+impl FrozenFile {
+    fn from_metadata(metadata: &Metadata) -> FrozenFile {
+        FrozenFile {
             changed: metadata.modified().ok(),
             length: metadata.len(),
         }
@@ -40,20 +40,20 @@ pub(super) fn id(metadata: &Metadata) -> FileId {
     (
         metadata.dev(),
         metadata.ino(),
-        Frozen::from_metadata(metadata),
+        FrozenFile::from_metadata(metadata),
     )
 }
 
 /// Elsewhere a file that is open can be neither replaced nor removed.
 #[cfg(not(unix))]
 pub(super) fn id(metadata: &Metadata) -> FileId {
-    (0, 0, Frozen::from_metadata(metadata))
+    (0, 0, FrozenFile::from_metadata(metadata))
 }
 
 /// Returns the state of a file with an empty write-ahead log in a folder where SQLite can make none
 /// of the files that it would want beside it; `None` where it reads the file as any other. Such a
 /// file is whole by itself, until another program begins to write, which makes the log first.
-pub(super) fn frozen(file: &Path) -> Option<Frozen> {
+pub(super) fn frozen(file: &Path) -> Option<FrozenFile> {
     let needs_help = has_write_ahead_log(file)
         && File::open(beside(file, "-shm")).is_err()
         && !can_make_files_beside(file);
@@ -61,14 +61,14 @@ pub(super) fn frozen(file: &Path) -> Option<Frozen> {
 }
 
 /// Returns the state of a file, to be compared; `None` while a write-ahead log holds a part of it.
-pub(super) fn state(file: &Path) -> Option<Frozen> {
+pub(super) fn state(file: &Path) -> Option<FrozenFile> {
     let log = fs::metadata(beside(file, "-wal"));
     let has_log = match log {
         Ok(log) => log.len() > 0,
         Err(error) => error.kind() != ErrorKind::NotFound,
     };
     let meta = fs::metadata(file).ok().filter(|_| !has_log)?;
-    Some(Frozen {
+    Some(FrozenFile {
         changed: meta.modified().ok(),
         length: meta.len(),
     })

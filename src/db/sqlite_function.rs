@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// The moment at which the running statement of one connection has to stop. SQLite's progress
 /// handler and the sleeping function both look at it.
-pub(super) struct Watch {
+pub(super) struct StatementWatch {
     base: Instant,
     /// Milliseconds after `base`.
     deadline: AtomicU64,
@@ -33,15 +33,15 @@ pub(super) struct Watch {
     kept: Mutex<Option<Box<dyn Send>>>,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for StatementWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Watch").field(&self.is_over()).finish()
     }
 }
 
-impl Watch {
+impl StatementWatch {
     pub(super) fn new(most_memory: u64) -> Arc<Self> {
-        Arc::new(Watch {
+        Arc::new(StatementWatch {
             base: Instant::now(),
             deadline: AtomicU64::new(u64::MAX),
             abandoned: AtomicBool::new(false),
@@ -92,9 +92,9 @@ impl Watch {
     }
 }
 
-struct Sleeper {
+struct SleepFunction {
     delay: Duration,
-    watch: Arc<Watch>,
+    watch: Arc<StatementWatch>,
 }
 
 /// Adds `slow_version()` to a connection: it sleeps for `delay`, unless `watch` ends it, and
@@ -102,9 +102,9 @@ struct Sleeper {
 pub(super) fn add_slow_version(
     handle: &mut LockedSqliteHandle<'_>,
     delay: Duration,
-    watch: Arc<Watch>,
+    watch: Arc<StatementWatch>,
 ) -> bool {
-    let sleeper = Box::into_raw(Box::new(Sleeper { delay, watch }));
+    let sleeper = Box::into_raw(Box::new(SleepFunction { delay, watch }));
     // SAFETY: the handle is open and locked for this call. SQLite owns `sleeper` from here on and
     // gives it to `free_sleeper` exactly once: when the connection closes, when the function is
     // replaced, or when this very call fails.
@@ -144,7 +144,7 @@ unsafe extern "C" fn slow_version(
 ) {
     // SAFETY: the user data is the `Sleeper` given at registration. SQLite frees it when no
     // statement runs any more, and nobody ever has it mutably.
-    let sleeper = unsafe { &*ffi::sqlite3_user_data(context).cast::<Sleeper>() };
+    let sleeper = unsafe { &*ffi::sqlite3_user_data(context).cast::<SleepFunction>() };
     let end = Instant::now() + sleeper.delay;
     loop {
         if sleeper.watch.is_over() {
@@ -175,7 +175,7 @@ unsafe extern "C" fn slow_version(
 
 unsafe extern "C" fn free_sleeper(sleeper: *mut c_void) {
     // SAFETY: made by `Box::into_raw` in `add_slow_version`; SQLite calls this once for it.
-    drop(unsafe { Box::from_raw(sleeper.cast::<Sleeper>()) });
+    drop(unsafe { Box::from_raw(sleeper.cast::<SleepFunction>()) });
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_watch_is_over_at_its_deadline_or_when_it_is_abandoned() {
-        let watch = Watch::new(u64::MAX);
+        let watch = StatementWatch::new(u64::MAX);
         assert!(!watch.is_over());
         watch.arm(Duration::from_hours(1));
         assert!(!watch.is_over());

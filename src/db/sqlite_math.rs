@@ -10,7 +10,7 @@ use libsqlite3_sys as ffi;
 use sqlx::sqlite::LockedSqliteHandle;
 
 /// The way in which a function is computed.
-enum Rule {
+enum MathRule {
     /// A constant, without an argument.
     Constant(f64),
     /// A function of one number; a whole number stays as it is.
@@ -21,10 +21,10 @@ enum Rule {
     Double(fn(f64, f64) -> f64),
 }
 
-use Rule::{Constant, Double, Rounding, Single};
+use MathRule::{Constant, Double, Rounding, Single};
 
 /// Each function by its name; SQLite finds the one with the right number of arguments.
-static FUNCTIONS: [(&CStr, Rule); 30] = [
+static FUNCTIONS: [(&CStr, MathRule); 30] = [
     (c"ceil", Rounding(f64::ceil)),
     (c"ceiling", Rounding(f64::ceil)),
     (c"floor", Rounding(f64::floor)),
@@ -67,7 +67,7 @@ fn logarithm(base: f64, x: f64) -> f64 {
     positive(x).ln() / positive(positive(base).ln())
 }
 
-impl Rule {
+impl MathRule {
     fn arguments(&self) -> c_int {
         match self {
             Constant(_) => 0,
@@ -106,18 +106,18 @@ unsafe extern "C" fn compute(
     values: *mut *mut ffi::sqlite3_value,
 ) {
     // SAFETY: the user data is the rule that was given at registration.
-    let rule = unsafe { &*ffi::sqlite3_user_data(context).cast::<Rule>() };
+    let rule = unsafe { &*ffi::sqlite3_user_data(context).cast::<MathRule>() };
     // SAFETY: SQLite calls with as many values as the function was registered with.
     let number = |index| unsafe { number(*values.add(index)) };
     let result = match rule {
         Constant(value) => Some(*value),
         Rounding(round) => match number(0) {
-            Some(Number::Whole(whole)) => {
+            Some(MathNumber::Whole(whole)) => {
                 // SAFETY: `context` is SQLite's own, valid during this call.
                 unsafe { ffi::sqlite3_result_int64(context, whole) };
                 return;
             }
-            Some(Number::Real(real)) => Some(round(real)),
+            Some(MathNumber::Real(real)) => Some(round(real)),
             None => None,
         },
         Single(compute) => number(0).map(|x| compute(x.real())),
@@ -133,20 +133,20 @@ unsafe extern "C" fn compute(
     }
 }
 
-enum Number {
+enum MathNumber {
     Whole(i64),
     Real(f64),
 }
 
-impl Number {
+impl MathNumber {
     #[allow(
         clippy::cast_precision_loss,
         reason = "SQLite computes with the nearest double too"
     )]
     fn real(&self) -> f64 {
         match self {
-            Number::Whole(whole) => *whole as f64,
-            Number::Real(real) => *real,
+            MathNumber::Whole(whole) => *whole as f64,
+            MathNumber::Real(real) => *real,
         }
     }
 }
@@ -155,12 +155,12 @@ impl Number {
 ///
 /// # Safety
 /// The value is one of SQLite's, given to the function that runs.
-unsafe fn number(value: *mut ffi::sqlite3_value) -> Option<Number> {
+unsafe fn number(value: *mut ffi::sqlite3_value) -> Option<MathNumber> {
     // SAFETY: the caller's word.
     unsafe {
         match ffi::sqlite3_value_numeric_type(value) {
-            ffi::SQLITE_INTEGER => Some(Number::Whole(ffi::sqlite3_value_int64(value))),
-            ffi::SQLITE_FLOAT => Some(Number::Real(ffi::sqlite3_value_double(value))),
+            ffi::SQLITE_INTEGER => Some(MathNumber::Whole(ffi::sqlite3_value_int64(value))),
+            ffi::SQLITE_FLOAT => Some(MathNumber::Real(ffi::sqlite3_value_double(value))),
             _ => None,
         }
     }

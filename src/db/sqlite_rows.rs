@@ -19,7 +19,7 @@ use super::json::{
 };
 use super::limits::Limits;
 use super::rows::Rows;
-use super::sqlite_fault::Stop;
+use super::sqlite_fault::SqliteStop;
 use super::sqlite_offset::error_offset;
 use crate::error::RequestError;
 use crate::query::{Arguments, Value};
@@ -62,13 +62,13 @@ fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
 
 /// Returns the names of the statement's columns. It is compiled, not run. (The names that the
 /// wrapped statement reports differ: SQLite makes them unique.)
-async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, Stop> {
+async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, SqliteStop> {
     let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
     let statement = match prepared {
         Ok(statement) => statement,
         Err(error) => {
             let byte = error_offset(connection).await;
-            return Err(Stop::Driver { error, byte });
+            return Err(SqliteStop::Driver { error, byte });
         }
     };
     let names: Vec<_> = statement
@@ -76,7 +76,7 @@ async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<Str
         .iter()
         .map(|column| column.name().to_owned())
         .collect();
-    refuse_duplicates(&names).map_err(Stop::Request)?;
+    refuse_duplicates(&names).map_err(SqliteStop::Request)?;
     Ok(names)
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn read(
     arguments: Option<SqliteArguments>,
     limits: Limits,
     budget: &Arc<ResultBudget>,
-) -> Result<Rows, Stop> {
+) -> Result<Rows, SqliteStop> {
     let columns = columns(connection, sql).await?;
     let mut rows = Rows {
         columns,
@@ -144,7 +144,7 @@ impl RowWriter {
 
     /// Writes a row. It is weighed whole before a byte of it is copied, so that the buffer grows
     /// once and by what it needs; a small row is only estimated, at most six times too high.
-    fn write(&mut self, row: &SqliteRow) -> Result<(), Stop> {
+    fn write(&mut self, row: &SqliteRow) -> Result<(), SqliteStop> {
         let mut length = self.weigh(row, |text| 6 * text.len())?;
         if length > SMALL {
             length = self.weigh(row, length_of_string)?;
@@ -155,7 +155,9 @@ impl RowWriter {
             self.check(self.json.len() + length)?;
         }
         let length = self.json.len() + length;
-        self.share.grow_to(length as u64).map_err(Stop::Request)?;
+        self.share
+            .grow_to(length as u64)
+            .map_err(SqliteStop::Request)?;
         make_room(&mut self.json, length);
         if !self.json.is_empty() {
             self.json.push(b',');
@@ -169,7 +171,11 @@ impl RowWriter {
     }
 
     /// Returns the bytes that a row takes as JSON, with the text of a value measured by `measure`.
-    fn weigh(&self, row: &SqliteRow, measure: impl Fn(&[u8]) -> usize) -> Result<usize, Stop> {
+    fn weigh(
+        &self,
+        row: &SqliteRow,
+        measure: impl Fn(&[u8]) -> usize,
+    ) -> Result<usize, SqliteStop> {
         let mut sum = 2;
         for (index, key) in self.keys.iter().enumerate() {
             let value = row.try_get_raw(index)?;
@@ -183,7 +189,7 @@ impl RowWriter {
         Ok(sum)
     }
 
-    fn check(&self, length: usize) -> Result<(), Stop> {
+    fn check(&self, length: usize) -> Result<(), SqliteStop> {
         if length as u64 > self.max_bytes {
             return Err(too_large(self.max_bytes));
         }
@@ -191,11 +197,11 @@ impl RowWriter {
     }
 }
 
-fn too_large(limit: u64) -> Stop {
-    Stop::Request(RequestError::TooLarge { limit })
+fn too_large(limit: u64) -> SqliteStop {
+    SqliteStop::Request(RequestError::TooLarge { limit })
 }
 
-fn push_value(out: &mut Vec<u8>, row: &SqliteRow, index: usize) -> Result<(), Stop> {
+fn push_value(out: &mut Vec<u8>, row: &SqliteRow, index: usize) -> Result<(), SqliteStop> {
     let value = row.try_get_raw(index)?;
     if value.is_null() {
         out.extend_from_slice(b"null");

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::system::System;
+use super::system::DatabaseSystem;
 
 /// The header of a database file.
 const HEADER: usize = 100;
@@ -25,7 +25,7 @@ const FIELDS: [Range<usize>; 5] = [16..18, 40..44, 56..60, 60..64, 68..72];
 /// Returns the identity of the file at this path; `None` where there is none, or what is there is
 /// no database: damaged, just being copied, or without anything in it yet. The file of before may
 /// come back.
-pub(super) fn system_at(path: &Path) -> Option<System> {
+pub(super) fn system_at(path: &Path) -> Option<DatabaseSystem> {
     // Both from what was opened: the name may lead elsewhere at the next moment.
     let mut file = File::open(path).ok()?;
     let metadata = file.metadata().ok()?;
@@ -38,7 +38,7 @@ pub(super) fn system_at(path: &Path) -> Option<System> {
     for byte in FIELDS.into_iter().flatten() {
         let _ = write!(name, "{:02x}", header[byte]);
     }
-    Some(System::named(&name))
+    Some(DatabaseSystem::named(&name))
 }
 
 #[cfg(unix)]

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use super::budget::ResultBudget;
 use super::limits::Limits;
-use super::pool::{Pool, PoolState, Pooled, Slot};
+use super::pool::{ConnectionPool, PoolSlot, PoolState, PooledConnection};
 use super::rows::Rows;
-use super::sqlite_connect::{Connection, Source};
-use super::sqlite_fault::Stop;
+use super::sqlite_connect::{ReaderConnection, SqliteSource};
+use super::sqlite_fault::SqliteStop;
 use super::sqlite_rows::read;
 use crate::error::RequestError;
 use crate::settings::DatabaseLimits;
@@ -25,19 +25,19 @@ use crate::settings::DatabaseLimits;
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The slots of a database, and how its connections are opened.
-pub(super) struct Access {
-    pub(super) source: Source,
-    pub(super) pool: Arc<Pool<Connection>>,
+pub(super) struct SqliteAccess {
+    pub(super) source: SqliteSource,
+    pub(super) pool: Arc<ConnectionPool<ReaderConnection>>,
     budget: Arc<ResultBudget>,
     /// The threads that go on although nobody waits for them.
     lingering: Arc<AtomicUsize>,
 }
 
-impl Access {
-    pub(super) fn new(source: Source, limits: &DatabaseLimits) -> Arc<Access> {
-        Arc::new(Access {
+impl SqliteAccess {
+    pub(super) fn new(source: SqliteSource, limits: &DatabaseLimits) -> Arc<SqliteAccess> {
+        Arc::new(SqliteAccess {
             source,
-            pool: Pool::new(limits.pool_size),
+            pool: ConnectionPool::new(limits.pool_size),
             budget: ResultBudget::new(limits.max_result),
             lingering: Arc::default(),
         })
@@ -54,9 +54,9 @@ impl Access {
     /// new one. Opening can hang as well, and keeps the slot as long as it does.
     pub(super) async fn connection(
         self: &Arc<Self>,
-        slot: Slot<Connection>,
+        slot: PoolSlot<ReaderConnection>,
         limit: Duration,
-    ) -> Result<Working, Stop> {
+    ) -> Result<WorkingThread, SqliteStop> {
         let idle = slot.idle().await;
         if let Some(connection) = idle.filter(|one| self.source.is_current(&one.raw)) {
             return Ok(self.working(connection, slot));
@@ -65,19 +65,21 @@ impl Access {
         // A task of its own goes on where this one is given up.
         let opening = tokio::spawn(async move { (access.source.open().await, slot) });
         match timeout(limit, opening).await {
-            Ok(Ok((Ok(connection), slot))) => Ok(self.working(Pooled::new(connection, 0), slot)),
+            Ok(Ok((Ok(connection), slot))) => {
+                Ok(self.working(PooledConnection::new(connection, 0), slot))
+            }
             Ok(Ok((Err(error), _))) => Err(error.into()),
             Ok(Err(_)) => Err(Error::WorkerCrashed.into()),
-            Err(_) => Err(Stop::Request(RequestError::Timeout { limit })),
+            Err(_) => Err(SqliteStop::Request(RequestError::Timeout { limit })),
         }
     }
 
     fn working(
         self: &Arc<Self>,
-        connection: Pooled<Connection>,
-        slot: Slot<Connection>,
-    ) -> Working {
-        Working {
+        connection: PooledConnection<ReaderConnection>,
+        slot: PoolSlot<ReaderConnection>,
+    ) -> WorkingThread {
+        WorkingThread {
             at_work: Some((connection, slot)),
             access: Arc::clone(self),
         }
@@ -85,13 +87,16 @@ impl Access {
 }
 
 /// A connection with its slot. Dropped before its time it ends its statement, and is closed.
-pub(super) struct Working {
+pub(super) struct WorkingThread {
     /// Taken at the end only.
-    at_work: Option<(Pooled<Connection>, Slot<Connection>)>,
-    access: Arc<Access>,
+    at_work: Option<(
+        PooledConnection<ReaderConnection>,
+        PoolSlot<ReaderConnection>,
+    )>,
+    access: Arc<SqliteAccess>,
 }
 
-impl Working {
+impl WorkingThread {
     /// Returns the rows, and keeps the connection for the next run. After an error a statement may
     /// still be running ahead of us, so the connection is closed then.
     pub(super) async fn ask(
@@ -99,7 +104,7 @@ impl Working {
         sql: &str,
         arguments: Option<SqliteArguments>,
         limits: Limits,
-    ) -> Result<Rows, Stop> {
+    ) -> Result<Rows, SqliteStop> {
         let (connection, _) = self.at_work.as_mut().expect("taken at the end only");
         connection.raw.watch.arm(limits.timeout);
         let job = read(
@@ -114,7 +119,7 @@ impl Working {
             Ok(rows) => rows?,
             // The watch ends a statement in time, but not a single long step of SQLite.
             Err(_) => {
-                return Err(Stop::Request(RequestError::Timeout {
+                return Err(SqliteStop::Request(RequestError::Timeout {
                     limit: limits.timeout,
                 }));
             }
@@ -122,7 +127,7 @@ impl Working {
         if let Some((connection, slot)) = self.at_work.take() {
             if !self.access.source.is_unchanged(&connection.raw) {
                 let detail = "the file was written to while it was read".into();
-                return Err(Stop::Request(RequestError::Unavailable { detail }));
+                return Err(SqliteStop::Request(RequestError::Unavailable { detail }));
             }
             slot.keep(connection);
         }
@@ -131,34 +136,34 @@ impl Working {
 }
 
 /// A statement that was ended because SQLite had too much in memory, by this one or by others.
-fn full() -> Stop {
+fn full() -> SqliteStop {
     let detail = "the statements at work on SQLite take more memory than there is for them (four \
                   times [database] max_result)";
-    Stop::Request(RequestError::Busy {
+    SqliteStop::Request(RequestError::Busy {
         detail: detail.into(),
     })
 }
 
-impl Drop for Working {
+impl Drop for WorkingThread {
     fn drop(&mut self) {
         if let Some((connection, slot)) = self.at_work.take() {
-            let lingering = Lingering::new(&self.access.lingering);
+            let lingering = LingeringStep::new(&self.access.lingering);
             connection.raw.watch.abandon((slot, lingering));
         }
     }
 }
 
 /// One thread that goes on although nobody waits for it, as long as this lives.
-struct Lingering(Arc<AtomicUsize>);
+struct LingeringStep(Arc<AtomicUsize>);
 
-impl Lingering {
-    fn new(all: &Arc<AtomicUsize>) -> Lingering {
+impl LingeringStep {
+    fn new(all: &Arc<AtomicUsize>) -> LingeringStep {
         all.fetch_add(1, Ordering::Relaxed);
-        Lingering(Arc::clone(all))
+        LingeringStep(Arc::clone(all))
     }
 }
 
-impl Drop for Lingering {
+impl Drop for LingeringStep {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 
 /// A database that answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
+pub struct DatabaseSurvey {
     /// The database and the user by which it is asked, in one line.
     pub what: String,
     /// The things that should be otherwise, with a remedy, one sentence each.
@@ -12,7 +12,7 @@ pub struct Survey {
 
 /// A database that does not answer, or does not let us in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct SurveyTrouble {
     /// The cause; never a password.
     pub words: String,
     /// The remedy.

@@ -13,7 +13,7 @@ const RECENT: Duration = Duration::from_secs(15);
 
 /// A database's word of which one it is, and of the sessions that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct System {
+pub struct DatabaseSystem {
     /// The identity that it keeps over restarts, and that its replicas share. Empty: this user may
     /// not ask, or the server knows no such question, and its configured name is all that tells it
     /// from another.
@@ -23,27 +23,27 @@ pub struct System {
     session: Arc<str>,
 }
 
-/// Stands between the two parts of [`System::word`].
+/// Stands between the two parts of [`DatabaseSystem::word`].
 const PARTS: char = '\n';
 
-impl System {
+impl DatabaseSystem {
     /// Makes the system of this identity.
-    pub fn named(name: &str) -> System {
-        System {
+    pub fn named(name: &str) -> DatabaseSystem {
+        DatabaseSystem {
             name: name.into(),
             session: "".into(),
         }
     }
 
     /// Makes the system that does not say which one it is.
-    pub fn unnamed() -> System {
-        System::named("")
+    pub fn unnamed() -> DatabaseSystem {
+        DatabaseSystem::named("")
     }
 
     /// Returns the same database with sessions of these settings.
     #[must_use]
-    pub fn with_session(self, session: &str) -> System {
-        System {
+    pub fn with_session(self, session: &str) -> DatabaseSystem {
+        DatabaseSystem {
             session: session.into(),
             ..self
         }
@@ -64,7 +64,7 @@ impl System {
         &self.session
     }
 
-    /// Returns both as one text, which [`System::from_word`] reads.
+    /// Returns both as one text, which [`DatabaseSystem::from_word`] reads.
     pub fn word(&self) -> String {
         if self.session.is_empty() {
             return self.name().to_owned();
@@ -72,16 +72,16 @@ impl System {
         format!("{}{PARTS}{}", self.name, self.session)
     }
 
-    /// Reads what [`System::word`] has written.
-    pub fn from_word(word: &str) -> System {
+    /// Reads what [`DatabaseSystem::word`] has written.
+    pub fn from_word(word: &str) -> DatabaseSystem {
         let (name, session) = word.split_once(PARTS).unwrap_or((word, ""));
-        System::named(name).with_session(session)
+        DatabaseSystem::named(name).with_session(session)
     }
 }
 
 /// The meaning of what one connection was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum SeenServer {
     /// It leads where all lead.
     Same,
     /// It leads to another database than the connections before it, or to sessions of other
@@ -94,7 +94,7 @@ pub(super) enum Seen {
 /// Remembers which database it is.
 #[derive(Debug)]
 pub(super) struct SystemCell {
-    now: Mutex<Now>,
+    now: Mutex<SystemState>,
     /// Grows with each change of the system.
     version: watch::Sender<u64>,
     /// The same, to be read without a lock.
@@ -102,8 +102,8 @@ pub(super) struct SystemCell {
 }
 
 #[derive(Debug, Default)]
-struct Now {
-    system: Option<System>,
+struct SystemState {
+    system: Option<DatabaseSystem>,
     /// The server that was spoken to last, of those that have this identity.
     server: Option<(Arc<str>, Instant)>,
     /// The highest number of a connection that has told it.
@@ -130,31 +130,40 @@ impl SystemCell {
 
     /// Takes in what the connection of this number was told, and compares it with what newer ones
     /// were.
-    pub(super) fn saw(&self, connection: u64, system: &System, server: Option<&str>) -> Seen {
+    pub(super) fn saw(
+        &self,
+        connection: u64,
+        system: &DatabaseSystem,
+        server: Option<&str>,
+    ) -> SeenServer {
         let mut now = self.lock();
         let is_same = now.system.as_ref() == Some(system);
         if !is_same && connection < now.connection {
-            return Seen::Outdated;
+            return SeenServer::Outdated;
         }
         let known = now.server.as_ref().map(|(server, _)| &**server);
         if is_same && connection < now.connection && known != server {
             // It may be a connection to the server of before a failover.
-            return Seen::Same;
+            return SeenServer::Same;
         }
         now.connection = now.connection.max(connection);
         now.server = server.map(|server| (server.into(), Instant::now()));
         if is_same {
-            return Seen::Same;
+            return SeenServer::Same;
         }
         let is_first = now.system.replace(system.clone()).is_none();
         // Within the lock, so that nobody finds the new version with the system of before.
         let version = self.quick.fetch_add(1, Ordering::SeqCst) + 1;
         self.version.send_replace(version);
-        if is_first { Seen::Same } else { Seen::Another }
+        if is_first {
+            SeenServer::Same
+        } else {
+            SeenServer::Another
+        }
     }
 
     /// Returns which database it is; `None` before the first contact.
-    pub(super) fn system(&self) -> Option<System> {
+    pub(super) fn system(&self) -> Option<DatabaseSystem> {
         self.lock().system.clone()
     }
 
@@ -176,7 +185,7 @@ impl SystemCell {
         self.version.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Now> {
+    fn lock(&self) -> MutexGuard<'_, SystemState> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -188,43 +197,46 @@ mod tests {
     #[test]
     fn a_newer_connection_says_which_database_it_is_and_an_older_one_does_not() {
         let cell = SystemCell::default();
-        let [a, b] = ["a", "b"].map(System::named);
+        let [a, b] = ["a", "b"].map(DatabaseSystem::named);
         assert_eq!((cell.system(), cell.version()), (None, 0));
-        assert_eq!(cell.saw(2, &a, None), Seen::Same);
-        assert_eq!(cell.saw(1, &b, None), Seen::Outdated);
-        assert_eq!(cell.saw(1, &a, None), Seen::Same);
+        assert_eq!(cell.saw(2, &a, None), SeenServer::Same);
+        assert_eq!(cell.saw(1, &b, None), SeenServer::Outdated);
+        assert_eq!(cell.saw(1, &a, None), SeenServer::Same);
         assert_eq!((cell.system(), cell.version()), (Some(a.clone()), 1));
         // Behind a pooler the same connection may lead elsewhere.
-        assert_eq!(cell.saw(2, &b, None), Seen::Another);
-        assert_eq!(cell.saw(3, &a, None), Seen::Another);
-        assert_eq!(cell.saw(2, &b, None), Seen::Outdated);
+        assert_eq!(cell.saw(2, &b, None), SeenServer::Another);
+        assert_eq!(cell.saw(3, &a, None), SeenServer::Another);
+        assert_eq!(cell.saw(2, &b, None), SeenServer::Outdated);
         assert_eq!((cell.system(), cell.version()), (Some(a), 3));
     }
 
     #[test]
     fn sessions_of_other_settings_count_as_another_system_of_the_same_name() {
         let cell = SystemCell::default();
-        let [a, b] = ["a", "b"].map(|session| System::named("s").with_session(session));
-        assert_eq!(cell.saw(1, &a, None), Seen::Same);
-        assert_eq!(cell.saw(2, &b, None), Seen::Another);
-        assert_eq!(cell.saw(1, &a, None), Seen::Outdated);
+        let [a, b] = ["a", "b"].map(|session| DatabaseSystem::named("s").with_session(session));
+        assert_eq!(cell.saw(1, &a, None), SeenServer::Same);
+        assert_eq!(cell.saw(2, &b, None), SeenServer::Another);
+        assert_eq!(cell.saw(1, &a, None), SeenServer::Outdated);
         for system in [
             a,
             b,
-            System::named("s"),
-            System::unnamed().with_session("a"),
+            DatabaseSystem::named("s"),
+            DatabaseSystem::unnamed().with_session("a"),
         ] {
-            assert_eq!(System::from_word(&system.word()), system);
+            assert_eq!(DatabaseSystem::from_word(&system.word()), system);
         }
-        assert_eq!(System::named("s").word(), "s");
+        assert_eq!(DatabaseSystem::named("s").word(), "s");
     }
 
     #[test]
     fn a_connection_to_the_server_before_a_failover_does_not_hide_the_new_one() {
         let cell = SystemCell::default();
-        let system = System::unnamed();
+        let system = DatabaseSystem::unnamed();
         for (connection, server) in [(1, "old"), (2, "new"), (1, "old")] {
-            assert_eq!(cell.saw(connection, &system, Some(server)), Seen::Same);
+            assert_eq!(
+                cell.saw(connection, &system, Some(server)),
+                SeenServer::Same
+            );
         }
         assert_eq!(cell.server().as_deref(), Some("new"));
     }

@@ -3,17 +3,17 @@
 
 use tokio::time::Instant;
 
-use super::gate::Pass;
+use super::gate::LoadPass;
 
 /// The turn of one load: its place, and until when it may wait for a connection.
-pub struct Turn(Pass, Instant);
+pub struct LoadTurn(LoadPass, Instant);
 
-impl Turn {
-    pub(super) fn new(pass: Pass, deadline: Instant) -> Turn {
-        Turn(pass, deadline)
+impl LoadTurn {
+    pub(super) fn new(pass: LoadPass, deadline: Instant) -> LoadTurn {
+        LoadTurn(pass, deadline)
     }
 
-    pub(super) fn into_parts(self) -> (Pass, Instant) {
+    pub(super) fn into_parts(self) -> (LoadPass, Instant) {
         (self.0, self.1)
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The files that `unslow deploy` is asked to write, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Deploy {
+pub struct DeployArgs {
     /// The kind of deployment; an unknown one lists them all
     #[arg(value_name = "KIND")]
     pub kind: String,

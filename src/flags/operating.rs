@@ -6,7 +6,7 @@ use clap::Args;
 
 /// The files that `unslow init` writes, and their folder.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Init {
+pub struct InitArgs {
     /// The folder for app.ini and the query [default: . unless --monitoring is given]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
@@ -20,7 +20,7 @@ pub const WINDOWS: [&str; 4] = ["1m", "5m", "1h", "start"];
 
 /// The numbers that are shown, and their form.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Stats {
+pub struct StatsArgs {
     /// Show them again every so many seconds, until Ctrl-C [default of SECONDS: 2]
     #[arg(
         long,

@@ -17,7 +17,7 @@ pub struct PurgeHow {
 
 /// The form in which rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// One JSON document, as `/q/NAME.json` gives it
     Json,
     /// Comma-separated, with a header line
@@ -30,7 +30,7 @@ pub enum Format {
 
 /// The comparison that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct Compare {
+pub struct CompareArgs {
     /// The query's name
     #[arg(value_name = "QUERY")]
     pub name: String,

@@ -2,29 +2,29 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
 
-const TTL: Flag = Flag {
+const TTL: SettingFlag = SettingFlag {
     long: "ttl",
     short: None,
     value: "TIME",
     aliases: &["time-to-live"],
     repeatable: false,
 };
-const BIND: Flag = Flag {
+const BIND: SettingFlag = SettingFlag {
     long: "bind",
     short: Some('b'),
     value: "ADDR",
     repeatable: true,
     aliases: &[],
 };
-const DEBUG: Flag = Flag {
+const DEBUG: SettingFlag = SettingFlag {
     long: "debug",
     value: BOOL,
     aliases: &[],
     ..TTL
 };
 
-fn settings() -> impl Iterator<Item = Listed> {
-    [&TTL, &BIND, &DEBUG].into_iter().map(|flag| Listed {
+fn settings() -> impl Iterator<Item = FlagHelp> {
+    [&TTL, &BIND, &DEBUG].into_iter().map(|flag| FlagHelp {
         flag,
         heading: "Cache",
         help: "what it is for".to_owned(),
@@ -125,7 +125,7 @@ fn parameters_of_a_query_are_pairs() {
         Command::Query {
             name: "top".to_owned(),
             params: vec![pair("since", "2026-01-01"), pair("eq", "a=b")],
-            format: Some(Format::Csv),
+            format: Some(OutputFormat::Csv),
         }
     );
     assert_eq!(read("unslow query top since").unwrap_err().exit_code(), 2);

@@ -14,13 +14,13 @@ use std::thread::JoinHandle;
 use time::OffsetDateTime;
 
 use super::line::now;
-use super::out::Out;
-use super::shared::{SHARED, Shared};
+use super::out::LogOutput;
+use super::shared::{LogShared, SHARED};
 use super::syslog::Severity;
 use crate::error::StartupError;
-use crate::settings::{AccessFormat, Log};
+use crate::settings::{AccessFormat, LogSettings};
 
-pub use record::{AccessRecord, Headers};
+pub use record::{AccessRecord, LoggedHeaders};
 
 /// The number of lines that may wait for the disk. More are dropped and counted.
 const WAITING: usize = 8192;
@@ -37,28 +37,31 @@ pub struct AccessLog {
     /// `None` once it is being dropped.
     queue: Option<SyncSender<String>>,
     writer: Option<JoinHandle<()>>,
-    shared: &'static Shared,
+    shared: &'static LogShared,
 }
 
 impl AccessLog {
     /// Opens the log; `None` where the settings want none.
-    pub fn open(log: &Log) -> Result<Option<AccessLog>, StartupError> {
+    pub fn open(log: &LogSettings) -> Result<Option<AccessLog>, StartupError> {
         AccessLog::open_in(log, &SHARED)
     }
 
-    fn open_in(log: &Log, shared: &'static Shared) -> Result<Option<AccessLog>, StartupError> {
+    fn open_in(
+        log: &LogSettings,
+        shared: &'static LogShared,
+    ) -> Result<Option<AccessLog>, StartupError> {
         let Some(target) = &log.access else {
             return Ok(None);
         };
-        let out = Out::open(target, "--access-log / [log] access")?;
+        let out = LogOutput::open(target, "--access-log / [log] access")?;
         AccessLog::to(out, log.access_format.clone(), WAITING, shared).map(Some)
     }
 
     fn to(
-        out: Out,
+        out: LogOutput,
         format: AccessFormat,
         waiting: usize,
-        shared: &'static Shared,
+        shared: &'static LogShared,
     ) -> Result<AccessLog, StartupError> {
         let (queue, lines) = sync_channel(waiting);
         let out = Arc::new(out);
@@ -113,8 +116,8 @@ fn line(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) 
 }
 
 /// Writes lines until the log is dropped: those that wait, in one go.
-fn write_lines(lines: &Receiver<String>, out: &Out, shared: &Shared) {
-    let mut trouble = Trouble::default();
+fn write_lines(lines: &Receiver<String>, out: &LogOutput, shared: &LogShared) {
+    let mut trouble = WriteTrouble::default();
     let mut batch = Vec::new();
     while let Ok(first) = lines.recv() {
         batch.clear();
@@ -137,11 +140,11 @@ fn write_lines(lines: &Receiver<String>, out: &Out, shared: &Shared) {
 
 /// Says in the error log that the access log cannot be written, and that it can again, once each.
 #[derive(Debug, Default)]
-struct Trouble {
+struct WriteTrouble {
     failing: bool,
 }
 
-impl Trouble {
+impl WriteTrouble {
     fn see(&mut self, error: Option<&io::Error>) {
         match error {
             Some(error) if !self.failing => {

@@ -12,50 +12,53 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::line::{OneLine, now, timestamp};
-use super::out::Out;
-use super::shared::Shared;
+use super::out::LogOutput;
+use super::shared::LogShared;
 use super::syslog::{Severity, Syslog};
 use crate::error::StartupError;
-use crate::settings::Log;
+use crate::settings::LogSettings;
 
 /// The error log of a process; its settings can change while it is in use.
 #[derive(Debug)]
 pub(super) struct ErrorLog {
     /// The number of the least important level that is written.
     level: AtomicU8,
-    /// Held for reading by those who write, as the file in [`Out`] is.
-    out: RwLock<Arc<Out>>,
-    shared: &'static Shared,
+    /// Held for reading by those who write, as the file in [`LogOutput`] is.
+    out: RwLock<Arc<LogOutput>>,
+    shared: &'static LogShared,
 }
 
 /// Settings of error log and syslog whose files are open, and which are not in force yet.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedChange {
     level: Level,
-    out: Out,
-    syslog: Change,
+    out: LogOutput,
+    syslog: SyslogChange,
 }
 
 /// The change to syslog.
 #[derive(Debug)]
-enum Change {
+enum SyslogChange {
     /// It stays, with what waits in its queue.
     Nothing,
     /// This takes its place.
     To(Option<Syslog>),
 }
 
-impl Prepared {
-    pub(super) fn open(log: &Log, shared: &'static Shared) -> Result<Prepared, StartupError> {
-        let out = Out::open(&log.error, "--error-log / [log] error")?;
+impl PreparedChange {
+    pub(super) fn open(
+        log: &LogSettings,
+        shared: &'static LogShared,
+    ) -> Result<PreparedChange, StartupError> {
+        let out = LogOutput::open(&log.error, "--error-log / [log] error")?;
         let unchanged = shared.has_syslog(log.syslog.as_ref(), log.syslog_facility);
         let start = |target| Syslog::start(target, log.syslog_facility, &shared.syslog_lost);
         let syslog = if unchanged {
-            Change::Nothing
+            SyslogChange::Nothing
         } else {
-            Change::To(log.syslog.as_ref().map(start).transpose()?)
+            SyslogChange::To(log.syslog.as_ref().map(start).transpose()?)
         };
-        Ok(Prepared {
+        Ok(PreparedChange {
             level: log.level,
             out,
             syslog,
@@ -64,8 +67,8 @@ impl Prepared {
 }
 
 impl ErrorLog {
-    pub(super) fn new(prepared: Prepared, shared: &'static Shared) -> ErrorLog {
-        if let Change::To(syslog) = prepared.syslog {
+    pub(super) fn new(prepared: PreparedChange, shared: &'static LogShared) -> ErrorLog {
+        if let SyslogChange::To(syslog) = prepared.syslog {
             shared.set_syslog(syslog);
         }
         ErrorLog {
@@ -76,11 +79,11 @@ impl ErrorLog {
     }
 
     /// See [`apply`](super::apply).
-    pub(super) fn apply(&self, prepared: Prepared) {
+    pub(super) fn apply(&self, prepared: PreparedChange) {
         let mut out = self.out.write().unwrap_or_else(PoisonError::into_inner);
         *out = Arc::new(prepared.out);
         drop(out);
-        if let Change::To(syslog) = prepared.syslog {
+        if let SyslogChange::To(syslog) = prepared.syslog {
             self.shared.set_syslog(syslog);
         }
         self.level.store(number(prepared.level), Ordering::Relaxed);
@@ -88,7 +91,7 @@ impl ErrorLog {
         tracing_core::callsite::rebuild_interest_cache();
     }
 
-    pub(super) fn out(&self) -> Arc<Out> {
+    pub(super) fn out(&self) -> Arc<LogOutput> {
         let out = self.out.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&out)
     }
@@ -141,7 +144,7 @@ impl Subscriber for ErrorLog {
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let mut text = format!("{}: ", metadata.target());
-        event.record(&mut Fields {
+        event.record(&mut FieldWriter {
             text: &mut text,
             first: true,
         });
@@ -199,12 +202,12 @@ fn number(level: Level) -> u8 {
 }
 
 /// `message field=value …`, on one line whatever the fields hold.
-struct Fields<'a> {
+struct FieldWriter<'a> {
     text: &'a mut String,
     first: bool,
 }
 
-impl Fields<'_> {
+impl FieldWriter<'_> {
     fn field(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         if !std::mem::take(&mut self.first) {
             self.text.push(' ');
@@ -218,7 +221,7 @@ impl Fields<'_> {
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for FieldWriter<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.field(field, format_args!("{value}"));

@@ -14,7 +14,7 @@ use crate::settings::LogTarget;
 
 /// The output of one log.
 #[derive(Debug)]
-pub(super) struct Out {
+pub(super) struct LogOutput {
     setting: &'static str,
     /// `None` for a stream.
     path: Option<PathBuf>,
@@ -27,29 +27,32 @@ pub(super) struct Out {
 
 /// Lines that were not written.
 #[derive(Debug)]
-pub(super) struct Unwritten {
+pub(super) struct UnwrittenLines {
     pub(super) lines: u64,
     pub(super) error: io::Error,
 }
 
-impl Out {
+impl LogOutput {
     /// Opens the output that the setting called `setting` names.
-    pub(super) fn open(target: &LogTarget, setting: &'static str) -> Result<Out, StartupError> {
+    pub(super) fn open(
+        target: &LogTarget,
+        setting: &'static str,
+    ) -> Result<LogOutput, StartupError> {
         let path = target.path().map(Path::to_path_buf);
         let file = match target {
             LogTarget::Stdout => stream::stdout().map_err(|error| no_stream(&error, setting))?,
             LogTarget::Stderr => stream::stderr().map_err(|error| no_stream(&error, setting))?,
             LogTarget::File(path) => open(path, setting)?,
         };
-        Ok(Out {
+        Ok(LogOutput {
             path,
-            ..Out::wrap(file, setting)
+            ..LogOutput::wrap(file, setting)
         })
     }
 
     /// Makes it on a file that is open already.
-    pub(super) fn wrap(file: File, setting: &'static str) -> Out {
-        Out {
+    pub(super) fn wrap(file: File, setting: &'static str) -> LogOutput {
+        LogOutput {
             setting,
             path: None,
             file: RwLock::new(file),
@@ -59,7 +62,7 @@ impl Out {
 
     /// Writes whole lines. On an error those that did not fit are named; one of which a part was
     /// written counts as not written, and the next line begins on a line of its own.
-    pub(super) fn write(&self, lines: &[u8]) -> Result<(), Unwritten> {
+    pub(super) fn write(&self, lines: &[u8]) -> Result<(), UnwrittenLines> {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         if self.torn.load(Ordering::Relaxed) && self.torn.swap(false, Ordering::Relaxed) {
             let mended = [b"\n", lines].concat();
@@ -69,7 +72,7 @@ impl Out {
     }
 
     /// `before` bytes at the beginning are the end of a line that is counted already.
-    fn put(&self, mut file: &File, bytes: &[u8], before: usize) -> Result<(), Unwritten> {
+    fn put(&self, mut file: &File, bytes: &[u8], before: usize) -> Result<(), UnwrittenLines> {
         let mut written = 0;
         let error = loop {
             match file.write(&bytes[written..]) {
@@ -91,10 +94,10 @@ impl Out {
         }
         let rest = &bytes[written.max(before)..];
         let lines = rest.split_inclusive(|byte| *byte == b'\n').count() as u64;
-        Err(Unwritten { lines, error })
+        Err(UnwrittenLines { lines, error })
     }
 
-    /// Returns the file of this name as it is now, to be [put in place](Out::replace); `None` for a
+    /// Returns the file of this name as it is now, to be [put in place](LogOutput::replace); `None` for a
     /// stream.
     pub(super) fn opened_again(&self) -> Result<Option<File>, StartupError> {
         let again = |path: &PathBuf| open(path, self.setting);
@@ -178,7 +181,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let target = LogTarget::File(path.clone());
-        let out = Out::open(&target, "[log] error").unwrap();
+        let out = LogOutput::open(&target, "[log] error").unwrap();
         out.write(b"one\n").unwrap();
         out.replace(OpenOptions::new().append(true).open("/dev/full").unwrap());
         let unwritten = out.write(b"two\nthree\n").unwrap_err();
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_counts_once_and_is_ended_by_the_next() {
         let (reader, writer) = std::io::pipe().unwrap();
-        let out = Out::wrap(File::from(std::os::fd::OwnedFd::from(writer)), "");
+        let out = LogOutput::wrap(File::from(std::os::fd::OwnedFd::from(writer)), "");
         drop(reader);
         // Nothing was written: what comes next needs no line end before it.
         assert_eq!(out.write(b"one\n").unwrap_err().lines, 1);
@@ -215,7 +218,7 @@ mod tests {
         let folder = dir.path().join("logs");
         std::fs::create_dir(&folder).unwrap();
         let target = LogTarget::File(folder.join("log"));
-        let out = Out::open(&target, "[log] error").unwrap();
+        let out = LogOutput::open(&target, "[log] error").unwrap();
         let moved = dir.path().join("moved");
         std::fs::rename(&folder, &moved).unwrap();
         let error = out.opened_again().unwrap_err().to_string();

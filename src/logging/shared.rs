@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::out::Out;
+use super::out::LogOutput;
 use super::syslog::{Severity, Syslog};
 use crate::error::StartupError;
-use crate::settings::{Facility, SyslogTarget};
+use crate::settings::{SyslogFacility, SyslogTarget};
 
 /// The state of this process.
-pub(super) static SHARED: Shared = Shared::new();
+pub(super) static SHARED: LogShared = LogShared::new();
 
 /// Lines that did not reach their place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Lost {
+pub struct LostLines {
     /// Lines of the error log that could not be written.
     pub error: u64,
     /// Lines of access logs that could not be written, or for which the disk was too slow.
@@ -28,17 +28,17 @@ pub struct Lost {
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct LogShared {
     pub(super) error_lost: AtomicU64,
     pub(super) access_lost: AtomicU64,
     pub(super) syslog_lost: AtomicU64,
     syslog: RwLock<Option<Syslog>>,
-    access: Mutex<Vec<Weak<Out>>>,
+    access: Mutex<Vec<Weak<LogOutput>>>,
 }
 
-impl Shared {
-    pub(super) const fn new() -> Shared {
-        Shared {
+impl LogShared {
+    pub(super) const fn new() -> LogShared {
+        LogShared {
             error_lost: AtomicU64::new(0),
             access_lost: AtomicU64::new(0),
             syslog_lost: AtomicU64::new(0),
@@ -47,8 +47,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn lost(&self) -> Lost {
-        Lost {
+    pub(super) fn lost(&self) -> LostLines {
+        LostLines {
             error: self.error_lost.load(Ordering::Relaxed),
             access: self.access_lost.load(Ordering::Relaxed),
             syslog: self.syslog_lost.load(Ordering::Relaxed),
@@ -64,7 +64,11 @@ impl Shared {
     }
 
     /// Returns whether syslog is sent to this address already, as this facility.
-    pub(super) fn has_syslog(&self, target: Option<&SyslogTarget>, facility: Facility) -> bool {
+    pub(super) fn has_syslog(
+        &self,
+        target: Option<&SyslogTarget>,
+        facility: SyslogFacility,
+    ) -> bool {
         let syslog = self.syslog.read().unwrap_or_else(PoisonError::into_inner);
         match (syslog.as_ref(), target) {
             (None, None) => true,
@@ -90,14 +94,14 @@ impl Shared {
     }
 
     /// Remembers the output of an access log as long as it is in use, to open it again.
-    pub(super) fn remember(&self, out: &Arc<Out>) {
+    pub(super) fn remember(&self, out: &Arc<LogOutput>) {
         let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         access.retain(|out| out.strong_count() > 0);
         access.push(Arc::downgrade(out));
     }
 
     /// Returns the outputs of all access logs in use.
-    pub(super) fn access_logs(&self) -> Vec<Arc<Out>> {
+    pub(super) fn access_logs(&self) -> Vec<Arc<LogOutput>> {
         let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         access.iter().filter_map(Weak::upgrade).collect()
     }
@@ -105,7 +109,7 @@ impl Shared {
 
 /// Opens these outputs again: first all files, then they take their places. See
 /// [`reopen`](super::reopen).
-pub(super) fn reopen(outs: impl Iterator<Item = Arc<Out>>) -> Result<(), StartupError> {
+pub(super) fn reopen(outs: impl Iterator<Item = Arc<LogOutput>>) -> Result<(), StartupError> {
     let mut opened = Vec::new();
     let mut errors = Vec::new();
     for out in outs {

@@ -15,8 +15,8 @@ use tracing::Level;
 
 use super::line::{OneLine, now, timestamp};
 use crate::error::StartupError;
-use crate::settings::{Facility, SyslogTarget};
-use link::{Failed, Link};
+use crate::settings::{SyslogFacility, SyslogTarget};
+use link::{SendFailure, SyslogLink};
 
 /// The number of records that may wait.
 const WAITING: usize = 8192;
@@ -51,7 +51,7 @@ impl Severity {
 #[derive(Debug)]
 pub(super) struct Syslog {
     target: SyslogTarget,
-    facility: Facility,
+    facility: SyslogFacility,
     /// `HOST unslow PID`, as every message has it.
     origin: String,
     /// `None` once it is being dropped.
@@ -71,7 +71,7 @@ impl Syslog {
     /// A system that gives no thread.
     pub(super) fn start(
         target: &SyslogTarget,
-        facility: Facility,
+        facility: SyslogFacility,
         lost: &'static AtomicU64,
     ) -> Result<Syslog, StartupError> {
         Syslog::with_room(target, facility, lost, WAITING)
@@ -79,15 +79,15 @@ impl Syslog {
 
     fn with_room(
         target: &SyslogTarget,
-        facility: Facility,
+        facility: SyslogFacility,
         lost: &'static AtomicU64,
         waiting: usize,
     ) -> Result<Syslog, StartupError> {
         let (queue, messages) = sync_channel(waiting);
         let (alive, ended) = sync_channel(0);
         let closing = Arc::new(AtomicBool::new(false));
-        let mut sender = Sender {
-            link: Link::to(target.clone()),
+        let mut sender = RecordSender {
+            link: SyslogLink::to(target.clone()),
             closing: Arc::clone(&closing),
             lost,
             said: None,
@@ -116,7 +116,7 @@ impl Syslog {
         })
     }
 
-    pub(super) fn is_for(&self, target: &SyslogTarget, facility: Facility) -> bool {
+    pub(super) fn is_for(&self, target: &SyslogTarget, facility: SyslogFacility) -> bool {
         self.target == *target && self.facility == facility
     }
 
@@ -168,8 +168,8 @@ impl Drop for Syslog {
 }
 
 /// The thread's side.
-struct Sender {
-    link: Link,
+struct RecordSender {
+    link: SyslogLink,
     closing: Arc<AtomicBool>,
     lost: &'static AtomicU64,
     /// The moment when it was said last that nothing takes the records.
@@ -178,7 +178,7 @@ struct Sender {
     failing: bool,
 }
 
-impl Sender {
+impl RecordSender {
     fn run(&mut self, messages: &Receiver<String>) {
         for message in messages {
             self.deliver(message.as_bytes());
@@ -198,11 +198,11 @@ impl Sender {
                     }
                     return;
                 }
-                Err(Failed::Now(error)) if !self.closing.load(Ordering::Acquire) => {
+                Err(SendFailure::Now(error)) if !self.closing.load(Ordering::Acquire) => {
                     self.failing |= self.say(&error.to_string());
                     std::thread::park_timeout(PAUSE);
                 }
-                Err(Failed::Now(error) | Failed::ForGood(error)) => {
+                Err(SendFailure::Now(error) | SendFailure::ForGood(error)) => {
                     self.lost.fetch_add(1, Ordering::Relaxed);
                     self.say(&error.to_string());
                     return;

@@ -13,19 +13,19 @@ const KINDS: usize = 10_000;
 
 /// Lets something happen only so often.
 #[derive(Debug)]
-pub struct Throttle {
+pub struct LogThrottle {
     every: Duration,
-    last: Mutex<Latest>,
+    last: Mutex<LatestLine>,
 }
 
 /// The latest time that something happened, and the number of times that it was held back since.
 #[derive(Debug, Clone, Copy, Default)]
-struct Latest {
+struct LatestLine {
     at: Option<Instant>,
     held_back: u64,
 }
 
-impl Latest {
+impl LatestLine {
     fn allows(&mut self, every: Duration, now: Instant) -> Option<u64> {
         let is_early = |at: Instant| now.saturating_duration_since(at) < every;
         if self.at.is_some_and(is_early) {
@@ -37,10 +37,10 @@ impl Latest {
     }
 }
 
-impl Throttle {
+impl LogThrottle {
     /// Lets it happen once in this time.
-    pub fn new(every: Duration) -> Throttle {
-        Throttle {
+    pub fn new(every: Duration) -> LogThrottle {
+        LogThrottle {
             every,
             last: Mutex::default(),
         }
@@ -53,21 +53,21 @@ impl Throttle {
     }
 }
 
-/// A [`Throttle`] for each kind of thing.
+/// A [`LogThrottle`] for each kind of thing.
 #[derive(Debug)]
-pub struct Throttles<K> {
+pub struct LogThrottles<K> {
     every: Duration,
-    last: Mutex<HashMap<K, Latest>>,
-    others: Throttle,
+    last: Mutex<HashMap<K, LatestLine>>,
+    others: LogThrottle,
 }
 
-impl<K: Eq + Hash> Throttles<K> {
+impl<K: Eq + Hash> LogThrottles<K> {
     /// Lets each kind happen once in this time.
-    pub fn new(every: Duration) -> Throttles<K> {
-        Throttles {
+    pub fn new(every: Duration) -> LogThrottles<K> {
+        LogThrottles {
             every,
             last: Mutex::default(),
-            others: Throttle::new(every),
+            others: LogThrottle::new(every),
         }
     }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_throttle_lets_one_through_per_period_and_counts_the_others() {
-        let throttle = Throttle::new(LOG_EVERY);
+        let throttle = LogThrottle::new(LOG_EVERY);
         let now = Instant::now();
         assert_eq!(throttle.allows(now), Some(0));
         assert_eq!(throttle.allows(now), None);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_period_of_its_own_and_their_number_is_bounded() {
-        let throttles = Throttles::new(LOG_EVERY);
+        let throttles = LogThrottles::new(LOG_EVERY);
         let now = Instant::now();
         assert_eq!(throttles.allows(0, now), Some(0));
         assert_eq!(throttles.allows(1, now), Some(0));

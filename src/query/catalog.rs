@@ -9,7 +9,7 @@ use rust_embed::RustEmbed;
 
 use super::definition::Query;
 use super::file::{QueryFile, read};
-use super::folder::{Folder, SUFFIX, look, unreadable};
+use super::folder::{QueryFolder, SUFFIX, look, unreadable};
 use super::kind::DatabaseKind;
 use crate::error::StartupError;
 use crate::text::words::nearest;
@@ -19,7 +19,7 @@ const FIRST_SAMPLE: &str = "version";
 
 #[derive(RustEmbed)]
 #[folder = "sql/queries/"]
-struct Embedded;
+struct EmbeddedQueries;
 
 /// All queries by name, in order.
 #[derive(Debug, Default)]
@@ -67,8 +67,9 @@ impl Catalog {
                 protected.insert(stem.to_owned(), file.protected_at);
             }
         };
-        for name in Embedded::iter() {
-            let Some((stem, file)) = name.strip_suffix(SUFFIX).zip(Embedded::get(&name)) else {
+        for name in EmbeddedQueries::iter() {
+            let Some((stem, file)) = name.strip_suffix(SUFFIX).zip(EmbeddedQueries::get(&name))
+            else {
                 continue;
             };
             add(
@@ -77,7 +78,7 @@ impl Catalog {
                 true,
             );
         }
-        let Folder { files, passed_over } = dir.map(look).transpose()?.unwrap_or_default();
+        let QueryFolder { files, passed_over } = dir.map(look).transpose()?.unwrap_or_default();
         for (stem, path) in files {
             let bytes =
                 std::fs::read(&path).map_err(|error| unreadable("query file", &path, &error))?;

@@ -5,14 +5,14 @@
 //! A header line that is lost in silence may open a query to everybody, so each that cannot be
 //! read as one is refused, and `access` is looked for in comments of every kind.
 
-use super::fault::Fault;
+use super::fault::QueryFileError;
 use super::keys::{KEYS, fits};
 use super::kind::DatabaseKind;
 use crate::text::words::{did_you_mean, shown};
 
 /// A comment before the first line of SQL.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Comment<'a> {
+pub(super) struct HeaderComment<'a> {
     /// Its line in the file.
     pub(super) line: usize,
     /// Its text without the characters that make it a comment.
@@ -23,8 +23,8 @@ pub(super) struct Comment<'a> {
 
 /// The part of a file before its SQL.
 #[derive(Debug)]
-pub(super) struct Preamble<'a> {
-    pub(super) comments: Vec<Comment<'a>>,
+pub(super) struct QueryPreamble<'a> {
+    pub(super) comments: Vec<HeaderComment<'a>>,
     /// The byte where the SQL begins.
     pub(super) body: usize,
     /// The line of that byte.
@@ -33,7 +33,10 @@ pub(super) struct Preamble<'a> {
 
 /// Finds the comments before the first line of SQL. Blank lines between them do not count, nor
 /// does the mark that some editors put at the front of a file.
-pub(super) fn preamble(kind: DatabaseKind, text: &str) -> Result<Preamble<'_>, Fault> {
+pub(super) fn preamble(
+    kind: DatabaseKind,
+    text: &str,
+) -> Result<QueryPreamble<'_>, QueryFileError> {
     let mut comments = Vec::new();
     let (mut at, mut line) = (0, 1);
     loop {
@@ -47,7 +50,7 @@ pub(super) fn preamble(kind: DatabaseKind, text: &str) -> Result<Preamble<'_>, F
             (2 + inner.len(), inner, false)
         } else if let Some(inner) = rest.strip_prefix("/*") {
             let Some(end) = end_of_block(inner, kind == DatabaseKind::Postgres) else {
-                return Err(Fault::new(
+                return Err(QueryFileError::new(
                     line,
                     "the comment that begins here is never closed",
                     "add `*/` where it ends; on PostgreSQL each `/*` within it needs its own",
@@ -57,7 +60,7 @@ pub(super) fn preamble(kind: DatabaseKind, text: &str) -> Result<Preamble<'_>, F
         } else {
             break;
         };
-        comments.push(Comment {
+        comments.push(HeaderComment {
             line,
             text,
             is_block,
@@ -66,7 +69,7 @@ pub(super) fn preamble(kind: DatabaseKind, text: &str) -> Result<Preamble<'_>, F
         at += length;
     }
     check_foreign(&text[at..], line)?;
-    Ok(Preamble {
+    Ok(QueryPreamble {
         comments,
         body: at,
         body_line: line,
@@ -103,10 +106,10 @@ fn end_of_block(text: &str, nests: bool) -> Option<usize> {
 }
 
 /// Refuses the comments of other languages, which a header may stand in.
-fn check_foreign(body: &str, line: usize) -> Result<(), Fault> {
+fn check_foreign(body: &str, line: usize) -> Result<(), QueryFileError> {
     let mark = ["#", "//"].into_iter().find(|mark| body.starts_with(mark));
     mark.map_or(Ok(()), |mark| {
-        Err(Fault::new(
+        Err(QueryFileError::new(
             line,
             format!("`{mark}` begins no comment in SQL"),
             "begin the line with `--`",
@@ -126,11 +129,11 @@ fn known(word: &str) -> Option<&'static str> {
 }
 
 /// Refuses the text of a `--` comment before the SQL that means a header line and is none.
-pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
+pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), QueryFileError> {
     // PostgreSQL or an editor ends the line there, and another comment may begin behind it.
     let ends = ['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
     if text.strip_suffix('\r').unwrap_or(text).contains(ends) {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             line,
             "a comment holds a control character that ends a line",
             "remove it; lines end with LF or CRLF",
@@ -145,7 +148,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
                 "title" | "description" | "notify" | "param" => value.to_owned(),
                 _ => value.to_lowercase(),
             };
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 line,
                 format!(
                     "{} looks like a header line and is none",
@@ -169,7 +172,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
     let Some(near) = near.filter(|_| !value.starts_with("//")) else {
         return check_short_remark(line, bare);
     };
-    Err(Fault::new(
+    Err(QueryFileError::new(
         line,
         format!(
             "there is no header key {}{}",
@@ -185,7 +188,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), Fault> {
 
 /// Refuses a short remark, or a key of a remark, that speaks of access: a reader of the file would
 /// take the query for protected, and a query that is open by mistake is the worst end.
-fn check_short_remark(line: usize, text: &str) -> Result<(), Fault> {
+fn check_short_remark(line: usize, text: &str) -> Result<(), QueryFileError> {
     /// The most words of a remark that could stand for a setting.
     const SHORT: usize = 5;
     let words = |text: &str| -> Vec<String> {
@@ -207,7 +210,7 @@ fn check_short_remark(line: usize, text: &str) -> Result<(), Fault> {
     if !speaks_of_access {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(QueryFileError::new(
         line,
         format!(
             "{} reads like `access: token` and protects nothing",
@@ -299,13 +302,13 @@ pub(super) fn keys_in_block(
 
 /// Refuses a comment of any kind, anywhere, that says `access: token`: a reader of the file would
 /// take the query for protected.
-pub(super) fn check_access(first_line: usize, text: &str) -> Result<(), Fault> {
+pub(super) fn check_access(first_line: usize, text: &str) -> Result<(), QueryFileError> {
     let claim = text
         .lines()
         .enumerate()
         .find(|(_, line)| claims_access(line));
     claim.map_or(Ok(()), |(i, _)| {
-        Err(Fault::new(
+        Err(QueryFileError::new(
             first_line + i,
             "a comment says that access takes a token, and has no effect",
             "write `-- access: token` on a line of its own, above the first line of the SQL; if \
@@ -329,9 +332,9 @@ fn claims_access(text: &str) -> bool {
 
 /// Refuses a comment beside or below the SQL that says what only the header can. `is_alone` says
 /// that nothing stands before it on its line.
-pub(super) fn check_late(line: usize, text: &str, is_alone: bool) -> Result<(), Fault> {
+pub(super) fn check_late(line: usize, text: &str, is_alone: bool) -> Result<(), QueryFileError> {
     if is_alone && let Some((key, _)) = key_and_value(text) {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             line,
             format!("`{key}` stands below the first line of the SQL, where it has no effect"),
             "move it up, above the SQL; if it is a remark, begin it with another word",

@@ -3,8 +3,8 @@
 
 use std::cmp::Ordering;
 
-use super::fault::Fault;
-use super::params::{Allowed, Param, ParamDefault};
+use super::fault::QueryFileError;
+use super::params::{AllowedValues, Param, ParamDefault};
 use super::type_name::{self, NoType};
 use super::value::{ParamType, Value};
 use crate::text::words::{did_you_mean, shown};
@@ -18,8 +18,8 @@ const QUOTES: &str = "put a text with quotes, colons, commas or outer spaces in 
 const NAME_LENGTH: usize = 63;
 
 /// Reads a declaration that stands on `line` of its file.
-pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
-    let fault = |what: String, remedy: &str| Fault::new(line, what, remedy);
+pub(super) fn parse(line: usize, text: &str) -> Result<Param, QueryFileError> {
+    let fault = |what: String, remedy: &str| QueryFileError::new(line, what, remedy);
     let text = text.trim();
     let (name, rest) = split_word(text);
     if !is_name(name) {
@@ -34,7 +34,7 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
     }
     let kind = type_name::parse(written).map_err(|why| no_type(line, name, written, &why))?;
 
-    let declaration = Declaration {
+    let declaration = ParamDeclaration {
         line,
         name,
         kind: &kind,
@@ -45,12 +45,12 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, Fault> {
     };
     let allowed = match rest.strip_prefix(':') {
         // Each value of a list is one of these.
-        Some(values) => Declaration {
+        Some(values) => ParamDeclaration {
             kind: kind.element(),
             ..declaration
         }
         .allowed(values.trim())?,
-        None if rest.is_empty() => Allowed::Anything,
+        None if rest.is_empty() => AllowedValues::Anything,
         None => {
             let what = format!("parameter `{name}`: {} is not expected here", shown(rest));
             return Err(fault(what, FORM));
@@ -83,12 +83,12 @@ fn end_of_type(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> Fault {
+fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> QueryFileError {
     let written = written.trim();
     let (first, behind) = split_word(written);
     if *why == NoType::Malformed && !behind.is_empty() && type_name::parse(first).is_ok() {
         let what = format!("parameter `{name}`: {} is not expected here", shown(behind));
-        return Fault::new(line, what, FORM);
+        return QueryFileError::new(line, what, FORM);
     }
     let near = match why {
         NoType::Mistyped(near) => Some(*near),
@@ -96,7 +96,7 @@ fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> Fault {
     };
     let guess = did_you_mean(near);
     let known = ParamType::ALL.each_ref().map(ParamType::name).join(", ");
-    Fault::new(
+    QueryFileError::new(
         line,
         format!(
             "parameter `{name}` has the unknown type {}{guess}",
@@ -120,15 +120,15 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The part of a declaration that is known while the rest is read.
-struct Declaration<'a> {
+struct ParamDeclaration<'a> {
     line: usize,
     name: &'a str,
     kind: &'a ParamType,
 }
 
-impl Declaration<'_> {
-    fn fault(&self, what: &str, remedy: &str) -> Fault {
-        Fault::new(
+impl ParamDeclaration<'_> {
+    fn fault(&self, what: &str, remedy: &str) -> QueryFileError {
+        QueryFileError::new(
             self.line,
             format!("parameter `{}`: {what}", self.name),
             remedy,
@@ -136,7 +136,7 @@ impl Declaration<'_> {
     }
 
     /// Returns the default at the front of `text`, and what follows it.
-    fn default<'t>(&self, text: &'t str) -> Result<(ParamDefault, &'t str), Fault> {
+    fn default<'t>(&self, text: &'t str) -> Result<(ParamDefault, &'t str), QueryFileError> {
         if let Some(quoted) = text.strip_prefix('\'') {
             let (inner, rest) = self.quoted(quoted)?;
             return Ok((ParamDefault::Value(self.value(&inner)?), rest.trim_start()));
@@ -157,7 +157,7 @@ impl Declaration<'_> {
     }
 
     /// Returns a comma list or a range.
-    fn allowed(&self, text: &str) -> Result<Allowed, Fault> {
+    fn allowed(&self, text: &str) -> Result<AllowedValues, QueryFileError> {
         if text.is_empty() {
             return Err(self.fault("there is nothing after `:`", FORM));
         }
@@ -179,11 +179,11 @@ impl Declaration<'_> {
             values.push(value);
             rest = after;
         }
-        Ok(Allowed::List(values))
+        Ok(AllowedValues::List(values))
     }
 
     /// Returns the first value of a list, and the list after it, if it goes on.
-    fn item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), Fault> {
+    fn item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), QueryFileError> {
         if let Some(quoted) = text.strip_prefix('\'') {
             let (inner, rest) = self.quoted(quoted)?;
             let rest = rest.trim();
@@ -211,7 +211,7 @@ impl Declaration<'_> {
         }
     }
 
-    fn range(&self, min: &str, max: &str) -> Result<Allowed, Fault> {
+    fn range(&self, min: &str, max: &str) -> Result<AllowedValues, QueryFileError> {
         if !self.kind.has_ranges() {
             return Err(self.fault(
                 &format!("type {} has no ranges", self.kind.name()),
@@ -228,18 +228,18 @@ impl Declaration<'_> {
                 "put the smaller value first",
             ));
         }
-        Ok(Allowed::Range(min, max))
+        Ok(AllowedValues::Range(min, max))
     }
 
     /// Returns a value written without quotes.
-    fn bare(&self, text: &str) -> Result<Value, Fault> {
+    fn bare(&self, text: &str) -> Result<Value, QueryFileError> {
         if text.contains(['\'', '"']) {
             return Err(self.fault(&format!("{} holds a quote", shown(text)), QUOTES));
         }
         self.value(text)
     }
 
-    fn value(&self, text: &str) -> Result<Value, Fault> {
+    fn value(&self, text: &str) -> Result<Value, QueryFileError> {
         self.kind.read(text).map_err(|reason| {
             let remedy = format!("it takes {}", self.kind.describe());
             self.fault(&format!("{} {reason}", shown(text)), &remedy)
@@ -247,7 +247,7 @@ impl Declaration<'_> {
     }
 
     /// Returns what stands before the closing quote, and what stands behind it.
-    fn quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), Fault> {
+    fn quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), QueryFileError> {
         let mut inner = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('\'') {

@@ -3,7 +3,7 @@
 
 use super::kind::DatabaseKind;
 use super::params::{self, Param, ParamDefault};
-use super::policy::{Access, QueryPolicy};
+use super::policy::{QueryAccess, QueryPolicy};
 use super::statement::Statement;
 use super::value::{Arguments, Value, texts};
 use crate::error::RequestError;
@@ -30,7 +30,7 @@ pub struct Query {
     /// The rules of its header about caching and limits.
     pub policy: QueryPolicy,
     /// The clients that may read it.
-    pub access: Access,
+    pub access: QueryAccess,
     pub(super) kind: DatabaseKind,
     pub(super) statement: Statement,
 }

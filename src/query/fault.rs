@@ -4,15 +4,19 @@ use crate::error::StartupError;
 
 /// A mistake on a line of a query file.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct QueryFileError {
     pub(super) line: usize,
     pub(super) what: String,
     pub(super) remedy: String,
 }
 
-impl Fault {
-    pub(super) fn new(line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault {
+impl QueryFileError {
+    pub(super) fn new(
+        line: usize,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> QueryFileError {
+        QueryFileError {
             line,
             what: what.into(),
             remedy: remedy.into(),

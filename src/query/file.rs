@@ -2,12 +2,12 @@
 //! as a whole must be; header keys, declarations and SQL are read by the files beside it.
 
 use super::definition::Query;
-use super::fault::Fault;
+use super::fault::QueryFileError;
 use super::header::header;
-use super::keys::Header;
+use super::keys::QueryHeader;
 use super::kind::DatabaseKind;
 use super::params::{Param, ParamDefault};
-use super::policy::Access;
+use super::policy::QueryAccess;
 use super::statement::rewrite;
 use crate::error::{FilePosition, StartupError};
 use crate::text::words::shown;
@@ -52,18 +52,27 @@ pub(super) fn read(
     check_name(file, stem)?;
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].split(|b| *b == b'\n').count();
-        Fault::new(line, "the file is not UTF-8", "save it as UTF-8").in_file(file)
+        QueryFileError::new(line, "the file is not UTF-8", "save it as UTF-8").in_file(file)
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     parse(kind, file, stem, text).map_err(|fault| fault.in_file(file))
 }
 
-fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<QueryFile, Fault> {
+fn parse(
+    kind: DatabaseKind,
+    file: &str,
+    name: &str,
+    text: &str,
+) -> Result<QueryFile, QueryFileError> {
     if let Some((before, _)) = text.split_once('\0') {
         let line = 1 + before.matches('\n').count();
-        return Err(Fault::new(line, "there is a NUL character", "remove it"));
+        return Err(QueryFileError::new(
+            line,
+            "there is a NUL character",
+            "remove it",
+        ));
     }
-    let Header {
+    let QueryHeader {
         title,
         description,
         policy,
@@ -137,17 +146,17 @@ fn parse(kind: DatabaseKind, file: &str, name: &str, text: &str) -> Result<Query
     Ok(QueryFile {
         query: Some(query),
         notes,
-        protected_at: (access == Access::Token).then(|| format!("{file}:{access_line}")),
+        protected_at: (access == QueryAccess::Token).then(|| format!("{file}:{access_line}")),
     })
 }
 
 /// SQLite has neither types by name nor lists.
-fn check_types(kind: DatabaseKind, params: &[(usize, Param)]) -> Result<(), Fault> {
+fn check_types(kind: DatabaseKind, params: &[(usize, Param)]) -> Result<(), QueryFileError> {
     let is_foreign = |param: &Param| param.kind.known_name().is_none();
     let foreign = params.iter().find(|(_, param)| is_foreign(param));
     match foreign.filter(|_| kind == DatabaseKind::Sqlite) {
         None => Ok(()),
-        Some((line, Param { name, kind, .. })) => Err(Fault::new(
+        Some((line, Param { name, kind, .. })) => Err(QueryFileError::new(
             *line,
             format!(
                 "parameter `{name}` has the type {}, which SQLite has not",
@@ -160,7 +169,7 @@ fn check_types(kind: DatabaseKind, params: &[(usize, Param)]) -> Result<(), Faul
 }
 
 /// Nobody is there to choose a value.
-fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<(), Fault> {
+fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<(), QueryFileError> {
     let Some((line, _)) = unasked.iter().find(|(_, key)| *key == "warm") else {
         return Ok(());
     };
@@ -169,7 +178,7 @@ fn check_warm(unasked: &[(usize, &str)], params: &[(usize, Param)]) -> Result<()
         .find(|(_, param)| param.default == ParamDefault::Required);
     match required {
         None => Ok(()),
-        Some((_, Param { name, .. })) => Err(Fault::new(
+        Some((_, Param { name, .. })) => Err(QueryFileError::new(
             *line,
             format!("`warm` loads with the default parameters, and `{name}` has no default"),
             format!("give `{name}` one (`= VALUE`, or `= null`), or remove the `warm` line"),

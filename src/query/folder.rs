@@ -16,7 +16,7 @@ const ENTRIES: usize = 1000;
 
 /// The files of a folder.
 #[derive(Debug, Default)]
-pub(super) struct Folder {
+pub(super) struct QueryFolder {
     /// The files to be read with their stems, sorted.
     pub(super) files: Vec<(String, PathBuf)>,
     /// One line, `PATH: …`, for each thing that is not served and may be meant to be, sorted.
@@ -28,9 +28,9 @@ pub(super) struct Folder {
 ///
 /// # Errors
 /// The folder cannot be read, or what is called `*.sql` is no file.
-pub(super) fn look(dir: &Path) -> Result<Folder, StartupError> {
+pub(super) fn look(dir: &Path) -> Result<QueryFolder, StartupError> {
     let failed = |error: std::io::Error| unreadable("folder of queries", dir, &error);
-    let mut folder = Folder::default();
+    let mut folder = QueryFolder::default();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let lossy = lossy_name(&path);

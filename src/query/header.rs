@@ -3,23 +3,23 @@
 //! header lines, is a matter of `comments`, and what a value may be is one of `keys`.
 
 use super::comments::{
-    Preamble, check_access, check_lookalike, key_and_value, keys_in_block, preamble,
+    QueryPreamble, check_access, check_lookalike, key_and_value, keys_in_block, preamble,
 };
-use super::fault::Fault;
-use super::keys::Header;
+use super::fault::QueryFileError;
+use super::keys::QueryHeader;
 use super::kind::DatabaseKind;
 
 /// Reads the header in the comments before the SQL of `text`.
-pub(super) fn header(kind: DatabaseKind, text: &str) -> Result<Header, Fault> {
-    let Preamble {
+pub(super) fn header(kind: DatabaseKind, text: &str) -> Result<QueryHeader, QueryFileError> {
+    let QueryPreamble {
         comments,
         body,
         body_line,
     } = preamble(kind, text)?;
-    let mut header = Header {
+    let mut header = QueryHeader {
         body,
         body_line,
-        ..Header::default()
+        ..QueryHeader::default()
     };
     let mut seen: Vec<(&str, usize)> = Vec::new();
     for comment in comments {
@@ -42,25 +42,25 @@ fn check_key(
     key: &'static str,
     value: &str,
     seen: &[(&str, usize)],
-) -> Result<(), Fault> {
+) -> Result<(), QueryFileError> {
     if key != "param"
         && let Some((_, first)) = seen.iter().find(|(known, _)| *known == key)
     {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             line,
             format!("`{key}` stands here for the second time, after line {first}"),
             "remove one of the two",
         ));
     }
     if value.is_empty() {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             line,
             format!("`{key}` has no value"),
             "write one behind the colon, or remove the line",
         ));
     }
     if value.contains(char::is_control) {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             line,
             format!("the value of `{key}` holds a control character"),
             "remove it; lines end with LF or CRLF",
@@ -75,10 +75,10 @@ fn check_key(
 }
 
 /// Notes the header lines in a block comment; `access` must not be lost there.
-fn ignore_block(header: &mut Header, line: usize, text: &str) -> Result<(), Fault> {
+fn ignore_block(header: &mut QueryHeader, line: usize, text: &str) -> Result<(), QueryFileError> {
     for (line, key, value) in keys_in_block(line, text) {
         if key == "access" {
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 line,
                 "`access` has no effect in a block comment",
                 format!("write it as `-- access: {value}` on a line of its own"),

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::declaration;
-use super::fault::Fault;
+use super::fault::QueryFileError;
 use super::kind::DatabaseKind;
 use super::params::Param;
-use super::policy::{Access, QueryPolicy};
+use super::policy::{QueryAccess, QueryPolicy};
 use crate::text::units::{LONGEST_DURATION, parse_duration};
 use crate::text::words::{did_you_mean, nearest, shown};
 
@@ -41,14 +41,14 @@ const TAG_LENGTH: usize = 63;
 
 /// The content of a header, and the place where the SQL begins.
 #[derive(Debug, Default)]
-pub(super) struct Header {
+pub(super) struct QueryHeader {
     pub(super) title: Option<String>,
     pub(super) description: Option<String>,
     pub(super) policy: QueryPolicy,
     /// Each with its line.
     pub(super) params: Vec<(usize, Param)>,
     pub(super) database: Option<DatabaseKind>,
-    pub(super) access: Access,
+    pub(super) access: QueryAccess,
     /// The line of `access`.
     pub(super) access_line: usize,
     /// The line of `notify`.
@@ -71,13 +71,20 @@ pub(super) fn fits(key: &str, value: &str) -> bool {
         // Any word may be a type of the database.
         "param" => declaration::parse(1, value)
             .is_ok_and(|param| param.kind.element().known_name().is_some()),
-        key => Header::default().set(1, key, &value.to_lowercase()).is_ok(),
+        key => QueryHeader::default()
+            .set(1, key, &value.to_lowercase())
+            .is_ok(),
     }
 }
 
-impl Header {
-    pub(super) fn set(&mut self, line: usize, key: &str, value: &str) -> Result<(), Fault> {
-        let entry = Entry { line, key, value };
+impl QueryHeader {
+    pub(super) fn set(
+        &mut self,
+        line: usize,
+        key: &str,
+        value: &str,
+    ) -> Result<(), QueryFileError> {
+        let entry = HeaderEntry { line, key, value };
         let policy = &mut self.policy;
         match key {
             "title" => self.title = Some(value.to_owned()),
@@ -109,7 +116,8 @@ impl Header {
                 self.database = Some(entry.choice(&kinds.map(|kind| (kind.name(), kind)))?);
             }
             "access" => {
-                self.access = entry.choice(&[("open", Access::Open), ("token", Access::Token)])?;
+                self.access =
+                    entry.choice(&[("open", QueryAccess::Open), ("token", QueryAccess::Token)])?;
                 self.access_line = line;
             }
             "show-params" => policy.show_params = entry.switch()?,
@@ -118,14 +126,14 @@ impl Header {
         Ok(())
     }
 
-    fn declare(&mut self, line: usize, value: &str) -> Result<(), Fault> {
+    fn declare(&mut self, line: usize, value: &str) -> Result<(), QueryFileError> {
         let param = declaration::parse(line, value)?;
         if let Some((first, _)) = self
             .params
             .iter()
             .find(|(_, known)| known.name == param.name)
         {
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 line,
                 format!(
                     "parameter `{}` is declared twice, first on line {first}",
@@ -140,18 +148,18 @@ impl Header {
 }
 
 /// One line of the header, while its value is read.
-struct Entry<'a> {
+struct HeaderEntry<'a> {
     line: usize,
     key: &'a str,
     value: &'a str,
 }
 
-impl Entry<'_> {
-    fn fault(&self, problem: &str, remedy: &str) -> Fault {
-        Fault::new(self.line, format!("`{}` {problem}", self.key), remedy)
+impl HeaderEntry<'_> {
+    fn fault(&self, problem: &str, remedy: &str) -> QueryFileError {
+        QueryFileError::new(self.line, format!("`{}` {problem}", self.key), remedy)
     }
 
-    fn duration(&self, longest: Duration) -> Result<Duration, Fault> {
+    fn duration(&self, longest: Duration) -> Result<Duration, QueryFileError> {
         let duration = parse_duration(self.value).map_err(|reason| {
             let problem = format!("is no duration, {}: {reason}", shown(self.value));
             self.fault(&problem, "write it like 500ms, 10s, 5m, 2h, 1d or 1m30s")
@@ -163,7 +171,7 @@ impl Entry<'_> {
         Ok(duration)
     }
 
-    fn positive_duration(&self, longest: Duration) -> Result<Duration, Fault> {
+    fn positive_duration(&self, longest: Duration) -> Result<Duration, QueryFileError> {
         let duration = self.duration(longest)?;
         if !duration.is_zero() {
             return Ok(duration);
@@ -177,7 +185,7 @@ impl Entry<'_> {
         })
     }
 
-    fn refresh(&self) -> Result<Duration, Fault> {
+    fn refresh(&self) -> Result<Duration, QueryFileError> {
         let interval = self.positive_duration(LONGEST_DURATION)?;
         if interval < SHORTEST_REFRESH {
             return Err(self.fault("is shorter than 1s", "write 1s or longer"));
@@ -185,7 +193,7 @@ impl Entry<'_> {
         Ok(interval)
     }
 
-    fn number(&self, most: u64) -> Result<u64, Fault> {
+    fn number(&self, most: u64) -> Result<u64, QueryFileError> {
         let digits = self.value.bytes().all(|b| b.is_ascii_digit());
         let number = self
             .value
@@ -198,11 +206,11 @@ impl Entry<'_> {
         })
     }
 
-    fn switch(&self) -> Result<bool, Fault> {
+    fn switch(&self) -> Result<bool, QueryFileError> {
         self.choice(&[("true", true), ("false", false)])
     }
 
-    fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Fault> {
+    fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, QueryFileError> {
         let found = choices.iter().find(|(name, _)| *name == self.value);
         found.map(|(_, value)| *value).ok_or_else(|| {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -212,7 +220,7 @@ impl Entry<'_> {
         })
     }
 
-    fn tags(&self) -> Result<Vec<String>, Fault> {
+    fn tags(&self) -> Result<Vec<String>, QueryFileError> {
         let mut tags: Vec<String> = Vec::new();
         for tag in self.value.split(',').map(str::trim) {
             let fits = (1..=TAG_LENGTH).contains(&tag.len())

@@ -23,7 +23,7 @@ pub struct Param {
     /// The value where the client sends none.
     pub default: ParamDefault,
     /// The values of the type that are taken.
-    pub allowed: Allowed,
+    pub allowed: AllowedValues,
 }
 
 /// The value where the client sends none.
@@ -37,7 +37,7 @@ pub enum ParamDefault {
 
 /// The values of a parameter's type that are taken. The rule does not concern null.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Allowed {
+pub enum AllowedValues {
     /// All of them.
     Anything,
     /// One of these canonical values.
@@ -46,7 +46,7 @@ pub enum Allowed {
     Range(Value, Value),
 }
 
-impl Allowed {
+impl AllowedValues {
     /// Returns whether a canonical value is taken; null always is.
     pub(super) fn takes(&self, value: &Value) -> bool {
         if let Value::List(items) = value {
@@ -54,9 +54,9 @@ impl Allowed {
         }
         match self {
             _ if *value == Value::Null => true,
-            Allowed::Anything => true,
-            Allowed::List(values) => values.contains(value),
-            Allowed::Range(min, max) => {
+            AllowedValues::Anything => true,
+            AllowedValues::List(values) => values.contains(value),
+            AllowedValues::Range(min, max) => {
                 value.compare(min).is_some_and(Ordering::is_ge)
                     && value.compare(max).is_some_and(Ordering::is_le)
             }
@@ -69,9 +69,9 @@ impl Param {
     fn accepts(&self) -> String {
         let element = self.kind.element();
         let one = match &self.allowed {
-            Allowed::Anything => return self.kind.describe().into_owned(),
-            Allowed::Range(min, max) => format!("{} from {min} to {max}", element.noun()),
-            Allowed::List(values) => {
+            AllowedValues::Anything => return self.kind.describe().into_owned(),
+            AllowedValues::Range(min, max) => format!("{} from {min} to {max}", element.noun()),
+            AllowedValues::List(values) => {
                 let mut names: Vec<String> = values.iter().take(LISTED).map(list_name).collect();
                 if values.len() > LISTED {
                     names.push("…".to_owned());

@@ -64,7 +64,7 @@ fn second(moment: &str) -> (&[u8], String) {
 /// Alternatives for the texts from `min` to `max`, which are of one length and have digits at the
 /// same places; none where nothing is between them. Whether the ends belong to it is said apart.
 fn between(min: &[u8], max: &[u8], with_min: bool, with_max: bool) -> Vec<String> {
-    let range = Range {
+    let range = DigitRange {
         min,
         max,
         with_min,
@@ -73,14 +73,14 @@ fn between(min: &[u8], max: &[u8], with_min: bool, with_max: bool) -> Vec<String
     range.from(0, true, true)
 }
 
-struct Range<'a> {
+struct DigitRange<'a> {
     min: &'a [u8],
     max: &'a [u8],
     with_min: bool,
     with_max: bool,
 }
 
-impl Range<'_> {
+impl DigitRange<'_> {
     /// Returns the alternatives from this place on, where what stands before it is that of `min`,
     /// that of `max`, that of both, or anything between.
     fn from(&self, at: usize, along_min: bool, along_max: bool) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The clients that may read a query, as its header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Access {
+pub enum QueryAccess {
     /// It says nothing: whoever `[access]` lets in; without that section, everybody.
     #[default]
     AsConfigured,

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::list::MOST;
-use super::params::{Allowed, LONGEST, Param, ParamDefault};
+use super::params::{AllowedValues, LONGEST, Param, ParamDefault};
 use super::value::{BOOLEANS, ParamType, Value};
 use super::{number, pattern};
 
@@ -19,9 +19,9 @@ impl Param {
     pub fn schema(&self) -> Json {
         let element = self.kind.element();
         let mut schema = match &self.allowed {
-            Allowed::Anything => of_type(element),
-            Allowed::List(values) => of_list(element, values),
-            Allowed::Range(min, max) => of_range(element, min, max),
+            AllowedValues::Anything => of_type(element),
+            AllowedValues::List(values) => of_list(element, values),
+            AllowedValues::Range(min, max) => of_range(element, min, max),
         };
         if matches!(self.kind, ParamType::List(_)) {
             schema = of_items(schema);

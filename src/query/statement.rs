@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use sqlparser::tokenizer::Token;
 
-use super::fault::Fault;
+use super::fault::QueryFileError;
 use super::kind::DatabaseKind;
 use super::params::Param;
 use super::source_map::SourceMap;
-use super::tokens::{Piece, pieces};
+use super::tokens::{SqlPiece, pieces};
 use super::value::ParamType;
 use crate::error::FilePosition;
 use crate::text::words::{did_you_mean, nearest, shown};
@@ -49,11 +49,11 @@ pub(super) fn rewrite(
     text: &str,
     first: FilePosition,
     params: &[Param],
-) -> Result<Statement, Fault> {
+) -> Result<Statement, QueryFileError> {
     let mut pieces = pieces(kind, text, first.line)?;
     end_of_statement(&mut pieces)?;
     let (Some(front), Some(last)) = (pieces.first(), pieces.last()) else {
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             first.line,
             "there is no SQL",
             "write a select below the header",
@@ -91,9 +91,9 @@ pub(super) fn rewrite(
 /// declared one.
 fn occurrences(
     kind: DatabaseKind,
-    pieces: &[Piece],
+    pieces: &[SqlPiece],
     params: &[Param],
-) -> Result<Vec<(Range<usize>, usize)>, Fault> {
+) -> Result<Vec<(Range<usize>, usize)>, QueryFileError> {
     let mut found = Vec::new();
     let mut slices = 0_usize;
     for (i, piece) in pieces.iter().enumerate() {
@@ -110,7 +110,7 @@ fn occurrences(
             .filter(|next| next.bytes.start == piece.bytes.end);
         let Some((next, name)) = touching.and_then(|next| Some((next, next.word()?))) else {
             if kind == DatabaseKind::Sqlite {
-                return Err(Fault::new(
+                return Err(QueryFileError::new(
                     piece.line,
                     "there is a `:` without the name of a parameter",
                     "write a parameter as `:name`, without a space",
@@ -122,7 +122,7 @@ fn occurrences(
             return Err(undeclared(piece.line, name, slices > 0, params));
         };
         if slices > 0 && i > 0 && is_bound(&pieces[i - 1].token) {
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 piece.line,
                 format!("it is unclear whether `:{name}` is a parameter or part of a slice"),
                 format!("write `[1 : :{name}]` for the parameter, `[1 : {name}]` for a column"),
@@ -134,7 +134,7 @@ fn occurrences(
 }
 
 /// Removes the one `;` that may end a statement; refuses what stands behind it.
-fn end_of_statement(pieces: &mut Vec<Piece>) -> Result<(), Fault> {
+fn end_of_statement(pieces: &mut Vec<SqlPiece>) -> Result<(), QueryFileError> {
     let Some(end) = pieces
         .iter()
         .position(|piece| piece.token == Token::SemiColon)
@@ -147,7 +147,7 @@ fn end_of_statement(pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         } else {
             "there is a second statement"
         };
-        return Err(Fault::new(
+        return Err(QueryFileError::new(
             next.line,
             what,
             "a query file holds one statement; put the other into a file of its own",
@@ -157,7 +157,7 @@ fn end_of_statement(pieces: &mut Vec<Piece>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_read(pieces: &[Piece]) -> Result<(), Fault> {
+fn check_read(pieces: &[SqlPiece]) -> Result<(), QueryFileError> {
     let first = pieces
         .iter()
         .find(|piece| piece.token != Token::LParen)
@@ -175,7 +175,7 @@ fn check_read(pieces: &[Piece]) -> Result<(), Fault> {
         ),
         None => "the statement does not begin with a keyword: it is not a read".to_owned(),
     };
-    Err(Fault::new(
+    Err(QueryFileError::new(
         first.line,
         found,
         "a query begins with select, with, values or table; nothing else is run",
@@ -183,8 +183,8 @@ fn check_read(pieces: &[Piece]) -> Result<(), Fault> {
 }
 
 /// Other text is put around the statement, so what it opens it must close, and nothing more.
-fn check_brackets(pieces: &[Piece]) -> Result<(), Fault> {
-    let mut open: Vec<&Piece> = Vec::new();
+fn check_brackets(pieces: &[SqlPiece]) -> Result<(), QueryFileError> {
+    let mut open: Vec<&SqlPiece> = Vec::new();
     for piece in pieces {
         let opening = match piece.token {
             Token::LParen | Token::LBracket => {
@@ -197,7 +197,7 @@ fn check_brackets(pieces: &[Piece]) -> Result<(), Fault> {
         };
         if open.pop().is_none_or(|last| last.token != opening) {
             let what = format!("there is a `{}` without its `{opening}`", piece.token);
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 piece.line,
                 what,
                 "add the one or remove the other",
@@ -205,7 +205,7 @@ fn check_brackets(pieces: &[Piece]) -> Result<(), Fault> {
         }
     }
     match open.last() {
-        Some(piece) => Err(Fault::new(
+        Some(piece) => Err(QueryFileError::new(
             piece.line,
             format!("the `{}` is never closed", piece.token),
             "close it, or remove it",
@@ -216,20 +216,20 @@ fn check_brackets(pieces: &[Piece]) -> Result<(), Fault> {
 
 /// Refuses tokens that a database would take for a placeholder of its own (nothing would be bound
 /// to it; SQLite would silently take null), and what belongs to another program.
-fn check_token(kind: DatabaseKind, piece: &Piece) -> Result<(), Fault> {
+fn check_token(kind: DatabaseKind, piece: &SqlPiece) -> Result<(), QueryFileError> {
     let sqlite = kind == DatabaseKind::Sqlite;
     let own = match &piece.token {
         Token::Placeholder(text) => text.clone(),
         Token::AtSign if sqlite => "@".to_owned(),
         Token::Backslash => {
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 piece.line,
                 "there is a `\\`",
                 "commands of psql are not SQL; remove them",
             ));
         }
         Token::DoubleColon if sqlite => {
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 piece.line,
                 "SQLite has no `::`",
                 "write `cast(value as type)`, or add `-- database: postgres` to the header",
@@ -237,7 +237,7 @@ fn check_token(kind: DatabaseKind, piece: &Piece) -> Result<(), Fault> {
         }
         _ => return Ok(()),
     };
-    Err(Fault::new(
+    Err(QueryFileError::new(
         piece.line,
         format!(
             "there is a placeholder {}, which nothing would be bound to",
@@ -247,7 +247,7 @@ fn check_token(kind: DatabaseKind, piece: &Piece) -> Result<(), Fault> {
     ))
 }
 
-fn undeclared(line: usize, name: &str, in_slice: bool, params: &[Param]) -> Fault {
+fn undeclared(line: usize, name: &str, in_slice: bool, params: &[Param]) -> QueryFileError {
     let guess = did_you_mean(nearest(
         name,
         params.iter().map(|param| param.name.as_str()),
@@ -263,7 +263,7 @@ fn undeclared(line: usize, name: &str, in_slice: bool, params: &[Param]) -> Faul
             declare(name)
         )
     };
-    Fault::new(
+    QueryFileError::new(
         line,
         format!("the parameter `:{name}` is not declared{guess}"),
         remedy,

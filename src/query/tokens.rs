@@ -7,12 +7,12 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 use super::comments::check_late;
-use super::fault::Fault;
+use super::fault::QueryFileError;
 use super::kind::DatabaseKind;
 
 /// One token that is neither space nor comment.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct SqlPiece {
     pub(super) token: Token,
     /// Its bytes in the text.
     pub(super) bytes: Range<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Piece {
     pub(super) line: usize,
 }
 
-impl Piece {
+impl SqlPiece {
     /// Returns the text of an unquoted word.
     pub(super) fn word(&self) -> Option<&str> {
         match &self.token {
@@ -36,7 +36,7 @@ pub(super) fn pieces(
     kind: DatabaseKind,
     text: &str,
     first_line: usize,
-) -> Result<Vec<Piece>, Fault> {
+) -> Result<Vec<SqlPiece>, QueryFileError> {
     let dialect: &dyn Dialect = match kind {
         DatabaseKind::Postgres => &PostgreSqlDialect {},
         DatabaseKind::Sqlite => &SQLiteDialect {},
@@ -44,7 +44,7 @@ pub(super) fn pieces(
     let mut tokens = Vec::new();
     let outcome = Tokenizer::new(dialect, text).tokenize_with_location_into_buf(&mut tokens);
 
-    let mut cursor = Cursor {
+    let mut cursor = TokenCursor {
         text,
         offset: 0,
         line: 1,
@@ -59,7 +59,7 @@ pub(super) fn pieces(
             && (operator.contains("--") || operator.contains("/*"))
         {
             // PostgreSQL ends the operator there, the tokenizer does not.
-            return Err(Fault::new(
+            return Err(QueryFileError::new(
                 line,
                 "a comment touches the operator before it",
                 "put a space before the comment",
@@ -68,7 +68,7 @@ pub(super) fn pieces(
         if let Token::Whitespace(space) = &token.token {
             check_comment(space, line, &text[..start])?;
         } else {
-            pieces.push(Piece {
+            pieces.push(SqlPiece {
                 token: token.token,
                 bytes: start..cursor.offset,
                 line,
@@ -78,7 +78,7 @@ pub(super) fn pieces(
     match outcome {
         Ok(()) => Ok(pieces),
         // The part that cannot be read begins where the last token ended.
-        Err(error) => Err(Fault::new(
+        Err(error) => Err(QueryFileError::new(
             first_line + cursor.line - 1,
             format!("the SQL cannot be read: {}", lower_first(&error.message)),
             remedy(&error.message),
@@ -86,7 +86,7 @@ pub(super) fn pieces(
     }
 }
 
-fn check_comment(space: &Whitespace, line: usize, before: &str) -> Result<(), Fault> {
+fn check_comment(space: &Whitespace, line: usize, before: &str) -> Result<(), QueryFileError> {
     match space {
         Whitespace::SingleLineComment { comment, .. } => {
             let before = before.rsplit('\n').next().unwrap_or_default();
@@ -121,14 +121,14 @@ fn lower_first(text: &str) -> String {
 
 /// Goes through a text once, from the tokenizer's places (lines ended by `\n`, columns counted in
 /// characters) to bytes.
-struct Cursor<'a> {
+struct TokenCursor<'a> {
     text: &'a str,
     offset: usize,
     line: usize,
     column: usize,
 }
 
-impl Cursor<'_> {
+impl TokenCursor<'_> {
     fn advance_to(&mut self, place: Location) {
         let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let target = (at(place.line), at(place.column));

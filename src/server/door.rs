@@ -6,30 +6,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::limits;
-use super::tls::Pair;
+use super::tls::CertifiedPair;
 use crate::error::StartupError;
 use crate::settings::Settings;
 
 /// The way in which clients get in under one state of the settings.
 #[derive(Debug, Clone)]
-pub struct Door {
-    pair: Option<Pair>,
+pub struct ConnectionEntrance {
+    pair: Option<CertifiedPair>,
     most: usize,
     process: Arc<AtomicUsize>,
     notes: Vec<String>,
 }
 
-impl Door {
+impl ConnectionEntrance {
     /// Reads the TLS pair, raises the limit on descriptors and finds out how many connections it
     /// allows. To be called while the process still has the right to read the key.
     ///
     /// # Errors
     /// A pair that cannot be used, or too few descriptors to serve at all.
-    pub fn open(settings: &Settings) -> Result<Door, StartupError> {
-        let pair = settings.tls.as_ref().map(Pair::load).transpose()?;
+    pub fn open(settings: &Settings) -> Result<ConnectionEntrance, StartupError> {
+        let pair = settings.tls.as_ref().map(CertifiedPair::load).transpose()?;
         let (most, fewer) = limits::connections(settings)?;
-        let odd = pair.as_ref().and_then(Pair::note).map(str::to_owned);
-        Ok(Door {
+        let odd = pair
+            .as_ref()
+            .and_then(CertifiedPair::note)
+            .map(str::to_owned);
+        Ok(ConnectionEntrance {
             pair,
             most,
             process: Arc::default(),
@@ -41,11 +44,11 @@ impl Door {
     /// open already count towards its bound too.
     ///
     /// # Errors
-    /// As [`Door::open`]; `self` goes on as it was.
-    pub fn renew(&self, settings: &Settings) -> Result<Door, StartupError> {
-        Ok(Door {
+    /// As [`ConnectionEntrance::open`]; `self` goes on as it was.
+    pub fn renew(&self, settings: &Settings) -> Result<ConnectionEntrance, StartupError> {
+        Ok(ConnectionEntrance {
             process: Arc::clone(&self.process),
-            ..Door::open(settings)?
+            ..ConnectionEntrance::open(settings)?
         })
     }
 
@@ -56,7 +59,7 @@ impl Door {
     }
 
     /// Returns what TLS is spoken with.
-    pub(super) fn pair(&self) -> Option<&Pair> {
+    pub(super) fn pair(&self) -> Option<&CertifiedPair> {
         self.pair.as_ref()
     }
 
@@ -67,8 +70,8 @@ impl Door {
 
     /// Makes the counter of the connections of one generation, which are also counted in
     /// `generation`.
-    pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> Counted {
-        Counted {
+    pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> ConnectionCounter {
+        ConnectionCounter {
             counts: [Arc::clone(&self.process), Arc::clone(generation)],
             most: self.most,
         }
@@ -77,30 +80,30 @@ impl Door {
 
 /// The door as one generation's connections find it.
 #[derive(Debug, Clone)]
-pub(super) struct Counted {
+pub(super) struct ConnectionCounter {
     /// The process and the generation.
     counts: [Arc<AtomicUsize>; 2],
     most: usize,
 }
 
-impl Counted {
+impl ConnectionCounter {
     /// Lets a connection in and counts it until the value is dropped; `None` where the process
     /// has as many as it may have.
-    pub(super) fn enter(&self) -> Option<Visitor> {
+    pub(super) fn enter(&self) -> Option<ConnectionGuard> {
         let [before, _] = self
             .counts
             .each_ref()
             .map(|count| count.fetch_add(1, Ordering::Relaxed));
-        let visitor = Visitor(self.counts.clone());
+        let visitor = ConnectionGuard(self.counts.clone());
         (before < self.most).then_some(visitor)
     }
 }
 
 /// A connection that is in.
 #[derive(Debug)]
-pub(super) struct Visitor([Arc<AtomicUsize>; 2]);
+pub(super) struct ConnectionGuard([Arc<AtomicUsize>; 2]);
 
-impl Drop for Visitor {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         for count in &self.0 {
             count.fetch_sub(1, Ordering::Relaxed);
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn generations_count_their_own_and_share_one_bound() {
-        let first = Door {
+        let first = ConnectionEntrance {
             pair: None,
             most: 2,
             process: Arc::default(),
@@ -124,7 +127,7 @@ mod tests {
         let counted = first.counting(&old);
         let (one, two) = (counted.enter(), counted.enter());
         assert!(one.is_some() && two.is_some() && counted.enter().is_none());
-        let second = Door {
+        let second = ConnectionEntrance {
             most: 3,
             ..first.clone()
         };

@@ -5,7 +5,7 @@
 
 mod chunks;
 
-use self::chunks::{Chunk, take};
+use self::chunks::{ChunkState, take};
 use super::upgrade;
 
 /// The place of a connection's next byte within its request.
@@ -24,7 +24,7 @@ enum RequestPart {
     Line,
     /// So many bytes before the end of a body.
     Body(u64),
-    Chunks(Chunk),
+    Chunks(ChunkState),
 }
 
 /// The lines of a head that were seen so far.
@@ -38,7 +38,7 @@ struct HeadLines {
 
 /// The extent of a request within some bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum RequestExtent {
     /// It ends behind so many of them.
     Whole {
         bytes: usize,
@@ -70,7 +70,7 @@ impl RequestFraming {
 
     /// Follows the request to its end, or as far as the bytes go. Wishes for another protocol are
     /// spoilt in its head.
-    pub(super) fn advance(&mut self, bytes: &mut [u8]) -> Extent {
+    pub(super) fn advance(&mut self, bytes: &mut [u8]) -> RequestExtent {
         let mut at = 0;
         loop {
             let rest = &mut bytes[at..];
@@ -79,12 +79,12 @@ impl RequestFraming {
                     let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
                         if matches!(self.part, RequestPart::Head) {
                             if self.head.waits_for_rest_of(rest) {
-                                return Extent::Part { bytes: at };
+                                return RequestExtent::Part { bytes: at };
                             }
                             self.head.has_first = true;
                             self.part = RequestPart::Line;
                         }
-                        return Extent::Part { bytes: bytes.len() };
+                        return RequestExtent::Part { bytes: bytes.len() };
                     };
                     at += length + 1;
                     let begins_here = matches!(self.part, RequestPart::Head);
@@ -103,7 +103,7 @@ impl RequestFraming {
                     return if is_over {
                         self.whole(at)
                     } else {
-                        Extent::Part { bytes: at }
+                        RequestExtent::Part { bytes: at }
                     };
                 }
                 RequestPart::Chunks(chunk) => {
@@ -112,17 +112,17 @@ impl RequestFraming {
                     return if is_over {
                         self.whole(at)
                     } else {
-                        Extent::Part { bytes: at }
+                        RequestExtent::Part { bytes: at }
                     };
                 }
             }
         }
     }
 
-    fn whole(&mut self, bytes: usize) -> Extent {
+    fn whole(&mut self, bytes: usize) -> RequestExtent {
         let is_simple = self.head.is_simple && !self.is_in_body();
         *self = RequestFraming::default();
-        Extent::Whole { bytes, is_simple }
+        RequestExtent::Whole { bytes, is_simple }
     }
 }
 
@@ -176,7 +176,7 @@ impl HeadLines {
     /// Returns the body behind it; without one the next head.
     fn body(&self) -> RequestPart {
         if self.is_chunked {
-            RequestPart::Chunks(Chunk::default())
+            RequestPart::Chunks(ChunkState::default())
         } else if self.length > 0 {
             RequestPart::Body(self.length)
         } else {
@@ -230,8 +230,8 @@ mod tests {
             held.extend_from_slice(part);
             loop {
                 let (used, is_whole) = match framing.advance(&mut held) {
-                    Extent::Whole { bytes, .. } => (bytes, true),
-                    Extent::Part { bytes } => (bytes, false),
+                    RequestExtent::Whole { bytes, .. } => (bytes, true),
+                    RequestExtent::Part { bytes } => (bytes, false),
                 };
                 held.drain(..used);
                 seen += used;
@@ -263,7 +263,11 @@ mod tests {
             let mut bytes = request.as_bytes().to_vec();
             let extent = RequestFraming::default().advance(&mut bytes);
             let (bytes, is_simple) = (request.len(), *simple);
-            assert_eq!(extent, Extent::Whole { bytes, is_simple }, "{request:?}");
+            assert_eq!(
+                extent,
+                RequestExtent::Whole { bytes, is_simple },
+                "{request:?}"
+            );
         }
     }
 
@@ -283,9 +287,10 @@ mod tests {
                 held.extend_from_slice(part);
                 loop {
                     let extent = framing.advance(&mut held);
-                    let (Extent::Whole { bytes, .. } | Extent::Part { bytes }) = extent;
+                    let (RequestExtent::Whole { bytes, .. } | RequestExtent::Part { bytes }) =
+                        extent;
                     seen.extend(held.drain(..bytes));
-                    if matches!(extent, Extent::Part { .. }) {
+                    if matches!(extent, RequestExtent::Part { .. }) {
                         break;
                     }
                 }
@@ -304,7 +309,7 @@ mod tests {
             let mut bytes = format!("GET / HTTP/1.1\r\n{line}{}", "x".repeat(60_000)).into_bytes();
             let bytes_all = bytes.len();
             let extent = RequestFraming::default().advance(&mut bytes);
-            assert_eq!(extent, Extent::Part { bytes: bytes_all }, "{line}");
+            assert_eq!(extent, RequestExtent::Part { bytes: bytes_all }, "{line}");
         }
     }
 }

@@ -12,15 +12,15 @@ use actix_web::web;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::door::Door;
-use super::heartbeat::Heartbeats;
+use super::door::ConnectionEntrance;
+use super::heartbeat::WorkerHeartbeats;
 use super::http::Http;
 use super::listeners::Listeners;
 use crate::app::App;
 use crate::defence::Defence;
 use crate::error::StartupError;
 use crate::logging::AccessLog;
-use crate::settings::Server as ServerSettings;
+use crate::settings::ServerSettings;
 use crate::web::Site;
 
 /// The interval at which the end of the open connections is looked for while draining.
@@ -40,18 +40,18 @@ const QUICK: Duration = Duration::from_secs(2);
 
 /// Workers that serve. Dropped without an end, they go on until the process ends.
 #[derive(Debug)]
-pub struct Generation {
+pub struct WorkerGeneration {
     number: u64,
     workers: usize,
     site: web::Data<Site>,
     settings: ServerSettings,
     server: ServerHandle,
     connections: Arc<AtomicUsize>,
-    heartbeats: Arc<Heartbeats>,
+    heartbeats: Arc<WorkerHeartbeats>,
     ended: JoinHandle<io::Result<()>>,
 }
 
-impl Generation {
+impl WorkerGeneration {
     /// Starts so many workers on all listeners, and returns when all of them serve. Must be called
     /// in an actix system.
     ///
@@ -61,9 +61,9 @@ impl Generation {
         number: u64,
         app: &Arc<App>,
         access_log: Option<AccessLog>,
-        (listeners, door): (&Listeners, &Door),
+        (listeners, door): (&Listeners, &ConnectionEntrance),
         workers: usize,
-    ) -> Result<Generation, StartupError> {
+    ) -> Result<WorkerGeneration, StartupError> {
         let failed = |error: io::Error| {
             StartupError::new(format!("cannot serve: {error}"))
                 .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
@@ -71,7 +71,7 @@ impl Generation {
         let settings = app.settings.server.clone();
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
         let connections = Arc::new(AtomicUsize::new(0));
-        let heartbeats = Arc::new(Heartbeats::default());
+        let heartbeats = Arc::new(WorkerHeartbeats::default());
         let counted = (door, &connections);
         let mut http = Http::new(&settings, workers, site.clone(), &heartbeats, counted);
         for (socket, reception) in listeners.served().map_err(failed)? {
@@ -89,7 +89,7 @@ impl Generation {
                 return Err(failed(result.err().unwrap_or(silent)));
             }
         }
-        Ok(Generation {
+        Ok(WorkerGeneration {
             number,
             workers,
             site,
@@ -112,7 +112,7 @@ impl Generation {
     }
 
     /// Returns how its workers are.
-    pub fn heartbeats(&self) -> &Arc<Heartbeats> {
+    pub fn heartbeats(&self) -> &Arc<WorkerHeartbeats> {
         &self.heartbeats
     }
 

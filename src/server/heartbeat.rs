@@ -10,14 +10,14 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// The latest heartbeat of each worker of a generation.
 #[derive(Debug, Default)]
-pub struct Heartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
+pub struct WorkerHeartbeats(Mutex<Vec<Arc<Mutex<Instant>>>>);
 
 thread_local! {
     /// The heart of this thread: a worker makes its services once per listener, and beats once.
     static BEATING: RefCell<Weak<Mutex<Instant>>> = const { RefCell::new(Weak::new()) };
 }
 
-impl Heartbeats {
+impl WorkerHeartbeats {
     /// Begins the heartbeat of the worker thread that calls it, until its runtime ends.
     pub(super) fn join(&self) {
         BEATING.with_borrow_mut(|beating| {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_beats_is_not_silent_and_one_that_is_blocked_is() {
-        let hearts = Heartbeats::default();
+        let hearts = WorkerHeartbeats::default();
         actix_web::rt::System::new().block_on(async {
             hearts.join();
             hearts.join();

@@ -20,18 +20,18 @@ use actix_web::{App as Routes, middleware, web};
 use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
-use super::door::{Counted, Door};
-use super::heartbeat::Heartbeats;
+use super::door::{ConnectionCounter, ConnectionEntrance};
+use super::heartbeat::WorkerHeartbeats;
 use super::limits;
-use super::patience::Patience;
+use super::patience::ClientPatience;
 use super::pipeline::PipelineGate;
-use super::refusing::Refusing;
+use super::refusing::RefusalStream;
 use super::sockets::system::{self, Listening, Socket};
-use super::tls::Pair;
-use super::wire::{Timed, Wire};
+use super::tls::CertifiedPair;
+use super::wire::{ConnectionWire, TimedSocket};
 use crate::app::UnsentBudget;
-use crate::settings::Server as ServerSettings;
-use crate::web::{Connection, Manner, Reception, Shortcut, Site, around, routes};
+use crate::settings::ServerSettings;
+use crate::web::{ConnectionState, FastPath, ListenerInfo, ListenerProtocol, Site, around, routes};
 
 /// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
 /// shorter anyway.
@@ -48,10 +48,10 @@ pub(super) struct Http {
 
 /// The way of an accepted socket to HTTP.
 #[derive(Clone)]
-struct Arrival {
-    door: Counted,
+struct SocketAcceptor {
+    door: ConnectionCounter,
     tls: Option<Arc<ServerConfig>>,
-    patience: Patience,
+    patience: ClientPatience,
     unsent: Arc<UnsentBudget>,
 }
 
@@ -61,18 +61,18 @@ impl Http {
         settings: &ServerSettings,
         workers: usize,
         site: web::Data<Site>,
-        heartbeats: &Arc<Heartbeats>,
-        (door, connections): (&Door, &Arc<AtomicUsize>),
+        heartbeats: &Arc<WorkerHeartbeats>,
+        (door, connections): (&ConnectionEntrance, &Arc<AtomicUsize>),
     ) -> Http {
         let builder = Server::build()
             .workers(workers)
             .max_concurrent_connections(limits::per_worker(door.most(), workers))
             .shutdown_timeout(settings.graceful_timeout.as_secs())
             .disable_signals();
-        let arrival = Arrival {
+        let arrival = SocketAcceptor {
             door: door.counting(connections),
-            tls: door.pair().map(Pair::config),
-            patience: Patience {
+            tls: door.pair().map(CertifiedPair::config),
+            patience: ClientPatience {
                 head: settings.request_timeout.min(HEAD),
                 stall: settings.request_timeout,
                 idle: settings.keep_alive,
@@ -95,7 +95,7 @@ impl Http {
     }
 
     /// Serves what comes in at this socket.
-    pub(super) fn listen(mut self, socket: Listening, reception: Reception) -> io::Result<Http> {
+    pub(super) fn listen(mut self, socket: Listening, reception: ListenerInfo) -> io::Result<Http> {
         let factory = self.factory.clone();
         self.builder = match socket {
             Listening::Tcp(socket) => self.builder.listen("tcp", socket, move || {
@@ -118,9 +118,9 @@ impl Http {
 /// Makes the service of one listener, once for each worker.
 #[derive(Clone)]
 struct Factory {
-    arrival: Arrival,
+    arrival: SocketAcceptor,
     site: web::Data<Site>,
-    heartbeats: Arc<Heartbeats>,
+    heartbeats: Arc<WorkerHeartbeats>,
     keep_alive: KeepAlive,
     ending: GracefulShutdownSignal,
 }
@@ -128,7 +128,7 @@ struct Factory {
 impl Factory {
     fn make<S: 'static>(
         &self,
-        reception: Reception,
+        reception: ListenerInfo,
         open: fn(S) -> (Socket, Option<SocketAddr>),
     ) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError: Debug>
     + use<S> {
@@ -138,7 +138,7 @@ impl Factory {
             .app_data(self.site.clone())
             .wrap(middleware::from_fn(around))
             .configure(routes);
-        let application = Shortcut::before(self.site.clone(), table.into_factory())
+        let application = FastPath::before(self.site.clone(), table.into_factory())
             .map_err(|error: actix_web::Error| error.error_response());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -150,7 +150,7 @@ impl Factory {
             // the process was stopped.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
-            .on_connect_ext(|refusing: &Refusing, extensions| {
+            .on_connect_ext(|refusing: &RefusalStream, extensions| {
                 extensions.insert(refusing.wire().connection().clone());
             })
             .h1(map_config(application, |()| AppConfig::default()));
@@ -159,32 +159,35 @@ impl Factory {
             let (arrival, site) = (arrival.clone(), site.clone());
             async move {
                 let (wire, peer) = arrival.accept(open(stream), reception).await?;
-                Ok((Refusing::new(PipelineGate::new(wire), site), peer))
+                Ok((RefusalStream::new(PipelineGate::new(wire), site), peer))
             }
         })
         .and_then(http)
     }
 }
 
-impl Arrival {
+impl SocketAcceptor {
     async fn accept(
         self,
         (socket, peer): (Socket, Option<SocketAddr>),
-        reception: Reception,
-    ) -> Result<(Wire, Option<SocketAddr>), DispatchError> {
+        reception: ListenerInfo,
+    ) -> Result<(ConnectionWire, Option<SocketAddr>), DispatchError> {
         let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
         let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
-        let connection = Connection::new(reception, peer);
+        let connection = ConnectionState::new(reception, peer);
         let unsent = self.unsent.buffer();
-        let timed = Timed::new(socket, connection, self.patience, (visitor, unsent));
-        let wire = match self.tls.filter(|_| reception.manner == Manner::Tls) {
-            None => Wire::Plain(timed),
+        let timed = TimedSocket::new(socket, connection, self.patience, (visitor, unsent));
+        let wire = match self
+            .tls
+            .filter(|_| reception.manner == ListenerProtocol::Tls)
+        {
+            None => ConnectionWire::Plain(timed),
             Some(config) => {
                 let handshake = TlsAcceptor::from(config).accept(timed);
                 let stream = tokio::time::timeout(self.patience.head, handshake)
                     .await
                     .map_err(|_| DispatchError::SlowRequestTimeout)??;
-                let wire = Wire::Tls(Box::new(stream));
+                let wire = ConnectionWire::Tls(Box::new(stream));
                 wire.connection().forget();
                 wire.connection().received();
                 wire

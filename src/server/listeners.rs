@@ -6,8 +6,8 @@ use std::io;
 
 use super::sockets::system::{Inherited, Listening, Standing};
 use crate::error::StartupError;
-use crate::settings::{Bind, Settings};
-use crate::web::{Audience, Manner, Reception};
+use crate::settings::{BindAddress, Settings};
+use crate::web::{ListenerAudience, ListenerInfo, ListenerProtocol};
 
 /// The place where HTTP and HTTPS are when nobody says.
 const HTTP: u16 = 80;
@@ -15,20 +15,20 @@ const HTTPS: u16 = 443;
 
 /// All addresses, bound: all or none. Dropping it closes the sockets and leaves their paths.
 #[derive(Debug, Default)]
-pub struct Listeners(Vec<Listener>);
+pub struct Listeners(Vec<BoundListener>);
 
 /// A bound address.
 #[derive(Debug)]
-struct Listener {
-    bind: Bind,
+struct BoundListener {
+    bind: BindAddress,
     socket: Listening,
-    role: Role,
+    role: ListenerRole,
     standing: Option<Standing>,
 }
 
 /// The protocol at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum ListenerRole {
     /// HTTP; over TCP inside TLS, where there is a pair for it.
     Main { tls: bool },
     /// The same, for operators alone.
@@ -38,15 +38,15 @@ enum Role {
 }
 
 /// Returns all addresses of the settings.
-fn wanted(settings: &Settings) -> impl Iterator<Item = (&Bind, Role)> {
+fn wanted(settings: &Settings) -> impl Iterator<Item = (&BindAddress, ListenerRole)> {
     let tls = settings.tls.as_ref();
-    let main = Role::Main { tls: tls.is_some() };
+    let main = ListenerRole::Main { tls: tls.is_some() };
     let redirects = tls.into_iter().flat_map(|tls| &tls.redirect_bind);
-    let stats = Role::Stats { tls: tls.is_some() };
+    let stats = ListenerRole::Stats { tls: tls.is_some() };
     let binds = settings.server.bind.iter().map(move |bind| (bind, main));
     binds
         .chain(settings.stats_bind.iter().map(move |bind| (bind, stats)))
-        .chain(redirects.map(|bind| (bind, Role::Redirect)))
+        .chain(redirects.map(|bind| (bind, ListenerRole::Redirect)))
 }
 
 impl Listeners {
@@ -64,8 +64,8 @@ impl Listeners {
             let name = bind.to_string();
             let taken = inherited.iter().position(|one| one.name() == name);
             let opened = match taken.map(|at| inherited.swap_remove(at)) {
-                Some(inherited) => Listener::adopt(bind, role, inherited),
-                None => Listener::bind(bind, role, settings),
+                Some(inherited) => BoundListener::adopt(bind, role, inherited),
+                None => BoundListener::bind(bind, role, settings),
             };
             match opened {
                 Ok(listener) => listeners.0.push(listener),
@@ -90,8 +90,10 @@ impl Listeners {
         for (bind, role) in wanted(settings) {
             let known = self.0.iter().find(|listener| listener.bind == *bind);
             let opened = match known {
-                Some(listener) => listener.try_clone().map(|kept| Listener { role, ..kept }),
-                None => Listener::bind(bind, role, settings),
+                Some(listener) => listener
+                    .try_clone()
+                    .map(|kept| BoundListener { role, ..kept }),
+                None => BoundListener::bind(bind, role, settings),
             };
             let kept = opened.and_then(|listener| {
                 if known.is_none() {
@@ -114,25 +116,25 @@ impl Listeners {
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn served(&self) -> io::Result<Vec<(Listening, Reception)>> {
+    pub(super) fn served(&self) -> io::Result<Vec<(Listening, ListenerInfo)>> {
         let mut encrypted = self.main().filter(|one| one.is_tls());
         let to = encrypted.find_map(|one| one.socket.port());
         let elsewhere = self.stats().next().is_some();
-        let served = |one: &Listener| {
+        let served = |one: &BoundListener| {
             let manner = match one.role {
-                Role::Redirect => Manner::Redirect {
+                ListenerRole::Redirect => ListenerProtocol::Redirect {
                     from: one.socket.port().unwrap_or(HTTP),
                     to: to.unwrap_or(HTTPS),
                 },
-                _ if one.is_tls() => Manner::Tls,
-                _ => Manner::Plain,
+                _ if one.is_tls() => ListenerProtocol::Tls,
+                _ => ListenerProtocol::Plain,
             };
             let audience = match one.role {
-                Role::Stats { .. } => Audience::Operators,
-                _ if elsewhere => Audience::Visitors,
-                _ => Audience::Everyone,
+                ListenerRole::Stats { .. } => ListenerAudience::Operators,
+                _ if elsewhere => ListenerAudience::Visitors,
+                _ => ListenerAudience::Everyone,
             };
-            let reception = Reception {
+            let reception = ListenerInfo {
                 manner,
                 audience,
                 port: one.socket.port(),
@@ -154,37 +156,39 @@ impl Listeners {
 
     /// Returns the addresses at which visitors find them, without those that only send them on.
     pub fn urls(&self) -> Vec<String> {
-        self.main().map(Listener::url).collect()
+        self.main().map(BoundListener::url).collect()
     }
 
     /// Returns where operators alone find `/stats`; empty where it is beside everything else.
     pub fn stats_urls(&self) -> Vec<String> {
-        self.stats().map(Listener::url).collect()
+        self.stats().map(BoundListener::url).collect()
     }
 
-    fn main(&self) -> impl Iterator<Item = &Listener> {
-        let is_main = |one: &&Listener| matches!(one.role, Role::Main { .. });
+    fn main(&self) -> impl Iterator<Item = &BoundListener> {
+        let is_main = |one: &&BoundListener| matches!(one.role, ListenerRole::Main { .. });
         self.0.iter().filter(is_main)
     }
 
-    fn stats(&self) -> impl Iterator<Item = &Listener> {
-        let is_stats = |one: &&Listener| matches!(one.role, Role::Stats { .. });
+    fn stats(&self) -> impl Iterator<Item = &BoundListener> {
+        let is_stats = |one: &&BoundListener| matches!(one.role, ListenerRole::Stats { .. });
         self.0.iter().filter(is_stats)
     }
 
     /// Returns each socket with the name of its setting and whether its path is to be removed at
     /// the end.
     #[cfg(unix)]
-    pub fn sockets(&self) -> impl Iterator<Item = (&Bind, std::os::fd::BorrowedFd<'_>, bool)> {
+    pub fn sockets(
+        &self,
+    ) -> impl Iterator<Item = (&BindAddress, std::os::fd::BorrowedFd<'_>, bool)> {
         self.0
             .iter()
             .map(|one| (&one.bind, one.socket.descriptor(), one.standing.is_some()))
     }
 
     /// Returns the paths of these Unix sockets, for who outlives the listeners.
-    pub fn paths(&self, of: impl Fn(&Bind) -> bool) -> Paths {
+    pub fn paths(&self, of: impl Fn(&BindAddress) -> bool) -> SocketPaths {
         let these = self.0.iter().filter(|one| of(&one.bind));
-        Paths(these.filter_map(|one| one.standing.clone()).collect())
+        SocketPaths(these.filter_map(|one| one.standing.clone()).collect())
     }
 
     /// Removes the paths of Unix sockets, where they are still this one's.
@@ -195,7 +199,7 @@ impl Listeners {
     /// Those that `other` does not have.
     #[must_use]
     pub fn not_in(self, other: &Listeners) -> Listeners {
-        let gone = |one: &Listener| other.0.iter().all(|kept| kept.bind != one.bind);
+        let gone = |one: &BoundListener| other.0.iter().all(|kept| kept.bind != one.bind);
         Listeners(self.0.into_iter().filter(gone).collect())
     }
 
@@ -203,7 +207,7 @@ impl Listeners {
     /// somebody else has bound stay as they are.
     pub fn close(&self) {
         for one in &self.0 {
-            if !matches!(one.bind, Bind::Fd(_)) {
+            if !matches!(one.bind, BindAddress::Fd(_)) {
                 one.socket.close();
             }
         }
@@ -212,27 +216,39 @@ impl Listeners {
 
 /// Paths at which this process listens.
 #[derive(Debug, Clone)]
-pub struct Paths(Vec<Standing>);
+pub struct SocketPaths(Vec<Standing>);
 
-impl Paths {
+impl SocketPaths {
     /// Removes them, unless other files stand there by now.
     pub fn remove(&self) {
         self.0.iter().for_each(Standing::remove);
     }
 }
 
-impl Listener {
-    fn bind(bind: &Bind, role: Role, settings: &Settings) -> io::Result<Listener> {
-        Listening::bind(bind, settings).map(|opened| Listener::new(bind, role, opened))
+impl BoundListener {
+    fn bind(
+        bind: &BindAddress,
+        role: ListenerRole,
+        settings: &Settings,
+    ) -> io::Result<BoundListener> {
+        Listening::bind(bind, settings).map(|opened| BoundListener::new(bind, role, opened))
     }
 
-    fn adopt(bind: &Bind, role: Role, inherited: Inherited) -> io::Result<Listener> {
-        Listening::adopt(bind, inherited).map(|opened| Listener::new(bind, role, opened))
+    fn adopt(
+        bind: &BindAddress,
+        role: ListenerRole,
+        inherited: Inherited,
+    ) -> io::Result<BoundListener> {
+        Listening::adopt(bind, inherited).map(|opened| BoundListener::new(bind, role, opened))
     }
 
-    fn new(bind: &Bind, role: Role, opened: (Listening, Option<Standing>)) -> Listener {
+    fn new(
+        bind: &BindAddress,
+        role: ListenerRole,
+        opened: (Listening, Option<Standing>),
+    ) -> BoundListener {
         let (socket, standing) = opened;
-        Listener {
+        BoundListener {
             bind: bind.clone(),
             socket,
             role,
@@ -240,16 +256,16 @@ impl Listener {
         }
     }
 
-    fn try_clone(&self) -> io::Result<Listener> {
+    fn try_clone(&self) -> io::Result<BoundListener> {
         let opened = (self.socket.try_clone()?, self.standing.clone());
-        Ok(Listener::new(&self.bind, self.role, opened))
+        Ok(BoundListener::new(&self.bind, self.role, opened))
     }
 
     /// Returns whether TLS is spoken here.
     fn is_tls(&self) -> bool {
         let tls = match self.role {
-            Role::Main { tls } | Role::Stats { tls } => tls,
-            Role::Redirect => false,
+            ListenerRole::Main { tls } | ListenerRole::Stats { tls } => tls,
+            ListenerRole::Redirect => false,
         };
         tls && self.socket.is_tcp()
     }
@@ -260,13 +276,13 @@ impl Listener {
     }
 }
 
-fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
+fn not_bound(bind: &BindAddress, role: ListenerRole, error: &io::Error) -> StartupError {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "is it running already? Choose another address or port",
         io::ErrorKind::PermissionDenied => {
             "ports below 1024 and other people's folders need the right to use them"
         }
-        io::ErrorKind::InvalidInput if matches!(bind, Bind::Unix(_)) => {
+        io::ErrorKind::InvalidInput if matches!(bind, BindAddress::Unix(_)) => {
             "give the socket a shorter name"
         }
         io::ErrorKind::Unsupported => "give a HOST:PORT of this machine",
@@ -274,9 +290,9 @@ fn not_bound(bind: &Bind, role: Role, error: &io::Error) -> StartupError {
     };
     StartupError::new(format!("cannot listen on {bind}: {error}"))
         .at(match role {
-            Role::Main { .. } => "--bind / [server] bind",
-            Role::Stats { .. } => "--stats-bind / [stats] bind",
-            Role::Redirect => "--redirect-bind / [tls] redirect_bind",
+            ListenerRole::Main { .. } => "--bind / [server] bind",
+            ListenerRole::Stats { .. } => "--stats-bind / [stats] bind",
+            ListenerRole::Redirect => "--redirect-bind / [tls] redirect_bind",
         })
         .remedy(remedy)
 }

@@ -19,9 +19,9 @@ mod tls;
 mod upgrade;
 mod wire;
 
-pub use door::Door;
-pub use generation::Generation;
-pub use heartbeat::Heartbeats;
-pub use listeners::{Listeners, Paths};
+pub use door::ConnectionEntrance;
+pub use generation::WorkerGeneration;
+pub use heartbeat::WorkerHeartbeats;
+pub use listeners::{Listeners, SocketPaths};
 pub use sockets::system::Inherited;
-pub use tls::Pair;
+pub use tls::CertifiedPair;

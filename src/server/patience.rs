@@ -9,7 +9,7 @@ use tokio::time::{Sleep, sleep_until};
 
 /// The times for which a client may keep the server waiting.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct ClientPatience {
     /// The time from the first byte of a request's head to its last.
     pub(super) head: Duration,
     /// The time while there is something to send and it takes none of it, or all in all too little.
@@ -79,13 +79,13 @@ const STOPPED: Duration = Duration::from_millis(250);
 /// A timer that is set once and then only looked at: its deadline moves with every request, and
 /// setting it each time would cost more than ringing early now and then does.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(super) struct CoarseAlarm {
     timer: Option<Pin<Box<Sleep>>>,
     /// The deadline for which it has rung once.
     rang_for: Option<Instant>,
 }
 
-impl Alarm {
+impl CoarseAlarm {
     /// Ready once it is `deadline` or later and a second look was taken since; else the task is
     /// woken then, or before. The second look comes after `whole` where the process was stopped.
     pub(super) fn poll(

@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::framing::{Extent, RequestFraming};
-use super::wire::Wire;
+use super::framing::{RequestExtent, RequestFraming};
+use super::wire::ConnectionWire;
 use crate::defence::Defence;
-use crate::web::Connection;
+use crate::web::ConnectionState;
 
 /// The number of requests that came together and are handed on together, so that their answers go
 /// out together.
@@ -22,7 +22,7 @@ const TOGETHER: usize = 16;
 
 /// A wire that hands on no more than the requests whose turn it is.
 pub(super) struct PipelineGate {
-    wire: Wire,
+    wire: ConnectionWire,
     framing: RequestFraming,
     /// Bytes that came in and are not handed on yet: at most as many as are read at once.
     kept: BytesMut,
@@ -33,7 +33,7 @@ pub(super) struct PipelineGate {
 }
 
 impl PipelineGate {
-    pub(super) fn new(wire: Wire) -> PipelineGate {
+    pub(super) fn new(wire: ConnectionWire) -> PipelineGate {
         PipelineGate {
             wire,
             framing: RequestFraming::default(),
@@ -43,7 +43,7 @@ impl PipelineGate {
         }
     }
 
-    pub(super) fn connection(&self) -> &Rc<Connection> {
+    pub(super) fn connection(&self) -> &Rc<ConnectionState> {
         self.wire.connection()
     }
 
@@ -86,18 +86,18 @@ impl PipelineGate {
         while admitted < bytes.len() && requests < TOGETHER {
             let before = self.framing;
             match self.framing.advance(&mut bytes[admitted..]) {
-                Extent::Whole { bytes, is_simple } if requests == 0 || is_simple => {
+                RequestExtent::Whole { bytes, is_simple } if requests == 0 || is_simple => {
                     admitted += bytes;
                     requests += 1;
                     if !is_simple {
                         break;
                     }
                 }
-                Extent::Part { bytes: some } if requests == 0 => {
+                RequestExtent::Part { bytes: some } if requests == 0 => {
                     self.is_short = some < bytes.len();
                     return some;
                 }
-                Extent::Whole { .. } | Extent::Part { .. } => {
+                RequestExtent::Whole { .. } | RequestExtent::Part { .. } => {
                     self.framing = before;
                     break;
                 }

@@ -18,7 +18,7 @@ use super::pipeline::PipelineGate;
 use crate::web::{Site, own_answer, told};
 
 /// A wire on which nobody is refused without words.
-pub(super) struct Refusing {
+pub(super) struct RefusalStream {
     wire: PipelineGate,
     site: web::Data<Site>,
     /// The bytes that were taken from the library and are not sent yet.
@@ -27,9 +27,9 @@ pub(super) struct Refusing {
     is_told: bool,
 }
 
-impl Refusing {
-    pub(super) fn new(wire: PipelineGate, site: web::Data<Site>) -> Refusing {
-        Refusing {
+impl RefusalStream {
+    pub(super) fn new(wire: PipelineGate, site: web::Data<Site>) -> RefusalStream {
+        RefusalStream {
             wire,
             site,
             held: Vec::new(),
@@ -62,7 +62,7 @@ impl Refusing {
     }
 }
 
-impl AsyncRead for Refusing {
+impl AsyncRead for RefusalStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -94,7 +94,7 @@ fn too_late() -> String {
     )
 }
 
-impl AsyncWrite for Refusing {
+impl AsyncWrite for RefusalStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -129,7 +129,7 @@ impl AsyncWrite for Refusing {
     }
 }
 
-impl Drop for Refusing {
+impl Drop for RefusalStream {
     /// Sends what the library has left: after a request that it cannot read, it ends without a
     /// shutdown. A socket that has room for some hundred bytes takes them at once; one that has
     /// none loses them.

@@ -15,7 +15,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, InconsistentKeys, RootCertStore, ServerConfig};
 
 use crate::error::StartupError;
-use crate::settings::Tls;
+use crate::settings::TlsSettings;
 
 const CERT: &str = "--tls-cert / [tls] cert";
 const KEY: &str = "--tls-key / [tls] key";
@@ -23,26 +23,26 @@ const KEY: &str = "--tls-key / [tls] key";
 /// A certificate and the key that belongs to it, read from their files once. What the files hold
 /// later changes nothing until another pair is loaded.
 #[derive(Clone)]
-pub struct Pair {
+pub struct CertifiedPair {
     certified: Arc<CertifiedKey>,
     note: Option<String>,
 }
 
-impl Pair {
+impl CertifiedPair {
     /// Reads the files and checks that they belong together. To be called while whoever runs the
     /// program still has the right to read the key.
     ///
     /// # Errors
     /// A file that cannot be read or holds no PEM of its kind, a key of a kind that is not known,
     /// two that do not belong together. Each names the file, the setting and the remedy.
-    pub fn load(settings: &Tls) -> Result<Pair, StartupError> {
+    pub fn load(settings: &TlsSettings) -> Result<CertifiedPair, StartupError> {
         let (cert, key) = (settings.cert.as_path(), settings.key.as_path());
         let chain = certificates(cert)?;
         let secret = private_key(key)?;
         let certified = CertifiedKey::from_der(chain, secret, &ring::default_provider())
             .map_err(|error| no_pair(&error, cert, key))?;
         let note = worry(&certified).map(|why| format!("{CERT}: {} {why}", cert.display()));
-        Ok(Pair {
+        Ok(CertifiedPair {
             certified: Arc::new(certified),
             note,
         })
@@ -69,7 +69,7 @@ impl Pair {
     }
 }
 
-impl fmt::Debug for Pair {
+impl fmt::Debug for CertifiedPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair")
             .field("note", &self.note)
@@ -195,9 +195,9 @@ mod tests {
     use tempfile::TempDir;
 
     /// Returns a folder with `cert.pem` and `key.pem`.
-    fn folder(cert: &str, key: &str) -> (TempDir, Tls) {
+    fn folder(cert: &str, key: &str) -> (TempDir, TlsSettings) {
         let folder = tempfile::tempdir().unwrap();
-        let tls = Tls {
+        let tls = TlsSettings {
             cert: folder.path().join("cert.pem"),
             key: folder.path().join("key.pem"),
             redirect_bind: Vec::new(),
@@ -217,7 +217,7 @@ mod tests {
 
     fn refusal(cert: &str, key: &str) -> String {
         let (_folder, tls) = folder(cert, key);
-        Pair::load(&tls).unwrap_err().to_string()
+        CertifiedPair::load(&tls).unwrap_err().to_string()
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         for algorithm in [&PKCS_ECDSA_P384_SHA384, &PKCS_ED25519] {
             let key = KeyPair::generate_for(algorithm).unwrap();
             let (_folder, tls) = folder(&own(&params(), &key), &key.serialize_pem());
-            let pair = Pair::load(&tls).unwrap();
+            let pair = CertifiedPair::load(&tls).unwrap();
             assert_eq!(pair.note(), None);
             assert_eq!(pair.config().alpn_protocols, [b"http/1.1"]);
         }
@@ -281,7 +281,7 @@ mod tests {
         let key = KeyPair::generate().unwrap();
         let (_folder, tls) = folder(&own(&params(), &key), &key.serialize_pem());
         std::fs::remove_file(&tls.key).unwrap();
-        let said = Pair::load(&tls).unwrap_err().to_string();
+        let said = CertifiedPair::load(&tls).unwrap_err().to_string();
         assert!(
             said.contains("key.pem") && said.contains("check the path"),
             "{said}"
@@ -296,7 +296,7 @@ mod tests {
             params.not_before = date_time_ymd(from, 1, 1);
             params.not_after = date_time_ymd(to, 1, 1);
             let (_folder, tls) = folder(&own(&params, &key), &key.serialize_pem());
-            let pair = Pair::load(&tls).unwrap();
+            let pair = CertifiedPair::load(&tls).unwrap();
             assert!(pair.note().unwrap().contains(words), "{:?}", pair.note());
         }
     }

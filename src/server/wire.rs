@@ -12,45 +12,45 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::door::Visitor;
-use super::patience::{Alarm, Patience, TakingPace};
+use super::door::ConnectionGuard;
+use super::patience::{ClientPatience, CoarseAlarm, TakingPace};
 use super::sockets::UNSENT;
 use super::sockets::system::Socket;
 use crate::app::HeldBuffer;
-use crate::web::Connection;
+use crate::web::ConnectionState;
 
 /// A socket that gives up on clients that keep it waiting: reading or writing then fails with
 /// `TimedOut`, which ends the connection. One on which no request comes any more is at its end.
-pub(super) struct Timed {
+pub(super) struct TimedSocket {
     socket: Socket,
-    connection: Rc<Connection>,
-    patience: Patience,
-    head: Alarm,
-    stall: Alarm,
-    idle: Alarm,
+    connection: Rc<ConnectionState>,
+    patience: ClientPatience,
+    head: CoarseAlarm,
+    stall: CoarseAlarm,
+    idle: CoarseAlarm,
     pace: TakingPace,
     /// The moment when something was last sent, if nothing came in since.
     sent: Option<Instant>,
     unsent: HeldBuffer,
-    _visitor: Visitor,
+    _visitor: ConnectionGuard,
 }
 
-impl Timed {
+impl TimedSocket {
     pub(super) fn new(
         socket: Socket,
-        connection: Rc<Connection>,
-        patience: Patience,
-        (visitor, unsent): (Visitor, HeldBuffer),
-    ) -> Timed {
+        connection: Rc<ConnectionState>,
+        patience: ClientPatience,
+        (visitor, unsent): (ConnectionGuard, HeldBuffer),
+    ) -> TimedSocket {
         // The first head has its time from now on.
         connection.received();
-        Timed {
+        TimedSocket {
             socket,
             connection,
             patience,
-            head: Alarm::default(),
-            stall: Alarm::default(),
-            idle: Alarm::default(),
+            head: CoarseAlarm::default(),
+            stall: CoarseAlarm::default(),
+            idle: CoarseAlarm::default(),
             pace: TakingPace::default(),
             sent: None,
             unsent,
@@ -102,7 +102,7 @@ fn timed_out<T>() -> Poll<io::Result<T>> {
     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -139,7 +139,7 @@ impl AsyncRead for Timed {
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -180,24 +180,24 @@ const ENCRYPTED: usize = 64 << 10;
     clippy::large_enum_variant,
     reason = "the larger one is the usual one, and need not be allocated apart"
 )]
-pub(super) enum Wire {
-    Plain(Timed),
-    Tls(Box<TlsStream<Timed>>),
+pub(super) enum ConnectionWire {
+    Plain(TimedSocket),
+    Tls(Box<TlsStream<TimedSocket>>),
 }
 
-impl Wire {
-    pub(super) fn connection(&self) -> &Rc<Connection> {
+impl ConnectionWire {
+    pub(super) fn connection(&self) -> &Rc<ConnectionState> {
         match self {
-            Wire::Plain(timed) => &timed.connection,
-            Wire::Tls(stream) => &stream.get_ref().0.connection,
+            ConnectionWire::Plain(timed) => &timed.connection,
+            ConnectionWire::Tls(stream) => &stream.get_ref().0.connection,
         }
     }
 
     /// Returns whether there is something to send that the client does not take.
     pub(super) fn is_waiting(&self) -> bool {
         match self {
-            Wire::Plain(timed) => timed.pace.is_waiting(),
-            Wire::Tls(stream) => stream.get_ref().0.pace.is_waiting(),
+            ConnectionWire::Plain(timed) => timed.pace.is_waiting(),
+            ConnectionWire::Tls(stream) => stream.get_ref().0.pace.is_waiting(),
         }
     }
 
@@ -206,26 +206,26 @@ impl Wire {
     fn hold(&mut self, waiting: Option<usize>) {
         let held = |before: usize| waiting.map_or(0, |bytes| bytes + before);
         match self {
-            Wire::Plain(timed) => timed.unsent.set(held(UNSENT)),
-            Wire::Tls(stream) => stream.get_mut().0.unsent.set(held(UNSENT + ENCRYPTED)),
+            ConnectionWire::Plain(timed) => timed.unsent.set(held(UNSENT)),
+            ConnectionWire::Tls(stream) => stream.get_mut().0.unsent.set(held(UNSENT + ENCRYPTED)),
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for ConnectionWire {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Plain(timed) => Pin::new(timed).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            ConnectionWire::Plain(timed) => Pin::new(timed).poll_read(context, buffer),
+            ConnectionWire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for ConnectionWire {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -233,8 +233,8 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = match this {
-            Wire::Plain(timed) => Pin::new(timed).poll_write(context, bytes),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            ConnectionWire::Plain(timed) => Pin::new(timed).poll_write(context, bytes),
+            ConnectionWire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
         this.hold(wrote.is_pending().then_some(bytes.len()));
         wrote
@@ -242,15 +242,15 @@ impl AsyncWrite for Wire {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Plain(timed) => Pin::new(timed).poll_flush(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(context),
+            ConnectionWire::Plain(timed) => Pin::new(timed).poll_flush(context),
+            ConnectionWire::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Plain(timed) => Pin::new(timed).poll_shutdown(context),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            ConnectionWire::Plain(timed) => Pin::new(timed).poll_shutdown(context),
+            ConnectionWire::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::resolved_setting::ResolvedSetting;
-use super::types::{Bind, Settings};
+use super::types::{BindAddress, Settings};
 use super::values::list;
 use crate::error::StartupError;
 
 /// Addresses with commas between them; at least one.
-pub(super) fn binds(given: RawValue<'_>) -> Read<Vec<Bind>> {
+pub(super) fn binds(given: RawValue<'_>) -> ReadResult<Vec<BindAddress>> {
     let binds = list(given, bind)?;
     if binds.is_empty() {
         return Err(ValueError::new("names no address", BIND_FORMS));
@@ -46,19 +46,19 @@ pub(super) fn keep_apart(
 const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT, unix:PATH or fd://N";
 
 /// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
-fn bind(given: RawValue<'_>) -> Read<Bind> {
+fn bind(given: RawValue<'_>) -> ReadResult<BindAddress> {
     let fault = |why: &str| ValueError::new(why, BIND_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.is_empty() {
             return Err(fault("has no path"));
         }
-        return Ok(Bind::Unix(given.base.join(path)));
+        return Ok(BindAddress::Unix(given.base.join(path)));
     }
     if let Some(number) = given.text.strip_prefix("fd://") {
         let digits = number.bytes().all(|byte| byte.is_ascii_digit());
         return match number.parse() {
-            Ok(number @ 3..) if digits => Ok(Bind::Fd(number)),
+            Ok(number @ 3..) if digits => Ok(BindAddress::Fd(number)),
             Ok(0..=2) if digits => Err(fault("is one of the standard streams")),
             _ => Err(fault("has no number of a descriptor")),
         };
@@ -103,11 +103,11 @@ fn bind(given: RawValue<'_>) -> Read<Bind> {
             .parse()
             .map_err(|_| fault("has no port of 0 to 65535"))?,
     };
-    resolve(host, port).map(Bind::Tcp)
+    resolve(host, port).map(BindAddress::Tcp)
 }
 
 /// IPv4 first, so that `localhost` is where every client looks first for a server.
-fn resolve(host: &str, port: u16) -> Read<SocketAddr> {
+fn resolve(host: &str, port: u16) -> ReadResult<SocketAddr> {
     if host.is_empty() {
         return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
     }
@@ -148,7 +148,7 @@ mod tests {
         ] {
             assert_eq!(
                 bind(given(text)).unwrap(),
-                Bind::Tcp(address.parse().unwrap()),
+                BindAddress::Tcp(address.parse().unwrap()),
                 "{text}"
             );
         }
@@ -159,11 +159,11 @@ mod tests {
         ] {
             assert_eq!(
                 bind(given(text)).unwrap(),
-                Bind::Unix(path.into()),
+                BindAddress::Unix(path.into()),
                 "{text}"
             );
         }
-        assert_eq!(bind(given("fd://3")).unwrap(), Bind::Fd(3));
+        assert_eq!(bind(given("fd://3")).unwrap(), BindAddress::Fd(3));
         assert_eq!(
             binds(given("127.0.0.1:1, [::1]:2,fd://4")).unwrap().len(),
             3

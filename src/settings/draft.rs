@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::log::{AccessFormat, Facility, Log, LogTarget};
+use super::log::{AccessFormat, LogSettings, LogTarget, SyslogFacility};
 use super::network::Network;
-use super::process::Process;
+use super::process::ProcessSettings;
 use super::secret::Secret;
 use super::ssl_mode::SslMode;
 use super::types::{
-    Access, Bind, Cache, CorsOrigins, DatabaseLimits, DatabaseTarget, Postgres, Redis, Server,
-    Settings, Tls,
+    AccessSettings, BindAddress, CacheSettings, CorsOrigins, DatabaseLimits, DatabaseTarget,
+    PostgresSettings, RedisSettings, ServerSettings, Settings, TlsSettings,
 };
 use super::url;
 
@@ -19,21 +19,21 @@ use super::url;
 /// over every field that must have a value.
 #[derive(Debug)]
 pub(super) struct SettingsBuilder {
-    pub(super) server: Server,
-    pub(super) process: Process,
+    pub(super) server: ServerSettings,
+    pub(super) process: ProcessSettings,
     pub(super) tls: TlsParts,
     pub(super) sqlite: Option<PathBuf>,
     pub(super) postgres: PostgresParts,
     pub(super) limits: DatabaseLimits,
     pub(super) redis: RedisParts,
     pub(super) queries_dir: Option<PathBuf>,
-    pub(super) cache: Cache,
+    pub(super) cache: CacheSettings,
     pub(super) demo_delay: Duration,
-    pub(super) log: Log,
+    pub(super) log: LogSettings,
     pub(super) stats_allow: Vec<Network>,
-    pub(super) stats_bind: Vec<Bind>,
+    pub(super) stats_bind: Vec<BindAddress>,
     pub(super) admin_token: Option<Secret>,
-    pub(super) access: Access,
+    pub(super) access: AccessSettings,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub(super) struct RedisParts {
 impl SettingsBuilder {
     pub(super) fn blank() -> SettingsBuilder {
         SettingsBuilder {
-            server: Server {
+            server: ServerSettings {
                 bind: Vec::new(),
                 workers: 0,
                 keep_alive: Duration::ZERO,
@@ -85,7 +85,7 @@ impl SettingsBuilder {
                 show_host: false,
                 cors_origins: CorsOrigins::These(Vec::new()),
             },
-            process: Process::blank(),
+            process: ProcessSettings::blank(),
             tls: TlsParts::BLANK,
             sqlite: None,
             postgres: PostgresParts {
@@ -116,7 +116,7 @@ impl SettingsBuilder {
                 timeout: Duration::ZERO,
             },
             queries_dir: None,
-            cache: Cache {
+            cache: CacheSettings {
                 ttl: Duration::ZERO,
                 stale_while_revalidate: Duration::ZERO,
                 stale_if_error: Duration::ZERO,
@@ -124,24 +124,28 @@ impl SettingsBuilder {
                 max_entry: 0,
             },
             demo_delay: Duration::ZERO,
-            log: Log {
+            log: LogSettings {
                 access: None,
                 access_format: AccessFormat::Combined,
                 error: LogTarget::Stderr,
                 level: tracing::Level::ERROR,
                 syslog: None,
-                syslog_facility: Facility(0),
+                syslog_facility: SyslogFacility(0),
             },
             stats_allow: Vec::new(),
             stats_bind: Vec::new(),
             admin_token: None,
-            access: Access::default(),
+            access: AccessSettings::default(),
         }
     }
 
     /// Brings the parts together. `postgres` says that something was set which only PostgreSQL
     /// has. The error is the key of `[postgres]` that is missing.
-    pub(super) fn finish(self, postgres: bool, tls: Option<Tls>) -> Result<Settings, &'static str> {
+    pub(super) fn finish(
+        self,
+        postgres: bool,
+        tls: Option<TlsSettings>,
+    ) -> Result<Settings, &'static str> {
         let database = match (self.sqlite, postgres) {
             (Some(file), _) => DatabaseTarget::SqliteFile(file),
             (None, true) => DatabaseTarget::Postgres(self.postgres.finish()?),
@@ -168,8 +172,8 @@ impl SettingsBuilder {
 }
 
 impl PostgresParts {
-    fn finish(self) -> Result<Postgres, &'static str> {
-        Ok(Postgres {
+    fn finish(self) -> Result<PostgresSettings, &'static str> {
+        Ok(PostgresSettings {
             host: self.host.ok_or("host")?,
             port: self.port,
             database: self.database.ok_or("database")?,
@@ -186,9 +190,9 @@ impl PostgresParts {
 }
 
 impl RedisParts {
-    fn finish(self) -> Option<Redis> {
+    fn finish(self) -> Option<RedisSettings> {
         let url = self.url?;
-        Some(Redis {
+        Some(RedisSettings {
             url: if self.password.is_some() {
                 url::without_password(&url)
             } else {
@@ -207,7 +211,7 @@ impl RedisParts {
 pub(super) struct TlsParts {
     pub(super) cert: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
-    pub(super) redirect_bind: Vec<Bind>,
+    pub(super) redirect_bind: Vec<BindAddress>,
 }
 
 impl TlsParts {

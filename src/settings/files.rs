@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::secret::Secret;
 use crate::error::StartupError;
 use crate::text::words::masked;
@@ -13,7 +13,7 @@ pub(super) fn path(given: RawValue<'_>) -> PathBuf {
 }
 
 /// A file that must be readable now, rather than when it is first needed.
-pub(super) fn readable_file(given: RawValue<'_>) -> Read<PathBuf> {
+pub(super) fn readable_file(given: RawValue<'_>) -> ReadResult<PathBuf> {
     let path = path(given);
     let meta = path.metadata().map_err(|error| unreadable(&path, &error))?;
     if meta.is_dir() {
@@ -29,7 +29,7 @@ pub(super) fn readable_file(given: RawValue<'_>) -> Read<PathBuf> {
     }
 }
 
-pub(super) fn folder(given: RawValue<'_>) -> Read<PathBuf> {
+pub(super) fn folder(given: RawValue<'_>) -> ReadResult<PathBuf> {
     let path = path(given);
     match std::fs::read_dir(&path) {
         Ok(_) => Ok(path),
@@ -38,7 +38,7 @@ pub(super) fn folder(given: RawValue<'_>) -> Read<PathBuf> {
 }
 
 /// Returns the content of a file that holds one secret, less one line end at its end.
-pub(super) fn secret_file(given: RawValue<'_>) -> Read<Secret> {
+pub(super) fn secret_file(given: RawValue<'_>) -> ReadResult<Secret> {
     let path = path(given);
     let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     if content.ends_with('\n') {

@@ -12,7 +12,7 @@ use std::error::Error;
 use config::{FileStoredFormat, Format, Map, Value, ValueKind};
 use ini::{Ini, ParseOption};
 
-use super::origin::{Origin, Source};
+use super::origin::{SettingOrigin, SettingSource};
 use super::table;
 use crate::error::StartupError;
 use crate::text::words::{masked, nearest};
@@ -35,7 +35,7 @@ impl Format for IniFormat {
         _uri: Option<&String>,
         text: &str,
     ) -> Result<Map<String, Value>, Box<dyn Error + Send + Sync>> {
-        Reader {
+        IniReader {
             path: &self.path,
             sections: HashMap::new(),
             out: Map::new(),
@@ -46,7 +46,7 @@ impl Format for IniFormat {
 }
 
 /// The section and the names that are known while the lines go by.
-struct Reader<'a> {
+struct IniReader<'a> {
     path: &'a str,
     /// The line each section began at, by its name in the table, with its name in the file.
     sections: HashMap<&'static str, (String, usize)>,
@@ -54,16 +54,16 @@ struct Reader<'a> {
 }
 
 /// A setting that was read, for what may follow it.
-struct Previous {
+struct PreviousKey {
     key: String,
     indent: usize,
 }
 
-impl Reader<'_> {
+impl IniReader<'_> {
     fn read(mut self, text: &str) -> Result<Map<String, Value>, StartupError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut section: Option<&'static str> = None;
-        let mut previous: Option<Previous> = None;
+        let mut previous: Option<PreviousKey> = None;
         for (index, line) in text.split('\n').enumerate() {
             let number = index + 1;
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -89,7 +89,7 @@ impl Reader<'_> {
                 previous = None;
             } else {
                 let key = self.setting(number, section, content)?;
-                previous = Some(Previous { key, indent });
+                previous = Some(PreviousKey { key, indent });
             }
         }
         Ok(self.out)
@@ -161,13 +161,13 @@ impl Reader<'_> {
         else {
             unreachable!("a section is put there when its line is read");
         };
-        let origin = Origin::from(Source::File {
+        let origin = SettingOrigin::from(SettingSource::File {
             path: self.path.to_owned(),
             line: number,
         });
         let value = Value::new(Some(&origin.encode()), value);
         if let Some(first) = keys.insert(key.clone(), value) {
-            let line = Origin::read(&first).line().unwrap_or_default();
+            let line = SettingOrigin::read(&first).line().unwrap_or_default();
             let what = format!("{:?} is there already, at line {line}", masked(&key));
             return Err(self.fault(number, what, "keep one of the two"));
         }

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use config::{Config, ConfigError, Map, Source as ConfigSource, Value, ValueKind};
 
 use super::ini::IniFormat;
-use super::origin::{Origin, Source};
+use super::origin::{SettingOrigin, SettingSource};
 use super::raw_value::ValueError;
 use super::service_links::is_service_link;
-use super::surroundings::Surroundings;
-use super::table::{self, DefaultContext, Secrecy, Setting};
-use super::url::{self, Pieces};
+use super::surroundings::ProcessEnvironment;
+use super::table::{self, DefaultContext, SettingRow, SettingSecrecy};
+use super::url::{self, UrlPieces};
 use crate::error::StartupError;
 use crate::flags::Flags;
 use crate::text::words::nearest;
@@ -20,10 +20,10 @@ use crate::text::words::nearest;
 /// The result of the merge: the text of each setting that has one, with its origin. `None` is a
 /// setting that a layer took back.
 #[derive(Debug)]
-pub(super) struct Merged(Map<String, Value>);
+pub(super) struct MergedSettings(Map<String, Value>);
 
-impl Merged {
-    pub(super) fn get(&self, row: &Setting) -> Option<(Option<&str>, Origin)> {
+impl MergedSettings {
+    pub(super) fn get(&self, row: &SettingRow) -> Option<(Option<&str>, SettingOrigin)> {
         let ValueKind::Table(keys) = &self.0.get(row.section)?.kind else {
             return None;
         };
@@ -32,11 +32,11 @@ impl Merged {
             ValueKind::String(text) => Some(text.as_str()),
             _ => None,
         };
-        Some((text, Origin::read(value)))
+        Some((text, SettingOrigin::read(value)))
     }
 }
 
-impl Merged {
+impl MergedSettings {
     /// Returns what the URL of the database says that has no effect.
     pub(super) fn notes(&self) -> Vec<String> {
         let url = table::find("postgres", "url").and_then(|row| self.get(row));
@@ -55,20 +55,20 @@ impl Merged {
 pub(super) fn merge(
     ini: Option<(IniFormat, String)>,
     ground: &DefaultContext,
-    surroundings: &Surroundings,
+    surroundings: &ProcessEnvironment,
     flags: &Flags,
-) -> Result<Merged, StartupError> {
+) -> Result<MergedSettings, StartupError> {
     let mut builder = Config::builder().add_source(defaults(ground));
     if let Some((format, text)) = ini {
-        builder = builder.add_source(Unfolded(config::File::from_str(&text, format)));
+        builder = builder.add_source(UnfoldedLayer(config::File::from_str(&text, format)));
     }
     builder
-        .add_source(Unfolded(common_environment(surroundings)))
-        .add_source(Unfolded(own_environment(surroundings)?))
-        .add_source(Unfolded(flag_layer(flags)?))
+        .add_source(UnfoldedLayer(common_environment(surroundings)))
+        .add_source(UnfoldedLayer(own_environment(surroundings)?))
+        .add_source(UnfoldedLayer(flag_layer(flags)?))
         .build()
         .and_then(|config| config.collect())
-        .map(Merged)
+        .map(MergedSettings)
         .map_err(into_startup_error)
 }
 
@@ -86,11 +86,11 @@ fn into_startup_error(error: ConfigError) -> StartupError {
 
 /// A layer whose texts are at hand.
 #[derive(Debug, Clone, Default)]
-struct Texts(Map<String, Value>);
+struct LayerTexts(Map<String, Value>);
 
-impl Texts {
-    fn add(&mut self, section: &str, key: &str, text: impl Into<String>, source: Source) {
-        let value = Value::new(Some(&Origin::from(source).encode()), text.into());
+impl LayerTexts {
+    fn add(&mut self, section: &str, key: &str, text: impl Into<String>, source: SettingSource) {
+        let value = Value::new(Some(&SettingOrigin::from(source).encode()), text.into());
         let keys = self
             .0
             .entry(section.to_owned())
@@ -101,7 +101,7 @@ impl Texts {
     }
 }
 
-impl ConfigSource for Texts {
+impl ConfigSource for LayerTexts {
     fn clone_into_box(&self) -> Box<dyn ConfigSource + Send + Sync> {
         Box::new(self.clone())
     }
@@ -111,11 +111,11 @@ impl ConfigSource for Texts {
     }
 }
 
-fn defaults(ground: &DefaultContext) -> Texts {
-    let mut layer = Texts::default();
+fn defaults(ground: &DefaultContext) -> LayerTexts {
+    let mut layer = LayerTexts::default();
     for row in table::all() {
         if let Some(text) = row.default_text(ground) {
-            layer.add(row.section, row.key, text, Source::Default);
+            layer.add(row.section, row.key, text, SettingSource::Default);
         }
     }
     layer
@@ -123,10 +123,10 @@ fn defaults(ground: &DefaultContext) -> Texts {
 
 /// Returns the variables that many programs know. An empty one counts as not set, as they often are
 /// where one template serves several machines.
-fn common_environment(surroundings: &Surroundings) -> Texts {
-    let mut layer = Texts::default();
+fn common_environment(surroundings: &ProcessEnvironment) -> LayerTexts {
+    let mut layer = LayerTexts::default();
     for (name, text) in &surroundings.environment {
-        let source = || Source::Environment(name.clone());
+        let source = || SettingSource::Environment(name.clone());
         match name.as_str() {
             _ if text.is_empty() => {}
             "DATABASE_URL" => layer.add("postgres", "url", text, source()),
@@ -142,10 +142,10 @@ fn common_environment(surroundings: &Surroundings) -> Texts {
     layer
 }
 
-fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
-    let known: HashMap<String, &Setting> =
+fn own_environment(surroundings: &ProcessEnvironment) -> Result<LayerTexts, StartupError> {
+    let known: HashMap<String, &SettingRow> =
         table::all().map(|row| (row.environment(), row)).collect();
-    let mut layer = Texts::default();
+    let mut layer = LayerTexts::default();
     for (name, text) in &surroundings.environment {
         if !name.starts_with("UNSLOW_") || is_service_link(name, text) {
             continue;
@@ -164,21 +164,23 @@ fn own_environment(surroundings: &Surroundings) -> Result<Texts, StartupError> {
             row.section,
             row.key,
             text,
-            Source::Environment(name.clone()),
+            SettingSource::Environment(name.clone()),
         );
     }
     Ok(layer)
 }
 
-fn flag_layer(flags: &Flags) -> Result<Texts, StartupError> {
-    let mut layer = Texts::default();
+fn flag_layer(flags: &Flags) -> Result<LayerTexts, StartupError> {
+    let mut layer = LayerTexts::default();
     for row in table::all() {
         let Some(long) = row.flag.map(|flag| flag.long) else {
             continue;
         };
         if let Some(values) = flags.values(long) {
-            let source = Source::Flag(format!("--{long}"));
-            if row.secrecy == Secrecy::Url && values.iter().any(|url| url::holds_password(url)) {
+            let source = SettingSource::Flag(format!("--{long}"));
+            if row.secrecy == SettingSecrecy::Url
+                && values.iter().any(|url| url::holds_password(url))
+            {
                 return Err(password_in_flag(row, source));
             }
             layer.add(row.section, row.key, row.joined(values), source);
@@ -189,7 +191,7 @@ fn flag_layer(flags: &Flags) -> Result<Texts, StartupError> {
 
 /// Returns the error for a URL with a password that was given as a flag. Every user of the machine
 /// can read the flags of a process.
-fn password_in_flag(row: &Setting, source: Source) -> StartupError {
+fn password_in_flag(row: &SettingRow, source: SettingSource) -> StartupError {
     let mut remedy = format!(
         "put the URL into the environment as {}, or into the settings file as {}",
         row.environment(),
@@ -203,7 +205,7 @@ fn password_in_flag(row: &Setting, source: Source) -> StartupError {
     super::refusal::refused(
         row.section,
         row.key,
-        &Origin::from(source),
+        &SettingOrigin::from(source),
         &ValueError::new(why, remedy),
     )
 }
@@ -211,16 +213,19 @@ fn password_in_flag(row: &Setting, source: Source) -> StartupError {
 /// A layer in which a URL has become its parts: those that it names, and for the rest of what it
 /// replaces the taking back of whatever a lower layer says.
 #[derive(Debug, Clone)]
-struct Unfolded<S>(S);
+struct UnfoldedLayer<S>(S);
 
-impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for Unfolded<S> {
+impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for UnfoldedLayer<S> {
     fn clone_into_box(&self) -> Box<dyn ConfigSource + Send + Sync> {
         Box::new(self.clone())
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let mut layer = self.0.collect()?;
-        for (section, unfold) in [("postgres", postgres as Unfold), ("redis", redis as Unfold)] {
+        for (section, unfold) in [
+            ("postgres", postgres as LayerUnfold),
+            ("redis", redis as LayerUnfold),
+        ] {
             if let Some(ValueKind::Table(keys)) = layer.get_mut(section).map(|v| &mut v.kind) {
                 unfold(keys).map_err(|error| ConfigError::Foreign(Box::new(error)))?;
             }
@@ -229,7 +234,7 @@ impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for Unfolded<
     }
 }
 
-type Unfold = fn(&mut Map<String, Value>) -> Result<(), StartupError>;
+type LayerUnfold = fn(&mut Map<String, Value>) -> Result<(), StartupError>;
 
 fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     one_password(keys)?;
@@ -237,7 +242,7 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
         return Ok(());
     };
     let pieces = if text.is_empty() {
-        Ok(Pieces::default())
+        Ok(UrlPieces::default())
     } else {
         url::pieces(&text)
     };
@@ -278,20 +283,23 @@ fn redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     Ok(())
 }
 
-fn url_of(keys: &Map<String, Value>) -> Option<(String, Origin)> {
+fn url_of(keys: &Map<String, Value>) -> Option<(String, SettingOrigin)> {
     let value = keys.get("url")?;
-    Some((value.clone().into_string().ok()?, Origin::read(value)))
+    Some((
+        value.clone().into_string().ok()?,
+        SettingOrigin::read(value),
+    ))
 }
 
 /// Sets what the layer itself does not say.
-fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: &Origin) {
+fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: &SettingOrigin) {
     keys.entry(key.to_owned())
         .or_insert_with(|| Value::new(Some(&origin.encode()), ValueKind::from(text)));
 }
 
 /// Lets a password and the file of one take the place of each other; one layer names one of them.
 fn one_password(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
-    let origin = |key: &str| keys.get(key).map(Origin::read);
+    let origin = |key: &str| keys.get(key).map(SettingOrigin::read);
     match (origin("password"), origin("password_file")) {
         (Some(password), Some(_)) => {
             let what = "both password and password_file are given";

@@ -6,15 +6,15 @@ mod format;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::values::word;
 
 pub(super) use format::access_format;
-pub use format::{AccessFormat, Part};
+pub use format::{AccessFormat, FormatPart};
 
 /// `[log]`
 #[derive(Debug, Clone)]
-pub struct Log {
+pub struct LogSettings {
     /// The place where the access log goes; `None`: nowhere.
     pub access: Option<LogTarget>,
     /// The form of its lines.
@@ -26,7 +26,7 @@ pub struct Log {
     /// The syslog that gets all of it besides; `None`: none does.
     pub syslog: Option<SyslogTarget>,
     /// The facility that syslog is told.
-    pub syslog_facility: Facility,
+    pub syslog_facility: SyslogFacility,
 }
 
 /// The place where a log goes.
@@ -51,14 +51,14 @@ pub enum SyslogTarget {
 
 /// syslog's number for what kind of program speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facility(pub u8);
+pub struct SyslogFacility(pub u8);
 
-impl Facility {
+impl SyslogFacility {
     /// The facility of daemons without one of their own.
-    pub const DAEMON: Facility = Facility(3);
+    pub const DAEMON: SyslogFacility = SyslogFacility(3);
 }
 
-impl Log {
+impl LogSettings {
     /// Takes the logs off the standard streams, which a daemon does not keep: they become
     /// `error.log` and `access.log` in this folder. What is a file already stays, and an access
     /// log that is off stays off.
@@ -100,7 +100,7 @@ pub(super) fn target(given: RawValue<'_>, stream: LogTarget) -> LogTarget {
     }
 }
 
-pub(super) fn level(given: RawValue<'_>) -> Read<tracing::Level> {
+pub(super) fn level(given: RawValue<'_>) -> ReadResult<tracing::Level> {
     use tracing::Level;
     word(
         given,
@@ -117,7 +117,7 @@ pub(super) fn level(given: RawValue<'_>) -> Read<tracing::Level> {
     )
 }
 
-pub(super) fn facility(given: RawValue<'_>) -> Read<Facility> {
+pub(super) fn facility(given: RawValue<'_>) -> ReadResult<SyslogFacility> {
     const NAMES: [(&str, u8); 20] = [
         ("kern", 0),
         ("user", 1),
@@ -140,7 +140,10 @@ pub(super) fn facility(given: RawValue<'_>) -> Read<Facility> {
         ("local6", 22),
         ("local7", 23),
     ];
-    word(given, &NAMES.map(|(name, code)| (name, Facility(code))))
+    word(
+        given,
+        &NAMES.map(|(name, code)| (name, SyslogFacility(code))),
+    )
 }
 
 const SYSLOG_FORMS: &str = "write udp://HOST:PORT or unix:PATH";
@@ -149,7 +152,7 @@ const SYSLOG_FORMS: &str = "write udp://HOST:PORT or unix:PATH";
 const SYSLOG_PORT: u16 = 514;
 
 /// gunicorn's grammar, of which streams are left out: a message could wait there.
-pub(super) fn syslog(given: RawValue<'_>) -> Read<SyslogTarget> {
+pub(super) fn syslog(given: RawValue<'_>) -> ReadResult<SyslogTarget> {
     let fault = |why: &str| ValueError::new(why, SYSLOG_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -234,15 +237,15 @@ mod tests {
 
     #[test]
     fn a_daemon_has_its_logs_in_files_and_keeps_those_that_are() {
-        let mut log = Log {
+        let mut log = LogSettings {
             access: Some(LogTarget::Stdout),
             access_format: AccessFormat::Combined,
             error: LogTarget::Stderr,
             level: tracing::Level::INFO,
             syslog: None,
-            syslog_facility: Facility::DAEMON,
+            syslog_facility: SyslogFacility::DAEMON,
         };
-        let mut off = Log {
+        let mut off = LogSettings {
             access: None,
             error: LogTarget::File("/var/log/mine".into()),
             ..log.clone()

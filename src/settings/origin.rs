@@ -8,16 +8,16 @@ use config::Value;
 
 /// The place where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct SettingOrigin {
     /// The place itself.
-    pub source: Source,
+    pub source: SettingSource,
     /// True where the value is a piece of the URL that stands there.
     pub in_url: bool,
 }
 
 /// The places values come from, lowest precedence first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     /// Nobody said otherwise.
     Default,
     /// A line of the ini file.
@@ -33,19 +33,19 @@ pub enum Source {
     Flag(String),
 }
 
-impl From<Source> for Origin {
-    fn from(source: Source) -> Self {
-        Origin {
+impl From<SettingSource> for SettingOrigin {
+    fn from(source: SettingSource) -> Self {
+        SettingOrigin {
             source,
             in_url: false,
         }
     }
 }
 
-impl Origin {
+impl SettingOrigin {
     /// Returns the same place, for a piece of the URL that stands there.
     pub(super) fn inside_url(&self) -> Self {
-        Origin {
+        SettingOrigin {
             in_url: true,
             ..self.clone()
         }
@@ -54,7 +54,7 @@ impl Origin {
     /// Returns the line in the ini file.
     pub fn line(&self) -> Option<usize> {
         match &self.source {
-            Source::File { line, .. } => Some(*line),
+            SettingSource::File { line, .. } => Some(*line),
             _ => None,
         }
     }
@@ -62,7 +62,7 @@ impl Origin {
     /// Returns the folder that a relative path from here starts at.
     pub(super) fn base<'a>(&self, ini_folder: &'a Path, working: &'a Path) -> &'a Path {
         match self.source {
-            Source::File { .. } => ini_folder,
+            SettingSource::File { .. } => ini_folder,
             _ => working,
         }
     }
@@ -71,38 +71,38 @@ impl Origin {
     pub(super) fn encode(&self) -> String {
         let url = if self.in_url { "url" } else { "" };
         match &self.source {
-            Source::Default => format!("{url}|default|"),
-            Source::File { path, line } => format!("{url}|{line}|{path}"),
-            Source::Environment(name) => format!("{url}|environment|{name}"),
-            Source::Flag(name) => format!("{url}|flag|{name}"),
+            SettingSource::Default => format!("{url}|default|"),
+            SettingSource::File { path, line } => format!("{url}|{line}|{path}"),
+            SettingSource::Environment(name) => format!("{url}|environment|{name}"),
+            SettingSource::Flag(name) => format!("{url}|flag|{name}"),
         }
     }
 
     /// Returns the origin of a value that one of our layers made.
-    pub(super) fn read(value: &Value) -> Origin {
+    pub(super) fn read(value: &Value) -> SettingOrigin {
         let mut parts = value.origin().unwrap_or_default().splitn(3, '|');
         let mut part = || parts.next().unwrap_or_default();
         let (url, kind, name) = (part(), part(), part().to_owned());
         let source = match (kind, kind.parse()) {
-            (_, Ok(line)) => Source::File { path: name, line },
-            ("environment", _) => Source::Environment(name),
-            ("flag", _) => Source::Flag(name),
-            _ => Source::Default,
+            (_, Ok(line)) => SettingSource::File { path: name, line },
+            ("environment", _) => SettingSource::Environment(name),
+            ("flag", _) => SettingSource::Flag(name),
+            _ => SettingSource::Default,
         };
-        Origin {
+        SettingOrigin {
             source,
             in_url: url == "url",
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Default => f.write_str("default")?,
-            Source::File { path, line } => write!(f, "{path}:{line}")?,
-            Source::Environment(name) => write!(f, "environment {name}")?,
-            Source::Flag(name) => f.write_str(name)?,
+            SettingSource::Default => f.write_str("default")?,
+            SettingSource::File { path, line } => write!(f, "{path}:{line}")?,
+            SettingSource::Environment(name) => write!(f, "environment {name}")?,
+            SettingSource::Flag(name) => f.write_str(name)?,
         }
         if self.in_url {
             f.write_str(" (url)")
@@ -119,20 +119,20 @@ mod tests {
     #[test]
     fn an_origin_survives_its_way_through_config() {
         for source in [
-            Source::Default,
-            Source::File {
+            SettingSource::Default,
+            SettingSource::File {
                 path: "a|b/flag.ini".to_owned(),
                 line: 12,
             },
-            Source::Environment("UNSLOW_CACHE_TTL".to_owned()),
-            Source::Flag("--ttl".to_owned()),
+            SettingSource::Environment("UNSLOW_CACHE_TTL".to_owned()),
+            SettingSource::Flag("--ttl".to_owned()),
         ] {
             for origin in [
-                Origin::from(source.clone()),
-                Origin::from(source).inside_url(),
+                SettingOrigin::from(source.clone()),
+                SettingOrigin::from(source).inside_url(),
             ] {
                 let value = Value::new(Some(&origin.encode()), "x");
-                assert_eq!(Origin::read(&value), origin);
+                assert_eq!(SettingOrigin::read(&value), origin);
             }
         }
     }

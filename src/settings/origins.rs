@@ -1,14 +1,14 @@
 //! The origins of other sites' pages, as browsers name them in `Origin`: scheme, host and, where
 //! it is not the usual one, port. And names of hosts, as `Host` has them.
 
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::types::CorsOrigins;
 use super::values::list;
 
 const FORM: &str = "write https://HOST or https://HOST:PORT, or * for every site";
 
 /// Origins with commas between them, or `*`.
-pub(super) fn origins(given: RawValue<'_>) -> Read<CorsOrigins> {
+pub(super) fn origins(given: RawValue<'_>) -> ReadResult<CorsOrigins> {
     if given.text == "*" {
         return Ok(CorsOrigins::Any);
     }
@@ -17,7 +17,7 @@ pub(super) fn origins(given: RawValue<'_>) -> Read<CorsOrigins> {
 
 /// Returns one of them. Browsers compare byte by byte, and so do we: what is not written as they
 /// write it would never match.
-fn origin(given: RawValue<'_>) -> Read<String> {
+fn origin(given: RawValue<'_>) -> ReadResult<String> {
     let text = given.text;
     let fault = |why: &str| ValueError::new(why, FORM);
     if text == "*" {
@@ -59,11 +59,11 @@ fn origin(given: RawValue<'_>) -> Read<String> {
 const HOSTS: &str = "write names alone: app.example.com, reports.internal";
 
 /// Names with commas between them, in small letters.
-pub(super) fn hosts(given: RawValue<'_>) -> Read<Vec<String>> {
+pub(super) fn hosts(given: RawValue<'_>) -> ReadResult<Vec<String>> {
     list(given, host)
 }
 
-fn host(given: RawValue<'_>) -> Read<String> {
+fn host(given: RawValue<'_>) -> ReadResult<String> {
     let text = given.text.strip_suffix('.').unwrap_or(given.text);
     if text.contains('*') {
         return Err(ValueError::new(

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config_file::config_file;
-use super::surroundings::Surroundings;
+use super::surroundings::ProcessEnvironment;
 use crate::flags::Flags;
 
 /// The pidfile's place by settings that cannot be used, as far as they can be understood.
@@ -22,7 +22,7 @@ pub struct PidfilePlace {
 
 /// Returns the pidfile that flag, environment or ini file names, the first of these that does.
 /// Nothing else in them is looked at.
-pub fn pidfile_place(flags: &Flags, surroundings: &Surroundings) -> PidfilePlace {
+pub fn pidfile_place(flags: &Flags, surroundings: &ProcessEnvironment) -> PidfilePlace {
     let working = surroundings.working_folder.as_path();
     let ini = config_file(flags, working).map(|file| working.join(file));
     let folder = ini.as_deref().and_then(Path::parent).unwrap_or(working);
@@ -76,7 +76,7 @@ mod tests {
         let words = [&["unslow"], arguments].concat();
         let flags = crate::flags::parse(words, super::super::flags()).unwrap();
         let variable = variable.map(|value| ("UNSLOW_SERVER_PIDFILE".into(), value.into()));
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             working_folder: dir.path().to_owned(),
             environment: variable.into_iter().collect(),
         };
@@ -107,7 +107,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = "[cache]\nttl=oops\n[server]\nuser = web\ngroup = www\n[x]\nuser = no\n";
         std::fs::write(dir.path().join("app.ini"), text).unwrap();
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             working_folder: dir.path().to_owned(),
             environment: Vec::new(),
         };

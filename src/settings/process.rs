@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 
 /// The part of `[server]` that concerns the process. A change takes effect at a restart.
 #[derive(Debug, Clone)]
-pub struct Process {
+pub struct ProcessSettings {
     /// `[server] pidfile`, absolute. `None`: in the foreground there is none, detached the daemon
     /// has its default.
     pub pidfile: Option<PathBuf>,
@@ -31,9 +31,9 @@ pub struct Process {
     pub start_timeout: Duration,
 }
 
-impl Process {
-    pub(super) fn blank() -> Process {
-        Process {
+impl ProcessSettings {
+    pub(super) fn blank() -> ProcessSettings {
+        ProcessSettings {
             pidfile: None,
             user: None,
             group: None,
@@ -48,7 +48,7 @@ impl Process {
 }
 
 /// Permissions, always octal, with or without zeros before it.
-pub(super) fn mode(given: RawValue<'_>) -> Read<u32> {
+pub(super) fn mode(given: RawValue<'_>) -> ReadResult<u32> {
     let digits = given.text.strip_prefix("0o").unwrap_or(given.text);
     let octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     u32::from_str_radix(digits, 8)
@@ -58,7 +58,7 @@ pub(super) fn mode(given: RawValue<'_>) -> Read<u32> {
 }
 
 /// Returns the name or number of a user or group; whether there is one is asked when it is needed.
-pub(super) fn account(given: RawValue<'_>) -> Read<String> {
+pub(super) fn account(given: RawValue<'_>) -> ReadResult<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || ":,/".contains(c);
     if given.text.is_empty() || given.text.contains(bad) {
         return Err(ValueError::new(
@@ -75,7 +75,7 @@ const SETTINGS_OF_OURS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "PORT", "DEBUG
 
 /// `NAME=VALUE` pairs: one on each line where there are lines, else with commas between them. A
 /// comma that no `NAME=` follows is part of the value.
-pub(super) fn pairs(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
+pub(super) fn pairs(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
     if given.text.contains('\n') {
         return given
             .text
@@ -121,7 +121,7 @@ pub(super) fn without_values(text: &str) -> String {
     names.join(",")
 }
 
-fn pair(text: &str) -> Read<(String, String)> {
+fn pair(text: &str) -> ReadResult<(String, String)> {
     let form = "write NAME=VALUE, with commas between several";
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| is_name(name)) else {
         return Err(ValueError::new("is not a variable with its value", form));

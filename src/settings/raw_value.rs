@@ -48,4 +48,4 @@ pub(super) fn given(text: &str) -> RawValue<'_> {
     }
 }
 
-pub(super) type Read<T> = Result<T, ValueError>;
+pub(super) type ReadResult<T> = Result<T, ValueError>;

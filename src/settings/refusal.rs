@@ -1,6 +1,6 @@
 //! The error for a setting whose text is refused.
 
-use super::origin::Origin;
+use super::origin::SettingOrigin;
 use super::raw_value::ValueError;
 use crate::error::StartupError;
 
@@ -8,7 +8,7 @@ use crate::error::StartupError;
 pub(super) fn refused(
     section: &str,
     key: &str,
-    origin: &Origin,
+    origin: &SettingOrigin,
     fault: &ValueError,
 ) -> StartupError {
     let what = if fault.why.starts_with('"') {

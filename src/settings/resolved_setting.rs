@@ -1,6 +1,6 @@
 //! A setting with its text and the place that the text came from, for people to read.
 
-use super::origin::Origin;
+use super::origin::SettingOrigin;
 
 /// One setting for people to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,5 +12,5 @@ pub struct ResolvedSetting {
     /// Its text, with `***` for what is secret; `None` where it has no value.
     pub text: Option<String>,
     /// The place where it came from.
-    pub origin: Origin,
+    pub origin: SettingOrigin,
 }

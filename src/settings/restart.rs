@@ -3,7 +3,7 @@
 use super::types::Settings;
 
 /// One setting that only a restart changes.
-struct Kept {
+struct RestartOnly {
     /// The name in the ini file.
     name: &'static str,
     differs: fn(&Settings, &Settings) -> bool,
@@ -14,7 +14,7 @@ struct Kept {
 /// `kept!("[section] key", path.of.the.field)`
 macro_rules! kept {
     ($name:literal, $($field:ident).+) => {
-        Kept {
+        RestartOnly {
             name: $name,
             differs: |old, new| old.$($field).+ != new.$($field).+,
             keep: |old, new| new.$($field).+.clone_from(&old.$($field).+),
@@ -22,7 +22,7 @@ macro_rules! kept {
     };
 }
 
-const KEPT: &[Kept] = &[
+const KEPT: &[RestartOnly] = &[
     kept!("[server] pidfile", process.pidfile),
     kept!("[server] user", process.user),
     kept!("[server] group", process.group),

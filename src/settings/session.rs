@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use crate::text::units;
 
 const FORM: &str = "write -c NAME=VALUE, as often as you like; a space within a value is \\ and \
                     the space";
 
 /// Returns the settings that `options` names, in their order.
-pub(super) fn options(given: RawValue<'_>) -> Read<Vec<(String, String)>> {
+pub(super) fn options(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
     let words = words(given.text);
     let mut words = words.iter().map(String::as_str);
     let mut pairs = Vec::new();
@@ -55,7 +55,7 @@ fn words(text: &str) -> Vec<String> {
 
 /// The time that connecting may take: seconds, as libpq has them, or a duration; 0 is no bound of
 /// its own.
-pub(super) fn connect_timeout(given: RawValue<'_>) -> Read<Option<Duration>> {
+pub(super) fn connect_timeout(given: RawValue<'_>) -> ReadResult<Option<Duration>> {
     let time = match given.text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
         Err(_) => units::duration(given.text)?,

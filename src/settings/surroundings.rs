@@ -8,17 +8,17 @@ use crate::error::StartupError;
 /// The working folder and the environment, which settings depend on besides the flags. They are
 /// gathered once, so that nothing else looks there.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct ProcessEnvironment {
     /// The folder that relative paths in flags and environment start from.
     pub working_folder: PathBuf,
     /// The environment.
     pub environment: Vec<(String, String)>,
 }
 
-impl Surroundings {
+impl ProcessEnvironment {
     /// Returns those of this process. Variables that are not UTF-8 are left out, unless they are
     /// ours.
-    pub fn of_process() -> Result<Surroundings, StartupError> {
+    pub fn of_process() -> Result<ProcessEnvironment, StartupError> {
         let working_folder = std::env::current_dir().map_err(|error| {
             StartupError::new(format!("the working directory cannot be used: {error}"))
                 .remedy("start unslow in a folder that exists")
@@ -35,7 +35,7 @@ impl Surroundings {
                 Err(_) => {}
             }
         }
-        Ok(Surroundings {
+        Ok(ProcessEnvironment {
             working_folder,
             environment,
         })

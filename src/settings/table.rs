@@ -15,9 +15,9 @@ mod tls;
 
 use std::fmt::Write;
 
-use crate::flags::{Flag, Listed};
+use crate::flags::{FlagHelp, SettingFlag};
 
-pub(super) use setting::{DefaultContext, Secrecy, Setting};
+pub(super) use setting::{DefaultContext, SettingRow, SettingSecrecy};
 
 use setting::DefaultValue;
 
@@ -38,7 +38,7 @@ const SECTIONS: [(&str, Option<&str>, &str); 12] = [
 ];
 
 /// Returns every setting, section by section.
-pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+pub(super) fn all() -> impl Iterator<Item = &'static SettingRow> {
     SECTIONS.into_iter().flat_map(|(name, _, _)| {
         data::ROWS
             .iter()
@@ -51,7 +51,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
     })
 }
 
-pub(super) fn find(section: &str, key: &str) -> Option<&'static Setting> {
+pub(super) fn find(section: &str, key: &str) -> Option<&'static SettingRow> {
     all().find(|row| row.section == section && row.key == key)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// Returns the flags of all settings, for the command line.
-pub fn flags() -> impl Iterator<Item = Listed> {
+pub fn flags() -> impl Iterator<Item = FlagHelp> {
     all().filter_map(|row| {
         let heading = SECTIONS
             .into_iter()
@@ -109,7 +109,7 @@ pub fn flags() -> impl Iterator<Item = Listed> {
             Some(words) => format!("{} [default: {words}]", row.help),
             None => row.help.to_owned(),
         };
-        Some(Listed {
+        Some(FlagHelp {
             flag: row.flag.as_ref()?,
             heading,
             help,
@@ -123,12 +123,12 @@ pub fn readme_table() -> String {
     let escape = |text: &str| text.replace('|', "\\|");
     for row in all() {
         let flag = match &row.flag {
-            Some(Flag {
+            Some(SettingFlag {
                 long,
                 short: Some(short),
                 ..
             }) => format!("`-{short}, --{long}`"),
-            Some(Flag { long, .. }) => format!("`--{long}`"),
+            Some(SettingFlag { long, .. }) => format!("`--{long}`"),
             None => String::new(),
         };
         let default = match row.default {

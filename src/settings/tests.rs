@@ -57,7 +57,7 @@ impl Start {
     fn load(&self) -> Result<Loaded, StartupError> {
         let arguments = std::iter::once("unslow").chain(self.flags.iter().map(String::as_str));
         let flags = crate::flags::parse(arguments, flags()).unwrap();
-        let surroundings = Surroundings {
+        let surroundings = ProcessEnvironment {
             working_folder: self.path().to_owned(),
             environment: self.environment.clone(),
         };
@@ -68,7 +68,7 @@ impl Start {
         self.load().unwrap().settings
     }
 
-    fn postgres(&self) -> Postgres {
+    fn postgres(&self) -> PostgresSettings {
         match self.settings().database {
             DatabaseTarget::Postgres(postgres) => postgres,
             other => panic!("not PostgreSQL: {other:?}"),

@@ -2,10 +2,10 @@
 //! (`server::Pair`), not here: whoever only asks for settings need not be allowed to see the key.
 
 use super::draft::TlsParts;
-use super::origin::Source;
+use super::origin::SettingSource;
 use super::resolved_setting::ResolvedSetting;
 use super::table;
-use super::types::Tls;
+use super::types::TlsSettings;
 use crate::error::StartupError;
 
 /// Returns the whole; `None` where nothing was said.
@@ -15,10 +15,10 @@ use crate::error::StartupError;
 pub(super) fn finish(
     parts: TlsParts,
     shown: &[ResolvedSetting],
-) -> Result<Option<Tls>, StartupError> {
+) -> Result<Option<TlsSettings>, StartupError> {
     let missing = match (parts.cert, parts.key) {
         (Some(cert), Some(key)) => {
-            return Ok(Some(Tls {
+            return Ok(Some(TlsSettings {
                 cert,
                 key,
                 redirect_bind: parts.redirect_bind,
@@ -29,7 +29,7 @@ pub(super) fn finish(
         (Some(_), None) => "key",
     };
     let mut given = shown.iter().filter(|one| {
-        one.section == "tls" && one.text.is_some() && one.origin.source != Source::Default
+        one.section == "tls" && one.text.is_some() && one.origin.source != SettingSource::Default
     });
     let place = given.next().map_or_else(String::new, |one| {
         format!("{}: [tls] {}", one.origin, one.key)

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::log::Log;
+use super::log::LogSettings;
 use super::network::Network;
-use super::process::Process;
+use super::process::ProcessSettings;
 use super::secret::Secret;
 use super::ssl_mode::SslMode;
 
@@ -15,41 +15,41 @@ use super::ssl_mode::SslMode;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `[server]`
-    pub server: Server,
+    pub server: ServerSettings,
     /// The rest of `[server]`: what concerns the process.
-    pub process: Process,
+    pub process: ProcessSettings,
     /// `[tls]`; `None`: plain HTTP.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSettings>,
     /// `[postgres]`; the embedded SQLite demo where nothing is said.
     pub database: DatabaseTarget,
     /// `[database]`
     pub limits: DatabaseLimits,
     /// `[redis]`; `None` is memory tier only.
-    pub redis: Option<Redis>,
+    pub redis: Option<RedisSettings>,
     /// `[queries] dir`, absolute. `None`: embedded queries only.
     pub queries_dir: Option<PathBuf>,
     /// `[cache]`
-    pub cache: Cache,
+    pub cache: CacheSettings,
     /// `[demo] delay`
     pub demo_delay: Duration,
     /// `[log]`
-    pub log: Log,
+    pub log: LogSettings,
     /// `[stats] allow`: networks besides loopback that may see `/stats` and purge.
     pub stats_allow: Vec<Network>,
     /// `[stats] bind`: where alone `/stats` and what else is for operators is to be found; empty:
     /// beside everything else.
-    pub stats_bind: Vec<Bind>,
+    pub stats_bind: Vec<BindAddress>,
     /// `[admin] token_file`, read: the admin token.
     pub admin_token: Option<Secret>,
     /// `[access]`
-    pub access: Access,
+    pub access: AccessSettings,
     /// The settings without effect, one sentence each, for the user who starts the program.
     pub notes: Vec<String>,
 }
 
 impl Settings {
     /// Every address that is listened on, whatever for.
-    pub fn binds(&self) -> impl Iterator<Item = &Bind> {
+    pub fn binds(&self) -> impl Iterator<Item = &BindAddress> {
         let redirects = self.tls.iter().flat_map(|tls| &tls.redirect_bind);
         let main = self.server.bind.iter().chain(&self.stats_bind);
         main.chain(redirects)
@@ -58,14 +58,14 @@ impl Settings {
 
 /// `[access]`: who may read the queries. Blank, everybody may.
 #[derive(Debug, Clone, Default)]
-pub struct Access {
+pub struct AccessSettings {
     /// `token_file`, read.
     pub token: Option<Secret>,
     /// Networks that need no token.
     pub allow: Vec<Network>,
 }
 
-impl Access {
+impl AccessSettings {
     /// Returns whether queries are protected, where they do not say otherwise.
     pub fn is_restricted(&self) -> bool {
         self.token.is_some() || !self.allow.is_empty()
@@ -74,9 +74,9 @@ impl Access {
 
 /// `[server]`
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct ServerSettings {
     /// The addresses to listen at; at least one.
-    pub bind: Vec<Bind>,
+    pub bind: Vec<BindAddress>,
     /// Worker threads; at least one.
     pub workers: usize,
     /// The time for which an idle connection stays open; zero: it is closed after each response.
@@ -130,13 +130,13 @@ pub enum CorsOrigins {
 
 /// `[tls]`
 #[derive(Debug, Clone)]
-pub struct Tls {
+pub struct TlsSettings {
     /// PEM file of the certificate and its chain, absolute; not read yet.
     pub cert: PathBuf,
     /// PEM file of its private key, absolute; not read yet.
     pub key: PathBuf,
     /// The addresses to listen at in plain HTTP, to send visitors on.
-    pub redirect_bind: Vec<Bind>,
+    pub redirect_bind: Vec<BindAddress>,
 }
 
 /// The most worker threads; more only cost memory.
@@ -144,7 +144,7 @@ pub const MOST_WORKERS: usize = 512;
 
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bind {
+pub enum BindAddress {
     /// `HOST:PORT`, resolved.
     Tcp(SocketAddr),
     /// `unix:PATH`, absolute.
@@ -153,12 +153,12 @@ pub enum Bind {
     Fd(i32),
 }
 
-impl fmt::Display for Bind {
+impl fmt::Display for BindAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Bind::Tcp(address) => write!(f, "{address}"),
-            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
-            Bind::Fd(number) => write!(f, "fd://{number}"),
+            BindAddress::Tcp(address) => write!(f, "{address}"),
+            BindAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+            BindAddress::Fd(number) => write!(f, "fd://{number}"),
         }
     }
 }
@@ -171,12 +171,12 @@ pub enum DatabaseTarget {
     /// A SQLite file, opened read-only.
     SqliteFile(PathBuf),
     /// A PostgreSQL server.
-    Postgres(Postgres),
+    Postgres(PostgresSettings),
 }
 
 /// `[postgres]`, whether it was given in parts or as a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Postgres {
+pub struct PostgresSettings {
     /// A host name, an address without brackets, or the absolute folder of a Unix socket.
     pub host: String,
     /// The port; also part of a socket's name.
@@ -201,7 +201,7 @@ pub struct Postgres {
     pub options: Vec<(String, String)>,
 }
 
-impl Postgres {
+impl PostgresSettings {
     /// Returns the settings of a session that were named, the later ones over the earlier ones.
     /// They decide which rows come out.
     pub fn session(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -230,7 +230,7 @@ pub struct DatabaseLimits {
 
 /// `[redis]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redis {
+pub struct RedisSettings {
     /// A URL that the redis crate reads (`redis`, `rediss` or `redis+unix`), without a password
     /// where `password` has it.
     pub url: Secret,
@@ -244,14 +244,14 @@ pub struct Redis {
     pub timeout: Duration,
 }
 
-impl Redis {
+impl RedisSettings {
     /// The `namespace` where nothing is said.
     pub const NAMESPACE: &str = "unslow";
 }
 
 /// `[cache]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cache {
+pub struct CacheSettings {
     /// The time for which an answer is fresh; never zero.
     pub ttl: Duration,
     /// The time past `ttl` for which a stale copy may be served while a refresh runs; zero: never.

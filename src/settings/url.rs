@@ -8,16 +8,16 @@ use std::path::PathBuf;
 
 use url::{Host, Url};
 
-pub(super) use postgres::Pieces;
+pub(super) use postgres::UrlPieces;
 
 use super::raw_value::{RawValue, ValueError};
 use super::secret::Secret;
 use escapes::{ESCAPES, decoded};
 
 /// Takes a `postgres://` URL apart; a `sqlite:` URL has no pieces.
-pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
+pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
     if text.starts_with("sqlite:") {
-        return Ok(Pieces::default());
+        return Ok(UrlPieces::default());
     }
     postgres::pieces(text)
 }

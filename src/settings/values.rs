@@ -9,14 +9,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::network::Network;
-use super::raw_value::{RawValue, Read, ValueError};
+use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::secret::Secret;
 use super::ssl_mode::SslMode;
 use super::url::LONGEST_SOCKET;
 use crate::text::units;
 use crate::text::words::masked;
 
-pub(super) fn boolean(given: RawValue<'_>) -> Read<bool> {
+pub(super) fn boolean(given: RawValue<'_>) -> ReadResult<bool> {
     match given.text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
         "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
@@ -27,7 +27,7 @@ pub(super) fn boolean(given: RawValue<'_>) -> Read<bool> {
     }
 }
 
-pub(super) fn integer<T>(given: RawValue<'_>, range: RangeInclusive<T>) -> Read<T>
+pub(super) fn integer<T>(given: RawValue<'_>, range: RangeInclusive<T>) -> ReadResult<T>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -52,7 +52,7 @@ where
     Ok(number)
 }
 
-pub(super) fn duration(given: RawValue<'_>) -> Read<Duration> {
+pub(super) fn duration(given: RawValue<'_>) -> ReadResult<Duration> {
     let duration = units::duration(given.text)?;
     if duration > units::LONGEST_DURATION {
         return Err(ValueError::new("is too long", "write at most 3650d"));
@@ -61,7 +61,7 @@ pub(super) fn duration(given: RawValue<'_>) -> Read<Duration> {
 }
 
 /// A duration that may not be zero, because of `reason`.
-pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> Read<Duration> {
+pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> ReadResult<Duration> {
     match duration(given)? {
         Duration::ZERO => Err(ValueError::new("is zero", reason)),
         duration => Ok(duration),
@@ -69,7 +69,7 @@ pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> Re
 }
 
 /// Returns a size within bounds, given in bytes.
-pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<u64> {
+pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<u64> {
     let bytes = units::size(given.text)?;
     if !range.contains(&bytes) {
         let (low, high) = (
@@ -85,7 +85,7 @@ pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<u64>
 }
 
 /// A size that ends up as a length in memory.
-pub(super) fn length(given: RawValue<'_>, range: RangeInclusive<u64>) -> Read<usize> {
+pub(super) fn length(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<usize> {
     let bytes = size(given, range)?;
     usize::try_from(bytes).map_err(|_| ValueError::new("is too large", "write a smaller size"))
 }
@@ -101,7 +101,7 @@ pub(super) fn secret(given: RawValue<'_>) -> Secret {
 }
 
 /// Returns a name made of letters that need no quoting in keys, channels and URLs.
-pub(super) fn name(given: RawValue<'_>, also: &str) -> Read<String> {
+pub(super) fn name(given: RawValue<'_>, also: &str) -> ReadResult<String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
         return Ok(given.text.to_owned());
@@ -114,7 +114,7 @@ pub(super) fn name(given: RawValue<'_>, also: &str) -> Read<String> {
 }
 
 /// Returns the name of a time zone. Only the server knows which there are.
-pub(super) fn time_zone(given: RawValue<'_>) -> Read<String> {
+pub(super) fn time_zone(given: RawValue<'_>) -> ReadResult<String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-+/:<>,.".contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
         return Ok(given.text.to_owned());
@@ -128,7 +128,7 @@ pub(super) fn time_zone(given: RawValue<'_>) -> Read<String> {
 
 /// Returns a host name, an address, or the folder of a Unix socket. What a host cannot hold is
 /// refused here, because at connect time it would look like a name that does not resolve.
-pub(super) fn host(given: RawValue<'_>) -> Read<String> {
+pub(super) fn host(given: RawValue<'_>) -> ReadResult<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
     if given.text.contains(bad) {
         let remedy = if given.text.contains(',') && !given.text.starts_with('/') {
@@ -158,7 +158,10 @@ pub(super) fn host(given: RawValue<'_>) -> Read<String> {
 }
 
 /// Returns the parts of a list with commas, without empty ones.
-pub(super) fn list<T>(given: RawValue<'_>, read: impl Fn(RawValue<'_>) -> Read<T>) -> Read<Vec<T>> {
+pub(super) fn list<T>(
+    given: RawValue<'_>,
+    read: impl Fn(RawValue<'_>) -> ReadResult<T>,
+) -> ReadResult<Vec<T>> {
     given
         .text
         .split(',')
@@ -180,7 +183,7 @@ fn part_fault(part: &str, fault: ValueError) -> ValueError {
 }
 
 /// Networks; `*` stands for all of them, as in gunicorn.
-pub(super) fn networks(given: RawValue<'_>) -> Read<Vec<Network>> {
+pub(super) fn networks(given: RawValue<'_>) -> ReadResult<Vec<Network>> {
     if given.text == "*" {
         return Ok(vec![Network::ALL_V4, Network::ALL_V6]);
     }
@@ -191,7 +194,7 @@ pub(super) fn networks(given: RawValue<'_>) -> Read<Vec<Network>> {
 }
 
 /// Returns one of a few words.
-pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> Read<T> {
+pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> ReadResult<T> {
     let found = words
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(given.text));
@@ -205,14 +208,14 @@ pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> Read<T>
 }
 
 /// Returns the file of authorities; libpq's word `system` is no file.
-pub(super) fn authorities(given: RawValue<'_>) -> Read<Option<PathBuf>> {
+pub(super) fn authorities(given: RawValue<'_>) -> ReadResult<Option<PathBuf>> {
     if given.text == "system" {
         return Ok(None);
     }
     super::files::readable_file(given).map(Some)
 }
 
-pub(super) fn sslmode(given: RawValue<'_>) -> Read<SslMode> {
+pub(super) fn sslmode(given: RawValue<'_>) -> ReadResult<SslMode> {
     word(
         given,
         &[

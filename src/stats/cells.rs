@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::counter::{COUNTERS, Counter};
 use super::distribution::Distribution;
 use super::histogram::Histogram;
-use super::tally::{Counts, Tally, Timed};
+use super::tally::{CounterCounts, CounterTally, Timed};
 
 /// Threads share no cell as long as there are no more of them than shards.
 const SHARDS: usize = 16;
@@ -18,27 +18,27 @@ const SHARDS: usize = 16;
 /// All counters and times of one query. Recording is a few relaxed additions to the calling
 /// thread's shard.
 #[derive(Default)]
-pub(super) struct Cells {
-    shards: [OnceLock<Box<Shard>>; SHARDS],
+pub(super) struct CounterCells {
+    shards: [OnceLock<Box<CounterShard>>; SHARDS],
 }
 
 /// Aligned so that two threads never write to one cache line (nor to a pair that is fetched
 /// together).
 #[repr(align(128))]
-pub(super) struct Shard {
+pub(super) struct CounterShard {
     counts: [AtomicU64; COUNTERS.len()],
     times: [Histogram; Timed::ALL.len()],
 }
 
-impl Cells {
+impl CounterCells {
     /// Returns the calling thread's shard.
-    pub(super) fn mine(&self) -> &Shard {
+    pub(super) fn mine(&self) -> &CounterShard {
         self.shard(thread_number() % SHARDS)
     }
 
-    fn shard(&self, place: usize) -> &Shard {
+    fn shard(&self, place: usize) -> &CounterShard {
         self.shards[place].get_or_init(|| {
-            Box::new(Shard {
+            Box::new(CounterShard {
                 counts: [const { AtomicU64::new(0) }; COUNTERS.len()],
                 times: std::array::from_fn(|_| Histogram::default()),
             })
@@ -54,8 +54,8 @@ impl Cells {
         self.shard(0).record(timed, time);
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        let mut sums = Counts::default();
+    pub(super) fn counts(&self) -> CounterCounts {
+        let mut sums = CounterCounts::default();
         for shard in self.made() {
             for (sum, count) in sums.0.iter_mut().zip(&shard.counts) {
                 // With the order of `Shard::add`.
@@ -65,7 +65,7 @@ impl Cells {
         sums
     }
 
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> CounterTally {
         // Counts first: whoever is counted in them is in the times then.
         let counts = self.counts();
         let times = Timed::ALL.map(|timed| {
@@ -75,15 +75,15 @@ impl Cells {
             }
             sum
         });
-        Tally { counts, times }
+        CounterTally { counts, times }
     }
 
-    fn made(&self) -> impl Iterator<Item = &Shard> {
+    fn made(&self) -> impl Iterator<Item = &CounterShard> {
         self.shards.iter().filter_map(|shard| Some(&**shard.get()?))
     }
 }
 
-impl Shard {
+impl CounterShard {
     pub(super) fn record(&self, timed: Timed, time: Duration) {
         self.times[timed as usize].record(time);
     }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn threads_add_to_one_sum() {
-        let cells = Cells::default();
+        let cells = CounterCells::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {
                 scope.spawn(|| {
@@ -134,9 +134,9 @@ mod tests {
 
     #[test]
     fn what_nobody_records_takes_no_space() {
-        let cells = Cells::default();
-        assert_eq!(cells.tally(), Tally::default());
+        let cells = CounterCells::default();
+        assert_eq!(cells.tally(), CounterTally::default());
         assert_eq!(cells.made().count(), 0);
-        assert!(size_of::<Cells>() <= 256);
+        assert!(size_of::<CounterCells>() <= 256);
     }
 }

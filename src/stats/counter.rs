@@ -17,8 +17,8 @@ macro_rules! counters {
 
         impl Counter {
             /// Returns which sum it is a part of.
-            pub fn part(self) -> Part {
-                match self { $(Counter::$variant => Part::$part,)+ }
+            pub fn part(self) -> CounterPart {
+                match self { $(Counter::$variant => CounterPart::$part,)+ }
             }
 
             /// The name it has in common with others of its kind, and the value of the label that
@@ -94,7 +94,7 @@ counters! {
 /// Sums that counters are parts of. The first six, the ways in which a request ends, add up to
 /// `requests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum CounterPart {
     /// Fresh copies.
     Hit,
     /// Stale copies.
@@ -115,10 +115,13 @@ pub enum Part {
     Own,
 }
 
-impl Part {
+impl CounterPart {
     /// Returns whether it is a part of `requests`.
     pub fn is_request(self) -> bool {
-        !matches!(self, Part::Load | Part::LoadError | Part::Own)
+        !matches!(
+            self,
+            CounterPart::Load | CounterPart::LoadError | CounterPart::Own
+        )
     }
 }
 
@@ -151,8 +154,8 @@ macro_rules! families {
             }
 
             /// Returns what its counters are in.
-            pub fn unit(self) -> Unit {
-                match self { $(Family::$variant => Unit::$unit,)+ }
+            pub fn unit(self) -> CounterUnit {
+                match self { $(Family::$variant => CounterUnit::$unit,)+ }
             }
         }
     };
@@ -195,7 +198,7 @@ families! {
 
 /// The unit of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum CounterUnit {
     /// Pieces.
     Count,
     /// Microseconds; the families that are of them have the name of seconds.
@@ -243,7 +246,7 @@ mod tests {
             assert!(family.counters().count() > 0, "{}", family.name());
             assert!(family.name().ends_with("_total") && family.help().ends_with('.'));
             let of_seconds = family.name().contains("seconds");
-            assert_eq!(of_seconds, family.unit() == Unit::Microseconds);
+            assert_eq!(of_seconds, family.unit() == CounterUnit::Microseconds);
         }
     }
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::instance::Instance;
-use super::numbers::Numbers;
+use super::instance::InstanceInfo;
+use super::numbers::SummaryNumbers;
 use super::sent::{by_name, few};
-use super::tally::Tally;
+use super::tally::CounterTally;
 use super::window::Window;
 
 /// So many queries are read of one, and of all together. A catalog has far fewer.
@@ -18,11 +18,11 @@ const MOST_QUERIES: usize = 2000;
 /// The report of an instance to the others. No key, no parameter and no address is in it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Report {
+pub struct InstanceReport {
     /// The version of this layout.
     pub schema: u32,
     /// The instance.
-    pub instance: Instance,
+    pub instance: InstanceInfo,
     /// The seconds for which it had counted.
     pub uptime_seconds: f64,
     /// Loads that ran at the time.
@@ -34,10 +34,10 @@ pub struct Report {
     pub database_server: Option<String>,
     /// All queries together, for each window, with the seconds that it covers.
     #[serde(deserialize_with = "known")]
-    pub windows: BTreeMap<Window, (f64, Tally)>,
+    pub windows: BTreeMap<Window, (f64, CounterTally)>,
     /// Each query that has counted anything, since the start.
     #[serde(deserialize_with = "few::<_, _, MOST_QUERIES>")]
-    pub queries: BTreeMap<String, Tally>,
+    pub queries: BTreeMap<String, CounterTally>,
     /// The number of them that are not here, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
     pub queries_left_out: u64,
@@ -45,21 +45,21 @@ pub struct Report {
 
 /// The reason why another's report cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
+pub enum UnusableReport {
     /// It is none, or holds what no instance counts.
     Foreign,
     /// Its layout is of a later version than this program's.
     Newer,
 }
 
-impl Report {
+impl InstanceReport {
     /// The layout that is written, and the latest that is read.
     pub const SCHEMA: u32 = 1;
 
     /// Writes it as JSON of at most so many bytes: where it would be more, or queries beyond what
     /// is read, those least asked for are left out, and counted.
     pub fn to_json(&mut self, at_most: usize) -> Vec<u8> {
-        self.schema = Report::SCHEMA;
+        self.schema = InstanceReport::SCHEMA;
         loop {
             let json = serde_json::to_vec(self).unwrap_or_default();
             let few = json.len() <= at_most && self.queries.len() <= MOST_QUERIES;
@@ -71,7 +71,7 @@ impl Report {
     }
 
     fn leave_out_half(&mut self) {
-        let requests = |tally: &Tally| Numbers::from_tally(tally, 0.0).requests;
+        let requests = |tally: &CounterTally| SummaryNumbers::from_tally(tally, 0.0).requests;
         let all = std::mem::take(&mut self.queries);
         let mut by_requests: Vec<_> = all.into_iter().collect();
         by_requests.sort_by_key(|(_, tally)| std::cmp::Reverse(requests(tally)));
@@ -85,20 +85,25 @@ impl Report {
     /// added and shown without harm.
     ///
     /// # Errors
-    /// See [`Unusable`].
-    pub fn from_json(json: &[u8]) -> Result<Report, Unusable> {
+    /// See [`UnusableReport`].
+    pub fn from_json(json: &[u8]) -> Result<InstanceReport, UnusableReport> {
         #[derive(Deserialize)]
-        struct Layout {
+        struct ReportLayout {
             schema: u32,
         }
-        let layout: Layout = serde_json::from_slice(json).map_err(|_| Unusable::Foreign)?;
+        let layout: ReportLayout =
+            serde_json::from_slice(json).map_err(|_| UnusableReport::Foreign)?;
         match layout.schema {
-            0 => return Err(Unusable::Foreign),
-            1..=Report::SCHEMA => {}
-            _ => return Err(Unusable::Newer),
+            0 => return Err(UnusableReport::Foreign),
+            1..=InstanceReport::SCHEMA => {}
+            _ => return Err(UnusableReport::Newer),
         }
-        let report: Report = serde_json::from_slice(json).map_err(|_| Unusable::Foreign)?;
-        report.is_sound().then_some(report).ok_or(Unusable::Foreign)
+        let report: InstanceReport =
+            serde_json::from_slice(json).map_err(|_| UnusableReport::Foreign)?;
+        report
+            .is_sound()
+            .then_some(report)
+            .ok_or(UnusableReport::Foreign)
     }
 
     fn is_sound(&self) -> bool {
@@ -115,7 +120,7 @@ impl Report {
             && u32::try_from(self.loads_in_flight).is_ok()
             && u32::try_from(self.queries_left_out).is_ok()
             && self.queries.keys().all(|name| is_query(name))
-            && self.queries.values().all(Tally::is_sound)
+            && self.queries.values().all(CounterTally::is_sound)
             && self
                 .windows
                 .values()
@@ -124,7 +129,9 @@ impl Report {
 }
 
 /// Windows that only a later version knows are passed over.
-fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Window, (f64, Tally)>, D::Error> {
+fn known<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<Window, (f64, CounterTally)>, D::Error> {
     let each: [Option<_>; Window::ALL.len()] = by_name(from, Window::ALL.map(Window::name))?;
     let each = Window::ALL.into_iter().zip(each);
     let known = each.filter_map(|(window, numbers)| Some((window, numbers?)));
@@ -152,16 +159,16 @@ fn count(number: usize) -> u64 {
 
 /// The reports of the other instances at one moment. Their queries are kept as sums alone.
 #[derive(Debug, Clone, Default)]
-pub struct Others {
-    each: Vec<(f64, Report)>,
-    queries: BTreeMap<String, Sum>,
+pub struct OtherInstances {
+    each: Vec<(f64, InstanceReport)>,
+    queries: BTreeMap<String, InstanceSum>,
     left_out: u64,
 }
 
-impl Others {
+impl OtherInstances {
     /// Adds a report that was written so long ago. A second one of the same instance is passed
     /// over.
-    pub fn add(&mut self, mut report: Report, age_seconds: f64) {
+    pub fn add(&mut self, mut report: InstanceReport, age_seconds: f64) {
         if self
             .each
             .iter()
@@ -186,7 +193,7 @@ impl Others {
     }
 
     /// Returns who they are.
-    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceInfo> {
         self.each.iter().map(|(_, report)| &report.instance)
     }
 
@@ -204,8 +211,8 @@ impl Others {
 /// All instances, as one of them knows it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Instances {
-    /// The reason why there is only this one here, in words ([`Instances::NO_REDIS`] and those
+pub struct InstanceTotals {
+    /// The reason why there is only this one here, in words ([`InstanceTotals::NO_REDIS`] and those
     /// beside it); `None`: there may be others, and all are here.
     pub alone_because: Option<String>,
     /// Each that reported of late, this one first, then by name.
@@ -216,10 +223,10 @@ pub struct Instances {
     /// All of them together, over the window. What happened in a second is the sum of what happens
     /// in a second on each, over its own time: dividing by the longest time would show too little
     /// whenever one has just begun.
-    pub total: Numbers,
+    pub total: SummaryNumbers,
     /// Each query on all of them together, since the start. Which loads run now, and how long the
     /// latest took, is not told.
-    pub queries: BTreeMap<String, Numbers>,
+    pub queries: BTreeMap<String, SummaryNumbers>,
 }
 
 /// One instance's numbers.
@@ -228,7 +235,7 @@ pub struct Instances {
 pub struct InstanceSnapshot {
     /// The instance.
     #[serde(flatten)]
-    pub instance: Instance,
+    pub instance: InstanceInfo,
     /// True where it is the one that says all this.
     pub is_self: bool,
     /// The age of its report.
@@ -244,10 +251,10 @@ pub struct InstanceSnapshot {
     #[serde(skip_serializing_if = "is_zero")]
     pub queries_left_out: u64,
     /// Its numbers over the window.
-    pub numbers: Numbers,
+    pub numbers: SummaryNumbers,
 }
 
-impl Instances {
+impl InstanceTotals {
     /// No Redis is configured.
     pub const NO_REDIS: &str = "no redis";
     /// It does not answer.
@@ -259,8 +266,13 @@ impl Instances {
 
     /// Returns this instance's own report, as it is now, with those that the others wrote `elapsed`
     /// seconds before the ages in `others` are to be shown.
-    pub fn add_up(own: &Report, others: &Others, elapsed: f64, window: Window) -> Instances {
-        let mut total = Sum::default();
+    pub fn add_up(
+        own: &InstanceReport,
+        others: &OtherInstances,
+        elapsed: f64,
+        window: Window,
+    ) -> InstanceTotals {
+        let mut total = InstanceSum::default();
         let mut each = Vec::with_capacity(1 + others.len());
         let mut queries = others.queries.clone();
         for (query, tally) in &own.queries {
@@ -272,7 +284,7 @@ impl Instances {
             .iter()
             .map(|(age, report)| (age + elapsed, report));
         for (age, report) in std::iter::once((0.0, own)).chain(all) {
-            let nothing = (0.0, Tally::default());
+            let nothing = (0.0, CounterTally::default());
             let (over, tally) = report.windows.get(&window).unwrap_or(&nothing);
             let loads_in_flight = report.loads_in_flight;
             total.add(tally, *over);
@@ -285,9 +297,9 @@ impl Instances {
                 database_up: report.database_up,
                 database_server: report.database_server.clone(),
                 queries_left_out: report.queries_left_out,
-                numbers: Numbers {
+                numbers: SummaryNumbers {
                     loads_in_flight,
-                    ..Numbers::from_tally(tally, *over)
+                    ..SummaryNumbers::from_tally(tally, *over)
                 },
             });
         }
@@ -295,7 +307,7 @@ impl Instances {
             let name = |it: &InstanceSnapshot| (it.instance.name.clone(), it.instance.id.clone());
             name(a).cmp(&name(b))
         });
-        Instances {
+        InstanceTotals {
             alone_because: None,
             each,
             left_out: others.left_out,
@@ -310,17 +322,17 @@ impl Instances {
 
 /// The sum over several instances. Counts are added, and so are rates, each by its own time.
 #[derive(Debug, Clone, Default)]
-struct Sum {
-    tally: Tally,
+struct InstanceSum {
+    tally: CounterTally,
     loads_in_flight: u64,
     requests_per_second: Option<f64>,
     loads_per_second: Option<f64>,
 }
 
-impl Sum {
-    fn add(&mut self, tally: &Tally, over: f64) {
+impl InstanceSum {
+    fn add(&mut self, tally: &CounterTally, over: f64) {
         self.tally.add(tally);
-        let own = Numbers::from_tally(tally, over);
+        let own = SummaryNumbers::from_tally(tally, over);
         for (sum, rate) in [
             (&mut self.requests_per_second, own.requests_per_second),
             (&mut self.loads_per_second, own.loads_per_second),
@@ -332,12 +344,12 @@ impl Sum {
         }
     }
 
-    fn numbers(&self) -> Numbers {
-        Numbers {
+    fn numbers(&self) -> SummaryNumbers {
+        SummaryNumbers {
             loads_in_flight: self.loads_in_flight,
             requests_per_second: self.requests_per_second,
             loads_per_second: self.loads_per_second,
-            ..Numbers::from_tally(&self.tally, 0.0)
+            ..SummaryNumbers::from_tally(&self.tally, 0.0)
         }
     }
 }

@@ -8,9 +8,9 @@ use super::distribution::{BUCKETS, Distribution, bucket, nanos};
 
 /// Times, recorded from any thread without a lock.
 #[derive(Default)]
-pub(super) struct Histogram(OnceLock<Box<Buckets>>);
+pub(super) struct Histogram(OnceLock<Box<HistogramBuckets>>);
 
-struct Buckets {
+struct HistogramBuckets {
     counts: [AtomicU64; BUCKETS],
     sum_nanos: AtomicU64,
 }
@@ -18,7 +18,7 @@ struct Buckets {
 impl Histogram {
     pub(super) fn record(&self, time: Duration) {
         let buckets = self.0.get_or_init(|| {
-            Box::new(Buckets {
+            Box::new(HistogramBuckets {
                 counts: [const { AtomicU64::new(0) }; BUCKETS],
                 sum_nanos: AtomicU64::new(0),
             })

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::cells::thread_number;
 use super::load::KeyId;
-use super::sketch::{Held, Sketch};
+use super::sketch::{HeldKey, KeySketch};
 
 /// The number that is shown.
 const SHOWN: usize = 20;
@@ -18,10 +18,10 @@ const SHARDS: usize = 32;
 
 /// See the head of this file.
 #[derive(Default)]
-pub(super) struct Hottest([OnceLock<Box<Mutex<Sketch>>>; SHARDS]);
+pub(super) struct HottestKeys([OnceLock<Box<Mutex<KeySketch>>>; SHARDS]);
 
 /// One of the keys asked for most.
-pub(super) struct Hot {
+pub(super) struct HotCandidate {
     pub(super) digest: u128,
     pub(super) query: u32,
     pub(super) requests: u64,
@@ -29,28 +29,29 @@ pub(super) struct Hot {
     pub(super) canonical: Option<Bytes>,
 }
 
-impl Hottest {
+impl HottestKeys {
     /// Notes that a key of a query was asked for; `keep` says what is kept of it when it is new.
     pub(super) fn asked(&self, query: u32, key: KeyId<'_>, keep: impl FnOnce() -> Option<Bytes>) {
         let shard =
-            self.0[thread_number() % SHARDS].get_or_init(|| Box::new(Mutex::new(Sketch::new())));
+            self.0[thread_number() % SHARDS].get_or_init(|| Box::new(Mutex::new(KeySketch::new())));
         let mut sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
         sketch.add(u128::from_le_bytes(*key.digest), || (query, keep()));
     }
 
     /// Returns the hottest keys, the hottest first.
-    pub(super) fn read(&self) -> Vec<Hot> {
+    pub(super) fn read(&self) -> Vec<HotCandidate> {
         // Each with the floors of the sketches it is in.
-        let mut found: HashMap<u128, (Hot, u64)> = HashMap::new();
+        let mut found: HashMap<u128, (HotCandidate, u64)> = HashMap::new();
         let mut floors = 0;
         for shard in self.0.iter().filter_map(OnceLock::get) {
             let sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let floor = sketch.floor();
-            let copy: Vec<(Held, u64)> = sketch.each().map(|(key, n)| (key.clone(), n)).collect();
+            let copy: Vec<(HeldKey, u64)> =
+                sketch.each().map(|(key, n)| (key.clone(), n)).collect();
             drop(sketch);
             floors += floor;
             for (key, count) in copy {
-                let new = Hot {
+                let new = HotCandidate {
                     digest: key.digest,
                     query: key.query,
                     requests: 0,
@@ -65,12 +66,12 @@ impl Hottest {
             }
         }
         // In a sketch where it has no counter, it may have come as often as the rarest that has.
-        let whole = |(hot, known): (Hot, u64)| Hot {
+        let whole = |(hot, known): (HotCandidate, u64)| HotCandidate {
             requests: hot.requests + (floors - known),
             over: hot.over + (floors - known),
             ..hot
         };
-        let mut all: Vec<Hot> = found.into_values().map(whole).collect();
+        let mut all: Vec<HotCandidate> = found.into_values().map(whole).collect();
         all.sort_unstable_by_key(|hot| (std::cmp::Reverse(hot.requests), hot.digest));
         all.truncate(SHOWN);
         all
@@ -89,7 +90,7 @@ impl Hottest {
 mod tests {
     use super::*;
 
-    fn ask(hottest: &Hottest, key: u128) {
+    fn ask(hottest: &HottestKeys, key: u128) {
         let id = KeyId {
             digest: &key.to_le_bytes(),
             canonical: &Bytes::new(),
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_threads_have_counted_is_put_together() {
-        let hottest = Hottest::default();
+        let hottest = HottestKeys::default();
         std::thread::scope(|scope| {
             for thread in 0..4_u128 {
                 let hottest = &hottest;

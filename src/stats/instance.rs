@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One running process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Instance {
+pub struct InstanceInfo {
     /// Unlike that of any other.
     pub id: String,
     /// The name for people: the machine's name and the process's number.

@@ -5,33 +5,33 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::mask::Mask;
-use super::query::{QueryStats, Ranks};
-use super::snapshot::Series;
+use super::mask::KeyMask;
+use super::query::{LoadRanks, QueryStats};
+use super::snapshot::SnapshotSeries;
 use super::tiers::TierStats;
-use super::timeline::{Counted, Timeline};
+use super::timeline::{Timeline, WindowCounts};
 use super::uptime::Uptime;
 use super::window::Window;
 
 /// The counters of a process, whatever its catalog.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct StatsLedger {
     pub(super) uptime: Uptime,
     pub(super) tiers: TierStats,
-    pub(super) ranks: Arc<Ranks>,
-    pub(super) mask: Mask,
-    queries: Mutex<Queries>,
+    pub(super) ranks: Arc<LoadRanks>,
+    pub(super) mask: KeyMask,
+    queries: Mutex<LedgerQueries>,
     timeline: Mutex<Timeline>,
 }
 
 #[derive(Default)]
-struct Queries {
+struct LedgerQueries {
     by_name: BTreeMap<String, Arc<QueryStats>>,
     /// The number of the next.
     next: u32,
 }
 
-impl Ledger {
+impl StatsLedger {
     /// Returns the counters of these queries, in their order; new ones where there are none of that
     /// name.
     pub(super) fn open<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Arc<QueryStats>> {
@@ -40,7 +40,7 @@ impl Ledger {
         let is_kept = |known: &Arc<QueryStats>| Arc::strong_count(known) > 1 || known.has_counted();
         queries.by_name.retain(|_, known| is_kept(known));
         let mut of = |name: &str| {
-            let Queries { by_name, next } = &mut *queries;
+            let LedgerQueries { by_name, next } = &mut *queries;
             let known = by_name.entry(name.to_owned()).or_insert_with(|| {
                 *next += 1;
                 Arc::new(QueryStats::new(name, *next, &self.ranks))
@@ -70,7 +70,7 @@ impl Ledger {
         window: Window,
         now: Duration,
         all: &[Arc<QueryStats>],
-    ) -> (Counted, Series, Duration) {
+    ) -> (WindowCounts, SnapshotSeries, Duration) {
         self.tick(now);
         let timeline = self.timeline();
         let counted = timeline.window(window, now, all, &self.ranks.slowest);
@@ -94,7 +94,7 @@ impl Ledger {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queries> {
+    fn lock(&self) -> MutexGuard<'_, LedgerQueries> {
         self.queries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

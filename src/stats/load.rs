@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::counter::{Counter, Part};
+use super::counter::{Counter, CounterPart};
 use super::tiers::words;
 use crate::error::RequestError;
 
@@ -63,7 +63,7 @@ impl LoadError {
     /// Returns the classes of `load_errors`: those that say something about query or database.
     pub(super) fn failures() -> impl Iterator<Item = LoadError> {
         let all = LoadError::ALL.into_iter();
-        all.filter(|class| class.counter().part() == Part::LoadError)
+        all.filter(|class| class.counter().part() == CounterPart::LoadError)
     }
 
     /// Returns the class of an error that a load ended with.

@@ -9,21 +9,21 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 /// A secret of this process, which nothing shows and nobody keeps.
-pub(super) struct Mask([u8; 32]);
+pub(super) struct KeyMask([u8; 32]);
 
-impl Default for Mask {
+impl Default for KeyMask {
     /// Returns a new secret.
-    fn default() -> Mask {
+    fn default() -> KeyMask {
         let mut secret = [0; 32];
         let (head, tail) = secret.split_at_mut(16);
         // Each is 122 bits from the system's source of randomness.
         head.copy_from_slice(Uuid::new_v4().as_bytes());
         tail.copy_from_slice(Uuid::new_v4().as_bytes());
-        Mask(secret)
+        KeyMask(secret)
     }
 }
 
-impl Mask {
+impl KeyMask {
     /// Returns eight hexadecimal digits.
     pub(super) fn shown(&self, digest: u128) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a secret of any length does");
@@ -34,7 +34,7 @@ impl Mask {
     }
 }
 
-impl fmt::Debug for Mask {
+impl fmt::Debug for KeyMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask")
     }
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_key_has_one_face_in_a_process_and_another_in_the_next() {
-        let (one, other) = (Mask::default(), Mask::default());
+        let (one, other) = (KeyMask::default(), KeyMask::default());
         assert_eq!(one.shown(1), one.shown(1));
         assert_ne!(one.shown(1), one.shown(2));
         assert_ne!(one.shown(1), other.shown(1));

@@ -43,40 +43,40 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use counter::{COUNTERS, Counter, Family, Part, Unit};
+pub use counter::{COUNTERS, Counter, CounterPart, CounterUnit, Family};
 pub use distribution::Distribution;
-pub use fleet::{InstanceSnapshot, Instances, Others, Report, Unusable};
+pub use fleet::{InstanceReport, InstanceSnapshot, InstanceTotals, OtherInstances, UnusableReport};
 pub use gauges::{Gauges, MemoryGauge, RedisGauge};
-pub use instance::Instance;
+pub use instance::InstanceInfo;
 pub use load::{KeyId, LoadEnd, LoadError, NotKept, Trigger};
-pub use numbers::{Numbers, Percentiles};
-pub use pace::Pace;
-pub use process::Process;
+pub use numbers::{Percentiles, SummaryNumbers};
+pub use pace::CopySpeedup;
+pub use process::ProcessNumbers;
 pub use query::QueryStats;
 pub use serving::{AsideSnapshot, UnsentSnapshot};
 pub use snapshot::{
-    DatabaseSnapshot, HotKey, MemorySnapshot, NotKeptSnapshot, Point, PoolSnapshot, QuerySnapshot,
-    RedisInfo, RedisSnapshot, Series, SlowLoad, Snapshot, Window,
+    DatabaseSnapshot, HotKey, MemorySnapshot, NotKeptSnapshot, PoolSnapshot, QuerySnapshot,
+    RedisInfo, RedisSnapshot, SeriesPoint, SlowLoad, SnapshotSeries, StatsSnapshot, Window,
 };
-pub use tally::{Tally, Timed};
+pub use tally::{CounterTally, Timed};
 pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 pub use uptime::{since_boot, wall_clock};
 
-use ledger::Ledger;
+use ledger::StatsLedger;
 use numbers::seconds;
-use timeline::Counted;
+use timeline::WindowCounts;
 
 /// All counters of this process, by the places of one catalog. They outlive reloads of everything
 /// else: [`Stats::renewed`] has them by the places of the next.
 pub struct Stats {
     queries: Vec<Arc<QueryStats>>,
-    ledger: Arc<Ledger>,
+    ledger: Arc<StatsLedger>,
     gauges: Mutex<Option<Box<dyn Fn() -> Gauges + Send>>>,
-    spelling: Mutex<Option<Box<Spelling>>>,
+    spelling: Mutex<Option<Box<ParamSpelling>>>,
 }
 
 /// The function from a query's name and canonical parameters to the text that may be shown.
-type Spelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
+type ParamSpelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
 
 impl Stats {
     /// Makes one set of counters per query, in the catalog's order.
@@ -92,7 +92,7 @@ impl Stats {
         Stats::over(Arc::clone(&self.ledger), names)
     }
 
-    fn over<'a>(ledger: Arc<Ledger>, names: impl Iterator<Item = &'a str>) -> Stats {
+    fn over<'a>(ledger: Arc<StatsLedger>, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats {
             queries: ledger.open(names),
             ledger,
@@ -145,7 +145,7 @@ impl Stats {
     }
 
     /// Returns all queries together over a window, and how many seconds that was.
-    pub fn total(&self, window: Window) -> (f64, Tally) {
+    pub fn total(&self, window: Window) -> (f64, CounterTally) {
         let (now, all) = (self.ledger.uptime.now(), self.ledger.all());
         let (counted, ..) = self.ledger.counted(window, now, &all);
         let total = counted.tallies.values().sum();
@@ -156,48 +156,48 @@ impl Stats {
     /// knows more about the process fills in the rest. While requests are being counted, two
     /// numbers may be from moments that lie a little apart; `requests` always is the sum of its
     /// outcomes, and the loads by trigger and the load errors by class are theirs.
-    pub fn snapshot(&self, window: Window) -> Snapshot {
+    pub fn snapshot(&self, window: Window) -> StatsSnapshot {
         self.snapshot_at(window, self.ledger.uptime.now())
     }
 
-    fn snapshot_at(&self, window: Window, now: Duration) -> Snapshot {
+    fn snapshot_at(&self, window: Window, now: Duration) -> StatsSnapshot {
         let all = self.ledger.all();
         let (counted, mut series, ended) = self.ledger.counted(window, now, &all);
         series.ends_at = wall_clock() - ended.as_secs_f64();
         let seconds = counted.covered.as_secs_f64();
         let queries = self.rows(&counted, &all);
-        let total: Tally = queries.iter().map(|query| &query.tally).sum();
+        let total: CounterTally = queries.iter().map(|query| &query.tally).sum();
         let names = all.iter().map(|query| (query.number(), query.name()));
         let names: HashMap<u32, &str> = names.collect();
-        let snapshot = Snapshot {
+        let snapshot = StatsSnapshot {
             schema: snapshot::SCHEMA,
             window,
             window_seconds: seconds,
             uptime_seconds: now.as_secs_f64(),
-            total: Numbers {
+            total: SummaryNumbers {
                 loads_in_flight: all.iter().map(|query| query.in_flight()).sum(),
-                ..Numbers::from_tally(&total, seconds)
+                ..SummaryNumbers::from_tally(&total, seconds)
             },
             queries,
             series,
             slowest: self.slowest(&counted, &names),
             hottest: self.hottest(&names),
-            ..Snapshot::default()
+            ..StatsSnapshot::default()
         };
         self.with_tiers(snapshot)
     }
 
     /// Returns those of the catalog, then those that are in none and have something to say.
-    fn rows(&self, counted: &Counted, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
+    fn rows(&self, counted: &WindowCounts, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
         let tally = |query: &QueryStats| counted.tallies.get(&query.number()).cloned();
-        let row = |query: &QueryStats, tally: Tally, removed| QuerySnapshot {
+        let row = |query: &QueryStats, tally: CounterTally, removed| QuerySnapshot {
             query: query.name().to_owned(),
             removed,
             ttl_seconds: None,
-            numbers: Numbers {
+            numbers: SummaryNumbers {
                 loads_in_flight: query.in_flight(),
                 last_load_seconds: query.last_load().map(|time| time.as_secs_f64()),
-                ..Numbers::from_tally(&tally, counted.covered.as_secs_f64())
+                ..SummaryNumbers::from_tally(&tally, counted.covered.as_secs_f64())
             },
             not_kept: query.latest_not_kept().map(|it| NotKeptSnapshot {
                 bytes: it.bytes,
@@ -221,7 +221,7 @@ impl Stats {
         present.chain(gone).collect()
     }
 
-    fn slowest(&self, counted: &Counted, names: &HashMap<u32, &str>) -> Vec<SlowLoad> {
+    fn slowest(&self, counted: &WindowCounts, names: &HashMap<u32, &str>) -> Vec<SlowLoad> {
         let loads = counted.slowest.each().iter();
         let shown = loads.map(|load| SlowLoad {
             query: name(names, load.query),
@@ -257,11 +257,11 @@ impl Stats {
         spelling.as_ref()?(names.get(&query)?, canonical?)
     }
 
-    fn with_tiers(&self, snapshot: Snapshot) -> Snapshot {
+    fn with_tiers(&self, snapshot: StatsSnapshot) -> StatsSnapshot {
         let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         let gauges = gauges.as_ref().map(|read| read()).unwrap_or_default();
         let tiers = self.ledger.tiers.numbers();
-        Snapshot {
+        StatsSnapshot {
             memory: MemorySnapshot {
                 entries: gauges.memory.entries,
                 bytes: gauges.memory.bytes,

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::counter::{Counter, Part};
+use super::counter::{Counter, CounterPart};
 use super::distribution::Distribution;
 use super::load::{LoadError, Trigger};
-use super::tally::{Tally, Timed};
+use super::tally::{CounterTally, Timed};
 
 /// Fewer times than this have no 99th percentile worth the name.
 const ENOUGH_FOR_P99: u64 = 100;
 
 /// See the head of this file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Numbers {
+pub struct SummaryNumbers {
     /// Requests that were answered: the sum of the seven outcomes below.
     pub requests: u64,
     /// Fresh copies from memory.
@@ -110,28 +110,28 @@ impl Percentiles {
     }
 }
 
-impl Numbers {
+impl SummaryNumbers {
     /// Returns what follows from what was counted within `over` seconds.
-    pub fn from_tally(tally: &Tally, over: f64) -> Numbers {
+    pub fn from_tally(tally: &CounterTally, over: f64) -> SummaryNumbers {
         let count = |counter| tally.count(counter);
         let [stale, bypass, coalesced, miss, error, loads] = [
-            Part::Stale,
-            Part::Bypass,
-            Part::Coalesced,
-            Part::Miss,
-            Part::Error,
-            Part::Load,
+            CounterPart::Stale,
+            CounterPart::Bypass,
+            CounterPart::Coalesced,
+            CounterPart::Miss,
+            CounterPart::Error,
+            CounterPart::Load,
         ]
         .map(|part| tally.sum(part));
         let refused_values = count(Counter::RefusedValues);
-        let served = tally.sum(Part::Hit) + stale;
+        let served = tally.sum(CounterPart::Hit) + stale;
         let cacheable = served + coalesced + miss + error;
-        let load_errors = tally.sum(Part::LoadError);
+        let load_errors = tally.sum(CounterPart::LoadError);
         // Each answer past the cache had a load of its own.
         let brought = loads.saturating_sub(load_errors + refused_values + bypass);
         let mut hits = tally.time(Timed::Hit).clone();
         hits.add(tally.time(Timed::Stale));
-        Numbers {
+        SummaryNumbers {
             requests: cacheable + bypass,
             hit_memory: count(Counter::HitMemory),
             hit_redis: count(Counter::HitRedis),

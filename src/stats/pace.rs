@@ -7,7 +7,7 @@ use super::tally::Timed;
 
 /// See the head of this file. Since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Pace {
+pub struct CopySpeedup {
     /// Requests that were answered with a copy, fresh or stale.
     pub copy: Percentiles,
     /// Loads, whatever began them and however they ended.
@@ -17,11 +17,11 @@ pub struct Pace {
 impl QueryStats {
     /// Returns the pace of this query. It reads some hundred counters: microseconds, not
     /// nanoseconds.
-    pub fn pace(&self) -> Pace {
+    pub fn pace(&self) -> CopySpeedup {
         let tally = self.tally();
         let mut copy = tally.time(Timed::Hit).clone();
         copy.add(tally.time(Timed::Stale));
-        Pace {
+        CopySpeedup {
             copy: Percentiles::from_distribution(&copy),
             load: Percentiles::from_distribution(tally.time(Timed::Load)),
         }

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::distribution::{BUCKETS, Distribution};
-use super::tally::{Counts, Tally, Timed};
+use super::tally::{CounterCounts, CounterTally, Timed};
 
 /// Numbers of seven bits a byte, the lowest first, the last without the high bit. First the
 /// counters: how far on from the one before, and its count. Then the times: how far on, the sum,
 /// and the buckets as the counters. Each run ends with a zero.
-pub(super) struct Packed(Box<[u8]>);
+pub(super) struct PackedTally(Box<[u8]>);
 
-impl Packed {
-    pub(super) fn pack(tally: &Tally) -> Packed {
+impl PackedTally {
+    pub(super) fn pack(tally: &CounterTally) -> PackedTally {
         let mut bytes = Vec::new();
-        let mut run = Run::default();
+        let mut run = DeltaRun::default();
         for (place, count) in tally.counts.0.iter().enumerate() {
             if *count > 0 {
                 run.put(&mut bytes, place);
@@ -22,7 +22,7 @@ impl Packed {
             }
         }
         put(&mut bytes, 0);
-        let mut run = Run::default();
+        let mut run = DeltaRun::default();
         for (place, time) in tally.times.iter().enumerate() {
             if time.is_empty() {
                 continue;
@@ -30,7 +30,7 @@ impl Packed {
             run.put(&mut bytes, place);
             let (sum, buckets) = time.parts();
             put(&mut bytes, sum);
-            let mut run = Run::default();
+            let mut run = DeltaRun::default();
             for (bucket, count) in buckets {
                 run.put(&mut bytes, usize::from(*bucket));
                 put(&mut bytes, *count);
@@ -38,7 +38,7 @@ impl Packed {
             put(&mut bytes, 0);
         }
         put(&mut bytes, 0);
-        Packed(bytes.into())
+        PackedTally(bytes.into())
     }
 
     #[cfg(test)]
@@ -48,13 +48,15 @@ impl Packed {
 }
 
 /// Returns the sums of packed tallies, by the number that stands with each.
-pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTreeMap<u32, Tally> {
-    let mut by_number: BTreeMap<u32, Vec<&Packed>> = BTreeMap::new();
+pub(super) fn add_up<'a>(
+    packed: impl Iterator<Item = &'a (u32, PackedTally)>,
+) -> BTreeMap<u32, CounterTally> {
+    let mut by_number: BTreeMap<u32, Vec<&PackedTally>> = BTreeMap::new();
     for (number, packed) in packed {
         by_number.entry(*number).or_default().push(packed);
     }
-    let sum = |all: Vec<&Packed>| {
-        let mut sum = Sum::default();
+    let sum = |all: Vec<&PackedTally>| {
+        let mut sum = PackedSum::default();
         for packed in all {
             sum.add(packed);
         }
@@ -67,36 +69,36 @@ pub(super) fn add_up<'a>(packed: impl Iterator<Item = &'a (u32, Packed)>) -> BTr
 }
 
 #[derive(Default)]
-struct Sum {
-    counts: Counts,
+struct PackedSum {
+    counts: CounterCounts,
     /// Most queries have times of few kinds.
-    times: [Option<Box<Times>>; Timed::ALL.len()],
+    times: [Option<Box<PackedTimes>>; Timed::ALL.len()],
 }
 
 /// Buckets, and the sum.
-type Times = ([u64; BUCKETS], u64);
+type PackedTimes = ([u64; BUCKETS], u64);
 
-impl Sum {
-    fn add(&mut self, packed: &Packed) {
+impl PackedSum {
+    fn add(&mut self, packed: &PackedTally) {
         let mut bytes = packed.0.iter();
-        let mut run = Run::default();
+        let mut run = DeltaRun::default();
         while let Some(place) = run.take(&mut bytes) {
             self.counts.0[place] += take(&mut bytes);
         }
-        let mut run = Run::default();
+        let mut run = DeltaRun::default();
         while let Some(place) = run.take(&mut bytes) {
             let time = self.times[place].get_or_insert_with(|| Box::new(([0; BUCKETS], 0)));
             let (buckets, sum) = &mut **time;
             *sum = sum.saturating_add(take(&mut bytes));
-            let mut run = Run::default();
+            let mut run = DeltaRun::default();
             while let Some(bucket) = run.take(&mut bytes) {
                 buckets[bucket] += take(&mut bytes);
             }
         }
     }
 
-    fn tally(&self) -> Tally {
-        Tally {
+    fn tally(&self) -> CounterTally {
+        CounterTally {
             counts: self.counts,
             times: self.times.each_ref().map(|time| match time.as_deref() {
                 Some((buckets, sum)) => Distribution::from_counts(buckets.iter().copied(), *sum),
@@ -108,11 +110,11 @@ impl Sum {
 
 /// Ascending places, each as the distance from the one before, the first from -1.
 #[derive(Default)]
-struct Run {
+struct DeltaRun {
     next: usize,
 }
 
-impl Run {
+impl DeltaRun {
     fn put(&mut self, bytes: &mut Vec<u8>, place: usize) {
         put(bytes, (place + 1 - self.next) as u64);
         self.next = place + 1;
@@ -152,8 +154,8 @@ mod tests {
     use super::*;
     use crate::stats::counter::Counter;
 
-    fn tally(seed: u64) -> Tally {
-        let mut tally = Tally::default();
+    fn tally(seed: u64) -> CounterTally {
+        let mut tally = CounterTally::default();
         for (place, count) in tally.counts.0.iter_mut().enumerate() {
             *count = [0, 1, 127, 128, seed, u64::MAX / 4][(place + 1) % 6];
         }
@@ -168,27 +170,27 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_as_it_was_and_adds_up() {
         for seed in [1, 300, 1 << 40] {
-            let mut sum = Sum::default();
-            sum.add(&Packed::pack(&tally(seed)));
+            let mut sum = PackedSum::default();
+            sum.add(&PackedTally::pack(&tally(seed)));
             assert_eq!(sum.tally(), tally(seed));
-            sum.add(&Packed::pack(&tally(7)));
+            sum.add(&PackedTally::pack(&tally(7)));
             let mut both = tally(seed);
             both.add(&tally(7));
             assert_eq!(sum.tally(), both);
         }
-        let mut none = Sum::default();
-        none.add(&Packed::pack(&Tally::default()));
-        assert_eq!(none.tally(), Tally::default());
+        let mut none = PackedSum::default();
+        none.add(&PackedTally::pack(&CounterTally::default()));
+        assert_eq!(none.tally(), CounterTally::default());
     }
 
     #[test]
     fn a_usual_slot_takes_few_bytes() {
-        let mut tally = Tally::default();
+        let mut tally = CounterTally::default();
         tally.counts.0[Counter::HitMemory as usize] = 100_000;
         let counts = |at: usize| if (8..24).contains(&at) { 5_000 } else { 0 };
         tally.times[Timed::Hit as usize] =
             Distribution::from_counts((0..BUCKETS).map(counts), 1 << 30);
-        let bytes = Packed::pack(&tally).bytes();
+        let bytes = PackedTally::pack(&tally).bytes();
         assert!(bytes < 70, "{bytes}");
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// See the head of this file. A field is `None` where the system does not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Process {
+pub struct ProcessNumbers {
     /// Processor time, of all threads, in the program and in the system for it.
     pub cpu_seconds: Option<f64>,
     /// Memory that is held, in bytes.
@@ -21,13 +21,13 @@ pub struct Process {
     pub started_at: Option<f64>,
 }
 
-impl Process {
+impl ProcessNumbers {
     /// Returns this process now. Reads three short files of the kernel's; waits for nothing.
-    pub fn now() -> Process {
+    pub fn now() -> ProcessNumbers {
         #[cfg(target_os = "linux")]
         return linux::now();
         #[cfg(not(target_os = "linux"))]
-        Process::default()
+        ProcessNumbers::default()
     }
 }
 
@@ -39,14 +39,14 @@ mod linux {
     use nix::sys::resource::{Resource, getrlimit};
     use nix::unistd::{SysconfVar, sysconf};
 
-    use super::Process;
+    use super::ProcessNumbers;
 
-    pub(super) fn now() -> Process {
+    pub(super) fn now() -> ProcessNumbers {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        let fields = Fields::of(&stat);
+        let fields = StatFields::of(&stat);
         let times = fields.number(14).zip(fields.number(15));
         let page = number(SysconfVar::PAGE_SIZE);
-        Process {
+        ProcessNumbers {
             cpu_seconds: times.and_then(|(user, system)| in_seconds(user + system)),
             resident_bytes: fields.number(24).zip(page).map(|(pages, of)| pages * of),
             virtual_bytes: fields.number(23),
@@ -62,7 +62,7 @@ mod linux {
     }
 
     /// It never changes, and on a large machine the file with the time of the boot is long.
-    fn started_at(fields: &Fields<'_>) -> Option<f64> {
+    fn started_at(fields: &StatFields<'_>) -> Option<f64> {
         static KNOWN: OnceLock<Option<f64>> = OnceLock::new();
         *KNOWN.get_or_init(|| {
             let stat = fs::read_to_string("/proc/stat").ok()?;
@@ -72,14 +72,14 @@ mod linux {
     }
 
     /// The fields of `/proc/PID/stat`, by their numbers in proc(5).
-    struct Fields<'a>(Vec<&'a str>);
+    struct StatFields<'a>(Vec<&'a str>);
 
-    impl Fields<'_> {
+    impl StatFields<'_> {
         /// Splits the line. The name, the second field, may hold spaces and parentheses, so it is
         /// passed over.
-        fn of(stat: &str) -> Fields<'_> {
+        fn of(stat: &str) -> StatFields<'_> {
             let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-            Fields(behind.split_whitespace().collect())
+            StatFields(behind.split_whitespace().collect())
         }
 
         fn number(&self, field: usize) -> Option<u64> {
@@ -105,11 +105,11 @@ mod linux {
         #[test]
         fn the_name_of_the_program_does_not_shift_the_fields() {
             let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 70 30 0";
-            let fields = Fields::of(stat);
+            let fields = StatFields::of(stat);
             assert_eq!(fields.number(14), Some(70));
             assert_eq!(fields.number(15), Some(30));
             assert_eq!(fields.number(24), None);
-            assert_eq!(Fields::of("").number(14), None);
+            assert_eq!(StatFields::of("").number(14), None);
         }
 
         #[test]

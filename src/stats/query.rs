@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::cells::Cells;
+use super::cells::CounterCells;
 use super::counter::Counter;
-use super::hottest::Hottest;
+use super::hottest::HottestKeys;
 use super::load::{KeyId, LoadEnd, NotKept};
-use super::slowest::{Slow, Slowest};
-use super::tally::{Tally, Timed};
+use super::slowest::{SlowRecord, SlowestLoads};
+use super::tally::{CounterTally, Timed};
 use super::uptime::wall_clock;
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 
@@ -25,28 +25,28 @@ pub struct QueryStats {
     name: String,
     /// Unlike that of any other query of this process.
     number: u32,
-    cells: Cells,
+    cells: CounterCells,
     in_flight: AtomicU64,
     /// Microseconds + 1; 0 before the first load.
     last_load: AtomicU64,
     shows_params: AtomicBool,
     not_kept: Mutex<Option<NotKept>>,
-    ranks: Arc<Ranks>,
+    ranks: Arc<LoadRanks>,
 }
 
 /// The rankings of all queries of the process.
 #[derive(Default)]
-pub(super) struct Ranks {
-    pub(super) hottest: Hottest,
-    pub(super) slowest: Slowest,
+pub(super) struct LoadRanks {
+    pub(super) hottest: HottestKeys,
+    pub(super) slowest: SlowestLoads,
 }
 
 impl QueryStats {
-    pub(super) fn new(name: &str, number: u32, ranks: &Arc<Ranks>) -> QueryStats {
+    pub(super) fn new(name: &str, number: u32, ranks: &Arc<LoadRanks>) -> QueryStats {
         QueryStats {
             name: name.to_owned(),
             number,
-            cells: Cells::default(),
+            cells: CounterCells::default(),
             in_flight: AtomicU64::new(0),
             last_load: AtomicU64::new(0),
             shows_params: AtomicBool::new(false),
@@ -121,7 +121,7 @@ impl QueryStats {
                 .store(took.saturating_add(1), Ordering::Relaxed),
             Some(error) => self.cells.add(error.counter(), 1),
         }
-        self.ranks.slowest.add(&Slow {
+        self.ranks.slowest.add(&SlowRecord {
             took,
             at: wall_clock(),
             query: self.number,
@@ -173,12 +173,12 @@ impl QueryStats {
     }
 
     /// Returns everything since the start.
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> CounterTally {
         self.cells.tally()
     }
 
     /// Returns whether nothing has happened since it was so.
-    pub(super) fn is_as(&self, tally: &Tally, in_flight: u64) -> bool {
+    pub(super) fn is_as(&self, tally: &CounterTally, in_flight: u64) -> bool {
         // A load that has ended is one that began and is not in flight.
         self.in_flight() == in_flight && self.cells.counts() == tally.counts
     }

@@ -51,12 +51,12 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    from.deserialize_map(Few::<T, N>(PhantomData))
+    from.deserialize_map(FewItems::<T, N>(PhantomData))
 }
 
-struct Few<T, const N: usize>(PhantomData<T>);
+struct FewItems<T, const N: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Few<T, N> {
+impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for FewItems<T, N> {
     type Value = BTreeMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,8 +14,8 @@ const NONE: u8 = u8::MAX;
 
 /// See the head of this file. Counting is a look-up and a binary search, and allocates nothing once
 /// each counter has its key.
-pub(super) struct Sketch {
-    slots: Vec<Slot>,
+pub(super) struct KeySketch {
+    slots: Vec<SketchSlot>,
     /// The numbers of the slots, the highest count first.
     order: [u8; KEYS],
     /// Their counts, in that order.
@@ -24,8 +24,8 @@ pub(super) struct Sketch {
 }
 
 #[derive(Clone)]
-struct Slot {
-    key: Held,
+struct SketchSlot {
+    key: HeldKey,
     /// The place where it stands in the order.
     place: u8,
     /// The next in its chain.
@@ -34,7 +34,7 @@ struct Slot {
 
 /// A key that has a counter.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct HeldKey {
     pub(super) digest: u128,
     /// The number of its query.
     pub(super) query: u32,
@@ -43,9 +43,9 @@ pub(super) struct Held {
     pub(super) canonical: Option<Bytes>,
 }
 
-impl Sketch {
-    pub(super) fn new() -> Sketch {
-        Sketch {
+impl KeySketch {
+    pub(super) fn new() -> KeySketch {
+        KeySketch {
             slots: Vec::with_capacity(KEYS),
             order: [NONE; KEYS],
             counts: [0; KEYS],
@@ -57,7 +57,7 @@ impl Sketch {
     pub(super) fn add(&mut self, digest: u128, new: impl FnOnce() -> (u32, Option<Bytes>)) {
         let number = self.find(digest).unwrap_or_else(|| {
             let (query, canonical) = new();
-            let key = Held {
+            let key = HeldKey {
                 digest,
                 query,
                 over: 0,
@@ -82,7 +82,7 @@ impl Sketch {
     }
 
     /// Returns every key with its count.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&Held, u64)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (&HeldKey, u64)> {
         self.slots
             .iter()
             .map(|slot| (&slot.key, self.counts[usize::from(slot.place)]))
@@ -107,11 +107,11 @@ impl Sketch {
         None
     }
 
-    fn open(&mut self, key: Held) -> u8 {
+    fn open(&mut self, key: HeldKey) -> u8 {
         let number = u8::try_from(self.slots.len()).expect("fewer than a byte tells apart");
         self.order[usize::from(number)] = number;
         let head = &mut self.heads[head(key.digest)];
-        self.slots.push(Slot {
+        self.slots.push(SketchSlot {
             key,
             place: number,
             next: *head,
@@ -120,12 +120,12 @@ impl Sketch {
         number
     }
 
-    fn take_over(&mut self, key: Held) -> u8 {
+    fn take_over(&mut self, key: HeldKey) -> u8 {
         let number = self.order[KEYS - 1];
         self.unchain(number);
         let head = &mut self.heads[head(key.digest)];
         let slot = &mut self.slots[usize::from(number)];
-        slot.key = Held {
+        slot.key = HeldKey {
             over: self.counts[KEYS - 1],
             ..key
         };
@@ -135,7 +135,7 @@ impl Sketch {
     }
 
     fn unchain(&mut self, number: u8) {
-        let Slot { key, next, .. } = &self.slots[usize::from(number)];
+        let SketchSlot { key, next, .. } = &self.slots[usize::from(number)];
         let (next, head) = (*next, head(key.digest));
         if self.heads[head] == number {
             self.heads[head] = next;
@@ -177,11 +177,11 @@ mod tests {
 
     use super::*;
 
-    fn add(sketch: &mut Sketch, key: u128) {
+    fn add(sketch: &mut KeySketch, key: u128) {
         sketch.add(key, || (0, None));
     }
 
-    fn counts(sketch: &Sketch) -> HashMap<u128, (u64, u64)> {
+    fn counts(sketch: &KeySketch) -> HashMap<u128, (u64, u64)> {
         let each = sketch.each();
         each.map(|(key, count)| (key.digest, (count, key.over)))
             .collect()
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn few_keys_are_counted_exactly() {
-        let mut sketch = Sketch::new();
+        let mut sketch = KeySketch::new();
         for round in 0..KEYS as u128 {
             // With the same low byte, so that they share a chain.
             (0..=round).for_each(|key| add(&mut sketch, key << 8));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn whatever_comes_no_count_is_too_low_nor_higher_than_it_admits() {
-        let (mut sketch, mut truth) = (Sketch::new(), HashMap::<u128, u64>::new());
+        let (mut sketch, mut truth) = (KeySketch::new(), HashMap::<u128, u64>::new());
         let mut random = 1_u64;
         for round in 0..200_000_u64 {
             random = random

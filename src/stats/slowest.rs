@@ -12,7 +12,7 @@ const KEPT: usize = 20;
 
 /// One load that has ended.
 #[derive(Clone)]
-pub(super) struct Slow {
+pub(super) struct SlowRecord {
     /// The time that it took, in microseconds.
     pub(super) took: u64,
     /// The moment when it ended, in seconds since 1970.
@@ -27,10 +27,10 @@ pub(super) struct Slow {
 
 /// The slowest loads of one stretch, the slowest first.
 #[derive(Clone, Default)]
-pub(super) struct Top(Vec<Slow>);
+pub(super) struct SlowTop(Vec<SlowRecord>);
 
-impl Top {
-    pub(super) fn add(&mut self, load: &Slow) {
+impl SlowTop {
+    pub(super) fn add(&mut self, load: &SlowRecord) {
         let place = self.0.partition_point(|other| other.took >= load.took);
         if place < KEPT {
             self.0.truncate(KEPT - 1);
@@ -38,11 +38,11 @@ impl Top {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Top) {
+    pub(super) fn merge(&mut self, other: &SlowTop) {
         other.0.iter().for_each(|load| self.add(load));
     }
 
-    pub(super) fn each(&self) -> &[Slow] {
+    pub(super) fn each(&self) -> &[SlowRecord] {
         &self.0
     }
 
@@ -56,33 +56,33 @@ impl Top {
 
 /// See the head of this file.
 #[derive(Default)]
-pub(super) struct Slowest(Mutex<Stretches>);
+pub(super) struct SlowestLoads(Mutex<SlowStretches>);
 
 #[derive(Default)]
-struct Stretches {
-    open: Top,
-    all: Top,
+struct SlowStretches {
+    open: SlowTop,
+    all: SlowTop,
 }
 
-impl Slowest {
-    pub(super) fn add(&self, load: &Slow) {
+impl SlowestLoads {
+    pub(super) fn add(&self, load: &SlowRecord) {
         let mut stretches = self.lock();
         stretches.open.add(load);
         stretches.all.add(load);
     }
 
     /// Returns those of the stretch under way, which ends with this.
-    pub(super) fn take(&self) -> Top {
+    pub(super) fn take(&self) -> SlowTop {
         std::mem::take(&mut self.lock().open)
     }
 
     /// Returns those of the stretch under way.
-    pub(super) fn open(&self) -> Top {
+    pub(super) fn open(&self) -> SlowTop {
         self.lock().open.clone()
     }
 
     /// Returns those since the start.
-    pub(super) fn all(&self) -> Top {
+    pub(super) fn all(&self) -> SlowTop {
         self.lock().all.clone()
     }
 
@@ -93,7 +93,7 @@ impl Slowest {
         stretches.all.forget(query);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stretches> {
+    fn lock(&self) -> MutexGuard<'_, SlowStretches> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,8 +102,8 @@ impl Slowest {
 mod tests {
     use super::*;
 
-    fn load(took: u64) -> Slow {
-        Slow {
+    fn load(took: u64) -> SlowRecord {
+        SlowRecord {
             took,
             at: 0.0,
             query: 0,
@@ -114,13 +114,13 @@ mod tests {
         }
     }
 
-    fn times(top: &Top) -> Vec<u64> {
+    fn times(top: &SlowTop) -> Vec<u64> {
         top.each().iter().map(|load| load.took).collect()
     }
 
     #[test]
     fn the_slowest_are_kept_and_those_of_two_stretches_are_those_of_both() {
-        let slowest = Slowest::default();
+        let slowest = SlowestLoads::default();
         for number in 0..100 {
             slowest.add(&load(number * 37 % 101));
         }

@@ -6,20 +6,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fleet::Instances;
-use super::instance::Instance;
-use super::numbers::Numbers;
+use super::fleet::InstanceTotals;
+use super::instance::InstanceInfo;
+use super::numbers::SummaryNumbers;
 use super::serving::{AsideSnapshot, UnsentSnapshot};
-use super::tally::Tally;
+use super::tally::CounterTally;
 pub use super::window::Window;
 
-/// The version of the layout of [`Snapshot`].
+/// The version of the layout of [`StatsSnapshot`].
 pub(super) const SCHEMA: u32 = 1;
 
 /// All numbers at one moment.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Snapshot {
+pub struct StatsSnapshot {
     /// The version of this layout.
     pub schema: u32,
     /// The time over which `total`, `queries`, `slowest` and `instances` count; all else counts
@@ -28,18 +28,18 @@ pub struct Snapshot {
     /// The time for which that was: less than the window where the process is younger.
     pub window_seconds: f64,
     /// The instance that says so.
-    pub instance: Instance,
+    pub instance: InstanceInfo,
     /// The moment of it, in seconds since 1970.
     pub generated_at: f64,
     /// The seconds since this process began to count; reloads change nothing about that.
     pub uptime_seconds: f64,
     /// All queries together.
-    pub total: Numbers,
+    pub total: SummaryNumbers,
     /// Each query, in the catalog's order; then those that are not in it any more and have
     /// numbers.
     pub queries: Vec<QuerySnapshot>,
     /// The recent course of the numbers, whatever the window; for drawings.
-    pub series: Series,
+    pub series: SnapshotSeries,
     /// The slowest loads of the window, the slowest first.
     pub slowest: Vec<SlowLoad>,
     /// The keys asked for most since the start, estimated, the hottest first.
@@ -60,7 +60,7 @@ pub struct Snapshot {
     /// were asked for.
     pub fleet: BTreeMap<String, u64>,
     /// All instances that share this Redis.
-    pub instances: Instances,
+    pub instances: InstanceTotals,
 }
 
 /// One query's numbers.
@@ -76,13 +76,13 @@ pub struct QuerySnapshot {
     pub ttl_seconds: Option<f64>,
     /// Its numbers.
     #[serde(flatten)]
-    pub numbers: Numbers,
+    pub numbers: SummaryNumbers,
     /// The latest answer that was too large to be kept; `None` where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<NotKeptSnapshot>,
     /// The counts that they were computed from.
     #[serde(skip)]
-    pub tally: Tally,
+    pub tally: CounterTally,
 }
 
 /// An answer that was too large to be kept.
@@ -102,34 +102,34 @@ pub struct NotKeptSnapshot {
 /// The recent course of the numbers: one point for each step of time, the latest last. `None` is a
 /// step in which nothing was counted, because the process was not there yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Series {
+pub struct SnapshotSeries {
     /// The time for which a step is.
     pub step_seconds: u32,
     /// The moment when the latest step ended, in seconds since 1970.
     pub ends_at: f64,
-    /// The points, at most [`Series::POINTS`].
-    pub points: Vec<Option<Point>>,
+    /// The points, at most [`SnapshotSeries::POINTS`].
+    pub points: Vec<Option<SeriesPoint>>,
 }
 
-impl Series {
+impl SnapshotSeries {
     /// The number of points: as many as there are slots.
     pub const POINTS: usize = 60;
 }
 
-/// One step of a [`Series`], all queries together.
+/// One step of a [`SnapshotSeries`], all queries together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// The ratio, as in [`Numbers`].
+pub struct SeriesPoint {
+    /// The ratio, as in [`SummaryNumbers`].
     pub hit_ratio: Option<f64>,
-    /// The rate, as in [`Numbers`].
+    /// The rate, as in [`SummaryNumbers`].
     pub requests_per_second: f64,
-    /// The rate, as in [`Numbers`].
+    /// The rate, as in [`SummaryNumbers`].
     pub loads_per_second: f64,
-    /// The time, as in [`Numbers`].
+    /// The time, as in [`SummaryNumbers`].
     pub time_saved_seconds: f64,
-    /// The time, as in [`Numbers`].
+    /// The time, as in [`SummaryNumbers`].
     pub hit_p95_seconds: Option<f64>,
-    /// The time, as in [`Numbers`].
+    /// The time, as in [`SummaryNumbers`].
     pub load_p95_seconds: Option<f64>,
 }
 

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::counter::{COUNTERS, Counter, Part};
+use super::counter::{COUNTERS, Counter, CounterPart};
 use super::distribution::Distribution;
 use super::sent::{MOST, MOST_MEASURED, by_name};
 use super::tiers::words;
@@ -31,31 +31,31 @@ words! {
 
 /// See the head of this file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    pub(super) counts: Counts,
+pub struct CounterTally {
+    pub(super) counts: CounterCounts,
     #[serde(with = "times", default)]
     pub(super) times: [Distribution; Timed::ALL.len()],
 }
 
 /// One for each counter, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts(pub(super) [u64; COUNTERS.len()]);
+pub(super) struct CounterCounts(pub(super) [u64; COUNTERS.len()]);
 
-impl Default for Counts {
+impl Default for CounterCounts {
     /// Returns counts of nothing.
-    fn default() -> Counts {
-        Counts([0; COUNTERS.len()])
+    fn default() -> CounterCounts {
+        CounterCounts([0; COUNTERS.len()])
     }
 }
 
-impl Tally {
+impl CounterTally {
     /// Returns what one counter counted.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counts.0[counter as usize]
     }
 
     /// Returns what the counters counted that are parts of this sum.
-    pub fn sum(&self, part: Part) -> u64 {
+    pub fn sum(&self, part: CounterPart) -> u64 {
         let parts = COUNTERS.iter().zip(self.counts.0);
         parts
             .filter(|((counter, ..), _)| counter.part() == part)
@@ -83,7 +83,7 @@ impl Tally {
     }
 
     /// Adds another.
-    pub fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &CounterTally) {
         for (mine, theirs) in self.counts.0.iter_mut().zip(other.counts.0) {
             *mine = mine.saturating_add(theirs);
         }
@@ -94,7 +94,7 @@ impl Tally {
 
     /// Returns what has come since an `earlier` state of the same.
     #[must_use]
-    pub fn since(&self, earlier: &Tally) -> Tally {
+    pub fn since(&self, earlier: &CounterTally) -> CounterTally {
         let mut later = self.clone();
         for (mine, theirs) in later.counts.0.iter_mut().zip(earlier.counts.0) {
             *mine = mine.saturating_sub(theirs);
@@ -106,15 +106,15 @@ impl Tally {
     }
 }
 
-impl Counts {
+impl CounterCounts {
     pub(super) fn is_zero(&self) -> bool {
         self.0.iter().all(|count| *count == 0)
     }
 }
 
-impl<'a> std::iter::Sum<&'a Tally> for Tally {
-    fn sum<I: Iterator<Item = &'a Tally>>(tallies: I) -> Tally {
-        tallies.fold(Tally::default(), |mut sum, tally| {
+impl<'a> std::iter::Sum<&'a CounterTally> for CounterTally {
+    fn sum<I: Iterator<Item = &'a CounterTally>>(tallies: I) -> CounterTally {
+        tallies.fold(CounterTally::default(), |mut sum, tally| {
             sum.add(tally);
             sum
         })
@@ -123,7 +123,7 @@ impl<'a> std::iter::Sum<&'a Tally> for Tally {
 
 /// Writes the counts by name and without zeros, so that instances of different versions understand
 /// each other.
-impl Serialize for Counts {
+impl Serialize for CounterCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let counted = COUNTERS.iter().zip(self.0).filter(|(_, count)| *count > 0);
         serializer.collect_map(counted.map(|((_, name, _), count)| (*name, count)))
@@ -131,9 +131,9 @@ impl Serialize for Counts {
 }
 
 /// Passes over a count whose name is not known here.
-impl<'de> Deserialize<'de> for Counts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
-        by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(Counts)
+impl<'de> Deserialize<'de> for CounterCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CounterCounts, D::Error> {
+        by_name(deserializer, COUNTERS.map(|(_, name, _)| name)).map(CounterCounts)
     }
 }
 
@@ -143,10 +143,10 @@ mod times {
 
     use super::{Distribution, Timed};
 
-    type Times = [Distribution; Timed::ALL.len()];
+    type TallyTimes = [Distribution; Timed::ALL.len()];
 
     pub(super) fn serialize<S: Serializer>(
-        times: &Times,
+        times: &TallyTimes,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let each = Timed::ALL.iter().zip(times);
@@ -154,7 +154,7 @@ mod times {
         serializer.collect_map(each.map(|(what, times)| (what.name(), times)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Times, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TallyTimes, D::Error> {
         super::by_name(from, Timed::ALL.map(Timed::name))
     }
 }

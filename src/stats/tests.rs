@@ -285,7 +285,7 @@ fn hit(stats: &Stats, place: usize) {
         .request(outcome, Duration::ZERO, Duration::ZERO);
 }
 
-fn rows(snapshot: &Snapshot) -> Vec<(&str, bool, u64)> {
+fn rows(snapshot: &StatsSnapshot) -> Vec<(&str, bool, u64)> {
     let row = |query: &'_ QuerySnapshot| (query.removed, query.numbers.requests);
     let queries = snapshot.queries.iter();
     queries

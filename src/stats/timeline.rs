@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::numbers::Numbers;
-use super::packed::{Packed, add_up};
+use super::numbers::SummaryNumbers;
+use super::packed::{PackedTally, add_up};
 use super::query::QueryStats;
-use super::slowest::{Slowest, Top};
-use super::snapshot::{Point, Series};
-use super::tally::Tally;
+use super::slowest::{SlowTop, SlowestLoads};
+use super::snapshot::{SeriesPoint, SnapshotSeries};
+use super::tally::CounterTally;
 use super::window::Window;
 
 /// The length of a short slot.
@@ -27,50 +27,55 @@ const LONG: Duration = Duration::from_mins(1);
 #[derive(Default)]
 pub(super) struct Timeline {
     /// Everything up to the end of the latest slot.
-    known: BTreeMap<u32, Known>,
-    short: Ring,
-    long: Ring,
+    known: BTreeMap<u32, KnownTally>,
+    short: SlotRing,
+    long: SlotRing,
 }
 
 /// One query, as it was at the end of the latest slot.
-struct Known {
-    tally: Tally,
+struct KnownTally {
+    tally: CounterTally,
     in_flight: u64,
 }
 
 /// The latest slots of one length.
 #[derive(Default)]
-struct Ring {
+struct SlotRing {
     /// The end of the latest slot.
     end: Duration,
-    slots: VecDeque<Slot>,
+    slots: VecDeque<TimeSlot>,
 }
 
-struct Slot {
+struct TimeSlot {
     from: Duration,
     to: Duration,
     /// The queries by their numbers; those that had nothing to count are not there.
-    queries: Box<[(u32, Packed)]>,
-    slowest: Top,
-    point: Point,
+    queries: Box<[(u32, PackedTally)]>,
+    slowest: SlowTop,
+    point: SeriesPoint,
 }
 
 /// The counts of one stretch of time.
-pub(super) struct Counted {
+pub(super) struct WindowCounts {
     /// The time for which it was.
     pub(super) covered: Duration,
     /// The counts by the numbers of the queries; those without counts may be missing.
-    pub(super) tallies: BTreeMap<u32, Tally>,
-    pub(super) slowest: Top,
+    pub(super) tallies: BTreeMap<u32, CounterTally>,
+    pub(super) slowest: SlowTop,
 }
 
 impl Timeline {
     /// Closes the slot under way, if its time is over. `queries` are all that there are.
-    pub(super) fn tick(&mut self, now: Duration, queries: &[Arc<QueryStats>], slowest: &Slowest) {
+    pub(super) fn tick(
+        &mut self,
+        now: Duration,
+        queries: &[Arc<QueryStats>],
+        slowest: &SlowestLoads,
+    ) {
         if now < self.short.due(SHORT) {
             return;
         }
-        let come: BTreeMap<u32, Tally> = queries
+        let come: BTreeMap<u32, CounterTally> = queries
             .iter()
             .filter_map(|query| Some((query.number(), self.take(query)?)))
             .collect();
@@ -94,22 +99,22 @@ impl Timeline {
         window: Window,
         now: Duration,
         queries: &[Arc<QueryStats>],
-        slowest: &Slowest,
-    ) -> Counted {
+        slowest: &SlowestLoads,
+    ) -> WindowCounts {
         let from = match window {
             Window::Minute => now.saturating_sub(LONG),
             Window::FiveMinutes => now.saturating_sub(5 * LONG),
             Window::Hour => now.saturating_sub(60 * LONG),
             Window::Start => {
                 let tallies = queries.iter().map(|query| (query.number(), query.tally()));
-                return Counted {
+                return WindowCounts {
                     covered: now,
                     tallies: tallies.collect(),
                     slowest: slowest.all(),
                 };
             }
         };
-        let mut slots: Vec<&Slot> = Vec::new();
+        let mut slots: Vec<&TimeSlot> = Vec::new();
         if window == Window::Hour {
             slots.extend(self.long.within(from));
             slots.extend(self.short.within(from.max(self.long.end)));
@@ -127,7 +132,7 @@ impl Timeline {
                 tallies.entry(query.number()).or_default().add(&come);
             }
         }
-        Counted {
+        WindowCounts {
             covered: now.saturating_sub(begin.unwrap_or(self.short.end)),
             tallies,
             slowest: slow,
@@ -135,13 +140,13 @@ impl Timeline {
     }
 
     /// Returns how it has been, and how long ago that ended.
-    pub(super) fn series(&self, window: Window, now: Duration) -> (Series, Duration) {
+    pub(super) fn series(&self, window: Window, now: Duration) -> (SnapshotSeries, Duration) {
         let (ring, step) = match window {
             Window::Minute | Window::FiveMinutes => (&self.short, SHORT),
             Window::Hour | Window::Start => (&self.long, LONG),
         };
         let end = steps(ring.end, step);
-        let mut points = vec![None; Series::POINTS];
+        let mut points = vec![None; SnapshotSeries::POINTS];
         // A slot stands in the step in which it began; one that took long tells nothing of it.
         for slot in ring
             .slots
@@ -154,7 +159,7 @@ impl Timeline {
                 *point = Some(slot.point);
             }
         }
-        let series = Series {
+        let series = SnapshotSeries {
             step_seconds: u32::try_from(step.as_secs()).unwrap_or(u32::MAX),
             ends_at: 0.0,
             points,
@@ -171,7 +176,7 @@ impl Timeline {
     }
 
     /// Returns what has come since the latest slot; `None` if nothing has.
-    fn come(&self, query: &QueryStats) -> Option<Tally> {
+    fn come(&self, query: &QueryStats) -> Option<CounterTally> {
         match self.known.get(&query.number()) {
             Some(known) if query.is_as(&known.tally, known.in_flight) => None,
             Some(known) => Some(query.tally().since(&known.tally)),
@@ -180,7 +185,7 @@ impl Timeline {
     }
 
     /// Returns the same, and takes it for known.
-    fn take(&mut self, query: &QueryStats) -> Option<Tally> {
+    fn take(&mut self, query: &QueryStats) -> Option<CounterTally> {
         let known = self.known.get(&query.number());
         if known.is_some_and(|known| query.is_as(&known.tally, known.in_flight)) {
             return None;
@@ -193,7 +198,7 @@ impl Timeline {
             return None;
         }
         self.known
-            .insert(query.number(), Known { tally, in_flight });
+            .insert(query.number(), KnownTally { tally, in_flight });
         Some(come)
     }
 
@@ -201,14 +206,15 @@ impl Timeline {
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         let slots = self.short.slots.iter().chain(&self.long.slots);
-        let of = |slot: &Slot| {
+        let of = |slot: &TimeSlot| {
             let queries = slot.queries.iter();
-            let packed = queries.map(|(_, packed)| size_of::<(u32, Packed)>() + packed.bytes());
-            size_of::<Slot>() + packed.sum::<usize>() + size_of_val(slot.slowest.each())
+            let packed =
+                queries.map(|(_, packed)| size_of::<(u32, PackedTally)>() + packed.bytes());
+            size_of::<TimeSlot>() + packed.sum::<usize>() + size_of_val(slot.slowest.each())
         };
         let known = self.known.values().map(|known| {
             let times = known.tally.times.iter();
-            size_of::<Known>() + times.map(|time| size_of_val(time.parts().1)).sum::<usize>()
+            size_of::<KnownTally>() + times.map(|time| size_of_val(time.parts().1)).sum::<usize>()
         });
         slots.map(of).sum::<usize>() + known.sum::<usize>()
     }
@@ -219,18 +225,18 @@ impl Timeline {
     }
 }
 
-impl Ring {
+impl SlotRing {
     /// Returns when the slot under way is over: slots end where steps do.
     fn due(&self, step: Duration) -> Duration {
         step * u32::try_from(steps(self.end, step) + 1).unwrap_or(u32::MAX)
     }
 
-    fn push(&mut self, now: Duration, come: &BTreeMap<u32, Tally>, slowest: Top) {
-        let total: Tally = come.values().sum();
+    fn push(&mut self, now: Duration, come: &BTreeMap<u32, CounterTally>, slowest: SlowTop) {
+        let total: CounterTally = come.values().sum();
         let packed = come
             .iter()
-            .map(|(number, tally)| (*number, Packed::pack(tally)));
-        self.slots.push_back(Slot {
+            .map(|(number, tally)| (*number, PackedTally::pack(tally)));
+        self.slots.push_back(TimeSlot {
             from: self.end,
             to: now,
             queries: packed.collect(),
@@ -242,20 +248,20 @@ impl Ring {
 
     /// Lets go of what no window and no drawing reaches any more.
     fn prune(&mut self, step: Duration, now: Duration) {
-        let reach = step * u32::try_from(Series::POINTS + 1).unwrap_or(u32::MAX);
-        while self.slots.len() > Series::POINTS
+        let reach = step * u32::try_from(SnapshotSeries::POINTS + 1).unwrap_or(u32::MAX);
+        while self.slots.len() > SnapshotSeries::POINTS
             || self.slots.front().is_some_and(|slot| slot.to + reach < now)
         {
             self.slots.pop_front();
         }
     }
 
-    fn within(&self, from: Duration) -> impl Iterator<Item = &Slot> {
+    fn within(&self, from: Duration) -> impl Iterator<Item = &TimeSlot> {
         self.slots.iter().filter(move |slot| slot.from >= from)
     }
 
-    fn since(&self, from: Duration) -> (BTreeMap<u32, Tally>, Top) {
-        let mut slowest = Top::default();
+    fn since(&self, from: Duration) -> (BTreeMap<u32, CounterTally>, SlowTop) {
+        let mut slowest = SlowTop::default();
         self.within(from)
             .for_each(|slot| slowest.merge(&slot.slowest));
         (
@@ -269,9 +275,9 @@ fn steps(time: Duration, step: Duration) -> u64 {
     time.as_secs() / step.as_secs()
 }
 
-fn point(total: &Tally, span: Duration) -> Point {
-    let numbers = Numbers::from_tally(total, span.as_secs_f64());
-    Point {
+fn point(total: &CounterTally, span: Duration) -> SeriesPoint {
+    let numbers = SummaryNumbers::from_tally(total, span.as_secs_f64());
+    SeriesPoint {
         hit_ratio: numbers.hit_ratio,
         requests_per_second: numbers.requests_per_second.unwrap_or_default(),
         loads_per_second: numbers.loads_per_second.unwrap_or_default(),

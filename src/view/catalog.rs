@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Frame, Place};
+use super::frame::{NavPlace, PageFrame};
 use super::query_info::QueryInfo;
 use super::{address, format, input};
 
 /// Renders `GET /q`: every query with what it takes and how long its answers are kept.
-pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
+pub fn catalog(frame: &PageFrame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
     let content = html! {
         div.intro {
             h1 { "Queries" }
@@ -26,7 +26,7 @@ pub fn catalog(frame: &Frame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
             }
         }
     };
-    frame.page("Queries", Place::Catalog, false, &content)
+    frame.page("Queries", NavPlace::Catalog, false, &content)
 }
 
 fn entry(query: &QueryInfo<'_>) -> Markup {

@@ -3,21 +3,21 @@
 
 use maud::{Markup, html};
 
-use super::failure::Failure;
-use super::frame::{Frame, Place};
+use super::failure::PageFailure;
+use super::frame::{NavPlace, PageFrame};
 use super::{address, format};
 
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorPage<'a> {
     /// The failure.
-    pub failure: Failure<'a>,
+    pub failure: PageFailure<'a>,
     /// The name of a query that may have been meant.
     pub suggestion: Option<&'a str>,
 }
 
 /// Renders the page of a 4xx or 5xx away from a query's own page.
-pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
+pub fn error(frame: &PageFrame<'_>, page: &ErrorPage<'_>) -> Markup {
     let failure = &page.failure;
     let heading = heading(failure.status);
     let content = html! {
@@ -39,11 +39,11 @@ pub fn error(frame: &Frame<'_>, page: &ErrorPage<'_>) -> Markup {
             }
         }
     };
-    frame.page(heading, Place::Elsewhere, false, &content)
+    frame.page(heading, NavPlace::Elsewhere, false, &content)
 }
 
 /// Returns the orange panel with the words, when to come back, and the id to ask about.
-pub(super) fn alert(failure: &Failure<'_>) -> Markup {
+pub(super) fn alert(failure: &PageFailure<'_>) -> Markup {
     html! {
         div.alert role="alert" {
             p.words { (words(failure.message)) }
@@ -56,7 +56,7 @@ pub(super) fn alert(failure: &Failure<'_>) -> Markup {
 }
 
 /// Returns the same where the words stand at a parameter's input, further down.
-pub(super) fn refused(failure: &Failure<'_>, parameter: &str) -> Markup {
+pub(super) fn refused(failure: &PageFailure<'_>, parameter: &str) -> Markup {
     html! {
         div.alert role="alert" {
             p.words {
@@ -68,7 +68,7 @@ pub(super) fn refused(failure: &Failure<'_>, parameter: &str) -> Markup {
     }
 }
 
-fn id(failure: &Failure<'_>) -> Markup {
+fn id(failure: &PageFailure<'_>) -> Markup {
     // Only what is a fault of ours is in the log at its usual level.
     let logged = failure.status >= 500;
     html! {

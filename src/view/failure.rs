@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The reason why there is no value, in the words a client may read.
 #[derive(Debug, Clone, Copy)]
-pub struct Failure<'a> {
+pub struct PageFailure<'a> {
     /// The HTTP status of the answer.
     pub status: u16,
     /// `RequestError::public_message`, never its `Display`.

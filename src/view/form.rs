@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::failure::Failure;
+use super::failure::PageFailure;
 use super::query_info::QueryInfo;
 use super::{address, error, input};
 use crate::query::{Param, ParamType};
@@ -13,7 +13,7 @@ use crate::query::{Param, ParamType};
 pub(super) fn form(
     query: &QueryInfo<'_>,
     given: &[(String, String)],
-    failure: Option<&Failure<'_>>,
+    failure: Option<&PageFailure<'_>>,
 ) -> Markup {
     let named = failure.and_then(|failure| named(query.params, failure));
     html! {
@@ -35,7 +35,7 @@ pub(super) fn form(
 
 /// Returns the parameter that a refusal is about, if it is one of these. The first name in quotes
 /// counts, so that a near miss which is only suggested is not blamed.
-pub(super) fn named<'a>(params: &'a [Param], failure: &Failure<'_>) -> Option<&'a str> {
+pub(super) fn named<'a>(params: &'a [Param], failure: &PageFailure<'_>) -> Option<&'a str> {
     if failure.status != 400 {
         return None;
     }
@@ -68,7 +68,7 @@ fn sent(param: &Param, given: &[(String, String)]) -> Option<String> {
     texts.next().map(str::to_owned)
 }
 
-fn field(param: &Param, value: Option<&str>, wrong: Option<&Failure<'_>>) -> Markup {
+fn field(param: &Param, value: Option<&str>, wrong: Option<&PageFailure<'_>>) -> Markup {
     let id = format!("p-{}", param.name);
     let described = format!("{id}-about");
     html! {
@@ -104,9 +104,9 @@ fn at_its_field(param: &Param, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::{Allowed, ParamDefault, Value};
+    use crate::query::{AllowedValues, ParamDefault, Value};
 
-    fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: Allowed) -> Param {
+    fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: AllowedValues) -> Param {
         Param {
             name: name.to_owned(),
             kind,
@@ -120,7 +120,7 @@ mod tests {
             "top",
             ParamType::Integer,
             ParamDefault::Value(Value::Integer(10)),
-            Allowed::Range(Value::Integer(1), Value::Integer(100)),
+            AllowedValues::Range(Value::Integer(1), Value::Integer(100)),
         )
     }
 
@@ -130,7 +130,7 @@ mod tests {
             "region",
             ParamType::Text,
             ParamDefault::Required,
-            Allowed::List(values.to_vec()),
+            AllowedValues::List(values.to_vec()),
         )
     }
 
@@ -139,7 +139,7 @@ mod tests {
             "p",
             kind,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         )
     }
 
@@ -155,7 +155,7 @@ mod tests {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        let failure = message.map(|message| Failure {
+        let failure = message.map(|message| PageFailure {
             status: 400,
             message,
             id: "1",
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_parameter_that_is_only_suggested_is_not_blamed() {
         let params = [region(), top()];
-        let failure = |message, status| Failure {
+        let failure = |message, status| PageFailure {
             status,
             message,
             id: "1",

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 /// The place where the embedded files are, with the hash in their names:
 /// `/static/style-<hash>.css`.
 #[derive(Debug, Clone)]
-pub struct Assets {
+pub struct AssetUrls {
     /// The style sheet.
     pub style: String,
     /// The icon.
@@ -14,19 +14,19 @@ pub struct Assets {
 
 /// The parts that every page has around its content.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
+pub struct PageFrame<'a> {
     /// The files a page refers to.
-    pub assets: &'a Assets,
+    pub assets: &'a AssetUrls,
     /// This program's version; `None` where the client may not know it.
     pub version: Option<&'a str>,
     /// The other pages that there are.
-    pub here: Here,
+    pub here: PagesHere,
 }
 
 /// The pages that there are at the address that a page was asked for at: nothing links to one that
 /// is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Here {
+pub enum PagesHere {
     /// All of them.
     #[default]
     All,
@@ -36,15 +36,15 @@ pub enum Here {
     Operators,
 }
 
-impl Here {
+impl PagesHere {
     /// Returns whether home, the catalog and the queries are there.
     pub(super) fn has_queries(self) -> bool {
-        self != Here::Operators
+        self != PagesHere::Operators
     }
 
     /// Returns whether the statistics are there.
     pub(super) fn has_stats(self) -> bool {
-        self != Here::Queries
+        self != PagesHere::Queries
     }
 
     /// The page that everything begins with.
@@ -55,7 +55,7 @@ impl Here {
 
 /// The place of a page in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum NavPlace {
     Home,
     Catalog,
     /// A page below the catalog.
@@ -65,10 +65,10 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-impl Frame<'_> {
+impl PageFrame<'_> {
     /// Returns a whole document. `title` says where one is; the program's name is added to it.
     /// `wide` is for pages that are mostly a table.
-    pub(super) fn page(self, title: &str, place: Place, wide: bool, content: &Markup) -> Markup {
+    pub(super) fn page(self, title: &str, place: NavPlace, wide: bool, content: &Markup) -> Markup {
         self.page_with(&html! {}, title, place, wide, content)
     }
 
@@ -77,7 +77,7 @@ impl Frame<'_> {
         self,
         head: &Markup,
         title: &str,
-        place: Place,
+        place: NavPlace,
         wide: bool,
         content: &Markup,
     ) -> Markup {
@@ -100,15 +100,15 @@ impl Frame<'_> {
                             a.brand href=(self.here.first()) { (mark()) "unslow" }
                             nav aria-label="Pages" {
                                 @if self.here.has_queries() {
-                                    (nav_link("/", "Home", (place == Place::Home).then_some("page")))
+                                    (nav_link("/", "Home", (place == NavPlace::Home).then_some("page")))
                                     (nav_link("/q", "Queries", match place {
-                                        Place::Catalog => Some("page"),
-                                        Place::Query => Some("true"),
+                                        NavPlace::Catalog => Some("page"),
+                                        NavPlace::Query => Some("true"),
                                         _ => None,
                                     }))
                                 }
                                 @if self.here.has_stats() {
-                                    (nav_link("/stats", "Statistics", (place == Place::Stats).then_some("page")))
+                                    (nav_link("/stats", "Statistics", (place == NavPlace::Stats).then_some("page")))
                                 }
                             }
                         }

@@ -7,17 +7,17 @@ use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
 use super::address::{address, with_parameters};
-use super::failure::Failure;
-use super::frame::{Frame, Place};
+use super::failure::PageFailure;
+use super::frame::{NavPlace, PageFrame};
 use super::provenance::Provenance;
 use super::query_info::QueryInfo;
-use super::race::{Comparison, Race};
-use super::table::Cell;
+use super::race::{ComparisonPanel, SpeedComparison};
+use super::table::TableCell;
 use super::{error, format, provenance};
 
 /// `GET /`
 #[derive(Debug)]
-pub struct Home<'a> {
+pub struct HomePage<'a> {
     /// The query of `[server] home`.
     pub query: QueryInfo<'a>,
     /// The database's host; `None` where it is not to be shown.
@@ -25,22 +25,22 @@ pub struct Home<'a> {
     /// The parameters as the client gave them, which the links repeat.
     pub given: &'a [(String, String)],
     /// The columns of the query's first row, by their own names.
-    pub sections: Vec<(String, Cell)>,
+    pub sections: Vec<(String, TableCell)>,
     /// The place where the values came from; `None` where there are none.
     pub provenance: Option<Provenance>,
     /// This request's own time.
     pub elapsed: Duration,
     /// The reason why there are no values.
-    pub failure: Option<Failure<'a>>,
+    pub failure: Option<PageFailure<'a>>,
 }
 
 /// Each column is a section; one without a value is not drawn.
-pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
-    let outline = Outline::render(frame, page);
+pub fn home(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
+    let outline = HomeOutline::render(frame, page);
     let whole = outline.fill(
         page.elapsed,
         page.provenance.as_ref(),
-        &Race::new(Comparison::default()),
+        &ComparisonPanel::new(SpeedComparison::default()),
     );
     PreEscaped(String::from_utf8(whole).expect("pieces of markup, cut between characters"))
 }
@@ -49,7 +49,7 @@ pub fn home(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
 /// its provenance, the comparison of loads and copies. All else is the same for every request that
 /// one copy answers, so it can be kept with that copy, as bytes.
 #[derive(Debug, Clone)]
-pub struct Outline(Bytes);
+pub struct HomeOutline(Bytes);
 
 /// Stands for a gap while the outline is rendered. Escaped text does not hold it, nor does markup.
 const GAP: PreEscaped<&str> = PreEscaped("<>");
@@ -57,9 +57,9 @@ const GAPS: usize = 3;
 /// Each gap's place in the text, before the text itself.
 const HEAD: usize = GAPS * size_of::<u32>();
 
-impl Outline {
+impl HomeOutline {
     /// Returns everything about `page` but its times and its provenance.
-    pub fn render(frame: &Frame<'_>, page: &Home<'_>) -> Outline {
+    pub fn render(frame: &PageFrame<'_>, page: &HomePage<'_>) -> HomeOutline {
         let markup = outline(frame, page).into_string();
         let mut bytes = vec![0; HEAD];
         let mut pieces = markup.split(GAP.0);
@@ -70,12 +70,12 @@ impl Outline {
                 .copy_from_slice(&place.to_le_bytes());
             bytes.extend_from_slice(piece.as_bytes());
         }
-        Outline(bytes.into())
+        HomeOutline(bytes.into())
     }
 
     /// An outline that was kept as bytes.
-    pub fn from_bytes(bytes: Bytes) -> Outline {
-        Outline(bytes)
+    pub fn from_bytes(bytes: Bytes) -> HomeOutline {
+        HomeOutline(bytes)
     }
 
     /// Returns the bytes, to be kept.
@@ -85,14 +85,19 @@ impl Outline {
 
     /// Returns the whole page; without an answer, nothing is compared. Before this process has
     /// loaded anything, what is said of a load is what the copy says of its own.
-    pub fn fill(&self, elapsed: Duration, answer: Option<&Provenance>, race: &Race) -> Vec<u8> {
+    pub fn fill(
+        &self,
+        elapsed: Duration,
+        answer: Option<&Provenance>,
+        race: &ComparisonPanel,
+    ) -> Vec<u8> {
         let compared = |answer: &Provenance| {
             let known = race.comparison();
             if known.load.is_some() || answer.load_time.is_zero() {
                 return race.panel(Some(elapsed));
             }
             let load = Some((answer.load_time, 0));
-            Race::new(Comparison { load, ..known }).panel(Some(elapsed))
+            ComparisonPanel::new(SpeedComparison { load, ..known }).panel(Some(elapsed))
         };
         let filling: [String; GAPS] = [
             format::elapsed(elapsed),
@@ -118,7 +123,7 @@ impl Outline {
     }
 }
 
-fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
+fn outline(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
     let query = &page.query;
     let to = |suffix| address(query.name, suffix, page.given);
     let content = html! {
@@ -150,7 +155,7 @@ fn outline(frame: &Frame<'_>, page: &Home<'_>) -> Markup {
             @if frame.here.has_stats() { a href="/stats" { "What the cache saves" } }
         }
     };
-    frame.page(query.title, Place::Home, false, &content)
+    frame.page(query.title, NavPlace::Home, false, &content)
 }
 
 fn section(label: &str, value: &str) -> Markup {
@@ -159,22 +164,22 @@ fn section(label: &str, value: &str) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Assets;
+    use super::super::AssetUrls;
     use super::*;
-    use crate::view::Here;
+    use crate::view::PagesHere;
 
     #[test]
     fn an_outline_that_was_kept_fills_to_the_same_page() {
-        let assets = Assets {
+        let assets = AssetUrls {
             style: String::new(),
             favicon: String::new(),
         };
-        let frame = Frame {
+        let frame = PageFrame {
             assets: &assets,
             version: None,
-            here: Here::All,
+            here: PagesHere::All,
         };
-        let page = Home {
+        let page = HomePage {
             query: QueryInfo {
                 name: "version",
                 title: "A <> in the title · and é",
@@ -192,9 +197,13 @@ mod tests {
         let whole = home(&frame, &page).into_string();
         assert!(whole.contains("<p>0.00200s</p></section></div></div><p class=\"actions\">"));
         assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
-        let kept = Outline::from_bytes(Outline::render(&frame, &page).into_bytes());
+        let kept = HomeOutline::from_bytes(HomeOutline::render(&frame, &page).into_bytes());
         assert_eq!(
-            kept.fill(page.elapsed, None, &Race::new(Comparison::default())),
+            kept.fill(
+                page.elapsed,
+                None,
+                &ComparisonPanel::new(SpeedComparison::default())
+            ),
             whole.as_bytes()
         );
     }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
+use crate::query::{AllowedValues, Param, ParamDefault, ParamType, Value};
 
 /// Returns the control, filled with `value`. `about` is the id of what describes it.
 pub(super) fn control(
@@ -19,7 +19,7 @@ pub(super) fn control(
         return select(param, &choices, id, about, value, invalid);
     }
     let (low, high) = match &param.allowed {
-        Allowed::Range(low, high) => (text(low), text(high)),
+        AllowedValues::Range(low, high) => (text(low), text(high)),
         _ => (None, None),
     };
     // Only these two inputs know a range.
@@ -85,7 +85,7 @@ fn choices(param: &Param) -> Vec<String> {
     match &param.allowed {
         // Several may be chosen of a list's values, which a field of text can hold.
         _ if matches!(param.kind, ParamType::List(_)) => Vec::new(),
-        Allowed::List(values) => values.iter().filter_map(text).collect(),
+        AllowedValues::List(values) => values.iter().filter_map(text).collect(),
         _ if param.kind == ParamType::Boolean => vec!["true".to_owned(), "false".to_owned()],
         _ => Vec::new(),
     }
@@ -147,11 +147,11 @@ pub(super) fn hint(param: &Param) -> String {
         ParamType::Named(name) => name,
     };
     let one = match &param.allowed {
-        Allowed::Range(low, high) if kind.is_empty() => range(low, high),
-        Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
-        Allowed::List(_) if is_list => words(&param.allowed),
-        Allowed::List(_) => String::new(),
-        Allowed::Anything => kind.to_owned(),
+        AllowedValues::Range(low, high) if kind.is_empty() => range(low, high),
+        AllowedValues::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        AllowedValues::List(_) if is_list => words(&param.allowed),
+        AllowedValues::List(_) => String::new(),
+        AllowedValues::Anything => kind.to_owned(),
     };
     match (is_list, one.is_empty()) {
         (false, _) => one,
@@ -161,8 +161,8 @@ pub(super) fn hint(param: &Param) -> String {
 }
 
 /// Returns the values of a list in words.
-fn words(allowed: &Allowed) -> String {
-    let Allowed::List(values) = allowed else {
+fn words(allowed: &AllowedValues) -> String {
+    let AllowedValues::List(values) = allowed else {
         return String::new();
     };
     let values: Vec<String> = values.iter().filter_map(text).collect();
@@ -181,12 +181,12 @@ fn range(low: &Value, high: &Value) -> String {
 pub(super) fn summary(param: &Param) -> String {
     let kind = param.kind.name();
     let allowed = match &param.allowed {
-        Allowed::Anything => kind.into_owned(),
-        Allowed::Range(low, high) => format!("{kind}, {}", range(low, high)),
-        Allowed::List(_) if matches!(param.kind, ParamType::List(_)) => {
+        AllowedValues::Anything => kind.into_owned(),
+        AllowedValues::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        AllowedValues::List(_) if matches!(param.kind, ParamType::List(_)) => {
             format!("{kind}, {}", words(&param.allowed))
         }
-        Allowed::List(_) => words(&param.allowed),
+        AllowedValues::List(_) => words(&param.allowed),
     };
     match &param.default {
         ParamDefault::Required => format!("{allowed}, required"),
@@ -212,18 +212,18 @@ mod tests {
         let top = param(
             ParamType::Integer,
             ParamDefault::Value(Value::Integer(10)),
-            Allowed::Range(Value::Integer(1), Value::Integer(100)),
+            AllowedValues::Range(Value::Integer(1), Value::Integer(100)),
         );
         let list = ["eu", "us"].map(|value| Value::Text(value.to_owned()));
         let region = param(
             ParamType::Text,
             ParamDefault::Required,
-            Allowed::List(list.to_vec()),
+            AllowedValues::List(list.to_vec()),
         );
         let since = param(
             ParamType::Date,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         );
         assert_eq!(summary(&top), "integer, 1 to 100, default 10");
         assert_eq!(summary(&region), "eu | us, required");

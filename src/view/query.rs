@@ -3,11 +3,11 @@
 
 use maud::{Markup, html};
 
-use super::failure::Failure;
-use super::frame::{Frame, Place};
+use super::failure::PageFailure;
+use super::frame::{NavPlace, PageFrame};
 use super::provenance::Provenance;
 use super::query_info::QueryInfo;
-use super::table::Table;
+use super::table::ResultTable;
 use super::{address, error, form, format, provenance, table};
 
 /// `GET /q/NAME`
@@ -19,15 +19,15 @@ pub struct QueryPage<'a> {
     /// defaults of the others.
     pub given: &'a [(String, String)],
     /// The result; `None` where there is none.
-    pub table: Option<Table>,
+    pub table: Option<ResultTable>,
     /// The place where the result came from.
     pub provenance: Option<Provenance>,
     /// The reason why there is no result. A 400 is shown at the parameter it names.
-    pub failure: Option<Failure<'a>>,
+    pub failure: Option<PageFailure<'a>>,
 }
 
 /// Returns the query with its form and its result.
-pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
+pub fn query(frame: &PageFrame<'_>, page: &QueryPage<'_>) -> Markup {
     let query = &page.query;
     let failure = page.failure.as_ref();
     let content = html! {
@@ -52,7 +52,12 @@ pub fn query(frame: &Frame<'_>, page: &QueryPage<'_>) -> Markup {
         (links(query, page))
     };
     let columns = page.table.as_ref().map_or(0, |table| table.columns.len());
-    frame.page(query.title, Place::Query, columns > MANY_COLUMNS, &content)
+    frame.page(
+        query.title,
+        NavPlace::Query,
+        columns > MANY_COLUMNS,
+        &content,
+    )
 }
 
 /// A table of more columns than this gets the width of a page of tables.

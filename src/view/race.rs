@@ -12,7 +12,7 @@ use crate::stats::Percentiles;
 
 /// The times of real traffic, by medians.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Comparison {
+pub struct SpeedComparison {
     /// The median of the loads, with their number, or the time of one alone, with 0; `None` before
     /// the first.
     pub load: Option<(Duration, u64)>,
@@ -20,14 +20,14 @@ pub struct Comparison {
     pub copy: Option<(Duration, u64)>,
 }
 
-impl Comparison {
+impl SpeedComparison {
     /// Compares times of copies with times of loads.
-    pub fn new(copy: &Percentiles, load: &Percentiles) -> Comparison {
+    pub fn new(copy: &Percentiles, load: &Percentiles) -> SpeedComparison {
         let median = |times: &Percentiles| {
             let median = times.p50_seconds.map(format::seconds);
             median.map(|median| (median, times.count))
         };
-        Comparison {
+        SpeedComparison {
             load: median(load),
             copy: median(copy),
         }
@@ -65,8 +65,8 @@ impl Comparison {
 /// A comparison with its panel, but for what differs from response to response: a page that is made
 /// for each request has it written once for many.
 #[derive(Debug)]
-pub struct Race {
-    comparison: Comparison,
+pub struct ComparisonPanel {
+    comparison: SpeedComparison,
     longest: Duration,
     /// True where a bar is drawn wider than it is.
     widened: bool,
@@ -74,13 +74,13 @@ pub struct Race {
     begin: String,
 }
 
-impl Race {
+impl ComparisonPanel {
     /// Makes the panel of this comparison.
-    pub fn new(comparison: Comparison) -> Race {
+    pub fn new(comparison: SpeedComparison) -> ComparisonPanel {
         let times = [comparison.load, comparison.copy].into_iter().flatten();
         let times: Vec<_> = times.map(|(time, _)| time).collect();
         let longest = times.iter().max().copied().unwrap_or_default();
-        Race {
+        ComparisonPanel {
             comparison,
             longest,
             widened: times.iter().any(|time| share(*time, longest) < SLIVER),
@@ -89,7 +89,7 @@ impl Race {
     }
 
     /// Returns what is compared.
-    pub fn comparison(&self) -> Comparison {
+    pub fn comparison(&self) -> SpeedComparison {
         self.comparison
     }
 
@@ -107,7 +107,7 @@ impl Race {
 }
 
 /// Writes the opening tag of the panel's element by hand: it is closed in [`end`].
-fn begin(comparison: &Comparison, longest: Duration) -> String {
+fn begin(comparison: &SpeedComparison, longest: Duration) -> String {
     let rows = [
         ("A load", "long", comparison.load),
         ("A copy", "short", comparison.copy),
@@ -162,20 +162,20 @@ fn of(count: u64) -> String {
 mod tests {
     use super::*;
 
-    fn comparison(load: Option<u64>, copy: Option<u64>) -> Comparison {
+    fn comparison(load: Option<u64>, copy: Option<u64>) -> SpeedComparison {
         let row = |micros: Option<u64>| micros.map(|micros| (Duration::from_micros(micros), 1_204));
-        Comparison {
+        SpeedComparison {
             load: row(load),
             copy: row(copy),
         }
     }
 
-    fn drawn(comparison: &Comparison) -> String {
+    fn drawn(comparison: &SpeedComparison) -> String {
         with(comparison, None)
     }
 
-    fn with(comparison: &Comparison, response: Option<Duration>) -> String {
-        let panel = Race::new(*comparison).panel(response);
+    fn with(comparison: &SpeedComparison, response: Option<Duration>) -> String {
+        let panel = ComparisonPanel::new(*comparison).panel(response);
         panel.replace('\u{a0}', " ")
     }
 
@@ -207,7 +207,7 @@ mod tests {
         let text = drawn(&comparison(Some(300), None));
         assert!(text.contains("no copy has been served yet"), "{text}");
         assert!(!text.contains("A copy"), "{text}");
-        let text = drawn(&Comparison::default());
+        let text = drawn(&SpeedComparison::default());
         assert!(text.contains("Nothing has been loaded yet"), "{text}");
         assert!(!text.contains("<dd>"), "{text}");
     }

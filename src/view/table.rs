@@ -7,7 +7,7 @@ use super::format;
 
 /// One value of a result, by what it is in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
+pub enum TableCell {
     /// SQL's null.
     Null,
     /// A number, with the digits the database wrote.
@@ -18,37 +18,36 @@ pub enum Cell {
     Json(String),
 }
 
-impl Cell {
+impl TableCell {
     /// Returns the cell for one JSON value. Numbers keep their digits.
-    pub fn from_json(value: &RawValue) -> Cell {
+    pub fn from_json(value: &RawValue) -> TableCell {
         let json = value.get();
         match json.as_bytes().first() {
-            Some(b'n') => Cell::Null,
-            Some(b'-' | b'0'..=b'9') => Cell::Number(json.to_owned()),
+            Some(b'n') => TableCell::Null,
+            Some(b'-' | b'0'..=b'9') => TableCell::Number(json.to_owned()),
             // A lone surrogate is JSON but no text: shown as it was written.
-            Some(b'"') => {
-                serde_json::from_str(json).map_or_else(|_| Cell::Json(json.to_owned()), Cell::Text)
-            }
-            _ => Cell::Json(json.to_owned()),
+            Some(b'"') => serde_json::from_str(json)
+                .map_or_else(|_| TableCell::Json(json.to_owned()), TableCell::Text),
+            _ => TableCell::Json(json.to_owned()),
         }
     }
 
     /// Returns what is shown; `None` for null.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Cell::Null => None,
-            Cell::Number(text) | Cell::Text(text) | Cell::Json(text) => Some(text),
+            TableCell::Null => None,
+            TableCell::Number(text) | TableCell::Text(text) | TableCell::Json(text) => Some(text),
         }
     }
 }
 
 /// A result.
 #[derive(Debug, Clone, Default)]
-pub struct Table {
+pub struct ResultTable {
     /// The columns' names, in order; known also where there are no rows.
     pub columns: Vec<String>,
     /// The rows, each as long as `columns`.
-    pub rows: Vec<Vec<Cell>>,
+    pub rows: Vec<Vec<TableCell>>,
     /// Rows of the result that are not shown.
     pub hidden: u64,
     /// True where the result itself was cut: there were more rows than it has.
@@ -57,13 +56,15 @@ pub struct Table {
     pub shortened: bool,
 }
 
-impl Table {
+impl ResultTable {
     /// Returns whether a column holds numbers and nothing but: such a column is aligned on the
     /// right.
     fn numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().filter_map(|row| row.get(column));
-        cells.clone().any(|cell| matches!(cell, Cell::Number(_)))
-            && cells.all(|cell| matches!(cell, Cell::Number(_) | Cell::Null))
+        cells
+            .clone()
+            .any(|cell| matches!(cell, TableCell::Number(_)))
+            && cells.all(|cell| matches!(cell, TableCell::Number(_) | TableCell::Null))
     }
 
     /// Writes `12 rows`, or that these are the first of more.
@@ -84,7 +85,7 @@ impl Table {
 
 /// Returns the table in a container of its own that scrolls sideways, so that the page never does.
 /// `title` names it for those who do not see it.
-pub(super) fn table(title: &str, table: &Table) -> Markup {
+pub(super) fn table(title: &str, table: &ResultTable) -> Markup {
     let classes: Vec<Option<&str>> = (0..table.columns.len())
         .map(|column| table.numeric(column).then_some("num"))
         .collect();
@@ -130,15 +131,15 @@ const FEW_COLUMNS: usize = 3;
 /// Longer text wraps, in a column wide enough to read; a date or a name stays in one piece.
 const ONE_LINE: usize = 40;
 
-fn data(cell: &Cell, class: Option<&str>) -> Markup {
+fn data(cell: &TableCell, class: Option<&str>) -> Markup {
     let text = cell.text().unwrap_or_default();
     let long = text.contains('\n') || text.chars().nth(ONE_LINE).is_some();
     html! {
         td class=[if long { Some("wrap") } else { class }] {
             @match cell {
-                Cell::Null => span.null { "null" },
-                Cell::Json(json) => code { (json) },
-                Cell::Number(text) | Cell::Text(text) => (text),
+                TableCell::Null => span.null { "null" },
+                TableCell::Json(json) => code { (json) },
+                TableCell::Number(text) | TableCell::Text(text) => (text),
             }
         }
     }
@@ -150,21 +151,24 @@ mod tests {
 
     use super::*;
 
-    fn cell(json: &str) -> Cell {
-        Cell::from_json(&RawValue::from_string(json.to_owned()).unwrap())
+    fn cell(json: &str) -> TableCell {
+        TableCell::from_json(&RawValue::from_string(json.to_owned()).unwrap())
     }
 
     #[test]
     fn a_cell_is_what_it_is_in_json_and_numbers_keep_their_digits() {
-        assert_eq!(cell("null"), Cell::Null);
+        assert_eq!(cell("null"), TableCell::Null);
         let long = "12345678901234567890.10";
-        assert_eq!(cell(long), Cell::Number(long.to_owned()));
-        assert_eq!(cell("-1"), Cell::Number("-1".to_owned()));
-        assert_eq!(cell("true"), Cell::Json("true".to_owned()));
-        assert_eq!(cell(r#""\u003cb>\n""#), Cell::Text("<b>\n".to_owned()));
-        assert_eq!(cell(r#""null""#), Cell::Text("null".to_owned()));
-        assert_eq!(cell("[1, 2]"), Cell::Json("[1, 2]".to_owned()));
-        assert_eq!(cell(r#""\ud800""#), Cell::Json(r#""\ud800""#.to_owned()));
+        assert_eq!(cell(long), TableCell::Number(long.to_owned()));
+        assert_eq!(cell("-1"), TableCell::Number("-1".to_owned()));
+        assert_eq!(cell("true"), TableCell::Json("true".to_owned()));
+        assert_eq!(cell(r#""\u003cb>\n""#), TableCell::Text("<b>\n".to_owned()));
+        assert_eq!(cell(r#""null""#), TableCell::Text("null".to_owned()));
+        assert_eq!(cell("[1, 2]"), TableCell::Json("[1, 2]".to_owned()));
+        assert_eq!(
+            cell(r#""\ud800""#),
+            TableCell::Json(r#""\ud800""#.to_owned())
+        );
     }
 
     #[test]
@@ -174,13 +178,13 @@ mod tests {
             serde_json::from_str::<Vec<Box<RawValue>>>(row)
                 .unwrap()
                 .iter()
-                .map(|value| Cell::from_json(value))
+                .map(|value| TableCell::from_json(value))
                 .collect()
         });
-        let table = Table {
+        let table = ResultTable {
             columns: ["n", "code", "none", "mixed"].map(str::to_owned).to_vec(),
             rows: rows.to_vec(),
-            ..Table::default()
+            ..ResultTable::default()
         };
         assert_eq!(
             [0, 1, 2, 3].map(|column| table.numeric(column)),
@@ -190,7 +194,11 @@ mod tests {
 
     #[test]
     fn only_long_text_and_lines_wrap() {
-        let class = |text: &str| data(&Cell::Text(text.to_owned()), None).0.contains("wrap");
+        let class = |text: &str| {
+            data(&TableCell::Text(text.to_owned()), None)
+                .0
+                .contains("wrap")
+        };
         assert!(!class(&"x".repeat(ONE_LINE)));
         assert!(class(&"x".repeat(ONE_LINE + 1)));
         assert!(class("two\nlines"));
@@ -198,9 +206,9 @@ mod tests {
 
     #[test]
     fn an_empty_result_has_its_headings_and_says_so() {
-        let empty = Table {
+        let empty = ResultTable {
             columns: vec!["a".into(), "b".into()],
-            ..Table::default()
+            ..ResultTable::default()
         };
         let text = super::table("Title", &empty).0;
         assert!(
@@ -213,11 +221,11 @@ mod tests {
 
     #[test]
     fn a_truncated_result_says_so() {
-        let cut = Table {
+        let cut = ResultTable {
             columns: vec!["a".into()],
-            rows: vec![vec![Cell::Null]],
+            rows: vec![vec![TableCell::Null]],
             truncated: true,
-            ..Table::default()
+            ..ResultTable::default()
         };
         let text = super::table("Title", &cut).0.replace('\u{a0}', " ");
         assert!(text.contains("The first 1 row; there are more"), "{text}");

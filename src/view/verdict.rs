@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use super::format;
 use super::stats::fleet::name as instance_name;
 use super::stats::page::StatsPage;
-use crate::stats::{Instances, Numbers, PoolSnapshot, Window};
+use crate::stats::{InstanceTotals, PoolSnapshot, SummaryNumbers, Window};
 
-pub(super) use level::{Level, Verdict};
+pub(super) use level::{Verdict, VerdictLevel};
 
 /// Fewer requests than this say nothing about a ratio.
 const ENOUGH_REQUESTS: u64 = 20;
@@ -57,9 +57,12 @@ fn unsent(page: &StatsPage<'_>) -> Option<Verdict> {
         "{refused} got a 503 since the start, because too much waited to be sent to clients that read slowly or not at all: now {used} of {max}. [server] max_unsent is the bound."
     );
     Some(if ago < LATE {
-        (Level::Problem, words)
+        (VerdictLevel::Problem, words)
     } else {
-        (Level::Note, format!("{words} None in the last 5 minutes."))
+        (
+            VerdictLevel::Note,
+            format!("{words} None in the last 5 minutes."),
+        )
     })
 }
 
@@ -69,45 +72,45 @@ fn logs(page: &StatsPage<'_>) -> Option<Verdict> {
         let words = format!(
             "{lines} of logs could not be written since the start. Is a disk full, or syslog away?"
         );
-        (Level::Attention, words)
+        (VerdictLevel::Attention, words)
     })
 }
 
 fn not_reloaded(page: &StatsPage<'_>) -> Option<Verdict> {
     page.not_reloaded.map(|_| {
         let words = "The last reload failed: the settings of before are in force.";
-        (Level::Problem, words.to_owned())
+        (VerdictLevel::Problem, words.to_owned())
     })
 }
 
 fn load_errors(page: &StatsPage<'_>) -> Option<Verdict> {
-    let failed = |numbers: &Numbers| numbers.load_errors;
+    let failed = |numbers: &SummaryNumbers| numbers.load_errors;
     let of = ("load", page.snapshot.total.loads);
-    too_many(page, Level::Problem, failed, of, "failed")
+    too_many(page, VerdictLevel::Problem, failed, of, "failed")
 }
 
 /// Names the errors that visitors noticed, because stale copies did not help.
 fn request_errors(page: &StatsPage<'_>) -> Option<Verdict> {
-    let got_none = |numbers: &Numbers| numbers.error;
+    let got_none = |numbers: &SummaryNumbers| numbers.error;
     let of = ("request", page.snapshot.total.requests);
-    too_many(page, Level::Problem, got_none, of, "got no value")
+    too_many(page, VerdictLevel::Problem, got_none, of, "got no value")
 }
 
 /// Names the errors that visitors did not notice, because stale copies helped: a query that fails
 /// for good is seen here before its copies end.
 fn old_copies(page: &StatsPage<'_>) -> Option<Verdict> {
-    let got_old = |numbers: &Numbers| numbers.stale_load_error;
+    let got_old = |numbers: &SummaryNumbers| numbers.stale_load_error;
     let of = ("request", page.snapshot.total.requests);
     let what = "got an old copy because loading failed";
-    too_many(page, Level::Attention, got_old, of, what)
+    too_many(page, VerdictLevel::Attention, got_old, of, what)
 }
 
 /// `12 of 700 loads since the start failed: orders.`, where that is too many; only a note where it
 /// is over.
 fn too_many(
     page: &StatsPage<'_>,
-    level: Level,
-    count: fn(&Numbers) -> u64,
+    level: VerdictLevel,
+    count: fn(&SummaryNumbers) -> u64,
     (thing, of): (&str, u64),
     what: &str,
 ) -> Option<Verdict> {
@@ -128,7 +131,10 @@ fn too_many(
         if page.of_late.as_ref().is_none_or(|late| count(late) > 0) {
             (level, words)
         } else {
-            (Level::Note, format!("{words} None in the last 5 minutes."))
+            (
+                VerdictLevel::Note,
+                format!("{words} None in the last 5 minutes."),
+            )
         },
     )
 }
@@ -148,7 +154,7 @@ fn is_bad(errors: u64, of: u64) -> bool {
 }
 
 /// `: orders, revenue`, those with the most errors first.
-fn whose(page: &StatsPage<'_>, errors: fn(&Numbers) -> u64) -> String {
+fn whose(page: &StatsPage<'_>, errors: fn(&SummaryNumbers) -> u64) -> String {
     const NAMED: usize = 3;
     let rows = page.snapshot.queries.iter();
     let mut failing: Vec<_> = rows.filter(|row| errors(&row.numbers) > 0).collect();
@@ -180,7 +186,7 @@ fn waiting(page: &StatsPage<'_>) -> Vec<Verdict> {
         let words = format!(
             "{waiting} {wait} for one of the {max} connections to {whose}. Look at {remedy}."
         );
-        (Level::Attention, words)
+        (VerdictLevel::Attention, words)
     };
     pools.filter(is_waited_for).map(say).collect()
 }
@@ -198,7 +204,7 @@ fn redis_memory(page: &StatsPage<'_>) -> Vec<Verdict> {
     if let Some(share) = share.filter(|share| max > 0 && *share > FULL) {
         let share = format::share(Some(share));
         found.push((
-            Level::Attention,
+            VerdictLevel::Attention,
             format!("Redis uses {share} of its {limit} of memory."),
         ));
     }
@@ -206,7 +212,7 @@ fn redis_memory(page: &StatsPage<'_>) -> Vec<Verdict> {
         let words = format!(
             "Redis takes nothing more when its {limit} are full (maxmemory-policy is noeviction); with allkeys-lru it makes room."
         );
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     found
 }
@@ -222,14 +228,14 @@ fn evictions(page: &StatsPage<'_>) -> Vec<Verdict> {
         let words = format!(
             "Redis evicted {keys} in the last {within} for want of memory, whoever’s they were."
         );
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     if evicted.memory > 0 {
         let count = format::count(evicted.memory);
         let words = format!(
             "The memory tier gave up {count} of its entries in the last {within} for want of space. A larger [cache] memory would keep them."
         );
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     found
 }
@@ -240,22 +246,24 @@ fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
     let redis = page.snapshot.redis.as_ref();
     let is_up = redis.is_some_and(|redis| redis.up == Some(true));
     let unseen = match all.alone_because.as_deref() {
-        Some(Instances::REDIS_AWAY) if is_up => Some("until Redis, which is back, is asked again"),
-        Some(Instances::REDIS_AWAY) => Some("while Redis is away"),
-        Some(Instances::REFUSED) => Some("because Redis takes no reports of instances"),
+        Some(InstanceTotals::REDIS_AWAY) if is_up => {
+            Some("until Redis, which is back, is asked again")
+        }
+        Some(InstanceTotals::REDIS_AWAY) => Some("while Redis is away"),
+        Some(InstanceTotals::REFUSED) => Some("because Redis takes no reports of instances"),
         _ => None,
     };
     if let Some(why) = unseen {
         let words = "these are this one’s numbers alone.";
         let words = format!("The other instances are not seen {why}: {words}");
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     let mut versions: BTreeMap<&str, u64> = BTreeMap::new();
     for one in &all.each {
         *versions.entry(one.instance.version.as_str()).or_default() += 1;
         if !one.is_self && one.database_up == Some(false) {
             let words = format!("{} cannot reach the database.", instance_name(one));
-            found.push((Level::Problem, words));
+            found.push((VerdictLevel::Problem, words));
         }
     }
     if versions.len() > 1 {
@@ -267,7 +275,7 @@ fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
             "The instances are of different versions: {}.",
             versions.join(", ")
         );
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     found
 }
@@ -280,7 +288,7 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
             (0, window) => format!("Nothing was asked {}.", since(window)),
             _ => "All requests went past the cache.".to_owned(),
         };
-        return (Level::Note, words);
+        return (VerdictLevel::Note, words);
     };
     let share = format::share(Some(ratio));
     if total.requests < ENOUGH_REQUESTS {
@@ -288,7 +296,7 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
             "The cache answered {share} of {} so far: too few to judge.",
             format::counted(total.requests, "request"),
         );
-        return (Level::Note, words);
+        return (VerdictLevel::Note, words);
     }
     let words = format!("The cache answers {share} of requests");
     if ratio < GOOD_HIT_RATIO {
@@ -298,9 +306,9 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
         } else {
             ""
         };
-        (Level::Attention, format!("{words}.{advice}"))
+        (VerdictLevel::Attention, format!("{words}.{advice}"))
     } else {
-        (Level::Good, format!("{words}."))
+        (VerdictLevel::Good, format!("{words}."))
     }
 }
 

@@ -20,12 +20,12 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::dev::RequestHead;
 
-use super::context::Context;
+use super::context::RequestContext;
 use crate::error::RequestError;
-use crate::query::{Access, Query};
+use crate::query::{Query, QueryAccess};
 use crate::settings::{Network, Settings};
-use attempts::Attempts;
-use token::Digest;
+use attempts::TokenAttempts;
+use token::TokenDigest;
 
 pub(super) use origin::{FORWARDING, own_origin};
 
@@ -36,19 +36,19 @@ const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct AccessRule {
     operators: Vec<Network>,
-    admin: Option<Digest>,
+    admin: Option<TokenDigest>,
     /// True where queries are protected that do not say otherwise.
     restricted: bool,
     readers: Vec<Network>,
-    reader: Option<Digest>,
-    attempts: Attempts,
+    reader: Option<TokenDigest>,
+    attempts: TokenAttempts,
     /// The proxies whose word on their clients is believed.
     proxies: Vec<Network>,
 }
 
 /// The reason for which a client may read a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum ReadAdmission {
     /// Everybody may read it.
     Open,
     /// A token or an address admits the client: the answer is for this client alone.
@@ -59,11 +59,11 @@ impl AccessRule {
     pub(super) fn new(settings: &Settings) -> AccessRule {
         AccessRule {
             operators: settings.stats_allow.clone(),
-            admin: settings.admin_token.as_ref().map(Digest::hash),
+            admin: settings.admin_token.as_ref().map(TokenDigest::hash),
             restricted: settings.access.is_restricted(),
             readers: settings.access.allow.clone(),
-            reader: settings.access.token.as_ref().map(Digest::hash),
-            attempts: Attempts::new(),
+            reader: settings.access.token.as_ref().map(TokenDigest::hash),
+            attempts: TokenAttempts::new(),
             proxies: settings.server.forwarded_allow_ips.clone(),
         }
     }
@@ -77,7 +77,7 @@ impl AccessRule {
     pub(super) async fn check(
         &self,
         request: &HttpRequest,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), RequestError> {
         let head = request.head();
         if origin::is_local(head) || holds(&self.operators, context.client) {
@@ -93,7 +93,7 @@ impl AccessRule {
 
     /// Returns whether reading this query takes a token or an address on the list.
     pub(super) fn is_protected(&self, query: &Query) -> bool {
-        self.restricted && query.access != Access::Open
+        self.restricted && query.access != QueryAccess::Open
     }
 
     /// Lets the request read this query, or says what it takes. `None` is all that nobody knows to
@@ -105,12 +105,12 @@ impl AccessRule {
     pub(super) async fn may_read(
         &self,
         head: &RequestHead,
-        context: &Context,
+        context: &RequestContext,
         query: Option<&Query>,
-    ) -> Result<Admission, RequestError> {
+    ) -> Result<ReadAdmission, RequestError> {
         let protected = query.map_or(self.restricted, |query| self.is_protected(query));
         if !protected {
-            return Ok(Admission::Open);
+            return Ok(ReadAdmission::Open);
         }
         if !holds(&self.readers, context.client) {
             let tokens = [self.reader, self.admin];
@@ -121,7 +121,7 @@ impl AccessRule {
             );
             self.compare(head, context, &tokens, refusal).await?;
         }
-        Ok(Admission::Personal)
+        Ok(ReadAdmission::Personal)
     }
 
     /// Returns whether the request brings anything to be let in by.
@@ -133,8 +133,8 @@ impl AccessRule {
     async fn compare(
         &self,
         head: &RequestHead,
-        context: &Context,
-        tokens: &[Option<Digest>],
+        context: &RequestContext,
+        tokens: &[Option<TokenDigest>],
         refusal: RequestError,
     ) -> Result<(), RequestError> {
         let mut tokens = tokens.iter().flatten().peekable();

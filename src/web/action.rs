@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use serde_json::{Map, Value, json};
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::site::Site;
 use super::{access, audience, errors, guard, limits, parameters};
 use crate::error::RequestError;
@@ -21,17 +21,17 @@ const METHODS: &str = "POST, OPTIONS";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Parameters as they came, by name.
-pub(super) type Given = Vec<(String, String)>;
+pub(super) type GivenParameters = Vec<(String, String)>;
 
 /// The reason why it was not done, or not everywhere, with what JSON says besides.
-pub(super) struct Refusal {
+pub(super) struct ActionRefusal {
     pub(super) error: RequestError,
     pub(super) more: Map<String, Value>,
 }
 
-impl From<RequestError> for Refusal {
-    fn from(error: RequestError) -> Refusal {
-        Refusal {
+impl From<RequestError> for ActionRefusal {
+    fn from(error: RequestError) -> ActionRefusal {
+        ActionRefusal {
             error,
             more: Map::new(),
         }
@@ -45,7 +45,7 @@ where
     R: Future<Output = HttpResponse> + 'static,
 {
     let post = move |request: HttpRequest, site: web::Data<Site>, body: web::Payload| {
-        let context = Context::from(&request);
+        let context = RequestContext::from(&request);
         let answer = handler(request, site.clone(), body);
         async move { guard::bounded(&site, &context, answer).await }
     };
@@ -63,16 +63,16 @@ async fn options(_: HttpRequest) -> HttpResponse {
 }
 
 async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    errors::only(METHODS, &site, &Context::from(&request))
+    errors::only(METHODS, &site, &RequestContext::from(&request))
 }
 
 /// Returns the query that the address names and the parameters that were sent, for those who may.
 pub(super) async fn read<'s>(
     request: &HttpRequest,
     site: &'s Site,
-    context: &Context,
+    context: &RequestContext,
     body: web::Payload,
-) -> Result<(&'s Arc<Query>, Given), Refusal> {
+) -> Result<(&'s Arc<Query>, GivenParameters), ActionRefusal> {
     site.access.check(request, context).await?;
     access::own_origin(request.headers())?;
     let query = find(site, request.match_info().query("name"))?;
@@ -80,10 +80,10 @@ pub(super) async fn read<'s>(
 }
 
 /// Returns the query of this name, or which names there are.
-fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, Refusal> {
+fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, ActionRefusal> {
     site.app.query(name).map_err(|error| {
         let names: Vec<&str> = site.app.catalog.iter().map(|q| q.name.as_str()).collect();
-        Refusal {
+        ActionRefusal {
             error: RequestError::Rejected {
                 status: 404,
                 message: format!("{error}; there are {}", names.join(", ")),
@@ -98,7 +98,7 @@ async fn given(
     request: &HttpRequest,
     site: &Site,
     body: web::Payload,
-) -> Result<Given, RequestError> {
+) -> Result<GivenParameters, RequestError> {
     let rejected = |status, message: &str| RequestError::Rejected {
         status,
         message: message.to_owned(),

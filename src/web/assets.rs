@@ -18,11 +18,11 @@ use crate::view;
 #[include = "*.svg"]
 #[exclude = "readme/*"]
 #[exclude = "deploy/*"]
-struct Embedded;
+struct EmbeddedAssets;
 
 /// One file as it is served.
 #[derive(Debug)]
-pub(super) struct Asset {
+pub(super) struct StaticAsset {
     /// `style-0123abcd.css`
     pub(super) hashed_name: String,
     pub(super) content_type: &'static str,
@@ -31,17 +31,19 @@ pub(super) struct Asset {
 
 /// All files, and where pages find them.
 #[derive(Debug)]
-pub(super) struct Assets {
-    pub(super) files: Vec<Asset>,
-    pub(super) urls: view::Assets,
+pub(super) struct StaticAssets {
+    pub(super) files: Vec<StaticAsset>,
+    pub(super) urls: view::AssetUrls,
     /// The address of the script that keeps `/stats` up to date.
     pub(super) stats_script: String,
 }
 
-impl Assets {
+impl StaticAssets {
     /// Reads the embedded files and hashes their names.
-    pub(super) fn new() -> Assets {
-        let files: Vec<Asset> = Embedded::iter().filter_map(|name| asset(&name)).collect();
+    pub(super) fn new() -> StaticAssets {
+        let files: Vec<StaticAsset> = EmbeddedAssets::iter()
+            .filter_map(|name| asset(&name))
+            .collect();
         let url = |stem: &str| {
             let prefix = format!("{stem}-");
             let file = files
@@ -50,8 +52,8 @@ impl Assets {
             let file = file.expect("the pages' own files are embedded");
             format!("/static/{}", file.hashed_name)
         };
-        Assets {
-            urls: view::Assets {
+        StaticAssets {
+            urls: view::AssetUrls {
                 style: url("style"),
                 favicon: url("favicon"),
             },
@@ -61,7 +63,7 @@ impl Assets {
     }
 }
 
-fn asset(name: &str) -> Option<Asset> {
+fn asset(name: &str) -> Option<StaticAsset> {
     let (stem, extension) = name.rsplit_once('.')?;
     let content_type = match extension {
         "css" => "text/css; charset=utf-8",
@@ -69,10 +71,10 @@ fn asset(name: &str) -> Option<Asset> {
         "svg" => "image/svg+xml",
         _ => return None,
     };
-    let file = Embedded::get(name)?;
+    let file = EmbeddedAssets::get(name)?;
     let [a, b, c, d, ..] = file.metadata.sha256_hash();
     let hash = u32::from_be_bytes([a, b, c, d]);
-    Some(Asset {
+    Some(StaticAsset {
         hashed_name: format!("{stem}-{hash:08x}.{extension}"),
         content_type,
         body: EncodedBody::new(match file.data {

@@ -4,40 +4,40 @@
 
 use actix_web::guard::GuardContext;
 
-use super::connection::Audience;
-use super::context::Context;
+use super::connection::ListenerAudience;
+use super::context::RequestContext;
 
 /// The clients that a route is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
+enum RouteAudience {
     /// Health checks, and what pages are made of.
     Anyone,
     Visitors,
     Operators,
 }
 
-impl Route {
+impl RouteAudience {
     /// Returns the clients that a pattern of the route table is for.
-    fn from_pattern(pattern: &str) -> Route {
+    fn from_pattern(pattern: &str) -> RouteAudience {
         // Also `/stats.json`.
         let is = |path: &str| {
             let rest = pattern.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
         };
         if is("/healthz") || is("/readyz") || is("/static") {
-            Route::Anyone
+            RouteAudience::Anyone
         } else if is("/stats") || is("/metrics") || pattern.starts_with("/q/{name}/") {
-            Route::Operators
+            RouteAudience::Operators
         } else {
-            Route::Visitors
+            RouteAudience::Visitors
         }
     }
 
-    fn is_for(self, audience: Audience) -> bool {
+    fn is_for(self, audience: ListenerAudience) -> bool {
         match audience {
-            Audience::Everyone => true,
-            Audience::Visitors => self != Route::Operators,
-            Audience::Operators => self != Route::Visitors,
+            ListenerAudience::Everyone => true,
+            ListenerAudience::Visitors => self != RouteAudience::Operators,
+            ListenerAudience::Operators => self != RouteAudience::Visitors,
         }
     }
 }
@@ -46,10 +46,10 @@ impl Route {
 /// request came by. The pattern decides, not the request's path, which can be written in several
 /// ways.
 pub(super) fn guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
-    let route = Route::from_pattern(pattern);
+    let route = RouteAudience::from_pattern(pattern);
     move |request| {
         let data = request.req_data();
-        let context = data.get::<Context>();
+        let context = data.get::<RequestContext>();
         context.is_some_and(|context| route.is_for(context.audience))
     }
 }
@@ -71,26 +71,38 @@ mod tests {
             "/q/{name}/purge",
             "/q/{name}/compare",
         ] {
-            assert_eq!(Route::from_pattern(pattern), Route::Operators, "{pattern}");
+            assert_eq!(
+                RouteAudience::from_pattern(pattern),
+                RouteAudience::Operators,
+                "{pattern}"
+            );
         }
         for pattern in ["/", "/q", "/q/{name}", "/openapi.json", "/statistics"] {
-            assert_eq!(Route::from_pattern(pattern), Route::Visitors, "{pattern}");
+            assert_eq!(
+                RouteAudience::from_pattern(pattern),
+                RouteAudience::Visitors,
+                "{pattern}"
+            );
         }
         for pattern in ["/healthz", "/readyz", "/static/{file}"] {
-            assert_eq!(Route::from_pattern(pattern), Route::Anyone, "{pattern}");
+            assert_eq!(
+                RouteAudience::from_pattern(pattern),
+                RouteAudience::Anyone,
+                "{pattern}"
+            );
         }
     }
 
     #[test]
     fn each_route_is_on_the_listeners_of_those_it_is_for() {
         for (route, visitors, operators) in [
-            (Route::Anyone, true, true),
-            (Route::Visitors, true, false),
-            (Route::Operators, false, true),
+            (RouteAudience::Anyone, true, true),
+            (RouteAudience::Visitors, true, false),
+            (RouteAudience::Operators, false, true),
         ] {
-            assert!(route.is_for(Audience::Everyone));
-            assert_eq!(route.is_for(Audience::Visitors), visitors);
-            assert_eq!(route.is_for(Audience::Operators), operators);
+            assert!(route.is_for(ListenerAudience::Everyone));
+            assert_eq!(route.is_for(ListenerAudience::Visitors), visitors);
+            assert_eq!(route.is_for(ListenerAudience::Operators), operators);
         }
     }
 }

@@ -6,12 +6,12 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use maud::Markup;
 
-use super::context::Context;
-use super::encoding::{Effort, encode, worthwhile};
+use super::context::RequestContext;
+use super::encoding::{EncodingEffort, encode, worthwhile};
 use super::negotiate::{Encoding, Format};
 
 /// Returns a page. It shows this request's own time, so it has no `ETag`.
-pub(super) fn page(status: StatusCode, markup: Markup, context: &Context) -> HttpResponse {
+pub(super) fn page(status: StatusCode, markup: Markup, context: &RequestContext) -> HttpResponse {
     unkept(status, Format::Html, markup.into_string().into(), context)
 }
 
@@ -20,7 +20,7 @@ pub(super) fn unkept(
     status: StatusCode,
     format: Format,
     body: Bytes,
-    context: &Context,
+    context: &RequestContext,
 ) -> HttpResponse {
     EncodedBody::new(format, body, context).response(status)
 }
@@ -34,11 +34,11 @@ pub(super) struct EncodedBody {
 
 impl EncodedBody {
     /// Encodes the body, where that is worth it.
-    pub(super) fn new(format: Format, body: Bytes, context: &Context) -> EncodedBody {
+    pub(super) fn new(format: Format, body: Bytes, context: &RequestContext) -> EncodedBody {
         let encoding = worthwhile(context.encoding, body.len());
         let body = match encoding {
             Encoding::Identity => body,
-            encoding => encode(&body, encoding, Effort::Once),
+            encoding => encode(&body, encoding, EncodingEffort::Once),
         };
         EncodedBody {
             format,

@@ -17,21 +17,21 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::action::{self, Refusal, members};
-use super::context::Context;
+use super::action::{self, ActionRefusal, members};
+use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
 use super::{body, data, errors};
-use crate::app::{NoAnswer, Via};
+use crate::app::{AnswerSource, NoAnswer};
 use crate::cache::{NoCopy, Reply};
 use crate::error::RequestError;
 use crate::outcome::{BypassReason, Outcome, Tier};
 
-const WAYS: [(&str, Via); 4] = [
-    ("cache", Via::Cache),
-    ("database", Via::Database),
-    ("redis", Via::Tier(Tier::Redis)),
-    ("memory", Via::Tier(Tier::Memory)),
+const WAYS: [(&str, AnswerSource); 4] = [
+    ("cache", AnswerSource::Cache),
+    ("database", AnswerSource::Database),
+    ("redis", AnswerSource::Tier(Tier::Redis)),
+    ("memory", AnswerSource::Tier(Tier::Memory)),
 ];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -68,7 +68,7 @@ async fn describe(request: HttpRequest, site: web::Data<Site>, body: web::Payloa
 }
 
 async fn run(
-    via: Via,
+    via: AnswerSource,
     request: HttpRequest,
     site: web::Data<Site>,
     body: web::Payload,
@@ -81,17 +81,17 @@ async fn run(
 }
 
 async fn answer(
-    via: Via,
+    via: AnswerSource,
     request: &HttpRequest,
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     body: web::Payload,
-) -> Result<Reply, Refusal> {
+) -> Result<Reply, ActionRefusal> {
     let (query, given) = action::read(request, site, context, body).await?;
     let arguments = query.arguments(&given)?;
     let answered = site.app.answer_via(via, query, arguments).await;
     answered.map_err(|none| match none {
-        NoAnswer::Failed(error) => Refusal {
+        NoAnswer::Failed(error) => ActionRefusal {
             more: members(json!({ "class": error.class() })),
             error,
         },
@@ -108,8 +108,8 @@ async fn answer(
 }
 
 /// Makes the answer that says that there is none this way, and that nothing has failed.
-fn nothing(reason: &str, message: &str) -> Refusal {
-    Refusal {
+fn nothing(reason: &str, message: &str) -> ActionRefusal {
+    ActionRefusal {
         error: RequestError::Rejected {
             status: 409,
             message: message.to_owned(),
@@ -119,19 +119,19 @@ fn nothing(reason: &str, message: &str) -> Refusal {
 }
 
 /// Scripts ask, whatever they accept.
-fn context_of(request: &HttpRequest) -> Context {
-    let mut context = Context::from(request);
+fn context_of(request: &HttpRequest) -> RequestContext {
+    let mut context = RequestContext::from(request);
     context.format = Format::Json;
     context
 }
 
-fn refuse(site: &Site, context: &Context, refusal: &Refusal) -> HttpResponse {
+fn refuse(site: &Site, context: &RequestContext, refusal: &ActionRefusal) -> HttpResponse {
     errors::respond_with(site, context, &refusal.error, refusal.more.clone())
 }
 
 /// Returns how long it took in here and how it ended, at the length of the answer itself. It is
 /// never compressed, so that its length is what it is.
-fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
+fn measured(site: &Site, via: AnswerSource, reply: &Reply) -> HttpResponse {
     let bytes = reply.entry.body.len();
     let mut said = Map::new();
     said.insert("ok".to_owned(), Value::Bool(true));
@@ -141,7 +141,7 @@ fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
     said.insert("loaded".to_owned(), json!(has_loaded(via, reply.outcome)));
     said.insert("stored".to_owned(), json!(reply.stored));
     let head = Bytes::from(Value::Object(said).to_string());
-    let filled = Filled {
+    let filled = FilledBody {
         spaces: bytes.saturating_sub(head.len()),
         head,
     };
@@ -155,21 +155,21 @@ fn measured(site: &Site, via: Via, reply: &Reply) -> HttpResponse {
 }
 
 /// Returns whether this request itself had the database run the query.
-fn has_loaded(via: Via, outcome: Outcome) -> bool {
+fn has_loaded(via: AnswerSource, outcome: Outcome) -> bool {
     let too_large = Outcome::Bypass(BypassReason::TooLarge);
-    via == Via::Database || outcome == Outcome::Miss || outcome == too_large
+    via == AnswerSource::Database || outcome == Outcome::Miss || outcome == too_large
 }
 
 /// The spaces that are handed over at once.
 static SPACES: LazyLock<Bytes> = LazyLock::new(|| vec![b' '; 64 << 10].into());
 
 /// A body that ends in so many spaces.
-struct Filled {
+struct FilledBody {
     head: Bytes,
     spaces: usize,
 }
 
-impl MessageBody for Filled {
+impl MessageBody for FilledBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

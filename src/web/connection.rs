@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// The protocol of a listener's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ListenerProtocol {
     /// Plain HTTP.
     Plain,
     /// HTTP inside TLS of our own.
@@ -25,7 +25,7 @@ pub enum Manner {
 
 /// The clients that a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub enum ListenerAudience {
     /// All clients: all routes are there.
     Everyone,
     /// Those who want pages and data: what is for operators has a listener of its own.
@@ -36,38 +36,38 @@ pub enum Audience {
 
 /// The protocol of a listener's connections, and its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reception {
+pub struct ListenerInfo {
     /// The protocol.
-    pub manner: Manner,
+    pub manner: ListenerProtocol,
     /// The clients.
-    pub audience: Audience,
+    pub audience: ListenerAudience,
     /// The port that is listened on, where there is one.
     pub port: Option<u16>,
 }
 
-impl Reception {
+impl ListenerInfo {
     /// Everything, in plain HTTP.
-    pub const OPEN: Reception = Reception {
-        manner: Manner::Plain,
-        audience: Audience::Everyone,
+    pub const OPEN: ListenerInfo = ListenerInfo {
+        manner: ListenerProtocol::Plain,
+        audience: ListenerAudience::Everyone,
         port: None,
     };
 }
 
 /// One connection, in the extensions of its requests as an `Rc`.
 #[derive(Debug)]
-pub struct Connection {
-    reception: Reception,
+pub struct ConnectionState {
+    reception: ListenerInfo,
     peer: Option<SocketAddr>,
     at_work: Cell<u32>,
     answers: Cell<u64>,
     since: Cell<Option<Instant>>,
 }
 
-impl Connection {
+impl ConnectionState {
     /// A connection that has just been made.
-    pub fn new(reception: Reception, peer: Option<SocketAddr>) -> Rc<Connection> {
-        Rc::new(Connection {
+    pub fn new(reception: ListenerInfo, peer: Option<SocketAddr>) -> Rc<ConnectionState> {
+        Rc::new(ConnectionState {
             reception,
             peer,
             at_work: Cell::new(0),
@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// Returns how it is served, and for whom.
-    pub fn reception(&self) -> Reception {
+    pub fn reception(&self) -> ListenerInfo {
         self.reception
     }
 
@@ -115,19 +115,19 @@ impl Connection {
     }
 
     /// A complete head has come: its request is worked on until the value is dropped.
-    pub(super) fn work(connection: &Rc<Connection>) -> Work {
+    pub(super) fn work(connection: &Rc<ConnectionState>) -> RequestWork {
         connection.since.set(None);
         connection.at_work.set(connection.at_work.get() + 1);
         connection.answers.set(connection.answers.get() + 1);
-        Work(Rc::clone(connection))
+        RequestWork(Rc::clone(connection))
     }
 }
 
 /// A request that is being worked on.
 #[derive(Debug)]
-pub(super) struct Work(Rc<Connection>);
+pub(super) struct RequestWork(Rc<ConnectionState>);
 
-impl Drop for Work {
+impl Drop for RequestWork {
     fn drop(&mut self) {
         self.0.at_work.set(self.0.at_work.get() - 1);
     }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_is_a_head_unless_a_request_is_worked_on() {
-        let connection = Connection::new(Reception::OPEN, None);
+        let connection = ConnectionState::new(ListenerInfo::OPEN, None);
         assert_eq!(connection.reading_since(), None);
         connection.received();
         let since = connection.reading_since();
@@ -150,7 +150,7 @@ mod tests {
             since,
             "it began with its first byte"
         );
-        let work = Connection::work(&connection);
+        let work = ConnectionState::work(&connection);
         assert_eq!(connection.reading_since(), None);
         connection.received();
         assert_eq!(connection.reading_since(), None, "that is its body");

@@ -11,10 +11,10 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 
-use super::connection::{Audience, Connection, Manner, Reception};
+use super::connection::{ConnectionState, ListenerAudience, ListenerInfo, ListenerProtocol};
 use super::forwarded;
-use super::line::Line;
-use super::negotiate::{self, Accepted, Format};
+use super::line::HeaderLine;
+use super::negotiate::{self, AcceptedCodings, Format};
 use crate::settings::Network;
 
 /// Carries the request's id in both directions.
@@ -27,7 +27,7 @@ const LONGEST_ID: usize = 64;
 /// a handler of the route table finds them in the request's extensions, where the guard has left
 /// them.
 #[derive(Debug, Clone)]
-pub(super) struct Context {
+pub(super) struct RequestContext {
     /// Names this request in its response, in error pages and in the log.
     pub(super) id: HeaderValue,
     /// The moment when the request's head had been read.
@@ -37,52 +37,52 @@ pub(super) struct Context {
     /// True where it came inside TLS of our own.
     pub(super) encrypted: bool,
     /// The clients of the listener that it came by.
-    pub(super) audience: Audience,
+    pub(super) audience: ListenerAudience,
     /// The form in which it wants to hear of an error.
     pub(super) format: Format,
     /// The encodings it takes.
-    pub(super) encoding: Accepted,
+    pub(super) encoding: AcceptedCodings,
     if_none_match: Option<HeaderValue>,
 }
 
-impl Context {
+impl RequestContext {
     /// Reads the context off a request's head.
     pub(super) fn from_head(
         head: &RequestHead,
         trusted: &[Network],
-        reception: Reception,
-    ) -> Context {
-        Context {
+        reception: ListenerInfo,
+    ) -> RequestContext {
+        RequestContext {
             id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
             client: forwarded::client(head, trusted),
-            encrypted: reception.manner == Manner::Tls,
+            encrypted: reception.manner == ListenerProtocol::Tls,
             audience: reception.audience,
             format: negotiate::format(head.uri.path(), &head.headers),
-            encoding: Accepted::read(&head.headers),
+            encoding: AcceptedCodings::read(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
         }
     }
 
     /// Makes the context of what could not be read as a request.
-    pub(super) fn of_unread(connection: &Connection) -> Context {
-        Context {
+    pub(super) fn of_unread(connection: &ConnectionState) -> RequestContext {
+        RequestContext {
             id: fresh_id(),
             started: connection.reading_since().unwrap_or_else(Instant::now),
             client: connection.peer().map(|peer| peer.ip()),
-            encrypted: connection.reception().manner == Manner::Tls,
+            encrypted: connection.reception().manner == ListenerProtocol::Tls,
             audience: connection.reception().audience,
             format: Format::Json,
-            encoding: Accepted::read(&HeaderMap::new()),
+            encoding: AcceptedCodings::read(&HeaderMap::new()),
             if_none_match: None,
         }
     }
 
     /// Returns the context that the guard left with this request.
-    pub(super) fn from(request: &HttpRequest) -> Context {
+    pub(super) fn from(request: &HttpRequest) -> RequestContext {
         request
             .extensions()
-            .get::<Context>()
+            .get::<RequestContext>()
             .cloned()
             .expect("the guard wraps every route")
     }
@@ -125,7 +125,7 @@ fn fresh_id() -> HeaderValue {
     static NEXT: LazyLock<AtomicU64> =
         LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(std::process::id())));
     let number = NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    Line::new().hexadecimal(number).value()
+    HeaderLine::new().hexadecimal(number).value()
 }
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ mod tests {
     fn a_sane_id_is_taken_over_and_any_other_replaced() {
         let id = |value: &str| {
             let request = TestRequest::default().insert_header((X_REQUEST_ID, value));
-            Context::from_head(request.to_request().head(), &[], Reception::OPEN)
+            RequestContext::from_head(request.to_request().head(), &[], ListenerInfo::OPEN)
                 .id()
                 .to_owned()
         };
@@ -155,7 +155,7 @@ mod tests {
     fn if_none_match_compares_weakly_and_member_by_member() {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
-            Context::from_head(request.to_request().head(), &[], Reception::OPEN)
+            RequestContext::from_head(request.to_request().head(), &[], ListenerInfo::OPEN)
                 .has("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {

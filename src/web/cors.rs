@@ -24,14 +24,14 @@ const EVERYBODY: HeaderValue = HeaderValue::from_static("*");
 
 /// The origins whose pages may read, as the settings say.
 #[derive(Debug)]
-pub(super) struct Cors {
+pub(super) struct CorsPolicy {
     origins: CorsOrigins,
     carried: HeaderValue,
 }
 
-impl Cors {
+impl CorsPolicy {
     /// `None` where only pages of our own may, and nothing is to be done.
-    pub(super) fn new(settings: &Settings) -> Option<Cors> {
+    pub(super) fn new(settings: &Settings) -> Option<CorsPolicy> {
         let origins = settings.server.cors_origins.clone();
         let named = match &origins {
             CorsOrigins::Any => false,
@@ -39,7 +39,7 @@ impl Cors {
             CorsOrigins::These(_) => true,
         };
         let takes_token = named && settings.access.is_restricted();
-        Some(Cors {
+        Some(CorsPolicy {
             origins,
             carried: if takes_token {
                 CARRIED_WITH_TOKEN

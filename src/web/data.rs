@@ -9,13 +9,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 
-use super::access::Admission;
-use super::context::Context;
-use super::encoding::{Effort, encode, worthwhile};
-use super::line::Line;
+use super::access::ReadAdmission;
+use super::context::RequestContext;
+use super::encoding::{EncodingEffort, encode, worthwhile};
+use super::line::HeaderLine;
 use super::negotiate::{Encoding, Format};
 use super::site::Site;
-use super::wanted::Wanted;
+use super::wanted::WantedForm;
 use super::{aside, body, freshness};
 use crate::app::format;
 use crate::cache::{Entry, Reply};
@@ -31,11 +31,11 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Returns the response for a reply in a data format; 304 where the client already has it.
 pub(super) async fn respond(
     site: &web::Data<Site>,
-    context: &Context,
+    context: &RequestContext,
     query: &Arc<Query>,
     reply: &Reply,
-    wanted: Wanted,
-    admission: Admission,
+    wanted: WantedForm,
+    admission: ReadAdmission,
 ) -> Result<HttpResponse, RequestError> {
     let entry = &reply.entry;
     let encoding = worthwhile(context.encoding, entry.body.len());
@@ -81,7 +81,7 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
     }
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
-    let mut line = Line::new();
+    let mut line = HeaderLine::new();
     line.text("unslow; ");
     match reply.outcome {
         Outcome::Hit(tier) => {
@@ -119,7 +119,7 @@ pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Dura
         ("db;dur=", timings.load),
         ("render;dur=", render),
     ];
-    let mut line = Line::new();
+    let mut line = HeaderLine::new();
     for (name, duration) in steps.into_iter().filter(|(_, time)| !time.is_zero()) {
         let separator = if line.is_empty() { "" } else { ", " };
         line.text(separator).text(name).milliseconds(duration);
@@ -140,7 +140,7 @@ async fn variant(
     site: &web::Data<Site>,
     query: &Arc<Query>,
     entry: &Arc<Entry>,
-    wanted: Wanted,
+    wanted: WantedForm,
     encoding: Encoding,
 ) -> Result<Bytes, RequestError> {
     let is_kept = !wanted.meta || encoding != Encoding::Identity;
@@ -165,7 +165,7 @@ fn make(
     site: &Site,
     query: &Query,
     entry: &Entry,
-    wanted: Wanted,
+    wanted: WantedForm,
     encoding: Encoding,
 ) -> Result<Bytes, RequestError> {
     let plain = || match wanted.format {
@@ -183,7 +183,7 @@ fn make(
     let plain = plain()?;
     Ok(entry.variant(slot, |_| {
         site.app.stats.query(query.index).compression();
-        encode(&plain, encoding, Effort::Kept)
+        encode(&plain, encoding, EncodingEffort::Kept)
     }))
 }
 
@@ -199,7 +199,7 @@ fn with_last_line(entry: &Entry) -> Result<Bytes, RequestError> {
 }
 
 fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
-    let wanted = Wanted {
+    let wanted = WantedForm {
         format,
         meta: false,
     };
@@ -219,7 +219,7 @@ fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
 pub(super) const OUTLINE: usize = 12;
 
 /// Returns where an entry keeps the body in this format and encoding.
-fn slot(wanted: Wanted, encoding: Encoding) -> usize {
+fn slot(wanted: WantedForm, encoding: Encoding) -> usize {
     if wanted.meta {
         return match encoding {
             Encoding::Identity => unreachable!("NDJSON with its last line is not kept as it is"),
@@ -243,8 +243,8 @@ fn slot(wanted: Wanted, encoding: Encoding) -> usize {
 }
 
 /// Returns a strong validator: the same bytes on the wire, the same tag.
-fn etag(entry: &Entry, wanted: Wanted, encoding: Encoding) -> HeaderValue {
-    let mut line = Line::new();
+fn etag(entry: &Entry, wanted: WantedForm, encoding: Encoding) -> HeaderValue {
+    let mut line = HeaderLine::new();
     line.text("\"").text(&entry.etag).text("-");
     line.text(wanted.format.suffix());
     if wanted.meta {
@@ -271,12 +271,12 @@ mod tests {
                 Encoding::Zstd,
             ] {
                 let meta = false;
-                slots.push(slot(Wanted { format, meta }, encoding));
+                slots.push(slot(WantedForm { format, meta }, encoding));
             }
         }
         let (format, meta) = (Format::Ndjson, true);
         for encoding in [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
-            slots.push(slot(Wanted { format, meta }, encoding));
+            slots.push(slot(WantedForm { format, meta }, encoding));
         }
         slots.sort_unstable();
         slots.dedup();

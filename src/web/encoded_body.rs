@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use super::encoding::{Effort, encode};
+use super::encoding::{EncodingEffort, encode};
 use super::negotiate::Encoding;
 
 /// A body and its encodings.
@@ -37,7 +37,7 @@ impl EncodedBody {
             Encoding::Zstd => 2,
         };
         self.encoded[slot]
-            .get_or_init(|| encode(&self.body, encoding, Effort::Kept))
+            .get_or_init(|| encode(&self.body, encoding, EncodingEffort::Kept))
             .clone()
     }
 }

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::negotiate::{Accepted, Encoding};
+use super::negotiate::{AcceptedCodings, Encoding};
 
 /// The bytes below which an encoded body saves less than its header costs.
 const WORTH_ENCODING: usize = 1024;
 
 /// The use of an encoded body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Effort {
+pub(super) enum EncodingEffort {
     /// One response: quick.
     Once,
     /// Every response of an entry's life: small.
@@ -22,13 +22,13 @@ pub(super) enum Effort {
 
 /// Returns the encoding to use for a body of this length: small ones go as they are, unless the
 /// client refuses that.
-pub(super) fn worthwhile(accepted: Accepted, length: usize) -> Encoding {
+pub(super) fn worthwhile(accepted: AcceptedCodings, length: usize) -> Encoding {
     accepted.choose(length >= WORTH_ENCODING)
 }
 
 /// Returns the encoded body.
-pub(super) fn encode(body: &[u8], encoding: Encoding, effort: Effort) -> Bytes {
-    let kept = effort == Effort::Kept;
+pub(super) fn encode(body: &[u8], encoding: Encoding, effort: EncodingEffort) -> Bytes {
+    let kept = effort == EncodingEffort::Kept;
     let encoded = match encoding {
         Encoding::Identity => Ok(body.to_vec()),
         Encoding::Gzip => gzip(body, Compression::new(if kept { 6 } else { 1 })),
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn every_encoding_decodes_to_the_body() {
         let body = "a body that repeats itself, ".repeat(200).into_bytes();
-        for effort in [Effort::Once, Effort::Kept] {
+        for effort in [EncodingEffort::Once, EncodingEffort::Kept] {
             let mut gunzipped = Vec::new();
             flate2::read::GzDecoder::new(&encode(&body, Encoding::Gzip, effort)[..])
                 .read_to_end(&mut gunzipped)
@@ -86,7 +86,7 @@ mod tests {
     fn small_bodies_go_as_they_are() {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let chosen = |length| worthwhile(Accepted::read(&headers), length);
+        let chosen = |length| worthwhile(AcceptedCodings::read(&headers), length);
         assert_eq!(chosen(WORTH_ENCODING - 1), Encoding::Identity);
         assert_eq!(chosen(WORTH_ENCODING), Encoding::Gzip);
     }

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::body;
-use super::context::Context;
+use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
 use crate::error::RequestError;
@@ -20,16 +20,16 @@ use crate::view;
 pub(super) const READ_METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// The content of an error's response, whatever its format.
-pub(super) struct Said {
+pub(super) struct ErrorReply {
     pub(super) status: StatusCode,
     message: String,
     retry_after: Option<Duration>,
 }
 
-impl Said {
+impl ErrorReply {
     /// Returns the same for a page.
-    pub(super) fn failure<'a>(&'a self, context: &'a Context) -> view::Failure<'a> {
-        view::Failure {
+    pub(super) fn failure<'a>(&'a self, context: &'a RequestContext) -> view::PageFailure<'a> {
+        view::PageFailure {
             status: self.status.as_u16(),
             message: &self.message,
             id: context.id(),
@@ -43,10 +43,10 @@ impl Said {
 /// others, and the mistakes of clients, for who asks for the level `debug`.
 pub(super) fn say(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     query: Option<&Query>,
     error: &RequestError,
-) -> Said {
+) -> ErrorReply {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = (query.map(|query| query.index), error.class());
     let allowed = status
@@ -77,7 +77,7 @@ pub(super) fn say(
             error.log_message()
         );
     }
-    Said {
+    ErrorReply {
         status,
         message: error.public_message(site.app.settings.server.debug),
         retry_after: error
@@ -87,14 +87,14 @@ pub(super) fn say(
 }
 
 /// Returns the response to an error, as a page or as JSON.
-pub(super) fn respond(site: &Site, context: &Context, error: &RequestError) -> HttpResponse {
+pub(super) fn respond(site: &Site, context: &RequestContext, error: &RequestError) -> HttpResponse {
     respond_with(site, context, error, serde_json::Map::new())
 }
 
 /// Returns the same to an error of this query.
 pub(super) fn respond_about(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     query: &Query,
     error: &RequestError,
 ) -> HttpResponse {
@@ -105,7 +105,7 @@ pub(super) fn respond_about(
 /// Returns the same, with more members where it is JSON.
 pub(super) fn respond_with(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     error: &RequestError,
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
@@ -115,8 +115,8 @@ pub(super) fn respond_with(
 
 fn response(
     site: &Site,
-    context: &Context,
-    mut said: Said,
+    context: &RequestContext,
+    mut said: ErrorReply,
     error: &RequestError,
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
@@ -129,7 +129,7 @@ fn response(
             failure: said.failure(context),
             suggestion,
         };
-        let frame = view::Frame {
+        let frame = view::PageFrame {
             here: site.here(context),
             ..site.frame()
         };
@@ -146,8 +146,8 @@ fn response(
 
 /// `{"ok":false,…}`: the form of every error to those who asked for data.
 fn json(
-    said: &Said,
-    context: &Context,
+    said: &ErrorReply,
+    context: &RequestContext,
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
     let mut json = serde_json::json!({
@@ -192,7 +192,7 @@ pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> Ht
         status: 404,
         message: "there is no such page".to_owned(),
     };
-    respond(&site, &Context::from(&request), &error)
+    respond(&site, &RequestContext::from(&request), &error)
 }
 
 /// Answers 405 for a method that a read-only resource does not have.
@@ -200,11 +200,11 @@ pub(super) async fn method_not_allowed(
     request: HttpRequest,
     site: web::Data<Site>,
 ) -> HttpResponse {
-    only(READ_METHODS, &site, &Context::from(&request))
+    only(READ_METHODS, &site, &RequestContext::from(&request))
 }
 
 /// Answers 405 with the methods that there are.
-pub(super) fn only(methods: &'static str, site: &Site, context: &Context) -> HttpResponse {
+pub(super) fn only(methods: &'static str, site: &Site, context: &RequestContext) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 405,
         message: format!("this address answers {methods} only"),

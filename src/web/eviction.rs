@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::stats::Snapshot;
-use crate::view::Evicted;
+use crate::stats::StatsSnapshot;
+use crate::view::EvictionCounts;
 
 /// The time that is looked back.
 const SPAN: Duration = Duration::from_mins(5);
@@ -15,23 +15,23 @@ const STEP: Duration = Duration::from_secs(5);
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub(super) struct Watch(Mutex<VecDeque<Reading>>);
+pub(super) struct EvictionWatch(Mutex<VecDeque<EvictionReading>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct EvictionReading {
     at: Instant,
     memory: u64,
     /// `None` where Redis did not say.
     redis: Option<u64>,
 }
 
-impl Watch {
+impl EvictionWatch {
     /// Returns what has left since the oldest reading that is not too old; `None` where there is
     /// none. Counts that start anew, as after a restart of Redis, are no less than zero.
-    pub(super) fn look(&self, snapshot: &Snapshot, now: Instant) -> Option<Evicted> {
+    pub(super) fn look(&self, snapshot: &StatsSnapshot, now: Instant) -> Option<EvictionCounts> {
         let redis = snapshot.redis.as_ref();
         let info = redis.and_then(|redis| redis.info.as_ref());
-        let reading = Reading {
+        let reading = EvictionReading {
             at: now,
             memory: snapshot.memory.evictions.get("size").copied().unwrap_or(0),
             redis: info.and_then(|info| info.evicted_keys),
@@ -47,7 +47,7 @@ impl Watch {
         let oldest = *readings.front()?;
         let known = readings.iter().find_map(|reading| reading.redis);
         let seconds = now.saturating_duration_since(oldest.at).as_secs_f64();
-        (seconds > 0.0).then(|| Evicted {
+        (seconds > 0.0).then(|| EvictionCounts {
             seconds,
             memory: reading.memory.saturating_sub(oldest.memory),
             redis: known.map_or(0, |known| reading.redis.unwrap_or(0).saturating_sub(known)),
@@ -60,8 +60,8 @@ mod tests {
     use super::*;
     use crate::stats::{RedisInfo, RedisSnapshot};
 
-    fn snapshot(memory: u64, redis: Option<u64>) -> Snapshot {
-        let mut snapshot = Snapshot::default();
+    fn snapshot(memory: u64, redis: Option<u64>) -> StatsSnapshot {
+        let mut snapshot = StatsSnapshot::default();
         snapshot.memory.evictions.insert("size".to_owned(), memory);
         snapshot.memory.evictions.insert("expired".to_owned(), 99);
         snapshot.redis = Some(RedisSnapshot {
@@ -76,13 +76,13 @@ mod tests {
 
     #[test]
     fn it_tells_what_left_since_it_was_first_looked_at_and_forgets_what_is_long_ago() {
-        let (watch, start) = (Watch::default(), Instant::now());
+        let (watch, start) = (EvictionWatch::default(), Instant::now());
         let look = |seconds, memory, redis| {
             let now = start + Duration::from_secs(seconds);
             watch.look(&snapshot(memory, redis), now)
         };
         let evicted = |seconds: u32, memory, redis| {
-            Some(Evicted {
+            Some(EvictionCounts {
                 seconds: f64::from(seconds),
                 memory,
                 redis,
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_redis_that_did_not_answer_for_a_while_has_not_evicted_everything() {
-        let (watch, start) = (Watch::default(), Instant::now());
+        let (watch, start) = (EvictionWatch::default(), Instant::now());
         assert_eq!(watch.look(&snapshot(0, None), start), None);
         let later = watch.look(&snapshot(0, Some(5_000)), start + Duration::from_secs(10));
         assert_eq!(later.map(|evicted| evicted.redis), Some(0));

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::app::format;
 use crate::cache::Entry;
 use crate::error::RequestError;
-use crate::view::{self, Cell};
+use crate::view::{self, TableCell};
 
 /// The most text of all rows that a page shows, in bytes, a cell's markup included. With it a page
 /// stays small whatever the rows are like.
@@ -26,9 +26,9 @@ pub(super) fn size(entry: &Entry, rows: usize) -> usize {
 ///
 /// # Errors
 /// The result is none that this program stored.
-pub(super) fn table(entry: &Entry, most: usize) -> Result<view::Table, RequestError> {
+pub(super) fn table(entry: &Entry, most: usize) -> Result<view::ResultTable, RequestError> {
     let columns = format::columns_from_json(&entry.head)?;
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut rows: Vec<Vec<TableCell>> = Vec::new();
     let (mut left, mut is_shortened) = (TEXT, false);
     for row in format::cells(&columns, format::rows(&entry.body), cell).take(most) {
         let row: Vec<_> = row?.into_iter().map(or_null).collect();
@@ -40,7 +40,7 @@ pub(super) fn table(entry: &Entry, most: usize) -> Result<view::Table, RequestEr
         is_shortened |= row.iter().any(|(_, is_shortened)| *is_shortened);
         rows.push(row.into_iter().map(|(cell, _)| cell).collect());
     }
-    Ok(view::Table {
+    Ok(view::ResultTable {
         hidden: entry.rows.saturating_sub(rows.len() as u64),
         columns,
         rows,
@@ -53,7 +53,7 @@ pub(super) fn table(entry: &Entry, most: usize) -> Result<view::Table, RequestEr
 ///
 /// # Errors
 /// As of [`table`].
-pub(super) fn first_row(entry: &Entry) -> Result<Vec<(String, Cell)>, RequestError> {
+pub(super) fn first_row(entry: &Entry) -> Result<Vec<(String, TableCell)>, RequestError> {
     let columns = format::columns_from_json(&entry.head)?;
     let first = format::cells(&columns, format::rows(&entry.body), cell).next();
     let first = first.transpose()?.unwrap_or_default();
@@ -62,20 +62,20 @@ pub(super) fn first_row(entry: &Entry) -> Result<Vec<(String, Cell)>, RequestErr
 }
 
 /// A cell, and whether it is less than its value.
-type Shown = (Cell, bool);
+type ShownCell = (TableCell, bool);
 
-fn or_null(shown: Option<Shown>) -> Shown {
-    shown.unwrap_or((Cell::Null, false))
+fn or_null(shown: Option<ShownCell>) -> ShownCell {
+    shown.unwrap_or((TableCell::Null, false))
 }
 
-fn length(cell: &Cell) -> usize {
+fn length(cell: &TableCell) -> usize {
     cell.text().map_or(0, str::len)
 }
 
 /// Returns a value for a page, which escapes what bodies must hold escaped already.
-fn cell(value: &RawValue) -> Shown {
-    let whole = match Cell::from_json(value) {
-        Cell::Json(nested) => Cell::Json(format::with_angles(&nested)),
+fn cell(value: &RawValue) -> ShownCell {
+    let whole = match TableCell::from_json(value) {
+        TableCell::Json(nested) => TableCell::Json(format::with_angles(&nested)),
         cell => cell,
     };
     if length(&whole) <= LONGEST {
@@ -83,10 +83,10 @@ fn cell(value: &RawValue) -> Shown {
     }
     let short = |text: &str| format!("{}…", &text[..text.floor_char_boundary(LONGEST)]);
     let cell = match &whole {
-        Cell::Null => Cell::Null,
-        Cell::Number(text) => Cell::Number(short(text)),
-        Cell::Text(text) => Cell::Text(short(text)),
-        Cell::Json(text) => Cell::Json(short(text)),
+        TableCell::Null => TableCell::Null,
+        TableCell::Number(text) => TableCell::Number(short(text)),
+        TableCell::Text(text) => TableCell::Text(short(text)),
+        TableCell::Json(text) => TableCell::Json(short(text)),
     };
     (cell, true)
 }

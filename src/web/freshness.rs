@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderValue;
 
-use super::access::Admission;
-use super::line::Line;
+use super::access::ReadAdmission;
+use super::line::HeaderLine;
 use crate::cache::Reply;
 use crate::outcome::{BypassReason, Outcome};
 
@@ -15,12 +15,12 @@ use crate::outcome::{BypassReason, Outcome};
 /// receiver may serve it while it asks again. A stale copy has no life left, whatever its age; nor
 /// have rows that a purge made stale while they were loaded. What the cache itself passes by,
 /// nobody else may keep; what is for one client, only that one.
-pub(super) fn cache_control(reply: &Reply, admission: Admission) -> HeaderValue {
+pub(super) fn cache_control(reply: &Reply, admission: ReadAdmission) -> HeaderValue {
     if reply.outcome == Outcome::Bypass(BypassReason::CacheOff) {
         return HeaderValue::from_static("no-store");
     }
-    let mut line = Line::new();
-    if admission == Admission::Personal {
+    let mut line = HeaderLine::new();
+    if admission == ReadAdmission::Personal {
         line.text("private, ");
     }
     line.text("max-age=").number(life(reply));

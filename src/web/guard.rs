@@ -16,12 +16,12 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::FutureExt;
 
-use super::connection::{Connection, Reception};
-use super::context::{Context, X_REQUEST_ID};
+use super::connection::{ConnectionState, ListenerInfo};
+use super::context::{RequestContext, X_REQUEST_ID};
 use super::site::Site;
 use super::{errors, forwarded, limits, pieces};
 use crate::error::RequestError;
-use crate::logging::{AccessLog, AccessRecord, Headers};
+use crate::logging::{AccessLog, AccessRecord, LoggedHeaders};
 use crate::outcome::Outcome;
 
 /// Scripts and styles come from `/static` alone, nothing is inline, nobody may frame a page.
@@ -46,9 +46,9 @@ pub async fn around(
         .clone();
     let server = &site.app.settings.server;
     let reception = request
-        .conn_data::<Rc<Connection>>()
-        .map_or(Reception::OPEN, |connection| connection.reception());
-    let context = Context::from_head(request.head(), &server.forwarded_allow_ips, reception);
+        .conn_data::<Rc<ConnectionState>>()
+        .map_or(ListenerInfo::OPEN, |connection| connection.reception());
+    let context = RequestContext::from_head(request.head(), &server.forwarded_allow_ips, reception);
     let unread = request
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
@@ -77,7 +77,7 @@ pub async fn around(
 /// in the access log.
 pub(super) fn finish(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     head: &RequestHead,
     response: &mut HttpResponse,
 ) {
@@ -129,7 +129,7 @@ impl MessageBody for Holding {
 /// panicked.
 pub(super) async fn bounded(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     handler: impl Future<Output = HttpResponse>,
 ) -> HttpResponse {
     let limit = site.app.settings.server.request_timeout;
@@ -151,7 +151,7 @@ pub(super) async fn bounded(
 }
 
 /// The headers that every response has.
-fn common_headers(headers: &mut HeaderMap, context: &Context) {
+fn common_headers(headers: &mut HeaderMap, context: &RequestContext) {
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -166,7 +166,7 @@ fn common_headers(headers: &mut HeaderMap, context: &Context) {
 }
 
 /// Returns what the response to something that could not be read as a request has of [`finish`].
-pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpResponse) {
+pub(super) fn finish_unread(site: &Site, context: &RequestContext, response: &mut HttpResponse) {
     site.app.standing.count_unread();
     common_headers(response.headers_mut(), context);
     if context.encrypted {
@@ -187,8 +187,8 @@ pub(super) fn finish_unread(site: &Site, context: &Context, response: &mut HttpR
             user_agent: None,
             request_id: context.id(),
             outcome: Some(Outcome::Error),
-            request_headers: &Shown(&HeaderMap::new()),
-            response_headers: &Shown(response.headers()),
+            request_headers: &ShownHeaders(&HeaderMap::new()),
+            response_headers: &ShownHeaders(response.headers()),
         });
     }
 }
@@ -201,7 +201,12 @@ fn sized(response: &HttpResponse) -> u64 {
     }
 }
 
-fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, context: &Context) {
+fn log_access(
+    log: &AccessLog,
+    head: &RequestHead,
+    response: &HttpResponse,
+    context: &RequestContext,
+) {
     let text = |name: header::HeaderName| head.headers.get(name)?.to_str().ok();
     log.write(&AccessRecord {
         client: context.client,
@@ -219,15 +224,15 @@ fn log_access(log: &AccessLog, head: &RequestHead, response: &HttpResponse, cont
         user_agent: text(header::USER_AGENT),
         request_id: context.id(),
         outcome: response.extensions().get::<Outcome>().copied(),
-        request_headers: &Shown(&head.headers),
-        response_headers: &Shown(response.headers()),
+        request_headers: &ShownHeaders(&head.headers),
+        response_headers: &ShownHeaders(response.headers()),
     });
 }
 
 /// Headers, as the access log looks them up.
-struct Shown<'a>(&'a HeaderMap);
+struct ShownHeaders<'a>(&'a HeaderMap);
 
-impl Headers for Shown<'_> {
+impl LoggedHeaders for ShownHeaders<'_> {
     fn header(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.to_str().ok()
     }

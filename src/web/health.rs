@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::body;
-use super::context::Context;
+use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
 
@@ -47,6 +47,6 @@ pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpR
 }
 
 fn response(request: &HttpRequest, status: StatusCode, body: &serde_json::Value) -> HttpResponse {
-    let context = Context::from(request);
+    let context = RequestContext::from(request);
     body::unkept(status, Format::Json, body.to_string().into(), &context)
 }

@@ -9,10 +9,10 @@ use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderValue};
 
 use super::access::FORWARDING;
-use super::connection::{Manner, Reception};
+use super::connection::{ListenerInfo, ListenerProtocol};
 use super::forwarded;
 use crate::error::RequestError;
-use crate::settings::Server;
+use crate::settings::ServerSettings;
 
 /// The ports that a `Host` may leave out, of plain HTTP and of https.
 const USUAL: [u16; 2] = [HTTP, 443];
@@ -25,8 +25,8 @@ const HTTP: u16 = 80;
 /// 421 with the name of the setting.
 pub(super) fn check(
     head: &RequestHead,
-    server: &Server,
-    reception: Reception,
+    server: &ServerSettings,
+    reception: ListenerInfo,
 ) -> Result<(), RequestError> {
     if is_answered(head, server, reception) {
         return Ok(());
@@ -42,13 +42,13 @@ pub(super) fn check(
     })
 }
 
-fn is_answered(head: &RequestHead, server: &Server, reception: Reception) -> bool {
+fn is_answered(head: &RequestHead, server: &ServerSettings, reception: ListenerInfo) -> bool {
     // No browser comes by a unix socket, and inside TLS a browser holds the name against the
     // certificate. Whoever is only sent on to https is shown nothing.
     let Some(peer) = head.peer_addr else {
         return true;
     };
-    if reception.manner != Manner::Plain || !peer.ip().to_canonical().is_loopback() {
+    if reception.manner != ListenerProtocol::Plain || !peer.ip().to_canonical().is_loopback() {
         return true;
     }
     let host = head.headers.get(header::HOST).map(HeaderValue::as_bytes);
@@ -71,7 +71,12 @@ fn is_answered(head: &RequestHead, server: &Server, reception: Reception) -> boo
 /// the port in a browser's `Host` is the one it connects to: ours, or that of a tunnel on this
 /// machine, which passes bytes on unseen. A proxy's is one of the usual ones; a site on another
 /// port is named in `allowed_hosts`.
-fn is_passed_on(head: &RequestHead, host: &str, server: &Server, reception: Reception) -> bool {
+fn is_passed_on(
+    head: &RequestHead,
+    host: &str,
+    server: &ServerSettings,
+    reception: ListenerInfo,
+) -> bool {
     let (_, port) = split(host);
     let port = port.unwrap_or(HTTP);
     FORWARDING

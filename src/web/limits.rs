@@ -6,16 +6,16 @@ use std::time::Duration;
 use actix_web::dev::RequestHead;
 use actix_web::http::header;
 
-use super::connection::Reception;
+use super::connection::ListenerInfo;
 use super::hosts;
 use crate::error::RequestError;
-use crate::settings::Server;
+use crate::settings::ServerSettings;
 
 /// The most time for a request's body; the rest of `request_timeout` is for the work.
 const BODY: Duration = Duration::from_secs(30);
 
 /// Returns how long a handler waits for its request's body.
-pub(super) fn body_timeout(server: &Server) -> Duration {
+pub(super) fn body_timeout(server: &ServerSettings) -> Duration {
     BODY.min(server.request_timeout / 2)
 }
 
@@ -26,8 +26,8 @@ pub(super) fn body_timeout(server: &Server) -> Duration {
 /// 413, 414, 421 or 431 with words.
 pub(super) fn check(
     head: &RequestHead,
-    server: &Server,
-    reception: Reception,
+    server: &ServerSettings,
+    reception: ListenerInfo,
 ) -> Result<(), RequestError> {
     hosts::check(head, server, reception)?;
     within_limits(head, server)
@@ -37,7 +37,10 @@ pub(super) fn check(
 ///
 /// # Errors
 /// 413, 414 or 431 with words.
-pub(super) fn within_limits(head: &RequestHead, server: &Server) -> Result<(), RequestError> {
+pub(super) fn within_limits(
+    head: &RequestHead,
+    server: &ServerSettings,
+) -> Result<(), RequestError> {
     let too_much = |status, message: String| Err(RequestError::Rejected { status, message });
     // Method, target, version and the two spaces between them.
     let line = head.method.as_str().len()

@@ -6,18 +6,18 @@ use std::time::Duration;
 use actix_web::http::header::HeaderValue;
 
 /// A header's value in the making.
-pub(super) struct Line {
-    bytes: [u8; Line::LONGEST],
+pub(super) struct HeaderLine {
+    bytes: [u8; HeaderLine::LONGEST],
     length: usize,
 }
 
-impl Line {
+impl HeaderLine {
     /// More than any header of ours needs: five steps of `Server-Timing` with 20 digits each.
     const LONGEST: usize = 256;
 
-    pub(super) fn new() -> Line {
-        Line {
-            bytes: [0; Line::LONGEST],
+    pub(super) fn new() -> HeaderLine {
+        HeaderLine {
+            bytes: [0; HeaderLine::LONGEST],
             length: 0,
         }
     }
@@ -26,18 +26,18 @@ impl Line {
         self.length == 0
     }
 
-    pub(super) fn text(&mut self, text: &str) -> &mut Line {
+    pub(super) fn text(&mut self, text: &str) -> &mut HeaderLine {
         self.push(text.as_bytes());
         self
     }
 
-    pub(super) fn number(&mut self, number: u64) -> &mut Line {
+    pub(super) fn number(&mut self, number: u64) -> &mut HeaderLine {
         self.digits(number, 1);
         self
     }
 
     /// Returns a duration in milliseconds with three decimals.
-    pub(super) fn milliseconds(&mut self, duration: Duration) -> &mut Line {
+    pub(super) fn milliseconds(&mut self, duration: Duration) -> &mut HeaderLine {
         let rounded = duration.saturating_add(Duration::from_nanos(500));
         let micros = u64::try_from(rounded.as_micros()).unwrap_or(u64::MAX);
         self.digits(micros / 1000, 1);
@@ -47,7 +47,7 @@ impl Line {
     }
 
     /// Returns sixteen hexadecimal digits.
-    pub(super) fn hexadecimal(&mut self, number: u64) -> &mut Line {
+    pub(super) fn hexadecimal(&mut self, number: u64) -> &mut HeaderLine {
         let digits: [u8; 16] = std::array::from_fn(|place| {
             let digit = (number >> (60 - 4 * place)) & 15;
             b"0123456789abcdef"[usize::try_from(digit).expect("below 16")]
@@ -86,8 +86,8 @@ mod tests {
     #[test]
     fn numbers_and_times_are_written_as_the_formatter_would() {
         for number in [0, 7, 10, 999, 1_000, u64::MAX] {
-            assert_eq!(Line::new().number(number).value(), number.to_string());
-            let hexadecimal = Line::new().hexadecimal(number).value();
+            assert_eq!(HeaderLine::new().number(number).value(), number.to_string());
+            let hexadecimal = HeaderLine::new().hexadecimal(number).value();
             assert_eq!(hexadecimal, format!("{number:016x}"));
         }
         for (nanos, expected) in [
@@ -97,7 +97,7 @@ mod tests {
             (50_000, "0.050"),
             (1_234_567_890, "1234.568"),
         ] {
-            let value = Line::new()
+            let value = HeaderLine::new()
                 .milliseconds(Duration::from_nanos(nanos))
                 .value();
             assert_eq!(value, expected);
@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn the_longest_timing_fits() {
-        let mut line = Line::new();
+        let mut line = HeaderLine::new();
         for _ in 0..5 {
             line.text(", memory;dur=").milliseconds(Duration::MAX);
         }
-        assert!(line.value().len() < Line::LONGEST);
+        assert!(line.value().len() < HeaderLine::LONGEST);
     }
 }

@@ -5,17 +5,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::negotiate::{self, Format};
 use super::site::Site;
 use super::{body, errors};
-use crate::stats::{Process, Window};
-use crate::view::export::{self, Dialect, Metrics, Reloads};
+use crate::stats::{ProcessNumbers, Window};
+use crate::view::export::{self, MetricsDialect, MetricsInput, ReloadCounts};
 
 /// Answers `GET /metrics`: in Prometheus' text format, or as OpenMetrics where `Accept` prefers
 /// that.
 pub(super) async fn metrics(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
+    let context = RequestContext::from(&request);
     let mut response = match site.access.check(&request, &context).await {
         Ok(()) => render(&request, &site, &context),
         Err(error) => errors::respond(&site, &context, &error),
@@ -24,13 +24,13 @@ pub(super) async fn metrics(request: HttpRequest, site: web::Data<Site>) -> Http
     response
 }
 
-fn render(request: &HttpRequest, site: &Site, context: &Context) -> HttpResponse {
+fn render(request: &HttpRequest, site: &Site, context: &RequestContext) -> HttpResponse {
     let stand = site.app.standing.now();
-    let metrics = Metrics {
+    let metrics = MetricsInput {
         // Whatever the address asks for: counters that fall would be taken for a new start.
         snapshot: &site.app.snapshot(Window::Start),
-        process: &Process::now(),
-        reloads: Reloads {
+        process: &ProcessNumbers::now(),
+        reloads: ReloadCounts {
             all: stand.reloads,
             failed: stand.reload_failures,
             last_failed: stand.last_reload.is_some_and(|last| !last.ok),
@@ -39,9 +39,9 @@ fn render(request: &HttpRequest, site: &Site, context: &Context) -> HttpResponse
         commit: option_env!("UNSLOW_COMMIT").filter(|commit| !commit.is_empty()),
     };
     let dialect = if negotiate::wants_open_metrics(request.headers()) {
-        Dialect::OpenMetrics
+        MetricsDialect::OpenMetrics
     } else {
-        Dialect::Text
+        MetricsDialect::Text
     };
     let text = export::metrics(&metrics, dialect);
     let mut response = body::unkept(StatusCode::OK, Format::Text, text.into(), context);

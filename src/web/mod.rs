@@ -1,4 +1,4 @@
-//! HTTP: the route table and what every route shares. It maps requests to [`App::answer`] and
+//! HTTP: the route table and what every route shares. It maps requests to [`App::answer`](crate::app::App::answer) and
 //! answers and errors to responses. It owns no markup (that is `view`) and no caching.
 
 mod access;
@@ -48,10 +48,10 @@ mod wanted;
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
 
-pub use connection::{Audience, Connection, Manner, Reception};
+pub use connection::{ConnectionState, ListenerAudience, ListenerInfo, ListenerProtocol};
 pub use guard::around;
 pub use refusal::{own_answer, told};
-pub use shortcut::Shortcut;
+pub use shortcut::FastPath;
 pub use site::Site;
 
 use errors::READ_METHODS;
@@ -90,7 +90,7 @@ impl ReadOnly {
     {
         let reads = route_guard::Any(route_guard::Get()).or(route_guard::Head());
         let bounded = move |request: HttpRequest, site: web::Data<Site>| {
-            let context = context::Context::from(&request);
+            let context = context::RequestContext::from(&request);
             let handler = handler(request, site.clone());
             async move { guard::bounded(&site, &context, handler).await }
         };

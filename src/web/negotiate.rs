@@ -11,8 +11,8 @@ use std::cmp::Reverse;
 
 use actix_web::http::header::{self, HeaderMap};
 
-pub(super) use coding::{Accepted, Encoding};
-use weights::{Member, members};
+pub(super) use coding::{AcceptedCodings, Encoding};
+use weights::{ListMember, members};
 
 /// The forms in which rows, numbers and errors are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub(super) fn format(path: &str, headers: &HeaderMap) -> Format {
 /// own format. Who names neither gets that.
 pub(super) fn wants_open_metrics(headers: &HeaderMap) -> bool {
     let best = |media: &str, version: &str| {
-        let is_it = |member: &Member<'_>| {
+        let is_it = |member: &ListMember<'_>| {
             let mut versions = member
                 .parameters()
                 .filter_map(|part| part.strip_prefix("version="));
@@ -156,7 +156,7 @@ const NAMED: u8 = 2;
 
 /// Returns how precisely a range describes a format, `None` where it does not. A range with
 /// parameters, which no format of ours has, still means the format, but less so than one without.
-fn precision(member: &Member<'_>, format: Format) -> Option<u8> {
+fn precision(member: &ListMember<'_>, format: Format) -> Option<u8> {
     let media = format.media_type();
     let family = media.split('/').next().unwrap_or_default();
     let of_family = |range: &str| {

@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::access::Admission;
-use super::context::Context;
+use super::access::ReadAdmission;
+use super::context::RequestContext;
 use super::encoding::worthwhile;
 use super::negotiate::Format;
 use super::openapi::Document;
@@ -15,7 +15,7 @@ use super::{body, errors};
 /// Answers `GET /openapi.json`: 304 where the client already has it. It is made on the first
 /// request.
 pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
+    let context = RequestContext::from(&request);
     let admission = match site.access.may_read(request.head(), &context, None).await {
         Ok(admission) => admission,
         Err(error) => return errors::respond(&site, &context, &error),
@@ -36,8 +36,8 @@ pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> Http
     headers.insert(header::ETAG, etag);
     // A reload may change it at any time.
     let control = match admission {
-        Admission::Open => "no-cache",
-        Admission::Personal => "private, no-cache",
+        ReadAdmission::Open => "no-cache",
+        ReadAdmission::Personal => "private, no-cache",
     };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(control));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));

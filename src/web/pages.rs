@@ -7,13 +7,13 @@ use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::access::{AccessRule, Admission};
-use super::context::Context;
+use super::access::{AccessRule, ReadAdmission};
+use super::context::RequestContext;
 use super::negotiate::{self, Format};
 use super::parameters::{pairs, require_utf8, without_tracking};
 use super::sample_check::catalog_stands_in;
 use super::site::Site;
-use super::wanted::Wanted;
+use super::wanted::WantedForm;
 use super::{aside, body, data, errors, excerpt, pieces};
 use crate::cache::Reply;
 use crate::error::RequestError;
@@ -23,13 +23,13 @@ use crate::view;
 /// [`home`], from the route table.
 pub(super) async fn routed_home(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let (head, query_string) = (request.head(), request.query_string());
-    home(&site, head, &Context::from(&request), query_string).await
+    home(&site, head, &RequestContext::from(&request), query_string).await
 }
 
 /// [`query`], from the route table.
 pub(super) async fn routed_query(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let name = request.match_info().query("name");
-    let context = Context::from(&request);
+    let context = RequestContext::from(&request);
     let (head, query_string) = (request.head(), request.query_string());
     query(&site, head, &context, name, query_string).await
 }
@@ -38,7 +38,7 @@ pub(super) async fn routed_query(request: HttpRequest, site: web::Data<Site>) ->
 pub(super) async fn home(
     site: &Site,
     head: &RequestHead,
-    context: &Context,
+    context: &RequestContext,
     query_string: &str,
 ) -> HttpResponse {
     let name = &site.app.settings.server.home;
@@ -59,7 +59,7 @@ pub(super) async fn home(
             let provenance = provenance(&reply, context.started.elapsed());
             let race = site.race.at(context.started, || {
                 let pace = site.app.stats.query(query.index).pace();
-                view::Comparison::new(&pace.copy, &pace.load)
+                view::SpeedComparison::new(&pace.copy, &pace.load)
             });
             let page = outline.fill(provenance.elapsed, Some(&provenance), &race);
             let response = body::unkept(StatusCode::OK, Format::Html, page.into(), context);
@@ -72,7 +72,7 @@ pub(super) async fn home(
         }
         Err(error) => {
             let said = errors::say(site, context, Some(query), &error);
-            let page = view::Home {
+            let page = view::HomePage {
                 elapsed: context.started.elapsed(),
                 failure: Some(said.failure(context)),
                 ..bare_home(site, query, &given)
@@ -90,9 +90,9 @@ pub(super) async fn home(
 async fn find<'s>(
     site: &'s Site,
     head: &RequestHead,
-    context: &Context,
+    context: &RequestContext,
     name: &str,
-) -> Result<(&'s Arc<Query>, Admission), RequestError> {
+) -> Result<(&'s Arc<Query>, ReadAdmission), RequestError> {
     let query = site.app.query(name);
     let known = query.as_ref().ok().map(AsRef::as_ref);
     let admission = site.access.may_read(head, context, known).await?;
@@ -104,9 +104,9 @@ fn bare_home<'p>(
     site: &'p Site,
     query: &'p Query,
     given: &'p [(String, String)],
-) -> view::Home<'p> {
+) -> view::HomePage<'p> {
     let shows_host = site.app.settings.server.show_host;
-    view::Home {
+    view::HomePage {
         query: site.info(query),
         host: shows_host.then(|| site.app.db.host()),
         given,
@@ -125,34 +125,34 @@ fn outline(
     query: &Query,
     given: &[(String, String)],
     reply: &Reply,
-) -> Result<view::Outline, RequestError> {
+) -> Result<view::HomeOutline, RequestError> {
     let entry = &reply.entry;
     if given.is_empty()
         && let Some(kept) = entry.kept(data::OUTLINE)
     {
-        return Ok(view::Outline::from_bytes(kept));
+        return Ok(view::HomeOutline::from_bytes(kept));
     }
-    let page = view::Home {
+    let page = view::HomePage {
         sections: excerpt::first_row(entry)?,
         // One of several is enough here, whichever it is.
         provenance: Some(provenance(reply, Duration::ZERO)),
         ..bare_home(site, query, given)
     };
-    let made = view::Outline::render(&site.frame(), &page);
+    let made = view::HomeOutline::render(&site.frame(), &page);
     if !given.is_empty() {
         return Ok(made);
     }
     let kept = entry.variant(data::OUTLINE, |_| made.into_bytes());
-    Ok(view::Outline::from_bytes(kept))
+    Ok(view::HomeOutline::from_bytes(kept))
 }
 
 /// Answers `GET /q`: the catalog, as a page or as JSON. Who brings no token is shown what is open.
 pub(super) async fn catalog(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    list(&site, request.head(), &Context::from(&request)).await
+    list(&site, request.head(), &RequestContext::from(&request)).await
 }
 
 /// Returns the list of the queries that may be read.
-async fn list(site: &Site, head: &RequestHead, context: &Context) -> HttpResponse {
+async fn list(site: &Site, head: &RequestHead, context: &RequestContext) -> HttpResponse {
     let refused = site.access.may_read(head, context, None).await.err();
     let shows = |query: &Query| refused.is_none() || !site.access.is_protected(query);
     let queries: Vec<_> = site
@@ -202,7 +202,7 @@ fn describe(query: &Query) -> serde_json::Value {
 pub(super) async fn query(
     site: &web::Data<Site>,
     head: &RequestHead,
-    context: &Context,
+    context: &RequestContext,
     name: &str,
     query_string: &str,
 ) -> HttpResponse {
@@ -219,7 +219,7 @@ pub(super) async fn query(
         return page(site, context, query, given, outcome).await;
     }
     let mut given = pairs(query_string);
-    let wanted = match Wanted::read(query, format, &mut given) {
+    let wanted = match WantedForm::read(query, format, &mut given) {
         Ok(wanted) => wanted,
         Err(error) => return errors::respond(site, context, &error),
     };
@@ -233,7 +233,7 @@ pub(super) async fn query(
 /// Returns the query's page: its form and its table, or its form and the error.
 async fn page(
     site: &web::Data<Site>,
-    context: &Context,
+    context: &RequestContext,
     query: &Arc<Query>,
     given: Vec<(String, String)>,
     outcome: Result<Reply, RequestError>,
@@ -279,7 +279,7 @@ async fn page(
 
 /// The parts of a page with an answer: it may be made elsewhere.
 struct AnswerPage {
-    context: Context,
+    context: RequestContext,
     query: Arc<Query>,
     given: Vec<(String, String)>,
     reply: Reply,
@@ -333,7 +333,7 @@ fn with_provenance(
     site: &Site,
     mut response: HttpResponse,
     reply: &Reply,
-    context: &Context,
+    context: &RequestContext,
 ) -> HttpResponse {
     let render = context.started.elapsed().saturating_sub(data::spent(reply));
     data::provenance(response.headers_mut(), reply);

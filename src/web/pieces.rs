@@ -13,7 +13,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::RequestHead;
 use bytes::Bytes;
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::errors;
 use super::site::Site;
 use crate::app::{HeldBody, NoRoom};
@@ -31,7 +31,7 @@ const SMALL: u64 = 8 << 10;
 /// clients leaves no room for it.
 pub(super) fn within_budget(
     site: &Site,
-    context: &Context,
+    context: &RequestContext,
     head: &RequestHead,
     response: HttpResponse,
 ) -> HttpResponse {
@@ -69,7 +69,7 @@ pub(super) fn within_budget(
                 is_refused = true;
                 BoxBody::new(())
             },
-            |held| BoxBody::new(Pieces { left, _held: held }),
+            |held| BoxBody::new(BodyPieces { left, _held: held }),
         )
     });
     if is_refused {
@@ -91,7 +91,7 @@ pub(super) fn require_room(site: &Site, rows: usize) -> Result<(), RequestError>
     Ok(())
 }
 
-fn refuse(site: &Site, context: &Context) -> HttpResponse {
+fn refuse(site: &Site, context: &RequestContext) -> HttpResponse {
     site.app.unsent.count_refusal();
     errors::respond(site, context, &RequestError::NoRoom)
 }
@@ -103,12 +103,12 @@ fn is_for_operators(head: &RequestHead) -> bool {
 }
 
 /// A body that goes out piece by piece, and is counted until the last one is handed over.
-struct Pieces {
+struct BodyPieces {
     left: Bytes,
     _held: HeldBody,
 }
 
-impl MessageBody for Pieces {
+impl MessageBody for BodyPieces {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

@@ -13,38 +13,38 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::action::{self, Given, Refusal, members};
-use super::context::Context;
+use super::action::{self, ActionRefusal, GivenParameters, members};
+use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
 use super::{body, errors};
 use crate::app::PurgeDone;
-use crate::cache::{PurgeKind, Reach};
+use crate::cache::{PurgeKind, PurgeReach};
 use crate::error::RequestError;
 use crate::query::Query;
 use crate::view;
 
 #[derive(Debug, Clone, Copy)]
-enum Action {
+enum PurgeAction {
     Refresh,
     Purge(PurgeKind),
 }
 
-impl Action {
+impl PurgeAction {
     /// Returns the last part of its address.
     fn name(self) -> &'static str {
         match self {
-            Action::Refresh => "refresh",
-            Action::Purge(PurgeKind::Soft) => "expire",
-            Action::Purge(PurgeKind::Hard) => "purge",
+            PurgeAction::Refresh => "refresh",
+            PurgeAction::Purge(PurgeKind::Soft) => "expire",
+            PurgeAction::Purge(PurgeKind::Hard) => "purge",
         }
     }
 }
 
 /// The purge that was asked for and done.
-struct Done<'q> {
+struct PurgeOutcome<'q> {
     query: &'q Query,
-    given: Given,
+    given: GivenParameters,
     /// `ok` and the members after it.
     said: Map<String, Value>,
 }
@@ -52,9 +52,9 @@ struct Done<'q> {
 /// The three addresses.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     for action in [
-        Action::Refresh,
-        Action::Purge(PurgeKind::Soft),
-        Action::Purge(PurgeKind::Hard),
+        PurgeAction::Refresh,
+        PurgeAction::Purge(PurgeKind::Soft),
+        PurgeAction::Purge(PurgeKind::Hard),
     ] {
         let path = format!("/q/{{name}}/{}", action.name());
         let post = move |request, site, body| answer(action, request, site, body);
@@ -63,12 +63,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn answer(
-    action: Action,
+    action: PurgeAction,
     request: HttpRequest,
     site: web::Data<Site>,
     body: web::Payload,
 ) -> HttpResponse {
-    let mut context = Context::from(&request);
+    let mut context = RequestContext::from(&request);
     // A client that names no format, or `*/*`, is a script here: nobody reads this as a page by
     // chance.
     let is_browser = context.format == Format::Html && names_pages(request.headers());
@@ -86,12 +86,12 @@ async fn answer(
 }
 
 async fn perform<'s>(
-    action: Action,
+    action: PurgeAction,
     request: &HttpRequest,
     site: &'s Site,
-    context: &Context,
+    context: &RequestContext,
     body: web::Payload,
-) -> Result<Done<'s>, Refusal> {
+) -> Result<PurgeOutcome<'s>, ActionRefusal> {
     let (query, given) = action::read(request, site, context, body).await?;
     let (scope, effect) = carry_out(action, site, query, &given).await?;
     let mut said = members(json!({
@@ -108,25 +108,25 @@ async fn perform<'s>(
         action.name()
     );
     let (name, value) = match effect {
-        Effect::Loaded => return Ok(Done { query, given, said }),
-        Effect::Purged(done) => {
+        PurgeEffect::Loaded => return Ok(PurgeOutcome { query, given, said }),
+        PurgeEffect::Purged(done) => {
             said.extend(members(json!({
                 "confirmed": done.confirmed,
                 "missing": done.missing,
             })));
-            if done.reach == Reach::Instance {
+            if done.reach == PurgeReach::Instance {
                 return Err(on_this_instance_only(action, said));
             }
             ("reach", "fleet")
         }
-        Effect::None => ("note", NOT_CACHED),
+        PurgeEffect::None => ("note", NOT_CACHED),
     };
     said.insert(name.to_owned(), json!(value));
-    Ok(Done { query, given, said })
+    Ok(PurgeOutcome { query, given, said })
 }
 
 /// The effect of it.
-enum Effect {
+enum PurgeEffect {
     Loaded,
     Purged(PurgeDone),
     None,
@@ -136,18 +136,21 @@ const NOT_CACHED: &str = "without effect: this query says `cache: off`, nothing 
 
 /// Does it, and says to what.
 async fn carry_out(
-    action: Action,
+    action: PurgeAction,
     site: &Site,
     query: &Arc<Query>,
     given: &[(String, String)],
-) -> Result<(&'static str, Effect), RequestError> {
+) -> Result<(&'static str, PurgeEffect), RequestError> {
     match action {
-        Action::Refresh => {
+        PurgeAction::Refresh => {
             let arguments = query.arguments(given)?;
             let loaded = site.app.refresh(query, arguments).await?;
-            Ok(("entry", loaded.map_or(Effect::None, |_| Effect::Loaded)))
+            Ok((
+                "entry",
+                loaded.map_or(PurgeEffect::None, |_| PurgeEffect::Loaded),
+            ))
         }
-        Action::Purge(kind) => {
+        PurgeAction::Purge(kind) => {
             // Without any it is all of the query: those that are required need not be there.
             let typed = (!given.is_empty()).then(|| query.arguments(given));
             let arguments = typed.transpose()?;
@@ -157,18 +160,18 @@ async fn carry_out(
                 "query"
             };
             let done = site.app.purge(query, arguments.as_ref(), kind).await?;
-            Ok((scope, done.map_or(Effect::None, Effect::Purged)))
+            Ok((scope, done.map_or(PurgeEffect::None, PurgeEffect::Purged)))
         }
     }
 }
 
-fn on_this_instance_only(action: Action, mut said: Map<String, Value>) -> Refusal {
+fn on_this_instance_only(action: PurgeAction, mut said: Map<String, Value>) -> ActionRefusal {
     said.remove("ok");
     said.insert("reach".to_owned(), json!("instance"));
-    Refusal {
+    ActionRefusal {
         error: RequestError::OnThisInstanceOnly {
             done: match action {
-                Action::Purge(PurgeKind::Soft) => "expired",
+                PurgeAction::Purge(PurgeKind::Soft) => "expired",
                 _ => "purged",
             },
         },

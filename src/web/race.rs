@@ -6,20 +6,20 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::view::{Comparison, Race};
+use crate::view::{ComparisonPanel, SpeedComparison};
 
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// The comparison of the site that was asked for last: a worker has one.
-    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+    static KEPT: RefCell<Option<KeptComparison>> = const { RefCell::new(None) };
 }
 
-struct Kept {
+struct KeptComparison {
     /// The number of its site.
     site: u64,
     until: Instant,
-    race: Rc<Race>,
+    race: Rc<ComparisonPanel>,
 }
 
 /// See the head of this file; of one site's home query.
@@ -36,15 +36,19 @@ impl Default for KeptRace {
 impl KeptRace {
     /// Returns what is known at `now`; `read` where that is too old. As long as there is not yet
     /// something to compare, it is read every time.
-    pub(super) fn at(&self, now: Instant, read: impl FnOnce() -> Comparison) -> Rc<Race> {
+    pub(super) fn at(
+        &self,
+        now: Instant,
+        read: impl FnOnce() -> SpeedComparison,
+    ) -> Rc<ComparisonPanel> {
         KEPT.with_borrow_mut(|kept| {
-            let is_good = |kept: &&Kept| kept.site == self.0 && now < kept.until;
+            let is_good = |kept: &&KeptComparison| kept.site == self.0 && now < kept.until;
             if let Some(good) = kept.as_ref().filter(is_good) {
                 return Rc::clone(&good.race);
             }
             let comparison = read();
-            let race = Rc::new(Race::new(comparison));
-            *kept = comparison.is_whole().then(|| Kept {
+            let race = Rc::new(ComparisonPanel::new(comparison));
+            *kept = comparison.is_whole().then(|| KeptComparison {
                 site: self.0,
                 until: now + KEPT_FOR,
                 race: Rc::clone(&race),
@@ -60,8 +64,8 @@ mod tests {
 
     use super::*;
 
-    fn both(count: u64) -> Comparison {
-        Comparison {
+    fn both(count: u64) -> SpeedComparison {
+        SpeedComparison {
             load: Some((Duration::from_secs(5), 1)),
             copy: Some((Duration::from_micros(300), count)),
         }
@@ -70,14 +74,14 @@ mod tests {
     #[test]
     fn it_is_read_until_there_is_something_to_compare_and_then_once_a_second() {
         let (pace, start, reads) = (KeptRace::default(), Instant::now(), Cell::new(0));
-        let at = |millis, there: Comparison| {
+        let at = |millis, there: SpeedComparison| {
             let race = pace.at(start + Duration::from_millis(millis), || {
                 reads.set(reads.get() + 1);
                 there
             });
             (reads.get(), race.comparison())
         };
-        let half = Comparison {
+        let half = SpeedComparison {
             copy: None,
             ..both(1)
         };

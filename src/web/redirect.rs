@@ -6,8 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header;
 
-use super::connection::Manner;
-use super::context::Context;
+use super::connection::ListenerProtocol;
+use super::context::RequestContext;
 use super::site::Site;
 use super::{errors, forwarded, limits};
 use crate::error::RequestError;
@@ -15,30 +15,35 @@ use crate::settings::Network;
 
 /// A visitor to be sent on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Redirect {
+pub(super) struct HttpsRedirect {
     from: u16,
     to: u16,
 }
 
-impl Redirect {
-    /// Returns the address to send a request on to that came by a listener of [`Manner::Redirect`];
+impl HttpsRedirect {
+    /// Returns the address to send a request on to that came by a listener of [`ListenerProtocol::Redirect`];
     /// `None` for what is answered there. A client that came by https to a proxy before us would be
     /// sent round in circles.
     pub(super) fn for_request(
         head: &RequestHead,
-        manner: Manner,
+        manner: ListenerProtocol,
         trusted: &[Network],
-    ) -> Option<Redirect> {
-        let Manner::Redirect { from, to } = manner else {
+    ) -> Option<HttpsRedirect> {
+        let ListenerProtocol::Redirect { from, to } = manner else {
             return None;
         };
         let answered = head.uri.path() == "/healthz" || forwarded::https(head, trusted);
-        (!answered).then_some(Redirect { from, to })
+        (!answered).then_some(HttpsRedirect { from, to })
     }
 
     /// Returns the answer: 308, which keeps method and body, or 400 where nobody knows which host
     /// is meant.
-    pub(super) fn answer(self, site: &Site, context: &Context, head: &RequestHead) -> HttpResponse {
+    pub(super) fn answer(
+        self,
+        site: &Site,
+        context: &RequestContext,
+        head: &RequestHead,
+    ) -> HttpResponse {
         let server = &site.app.settings.server;
         let found = limits::within_limits(head, server).and_then(|()| {
             let host = forwarded::host(head, &server.forwarded_allow_ips);
@@ -105,14 +110,14 @@ mod tests {
             ("a.example", 8080, 8443, "https://a.example/q?x=1"),
             ("a.example:9000", 8080, 8443, "https://a.example/q?x=1"),
         ] {
-            let found = Redirect { from, to }.location(host, "/q?x=1");
+            let found = HttpsRedirect { from, to }.location(host, "/q?x=1");
             assert_eq!(found.as_deref(), Some(expected), "{host} {from} {to}");
         }
     }
 
     #[test]
     fn a_host_that_is_none_leads_nowhere() {
-        let redirect = Redirect { from: 80, to: 443 };
+        let redirect = HttpsRedirect { from: 80, to: 443 };
         for host in [
             "", ":80", "a b", "a/b", "a@b", "a\\b", "[::1", "[a]", "a:b", "a:80:80", "::1", "a?b",
         ] {

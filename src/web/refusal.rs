@@ -5,8 +5,8 @@
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody as _;
 
-use super::connection::Connection;
-use super::context::Context;
+use super::connection::ConnectionState;
+use super::context::RequestContext;
 use super::site::Site;
 use super::{errors, guard};
 use crate::error::RequestError;
@@ -51,7 +51,7 @@ fn status(line: &str) -> Option<u16> {
 
 /// Returns the bytes to send in place of such an answer: the same status with our words, headers
 /// and an id, which is also in the access log from now on.
-pub fn told(site: &Site, connection: &Connection, own: &[u8]) -> Vec<u8> {
+pub fn told(site: &Site, connection: &ConnectionState, own: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(own);
     let status = text.lines().next().and_then(status).unwrap_or(400);
     let message = match status {
@@ -66,7 +66,7 @@ pub fn told(site: &Site, connection: &Connection, own: &[u8]) -> Vec<u8> {
         status,
         message: message.to_owned(),
     };
-    let context = Context::of_unread(connection);
+    let context = RequestContext::of_unread(connection);
     let mut response = errors::respond(site, &context, &error);
     guard::finish_unread(site, &context, &mut response);
     written(&text, response)

@@ -14,28 +14,28 @@ use actix_web::dev::{AppConfig, RequestHead, Response, Service, ServiceFactory, 
 use actix_web::http::{Method, header};
 use actix_web::{Error, HttpResponse, web};
 
-use super::connection::{Audience, Connection, Reception};
-use super::context::Context;
-use super::redirect::Redirect;
+use super::connection::{ConnectionState, ListenerAudience, ListenerInfo};
+use super::context::RequestContext;
+use super::redirect::HttpsRedirect;
 use super::site::Site;
 use super::{errors, guard, limits, pages, pieces};
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<BoxBody>, Error>>>>;
 
 /// The application with the shortcut before it.
-pub struct Shortcut<F> {
+pub struct FastPath<F> {
     site: web::Data<Site>,
     table: F,
 }
 
-impl<F> Shortcut<F> {
+impl<F> FastPath<F> {
     /// Puts the shortcut before `table`, which answers whatever is not plain.
-    pub fn before(site: web::Data<Site>, table: F) -> Shortcut<F> {
-        Shortcut { site, table }
+    pub fn before(site: web::Data<Site>, table: F) -> FastPath<F> {
+        FastPath { site, table }
     }
 }
 
-impl<F> ServiceFactory<Request> for Shortcut<F>
+impl<F> ServiceFactory<Request> for FastPath<F>
 where
     F: ServiceFactory<
             Request,
@@ -50,7 +50,7 @@ where
     type Response = Response<BoxBody>;
     type Error = Error;
     type Config = AppConfig;
-    type Service = Shortcut<F::Service>;
+    type Service = FastPath<F::Service>;
     type InitError = F::InitError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Service, F::InitError>>>>;
 
@@ -58,12 +58,12 @@ where
         let (site, table) = (self.site.clone(), self.table.new_service(config));
         Box::pin(async move {
             let table = table.await?;
-            Ok(Shortcut { site, table })
+            Ok(FastPath { site, table })
         })
     }
 }
 
-impl<S> Service<Request> for Shortcut<S>
+impl<S> Service<Request> for FastPath<S>
 where
     S: Service<Request, Response = ServiceResponse<BoxBody>, Error = Error>,
     S::Future: 'static,
@@ -77,14 +77,15 @@ where
     }
 
     fn call(&self, request: Request) -> Answer {
-        let connection = request.conn_data::<Rc<Connection>>();
-        let work = connection.map(Connection::work);
-        let reception = connection.map_or(Reception::OPEN, |connection| connection.reception());
+        let connection = request.conn_data::<Rc<ConnectionState>>();
+        let work = connection.map(ConnectionState::work);
+        let reception = connection.map_or(ListenerInfo::OPEN, |connection| connection.reception());
         let head = request.head();
         let trusted = &self.site.app.settings.server.forwarded_allow_ips;
-        let redirect = Redirect::for_request(head, reception.manner, trusted);
+        let redirect = HttpsRedirect::for_request(head, reception.manner, trusted);
         // A plain path is for visitors: elsewhere the table says that there is no such page.
-        let is_plain = reception.audience != Audience::Operators && Plain::parse(head).is_some();
+        let is_plain =
+            reception.audience != ListenerAudience::Operators && FastRoute::parse(head).is_some();
         if redirect.is_some() || is_plain {
             let answer = answer(self.site.clone(), request, reception, redirect, handle);
             Box::pin(async move {
@@ -106,13 +107,13 @@ where
 async fn answer(
     site: web::Data<Site>,
     request: Request,
-    reception: Reception,
-    redirect: Option<Redirect>,
-    handle: impl AsyncFn(&web::Data<Site>, &RequestHead, &Context) -> HttpResponse,
+    reception: ListenerInfo,
+    redirect: Option<HttpsRedirect>,
+    handle: impl AsyncFn(&web::Data<Site>, &RequestHead, &RequestContext) -> HttpResponse,
 ) -> Result<Response<BoxBody>, Error> {
     let head = request.head();
     let server = &site.app.settings.server;
-    let context = Context::from_head(head, &server.forwarded_allow_ips, reception);
+    let context = RequestContext::from_head(head, &server.forwarded_allow_ips, reception);
     let mut response = if let Some(redirect) = redirect {
         redirect.answer(&site, &context, head)
     } else if let Err(error) = limits::check(head, server, reception) {
@@ -126,34 +127,38 @@ async fn answer(
 }
 
 /// Answers a plain request.
-async fn handle(site: &web::Data<Site>, head: &RequestHead, context: &Context) -> HttpResponse {
+async fn handle(
+    site: &web::Data<Site>,
+    head: &RequestHead,
+    context: &RequestContext,
+) -> HttpResponse {
     let query_string = head.uri.query().unwrap_or_default();
-    match Plain::parse(head) {
-        Some(Plain::Query(name)) => pages::query(site, head, context, name, query_string).await,
+    match FastRoute::parse(head) {
+        Some(FastRoute::Query(name)) => pages::query(site, head, context, name, query_string).await,
         _ => pages::home(site, head, context, query_string).await,
     }
 }
 
 /// The thing that a plain request asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Plain<'h> {
+enum FastRoute<'h> {
     Home,
     /// `/q/NAME`, with or without a suffix.
     Query(&'h str),
 }
 
-impl<'h> Plain<'h> {
-    fn parse(head: &'h RequestHead) -> Option<Plain<'h>> {
+impl<'h> FastRoute<'h> {
+    fn parse(head: &'h RequestHead) -> Option<FastRoute<'h>> {
         let reads = head.method == Method::GET || head.method == Method::HEAD;
         if !reads || head.headers.contains_key(header::TRANSFER_ENCODING) {
             return None;
         }
         match head.uri.path() {
-            "/" => Some(Plain::Home),
+            "/" => Some(FastRoute::Home),
             path => {
                 let name = path.strip_prefix("/q/")?;
                 let named = !name.is_empty() && name.bytes().all(is_plain);
-                named.then_some(Plain::Query(name))
+                named.then_some(FastRoute::Query(name))
             }
         }
     }
@@ -184,10 +189,10 @@ mod tests {
                 request.head_mut().uri = "/q/version.json".parse().unwrap();
                 request
             };
-            let panics = async |_: &web::Data<Site>, _: &RequestHead, _: &Context| {
+            let panics = async |_: &web::Data<Site>, _: &RequestHead, _: &RequestContext| {
                 panic!("a bug at /secret")
             };
-            let fallen = answer(site.clone(), asked(), Reception::OPEN, None, panics).await;
+            let fallen = answer(site.clone(), asked(), ListenerInfo::OPEN, None, panics).await;
             let response = fallen.unwrap();
             assert_eq!(response.status(), 500);
             for (name, words) in [
@@ -208,17 +213,17 @@ mod tests {
                 (&false.into(), &id.to_str().unwrap().into())
             );
             assert!(!json.to_string().contains("secret"), "{json}");
-            let fine = async |_: &web::Data<Site>, _: &RequestHead, _: &Context| {
+            let fine = async |_: &web::Data<Site>, _: &RequestHead, _: &RequestContext| {
                 HttpResponse::Ok().finish()
             };
-            let next = answer(site, asked(), Reception::OPEN, None, fine).await;
+            let next = answer(site, asked(), ListenerInfo::OPEN, None, fine).await;
             assert_eq!(next.unwrap().status(), 200);
         });
     }
 
     fn plain(request: TestRequest) -> Option<String> {
         let request = request.to_request();
-        Plain::parse(request.head()).map(|plain| format!("{plain:?}"))
+        FastRoute::parse(request.head()).map(|plain| format!("{plain:?}"))
     }
 
     #[test]

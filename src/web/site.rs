@@ -5,36 +5,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::access::AccessRule;
-use super::assets::Assets;
-use super::connection::Audience;
-use super::context::Context;
-use super::cors::Cors;
-use super::eviction::Watch;
+use super::assets::StaticAssets;
+use super::connection::ListenerAudience;
+use super::context::RequestContext;
+use super::cors::CorsPolicy;
+use super::eviction::EvictionWatch;
 use super::openapi::Document;
 use super::race::KeptRace;
 use super::stand_in::StandIn;
 use crate::app::{App, UnsentBudget};
 use crate::cache::Reply;
-use crate::logging::{AccessLog, LOG_EVERY, Throttles};
+use crate::logging::{AccessLog, LOG_EVERY, LogThrottles};
 use crate::outcome::Outcome;
 use crate::query::Query;
-use crate::view::{self, Here};
+use crate::view::{self, PagesHere};
 
 /// The lines that failing requests write: one for each query (by its index) and class in a while.
-pub(super) type Failures = Throttles<(Option<usize>, &'static str)>;
+pub(super) type FailureThrottles = LogThrottles<(Option<usize>, &'static str)>;
 
 /// The state that every request can reach.
 #[derive(Debug)]
 pub struct Site {
     pub(super) app: Arc<App>,
-    pub(super) assets: Assets,
+    pub(super) assets: StaticAssets,
     pub(super) openapi: OnceLock<Document>,
     pub(super) access: AccessRule,
-    pub(super) cors: Option<Cors>,
+    pub(super) cors: Option<CorsPolicy>,
     pub(super) access_log: Option<AccessLog>,
     pub(super) race: KeptRace,
-    pub(super) evictions: Watch,
-    pub(super) failures: Failures,
+    pub(super) evictions: EvictionWatch,
+    pub(super) failures: FailureThrottles,
     pub(super) stand_in: StandIn,
     /// Every response closes its connection.
     pub(super) parting: AtomicBool,
@@ -45,15 +45,15 @@ impl Site {
     /// Makes a site on this application.
     pub fn new(app: Arc<App>, access_log: Option<AccessLog>) -> Site {
         Site {
-            assets: Assets::new(),
+            assets: StaticAssets::new(),
             openapi: OnceLock::new(),
             access: AccessRule::new(&app.settings),
-            cors: Cors::new(&app.settings),
+            cors: CorsPolicy::new(&app.settings),
             app,
             access_log,
             race: KeptRace::default(),
-            evictions: Watch::default(),
-            failures: Throttles::new(LOG_EVERY),
+            evictions: EvictionWatch::default(),
+            failures: LogThrottles::new(LOG_EVERY),
             stand_in: StandIn::default(),
             parting: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -79,23 +79,23 @@ impl Site {
 
     /// Returns what stands around every page of queries. The version is for those who may see
     /// `/stats` alone.
-    pub(super) fn frame(&self) -> view::Frame<'_> {
-        view::Frame {
+    pub(super) fn frame(&self) -> view::PageFrame<'_> {
+        view::PageFrame {
             assets: &self.assets.urls,
             version: None,
             here: if self.app.settings.stats_bind.is_empty() {
-                Here::All
+                PagesHere::All
             } else {
-                Here::Queries
+                PagesHere::Queries
             },
         }
     }
 
     /// Returns which pages there are where this request came in.
-    pub(super) fn here(&self, context: &Context) -> Here {
+    pub(super) fn here(&self, context: &RequestContext) -> PagesHere {
         match context.audience {
-            Audience::Operators => Here::Operators,
-            Audience::Everyone | Audience::Visitors => self.frame().here,
+            ListenerAudience::Operators => PagesHere::Operators,
+            ListenerAudience::Everyone | ListenerAudience::Visitors => self.frame().here,
         }
     }
 

@@ -3,14 +3,14 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::encoding::worthwhile;
 use super::errors;
 use super::site::Site;
 
 /// Answers `GET /static/NAME-HASH.EXT`.
 pub(super) async fn file(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let context = Context::from(&request);
+    let context = RequestContext::from(&request);
     let name = request.match_info().query("file");
     let Some(asset) = site
         .assets

@@ -6,15 +6,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::context::Context;
+use super::context::RequestContext;
 use super::negotiate::Format;
 use super::parameters::is_tracking;
 use super::site::Site;
 use super::{body, errors};
-use crate::app::Stand;
+use crate::app::StatusSnapshot;
 use crate::error::RequestError;
-use crate::logging::{self, Lost};
-use crate::stats::{Numbers, Process, Snapshot, Window};
+use crate::logging::{self, LostLines};
+use crate::stats::{ProcessNumbers, StatsSnapshot, SummaryNumbers, Window};
 use crate::view::{self, StatsSort, export};
 
 /// The seconds between two reloads that a page without script may ask of its browser.
@@ -22,7 +22,7 @@ const REFRESH: std::ops::RangeInclusive<u32> = 1..=3600;
 
 /// The things that the address asks for.
 #[derive(Debug, Clone, Copy, Default)]
-struct Asked {
+struct StatsQuery {
     window: Window,
     sort: StatsSort,
     refresh: Option<u32>,
@@ -31,13 +31,13 @@ struct Asked {
     part: bool,
 }
 
-impl Asked {
+impl StatsQuery {
     /// Reads `window`, `sort`, `refresh` and `part`.
     ///
     /// # Errors
     /// What is unknown or given twice, with what is known.
-    fn read(request: &HttpRequest, format: Format) -> Result<Asked, RequestError> {
-        let mut asked = Asked::default();
+    fn read(request: &HttpRequest, format: Format) -> Result<StatsQuery, RequestError> {
+        let mut asked = StatsQuery::default();
         let mut seen = Vec::new();
         for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
             if format == Format::Html && is_tracking(&name) {
@@ -91,7 +91,7 @@ fn names<const N: usize>(names: [&'static str; N]) -> String {
 
 /// Answers `GET /stats`: a page, or another form where `Accept` asks for it.
 pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    let format = Context::from(&request).format;
+    let format = RequestContext::from(&request).format;
     answer(&request, &site, Some(format)).await
 }
 
@@ -103,14 +103,14 @@ pub(super) async fn suffixed(request: HttpRequest, site: web::Data<Site>) -> Htt
 
 /// Returns an answer in that form; `None` is a form that there is not.
 async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
-    let context = Context::from(request);
+    let context = RequestContext::from(request);
     let answer = async {
         site.access.check(request, &context).await?;
         let format = format.ok_or_else(|| {
             let [_, known @ ..] = Format::OF_STATS.map(|form| format!("/stats.{}", form.suffix()));
             bad(format!("known are /stats, {}", known.join(", ")))
         })?;
-        let asked = Asked::read(request, format)?;
+        let asked = StatsQuery::read(request, format)?;
         render(site, asked, format, &context)
     };
     let mut response = match answer.await {
@@ -123,9 +123,9 @@ async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> H
 
 fn render(
     site: &Site,
-    asked: Asked,
+    asked: StatsQuery,
     format: Format,
-    context: &Context,
+    context: &RequestContext,
 ) -> Result<HttpResponse, RequestError> {
     let snapshot = site.app.snapshot(asked.window);
     let text = match format {
@@ -149,18 +149,23 @@ fn unwritable(error: serde_json::Error) -> RequestError {
     }
 }
 
-fn everything(site: &Site, snapshot: Snapshot) -> Everything {
-    Everything {
+fn everything(site: &Site, snapshot: StatsSnapshot) -> StatsDocument {
+    StatsDocument {
         snapshot,
-        logs: Logs {
+        logs: LogCounts {
             lost: logging::lost(),
         },
         daemon: site.app.standing.now(),
-        process: Process::now(),
+        process: ProcessNumbers::now(),
     }
 }
 
-fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> HttpResponse {
+fn html(
+    site: &Site,
+    asked: StatsQuery,
+    snapshot: &StatsSnapshot,
+    context: &RequestContext,
+) -> HttpResponse {
     let (stand, lines) = (site.app.standing.now(), logging::lost());
     let (seconds, of_late) = site.app.stats.total(Window::FiveMinutes);
     let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
@@ -175,10 +180,10 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
         evicted: site.evictions.look(snapshot, context.started),
         script: &site.assets.stats_script,
         here: site.here(context),
-        of_late: Some(Numbers::from_tally(&of_late, seconds)),
+        of_late: Some(SummaryNumbers::from_tally(&of_late, seconds)),
         lines_lost: lines.error + lines.access + lines.syslog,
     };
-    let frame = view::Frame {
+    let frame = view::PageFrame {
         version: Some(env!("CARGO_PKG_VERSION")),
         here: site.here(context),
         ..site.frame()
@@ -194,15 +199,15 @@ fn html(site: &Site, asked: Asked, snapshot: &Snapshot, context: &Context) -> Ht
 /// The numbers that `/stats.json` and `/stats.txt` show, and beside them those that the process
 /// counts for itself.
 #[derive(Serialize)]
-struct Everything {
+struct StatsDocument {
     #[serde(flatten)]
-    snapshot: Snapshot,
-    logs: Logs,
-    daemon: Stand,
-    process: Process,
+    snapshot: StatsSnapshot,
+    logs: LogCounts,
+    daemon: StatusSnapshot,
+    process: ProcessNumbers,
 }
 
 #[derive(Serialize)]
-struct Logs {
-    lost: Lost,
+struct LogCounts {
+    lost: LostLines,
 }

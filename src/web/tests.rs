@@ -8,12 +8,12 @@ use actix_web::web;
 
 use super::site::Site;
 use crate::app::App;
-use crate::settings::{self, Surroundings};
+use crate::settings::{self, ProcessEnvironment};
 
 /// Opens a site as the defaults have it.
 pub(super) fn site() -> web::Data<Site> {
     let flags = crate::flags::parse(["unslow"], settings::flags()).unwrap();
-    let nothing = Surroundings {
+    let nothing = ProcessEnvironment {
         working_folder: std::env::temp_dir().join("no folder of this name"),
         environment: Vec::new(),
     };

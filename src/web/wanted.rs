@@ -10,14 +10,14 @@ pub(super) const META: &str = "meta";
 
 /// A data format, and what goes with the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct WantedForm {
     pub(super) format: Format,
     /// A last line says whether rows were cut off. Only NDJSON has it: JSON says so anyway, and
     /// the line would be a row in CSV.
     pub(super) meta: bool,
 }
 
-impl Wanted {
+impl WantedForm {
     /// Reads `meta` from the parameters and takes it out of them. Where a query declares a
     /// parameter of that name, its values are the query's.
     ///
@@ -27,8 +27,8 @@ impl Wanted {
         query: &Query,
         format: Format,
         given: &mut Vec<(String, String)>,
-    ) -> Result<Wanted, RequestError> {
-        let mut wanted = Wanted {
+    ) -> Result<WantedForm, RequestError> {
+        let mut wanted = WantedForm {
             format,
             meta: false,
         };
@@ -73,7 +73,7 @@ mod tests {
         let query = Query::parse(DatabaseKind::Sqlite, "q", text).unwrap();
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut given: Vec<_> = given.iter().map(pair).collect();
-        let wanted = Wanted::read(&query, format, &mut given);
+        let wanted = WantedForm::read(&query, format, &mut given);
         let meta = wanted.map(|wanted| wanted.meta);
         (
             meta.map_err(|error| error.public_message(false)),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use unslow::db::Database;
 use unslow::error::RequestError;
-use unslow::settings::{DatabaseTarget, Postgres};
+use unslow::settings::{DatabaseTarget, PostgresSettings};
 
 use crate::db_support::{json, on_postgres, open, run};
 use crate::end_to_end::one_off;
 use crate::servers::postgres;
 
-fn changed(database: &str, change: impl FnOnce(&mut Postgres)) -> Database {
+fn changed(database: &str, change: impl FnOnce(&mut PostgresSettings)) -> Database {
     let mut target = on_postgres(postgres().port(), database);
     change(&mut target);
     open(DatabaseTarget::Postgres(target))

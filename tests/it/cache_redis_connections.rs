@@ -36,7 +36,7 @@ async fn tls_trusts_the_given_authority_and_no_stranger() {
         ..Options::default()
     });
     let url = redis.url();
-    let trusting = settings::Redis {
+    let trusting = settings::RedisSettings {
         ca_file: Some(redis.ca()),
         ..settings(url.clone())
     };
@@ -63,7 +63,7 @@ async fn an_authority_that_cannot_be_used_stops_the_start() {
         ),
         ("rediss://localhost", &empty, "no certificate"),
     ] {
-        let settings = settings::Redis {
+        let settings = settings::RedisSettings {
             ca_file: Some(file.clone()),
             ..settings(url.to_owned())
         };
@@ -94,7 +94,7 @@ async fn a_unix_socket_with_a_password_and_a_database_number_works() {
     let password = r#"p%s#w\";"#;
     redis.ask(&["CONFIG", "SET", "requirepass", password]);
     let one = Instance::with(
-        &settings::Redis {
+        &settings::RedisSettings {
             password: Some(Secret::new(password.to_owned())),
             ..at_socket()
         },
@@ -139,7 +139,7 @@ async fn the_probe_says_what_is_wrong_and_never_the_password() {
     redis.ask(&["CONFIG", "SET", "requirepass", "right"]);
     let none = probe(&settings(redis.url())).await.unwrap_err();
     assert!(none.contains("password"), "{none}");
-    let wrong = settings::Redis {
+    let wrong = settings::RedisSettings {
         password: Some(Secret::new("canary".to_owned())),
         ..settings(redis.url())
     };

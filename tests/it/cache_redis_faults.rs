@@ -163,7 +163,7 @@ async fn a_redis_that_wants_a_password_counts_as_down() {
         "{seen:?}"
     );
     let with_password = Instance::with(
-        &settings::Redis {
+        &settings::RedisSettings {
             password: Some(Secret::new("s3cret".to_owned())),
             ..settings(redis.url())
         },

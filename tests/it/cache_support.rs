@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use unslow::cache::{Cache, Clock, Key, KeyBase, Loaded, Lookup, Policy, Reply};
+use unslow::cache::{Cache, Clock, Key, KeyBase, LoadedValue, Lookup, Policy, Reply};
 use unslow::error::RequestError;
 use unslow::outcome::Outcome;
 use unslow::settings::{self, Secret};
@@ -38,9 +38,9 @@ impl Instance {
         Instance::with(&settings(redis.url()), 1 << 20)
     }
 
-    pub(crate) fn with(redis: &settings::Redis, memory: u64) -> Instance {
+    pub(crate) fn with(redis: &settings::RedisSettings, memory: u64) -> Instance {
         let (clock, stats) = (Clock::by_hand(), Arc::new(Stats::new(["q"].into_iter())));
-        let cache = settings::Cache {
+        let cache = settings::CacheSettings {
             ttl: POLICY.ttl,
             stale_while_revalidate: POLICY.stale_while_revalidate,
             stale_if_error: POLICY.stale_if_error,
@@ -71,7 +71,7 @@ impl Instance {
     pub(crate) async fn look_up<F, Fut>(&self, key: &Key, load: F) -> Result<Reply, RequestError>
     where
         F: FnOnce(Duration) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Loaded, RequestError>> + Send + 'static,
+        Fut: Future<Output = Result<LoadedValue, RequestError>> + Send + 'static,
     {
         let lookup = Lookup {
             key,
@@ -107,8 +107,8 @@ impl Instance {
 }
 
 /// Settings for the Redis at `url`.
-pub(crate) fn settings(url: String) -> settings::Redis {
-    settings::Redis {
+pub(crate) fn settings(url: String) -> settings::RedisSettings {
+    settings::RedisSettings {
         url: Secret::new(url),
         password: None,
         ca_file: None,
@@ -119,15 +119,15 @@ pub(crate) fn settings(url: String) -> settings::Redis {
 }
 
 /// Settings with a deadline that is meant to be missed.
-pub(crate) fn hasty(url: String) -> settings::Redis {
-    settings::Redis {
+pub(crate) fn hasty(url: String) -> settings::RedisSettings {
+    settings::RedisSettings {
         timeout: Duration::from_millis(500),
         ..settings(url)
     }
 }
 
-pub(crate) fn loaded(body: String) -> Loaded {
-    Loaded {
+pub(crate) fn loaded(body: String) -> LoadedValue {
+    LoadedValue {
         body: body.into(),
         head: Bytes::from_static(b"head"),
         rows: 3,

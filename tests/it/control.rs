@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use unslow::daemon::control::{Answer, Control, LastReload, Phase, Request, Status};
+use unslow::daemon::control::{
+    ControlSocket, DaemonAnswer, DaemonPhase, DaemonRequest, DaemonStatus, LastReload,
+};
 use unslow::daemon::pidfile::{self, Pidfile};
 
 use crate::daemon_home::{ended, install};
@@ -57,7 +59,8 @@ impl Place {
             .spawn()
             .unwrap();
         until("it holds the pidfile", || {
-            pidfile::state(&self.pidfile).is_ok_and(|state| state == pidfile::State::Starting)
+            pidfile::state(&self.pidfile)
+                .is_ok_and(|state| state == pidfile::PidfileState::Starting)
         });
         std::fs::write(&self.pidfile, format!("{}\n", child.id())).unwrap();
         let exe = format!("/proc/{}/exe", child.id());
@@ -86,11 +89,11 @@ impl Place {
     }
 }
 
-fn status() -> Status {
-    Status {
+fn status() -> DaemonStatus {
+    DaemonStatus {
         pid: std::process::id(),
         version: "9.9.9".to_owned(),
-        state: Phase::Serving,
+        state: DaemonPhase::Serving,
         generation: 4,
         workers: 3,
         uptime_seconds: 61,
@@ -105,10 +108,10 @@ fn status() -> Status {
 
 /// Runs a command while this process is the daemon, which answers with `answer`. Gives what the
 /// command printed and what the daemon was asked.
-fn asked(place: &Place, args: &[&str], answer: &Answer) -> (Output, Vec<Request>) {
+fn asked(place: &Place, args: &[&str], answer: &DaemonAnswer) -> (Output, Vec<DaemonRequest>) {
     let mut held = Pidfile::lock(&place.pidfile).unwrap();
     held.write(std::process::id()).unwrap();
-    let control = Control::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
+    let control = ControlSocket::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -134,16 +137,19 @@ fn asked(place: &Place, args: &[&str], answer: &Answer) -> (Output, Vec<Request>
 #[test]
 fn each_command_asks_for_what_it_is_called_and_prints_the_answer() {
     for (args, request) in [
-        (&["reload"][..], Request::Reload),
-        (&["upgrade"], Request::Upgrade { hold: false }),
-        (&["upgrade", "--hold"], Request::Upgrade { hold: true }),
-        (&["reopen"], Request::Reopen),
-        (&["scale", "+2"], Request::Scale { by: 2 }),
-        (&["scale", "-1"], Request::Scale { by: -1 }),
-        (&["restart"], Request::Upgrade { hold: false }),
+        (&["reload"][..], DaemonRequest::Reload),
+        (&["upgrade"], DaemonRequest::Upgrade { hold: false }),
+        (
+            &["upgrade", "--hold"],
+            DaemonRequest::Upgrade { hold: true },
+        ),
+        (&["reopen"], DaemonRequest::Reopen),
+        (&["scale", "+2"], DaemonRequest::Scale { by: 2 }),
+        (&["scale", "-1"], DaemonRequest::Scale { by: -1 }),
+        (&["restart"], DaemonRequest::Upgrade { hold: false }),
     ] {
         let place = Place::new();
-        let (output, requests) = asked(&place, args, &Answer::done("generation 2 serves"));
+        let (output, requests) = asked(&place, args, &DaemonAnswer::done("generation 2 serves"));
         ended(&output, 0, &["generation 2 serves\n"]);
         assert_eq!(requests, [request], "{args:?}");
     }
@@ -151,7 +157,7 @@ fn each_command_asks_for_what_it_is_called_and_prints_the_answer() {
 
 #[test]
 fn what_the_daemon_could_not_do_is_printed_and_fails() {
-    let answer = Answer::refused("app.ini:3: [cache] ttl: \"ten\" is no duration");
+    let answer = DaemonAnswer::refused("app.ini:3: [cache] ttl: \"ten\" is no duration");
     let (output, _) = asked(&Place::new(), &["reload"], &answer);
     ended(&output, 1, &["app.ini:3", "no duration"]);
     assert!(output.stdout.is_empty());
@@ -161,12 +167,12 @@ fn what_the_daemon_could_not_do_is_printed_and_fails() {
 fn reload_asks_the_daemon_also_when_the_settings_are_not_in_order() {
     let place = Place::new();
     std::fs::write(place.dir.path().join("app.ini"), "[cache]\nttl=ten\n").unwrap();
-    let answer = Answer::refused("the old settings stay");
+    let answer = DaemonAnswer::refused("the old settings stay");
     let (output, requests) = asked(&place, &["reload"], &answer);
     ended(&output, 1, &["the old settings stay"]);
-    assert_eq!(requests, [Request::Reload]);
+    assert_eq!(requests, [DaemonRequest::Reload]);
     // A restart would end what runs, so it looks at them first.
-    let (output, requests) = asked(&place, &["restart"], &Answer::done("x"));
+    let (output, requests) = asked(&place, &["restart"], &DaemonAnswer::done("x"));
     ended(&output, 6, &["[cache] ttl"]);
     assert!(requests.is_empty());
 }
@@ -190,7 +196,7 @@ fn without_a_daemon_the_exit_codes_say_so() {
 
 #[test]
 fn status_says_how_it_is_in_lines_and_in_json() {
-    let answer = Answer::done("").with(status());
+    let answer = DaemonAnswer::done("").with(status());
     let (output, _) = asked(&Place::new(), &["status"], &answer);
     let pid = std::process::id().to_string();
     ended(
@@ -200,7 +206,7 @@ fn status_says_how_it_is_in_lines_and_in_json() {
     );
     let (output, requests) = asked(&Place::new(), &["status", "--json"], &answer);
     ended(&output, 0, &[]);
-    assert_eq!(requests, [Request::Status]);
+    assert_eq!(requests, [DaemonRequest::Status]);
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["state"], "serving");
     assert_eq!(document["workers"], 3);
@@ -295,7 +301,7 @@ fn who_is_neither_root_nor_its_user_may_look_and_do_nothing() {
     }
     let place = Place::new();
     let mut child = place.process("exec \"$UNSLOW\" 1000");
-    let _control = Control::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
+    let _control = ControlSocket::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
     let public = |path: &Path| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     };

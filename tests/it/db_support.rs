@@ -21,8 +21,8 @@ pub(crate) const LIMITS: Limits = Limits {
 };
 
 /// As `master` on 127.0.0.1, without TLS.
-pub(crate) fn on_postgres(port: u16, database: &str) -> settings::Postgres {
-    settings::Postgres {
+pub(crate) fn on_postgres(port: u16, database: &str) -> settings::PostgresSettings {
+    settings::PostgresSettings {
         host: "127.0.0.1".to_owned(),
         port,
         database: database.to_owned(),

@@ -98,7 +98,9 @@ fn while_the_database_hangs_hits_are_served_and_cold_keys_refused_until_it_goes_
             .collect()
     });
     assert_eq!(cold, [503; 8]);
-    assert_eq!(unslow.get("/readyz").json()["database"], "down");
+    until("it is known to be down", || {
+        unslow.get("/readyz").json()["database"] == "down"
+    });
     assert_eq!(unslow.get("/healthz").status, 200);
     server.cont();
     until("a cold key is answered", || echo(&unslow, 2).status == 200);

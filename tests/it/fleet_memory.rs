@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use unslow::cache::{PurgeKind, Reach, Scope};
+use unslow::cache::{PurgeKind, PurgeReach, PurgeScope};
 use unslow::outcome::Outcome;
 
 use crate::cache_support::{Instance, key};
@@ -42,9 +42,9 @@ async fn a_purge_reaches_the_memory_of_another_instance_by_message() {
     let (one, two) = two(&redis).await;
     let reach = one
         .cache
-        .purge(Scope::Query("unnamed:{q}"), PurgeKind::Hard)
+        .purge(PurgeScope::Query("unnamed:{q}"), PurgeKind::Hard)
         .await;
-    assert_eq!(reach, Reach::Fleet);
+    assert_eq!(reach, PurgeReach::Fleet);
     // Its clock stands still, so that no copy is old enough to be compared.
     until_new(&two, "new").await;
     until_new(&one, "new").await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use unslow::app::listen::{Listening, Tags, follow};
+use unslow::app::listen::{ListenMonitor, TagIndex, follow};
 use unslow::db::Database;
 use unslow::query::{Catalog, DatabaseKind};
 use unslow::settings::DatabaseTarget;
@@ -17,7 +17,7 @@ use crate::servers::{self, Postgres, until, wait_until};
 
 /// A follower of one database, and what it has expired so far.
 struct Follower {
-    state: Arc<Listening>,
+    state: Arc<ListenMonitor>,
     expired: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
@@ -41,8 +41,8 @@ impl Follower {
             std::fs::write(folder.path().join(format!("{name}.sql")), text).unwrap();
         }
         let catalog = Catalog::load(DatabaseKind::Postgres, Some(folder.path())).unwrap();
-        let tags = Tags::collect(&catalog);
-        let state = Arc::new(Listening::default());
+        let tags = TagIndex::collect(&catalog);
+        let state = Arc::new(ListenMonitor::default());
         let expired = Arc::new(Mutex::new(Vec::new()));
         let (told, noted) = (Arc::clone(&state), Arc::clone(&expired));
         let task = tokio::spawn(async move {

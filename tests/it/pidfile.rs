@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use unslow::daemon::pidfile::{self, State};
+use unslow::daemon::pidfile::{self, PidfileState};
 
 use crate::daemon_home::{Home, ended};
 use crate::servers::wait_until as until;
@@ -21,7 +21,7 @@ fn a_second_start_is_refused_with_the_number_of_the_first() {
     ended(&output, 1, &["already running", &number]);
     assert_eq!(home.holder(), Some(pid));
     ended(&home.run(&["stop"]), 0, &["stopped"]);
-    assert_eq!(pidfile::state(&home.pidfile).unwrap(), State::Absent);
+    assert_eq!(pidfile::state(&home.pidfile).unwrap(), PidfileState::Absent);
     assert!(!pidfile::control_socket(&home.pidfile).exists());
 }
 
@@ -31,7 +31,7 @@ fn what_a_dead_one_left_behind_is_taken_over() {
     let first = home.start();
     kill(Pid::from_raw(first.cast_signed()), Signal::SIGKILL).unwrap();
     until("the lock is free", || {
-        pidfile::state(&home.pidfile).unwrap() == State::Stale
+        pidfile::state(&home.pidfile).unwrap() == PidfileState::Stale
     });
     ended(&home.run(&["status"]), 1, &["dead"]);
     assert!(pidfile::control_socket(&home.pidfile).exists());
@@ -85,7 +85,7 @@ fn a_start_that_fails_leaves_no_pidfile_behind() {
     let home = Home::new();
     let output = home.run(&["start", "--bind", "unix:/nowhere/u.sock"]);
     ended(&output, 1, &["cannot listen", "/nowhere/u.sock"]);
-    assert_eq!(pidfile::state(&home.pidfile).unwrap(), State::Absent);
+    assert_eq!(pidfile::state(&home.pidfile).unwrap(), PidfileState::Absent);
     ended(&home.run(&["status"]), 3, &[]);
 }
 
@@ -100,7 +100,7 @@ fn upgrades_hand_the_pidfile_on() {
         });
         before = home.holder().unwrap();
         until("the names of the old one are taken", || {
-            pidfile::state(&pidfile::successor(&home.pidfile)).unwrap() == State::Absent
+            pidfile::state(&pidfile::successor(&home.pidfile)).unwrap() == PidfileState::Absent
                 && home.run(&["status"]).status.success()
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection};
 use unslow::app::App;
-use unslow::cache::{PurgeKind, Reach, Reply};
+use unslow::cache::{PurgeKind, PurgeReach, Reply};
 use unslow::outcome::{Outcome, StaleReason, Tier};
 use unslow::settings::Settings;
 
@@ -223,7 +223,7 @@ async fn another_redis_or_none_leaves_the_copies_and_the_old_one_is_left() {
     until("it hears the new one", || other.subscribers() == 1).await;
     let query = after.query("one").unwrap();
     let reach = after.purge(query, None, PurgeKind::Hard).await.unwrap();
-    assert_eq!(reach.map(|done| done.reach), Some(Reach::Fleet));
+    assert_eq!(reach.map(|done| done.reach), Some(PurgeReach::Fleet));
     assert_eq!(ask(&after, "one").await.outcome, Outcome::Miss);
 }
 
@@ -255,7 +255,7 @@ async fn a_purge_or_a_message_after_a_renewal_concerns_copies_of_before() {
     until("it listens", || heard(&last).listening).await;
     let query = last.query("one").unwrap();
     let reach = last.purge(query, None, PurgeKind::Hard).await.unwrap();
-    assert_eq!(reach.map(|done| done.reach), Some(Reach::Fleet));
+    assert_eq!(reach.map(|done| done.reach), Some(PurgeReach::Fleet));
     assert_eq!(ask(&last, "one").await.outcome, Outcome::Miss);
     until("the first listener is gone", || place.sessions() == 2).await;
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use unslow::daemon::control::Control;
-use unslow::daemon::pidfile::{self, State};
+use unslow::daemon::control::ControlSocket;
+use unslow::daemon::pidfile::{self, PidfileState};
 
 use crate::daemon_home::{Home, ended, text};
 use crate::servers::wait_until as until;
@@ -30,7 +30,10 @@ impl Innocent {
             .unwrap();
         let held = Innocent(child);
         until("it is held", || {
-            !matches!(pidfile::state(path), Ok(State::Absent | State::Stale))
+            !matches!(
+                pidfile::state(path),
+                Ok(PidfileState::Absent | PidfileState::Stale)
+            )
         });
         held
     }
@@ -124,7 +127,7 @@ fn what_another_program_says_at_the_control_socket_is_neither_asked_nor_believed
     let mut victim = Innocent::new();
     // This process is not the program, and would answer for it.
     let socket = pidfile::control_socket(&home.pidfile);
-    let _fake = Control::bind(&socket).unwrap();
+    let _fake = ControlSocket::bind(&socket).unwrap();
     ended(&home.run(&["reload"]), 1, &["is not believed", NOT_OURS]);
     ended(&home.run(&["stop"]), 0, &["does not run"]);
     ended(&home.run(&["status"]), 3, &["stopped"]);

@@ -53,7 +53,7 @@ async fn alone_its_own_numbers_are_those_of_all_in_every_window() {
     for window in Window::ALL {
         let snapshot = app.snapshot(window);
         let all = &snapshot.instances;
-        assert_eq!(all.alone_because.as_deref(), Some(Instances::NO_REDIS));
+        assert_eq!(all.alone_because.as_deref(), Some(InstanceTotals::NO_REDIS));
         assert_eq!((all.each.len(), all.left_out), (1, 0));
         assert_eq!(all.each[0].instance, snapshot.instance);
         assert_eq!(all.total.requests, snapshot.total.requests);

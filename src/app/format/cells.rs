@@ -17,7 +17,7 @@ pub fn cells<T>(
     make: impl Fn(&RawValue) -> T,
 ) -> impl Iterator<Item = Result<Vec<Option<T>>, RequestError>> {
     objects(rows_json).map(move |object| {
-        let Object(fields) = serde_json::from_slice(object).map_err(|error| internal(&error))?;
+        let RowObject(fields) = serde_json::from_slice(object).map_err(|error| internal(&error))?;
         let cell = |(index, column): (usize, &String)| {
             // The database keeps the order, so the first look nearly always finds it.
             let is_it = |field: &&(Cow<'_, str>, &RawValue)| field.0 == *column;
@@ -41,33 +41,33 @@ pub(super) fn texts(
 }
 
 /// The fields of one object in order, values as they are written.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct RowObject<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Object<'de> {
+impl<'de> Deserialize<'de> for RowObject<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object<'de>;
+        struct FieldVisitor;
+        impl<'de> Visitor<'de> for FieldVisitor {
+            type Value = RowObject<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a row")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowObject<'de>, A::Error> {
                 let mut fields = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
+                while let Some((ColumnName(name), value)) = map.next_entry()? {
                     fields.push((name, value));
                 }
-                Ok(Object(fields))
+                Ok(RowObject(fields))
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(FieldVisitor)
     }
 }
 
 /// A name, borrowed where it holds no escapes.
 #[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct ColumnName<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Returns text without its quotes, anything else as its JSON text, null as `None`.
 fn text(value: &RawValue) -> Option<String> {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::Keys;
+use super::QueryKeys;
 use crate::cache::{Cache, Key, KeyBase, SystemTag};
-use crate::db::{Database, System};
+use crate::db::{Database, DatabaseSystem};
 use crate::query::{Arguments, Query};
 
 /// The keys of all queries, for each database that was spoken to.
@@ -31,9 +31,9 @@ pub(in crate::app) struct KeySet {
     /// The place where it is remembered that this database was there.
     cache: Cache,
     /// The keys of each query, in the order of the catalog.
-    each: Vec<Keys>,
+    each: Vec<QueryKeys>,
     /// `None`: it is not known which it is.
-    system: Option<System>,
+    system: Option<DatabaseSystem>,
     tag: SystemTag,
     /// Redis keeps that this database was there.
     is_recorded: AtomicBool,
@@ -90,7 +90,7 @@ impl KeyRing {
         }
         let recorded = self.unknown.cache.systems_of(self.db().identity()).await;
         if let Some([only]) = recorded.as_deref() {
-            self.suppose(&System::from_word(only));
+            self.suppose(&DatabaseSystem::from_word(only));
         }
         self.known().unwrap_or(&self.unknown)
     }
@@ -107,14 +107,14 @@ impl KeyRing {
     }
 
     /// Takes this one, unless the database has said meanwhile which it is.
-    fn suppose(&self, system: &System) {
+    fn suppose(&self, system: &DatabaseSystem) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.db().system_version() == 0 {
             self.take(system);
         }
     }
 
-    fn take(&self, system: &System) {
+    fn take(&self, system: &DatabaseSystem) {
         let (mut place, mut set) = (0, &self.unknown);
         while set.system.as_ref() != Some(system) {
             place += 1;
@@ -122,7 +122,7 @@ impl KeyRing {
         }
         let before = self.current.swap(place, Ordering::AcqRel);
         if before > 0 && before != place {
-            let old = self.set(before).system.as_ref().map(System::name);
+            let old = self.set(before).system.as_ref().map(DatabaseSystem::name);
             let what = if old == Some(system.name()) {
                 "the settings of the database's sessions are others than before (ALTER ROLE or ALTER \
                  DATABASE … SET, say)"
@@ -152,7 +152,7 @@ impl KeySet {
         KeySet {
             db: Arc::clone(db),
             cache: cache.clone(),
-            each: bases.map(|base| Keys::new(base.on(&nobody))).collect(),
+            each: bases.map(|base| QueryKeys::new(base.on(&nobody))).collect(),
             system: None,
             tag: SystemTag::for_system(&nobody),
             is_recorded: AtomicBool::new(false),
@@ -161,11 +161,11 @@ impl KeySet {
     }
 
     /// Makes the set for the database that says this of itself.
-    fn on(&self, system: &System) -> KeySet {
+    fn on(&self, system: &DatabaseSystem) -> KeySet {
         let named = Some(system.name()).filter(|_| system.is_named());
-        let keys = self.each.iter().map(|Keys { base, .. }| {
+        let keys = self.each.iter().map(|QueryKeys { base, .. }| {
             let base = named.map_or_else(|| base.unnamed(), |name| base.on(name));
-            Keys::new(base.in_session(system.session()))
+            QueryKeys::new(base.in_session(system.session()))
         });
         KeySet {
             db: Arc::clone(&self.db),
@@ -207,25 +207,25 @@ impl KeySet {
         }
     }
 
-    async fn keep(&self, system: &System, others: &[String]) {
+    async fn keep(&self, system: &DatabaseSystem, others: &[String]) {
         let (identity, word) = (self.db.identity(), system.word());
         let is_recorded = self.cache.record_system(identity, &word, others).await;
         self.is_recorded.store(is_recorded, Ordering::Relaxed);
     }
 
     /// Returns what Redis remembers of the same database with sessions of other settings.
-    async fn other_sessions(&self, system: &System) -> Vec<String> {
+    async fn other_sessions(&self, system: &DatabaseSystem) -> Vec<String> {
         let recorded = self.cache.systems_of(self.db.identity()).await;
         let mut others = recorded.unwrap_or_default();
         others.retain(|word| {
-            let other = System::from_word(word);
+            let other = DatabaseSystem::from_word(word);
             other.name() == system.name() && other != *system
         });
         others
     }
 
     /// Returns the keys of the query at this place of the catalog.
-    pub(in crate::app) fn keys(&self, query: usize) -> &Keys {
+    pub(in crate::app) fn keys(&self, query: usize) -> &QueryKeys {
         &self.each[query]
     }
 
@@ -253,7 +253,7 @@ impl KeySet {
     }
 
     /// Returns whether these are the keys of the database that said this of itself.
-    pub(in crate::app) fn is_of(&self, system: Option<&System>) -> bool {
+    pub(in crate::app) fn is_of(&self, system: Option<&DatabaseSystem>) -> bool {
         self.system.is_some() && self.system.as_ref() == system
     }
 }

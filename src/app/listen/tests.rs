@@ -5,7 +5,7 @@ use crate::query::DatabaseKind;
 
 #[test]
 fn attempts_become_rarer_up_to_a_bound_and_a_connection_that_lived_begins_anew() {
-    let mut backoff = Backoff::default();
+    let mut backoff = ListenBackoff::default();
     let mut due = BACKOFF;
     for _ in 0..40 {
         let wait = backoff.next();
@@ -30,7 +30,7 @@ fn a_message_concerns_the_queries_with_its_tag_and_no_others() {
         std::fs::write(file, text).expect("written");
     }
     let catalog = Catalog::load(DatabaseKind::Postgres, Some(folder.path())).expect("a catalog");
-    let tags = Tags::collect(&catalog);
+    let tags = TagIndex::collect(&catalog);
     let tagged = |tag| tags.tagged(tag).collect::<Vec<_>>().join(" ");
     assert_eq!(tagged("orders"), "a b");
     assert_eq!(tagged("items"), "a");
@@ -43,7 +43,7 @@ fn a_message_concerns_the_queries_with_its_tag_and_no_others() {
 
 #[test]
 fn the_state_tells_since_when_and_why() {
-    let listening = Listening::default();
+    let listening = ListenMonitor::default();
     let error = |text: &str| RequestError::Unavailable {
         detail: text.into(),
     };

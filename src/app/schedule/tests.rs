@@ -33,22 +33,22 @@ impl Fleet {
         self.copies.lock().unwrap().get(key).map(Instant::elapsed)
     }
 
-    fn recent(&self, key: &Arguments, max_age: Duration) -> Option<Refreshed> {
+    fn recent(&self, key: &Arguments, max_age: Duration) -> Option<RefreshResult> {
         let age = self.age(key).filter(|age| *age < max_age)?;
-        Some(Refreshed::Recent { age })
+        Some(RefreshResult::Recent { age })
     }
 
     async fn refresh(
         &self,
         key: Arc<Arguments>,
         max_age: Duration,
-    ) -> Result<Refreshed, RequestError> {
+    ) -> Result<RefreshResult, RequestError> {
         if let Some(recent) = self.recent(&key, max_age) {
             return Ok(recent);
         }
         let lease = self.lease.lock().await;
         if self.recent(&key, max_age).is_some() {
-            return Ok(Refreshed::Loaded);
+            return Ok(RefreshResult::Loaded);
         }
         self.loads.lock().unwrap().push(Instant::now());
         let others = self.loading.fetch_add(1, Ordering::SeqCst);
@@ -62,7 +62,7 @@ impl Fleet {
             });
         }
         self.copies.lock().unwrap().insert(key, Instant::now());
-        Ok(Refreshed::Loaded)
+        Ok(RefreshResult::Loaded)
     }
 
     fn loads(&self) -> usize {
@@ -71,36 +71,36 @@ impl Fleet {
 }
 
 /// One instance's schedule, running.
-fn instance(fleet: &Arc<Fleet>, interval: Duration) -> (Schedule, JoinHandle<()>) {
+fn instance(fleet: &Arc<Fleet>, interval: Duration) -> (QuerySchedule, JoinHandle<()>) {
     after(None, fleet, interval)
 }
 
 /// The one that follows it.
 fn renewed(
     fleet: &Arc<Fleet>,
-    before: &Schedule,
+    before: &QuerySchedule,
     interval: Duration,
-) -> (Schedule, JoinHandle<()>) {
+) -> (QuerySchedule, JoinHandle<()>) {
     after(Some(before), fleet, interval)
 }
 
 fn after(
-    before: Option<&Schedule>,
+    before: Option<&QuerySchedule>,
     fleet: &Arc<Fleet>,
     interval: Duration,
-) -> (Schedule, JoinHandle<()>) {
+) -> (QuerySchedule, JoinHandle<()>) {
     by_clock(before, fleet, interval, Clock::of_runtime())
 }
 
 fn by_clock(
-    before: Option<&Schedule>,
+    before: Option<&QuerySchedule>,
     fleet: &Arc<Fleet>,
     interval: Duration,
     clock: Clock,
-) -> (Schedule, JoinHandle<()>) {
+) -> (QuerySchedule, JoinHandle<()>) {
     let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").map(Arc::new);
     let query = query.expect("it is one");
-    let (schedule, turns) = Schedule::after(before, &query, interval, clock);
+    let (schedule, turns) = QuerySchedule::after(before, &query, interval, clock);
     let fleet = Arc::clone(fleet);
     let task = tokio::spawn(turns.run(move |key, max_age| {
         let fleet = Arc::clone(&fleet);
@@ -114,14 +114,14 @@ fn key(n: i32) -> Arguments {
 }
 
 /// A reader who gets a copy of that age.
-fn read(schedule: &Schedule, n: i32, age: Duration) {
+fn read(schedule: &QuerySchedule, n: i32, age: Duration) {
     if let Some(newcomer) = schedule.read(&key(n)) {
         newcomer.begin(age);
     }
 }
 
 /// Reads the key often for that long.
-async fn use_for(schedules: &[&Schedule], time: Duration) {
+async fn use_for(schedules: &[&QuerySchedule], time: Duration) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         for schedule in schedules {

@@ -6,7 +6,11 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn open(breaker: &Breaker, now: Instant) {
-    for expected in [Change::None, Change::None, Change::Opened] {
+    for expected in [
+        BreakerChange::None,
+        BreakerChange::None,
+        BreakerChange::Opened,
+    ] {
         let permit = breaker.admit(now).unwrap();
         assert_eq!(permit.failure(RedisError::Timeout, now), expected);
     }
@@ -22,7 +26,7 @@ fn three_failures_in_a_row_open_it_and_one_probe_is_let_through_later() {
     let probe = breaker.admit(later).unwrap();
     assert!(breaker.admit(later).is_none());
     assert_eq!(breaker.state(later).breaker, BreakerState::HalfOpen);
-    assert_eq!(probe.success(later), Change::Recovered);
+    assert_eq!(probe.success(later), BreakerChange::Recovered);
     let state = breaker.state(later);
     assert_eq!(
         (state.up, state.breaker),
@@ -51,7 +55,10 @@ fn a_failed_probe_opens_it_again() {
     open(&breaker, now);
     let later = now + 6 * SECOND;
     let probe = breaker.admit(later).unwrap();
-    assert_eq!(probe.failure(RedisError::Auth, later), Change::Opened);
+    assert_eq!(
+        probe.failure(RedisError::Auth, later),
+        BreakerChange::Opened
+    );
     assert!(breaker.admit(later + 4 * SECOND).is_none());
     assert!(breaker.admit(later + 6 * SECOND).is_some());
     assert_eq!(breaker.state(later).last_error, Some(RedisError::Auth));
@@ -78,7 +85,7 @@ fn late_answers_from_before_it_opened_do_not_close_or_prolong_it() {
     late_success.success(now + SECOND);
     assert_eq!(
         late_failure.failure(RedisError::Timeout, now + 4 * SECOND),
-        Change::None
+        BreakerChange::None
     );
     assert_eq!(breaker.state(now).breaker, BreakerState::Open);
     assert!(breaker.admit(now + 6 * SECOND).is_some());

@@ -7,14 +7,14 @@ use std::time::Duration;
 use deadpool_redis::redis::{Value, pipe};
 
 use super::super::answers::{
-    Look, Prepared, Verdict, stored_of, text, tombstone_of, usable, whole,
+    PrepareReply, PrepareVerdict, RedisLookup, stored_of, text, tombstone_of, usable, whole,
 };
 use super::super::entry::Entry;
 use super::super::envelope;
-use super::super::flight::Backoff;
-use super::super::generations::Generations;
+use super::super::flight::FailureBackoff;
+use super::super::generations::QueryEpochs;
 use super::super::key::Key;
-use super::super::redis::{RedisTier, Way};
+use super::super::redis::{RedisChannel, RedisTier};
 use super::super::script_call::{all, millis, script};
 use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
 use crate::defence::Defence;
@@ -27,7 +27,7 @@ const LEASE: Duration = Duration::from_millis(2500);
 const NOTE_KEPT: Duration = Duration::from_secs(30);
 
 /// The question before a load.
-pub(in crate::cache) struct Question<'a> {
+pub(in crate::cache) struct PrepareRequest<'a> {
     /// An entry with a higher order number is to be brought instead.
     pub(in crate::cache) seen: u64,
     /// The token of the lease, where one is wanted.
@@ -60,10 +60,10 @@ impl RedisTier {
     pub(in crate::cache) async fn prepare(
         &self,
         key: &Key,
-        generations: &Arc<Generations>,
+        generations: &Arc<QueryEpochs>,
         sequence: u64,
-        question: &Question<'_>,
-    ) -> Option<Prepared> {
+        question: &PrepareRequest<'_>,
+    ) -> Option<PrepareReply> {
         let names = key.redis_names();
         let last = self.max_entry.saturating_add(envelope::OVERHEAD);
         let mut eval = script(PREPARE, &all(&names));
@@ -74,7 +74,7 @@ impl RedisTier {
             .arg(millis(LEASE))
             .arg(u8::from(question.anyway));
         let asked = self.clock.now();
-        let mut answer = self.array(Way::Quick, &eval).await?.into_iter();
+        let mut answer = self.array(RedisChannel::Quick, &eval).await?.into_iter();
         let verdict = text(&answer.next()?)?;
         let stored = stored_of(&mut answer)?;
         let tombstone = tombstone_of(&mut answer)?;
@@ -88,21 +88,21 @@ impl RedisTier {
                     self.stats.tiers().rejected(reason);
                     None
                 });
-                Verdict::Found(found.map(Box::new), order)
+                PrepareVerdict::Found(found.map(Box::new), order)
             }
-            "busy" => Verdict::Busy { standing: order },
+            "busy" => PrepareVerdict::Busy { standing: order },
             other => {
                 let (_, _, note, left) = (more(), more(), more(), more());
                 let words =
                     text(&note).and_then(|note| Some(note.splitn(3, ' ').nth(2)?.to_owned()));
                 if other == "noted" {
-                    Verdict::Noted(words?, Duration::from_micros(whole(&left)?))
+                    PrepareVerdict::Noted(words?, Duration::from_micros(whole(&left)?))
                 } else {
-                    Verdict::Load { order, note: words }
+                    PrepareVerdict::Load { order, note: words }
                 }
             }
         };
-        Some(Prepared {
+        Some(PrepareReply {
             stored,
             tombstone,
             verdict,
@@ -117,7 +117,7 @@ impl RedisTier {
         entry: &Entry,
         physical: Duration,
         lease: Option<&str>,
-    ) -> Option<(Look<()>, Option<Refused>)> {
+    ) -> Option<(RedisLookup<()>, Option<Refused>)> {
         let mut answer = self
             .offer(entry, physical, StoreOffer::Loaded { lease })
             .await?;
@@ -131,7 +131,7 @@ impl RedisTier {
             self.stats.tiers().refused(reason);
         }
         let stored = stored_of(&mut answer);
-        let look = Look {
+        let look = RedisLookup {
             tombstone: stored
                 .and_then(|_| tombstone_of(&mut answer))
                 .unwrap_or_default(),
@@ -181,7 +181,7 @@ impl RedisTier {
             .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
             .arg(millis(physical))
             .arg(u8::from(matches!(offer, StoreOffer::Same)));
-        let answer = self.array(Way::Large, &eval).await?;
+        let answer = self.array(RedisChannel::Large, &eval).await?;
         if let Some("stored") = answer.first().and_then(text).as_deref() {
             self.stats.tiers().redis_wrote(packed.len() as u64);
         }
@@ -194,7 +194,7 @@ impl RedisTier {
         key: &Key,
         hard: u64,
         lease: Option<&str>,
-        note: Option<(&str, Backoff)>,
+        note: Option<(&str, FailureBackoff)>,
     ) {
         let names = key.redis_names();
         let (words, wait, failures) = note.map_or(("", Duration::ZERO, 0), |(words, backoff)| {
@@ -214,14 +214,14 @@ impl RedisTier {
             .arg(self.message("done", &["0", key.family(), &key.digest().hex()]));
         let mut release = pipe();
         release.add_command(eval);
-        self.run(Way::Quick, &release).await;
+        self.run(RedisChannel::Quick, &release).await;
     }
 
     /// Returns whether the lease is still held, and now for longer; `None` when Redis does not say.
     pub(in crate::cache) async fn renew(&self, key: &Key, lease: &str) -> Option<bool> {
         let mut eval = script(RENEW, &[&key.redis_names().lease]);
         eval.arg(lease).arg(millis(LEASE));
-        match self.one(Way::Quick, &eval).await? {
+        match self.one(RedisChannel::Quick, &eval).await? {
             Value::Int(held) => Some(held == 1),
             _ => None,
         }

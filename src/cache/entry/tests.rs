@@ -10,7 +10,7 @@ const POLICY: Policy = Policy {
 };
 
 fn entry(stamp: u64, now: Instant, aged: Duration) -> Entry {
-    let revived = Revived {
+    let revived = StoredMetadata {
         etag: [7; 16],
         stamp,
         load_time: Duration::from_secs(5),
@@ -25,14 +25,14 @@ fn an_entry_goes_through_its_windows_one_after_the_other() {
     let now = Instant::now();
     let entry = entry(0, now, Duration::from_secs(1));
     let life = |seconds| entry.life(&POLICY, now + Duration::from_secs(seconds));
-    assert_eq!(life(3), Life::Fresh);
-    assert_eq!(life(4), Life::Due);
-    assert_eq!(life(8), Life::Due);
-    assert_eq!(life(9), Life::Stale);
-    assert_eq!(life(38), Life::Stale);
-    assert_eq!(life(39), Life::IfError);
-    assert_eq!(life(108), Life::IfError);
-    assert_eq!(life(109), Life::Over);
+    assert_eq!(life(3), Freshness::Fresh);
+    assert_eq!(life(4), Freshness::Due);
+    assert_eq!(life(8), Freshness::Due);
+    assert_eq!(life(9), Freshness::Stale);
+    assert_eq!(life(38), Freshness::Stale);
+    assert_eq!(life(39), Freshness::IfError);
+    assert_eq!(life(108), Freshness::IfError);
+    assert_eq!(life(109), Freshness::Over);
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn a_changed_ttl_acts_on_an_old_entry_and_zero_turns_the_windows_off() {
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
     };
-    assert_eq!(entry.life(&POLICY, now), Life::Due);
-    assert_eq!(entry.life(&short, now), Life::Over);
+    assert_eq!(entry.life(&POLICY, now), Freshness::Due);
+    assert_eq!(entry.life(&short, now), Freshness::Over);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone() {
 fn the_etag_depends_on_head_and_body() {
     let now = Instant::now();
     let tag = |loaded| Entry::loaded(&key(""), origin(), loaded, Duration::ZERO, now).etag;
-    let other_head = Loaded {
+    let other_head = LoadedValue {
         head: Bytes::from_static(b"other"),
         ..loaded("x")
     };
@@ -107,7 +107,7 @@ fn a_variant_is_made_once_even_when_many_ask_at_once() {
 fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
     let now = Instant::now();
     let point = |load_time: Duration| {
-        let revived = Revived {
+        let revived = StoredMetadata {
             etag: [7; 16],
             stamp: 0,
             load_time,
@@ -128,12 +128,12 @@ fn a_soft_purge_makes_an_entry_stale_and_a_hard_one_ends_it() {
     let now = Instant::now();
     let entry = entry(0, now, Duration::from_secs(1));
     entry.purge(PurgeKind::Soft);
-    assert_eq!(entry.life(&POLICY, now), Life::Stale);
+    assert_eq!(entry.life(&POLICY, now), Freshness::Stale);
     let later = now + Duration::from_secs(39);
-    assert_eq!(entry.life(&POLICY, later), Life::IfError);
+    assert_eq!(entry.life(&POLICY, later), Freshness::IfError);
     entry.purge(PurgeKind::Hard);
     entry.purge(PurgeKind::Soft);
-    assert_eq!(entry.life(&POLICY, now), Life::Over);
+    assert_eq!(entry.life(&POLICY, now), Freshness::Over);
 }
 
 #[test]

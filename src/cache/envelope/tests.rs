@@ -27,7 +27,7 @@ fn decode_as(
     left: Duration,
     now: Instant,
 ) -> Result<Entry, Rejected> {
-    let reading = Reading {
+    let reading = EnvelopeReading {
         key,
         generations: &Arc::default(),
         sequence: 7,

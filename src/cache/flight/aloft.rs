@@ -7,15 +7,15 @@ use tokio::sync::watch;
 
 /// The count of what is under way.
 #[derive(Debug, Default)]
-pub(super) struct Aloft(Arc<watch::Sender<usize>>);
+pub(super) struct LoadTracker(Arc<watch::Sender<usize>>);
 
 /// One that is under way; dropped when all is done.
-pub(in crate::cache) struct UnderWay(Arc<watch::Sender<usize>>);
+pub(in crate::cache) struct LoadGuard(Arc<watch::Sender<usize>>);
 
-impl Aloft {
-    pub(super) fn one_more(&self) -> UnderWay {
+impl LoadTracker {
+    pub(super) fn one_more(&self) -> LoadGuard {
         self.0.send_modify(|count| *count += 1);
-        UnderWay(Arc::clone(&self.0))
+        LoadGuard(Arc::clone(&self.0))
     }
 
     /// Waits until there is none. Cancel-safe.
@@ -26,7 +26,7 @@ impl Aloft {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn it_is_waited_until_the_last_one_has_ended() {
-        let aloft = Aloft::default();
+        let aloft = LoadTracker::default();
         assert!(aloft.none().now_or_never().is_some());
         let (one, other) = (aloft.one_more(), aloft.one_more());
         drop(one);

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::super::key::{Digest, Key};
-use super::waiter::Waiter;
+use super::super::key::{Key, KeyDigest};
+use super::waiter::FlightWaiter;
 use crate::error::RequestError;
 
 /// Ends remembered at once. Beyond it an end is forgotten at once, which costs a load and nothing
@@ -17,26 +17,26 @@ use crate::error::RequestError;
 pub(super) const REMEMBERED: usize = 10_000;
 
 #[derive(Default)]
-pub(super) struct Board {
-    pub(super) flying: HashMap<Digest, Listed>,
+pub(super) struct FlightTable {
+    pub(super) flying: HashMap<KeyDigest, ActiveFlight>,
     /// Flights that a hard purge took off the board and that go on, by their number: a later
     /// purge concerns them too.
-    pub(super) parted: HashMap<u64, Listed>,
-    pub(super) remembered: HashMap<Digest, Remembered>,
+    pub(super) parted: HashMap<u64, ActiveFlight>,
+    pub(super) remembered: HashMap<KeyDigest, NegativeEntry>,
     pub(super) next: u64,
 }
 
 /// A flight as it stands on the board.
-pub(super) struct Listed {
+pub(super) struct ActiveFlight {
     pub(super) number: u64,
     pub(super) key: Key,
-    pub(super) waiter: Waiter,
-    pub(super) signals: Arc<Signals>,
+    pub(super) waiter: FlightWaiter,
+    pub(super) signals: Arc<FlightSignals>,
 }
 
 /// The signals that a flight receives from outside.
 #[derive(Default)]
-pub(super) struct Signals {
+pub(super) struct FlightSignals {
     /// The number of the latest hard purge that took it off the board; 0: none.
     pub(super) doomed: AtomicU64,
     /// The number of the latest soft purge of its entry; 0: none.
@@ -45,20 +45,20 @@ pub(super) struct Signals {
     pub(super) nudge: Notify,
 }
 
-pub(super) struct Remembered {
+pub(super) struct NegativeEntry {
     pub(super) key: Key,
     pub(super) until: Instant,
-    pub(super) memo: Memo,
+    pub(super) memo: NegativeReason,
 }
 
-pub(super) enum Memo {
+pub(super) enum NegativeReason {
     /// The error, and the number of failures in a row. It is kept when its time is over, so that
     /// the next failure waits longer.
     Failed(Arc<RequestError>, u32),
     TooLarge,
 }
 
-impl Board {
+impl FlightTable {
     /// Takes the flight off the board, unless the key is another one's by now.
     pub(super) fn take_off(&mut self, key: &Key, number: u64) {
         if self
@@ -71,14 +71,20 @@ impl Board {
         self.parted.remove(&number);
     }
 
-    pub(super) fn remember(&mut self, key: &Key, until: Instant, memo: Memo, now: Instant) {
+    pub(super) fn remember(
+        &mut self,
+        key: &Key,
+        until: Instant,
+        memo: NegativeReason,
+        now: Instant,
+    ) {
         if self.remembered.len() >= REMEMBERED {
             self.remembered.retain(|_, known| now < known.until);
         }
         let digest = key.digest();
         if self.remembered.len() < REMEMBERED || self.remembered.contains_key(digest) {
             let key = key.clone();
-            let known = Remembered { key, until, memo };
+            let known = NegativeEntry { key, until, memo };
             self.remembered.insert(*digest, known);
         }
     }
@@ -96,7 +102,7 @@ impl Board {
     }
 
     /// Tells the flights of an entry of a soft purge.
-    pub(super) fn expire(&self, digest: &Digest, number: u64) {
+    pub(super) fn expire(&self, digest: &KeyDigest, number: u64) {
         let flights = self
             .flying
             .get(digest)
@@ -111,6 +117,6 @@ impl Board {
     /// Forgets which loads failed.
     pub(super) fn forgive(&mut self) {
         self.remembered
-            .retain(|_, known| matches!(known.memo, Memo::TooLarge));
+            .retain(|_, known| matches!(known.memo, NegativeReason::TooLarge));
     }
 }

@@ -40,7 +40,7 @@ fn entry() -> Arc<Entry> {
 /// Several callers of one key.
 #[derive(Clone)]
 struct Bench {
-    flights: Arc<Flights>,
+    flights: Arc<SingleFlight>,
     leading: Arc<AtomicUsize>,
     loads: Arc<AtomicUsize>,
 }
@@ -48,7 +48,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         Bench {
-            flights: Flights::new(Clock::by_hand()),
+            flights: SingleFlight::new(Clock::by_hand()),
             leading: Arc::default(),
             loads: Arc::default(),
         }
@@ -62,22 +62,22 @@ impl Bench {
     }
 
     /// Waits until there is an end that tells something.
-    async fn call(self) -> End {
+    async fn call(self) -> FlightResult {
         loop {
             match self.flights.board(&key("p")) {
-                Role::Lead(flight) => {
+                FlightRole::Lead(flight) => {
                     let led = self.leads();
                     between();
                     drop(led);
-                    flight.land(End::Done(entry(), None));
-                    return End::Done(entry(), None);
+                    flight.land(FlightResult::Done(entry(), None));
+                    return FlightResult::Done(entry(), None);
                 }
-                Role::Follow(waiter) => match waiter.end().await {
-                    End::Dangling => {}
+                FlightRole::Follow(waiter) => match waiter.end().await {
+                    FlightResult::Dangling => {}
                     end => return end,
                 },
-                Role::Failed(error) => return End::Failed(error),
-                Role::TooLarge => return End::TooLarge(entry()),
+                FlightRole::Failed(error) => return FlightResult::Failed(error),
+                FlightRole::TooLarge => return FlightResult::TooLarge(entry()),
             }
         }
     }
@@ -96,7 +96,7 @@ impl Drop for Led {
 fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
     play(|| {
         let bench = Bench::new();
-        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
@@ -108,7 +108,7 @@ fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
         });
         for caller in callers {
             let end = block_on(caller).unwrap();
-            assert!(matches!(end, End::Done(..)));
+            assert!(matches!(end, FlightResult::Done(..)));
         }
         block_on(dropper).unwrap();
         assert_eq!(bench.flights.count(), 0);
@@ -120,7 +120,7 @@ fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
 fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
     play(|| {
         let bench = Bench::new();
-        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
@@ -130,14 +130,14 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
             for _ in 0..3 {
                 // It looks once, and goes: just before the end, at it, or after.
                 match hasty.flights.board(&key("p")) {
-                    Role::Follow(waiter) => drop(waiter.end().now_or_never()),
-                    Role::Lead(flight) => {
+                    FlightRole::Follow(waiter) => drop(waiter.end().now_or_never()),
+                    FlightRole::Lead(flight) => {
                         let led = hasty.leads();
                         between();
                         drop(led);
-                        flight.land(End::Done(entry(), None));
+                        flight.land(FlightResult::Done(entry(), None));
                     }
-                    Role::Failed(_) | Role::TooLarge => panic!("nothing failed"),
+                    FlightRole::Failed(_) | FlightRole::TooLarge => panic!("nothing failed"),
                 }
                 between();
             }
@@ -145,12 +145,12 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
         let leader = spawn(async move {
             between();
             drop(led);
-            flight.land(End::Done(entry(), None));
+            flight.land(FlightResult::Done(entry(), None));
             between();
             drop(flight);
         });
         for caller in patient {
-            assert!(matches!(block_on(caller).unwrap(), End::Done(..)));
+            assert!(matches!(block_on(caller).unwrap(), FlightResult::Done(..)));
         }
         block_on(hasty).unwrap();
         block_on(leader).unwrap();
@@ -162,14 +162,14 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
 fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
     play(|| {
         let bench = Bench::new();
-        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
         let callers: Vec<_> = (0..2).map(|_| spawn(bench.clone().call())).collect();
         let quitter = bench.clone();
         let quitter = spawn(async move {
-            if let Role::Follow(waiter) = quitter.flights.board(&key("p")) {
+            if let FlightRole::Follow(waiter) = quitter.flights.board(&key("p")) {
                 drop(waiter.end().now_or_never());
             }
         });
@@ -177,15 +177,18 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
             between();
             drop(led);
             let detail = "away".into();
-            flight.land(End::Failed(RequestError::Unavailable { detail }));
+            flight.land(FlightResult::Failed(RequestError::Unavailable { detail }));
         });
         for caller in callers {
-            assert!(matches!(block_on(caller).unwrap(), End::Failed(_)));
+            assert!(matches!(block_on(caller).unwrap(), FlightResult::Failed(_)));
         }
         block_on(quitter).unwrap();
         block_on(leader).unwrap();
         assert_eq!(bench.loads.load(Ordering::SeqCst), 1);
-        assert!(matches!(bench.flights.board(&key("p")), Role::Failed(_)));
+        assert!(matches!(
+            bench.flights.board(&key("p")),
+            FlightRole::Failed(_)
+        ));
     });
 }
 
@@ -193,7 +196,7 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
 fn who_comes_after_a_purge_never_gets_what_began_before() {
     play(|| {
         let bench = Bench::new();
-        let Role::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
             panic!("nobody else is there");
         };
         let old = entry();
@@ -204,7 +207,7 @@ fn who_comes_after_a_purge_never_gets_what_began_before() {
             let kept = !flight.is_doomed(5);
             between();
             let kept = kept && !flight.is_doomed(5);
-            flight.land(End::Done(brought, None));
+            flight.land(FlightResult::Done(brought, None));
             kept
         });
         let purged = bench.clone();
@@ -213,7 +216,7 @@ fn who_comes_after_a_purge_never_gets_what_began_before() {
             between();
             purged.call().await
         });
-        let End::Done(got, _) = block_on(after).unwrap() else {
+        let FlightResult::Done(got, _) = block_on(after).unwrap() else {
             panic!("nothing failed");
         };
         assert!(!Arc::ptr_eq(&got, &old));

@@ -9,15 +9,15 @@ use futures_util::FutureExt;
 
 use super::*;
 
-fn lead(flights: &Arc<Flights>, parameters: &str) -> Flight {
+fn lead(flights: &Arc<SingleFlight>, parameters: &str) -> Flight {
     match flights.board(&key(parameters)) {
-        Role::Lead(flight) => flight,
+        FlightRole::Lead(flight) => flight,
         _ => panic!("somebody else leads"),
     }
 }
 
-fn failed() -> End {
-    End::Failed(RequestError::Unavailable {
+fn failed() -> FlightResult {
+    FlightResult::Failed(RequestError::Unavailable {
         detail: "away".into(),
     })
 }
@@ -29,40 +29,40 @@ fn entry() -> Arc<Entry> {
 
 #[tokio::test]
 async fn one_leads_and_the_others_get_its_end() {
-    let flights = Flights::new(Clock::by_hand());
+    let flights = SingleFlight::new(Clock::by_hand());
     let flight = lead(&flights, "p");
-    let Role::Follow(waiter) = flights.board(&key("p")) else {
+    let FlightRole::Follow(waiter) = flights.board(&key("p")) else {
         panic!("no flight to follow");
     };
     lead(&flights, "other key");
-    flight.land(End::Done(entry(), None));
-    assert!(matches!(waiter.end().await, End::Done(..)));
+    flight.land(FlightResult::Done(entry(), None));
+    assert!(matches!(waiter.end().await, FlightResult::Done(..)));
     // Still on the board: it also tells who comes late.
-    let Role::Follow(late) = flights.board(&key("p")) else {
+    let FlightRole::Follow(late) = flights.board(&key("p")) else {
         panic!("no flight to follow");
     };
-    assert!(matches!(late.end().await, End::Done(..)));
+    assert!(matches!(late.end().await, FlightResult::Done(..)));
     drop(flight);
     assert_eq!(flights.count(), 0);
 }
 
 #[tokio::test]
 async fn a_dropped_flight_dangles_and_has_one_successor() {
-    let flights = Flights::new(Clock::by_hand());
+    let flights = SingleFlight::new(Clock::by_hand());
     let flight = lead(&flights, "p");
     let waiter = flight.waiter();
     drop(flight);
-    assert!(matches!(waiter.end().await, End::Dangling));
+    assert!(matches!(waiter.end().await, FlightResult::Dangling));
     let _successor = lead(&flights, "p");
-    assert!(matches!(flights.board(&key("p")), Role::Follow(_)));
+    assert!(matches!(flights.board(&key("p")), FlightRole::Follow(_)));
 }
 
 #[tokio::test]
 async fn who_can_do_with_what_is_offered_gets_it_and_the_others_the_end() {
-    let flights = Flights::new(Clock::by_hand());
+    let flights = SingleFlight::new(Clock::by_hand());
     let flight = lead(&flights, "p");
     let follow = || match flights.board(&key("p")) {
-        Role::Follow(waiter) => waiter,
+        FlightRole::Follow(waiter) => waiter,
         _ => panic!("no flight to follow"),
     };
     let (early, choosy, patient) = (follow(), follow(), follow());
@@ -71,19 +71,22 @@ async fn who_can_do_with_what_is_offered_gets_it_and_the_others_the_end() {
     flight.offer(&copy);
     for waiter in [early, follow()] {
         let word = waiter.word(|_| true).now_or_never().unwrap();
-        assert!(matches!(word, Word::Offer(offer) if Arc::ptr_eq(&offer, &copy)));
+        assert!(matches!(word, FlightEvent::Offer(offer) if Arc::ptr_eq(&offer, &copy)));
     }
     let (mut choosy, mut patient) = (Box::pin(choosy.word(|_| false)), Box::pin(patient.end()));
     assert!((&mut choosy).now_or_never().is_none());
     assert!((&mut patient).now_or_never().is_none());
     flight.land(failed());
-    assert!(matches!(choosy.await, Word::End(End::Failed(_))));
-    assert!(matches!(patient.await, End::Failed(_)));
+    assert!(matches!(
+        choosy.await,
+        FlightEvent::End(FlightResult::Failed(_))
+    ));
+    assert!(matches!(patient.await, FlightResult::Failed(_)));
 }
 
 #[test]
 fn a_soft_purge_makes_what_is_offered_stale_before_and_after_it_is_offered() {
-    let flights = Flights::new(Clock::by_hand());
+    let flights = SingleFlight::new(Clock::by_hand());
     let flight = lead(&flights, "p");
     let (before, after) = (entry(), entry());
     flight.offer(&before);
@@ -96,26 +99,26 @@ fn a_soft_purge_makes_what_is_offered_stale_before_and_after_it_is_offered() {
 
 #[tokio::test]
 async fn a_late_old_leader_does_not_end_its_successors_flight() {
-    let flights = Flights::new(Clock::by_hand());
+    let flights = SingleFlight::new(Clock::by_hand());
     let old = lead(&flights, "p");
     flights.lock().take_off(&key("p"), old.number);
     let new = lead(&flights, "p");
     drop(old);
-    let Role::Follow(waiter) = flights.board(&key("p")) else {
+    let FlightRole::Follow(waiter) = flights.board(&key("p")) else {
         panic!("the new flight is gone");
     };
-    new.land(End::Done(entry(), None));
-    assert!(matches!(waiter.end().await, End::Done(..)));
+    new.land(FlightResult::Done(entry(), None));
+    assert!(matches!(waiter.end().await, FlightResult::Done(..)));
 }
 
 #[test]
 fn a_failure_is_remembered_for_a_second() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
+    let flights = SingleFlight::new(clock.clone());
     lead(&flights, "p").land(failed());
-    assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+    assert!(matches!(flights.board(&key("p")), FlightRole::Failed(_)));
     clock.advance(Duration::from_millis(999));
-    assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+    assert!(matches!(flights.board(&key("p")), FlightRole::Failed(_)));
     clock.advance(Duration::from_millis(1));
     lead(&flights, "p");
 }
@@ -123,10 +126,10 @@ fn a_failure_is_remembered_for_a_second() {
 #[test]
 fn what_was_too_large_is_remembered_for_a_minute() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
-    lead(&flights, "p").land(End::TooLarge(entry()));
+    let flights = SingleFlight::new(clock.clone());
+    lead(&flights, "p").land(FlightResult::TooLarge(entry()));
     clock.advance(Duration::from_secs(59));
-    assert!(matches!(flights.board(&key("p")), Role::TooLarge));
+    assert!(matches!(flights.board(&key("p")), FlightRole::TooLarge));
     clock.advance(Duration::from_secs(1));
     lead(&flights, "p");
 }
@@ -134,7 +137,7 @@ fn what_was_too_large_is_remembered_for_a_minute() {
 #[test]
 fn what_is_remembered_is_bounded() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
+    let flights = SingleFlight::new(clock.clone());
     for number in 0..REMEMBERED + 10 {
         lead(&flights, &number.to_string()).land(failed());
     }
@@ -147,9 +150,9 @@ fn what_is_remembered_is_bounded() {
 #[tokio::test]
 async fn each_failure_of_a_query_in_a_row_is_waited_out_twice_as_long_up_to_a_bound() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
+    let flights = SingleFlight::new(clock.clone());
     let failed = || {
-        End::Failed(RequestError::Failed {
+        FlightResult::Failed(RequestError::Failed {
             sqlstate: "22012".into(),
             detail: "division by zero".into(),
             position: None,
@@ -158,14 +161,17 @@ async fn each_failure_of_a_query_in_a_row_is_waited_out_twice_as_long_up_to_a_bo
     for wait in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         lead(&flights, "p").land(failed());
         clock.advance(Duration::from_millis(wait - 1));
-        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        assert!(matches!(flights.board(&key("p")), FlightRole::Failed(_)));
         clock.advance(Duration::from_millis(wait / 4 + 1));
     }
     // A success ends the row; another key never was in it.
-    lead(&flights, "p").land(End::Done(entry(), None));
+    lead(&flights, "p").land(FlightResult::Done(entry(), None));
     for parameters in ["p", "q"] {
         lead(&flights, parameters).land(failed());
-        assert!(matches!(flights.board(&key(parameters)), Role::Failed(_)));
+        assert!(matches!(
+            flights.board(&key(parameters)),
+            FlightRole::Failed(_)
+        ));
     }
     clock.advance(Duration::from_millis(1250));
     lead(&flights, "p");
@@ -175,10 +181,10 @@ async fn each_failure_of_a_query_in_a_row_is_waited_out_twice_as_long_up_to_a_bo
 #[tokio::test]
 async fn a_database_that_is_away_is_asked_again_every_second() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
+    let flights = SingleFlight::new(clock.clone());
     for _ in 0..10 {
         lead(&flights, "p").land(failed());
-        assert!(matches!(flights.board(&key("p")), Role::Failed(_)));
+        assert!(matches!(flights.board(&key("p")), FlightRole::Failed(_)));
         clock.advance(Duration::from_secs(1));
     }
 }
@@ -186,10 +192,10 @@ async fn a_database_that_is_away_is_asked_again_every_second() {
 #[test]
 fn who_gets_a_remembered_failure_is_told_for_how_long() {
     let clock = Clock::by_hand();
-    let flights = Flights::new(clock.clone());
+    let flights = SingleFlight::new(clock.clone());
     lead(&flights, "p").land(failed());
     clock.advance(Duration::from_millis(400));
-    let Role::Failed(error) = flights.board(&key("p")) else {
+    let FlightRole::Failed(error) = flights.board(&key("p")) else {
         panic!("it is not remembered");
     };
     assert_eq!(error.retry_after(), Some(Duration::from_millis(600)));

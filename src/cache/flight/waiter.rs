@@ -12,7 +12,7 @@ use crate::outcome::Tier;
 
 /// The end of a flight; every waiter gets the same.
 #[derive(Debug, Clone)]
-pub(in crate::cache) enum End {
+pub(in crate::cache) enum FlightResult {
     /// There is a fresh entry: loaded, or found in a tier after all.
     Done(Arc<Entry>, Option<Tier>),
     /// Loading failed.
@@ -24,27 +24,27 @@ pub(in crate::cache) enum End {
 }
 
 /// An event that a waiter has received.
-pub(in crate::cache) enum Word {
+pub(in crate::cache) enum FlightEvent {
     /// The flight's end.
-    End(End),
+    End(FlightResult),
     /// A copy that it offers; the flight goes on.
     Offer(Arc<Entry>),
 }
 
 /// The events of a flight so far.
 #[derive(Default)]
-pub(super) struct News {
+pub(super) struct FlightState {
     pub(super) offer: Option<Arc<Entry>>,
-    pub(super) end: Option<End>,
+    pub(super) end: Option<FlightResult>,
 }
 
 /// Waits for a flight. Woken, not polled; dropping it changes nothing for the others.
 #[derive(Clone)]
-pub(in crate::cache) struct Waiter(watch::Receiver<News>);
+pub(in crate::cache) struct FlightWaiter(watch::Receiver<FlightState>);
 
-impl Waiter {
-    pub(super) fn subscribe(news: &watch::Sender<News>) -> Waiter {
-        Waiter(news.subscribe())
+impl FlightWaiter {
+    pub(super) fn subscribe(news: &watch::Sender<FlightState>) -> FlightWaiter {
+        FlightWaiter(news.subscribe())
     }
 
     /// A soft purge concerns what is offered, up to the purge's number.
@@ -57,24 +57,24 @@ impl Waiter {
     }
 
     /// Returns the flight's end, whatever it offers before.
-    pub(in crate::cache) async fn end(self) -> End {
+    pub(in crate::cache) async fn end(self) -> FlightResult {
         match self.word(|_| false).await {
-            Word::End(end) => end,
-            Word::Offer(_) => End::Dangling,
+            FlightEvent::End(end) => end,
+            FlightEvent::Offer(_) => FlightResult::Dangling,
         }
     }
 
     /// Returns the flight's end, or a copy it offers that `will_do`, which must be quick: the
     /// flight waits for it.
-    pub(in crate::cache) async fn word(mut self, will_do: impl Fn(&Entry) -> bool) -> Word {
+    pub(in crate::cache) async fn word(mut self, will_do: impl Fn(&Entry) -> bool) -> FlightEvent {
         let is_word =
-            |news: &News| news.end.is_some() || news.offer.as_deref().is_some_and(&will_do);
+            |news: &FlightState| news.end.is_some() || news.offer.as_deref().is_some_and(&will_do);
         match self.0.wait_for(is_word).await.as_deref() {
-            Ok(News { end: Some(end), .. }) => Word::End(end.clone()),
-            Ok(News {
+            Ok(FlightState { end: Some(end), .. }) => FlightEvent::End(end.clone()),
+            Ok(FlightState {
                 offer: Some(copy), ..
-            }) => Word::Offer(Arc::clone(copy)),
-            Ok(_) | Err(_) => Word::End(End::Dangling),
+            }) => FlightEvent::Offer(Arc::clone(copy)),
+            Ok(_) | Err(_) => FlightEvent::End(FlightResult::Dangling),
         }
     }
 }

@@ -81,18 +81,20 @@ impl Instance {
         String::from_utf8(body(&reply).to_vec()).unwrap()
     }
 
-    async fn purge(&self, kind: PurgeKind) -> Reach {
+    async fn purge(&self, kind: PurgeKind) -> PurgeReach {
         self.cache
-            .purge(Scope::Query("unnamed:{version}"), kind)
+            .purge(PurgeScope::Query("unnamed:{version}"), kind)
             .await
     }
 
-    async fn purge_some(&self, of_one: bool, kind: PurgeKind) -> Reach {
+    async fn purge_some(&self, of_one: bool, kind: PurgeKind) -> PurgeReach {
         if !of_one {
             return self.purge(kind).await;
         }
         let (key, life) = (&self.key, LIFE);
-        self.cache.purge(Scope::Entry { key, life }, kind).await
+        self.cache
+            .purge(PurgeScope::Entry { key, life }, kind)
+            .await
     }
 }
 
@@ -238,7 +240,7 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
             Trigger::Admin,
             instance.load(),
         );
-        assert_eq!(refreshed.await.unwrap(), Refreshed::Loaded);
+        assert_eq!(refreshed.await.unwrap(), RefreshResult::Loaded);
         assert_eq!(instance.body().await, "new");
     }
     assert_eq!(source.loads(), 3);
@@ -251,7 +253,7 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     );
     assert!(matches!(
         recent.await.unwrap(),
-        Refreshed::Recent { age } if age < 5 * SECOND
+        RefreshResult::Recent { age } if age < 5 * SECOND
     ));
     assert_eq!(source.loads(), 3);
 }
@@ -269,15 +271,15 @@ async fn a_refresh_takes_a_recent_copy_of_another_instance_into_memory_and_tells
             .refresh(lookup, max_age, Trigger::Schedule, load)
     };
     let age = match refresh(4 * SECOND).await.unwrap() {
-        Refreshed::Recent { age } => age,
-        Refreshed::Loaded => panic!("there was a copy"),
+        RefreshResult::Recent { age } => age,
+        RefreshResult::Loaded => panic!("there was a copy"),
     };
     assert!(age >= 3 * SECOND && age < 4 * SECOND, "{age:?}");
     let reply = fleet[1].get().await.unwrap();
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Memory));
     assert_eq!(source.loads(), 1);
     source.set("new");
-    assert_eq!(refresh(2 * SECOND).await.unwrap(), Refreshed::Loaded);
+    assert_eq!(refresh(2 * SECOND).await.unwrap(), RefreshResult::Loaded);
     assert_eq!(fleet[1].body().await, "new");
     assert_eq!(source.loads(), 2);
 }

@@ -1,6 +1,6 @@
 //! One load for all who ask, however it ends and whoever leaves.
 
-use super::super::flight::Role;
+use super::super::flight::FlightRole;
 use super::*;
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ async fn without_any_tier_callers_still_share_loads() {
 #[tokio::test]
 async fn an_entry_that_was_stored_between_look_and_flight_is_not_loaded_again() {
     let bench = Bench::new();
-    let Role::Lead(flight) = bench.cache.inner.flights.board(&bench.key) else {
+    let FlightRole::Lead(flight) = bench.cache.inner.flights.board(&bench.key) else {
         panic!("no flight yet");
     };
     let mut waiting = Box::pin(bench.get("second"));
@@ -206,7 +206,10 @@ async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for(
     assert!(refresh(SECOND).await.is_err());
     assert_eq!(bench.loads(), 1);
     bench.let_load(1);
-    assert_eq!(refresh(Duration::ZERO).await.unwrap(), Refreshed::Loaded);
+    assert_eq!(
+        refresh(Duration::ZERO).await.unwrap(),
+        RefreshResult::Loaded
+    );
     assert_eq!(bench.loads(), 2);
 }
 
@@ -266,9 +269,9 @@ async fn rows_that_a_purge_came_upon_have_no_life_left() {
                 tokio::task::yield_now().await;
             }
             let (key, life) = (&bench.key, SECOND);
-            let entry = Scope::Entry { key, life };
+            let entry = PurgeScope::Entry { key, life };
             let scope = if of_all {
-                Scope::Query(key.family())
+                PurgeScope::Query(key.family())
             } else {
                 entry
             };

@@ -5,12 +5,12 @@
 
 use serde_json::Value;
 
-use super::super::failure::Failure;
+use super::super::failure::CommandFailure;
 use crate::text::words::printable;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::commands) struct Answer {
+pub(in crate::commands) struct ServerAnswer {
     pub(in crate::commands) status: u16,
     pub(in crate::commands) body: Vec<u8>,
 }
@@ -19,13 +19,13 @@ pub(in crate::commands) struct Answer {
 pub(super) const NO_HTTP: &str = "is no HTTP";
 pub(super) const CUT_OFF: &str = "is not complete: the connection ended before the answer did";
 
-impl Answer {
+impl ServerAnswer {
     /// Reads everything that came, with the body freed of its chunks.
     ///
     /// # Errors
     /// What is wrong with it, to be said of what came.
-    pub(super) fn read(received: &[u8]) -> Result<Answer, &'static str> {
-        let (head, from) = Head::read(received)?.ok_or(NO_HTTP)?;
+    pub(super) fn read(received: &[u8]) -> Result<ServerAnswer, &'static str> {
+        let (head, from) = AnswerHead::read(received)?.ok_or(NO_HTTP)?;
         let rest = &received[from..];
         let body = match head.length {
             _ if head.is_chunked => joined(rest)?,
@@ -33,7 +33,7 @@ impl Answer {
             None => rest.to_vec(),
         };
         let status = head.status;
-        Ok(Answer { status, body })
+        Ok(ServerAnswer { status, body })
     }
 
     /// Returns what it says, where it is JSON.
@@ -42,12 +42,12 @@ impl Answer {
     }
 
     /// Returns why it is not what was asked for, in the server's words.
-    pub(in crate::commands) fn refusal(&self, server: &str) -> Failure {
+    pub(in crate::commands) fn refusal(&self, server: &str) -> CommandFailure {
         let said = self.said();
         // Text from elsewhere goes to a terminal.
         let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
         let Some(mut error) = word("error") else {
-            return Failure::Running(format!(
+            return CommandFailure::Running(format!(
                 "{server} answers {} and does not say why: is it unslow?",
                 self.status
             ));
@@ -57,16 +57,16 @@ impl Answer {
         }
         let has_catalog = said.is_some_and(|said| said["queries"].is_array());
         match self.status {
-            400 => Failure::Usage(error),
+            400 => CommandFailure::Usage(error),
             // Another 404 is that of a server which does not know the command.
-            404 if has_catalog => Failure::Usage(error),
-            _ => Failure::Running(error),
+            404 if has_catalog => CommandFailure::Usage(error),
+            _ => CommandFailure::Running(error),
         }
     }
 }
 
 /// The part before an answer's body.
-pub(super) struct Head {
+pub(super) struct AnswerHead {
     pub(super) status: u16,
     /// The length of the body, in bytes; `None`: until the connection ends, or as the chunks say.
     pub(super) length: Option<usize>,
@@ -75,12 +75,12 @@ pub(super) struct Head {
     pub(super) is_last: bool,
 }
 
-impl Head {
+impl AnswerHead {
     /// Reads it, and says where the body begins; `None` as long as it is not complete.
     ///
     /// # Errors
     /// What is wrong with it, to be said of what came.
-    pub(super) fn read(received: &[u8]) -> Result<Option<(Head, usize)>, &'static str> {
+    pub(super) fn read(received: &[u8]) -> Result<Option<(AnswerHead, usize)>, &'static str> {
         let Some((head, rest)) = split(received, b"\r\n\r\n") else {
             return Ok(None);
         };
@@ -96,10 +96,10 @@ impl Head {
         let status = status.ok_or(NO_HTTP)?;
         if (100..200).contains(&status) {
             // Only the announcement of the answer, which follows it.
-            let next = Head::read(rest)?;
+            let next = AnswerHead::read(rest)?;
             return Ok(next.map(|(head, at)| (head, from + at)));
         }
-        let mut head = Head {
+        let mut head = AnswerHead {
             status,
             length: None,
             is_chunked: false,
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<(u16, String), &'static str> {
-        let answer = Answer::read(text.as_bytes())?;
+        let answer = ServerAnswer::read(text.as_bytes())?;
         Ok((answer.status, String::from_utf8(answer.body).unwrap()))
     }
 

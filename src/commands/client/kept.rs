@@ -6,35 +6,35 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::failure::Failure;
-use super::Client;
-use super::answer::{Answer, CUT_OFF, Head};
-use super::stream::{LONGEST, Stream};
+use super::super::failure::CommandFailure;
+use super::ServerClient;
+use super::answer::{AnswerHead, CUT_OFF, ServerAnswer};
+use super::stream::{ByteStream, LONGEST};
 
 /// The bytes of a long answer that are held; the rest is read and thrown away.
 const HELD: usize = 64 << 10;
 
 /// A connection, and whose it is.
-pub(in crate::commands) struct Kept {
-    client: Arc<Client>,
-    stream: Option<Box<dyn Stream>>,
+pub(in crate::commands) struct KeptConnection {
+    client: Arc<ServerClient>,
+    stream: Option<Box<dyn ByteStream>>,
 }
 
 /// An answer and what the whole of it took.
 #[derive(Debug)]
-pub(in crate::commands) struct Timed {
+pub(in crate::commands) struct TimedAnswer {
     /// The answer; where its length is known, no more than the beginning of its body.
-    pub(in crate::commands) answer: Answer,
+    pub(in crate::commands) answer: ServerAnswer,
     /// The time from the first byte sent to the last one received.
     pub(in crate::commands) elapsed: Duration,
 }
 
-impl Kept {
+impl KeptConnection {
     /// Connects to the server, for many requests.
     ///
-    /// Fails where there is no server. [`Client::is_absent`] tells this from the rest.
-    pub(in crate::commands) fn open(client: &Arc<Client>) -> io::Result<Kept> {
-        Ok(Kept {
+    /// Fails where there is no server. [`ServerClient::is_absent`] tells this from the rest.
+    pub(in crate::commands) fn open(client: &Arc<ServerClient>) -> io::Result<KeptConnection> {
+        Ok(KeptConnection {
             stream: Some(client.connect()?),
             client: Arc::clone(client),
         })
@@ -43,9 +43,13 @@ impl Kept {
     /// Posts a form to a path. The answer is whatever the server says, errors too. What has been
     /// sent is not sent again: the server may have done it.
     ///
-    /// Fails as [`Client::post`].
-    pub(in crate::commands) fn post(&mut self, path: &str, form: &str) -> Result<Timed, Failure> {
-        let failed = |error: &io::Error| Failure::Running(self.client.unreachable(error));
+    /// Fails as [`ServerClient::post`].
+    pub(in crate::commands) fn post(
+        &mut self,
+        path: &str,
+        form: &str,
+    ) -> Result<TimedAnswer, CommandFailure> {
+        let failed = |error: &io::Error| CommandFailure::Running(self.client.unreachable(error));
         let request = self.client.request(path, form, "keep-alive");
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -59,12 +63,12 @@ impl Kept {
             .map_err(|error| failed(&error))?
             .map_err(|why| self.client.no_answer(why))?;
         self.stream = (!is_last).then_some(stream);
-        Ok(Timed { answer, elapsed })
+        Ok(TimedAnswer { answer, elapsed })
     }
 }
 
 /// Returns one answer, and whether it is the connection's last; or what is wrong with what came.
-fn receive(stream: &mut dyn Stream) -> io::Result<Result<(Answer, bool), &'static str>> {
+fn receive(stream: &mut dyn ByteStream) -> io::Result<Result<(ServerAnswer, bool), &'static str>> {
     let mut received = Vec::new();
     let mut piece = vec![0; HELD];
     loop {
@@ -73,7 +77,7 @@ fn receive(stream: &mut dyn Stream) -> io::Result<Result<(Answer, bool), &'stati
             return Ok(Err(CUT_OFF));
         }
         received.extend_from_slice(&piece[..count]);
-        match Head::read(&received) {
+        match AnswerHead::read(&received) {
             Err(why) => return Ok(Err(why)),
             Ok(None) => {}
             Ok(Some((head, from))) => {
@@ -93,14 +97,14 @@ fn receive(stream: &mut dyn Stream) -> io::Result<Result<(Answer, bool), &'stati
     }
 }
 
-fn answer(head: &Head, body: Vec<u8>) -> (Answer, bool) {
+fn answer(head: &AnswerHead, body: Vec<u8>) -> (ServerAnswer, bool) {
     let status = head.status;
-    (Answer { status, body }, head.is_last)
+    (ServerAnswer { status, body }, head.is_last)
 }
 
 /// Returns the beginning of a body of so many bytes, read to its end.
 fn sized(
-    stream: &mut dyn Stream,
+    stream: &mut dyn ByteStream,
     length: usize,
     mut body: Vec<u8>,
     piece: &mut [u8],
@@ -122,13 +126,13 @@ fn sized(
 
 /// Returns an answer whose length shows only at its end: of a proxy, since unslow's own have one.
 fn open_ended(
-    stream: &mut dyn Stream,
-    head: &Head,
+    stream: &mut dyn ByteStream,
+    head: &AnswerHead,
     mut received: Vec<u8>,
     piece: &mut [u8],
-) -> io::Result<Result<(Answer, bool), &'static str>> {
+) -> io::Result<Result<(ServerAnswer, bool), &'static str>> {
     loop {
-        let whole = Answer::read(&received);
+        let whole = ServerAnswer::read(&received);
         if head.is_chunked && whole != Err(CUT_OFF) {
             return Ok(whole.map(|answer| (answer, head.is_last)));
         }

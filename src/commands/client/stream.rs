@@ -6,6 +6,6 @@ use std::io::{Read, Write};
 pub(super) const LONGEST: u64 = 16 << 20;
 
 /// The transport of a request.
-pub(super) trait Stream: Read + Write + Send {}
+pub(super) trait ByteStream: Read + Write + Send {}
 
-impl<T: Read + Write + Send> Stream for T {}
+impl<T: Read + Write + Send> ByteStream for T {}

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::*;
 
-fn client(url: &str) -> Client {
+fn client(url: &str) -> ServerClient {
     let settings = Settings::from_flags(&[]).unwrap();
-    Client::new(&settings, Some(url)).unwrap()
+    ServerClient::new(&settings, Some(url)).unwrap()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn what_is_no_servers_url_is_a_usage_error_with_the_forms_there_are() {
         "http://host/?a=b",
         "http://",
     ] {
-        let failure = Client::new(&settings, Some(url)).unwrap_err();
+        let failure = ServerClient::new(&settings, Some(url)).unwrap_err();
         assert_eq!(failure.code(), 2, "{url}");
         let said = failure.message().unwrap();
         assert!(
@@ -48,7 +48,7 @@ fn what_is_no_servers_url_is_a_usage_error_with_the_forms_there_are() {
 fn the_server_of_the_settings_is_asked_on_this_machine() {
     let of = |bind: &str| {
         let settings = Settings::from_flags(&["--bind", bind]).unwrap();
-        Client::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server())
     };
     assert_eq!(of(":8001").unwrap(), "http://127.0.0.1:8001");
     assert_eq!(of("[::]:8001").unwrap(), "http://[::1]:8001");
@@ -63,7 +63,7 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
     let of = |bind: &str| {
         let flags = ["--bind", bind, "--tls-cert=c", "--tls-key=k"];
         let settings = Settings::from_flags(&flags).unwrap();
-        Client::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server())
     };
     assert_eq!(of(":443,unix:/run/u.sock").unwrap(), "unix:/run/u.sock");
     let failure = of(":443").unwrap_err();
@@ -74,7 +74,7 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
 fn a_server_with_an_address_for_operators_is_asked_there() {
     let of = |flags: &[&str]| {
         let settings = Settings::from_flags(flags).unwrap();
-        Client::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server())
     };
     let address = of(&["--stats-bind", "127.0.0.1:9,unix:/run/s.sock"]);
     assert_eq!(address.unwrap(), "http://127.0.0.1:9");

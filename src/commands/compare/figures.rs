@@ -13,7 +13,7 @@ pub(super) const NONE: &str = "–";
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sample {
+pub(super) struct TimeSample {
     /// The time that the client measured.
     pub(super) whole: Duration,
     /// The part of it that unslow says it took.
@@ -22,15 +22,15 @@ pub(super) struct Sample {
 
 /// All requests of one way.
 #[derive(Debug, Default)]
-pub(super) struct Samples {
-    pub(super) all: Vec<Sample>,
+pub(super) struct TimeSamples {
+    pub(super) all: Vec<TimeSample>,
     /// The time from the first one's beginning to the last one's end.
     pub(super) took: Duration,
 }
 
 /// The figures of one way; `None` where the samples do not carry one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Figures {
+pub(super) struct WayFigures {
     pub(super) runs: usize,
     pub(super) p50: Option<Duration>,
     pub(super) p95: Option<Duration>,
@@ -41,9 +41,9 @@ pub(super) struct Figures {
     pub(super) rate: Option<f64>,
 }
 
-impl Samples {
-    pub(super) fn figures(&self) -> Figures {
-        let sorted = |of: fn(&Sample) -> Duration| {
+impl TimeSamples {
+    pub(super) fn figures(&self) -> WayFigures {
+        let sorted = |of: fn(&TimeSample) -> Duration| {
             let mut times: Vec<_> = self.all.iter().map(of).collect();
             times.sort_unstable();
             times
@@ -53,7 +53,7 @@ impl Samples {
         let from = |least: usize, percent| ranked(&whole, percent).filter(|_| runs >= least);
         #[allow(clippy::cast_precision_loss, reason = "shown with three digits")]
         let rate = runs as f64 / self.took.as_secs_f64();
-        Figures {
+        WayFigures {
             runs,
             p50: from(1, 50),
             p95: from(FOR_P95, 95),
@@ -64,9 +64,9 @@ impl Samples {
     }
 }
 
-impl Figures {
+impl WayFigures {
     /// Returns how many times as quick as `slower`, at the median.
-    pub(super) fn factor(&self, slower: &Figures) -> Option<f64> {
+    pub(super) fn factor(&self, slower: &WayFigures) -> Option<f64> {
         let (own, slower) = (self.p50?.as_secs_f64(), slower.p50?.as_secs_f64());
         (own > 0.0).then(|| slower / own)
     }
@@ -130,12 +130,12 @@ mod tests {
     }
 
     /// Requests of 1 ms to so many, of which unslow takes 1 µs for each.
-    fn samples(count: u64) -> Samples {
-        let sample = |n| Sample {
+    fn samples(count: u64) -> TimeSamples {
+        let sample = |n| TimeSample {
             whole: ms(n),
             inside: Duration::from_micros(n),
         };
-        Samples {
+        TimeSamples {
             // Not in order.
             all: (1..=count).rev().map(sample).collect(),
             took: ms(count * 1000 / 4),
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(one.factor(&one), Some(1.0));
         assert!((one.factor(&other).unwrap() - 100.0).abs() < 1e-9);
         let none = samples(0).figures();
-        assert_eq!(none, Figures::default());
+        assert_eq!(none, WayFigures::default());
         assert_eq!((none.factor(&one), one.factor(&none)), (None, None));
     }
 

@@ -9,25 +9,25 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::super::failure::Failure;
+use super::super::failure::CommandFailure;
 use crate::app::App;
 use crate::error::StartupError;
-use crate::server::{Door, Generation, Listeners};
-use crate::settings::{Bind, Settings};
+use crate::server::{ConnectionEntrance, Listeners, WorkerGeneration};
+use crate::settings::{BindAddress, Settings};
 
 /// A server of one's own. It ends when this is dropped.
-pub(super) struct Own {
+pub(super) struct OwnServer {
     /// `http://127.0.0.1:PORT`
     pub(super) url: String,
     /// The channel that tells it to end, and its thread.
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
-impl Own {
+impl OwnServer {
     /// Starts it, and returns when it serves.
-    pub(super) fn start(settings: &Settings) -> Result<Own, Failure> {
+    pub(super) fn start(settings: &Settings) -> Result<OwnServer, CommandFailure> {
         let mut own = settings.clone();
-        own.server.bind = vec![Bind::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
+        own.server.bind = vec![BindAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
         own.stats_bind = Vec::new();
         own.tls = None;
         // A user who has the settings may know why a query fails.
@@ -37,17 +37,19 @@ impl Own {
         let thread = std::thread::Builder::new()
             .name("unslow-own".to_owned())
             .spawn(move || actix_web::rt::System::new().block_on(serve(own, tell, ended)))
-            .map_err(|error| Failure::Running(format!("no thread to serve in: {error}")))?;
+            .map_err(|error| CommandFailure::Running(format!("no thread to serve in: {error}")))?;
         let running = Some((end, thread));
         match told.recv() {
-            Ok(Ok(url)) => Ok(Own { url, running }),
-            Ok(Err(error)) => Err(Failure::Settings(error)),
-            Err(_) => Err(Failure::Running("the server does not start".to_owned())),
+            Ok(Ok(url)) => Ok(OwnServer { url, running }),
+            Ok(Err(error)) => Err(CommandFailure::Settings(error)),
+            Err(_) => Err(CommandFailure::Running(
+                "the server does not start".to_owned(),
+            )),
         }
     }
 }
 
-impl Drop for Own {
+impl Drop for OwnServer {
     fn drop(&mut self) {
         if let Some((end, thread)) = self.running.take() {
             let _ = end.send(());
@@ -74,12 +76,12 @@ async fn serve(
     }
 }
 
-async fn begin(settings: Settings) -> Result<(Generation, Listeners), StartupError> {
+async fn begin(settings: Settings) -> Result<(WorkerGeneration, Listeners), StartupError> {
     let listeners = Listeners::open(&settings, Vec::new())?;
-    let door = Door::open(&settings)?;
+    let door = ConnectionEntrance::open(&settings)?;
     let workers = settings.server.workers;
     let app = Arc::new(App::open_idle(settings)?);
     let entrance = (&listeners, &door);
-    let generation = Generation::start(1, &app, None, entrance, workers).await?;
+    let generation = WorkerGeneration::start(1, &app, None, entrance, workers).await?;
     Ok((generation, listeners))
 }

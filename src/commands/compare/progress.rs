@@ -8,14 +8,14 @@ use super::figures::grouped;
 const WIDTH: usize = 24;
 
 /// The line, which is gone when this is.
-pub(super) struct Progress {
+pub(super) struct RunProgress {
     is_shown: bool,
     begun: Instant,
 }
 
-impl Progress {
-    pub(super) fn begin() -> Progress {
-        Progress {
+impl RunProgress {
+    pub(super) fn begin() -> RunProgress {
+        RunProgress {
             is_shown: stderr().is_terminal(),
             begun: Instant::now(),
         }
@@ -31,7 +31,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for RunProgress {
     fn drop(&mut self) {
         if self.is_shown {
             drop(write!(stderr().lock(), "\r\x1b[K"));

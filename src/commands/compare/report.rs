@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::figures::{Figures, NONE, grouped, three_digits, time};
+use super::figures::{NONE, WayFigures, grouped, three_digits, time};
 
 /// A comparison that has come to its end.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct ComparisonReport {
     pub(super) query: String,
     /// The names of the parameters that were given.
     pub(super) parameters: Vec<String>,
@@ -30,15 +30,15 @@ pub(super) struct Report {
     /// No server ran.
     pub(super) is_own: bool,
     /// The database first.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<ReportRow>,
 }
 
 /// The result of one way.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct ReportRow {
     /// `database`, `redis` or `memory`.
     pub(super) from: &'static str,
-    pub(super) figures: Figures,
+    pub(super) figures: WayFigures,
     /// The number of clients at once.
     pub(super) clients: usize,
     /// The reason why there are no figures, or fewer.
@@ -56,8 +56,8 @@ const HEADINGS: [&str; 8] = [
     "Runs",
 ];
 
-impl Report {
-    fn base(&self) -> Figures {
+impl ComparisonReport {
+    fn base(&self) -> WayFigures {
         self.rows.first().map(|row| row.figures).unwrap_or_default()
     }
 
@@ -85,7 +85,7 @@ impl Report {
         format!("**{}**{with}, before and after:", self.query)
     }
 
-    fn line(&self, row: &Row) -> Vec<String> {
+    fn line(&self, row: &ReportRow) -> Vec<String> {
         let figures = &row.figures;
         let shown = |figure: Option<Duration>| figure.map_or_else(|| NONE.to_owned(), time);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
@@ -101,11 +101,11 @@ impl Report {
         ]
     }
 
-    fn factor(&self, row: &Row) -> Option<f64> {
+    fn factor(&self, row: &ReportRow) -> Option<f64> {
         row.figures.factor(&self.base())
     }
 
-    fn label(&self, row: &Row) -> String {
+    fn label(&self, row: &ReportRow) -> String {
         match row.from {
             "database" => self.database_label(),
             "redis" => "Redis".to_owned(),
@@ -167,7 +167,7 @@ impl Report {
     /// Writes it for scripts; times in seconds, `null` where there is no figure.
     pub(super) fn json(&self) -> Value {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        let row = |row: &Row| {
+        let row = |row: &ReportRow| {
             json!({
                 "from": row.from,
                 "runs": row.figures.runs,
@@ -239,23 +239,23 @@ fn table(lines: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
-    fn row(from: &'static str, p50: Option<Duration>, note: Option<&str>) -> Row {
-        Row {
+    fn row(from: &'static str, p50: Option<Duration>, note: Option<&str>) -> ReportRow {
+        ReportRow {
             from,
-            figures: Figures {
+            figures: WayFigures {
                 runs: usize::from(p50.is_some()) * 1000,
                 p50,
                 inside: p50.map(|time| time / 2),
                 rate: p50.map(|time| 1.0 / time.as_secs_f64()),
-                ..Figures::default()
+                ..WayFigures::default()
             },
             clients: 1,
             note: note.map(str::to_owned),
         }
     }
 
-    fn report() -> Report {
-        Report {
+    fn report() -> ComparisonReport {
+        ComparisonReport {
             query: "top".to_owned(),
             parameters: vec!["region".to_owned()],
             database: ("postgres".to_owned(), Some("15.5".to_owned())),

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::failure::Failure;
+use super::super::failure::CommandFailure;
 use super::super::resources::runtime;
-use super::figures::{Sample, Samples};
-use super::progress::Progress;
-use crate::commands::client::Client;
-use crate::commands::client::kept::{Kept, Timed};
+use super::figures::{TimeSample, TimeSamples};
+use super::progress::RunProgress;
+use crate::commands::client::ServerClient;
+use crate::commands::client::kept::{KeptConnection, TimedAnswer};
 
 /// The interval at which the progress is shown and an interruption looked for.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,19 +26,19 @@ const TICK: Duration = Duration::from_millis(100);
 const INTERRUPTED: u8 = 130;
 
 /// The server that is asked, and the question.
-pub(super) struct Asked {
-    pub(super) client: Arc<Client>,
+pub(super) struct RunTarget {
+    pub(super) client: Arc<ServerClient>,
     /// The path of the query's comparison, without the way.
     pub(super) path: String,
     pub(super) form: String,
-    pub(super) interrupt: Interrupt,
-    pub(super) progress: Progress,
+    pub(super) interrupt: InterruptFlag,
+    pub(super) progress: RunProgress,
 }
 
 /// The result of one way.
 #[derive(Debug, Default)]
-pub(super) struct Runs {
-    pub(super) samples: Samples,
+pub(super) struct WayRuns {
+    pub(super) samples: TimeSamples,
     /// The size of the latest answer.
     pub(super) bytes: u64,
     /// True where the database was asked, and whether the answer is kept in a tier, by the latest.
@@ -49,20 +49,20 @@ pub(super) struct Runs {
 }
 
 /// The report of a thread.
-type Told = Result<Runs, Failure>;
+type RunReport = Result<WayRuns, CommandFailure>;
 
-impl Asked {
+impl RunTarget {
     /// Returns what the server says of the query.
-    pub(super) fn facts(&self) -> Result<Value, Failure> {
+    pub(super) fn facts(&self) -> Result<Value, CommandFailure> {
         let (path, form) = (self.path.clone(), self.form.clone());
         let told = self.on_threads("", 1, 1, move |mut connection, _, tell| {
             tell(connection.post(&path, &form));
         })?;
         let server = self.client.server();
-        let Timed { answer, .. } = told.into_iter().next().ok_or_else(gone)??;
+        let TimedAnswer { answer, .. } = told.into_iter().next().ok_or_else(gone)??;
         let said = answer.said();
         if answer.status == 404 && said.as_ref().is_some_and(|said| said["queries"].is_null()) {
-            return Err(Failure::Running(format!(
+            return Err(CommandFailure::Running(format!(
                 "{server} knows of no comparisons: is it an unslow of another version?"
             )));
         }
@@ -71,7 +71,7 @@ impl Asked {
     }
 
     /// Returns one run.
-    pub(super) fn once(&self, way: &'static str) -> Result<Runs, Failure> {
+    pub(super) fn once(&self, way: &'static str) -> Result<WayRuns, CommandFailure> {
         self.many(way, 1, 1)
     }
 
@@ -83,14 +83,14 @@ impl Asked {
         way: &'static str,
         count: usize,
         clients: usize,
-    ) -> Result<Runs, Failure> {
+    ) -> Result<WayRuns, CommandFailure> {
         let (path, form) = (format!("{}/{way}", self.path), self.form.clone());
         let server = self.client.server();
         let begun = Instant::now();
         let told = self.on_threads(way, count, clients, move |connection, turns, tell| {
             tell(work(connection, turns, (&path, &form), &server));
         })?;
-        let mut all = Runs::default();
+        let mut all = WayRuns::default();
         for runs in told {
             let runs = runs?;
             all.samples.all.extend(runs.samples.all);
@@ -111,15 +111,15 @@ impl Asked {
         way: &str,
         count: usize,
         threads: usize,
-        work: impl Fn(Kept, &Turns, &dyn Fn(T)) + Send + Sync + 'static,
-    ) -> Result<Vec<T>, Failure> {
+        work: impl Fn(KeptConnection, &RunTurns, &dyn Fn(T)) + Send + Sync + 'static,
+    ) -> Result<Vec<T>, CommandFailure> {
         let connect = || {
-            let kept = Kept::open(&self.client);
-            kept.map_err(|error| Failure::Running(self.client.unreachable(&error)))
+            let kept = KeptConnection::open(&self.client);
+            kept.map_err(|error| CommandFailure::Running(self.client.unreachable(&error)))
         };
         let threads = threads.min(count).max(1);
         let connections: Vec<_> = (0..threads).map(|_| connect()).collect::<Result<_, _>>()?;
-        let (turns, work) = (Arc::new(Turns::new(count)), Arc::new(work));
+        let (turns, work) = (Arc::new(RunTurns::new(count)), Arc::new(work));
         let (tell, told) = channel();
         for connection in connections {
             let (turns, work, tell) = (Arc::clone(&turns), Arc::clone(&work), tell.clone());
@@ -130,7 +130,7 @@ impl Asked {
         loop {
             if self.interrupt.has_come() {
                 turns.stop();
-                return Err(Failure::Silent(INTERRUPTED));
+                return Err(CommandFailure::Silent(INTERRUPTED));
             }
             match told.recv_timeout(TICK) {
                 Ok(what) => all.push(what),
@@ -141,11 +141,11 @@ impl Asked {
     }
 }
 
-fn start(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+fn start(work: impl FnOnce() + Send + 'static) -> Result<(), CommandFailure> {
     let thread = std::thread::Builder::new().spawn(work);
     thread
         .map(drop)
-        .map_err(|error| Failure::Running(format!("no thread for a client: {error}")))
+        .map_err(|error| CommandFailure::Running(format!("no thread for a client: {error}")))
 }
 
 /// Sends it; nobody receives it where the whole has failed.
@@ -153,13 +153,18 @@ fn send<T>(tell: &Sender<T>, what: T) {
     drop(tell.send(what));
 }
 
-fn gone() -> Failure {
-    Failure::Running("a client of the comparison came to no end".to_owned())
+fn gone() -> CommandFailure {
+    CommandFailure::Running("a client of the comparison came to no end".to_owned())
 }
 
 /// Returns one client's runs.
-fn work(mut connection: Kept, turns: &Turns, ask: (&str, &str), server: &str) -> Told {
-    let mut runs = Runs::default();
+fn work(
+    mut connection: KeptConnection,
+    turns: &RunTurns,
+    ask: (&str, &str),
+    server: &str,
+) -> RunReport {
+    let mut runs = WayRuns::default();
     while turns.take() {
         let taken = connection
             .post(ask.0, ask.1)
@@ -176,15 +181,15 @@ fn work(mut connection: Kept, turns: &Turns, ask: (&str, &str), server: &str) ->
     Ok(runs)
 }
 
-impl Runs {
+impl WayRuns {
     /// Returns whether there is a tier, without a copy.
     pub(super) fn is_absent(&self) -> bool {
         self.nothing.as_deref() == Some("absent")
     }
 
     /// Returns whether it is an answer; else there is nothing to be had.
-    fn take_in(&mut self, timed: &Timed, server: &str) -> Result<bool, Failure> {
-        let Timed { answer, elapsed } = timed;
+    fn take_in(&mut self, timed: &TimedAnswer, server: &str) -> Result<bool, CommandFailure> {
+        let TimedAnswer { answer, elapsed } = timed;
         let said = answer.said().unwrap_or_default();
         let reason = said["reason"].as_str().filter(|_| answer.status == 409);
         if let Some(reason) = reason {
@@ -198,7 +203,7 @@ impl Runs {
             return Err(answer.refusal(server));
         };
         let whole = *elapsed;
-        self.samples.all.push(Sample { whole, inside });
+        self.samples.all.push(TimeSample { whole, inside });
         self.bytes = said["bytes"].as_u64().unwrap_or_default();
         self.has_loaded = said["loaded"] == true;
         self.is_stored = said["stored"] == true;
@@ -207,14 +212,14 @@ impl Runs {
 }
 
 /// The number of runs that are to be begun, and of those that have ended.
-struct Turns {
+struct RunTurns {
     left: AtomicUsize,
     done: AtomicUsize,
 }
 
-impl Turns {
-    fn new(count: usize) -> Turns {
-        Turns {
+impl RunTurns {
+    fn new(count: usize) -> RunTurns {
+        RunTurns {
             left: AtomicUsize::new(count),
             done: AtomicUsize::new(0),
         }
@@ -243,13 +248,13 @@ impl Turns {
 
 /// The mark that Ctrl-C was pressed, since it was begun to look for it.
 #[derive(Clone, Default)]
-pub(super) struct Interrupt(Arc<AtomicBool>);
+pub(super) struct InterruptFlag(Arc<AtomicBool>);
 
-impl Interrupt {
+impl InterruptFlag {
     /// Keeps Ctrl-C from ending the process from now on. Where that cannot be had, it still ends
     /// it.
-    pub(super) fn begin() -> Interrupt {
-        let interrupt = Interrupt::default();
+    pub(super) fn begin() -> InterruptFlag {
+        let interrupt = InterruptFlag::default();
         let noted = interrupt.clone();
         let (tell, told) = channel();
         let watch = move || {

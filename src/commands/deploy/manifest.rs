@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::template::Template;
+use super::template::DeployTemplate;
 
 /// Its name in the folder.
 pub(super) const NAME: &str = ".unslow-deploy";
@@ -18,17 +18,17 @@ const KIND: &str = "# kind: ";
 
 /// The files that were written to a folder.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Manifest {
+pub(super) struct DeployManifest {
     /// `terraform`, …
     pub(super) kind: String,
     /// Path, with `/`, and the SHA-256 in hexadecimal digits.
     files: BTreeMap<String, String>,
 }
 
-impl Manifest {
+impl DeployManifest {
     /// Makes the manifest of files that are about to be written.
-    pub(super) fn new(kind: &str, templates: &[Template]) -> Manifest {
-        Manifest {
+    pub(super) fn new(kind: &str, templates: &[DeployTemplate]) -> DeployManifest {
+        DeployManifest {
             kind: kind.to_owned(),
             files: templates
                 .iter()
@@ -39,7 +39,7 @@ impl Manifest {
 
     /// Reads the manifest of a folder; `None` where there is none, or one that this program has not
     /// written.
-    pub(super) fn read(dir: &Path) -> Result<Option<Manifest>, (PathBuf, io::Error)> {
+    pub(super) fn read(dir: &Path) -> Result<Option<DeployManifest>, (PathBuf, io::Error)> {
         let path = dir.join(NAME);
         match fs::read(&path) {
             Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(parse)),
@@ -75,8 +75,8 @@ impl Manifest {
     }
 }
 
-fn parse(text: &str) -> Option<Manifest> {
-    let mut manifest = Manifest::default();
+fn parse(text: &str) -> Option<DeployManifest> {
+    let mut manifest = DeployManifest::default();
     for line in text.lines() {
         if let Some(kind) = line.strip_prefix(KIND) {
             kind.clone_into(&mut manifest.kind);
@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Manifest::read(dir.path()).unwrap(), None);
-        let template = Template {
+        assert_eq!(DeployManifest::read(dir.path()).unwrap(), None);
+        let template = DeployTemplate {
             path: "a/b c.tf".to_owned(),
             content: b"abc".as_slice().into(),
         };
-        let manifest = Manifest::new("terraform", &[template]);
+        let manifest = DeployManifest::new("terraform", &[template]);
         fs::write(dir.path().join(NAME), manifest.text()).unwrap();
-        let again = Manifest::read(dir.path()).unwrap().unwrap();
+        let again = DeployManifest::read(dir.path()).unwrap().unwrap();
         assert_eq!(again, manifest);
         assert_eq!(again.paths().collect::<Vec<_>>(), ["a/b c.tf"]);
         assert!(again.wrote("a/b c.tf", b"abc"));

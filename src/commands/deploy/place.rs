@@ -12,7 +12,7 @@ const NEW: &str = ".unslow-new";
 
 /// One file to write, or to remove.
 #[derive(Debug)]
-pub(super) struct Change<'a> {
+pub(super) struct FileChange<'a> {
     /// The path below the folder, with `/`.
     pub(super) path: &'a str,
     /// `None`: it goes.
@@ -24,15 +24,15 @@ pub(super) struct Change<'a> {
 /// The error names the file. Nothing has changed then, unless moving a file that was written fails.
 pub(super) fn apply(
     dir: &Path,
-    changes: &[Change<'_>],
+    changes: &[FileChange<'_>],
     manifest: &str,
 ) -> Result<(), (PathBuf, io::Error)> {
     fs::create_dir_all(dir).map_err(|error| (dir.to_owned(), error))?;
-    let manifest = Change {
+    let manifest = FileChange {
         path: manifest::NAME,
         content: Some(manifest.as_bytes()),
     };
-    let mut staged = Staged(Vec::new());
+    let mut staged = StagedFile(Vec::new());
     for change in changes.iter().chain([&manifest]) {
         if let Some(content) = change.content {
             let path = full(dir, change.path);
@@ -53,9 +53,9 @@ pub(super) fn apply(
 }
 
 /// Files that are not in their places yet, and where those are. What is left is removed.
-struct Staged(Vec<(PathBuf, PathBuf)>);
+struct StagedFile(Vec<(PathBuf, PathBuf)>);
 
-impl Drop for Staged {
+impl Drop for StagedFile {
     fn drop(&mut self) {
         for (from, _) in &self.0 {
             // It is not there when making it failed.
@@ -69,7 +69,7 @@ fn full(dir: &Path, path: &str) -> PathBuf {
         .fold(dir.to_owned(), |full, part| full.join(part))
 }
 
-fn stage(path: &Path, content: &[u8], staged: &mut Staged) -> io::Result<()> {
+fn stage(path: &Path, content: &[u8], staged: &mut StagedFile) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

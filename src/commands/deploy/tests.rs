@@ -29,11 +29,11 @@ fn claim(dir: &TempDir, path: &str, content: &str) {
     fs::write(dir.path().join(path), content).unwrap();
     let mut all = templates(KIND);
     all.retain(|template| template.path != path);
-    all.push(Template {
+    all.push(DeployTemplate {
         path: path.to_owned(),
         content: content.as_bytes().to_vec().into(),
     });
-    let manifest = Manifest::new(KIND, &all).text();
+    let manifest = DeployManifest::new(KIND, &all).text();
     fs::write(dir.path().join(manifest::NAME), manifest).unwrap();
 }
 

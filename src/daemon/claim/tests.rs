@@ -15,19 +15,23 @@ fn place() -> (tempfile::TempDir, std::path::PathBuf) {
 fn the_holder_is_named_by_the_kernel_whatever_number_stands_in_the_file() {
     let (_dir, path) = place();
     let me = ProcessOwner::myself();
-    assert_eq!(state(&path, me).unwrap(), State::Absent);
+    assert_eq!(state(&path, me).unwrap(), PidfileState::Absent);
     let mut held = Pidfile::lock(&path).unwrap();
-    assert_eq!(state(&path, me).unwrap(), State::Starting);
+    assert_eq!(state(&path, me).unwrap(), PidfileState::Starting);
     assert!(process(&path, me).unwrap().is_none());
     held.write(std::process::id()).unwrap();
-    let own = State::Running(std::process::id());
+    let own = PidfileState::Running(std::process::id());
     assert_eq!(state(&path, me).unwrap(), own);
     let process = process(&path, me).unwrap().unwrap();
     assert_eq!(process.pid(), std::process::id());
     // Nobody serves a control socket here, so who is meant is not known.
     for number in ["1", "0", "-1", "4294967295", "x"] {
         fs::write(&path, number).unwrap();
-        assert_eq!(state(&path, me).unwrap(), State::Starting, "{number}");
+        assert_eq!(
+            state(&path, me).unwrap(),
+            PidfileState::Starting,
+            "{number}"
+        );
     }
 }
 

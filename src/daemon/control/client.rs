@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::protocol::{Answer, LONGEST, Request};
+use super::protocol::{DaemonAnswer, DaemonRequest, LONGEST};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::socket_path::with_short;
 
@@ -73,10 +73,10 @@ fn check_peer(stream: &UnixStream, owner: ProcessOwner) -> Result<(), String> {
 /// There is no answer within `patience`. A daemon that refuses answers with `ok: false`.
 pub fn ask(
     path: &Path,
-    request: &Request,
+    request: &DaemonRequest,
     patience: Duration,
     owner: ProcessOwner,
-) -> Result<Answer, AskError> {
+) -> Result<DaemonAnswer, AskError> {
     let broken = |error: io::Error| AskError::Broken(error.to_string());
     let asked = Instant::now();
     let stream = with_short(path, |short| UnixStream::connect(short));

@@ -10,7 +10,7 @@ pub(super) const LONGEST: u64 = 64 << 10;
 /// A request to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
+pub enum DaemonRequest {
     /// Say how it is.
     Status,
     /// Read settings and queries again; answered when the new generation serves.
@@ -36,21 +36,21 @@ pub enum Request {
 
 /// The answer of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct DaemonAnswer {
     /// True where it did what was asked.
     pub ok: bool,
     /// The answer in words; the reason, where it was not done.
     pub message: String,
-    /// The state now; always there after [`Request::Status`].
+    /// The state now; always there after [`DaemonRequest::Status`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
+    pub status: Option<DaemonStatus>,
 }
 
-impl Answer {
+impl DaemonAnswer {
     /// It was done.
-    pub fn done(message: impl Into<String>) -> Answer {
+    pub fn done(message: impl Into<String>) -> DaemonAnswer {
         let (ok, message, status) = (true, message.into(), None);
-        Answer {
+        DaemonAnswer {
             ok,
             message,
             status,
@@ -58,16 +58,16 @@ impl Answer {
     }
 
     /// It was not done, and why.
-    pub fn refused(message: impl Into<String>) -> Answer {
-        Answer {
+    pub fn refused(message: impl Into<String>) -> DaemonAnswer {
+        DaemonAnswer {
             ok: false,
-            ..Answer::done(message)
+            ..DaemonAnswer::done(message)
         }
     }
 
     /// Says how it is now as well.
     #[must_use]
-    pub fn with(mut self, status: Status) -> Answer {
+    pub fn with(mut self, status: DaemonStatus) -> DaemonAnswer {
         self.status = Some(status);
         self
     }
@@ -75,13 +75,13 @@ impl Answer {
 
 /// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
+pub struct DaemonStatus {
     /// Its process.
     pub pid: u32,
     /// The version of the program.
     pub version: String,
     /// The phase.
-    pub state: Phase,
+    pub state: DaemonPhase,
     /// Counted from 1; each reload adds one.
     pub generation: u64,
     /// Worker threads.
@@ -97,7 +97,7 @@ pub struct Status {
 /// The phase of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum DaemonPhase {
     /// It answers requests.
     Serving,
     /// It holds its addresses, and serves nobody until HUP.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::protocol::{Answer, LONGEST, Request};
+use super::protocol::{DaemonAnswer, DaemonRequest, LONGEST};
 use crate::error::StartupError;
 use crate::socket_path::with_short;
 
@@ -26,13 +26,13 @@ const AT_ONCE: u16 = 16;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A request, and where its answer goes. An answer that nobody waits for any more is no error.
-type Command = (Request, oneshot::Sender<Answer>);
+type Command = (DaemonRequest, oneshot::Sender<DaemonAnswer>);
 
 /// The socket on which commands are taken. Dropped, it removes its file, if that still is its own.
 #[derive(Debug)]
-pub struct Control {
+pub struct ControlSocket {
     listener: std::os::unix::net::UnixListener,
-    place: Mover,
+    place: SocketMover,
 }
 
 /// Returns the start-up error for a control socket that cannot be bound.
@@ -54,23 +54,23 @@ pub(in crate::daemon) fn not_made(path: &Path, error: &io::Error) -> StartupErro
 
 /// Moves a control socket to another path while it is served.
 #[derive(Debug, Clone)]
-pub struct Mover(Arc<Mutex<Place>>);
+pub struct SocketMover(Arc<Mutex<SocketPlace>>);
 
 #[derive(Debug)]
-struct Place {
+struct SocketPlace {
     path: PathBuf,
     /// Device and inode.
     file: (u64, u64),
 }
 
-impl Control {
+impl ControlSocket {
     /// Listens at `path`, for this user and root alone. It takes the place of a socket that
     /// nobody listens at any more. Needs no runtime.
     ///
     /// # Errors
     /// Somebody listens there (`AddrInUse`), something else is there (`AlreadyExists`), or the
     /// folder does not allow it.
-    pub fn bind(path: &Path) -> io::Result<Control> {
+    pub fn bind(path: &Path) -> io::Result<ControlSocket> {
         match path.symlink_metadata() {
             Ok(there) if !there.file_type().is_socket() => {
                 let why = format!("{} is there and is no socket", path.display());
@@ -88,8 +88,8 @@ impl Control {
         fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
         let file = identity(path)?;
         let path = path.to_owned();
-        let place = Mover(Arc::new(Mutex::new(Place { path, file })));
-        Ok(Control { listener, place })
+        let place = SocketMover(Arc::new(Mutex::new(SocketPlace { path, file })));
+        Ok(ControlSocket { listener, place })
     }
 
     /// Gives the socket's file to the user and group that this process becomes: that user is to be
@@ -109,7 +109,7 @@ impl Control {
     }
 
     /// Returns what moves it while [`serve`](Self::serve) runs.
-    pub fn mover(&self) -> Mover {
+    pub fn mover(&self) -> SocketMover {
         self.place.clone()
     }
 
@@ -156,7 +156,7 @@ impl Control {
     }
 }
 
-impl Drop for Control {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         let place = self.place.lock();
         if identity(&place.path).is_ok_and(|there| there == place.file) {
@@ -166,7 +166,7 @@ impl Drop for Control {
     }
 }
 
-impl Mover {
+impl SocketMover {
     /// Puts the socket in the place of another one, whose owner steps down.
     pub fn rename(&self, to: &Path) -> io::Result<()> {
         let mut place = self.lock();
@@ -175,7 +175,7 @@ impl Mover {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Place> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SocketPlace> {
         // A path is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -208,9 +208,9 @@ async fn converse(
             drop(commands.send((request, sender)).await);
             receiver
                 .await
-                .unwrap_or_else(|_| Answer::refused("the daemon ends"))
+                .unwrap_or_else(|_| DaemonAnswer::refused("the daemon ends"))
         }
-        Err(why) => Answer::refused(why),
+        Err(why) => DaemonAnswer::refused(why),
     };
     let mut line = serde_json::to_string(&answer).map_err(io::Error::other)?;
     line.push('\n');
@@ -218,7 +218,7 @@ async fn converse(
 }
 
 /// Returns the request, or what is to be said to whoever sent none.
-async fn read(stream: &mut UnixStream) -> io::Result<Result<Request, String>> {
+async fn read(stream: &mut UnixStream) -> io::Result<Result<DaemonRequest, String>> {
     let asks = stream.peer_cred()?.uid();
     if asks != 0 && asks != nix::unistd::geteuid().as_raw() {
         return Ok(Err(super::client::AskError::NotAllowed.to_string()));

@@ -21,11 +21,11 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-fn status() -> Status {
-    Status {
+fn status() -> DaemonStatus {
+    DaemonStatus {
         pid: 7,
         version: "1".to_owned(),
-        state: Phase::Serving,
+        state: DaemonPhase::Serving,
         generation: 3,
         workers: 2,
         uptime_seconds: 60,
@@ -35,14 +35,14 @@ fn status() -> Status {
 }
 
 /// A daemon that answers with what it was asked, until it is aborted.
-fn echo(path: &Path) -> (JoinHandle<()>, Mover) {
-    let control = Control::bind(path).unwrap();
+fn echo(path: &Path) -> (JoinHandle<()>, SocketMover) {
+    let control = ControlSocket::bind(path).unwrap();
     let mover = control.mover();
-    let (sender, mut receiver) = mpsc::channel::<(Request, oneshot::Sender<Answer>)>(1);
+    let (sender, mut receiver) = mpsc::channel::<(DaemonRequest, oneshot::Sender<DaemonAnswer>)>(1);
     let serving = tokio::spawn(async move {
         let answering = async {
             while let Some((request, answer)) = receiver.recv().await {
-                let said = Answer::done(format!("{request:?}")).with(status());
+                let said = DaemonAnswer::done(format!("{request:?}")).with(status());
                 let _ = answer.send(said);
             }
         };
@@ -55,7 +55,7 @@ fn echo(path: &Path) -> (JoinHandle<()>, Mover) {
 }
 
 /// Asks from a thread of its own, as another process would.
-async fn asked(path: &Path, request: Request) -> Result<Answer, AskError> {
+async fn asked(path: &Path, request: DaemonRequest) -> Result<DaemonAnswer, AskError> {
     let path = path.to_owned();
     tokio::task::spawn_blocking(move || ask(&path, &request, LOST, ProcessOwner::myself()))
         .await
@@ -81,15 +81,18 @@ async fn each_command_arrives_and_its_answer_comes_back() {
     let (_dir, path) = place();
     let (_serving, _mover) = echo(&path);
     for request in [
-        Request::Status,
-        Request::Reload,
-        Request::Upgrade { hold: true },
-        Request::Reopen,
-        Request::Scale { by: -2 },
-        Request::Stop { now: false },
+        DaemonRequest::Status,
+        DaemonRequest::Reload,
+        DaemonRequest::Upgrade { hold: true },
+        DaemonRequest::Reopen,
+        DaemonRequest::Scale { by: -2 },
+        DaemonRequest::Stop { now: false },
     ] {
         let answer = asked(&path, request).await.unwrap();
-        assert_eq!(answer, Answer::done(format!("{request:?}")).with(status()));
+        assert_eq!(
+            answer,
+            DaemonAnswer::done(format!("{request:?}")).with(status())
+        );
     }
     let mode = path.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -108,13 +111,13 @@ async fn what_is_no_command_is_refused_and_the_next_one_served() {
         b"{\"command\":\"stop\",\"now\":true,\"x\":1}\n",
         b"\xff\xfe\n",
     ] {
-        let answer: Answer = serde_json::from_str(&raw(&path, bytes).await).unwrap();
+        let answer: DaemonAnswer = serde_json::from_str(&raw(&path, bytes).await).unwrap();
         assert!(
             !answer.ok && answer.message.contains("no command"),
             "{answer:?}"
         );
     }
-    assert!(asked(&path, Request::Status).await.unwrap().ok);
+    assert!(asked(&path, DaemonRequest::Status).await.unwrap().ok);
 }
 
 #[tokio::test]
@@ -124,17 +127,17 @@ async fn who_says_nothing_keeps_nobody_waiting() {
     let silent: Vec<_> = (0..5)
         .map(|_| UnixStream::connect(&path).unwrap())
         .collect();
-    assert!(asked(&path, Request::Status).await.unwrap().ok);
+    assert!(asked(&path, DaemonRequest::Status).await.unwrap().ok);
     drop(silent);
 }
 
 #[tokio::test]
 async fn a_daemon_that_ends_says_so_and_takes_its_socket_along() {
     let (_dir, path) = place();
-    let control = Control::bind(&path).unwrap();
+    let control = ControlSocket::bind(&path).unwrap();
     let (sender, mut receiver) = mpsc::channel(1);
     let serving = tokio::spawn(control.serve(sender));
-    let asking = asked(&path, Request::Reload);
+    let asking = asked(&path, DaemonRequest::Reload);
     let dropping = async {
         drop(receiver.recv().await.unwrap());
         receiver.close();
@@ -144,14 +147,14 @@ async fn a_daemon_that_ends_says_so_and_takes_its_socket_along() {
     assert!(!answer.ok && answer.message.contains("ends"), "{answer:?}");
     serving.await.unwrap().unwrap();
     assert!(!path.exists());
-    let error = asked(&path, Request::Status).await.unwrap_err();
+    let error = asked(&path, DaemonRequest::Status).await.unwrap_err();
     assert!(matches!(error, AskError::NotRunning), "{error}");
 }
 
 #[test]
 fn an_answer_that_is_due_is_written_before_the_end() {
     let (_dir, path) = place();
-    let control = Control::bind(&path).unwrap();
+    let control = ControlSocket::bind(&path).unwrap();
     let (sender, mut receiver) = mpsc::channel(1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -166,7 +169,7 @@ fn an_answer_that_is_due_is_written_before_the_end() {
     let (_, reply) = receiver.blocking_recv().unwrap();
     // More than the system keeps for a reader: it is written while somebody reads.
     let message = "x".repeat(4 << 20);
-    reply.send(Answer::done(message.clone())).unwrap();
+    reply.send(DaemonAnswer::done(message.clone())).unwrap();
     drop(receiver);
     let reading = std::thread::spawn(move || {
         let mut text = String::new();
@@ -176,8 +179,8 @@ fn an_answer_that_is_due_is_written_before_the_end() {
     runtime.block_on(serving).unwrap().unwrap();
     // As when the process ends: whatever still runs is cut off.
     runtime.shutdown_background();
-    let answer: Answer = serde_json::from_str(&reading.join().unwrap()).unwrap();
-    assert_eq!(answer, Answer::done(message));
+    let answer: DaemonAnswer = serde_json::from_str(&reading.join().unwrap()).unwrap();
+    assert_eq!(answer, DaemonAnswer::done(message));
     assert!(!path.exists());
 }
 
@@ -186,7 +189,7 @@ async fn who_does_not_answer_in_time_is_not_waited_for() {
     let (_dir, path) = place();
     let _deaf = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let short = Duration::from_millis(1);
-    let error = ask(&path, &Request::Status, short, ProcessOwner::myself()).unwrap_err();
+    let error = ask(&path, &DaemonRequest::Status, short, ProcessOwner::myself()).unwrap_err();
     assert!(matches!(error, AskError::Late(_)), "{error}");
 }
 
@@ -194,12 +197,12 @@ async fn who_does_not_answer_in_time_is_not_waited_for() {
 async fn a_dead_socket_is_replaced_and_nothing_else_is() {
     let (_dir, path) = place();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let first = Control::bind(&path).unwrap();
-    let error = Control::bind(&path).unwrap_err();
+    let first = ControlSocket::bind(&path).unwrap();
+    let error = ControlSocket::bind(&path).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     drop(first);
     std::fs::write(&path, "somebody's").unwrap();
-    let error = Control::bind(&path).unwrap_err();
+    let error = ControlSocket::bind(&path).unwrap_err();
     assert!(error.to_string().contains("no socket"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody's");
 }
@@ -213,7 +216,7 @@ async fn a_successor_takes_the_place_and_the_old_one_leaves_it_alone() {
     mover.rename(&path).unwrap();
     old.abort();
     assert!(old.await.unwrap_err().is_cancelled());
-    assert!(asked(&path, Request::Status).await.unwrap().ok);
+    assert!(asked(&path, DaemonRequest::Status).await.unwrap().ok);
     assert!(!second.exists());
     new.abort();
     assert!(new.await.unwrap_err().is_cancelled());
@@ -222,13 +225,13 @@ async fn a_successor_takes_the_place_and_the_old_one_leaves_it_alone() {
 
 #[test]
 fn the_lines_are_those_that_scripts_may_write_and_read() {
-    let line = serde_json::to_string(&Request::Scale { by: -1 }).unwrap();
+    let line = serde_json::to_string(&DaemonRequest::Scale { by: -1 }).unwrap();
     assert_eq!(line, r#"{"command":"scale","by":-1}"#);
     assert_eq!(
-        serde_json::to_string(&Request::Reload).unwrap(),
+        serde_json::to_string(&DaemonRequest::Reload).unwrap(),
         r#"{"command":"reload"}"#
     );
-    let answer = serde_json::to_value(Answer::done("x").with(status())).unwrap();
+    let answer = serde_json::to_value(DaemonAnswer::done("x").with(status())).unwrap();
     assert_eq!(answer["status"]["state"], "serving");
     assert_eq!(answer["status"]["last_reload"], serde_json::Value::Null);
 }
@@ -245,7 +248,7 @@ async fn a_process_of_another_program_is_sent_nothing() {
     };
     // Root's own process is root's to ask; everybody else's is nobody else's.
     if me.user != 0 {
-        let error = ask(&path, &Request::Status, LOST, other).unwrap_err();
+        let error = ask(&path, &DaemonRequest::Status, LOST, other).unwrap_err();
         assert!(matches!(error, AskError::Stranger(_)), "{error}");
     }
     drop(deaf);
@@ -264,7 +267,7 @@ fn only_the_socket_s_own_file_is_given_away() {
         let meta = path.symlink_metadata().unwrap();
         (meta.uid(), meta.gid())
     };
-    let control = Control::bind(&path).unwrap();
+    let control = ControlSocket::bind(&path).unwrap();
     control.give_to(54_321, 54_322).unwrap();
     assert_eq!(owner(&path), (54_321, 54_322));
     // A link to root's file in the place of the socket.

@@ -20,19 +20,19 @@ fn refused(path: &Path) -> StartupError {
 #[test]
 fn the_lock_says_that_it_runs_and_the_number_says_who() {
     let (_dir, path) = place();
-    assert_eq!(state(&path).unwrap(), State::Absent);
+    assert_eq!(state(&path).unwrap(), PidfileState::Absent);
     let mut pidfile = Pidfile::lock(&path).unwrap();
-    assert_eq!(state(&path).unwrap(), State::Starting);
+    assert_eq!(state(&path).unwrap(), PidfileState::Starting);
     pidfile.write(4_194_304).unwrap();
     pidfile.write(77).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "77\n");
-    assert_eq!(state(&path).unwrap(), State::Running(77));
+    assert_eq!(state(&path).unwrap(), PidfileState::Running(77));
     assert_eq!(holder(&path), Some(77));
     let mode = path.metadata().unwrap().mode();
     assert_eq!(mode & 0o777, 0o644);
     pidfile.hand_on();
     // A process that another test starts just now has a copy of the file until it is another program.
-    while state(&path).unwrap() != State::Stale {
+    while state(&path).unwrap() != PidfileState::Stale {
         std::thread::yield_now();
     }
     assert_eq!(holder(&path), None);
@@ -105,13 +105,13 @@ fn a_successor_takes_the_place_and_keeps_its_lock() {
     new.write(2).unwrap();
     new.rename(&path).unwrap();
     assert_eq!(holder(&path), Some(2));
-    assert_eq!(state(&second).unwrap(), State::Absent);
+    assert_eq!(state(&second).unwrap(), PidfileState::Absent);
     // The old one's end takes nothing away from the new one.
     drop(old);
     assert_eq!(holder(&path), Some(2));
     assert_eq!(new.path(), path);
     drop(new);
-    assert_eq!(state(&path).unwrap(), State::Absent);
+    assert_eq!(state(&path).unwrap(), PidfileState::Absent);
 }
 
 #[test]

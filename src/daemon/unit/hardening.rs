@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::text::{Place, line, own_binds, quoted};
-use crate::settings::{Bind, Settings};
+use super::text::{UnitPlace, line, own_binds, quoted};
+use crate::settings::{BindAddress, Settings};
 
 /// The place where systemd makes the folders of logs.
 const LOGS: &str = "/var/log";
@@ -65,7 +65,7 @@ const ALWAYS: [(&str, &[&str]); 5] = [
 ];
 
 /// Adds the lines to a service.
-pub(super) fn write(text: &mut String, settings: &Settings, place: &Place) {
+pub(super) fn write(text: &mut String, settings: &Settings, place: &UnitPlace) {
     for (reason, lines) in ALWAYS {
         line(text, &format!("# {reason}"));
         for one in lines {
@@ -101,7 +101,7 @@ pub(super) fn write(text: &mut String, settings: &Settings, place: &Place) {
 fn rights(text: &mut String, settings: &Settings) {
     let low = own_binds(settings).any(is_low);
     let gives_away = settings.process.socket_group.is_some()
-        && own_binds(settings).any(|bind| matches!(bind, Bind::Unix(_)));
+        && own_binds(settings).any(|bind| matches!(bind, BindAddress::Unix(_)));
     if gives_away {
         line(text, "# It gives its unix sockets to their group.");
         line(text, "SystemCallFilter=@chown");
@@ -123,15 +123,15 @@ fn rights(text: &mut String, settings: &Settings) {
 }
 
 /// Returns whether an address needs a right that only root has.
-fn is_low(bind: &Bind) -> bool {
-    matches!(bind, Bind::Tcp(address) if (1..1024).contains(&address.port()))
+fn is_low(bind: &BindAddress) -> bool {
+    matches!(bind, BindAddress::Tcp(address) if (1..1024).contains(&address.port()))
 }
 
 /// Returns the folders that it writes to, besides its own below `/run`.
 fn written(settings: &Settings) -> Vec<PathBuf> {
     let logs = settings.log.files().filter_map(|(_, file)| file.parent());
     let own = own_binds(settings).filter_map(|bind| match bind {
-        Bind::Unix(path) => path.parent(),
+        BindAddress::Unix(path) => path.parent(),
         _ => None,
     });
     let mut folders: Vec<_> = logs.chain(own).map(Path::to_owned).collect();

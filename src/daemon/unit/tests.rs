@@ -4,7 +4,7 @@ use super::*;
 
 fn made(flags: &[&str], config: &str) -> String {
     let settings = Settings::from_flags(flags).unwrap();
-    let place = Place {
+    let place = UnitPlace {
         program: "/usr/local/bin/unslow".into(),
         config: Some(config.into()),
         user: None,

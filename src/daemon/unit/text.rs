@@ -4,11 +4,11 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Bind, Settings};
+use crate::settings::{BindAddress, Settings};
 
 /// The things that a service is made from besides the settings.
 #[derive(Debug)]
-pub struct Place {
+pub struct UnitPlace {
     /// The program, absolute.
     pub program: PathBuf,
     /// The ini file, absolute.
@@ -20,15 +20,17 @@ pub struct Place {
 
 /// Returns whether descriptors are passed on that a unit of ours does not open.
 pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
-    settings.binds().any(|bind| matches!(bind, Bind::Fd(_)))
+    settings
+        .binds()
+        .any(|bind| matches!(bind, BindAddress::Fd(_)))
 }
 
 /// Returns the addresses that the service has to bind itself.
-pub(super) fn own_binds(settings: &Settings) -> impl Iterator<Item = &Bind> {
+pub(super) fn own_binds(settings: &Settings) -> impl Iterator<Item = &BindAddress> {
     let own = is_somebody_elses(settings);
     settings
         .binds()
-        .filter(move |bind| own && !matches!(bind, Bind::Fd(_)))
+        .filter(move |bind| own && !matches!(bind, BindAddress::Fd(_)))
 }
 
 pub(super) fn line(text: &mut String, line: &str) {

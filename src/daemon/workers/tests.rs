@@ -5,21 +5,21 @@
 use std::time::Duration;
 
 use super::*;
-use crate::daemon::launch::{Launch, Started};
+use crate::daemon::launch::{Launch, ProcessContext};
 use crate::daemon::notify::Notifier;
-use crate::daemon::signals::Signals;
+use crate::daemon::signals::SignalQueue;
 use crate::{flags, settings};
 
 /// One that serves the demo, without signals and commands.
 async fn master() -> Master {
     let arguments = ["unslow", "--bind", "127.0.0.1:0", "--workers", "1"];
     let flags = flags::parse(arguments, settings::flags()).unwrap();
-    let (started, settings) = Started::new(&flags, &Launch::bare()).unwrap();
-    let door = Door::open(&settings).unwrap();
+    let (started, settings) = ProcessContext::new(&flags, &Launch::bare()).unwrap();
+    let door = ConnectionEntrance::open(&settings).unwrap();
     let listeners = Listeners::open(&settings, Vec::new()).unwrap();
     let app = Arc::new(App::open(settings).unwrap());
     let entrance = (listeners, door);
-    let (notifier, signals) = (Notifier::none(), Signals::default());
+    let (notifier, signals) = (Notifier::none(), SignalQueue::default());
     let master = Master::begin(started, notifier, app, None, entrance, signals);
     master.await.unwrap()
 }

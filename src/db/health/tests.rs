@@ -6,19 +6,19 @@ use std::collections::VecDeque;
 use super::*;
 
 /// A database that answers its prober with these, and then that it is there.
-fn cell(answers: &[Contact]) -> HealthCell {
+fn cell(answers: &[ContactResult]) -> HealthCell {
     let answers = Mutex::new(VecDeque::from(answers.to_vec()));
     HealthCell::new(
         "x",
         Box::new(move || {
             let next = answers.lock().unwrap().pop_front();
-            Box::pin(async move { next.unwrap_or(Contact::Answered) })
+            Box::pin(async move { next.unwrap_or(ContactResult::Answered) })
         }),
     )
 }
 
-fn away() -> Contact {
-    Contact::Away(Cause::new("other", "refused"))
+fn away() -> ContactResult {
+    ContactResult::Away(AwayCause::new("other", "refused"))
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn health_is_unknown_before_the_first_contact_and_then_follows_the_latest() {
     cell.tell(away());
     assert_eq!(cell.get().up, Some(false));
     assert_eq!(cell.get().last_error.as_deref(), Some("refused"));
-    cell.tell(Contact::Answered);
+    cell.tell(ContactResult::Answered);
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error, None);
-    cell.tell(Contact::Full(Cause::new("other", "too many")));
+    cell.tell(ContactResult::Full(AwayCause::new("other", "too many")));
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error.as_deref(), Some("too many"));
 }
@@ -42,71 +42,71 @@ fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
     let slow = RequestError::Timeout {
         limit: Duration::from_secs(1),
     };
-    cell.tell(Contact::from_end(Some(&slow)));
+    cell.tell(ContactResult::from_end(Some(&slow)));
     assert_eq!(cell.get().up, None);
     let failed = RequestError::Failed {
         sqlstate: "22012".into(),
         detail: "division by zero".into(),
         position: None,
     };
-    cell.tell(Contact::from_end(Some(&failed)));
+    cell.tell(ContactResult::from_end(Some(&failed)));
     assert_eq!(cell.get().up, Some(true));
 }
 
 #[test]
 fn only_changes_are_news_and_a_full_database_is_once_in_a_while() {
-    let mut now = Now::default();
-    let full = || Contact::Full(Cause::new("other", "too many"));
-    assert_eq!(now.take_in(Contact::Nothing), None);
-    assert_eq!(now.take_in(Contact::Answered), Some(Change::Up));
-    assert_eq!(now.take_in(Contact::Answered), None);
+    let mut now = HealthState::default();
+    let full = || ContactResult::Full(AwayCause::new("other", "too many"));
+    assert_eq!(now.take_in(ContactResult::Nothing), None);
+    assert_eq!(now.take_in(ContactResult::Answered), Some(HealthChange::Up));
+    assert_eq!(now.take_in(ContactResult::Answered), None);
     assert_eq!(
         now.take_in(full()),
-        Some(Change::Full(Cause::new("other", "too many")))
+        Some(HealthChange::Full(AwayCause::new("other", "too many")))
     );
-    assert_eq!(now.take_in(Contact::Answered), None);
+    assert_eq!(now.take_in(ContactResult::Answered), None);
     assert_eq!(now.take_in(full()), None);
     assert_eq!(
         now.take_in(away()),
-        Some(Change::Down(Cause::new("other", "refused")))
+        Some(HealthChange::Down(AwayCause::new("other", "refused")))
     );
     assert_eq!(
-        now.take_in(Contact::Away(Cause::new("other", "hangs"))),
+        now.take_in(ContactResult::Away(AwayCause::new("other", "hangs"))),
         None
     );
     assert_eq!(now.cause.as_ref().map(|cause| &*cause.words), Some("hangs"));
-    assert_eq!(now.take_in(full()), Some(Change::Back));
+    assert_eq!(now.take_in(full()), Some(HealthChange::Back));
 }
 
 #[test]
 fn a_database_that_had_no_connection_is_remembered_beyond_the_next_answer_and_not_for_long() {
-    let mut now = Now::default();
-    let full = || Contact::Full(Cause::new("full", "too many"));
-    let class = |now: &Now| now.cause().map(|cause| cause.class);
+    let mut now = HealthState::default();
+    let full = || ContactResult::Full(AwayCause::new("full", "too many"));
+    let class = |now: &HealthState| now.cause().map(|cause| cause.class);
     now.take_in(full());
-    now.take_in(Contact::Answered);
+    now.take_in(ContactResult::Answered);
     assert_eq!(class(&now), Some("full"));
     now.full = Instant::now().checked_sub(FULL_STAYS + Duration::from_secs(1));
     assert_eq!(class(&now), None);
-    now.take_in(Contact::Answered);
+    now.take_in(ContactResult::Answered);
     assert_eq!(now.cause, None);
     // One that went away in between is judged anew.
     now.take_in(full());
     now.take_in(away());
     assert_eq!(class(&now), Some("other"));
-    now.take_in(Contact::Answered);
+    now.take_in(ContactResult::Answered);
     assert_eq!(class(&now), None);
 }
 
 #[test]
 fn how_long_it_has_been_so_counts_from_the_change_and_not_from_the_latest_contact() {
-    let mut now = Now::default();
+    let mut now = HealthState::default();
     assert_eq!(now.since, None);
-    now.take_in(Contact::Answered);
+    now.take_in(ContactResult::Answered);
     let first = now.since;
     assert!(first.is_some());
-    now.take_in(Contact::Full(Cause::new("full", "too many")));
-    now.take_in(Contact::Answered);
+    now.take_in(ContactResult::Full(AwayCause::new("full", "too many")));
+    now.take_in(ContactResult::Answered);
     assert_eq!(now.since, first);
     now.take_in(away());
     assert!(now.since > first);
@@ -152,12 +152,12 @@ fn without_a_prober_nobody_is_refused() {
 #[tokio::test]
 async fn a_doubt_refuses_nobody_and_is_cleared_up_by_the_prober() {
     let cell = cell(&[
-        Contact::Doubtful(Cause::new("other", "broke")),
-        Contact::Answered,
+        ContactResult::Doubtful(AwayCause::new("other", "broke")),
+        ContactResult::Answered,
     ]);
-    cell.tell(Contact::Answered);
+    cell.tell(ContactResult::Answered);
     let mut recoveries = cell.recoveries();
-    cell.tell(Contact::Doubtful(Cause::new("other", "broke")));
+    cell.tell(ContactResult::Doubtful(AwayCause::new("other", "broke")));
     assert_eq!(cell.get().up, Some(true));
     assert!(cell.refusal().is_none());
     // The prober found it away, and then back.

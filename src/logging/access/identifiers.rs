@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
 use super::format;
-use super::record::{AccessRecord, Headers};
-use crate::settings::Part;
+use super::record::{AccessRecord, LoggedHeaders};
+use crate::settings::FormatPart;
 
 /// Words in the name of a header whose value is nobody's business.
 const SECRETS: [&str; 7] = [
@@ -17,7 +17,11 @@ const SECRETS: [&str; 7] = [
 ];
 
 /// Returns a line of these parts, without its end.
-pub(super) fn line(parts: &[Part], record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+pub(super) fn line(
+    parts: &[FormatPart],
+    record: &AccessRecord<'_>,
+    time: OffsetDateTime,
+) -> String {
     let mut line = String::with_capacity(256);
     for part in parts {
         append(&mut line, part, record, time);
@@ -25,35 +29,35 @@ pub(super) fn line(parts: &[Part], record: &AccessRecord<'_>, time: OffsetDateTi
     line
 }
 
-fn append(line: &mut String, part: &Part, record: &AccessRecord<'_>, time: OffsetDateTime) {
+fn append(line: &mut String, part: &FormatPart, record: &AccessRecord<'_>, time: OffsetDateTime) {
     let duration = record.duration;
     match part {
-        Part::Text(text) => line.push_str(text),
-        Part::Client => format::client(line, record.client),
-        Part::User => match user(record.request_headers) {
+        FormatPart::Text(text) => line.push_str(text),
+        FormatPart::Client => format::client(line, record.client),
+        FormatPart::User => match user(record.request_headers) {
             Some(user) => format::escape(line, &user),
             None => line.push('-'),
         },
-        Part::Time => format::date(line, time),
-        Part::RequestLine => format::request_line(line, record),
-        Part::Method => format::escape(line, record.method),
-        Part::Path => format::escape(line, record.path),
-        Part::Query if record.has_query => line.push_str(format::QUERY),
-        Part::Query => {}
-        Part::Target => format::target(line, record),
-        Part::Protocol => format::escape(line, record.version),
-        Part::Status => number(line, record.status),
-        Part::BytesOrDash if record.bytes == 0 => line.push('-'),
-        Part::Bytes | Part::BytesOrDash => number(line, record.bytes),
-        Part::Referer => format::url(line, record.referer.unwrap_or("-")),
-        Part::UserAgent => format::escape(line, record.user_agent.unwrap_or("-")),
-        Part::Seconds => number(line, duration.as_secs()),
-        Part::Milliseconds => number(line, duration.as_millis()),
-        Part::Microseconds => number(line, duration.as_micros()),
-        Part::DecimalSeconds => number(line, format_args!("{:.6}", duration.as_secs_f64())),
-        Part::Process => number(line, format_args!("<{}>", std::process::id())),
-        Part::RequestHeader(name) => header(line, record.request_headers, name),
-        Part::ResponseHeader(name) => header(line, record.response_headers, name),
+        FormatPart::Time => format::date(line, time),
+        FormatPart::RequestLine => format::request_line(line, record),
+        FormatPart::Method => format::escape(line, record.method),
+        FormatPart::Path => format::escape(line, record.path),
+        FormatPart::Query if record.has_query => line.push_str(format::QUERY),
+        FormatPart::Query => {}
+        FormatPart::Target => format::target(line, record),
+        FormatPart::Protocol => format::escape(line, record.version),
+        FormatPart::Status => number(line, record.status),
+        FormatPart::BytesOrDash if record.bytes == 0 => line.push('-'),
+        FormatPart::Bytes | FormatPart::BytesOrDash => number(line, record.bytes),
+        FormatPart::Referer => format::url(line, record.referer.unwrap_or("-")),
+        FormatPart::UserAgent => format::escape(line, record.user_agent.unwrap_or("-")),
+        FormatPart::Seconds => number(line, duration.as_secs()),
+        FormatPart::Milliseconds => number(line, duration.as_millis()),
+        FormatPart::Microseconds => number(line, duration.as_micros()),
+        FormatPart::DecimalSeconds => number(line, format_args!("{:.6}", duration.as_secs_f64())),
+        FormatPart::Process => number(line, format_args!("<{}>", std::process::id())),
+        FormatPart::RequestHeader(name) => header(line, record.request_headers, name),
+        FormatPart::ResponseHeader(name) => header(line, record.response_headers, name),
     }
 }
 
@@ -63,7 +67,7 @@ fn number(line: &mut String, number: impl Display) {
 }
 
 /// The value; `-` where there is none, `***` where it is a secret. It may be an address.
-fn header(line: &mut String, headers: &dyn Headers, name: &str) {
+fn header(line: &mut String, headers: &dyn LoggedHeaders, name: &str) {
     match headers.header(name) {
         None => line.push('-'),
         Some(_) if SECRETS.iter().any(|word| name.contains(word)) => line.push_str("***"),
@@ -72,7 +76,7 @@ fn header(line: &mut String, headers: &dyn Headers, name: &str) {
 }
 
 /// Returns the user of `Authorization: Basic`.
-fn user(headers: &dyn Headers) -> Option<String> {
+fn user(headers: &dyn LoggedHeaders) -> Option<String> {
     let (scheme, credentials) = headers.header("authorization")?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

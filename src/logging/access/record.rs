@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 /// The headers of a request or of its answer.
-pub trait Headers {
+pub trait LoggedHeaders {
     /// Returns the first header of this name, which is in lower case; `None` also where it is no
     /// text.
     fn header(&self, name: &str) -> Option<&str>;
@@ -40,7 +40,7 @@ pub struct AccessRecord<'a> {
     /// The way in which a query was answered; `None` for what is not a query.
     pub outcome: Option<Outcome>,
     /// The request's headers, for lines that show some; those that carry secrets never are.
-    pub request_headers: &'a dyn Headers,
+    pub request_headers: &'a dyn LoggedHeaders,
     /// The answer's headers, as those of the request.
-    pub response_headers: &'a dyn Headers,
+    pub response_headers: &'a dyn LoggedHeaders,
 }

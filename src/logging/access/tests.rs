@@ -10,14 +10,14 @@ use std::time::Duration;
 use super::*;
 use crate::logging::shared;
 use crate::outcome::{Outcome, Tier};
-use crate::settings::{Facility, LogTarget};
+use crate::settings::{LogTarget, SyslogFacility};
 
 mod lines;
 
 /// Headers by name.
 struct Pairs(&'static [(&'static str, &'static str)]);
 
-impl Headers for Pairs {
+impl LoggedHeaders for Pairs {
     fn header(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| *value)
@@ -49,19 +49,19 @@ fn record() -> AccessRecord<'static> {
     }
 }
 
-fn log(path: &Path) -> Log {
-    Log {
+fn log(path: &Path) -> LogSettings {
+    LogSettings {
         access: Some(LogTarget::File(path.to_owned())),
         access_format: AccessFormat::Json,
         error: LogTarget::Stderr,
         level: tracing::Level::INFO,
         syslog: None,
-        syslog_facility: Facility::DAEMON,
+        syslog_facility: SyslogFacility::DAEMON,
     }
 }
 
-fn shared() -> &'static Shared {
-    Box::leak(Box::new(Shared::new()))
+fn shared() -> &'static LogShared {
+    Box::leak(Box::new(LogShared::new()))
 }
 
 #[test]
@@ -85,9 +85,9 @@ fn every_line_is_written_by_the_time_the_log_is_dropped() {
 }
 
 /// A log on a pipe, which nobody has to read.
-fn piped(waiting: usize) -> (AccessLog, std::io::PipeReader, &'static Shared) {
+fn piped(waiting: usize) -> (AccessLog, std::io::PipeReader, &'static LogShared) {
     let (reader, writer) = std::io::pipe().unwrap();
-    let out = Out::wrap(File::from(OwnedFd::from(writer)), "[log] access");
+    let out = LogOutput::wrap(File::from(OwnedFd::from(writer)), "[log] access");
     let shared = shared();
     let log = AccessLog::to(out, AccessFormat::Json, waiting, shared).unwrap();
     (log, reader, shared)
@@ -155,7 +155,7 @@ fn two_generations_and_a_rotation_lose_no_line_and_mix_none() {
     let mut old_files = Vec::new();
     std::thread::scope(|scope| {
         let writers = ["one", "two"].map(|name| {
-            let out = Out::open(&target, "[log] access").unwrap();
+            let out = LogOutput::open(&target, "[log] access").unwrap();
             // With room for all: what is lost here was lost by renaming.
             let room = LINES as usize;
             let log = AccessLog::to(out, AccessFormat::Combined, room, shared).unwrap();

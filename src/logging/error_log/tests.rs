@@ -8,32 +8,32 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::logging::shared;
-use crate::settings::{AccessFormat, Facility, LogTarget};
+use crate::settings::{AccessFormat, LogTarget, SyslogFacility};
 
 /// An error log in a folder of its own.
 struct Folder {
     dir: TempDir,
     log: Arc<ErrorLog>,
-    shared: &'static Shared,
+    shared: &'static LogShared,
 }
 
-fn settings(path: PathBuf, level: Level) -> Log {
-    Log {
+fn settings(path: PathBuf, level: Level) -> LogSettings {
+    LogSettings {
         access: None,
         access_format: AccessFormat::Combined,
         error: LogTarget::File(path),
         level,
         syslog: None,
-        syslog_facility: Facility::DAEMON,
+        syslog_facility: SyslogFacility::DAEMON,
     }
 }
 
 impl Folder {
     fn new() -> Folder {
         let dir = tempfile::tempdir().unwrap();
-        let shared: &'static Shared = Box::leak(Box::new(Shared::new()));
+        let shared: &'static LogShared = Box::leak(Box::new(LogShared::new()));
         let settings = settings(dir.path().join("a"), Level::INFO);
-        let prepared = Prepared::open(&settings, shared).unwrap();
+        let prepared = PreparedChange::open(&settings, shared).unwrap();
         let log = Arc::new(ErrorLog::new(prepared, shared));
         Folder { dir, log, shared }
     }
@@ -41,7 +41,8 @@ impl Folder {
     /// Changes the settings to this file of the folder and this level.
     fn change(&self, name: &str, level: Level) -> Result<(), StartupError> {
         let settings = settings(self.dir.path().join(name), level);
-        self.log.apply(Prepared::open(&settings, self.shared)?);
+        self.log
+            .apply(PreparedChange::open(&settings, self.shared)?);
         Ok(())
     }
 
@@ -195,7 +196,7 @@ fn lines_to_a_full_disk_are_counted_and_end_nothing() {
     let full = settings("/dev/full".into(), Level::INFO);
     folder
         .log
-        .apply(Prepared::open(&full, folder.shared).unwrap());
+        .apply(PreparedChange::open(&full, folder.shared).unwrap());
     folder.recording(|| (0..3).for_each(|_| tracing::info!("nobody hears")));
     assert_eq!(folder.shared.lost().error, 3);
 }

@@ -13,12 +13,12 @@ use crate::settings::SyslogTarget;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A way to syslog.
-pub(super) struct Link {
+pub(super) struct SyslogLink {
     target: SyslogTarget,
-    socket: Option<Socket>,
+    socket: Option<SyslogSocket>,
 }
 
-enum Socket {
+enum SyslogSocket {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
@@ -26,16 +26,16 @@ enum Socket {
 
 /// The reason why a message was not sent.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(super) enum SendFailure {
     /// Nobody takes it at the moment.
     Now(io::Error),
     /// It will never be taken.
     ForGood(io::Error),
 }
 
-impl Link {
-    pub(super) fn to(target: SyslogTarget) -> Link {
-        Link {
+impl SyslogLink {
+    pub(super) fn to(target: SyslogTarget) -> SyslogLink {
+        SyslogLink {
             target,
             socket: None,
         }
@@ -43,20 +43,20 @@ impl Link {
 
     /// Sends one message. `true` where it came out that the one before was not taken, which UDP
     /// says late or never.
-    pub(super) fn send(&mut self, message: &[u8]) -> Result<bool, Failed> {
+    pub(super) fn send(&mut self, message: &[u8]) -> Result<bool, SendFailure> {
         let mut refused = false;
         if let Some(socket) = &self.socket {
             match socket.send(message) {
                 Ok(()) => return Ok(false),
-                Err(error) if is_crowded(&error) => return Err(Failed::Now(error)),
+                Err(error) if is_crowded(&error) => return Err(SendFailure::Now(error)),
                 Err(error) => {
-                    refused = matches!(socket, Socket::Udp(_))
+                    refused = matches!(socket, SyslogSocket::Udp(_))
                         && error.kind() == io::ErrorKind::ConnectionRefused;
                 }
             }
         }
         self.socket = None;
-        let socket = Socket::open(&self.target).map_err(Failed::Now)?;
+        let socket = SyslogSocket::open(&self.target).map_err(SendFailure::Now)?;
         match socket.send(message) {
             Ok(()) => {
                 self.socket = Some(socket);
@@ -64,10 +64,10 @@ impl Link {
             }
             Err(error) if is_crowded(&error) => {
                 self.socket = Some(socket);
-                Err(Failed::Now(error))
+                Err(SendFailure::Now(error))
             }
-            Err(error) if is_away(&error) => Err(Failed::Now(error)),
-            Err(error) => Err(Failed::ForGood(error)),
+            Err(error) if is_away(&error) => Err(SendFailure::Now(error)),
+            Err(error) => Err(SendFailure::ForGood(error)),
         }
     }
 }
@@ -95,8 +95,8 @@ fn is_away(error: &io::Error) -> bool {
     )
 }
 
-impl Socket {
-    fn open(target: &SyslogTarget) -> io::Result<Socket> {
+impl SyslogSocket {
+    fn open(target: &SyslogTarget) -> io::Result<SyslogSocket> {
         match target {
             SyslogTarget::Udp(host, port) => {
                 let mut addresses = (host.as_str(), *port).to_socket_addrs()?;
@@ -110,14 +110,14 @@ impl Socket {
                 let socket = UdpSocket::bind(any)?;
                 socket.connect(address)?;
                 socket.set_write_timeout(Some(PATIENCE))?;
-                Ok(Socket::Udp(socket))
+                Ok(SyslogSocket::Udp(socket))
             }
             #[cfg(unix)]
             SyslogTarget::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
                 crate::socket_path::with_short(path, |short| socket.connect(short))?;
                 socket.set_write_timeout(Some(PATIENCE))?;
-                Ok(Socket::Unix(socket))
+                Ok(SyslogSocket::Unix(socket))
             }
             #[cfg(not(unix))]
             SyslogTarget::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -126,14 +126,14 @@ impl Socket {
 
     fn send(&self, message: &[u8]) -> io::Result<()> {
         match self {
-            Socket::Udp(socket) => socket.send(message).map(drop),
+            SyslogSocket::Udp(socket) => socket.send(message).map(drop),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.send(message).map(drop),
+            SyslogSocket::Unix(socket) => socket.send(message).map(drop),
         }
     }
 }
 
-impl fmt::Display for Link {
+impl fmt::Display for SyslogLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             SyslogTarget::Udp(host, port) => write!(f, "udp://{host}:{port}"),

@@ -16,7 +16,7 @@ fn counter() -> &'static AtomicU64 {
 
 fn unix(path: &Path, lost: &'static AtomicU64, waiting: usize) -> Syslog {
     let target = SyslogTarget::Unix(path.to_owned());
-    Syslog::with_room(&target, Facility::DAEMON, lost, waiting).unwrap()
+    Syslog::with_room(&target, SyslogFacility::DAEMON, lost, waiting).unwrap()
 }
 
 fn listen(path: &Path) -> UnixDatagram {
@@ -37,7 +37,7 @@ fn a_message_has_the_form_of_rfc_5424() {
     socket.set_read_timeout(Some(LONG)).unwrap();
     let port = socket.local_addr().unwrap().port();
     let target = SyslogTarget::Udp("127.0.0.1".to_owned(), port);
-    let syslog = Syslog::start(&target, Facility(16), counter()).unwrap();
+    let syslog = Syslog::start(&target, SyslogFacility(16), counter()).unwrap();
     syslog.send(
         Severity::from_level(Level::ERROR),
         "-",
@@ -156,7 +156,7 @@ fn a_refused_datagram_is_counted_when_that_comes_out() {
     socket.connect("127.0.0.1:9").unwrap();
     let lost = counter();
     let target = SyslogTarget::Udp("127.0.0.1".to_owned(), port);
-    let syslog = Syslog::start(&target, Facility::DAEMON, lost).unwrap();
+    let syslog = Syslog::start(&target, SyslogFacility::DAEMON, lost).unwrap();
     let begun = Instant::now();
     while lost.load(Ordering::Relaxed) == 0 {
         assert!(begun.elapsed() < LONG, "nothing was counted");

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::policy::Access;
+use super::super::policy::QueryAccess;
 use super::*;
 
 const KINDS: [DatabaseKind; 2] = [DatabaseKind::Postgres, DatabaseKind::Sqlite];
@@ -193,9 +193,12 @@ fn a_query_that_is_to_be_protected_takes_a_setting_that_says_who_may() {
         ("b.sql", "-- ttl: 1s\n-- access: token\nselect 1"),
     ]);
     let catalog = load(&dir).unwrap();
-    assert_eq!(catalog.get("a").unwrap().access, Access::Open);
-    assert_eq!(catalog.get("b").unwrap().access, Access::Token);
-    assert_eq!(catalog.get("version").unwrap().access, Access::AsConfigured);
+    assert_eq!(catalog.get("a").unwrap().access, QueryAccess::Open);
+    assert_eq!(catalog.get("b").unwrap().access, QueryAccess::Token);
+    assert_eq!(
+        catalog.get("version").unwrap().access,
+        QueryAccess::AsConfigured
+    );
     catalog.require_access(true).unwrap();
     let error = catalog.require_access(false).unwrap_err().to_string();
     for words in [

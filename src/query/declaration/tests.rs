@@ -14,9 +14,9 @@ fn spelled(param: &Param) -> String {
         ParamDefault::Value(default) => format!(" = {}", value(default)),
     };
     let allowed = match &param.allowed {
-        Allowed::Anything => String::new(),
-        Allowed::Range(min, max) => format!(" : {}..{}", value(min), value(max)),
-        Allowed::List(values) => {
+        AllowedValues::Anything => String::new(),
+        AllowedValues::Range(min, max) => format!(" : {}..{}", value(min), value(max)),
+        AllowedValues::List(values) => {
             let values: Vec<String> = values.iter().map(value).collect();
             format!(" : {}", values.join(", "))
         }
@@ -119,9 +119,9 @@ fn a_default_may_hold_colons() {
             panic!("{text} has no default");
         };
         let allowed = match &param.allowed {
-            Allowed::Anything => "Anything".to_owned(),
-            Allowed::List(values) => format!("List of {}", values.len()),
-            Allowed::Range(..) => "Range".to_owned(),
+            AllowedValues::Anything => "Anything".to_owned(),
+            AllowedValues::List(values) => format!("List of {}", values.len()),
+            AllowedValues::Range(..) => "Range".to_owned(),
         };
         assert_eq!(format!("{default} {allowed}"), wanted, "{text}");
     }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::super::keys::KEYS;
-use super::super::policy::Access;
+use super::super::policy::QueryAccess;
 use super::*;
 
-fn header(text: &str) -> Result<Header, Fault> {
+fn header(text: &str) -> Result<QueryHeader, QueryFileError> {
     super::header(DatabaseKind::Postgres, text)
 }
 
@@ -50,7 +50,7 @@ fn every_key_is_read() {
         .collect();
     assert_eq!(names, [(9, "since"), (10, "top")]);
     assert_eq!(got.database, Some(DatabaseKind::Postgres));
-    assert_eq!((got.access, got.access_line), (Access::Open, 16));
+    assert_eq!((got.access, got.access_line), (QueryAccess::Open, 16));
     assert_eq!(got.unasked, [(12, "warm"), (13, "refresh")]);
     assert_eq!((&text[got.body..], got.body_line), ("select 1\n", 18));
 }

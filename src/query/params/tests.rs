@@ -3,7 +3,7 @@
 use super::super::definition::Query;
 use super::*;
 
-fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: Allowed) -> Param {
+fn param(name: &str, kind: ParamType, default: ParamDefault, allowed: AllowedValues) -> Param {
     Param {
         name: name.to_owned(),
         kind,
@@ -17,14 +17,14 @@ fn text(s: &str) -> Value {
 }
 
 fn sample() -> Vec<Param> {
-    let range = Allowed::Range(Value::Integer(1), Value::Integer(100));
-    let list = Allowed::List(vec![text("eu"), text("us"), text("any")]);
+    let range = AllowedValues::Range(Value::Integer(1), Value::Integer(100));
+    let list = AllowedValues::List(vec![text("eu"), text("us"), text("any")]);
     vec![
         param(
             "since",
             ParamType::Date,
             ParamDefault::Required,
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "region",
@@ -42,19 +42,19 @@ fn sample() -> Vec<Param> {
             "note",
             ParamType::Text,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "word",
             ParamType::Text,
             ParamDefault::Value(text("x")),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "id",
             ParamType::Uuid,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
     ]
 }
@@ -187,10 +187,10 @@ fn a_long_list_is_shortened_in_messages() {
         "n",
         ParamType::Integer,
         ParamDefault::Required,
-        Allowed::List(values),
+        AllowedValues::List(values),
     );
     assert!(long.accepts().ends_with("18, 19, …"));
-    let odd = Allowed::List(vec![text(""), text("a")]);
+    let odd = AllowedValues::List(vec![text(""), text("a")]);
     let odd = param("t", ParamType::Text, ParamDefault::Required, odd);
     assert_eq!(odd.accepts(), "one of \"\", a");
 }

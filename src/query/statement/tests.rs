@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::query::params::{Allowed, ParamDefault};
+use crate::query::params::{AllowedValues, ParamDefault};
 
 const POSTGRES: DatabaseKind = DatabaseKind::Postgres;
 const SQLITE: DatabaseKind = DatabaseKind::Sqlite;
@@ -12,7 +12,7 @@ fn declare_all(params: &[(&str, ParamType)]) -> Vec<Param> {
         name: (*name).to_owned(),
         kind: kind.clone(),
         default: ParamDefault::Required,
-        allowed: Allowed::Anything,
+        allowed: AllowedValues::Anything,
     };
     params.iter().map(declare).collect()
 }
@@ -32,7 +32,7 @@ fn sql(kind: DatabaseKind, text: &str) -> String {
         .sql
 }
 
-fn fault(kind: DatabaseKind, text: &str) -> Fault {
+fn fault(kind: DatabaseKind, text: &str) -> QueryFileError {
     rewrite(kind, text, at(5), &two())
         .map(|statement| statement.sql)
         .expect_err(text)

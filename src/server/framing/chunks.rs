@@ -2,7 +2,7 @@
 
 /// A place in a body in chunks.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Chunk {
+pub(super) enum ChunkState {
     /// The place within the digits of a size.
     Size(u64),
     /// The place behind the digits.
@@ -16,43 +16,42 @@ pub(super) enum Chunk {
     TrailerFeed,
 }
 
-impl Default for Chunk {
-    fn default() -> Chunk {
-        Chunk::Size(0)
+impl Default for ChunkState {
+    fn default() -> ChunkState {
+        ChunkState::Size(0)
     }
 }
 
-impl Chunk {
+impl ChunkState {
     /// Returns how many of the bytes belong to the body, and whether it ends behind them.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            if let Chunk::Data(left) = self {
+            if let ChunkState::Data(left) = self {
                 at += take(left, bytes.len() - at);
                 if *left == 0 {
-                    *self = Chunk::Size(0);
+                    *self = ChunkState::Size(0);
                 }
                 continue;
             }
             at += 1;
             *self = match (*self, byte) {
-                (Chunk::Size(0) | Chunk::Extension(0), b'\n') | (Chunk::TrailerFeed, _) => {
-                    Chunk::End
+                (ChunkState::Size(0) | ChunkState::Extension(0), b'\n')
+                | (ChunkState::TrailerFeed, _) => ChunkState::End,
+                (ChunkState::Size(size) | ChunkState::Extension(size), b'\n') => {
+                    ChunkState::Data(size.saturating_add("\r\n".len() as u64))
                 }
-                (Chunk::Size(size) | Chunk::Extension(size), b'\n') => {
-                    Chunk::Data(size.saturating_add("\r\n".len() as u64))
-                }
-                (Chunk::Size(size), digit) => match char::from(*digit).to_digit(16) {
+                (ChunkState::Size(size), digit) => match char::from(*digit).to_digit(16) {
                     Some(digit) => {
-                        Chunk::Size(size.saturating_mul(16).saturating_add(digit.into()))
+                        ChunkState::Size(size.saturating_mul(16).saturating_add(digit.into()))
                     }
-                    None => Chunk::Extension(size),
+                    None => ChunkState::Extension(size),
                 },
-                (Chunk::End, b'\r') => Chunk::EndFeed,
-                (Chunk::EndFeed, _) => return (at, true),
-                (Chunk::Trailer, b'\r') => Chunk::TrailerFeed,
-                (Chunk::End | Chunk::Trailer, _) => Chunk::Trailer,
-                (same @ (Chunk::Extension(_) | Chunk::Data(_)), _) => same,
+                (ChunkState::End, b'\r') => ChunkState::EndFeed,
+                (ChunkState::EndFeed, _) => return (at, true),
+                (ChunkState::Trailer, b'\r') => ChunkState::TrailerFeed,
+                (ChunkState::End | ChunkState::Trailer, _) => ChunkState::Trailer,
+                (same @ (ChunkState::Extension(_) | ChunkState::Data(_)), _) => same,
             };
         }
         (at, false)

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use socket_file::SocketFile;
 
-use crate::settings::{Bind, Settings};
+use crate::settings::{BindAddress, Settings};
 use crate::socket_path::with_short;
 
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ pub(in crate::server) enum Listening {
 /// A listening socket that another process has bound.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The name in the settings, as a [`Bind`] displays itself.
+    /// The name in the settings, as a [`BindAddress`] displays itself.
     pub name: String,
     /// The socket.
     pub socket: OwnedFd,
@@ -87,21 +87,21 @@ fn file_id(path: &Path) -> io::Result<FileId> {
 impl Listening {
     /// Returns a socket of our own, and the path it stands at.
     pub(in crate::server) fn bind(
-        bind: &Bind,
+        bind: &BindAddress,
         settings: &Settings,
     ) -> io::Result<(Listening, Option<Standing>)> {
         match bind {
-            Bind::Tcp(address) => {
+            BindAddress::Tcp(address) => {
                 let socket = super::tcp(*address, settings.server.backlog)?;
                 Ok((Listening::Tcp(socket), None))
             }
-            Bind::Unix(path) => {
+            BindAddress::Unix(path) => {
                 let socket = unix(path)?;
                 let process = &settings.process;
                 admit(path, process.socket_mode, process.socket_group.as_deref())?;
                 Ok((Listening::Unix(socket), Some(Standing::at(path)?)))
             }
-            Bind::Fd(number) => {
+            BindAddress::Fd(number) => {
                 let none = format!("nobody passed on a socket as descriptor {number}");
                 Err(io::Error::other(none))
             }
@@ -110,7 +110,7 @@ impl Listening {
 
     /// Returns a socket of another process, and the path that is ours to remove.
     pub(in crate::server) fn adopt(
-        bind: &Bind,
+        bind: &BindAddress,
         inherited: Inherited,
     ) -> io::Result<(Listening, Option<Standing>)> {
         let socket = socket2::Socket::from(inherited.socket);
@@ -118,7 +118,7 @@ impl Listening {
         let address = socket.local_addr()?;
         // The address of the socket itself is not its path where that is a long one.
         let standing = match bind {
-            Bind::Unix(path) if inherited.owned => Some(Standing::at(path)?),
+            BindAddress::Unix(path) if inherited.owned => Some(Standing::at(path)?),
             _ => None,
         };
         let socket = if address.is_unix() {
@@ -162,10 +162,10 @@ impl Listening {
     }
 
     /// Returns the address at which clients find it, `bind` being its setting.
-    pub(in crate::server) fn url(&self, scheme: &str, bind: &Bind) -> String {
+    pub(in crate::server) fn url(&self, scheme: &str, bind: &BindAddress) -> String {
         match self {
             Listening::Tcp(socket) => super::tcp_url(scheme, socket),
-            Listening::Unix(_) if matches!(bind, Bind::Unix(_)) => bind.to_string(),
+            Listening::Unix(_) if matches!(bind, BindAddress::Unix(_)) => bind.to_string(),
             Listening::Unix(socket) => {
                 let address = socket.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());

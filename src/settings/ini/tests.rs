@@ -75,7 +75,7 @@ fn the_older_name_of_the_section_is_accepted() {
 fn every_value_knows_its_line() {
     let out = read("[redis]\n\n# url\nurl=redis://x\n").unwrap();
     let table = out["redis"].clone().into_table().unwrap();
-    assert_eq!(Origin::read(&table["url"]).to_string(), "app.ini:4");
+    assert_eq!(SettingOrigin::read(&table["url"]).to_string(), "app.ini:4");
 }
 
 #[test]

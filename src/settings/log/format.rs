@@ -1,7 +1,7 @@
 //! `[log] access_format`: a word, or a line with gunicorn's identifiers, which is taken apart here
 //! once. What an identifier prints for a request is for `logging`.
 
-use super::super::raw_value::{RawValue, Read, ValueError};
+use super::super::raw_value::{RawValue, ReadResult, ValueError};
 
 /// The form of the lines of the access log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub enum AccessFormat {
     /// One JSON object a line.
     Json,
     /// These parts, one after the other.
-    Parts(Vec<Part>),
+    Parts(Vec<FormatPart>),
 }
 
 /// A part of a line of the access log, with gunicorn's name for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum FormatPart {
     /// The text between identifiers; `%(l)s` is a `-`.
     Text(String),
     /// `h`: who asked.
@@ -66,53 +66,56 @@ pub enum Part {
 const FORMS: &str = "write combined, json, or a line with gunicorn's identifiers, such as \
                      %(h)s %(t)s \"%(r)s\" %(s)s %(b)s %(L)s";
 
-fn identifiers() -> [(&'static str, Part); 19] {
+fn identifiers() -> [(&'static str, FormatPart); 19] {
     [
-        ("h", Part::Client),
-        ("l", Part::Text("-".to_owned())),
-        ("u", Part::User),
-        ("t", Part::Time),
-        ("r", Part::RequestLine),
-        ("m", Part::Method),
-        ("U", Part::Path),
-        ("q", Part::Query),
-        ("H", Part::Protocol),
-        ("s", Part::Status),
-        ("B", Part::Bytes),
-        ("b", Part::BytesOrDash),
-        ("f", Part::Referer),
-        ("a", Part::UserAgent),
-        ("T", Part::Seconds),
-        ("D", Part::Microseconds),
-        ("M", Part::Milliseconds),
-        ("L", Part::DecimalSeconds),
-        ("p", Part::Process),
+        ("h", FormatPart::Client),
+        ("l", FormatPart::Text("-".to_owned())),
+        ("u", FormatPart::User),
+        ("t", FormatPart::Time),
+        ("r", FormatPart::RequestLine),
+        ("m", FormatPart::Method),
+        ("U", FormatPart::Path),
+        ("q", FormatPart::Query),
+        ("H", FormatPart::Protocol),
+        ("s", FormatPart::Status),
+        ("B", FormatPart::Bytes),
+        ("b", FormatPart::BytesOrDash),
+        ("f", FormatPart::Referer),
+        ("a", FormatPart::UserAgent),
+        ("T", FormatPart::Seconds),
+        ("D", FormatPart::Microseconds),
+        ("M", FormatPart::Milliseconds),
+        ("L", FormatPart::DecimalSeconds),
+        ("p", FormatPart::Process),
     ]
 }
 
 /// Returns what a WSGI server calls the parts of a request, besides `HTTP_NAME` for a header.
-fn variables() -> [(&'static str, Part); 9] {
+fn variables() -> [(&'static str, FormatPart); 9] {
     [
-        ("REMOTE_ADDR", Part::Client),
-        ("REMOTE_USER", Part::User),
-        ("REQUEST_METHOD", Part::Method),
-        ("PATH_INFO", Part::Path),
-        ("QUERY_STRING", Part::Query),
-        ("RAW_URI", Part::Target),
-        ("REQUEST_URI", Part::Target),
-        ("SERVER_PROTOCOL", Part::Protocol),
-        ("SCRIPT_NAME", Part::Text(String::new())),
+        ("REMOTE_ADDR", FormatPart::Client),
+        ("REMOTE_USER", FormatPart::User),
+        ("REQUEST_METHOD", FormatPart::Method),
+        ("PATH_INFO", FormatPart::Path),
+        ("QUERY_STRING", FormatPart::Query),
+        ("RAW_URI", FormatPart::Target),
+        ("REQUEST_URI", FormatPart::Target),
+        ("SERVER_PROTOCOL", FormatPart::Protocol),
+        ("SCRIPT_NAME", FormatPart::Text(String::new())),
     ]
 }
 
 /// Returns the part of this name.
-fn find(known: impl IntoIterator<Item = (&'static str, Part)>, name: &str) -> Option<Part> {
+fn find(
+    known: impl IntoIterator<Item = (&'static str, FormatPart)>,
+    name: &str,
+) -> Option<FormatPart> {
     let found = known.into_iter().find(|(known, _)| *known == name);
     found.map(|(_, part)| part)
 }
 
 /// Returns a word, or a line that holds a `%(`.
-pub(in super::super) fn access_format(given: RawValue<'_>) -> Read<AccessFormat> {
+pub(in super::super) fn access_format(given: RawValue<'_>) -> ReadResult<AccessFormat> {
     match given.text {
         text if text.contains("%(") => parts(text).map(AccessFormat::Parts),
         text if text.eq_ignore_ascii_case("combined") => Ok(AccessFormat::Combined),
@@ -121,7 +124,7 @@ pub(in super::super) fn access_format(given: RawValue<'_>) -> Read<AccessFormat>
     }
 }
 
-fn parts(text: &str) -> Read<Vec<Part>> {
+fn parts(text: &str) -> ReadResult<Vec<FormatPart>> {
     if text.contains(char::is_control) {
         return Err(ValueError::new("holds a control character", FORMS));
     }
@@ -147,10 +150,10 @@ fn parts(text: &str) -> Read<Vec<Part>> {
                 )
             })?;
         match identifier(name).ok_or_else(|| unknown(name))? {
-            Part::Text(text) => literal.push_str(&text),
+            FormatPart::Text(text) => literal.push_str(&text),
             part => {
                 if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
+                    parts.push(FormatPart::Text(std::mem::take(&mut literal)));
                 }
                 parts.push(part);
             }
@@ -159,30 +162,30 @@ fn parts(text: &str) -> Read<Vec<Part>> {
     }
     literal.push_str(rest);
     if !literal.is_empty() {
-        parts.push(Part::Text(literal));
+        parts.push(FormatPart::Text(literal));
     }
     Ok(parts)
 }
 
-fn identifier(name: &str) -> Option<Part> {
+fn identifier(name: &str) -> Option<FormatPart> {
     let Some((inner, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) else {
         return find(identifiers(), name);
     };
     match kind {
-        "i" => header(inner).map(Part::RequestHeader),
-        "o" => header(inner).map(Part::ResponseHeader),
+        "i" => header(inner).map(FormatPart::RequestHeader),
+        "o" => header(inner).map(FormatPart::ResponseHeader),
         "e" => variable(&inner.to_ascii_uppercase()),
         _ => None,
     }
 }
 
-fn variable(name: &str) -> Option<Part> {
+fn variable(name: &str) -> Option<FormatPart> {
     let from_header = || {
         let name = match name {
             "CONTENT_TYPE" | "CONTENT_LENGTH" => name,
             _ => name.strip_prefix("HTTP_")?,
         };
-        header(&name.replace('_', "-")).map(Part::RequestHeader)
+        header(&name.replace('_', "-")).map(FormatPart::RequestHeader)
     };
     find(variables(), name).or_else(from_header)
 }
@@ -213,8 +216,8 @@ mod tests {
     use super::*;
     use crate::settings::raw_value::given;
 
-    fn text(text: &str) -> Part {
-        Part::Text(text.to_owned())
+    fn text(text: &str) -> FormatPart {
+        FormatPart::Text(text.to_owned())
     }
 
     #[test]
@@ -222,26 +225,26 @@ mod tests {
         assert_eq!(
             parts("%(h)s %(l)s 100%% \"%(r)s\"%(s)s").unwrap(),
             [
-                Part::Client,
+                FormatPart::Client,
                 text(" - 100% \""),
-                Part::RequestLine,
+                FormatPart::RequestLine,
                 text("\""),
-                Part::Status,
+                FormatPart::Status,
             ]
         );
-        let agent = || Part::RequestHeader("user-agent".to_owned());
+        let agent = || FormatPart::RequestHeader("user-agent".to_owned());
         for (line, part) in [
             ("%({User-Agent}i)s", agent()),
             ("%({HTTP_USER_AGENT}e)s", agent()),
             ("%({http_user_agent}e)s", agent()),
-            ("%({raw_uri}e)s", Part::Target),
+            ("%({raw_uri}e)s", FormatPart::Target),
             (
                 "%({X-Request-Id}o)s",
-                Part::ResponseHeader("x-request-id".to_owned()),
+                FormatPart::ResponseHeader("x-request-id".to_owned()),
             ),
             (
                 "%({CONTENT_LENGTH}e)s",
-                Part::RequestHeader("content-length".to_owned()),
+                FormatPart::RequestHeader("content-length".to_owned()),
             ),
         ] {
             assert_eq!(parts(line).unwrap(), [part], "{line}");

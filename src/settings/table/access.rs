@@ -1,12 +1,12 @@
 //! The settings of who may do what: operators, readers of the queries, pages of other sites.
 
 use super::serving::NO_FLAG;
-use super::setting::{Setting, put, set, setting};
-use crate::flags::Flag;
+use super::setting::{SettingRow, put, set, setting};
+use crate::flags::SettingFlag;
 use crate::settings::values as v;
 use crate::settings::{bind, files, origins};
 
-pub(super) const ROWS: [Setting; 7] = [
+pub(super) const ROWS: [SettingRow; 7] = [
     setting(
         "server",
         "allowed_hosts",
@@ -19,7 +19,7 @@ pub(super) const ROWS: [Setting; 7] = [
         "Sites whose pages may read the data of queries, or *",
         |d, g| set(&mut d.server.cors_origins, origins::origins(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "cors-origin",
         value: "ORIGIN",
         repeatable: true,
@@ -45,7 +45,7 @@ pub(super) const ROWS: [Setting; 7] = [
         "Addresses for /stats, /metrics and purges alone, which are nowhere else then",
         |d, g| set(&mut d.stats_bind, bind::binds(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "stats-bind",
         value: "ADDR",
         repeatable: true,

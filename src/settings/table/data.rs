@@ -1,7 +1,7 @@
 //! The settings of where the data is: the database, Redis, and what is kept of the answers.
 
-use super::super::types::Redis;
-use super::setting::{Secrecy, Setting, put, set, setting};
+use super::super::types::RedisSettings;
+use super::setting::{SettingRow, SettingSecrecy, put, set, setting};
 use crate::settings::values as v;
 use crate::settings::{files, session, url};
 
@@ -9,7 +9,7 @@ const KIB: u64 = 1 << 10;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-pub(super) const ROWS: [Setting; 28] = [
+pub(super) const ROWS: [SettingRow; 28] = [
     setting(
         "postgres",
         "url",
@@ -17,7 +17,7 @@ pub(super) const ROWS: [Setting; 28] = [
         |d, g| set(&mut d.sqlite, url::sqlite_file(g)),
     )
     .flag("database-url", "URL")
-    .secrecy(Secrecy::Url),
+    .secrecy(SettingSecrecy::Url),
     setting("postgres", "host", "Database host", |d, g| {
         put(&mut d.postgres.host, v::host(g))
     })
@@ -41,7 +41,7 @@ pub(super) const ROWS: [Setting; 28] = [
         "Database password; never a flag, which ps would show",
         |d, g| put(&mut d.postgres.password, Ok(v::secret(g))),
     )
-    .secrecy(Secrecy::Secret),
+    .secrecy(SettingSecrecy::Secret),
     setting(
         "postgres",
         "password_file",
@@ -141,7 +141,7 @@ pub(super) const ROWS: [Setting; 28] = [
         |d, g| put(&mut d.redis.url, url::redis(g)),
     )
     .flag("redis-url", "URL")
-    .secrecy(Secrecy::Url),
+    .secrecy(SettingSecrecy::Url),
     setting(
         "redis",
         "password_file",
@@ -160,7 +160,7 @@ pub(super) const ROWS: [Setting; 28] = [
         "Begins every key and channel",
         |d, g| set(&mut d.redis.namespace, v::name(g, "_-.")),
     )
-    .or(Redis::NAMESPACE),
+    .or(RedisSettings::NAMESPACE),
     setting(
         "redis",
         "timeout",

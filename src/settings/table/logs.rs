@@ -2,18 +2,18 @@
 
 use super::super::log::LogTarget;
 use super::serving::NO_FLAG;
-use super::setting::{Setting, put, set, setting};
-use crate::flags::Flag;
+use super::setting::{SettingRow, put, set, setting};
+use crate::flags::SettingFlag;
 use crate::settings::log;
 
-pub(super) const ROWS: [Setting; 6] = [
+pub(super) const ROWS: [SettingRow; 6] = [
     setting(
         "log",
         "access",
         "Access log: a file, or - for standard output",
         |d, g| put(&mut d.log.access, Ok(log::target(g, LogTarget::Stdout))),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "access-log",
         value: "FILE",
         aliases: &["access-logfile"],
@@ -25,7 +25,7 @@ pub(super) const ROWS: [Setting; 6] = [
         "Form of the access log: combined, json, or gunicorn's identifiers",
         |d, g| set(&mut d.log.access_format, log::access_format(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "access-log-format",
         value: "FORM",
         aliases: &["access-logformat"],
@@ -38,7 +38,7 @@ pub(super) const ROWS: [Setting; 6] = [
         "Error log: a file, or - for standard error",
         |d, g| set(&mut d.log.error, Ok(log::target(g, LogTarget::Stderr))),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "error-log",
         value: "FILE",
         aliases: &["error-logfile", "log-file"],
@@ -59,7 +59,7 @@ pub(super) const ROWS: [Setting; 6] = [
         "syslog that gets both logs too: udp://HOST:PORT or unix:PATH",
         |d, g| put(&mut d.log.syslog, log::syslog(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "syslog",
         value: "ADDR",
         aliases: &["log-syslog-to"],
@@ -71,7 +71,7 @@ pub(super) const ROWS: [Setting; 6] = [
         "What syslog is told that unslow is: daemon, user, local0 to local7, …",
         |d, g| set(&mut d.log.syslog_facility, log::facility(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "syslog-facility",
         value: "NAME",
         aliases: &["log-syslog-facility"],

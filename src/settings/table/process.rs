@@ -1,13 +1,13 @@
 //! The settings of the process: who it is, what it leaves behind, and how long it may start.
 
-use super::setting::{Secrecy, Setting, put, set, setting};
-use crate::flags::Flag;
+use super::setting::{SettingRow, SettingSecrecy, put, set, setting};
+use crate::flags::SettingFlag;
 use crate::settings::values as v;
 use crate::settings::{files, process};
 
 /// Returns a flag with one letter.
-const fn short(long: &'static str, short: char, value: &'static str) -> Flag {
-    Flag {
+const fn short(long: &'static str, short: char, value: &'static str) -> SettingFlag {
+    SettingFlag {
         long,
         short: Some(short),
         value,
@@ -16,14 +16,14 @@ const fn short(long: &'static str, short: char, value: &'static str) -> Flag {
     }
 }
 
-pub(super) const ROWS: [Setting; 9] = [
+pub(super) const ROWS: [SettingRow; 9] = [
     setting(
         "server",
         "pidfile",
         "File that holds the process id, and a lock; with -D there always is one",
         |d, g| put(&mut d.process.pidfile, Ok(files::path(g))),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         aliases: &["pidfile"],
         ..short("pid", 'p', "FILE")
     }),
@@ -59,11 +59,11 @@ pub(super) const ROWS: [Setting; 9] = [
         "Variables to put into the environment: NAME=VALUE",
         |d, g| set(&mut d.process.env, process::pairs(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         repeatable: true,
         ..short("env", 'e', "NAME=VALUE")
     })
-    .secrecy(Secrecy::Values)
+    .secrecy(SettingSecrecy::Values)
     .one_a_line(),
     setting(
         "server",

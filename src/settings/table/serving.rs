@@ -2,8 +2,8 @@
 
 use super::super::types::MOST_WORKERS;
 use super::room;
-use super::setting::{DefaultContext, Setting, put, set, setting};
-use crate::flags::{BOOL, Flag};
+use super::setting::{DefaultContext, SettingRow, put, set, setting};
+use crate::flags::{BOOL, SettingFlag};
 use crate::settings::values as v;
 use crate::settings::{bind, files};
 
@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// A flag to be completed with `..NO_FLAG`.
-pub(super) const NO_FLAG: Flag = Flag {
+pub(super) const NO_FLAG: SettingFlag = SettingFlag {
     long: "",
     short: None,
     value: "",
@@ -47,14 +47,14 @@ fn unsent(_: &DefaultContext) -> Option<String> {
     Some(room::unsent())
 }
 
-pub(super) const ROWS: [Setting; 20] = [
+pub(super) const ROWS: [SettingRow; 20] = [
     setting(
         "server",
         "bind",
         "Addresses to listen on: HOST:PORT, unix:PATH, fd://N",
         |d, g| set(&mut d.server.bind, bind::binds(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "bind",
         short: Some('b'),
         value: "ADDR",
@@ -65,7 +65,7 @@ pub(super) const ROWS: [Setting; 20] = [
     setting("server", "workers", "Worker threads, 1 to 512", |d, g| {
         set(&mut d.server.workers, v::integer(g, 1..=MOST_WORKERS))
     })
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "workers",
         short: Some('w'),
         value: "N",
@@ -92,7 +92,7 @@ pub(super) const ROWS: [Setting; 20] = [
             )
         },
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "request-timeout",
         short: Some('t'),
         value: "TIME",
@@ -182,7 +182,7 @@ pub(super) const ROWS: [Setting; 20] = [
             )
         },
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "limit-request-field-size",
         value: "SIZE",
         aliases: &["limit-request-field_size"],

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use super::super::draft::SettingsBuilder;
 use super::super::raw_value::{RawValue, ValueError};
-use crate::flags::Flag;
+use crate::flags::SettingFlag;
 
 /// One setting.
 #[derive(Debug)]
-pub(in crate::settings) struct Setting {
+pub(in crate::settings) struct SettingRow {
     pub(in crate::settings) section: &'static str,
     pub(in crate::settings) key: &'static str,
-    pub(in crate::settings) flag: Option<Flag>,
+    pub(in crate::settings) flag: Option<SettingFlag>,
     pub(in crate::settings) default: DefaultValue,
-    pub(in crate::settings) secrecy: Secrecy,
+    pub(in crate::settings) secrecy: SettingSecrecy,
     /// One line, without a full stop, for `--help` and the README.
     pub(in crate::settings) help: &'static str,
     /// True where several values of its flag are put on lines, because they may hold commas.
@@ -49,7 +49,7 @@ pub(in crate::settings) struct DefaultContext {
 
 /// The readers that may see a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::settings) enum Secrecy {
+pub(in crate::settings) enum SettingSecrecy {
     /// Everybody.
     Open,
     /// It is a URL that may hold a password.
@@ -66,9 +66,9 @@ pub(in crate::settings) const fn setting(
     key: &'static str,
     help: &'static str,
     read: fn(&mut SettingsBuilder, RawValue<'_>) -> Result<(), ValueError>,
-) -> Setting {
-    let (flag, default, secrecy) = (None, DefaultValue::Unset, Secrecy::Open);
-    Setting {
+) -> SettingRow {
+    let (flag, default, secrecy) = (None, DefaultValue::Unset, SettingSecrecy::Open);
+    SettingRow {
         section,
         key,
         flag,
@@ -80,7 +80,7 @@ pub(in crate::settings) const fn setting(
     }
 }
 
-impl Setting {
+impl SettingRow {
     pub(in crate::settings) const fn or(mut self, text: &'static str) -> Self {
         self.default = DefaultValue::Text(text);
         self
@@ -100,7 +100,7 @@ impl Setting {
         long: &'static str,
         value: &'static str,
     ) -> Self {
-        self.flag = Some(Flag {
+        self.flag = Some(SettingFlag {
             long,
             short: None,
             value,
@@ -110,12 +110,12 @@ impl Setting {
         self
     }
 
-    pub(in crate::settings) const fn full_flag(mut self, flag: Flag) -> Self {
+    pub(in crate::settings) const fn full_flag(mut self, flag: SettingFlag) -> Self {
         self.flag = Some(flag);
         self
     }
 
-    pub(in crate::settings) const fn secrecy(mut self, secrecy: Secrecy) -> Self {
+    pub(in crate::settings) const fn secrecy(mut self, secrecy: SettingSecrecy) -> Self {
         self.secrecy = secrecy;
         self
     }

@@ -36,7 +36,7 @@ fn every_row_belongs_to_a_section_and_every_section_has_rows() {
 
 #[test]
 fn what_is_secret_is_not_a_flag() {
-    for row in all().filter(|row| row.secrecy == Secrecy::Secret) {
+    for row in all().filter(|row| row.secrecy == SettingSecrecy::Secret) {
         assert!(row.flag.is_none(), "{}", row.name());
     }
 }

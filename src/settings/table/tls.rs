@@ -1,17 +1,17 @@
 //! The settings of TLS: the pair, and the plain addresses that send visitors on to it.
 
-use super::setting::{Setting, put, set, setting};
-use crate::flags::Flag;
+use super::setting::{SettingRow, put, set, setting};
+use crate::flags::SettingFlag;
 use crate::settings::{bind, files};
 
-pub(super) const ROWS: [Setting; 3] = [
+pub(super) const ROWS: [SettingRow; 3] = [
     setting(
         "tls",
         "cert",
         "PEM file of the server's certificate and its chain; turns TLS on",
         |d, g| put(&mut d.tls.cert, Ok(files::path(g))),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "tls-cert",
         short: None,
         value: "FILE",
@@ -24,7 +24,7 @@ pub(super) const ROWS: [Setting; 3] = [
         "PEM file of the certificate's private key",
         |d, g| put(&mut d.tls.key, Ok(files::path(g))),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "tls-key",
         short: None,
         value: "FILE",
@@ -37,7 +37,7 @@ pub(super) const ROWS: [Setting; 3] = [
         "Plain addresses that send visitors on to https",
         |d, g| set(&mut d.tls.redirect_bind, bind::binds(g)),
     )
-    .full_flag(Flag {
+    .full_flag(SettingFlag {
         long: "redirect-bind",
         short: None,
         value: "ADDR",

@@ -114,7 +114,7 @@ fn everything(settings: &Settings) -> String {
 }
 
 /// A start with the first `depth` layers above the defaults.
-fn start(row: &Setting, texts: [&str; 3], depth: usize) -> Start {
+fn start(row: &SettingRow, texts: [&str; 3], depth: usize) -> Start {
     let (section, key) = (row.section, row.key);
     // Without the setting, its context could be half a database.
     let context = if depth == 0 {
@@ -158,8 +158,8 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
             };
             let expected = match depth {
                 0 => row.default_text(&ground),
-                _ if row.secrecy == Secrecy::Secret => Some("***".to_owned()),
-                _ if row.secrecy == Secrecy::Values => {
+                _ if row.secrecy == SettingSecrecy::Secret => Some("***".to_owned()),
+                _ if row.secrecy == SettingSecrecy::Values => {
                     let names = texts[depth - 1].split(", ").map(|pair| &pair[..1]);
                     let hidden: Vec<_> = names.map(|name| format!("{name}=***")).collect();
                     Some(hidden.join(","))

@@ -195,7 +195,7 @@ fn the_variables_that_many_programs_know_stand_between_file_and_own_ones() {
 fn repeated_flags_make_a_list() {
     let start = Start::new().flags(&["-b", "127.0.0.1:1", "--bind", "unix:x"]);
     let bind = start.settings().server.bind;
-    assert_eq!(bind[1], Bind::Unix(start.path().join("x")));
+    assert_eq!(bind[1], BindAddress::Unix(start.path().join("x")));
     assert_eq!(bind.len(), 2);
 }
 

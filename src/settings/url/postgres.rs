@@ -9,7 +9,7 @@ use crate::text::words::nearest;
 /// The parts of a database URL, as texts for the settings of the same names. `None` is what it
 /// leaves out.
 #[derive(Debug, Default)]
-pub(in crate::settings) struct Pieces {
+pub(in crate::settings) struct UrlPieces {
     pub(in crate::settings) host: Option<String>,
     pub(in crate::settings) port: Option<String>,
     pub(in crate::settings) database: Option<String>,
@@ -105,7 +105,7 @@ const TAKEN: [&str; 12] = [
 ];
 
 /// Takes a `postgres://` URL apart.
-pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
+pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
     let Some((_, rest)) = scheme(text) else {
         return Err(ValueError::new("is not the URL of a database", FORMS));
     };
@@ -124,13 +124,13 @@ pub(super) fn pieces(text: &str) -> Result<Pieces, ValueError> {
         None => (login, None),
     };
     let (host, port) = host_and_port(server)?;
-    let mut pieces = Pieces {
+    let mut pieces = UrlPieces {
         host: present(decoded(host)?),
         port,
         database: present(decoded(path)?),
         user: present(decoded(user)?),
         password: password.map(decoded).transpose()?.and_then(present),
-        ..Pieces::default()
+        ..UrlPieces::default()
     };
     let mut fallback = None;
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
@@ -193,7 +193,7 @@ fn several() -> ValueError {
     )
 }
 
-fn one_host(pieces: &Pieces) -> Result<(), ValueError> {
+fn one_host(pieces: &UrlPieces) -> Result<(), ValueError> {
     let is_list = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(','));
     if is_list(&pieces.host)
         && !pieces
@@ -208,7 +208,7 @@ fn one_host(pieces: &Pieces) -> Result<(), ValueError> {
 }
 
 /// Puts one parameter where it belongs. A later one takes the place of an earlier one.
-fn take(pieces: &mut Pieces, name: &str, value: Option<String>) -> Result<(), ValueError> {
+fn take(pieces: &mut UrlPieces, name: &str, value: Option<String>) -> Result<(), ValueError> {
     let place = match name {
         "host" => &mut pieces.host,
         "port" => &mut pieces.port,
@@ -233,7 +233,7 @@ fn take(pieces: &mut Pieces, name: &str, value: Option<String>) -> Result<(), Va
 }
 
 /// Notes a parameter that does nothing, and refuses one that must not.
-fn idle(pieces: &mut Pieces, name: &str, value: Option<&str>) -> Result<(), ValueError> {
+fn idle(pieces: &mut UrlPieces, name: &str, value: Option<&str>) -> Result<(), ValueError> {
     if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
         return Err(ValueError::new(format!("has a parameter {name}"), *remedy));
     }

@@ -10,8 +10,8 @@
 use proptest::prelude::*;
 
 use super::super::counter::Counter;
-use super::super::packed::{Packed, add_up};
-use super::super::tally::{Tally, Timed};
+use super::super::packed::{PackedTally, add_up};
+use super::super::tally::{CounterTally, Timed};
 use super::*;
 
 fn of(times: &[Duration]) -> Distribution {
@@ -168,10 +168,10 @@ proptest! {
         is_within(&sum.since(&of(&before)), &within)?;
         let sent: Distribution = serde_json::from_str(&serde_json::to_string(&sum).unwrap()).unwrap();
         is_within(&sent, &both)?;
-        let mut tally = Tally::default();
+        let mut tally = CounterTally::default();
         tally.counts.0[Counter::LoadsRequest as usize] = 1;
         tally.times[Timed::Load as usize] = of(&within);
-        let packed = [(7, Packed::pack(&tally))];
+        let packed = [(7, PackedTally::pack(&tally))];
         is_within(add_up(packed.iter())[&7].time(Timed::Load), &within)?;
     }
 }

@@ -8,7 +8,7 @@ use crate::outcome::{Outcome, Tier};
 use crate::stats::Stats;
 
 /// An instance that answered so many from memory and by loads of its own.
-fn report(id: &str, hits: u64, misses: u64, over: f64) -> Report {
+fn report(id: &str, hits: u64, misses: u64, over: f64) -> InstanceReport {
     let stats = Stats::new(["a"].into_iter());
     let (hit, load) = (Duration::from_millis(1), Duration::from_secs(1));
     for _ in 0..hits {
@@ -21,13 +21,13 @@ fn report(id: &str, hits: u64, misses: u64, over: f64) -> Report {
         stats.query(0).request(Outcome::Miss, load, Duration::ZERO);
     }
     let tally = stats.snapshot(Window::Start).queries[0].tally.clone();
-    Report {
-        schema: Report::SCHEMA,
-        instance: Instance {
+    InstanceReport {
+        schema: InstanceReport::SCHEMA,
+        instance: InstanceInfo {
             id: id.to_owned(),
             name: format!("host:{id}"),
             version: "1.0.0".to_owned(),
-            ..Instance::default()
+            ..InstanceInfo::default()
         },
         uptime_seconds: over,
         loads_in_flight: 1,
@@ -35,24 +35,24 @@ fn report(id: &str, hits: u64, misses: u64, over: f64) -> Report {
             .map(|window| (window, (over, tally.clone())))
             .into(),
         queries: BTreeMap::from([("a".to_owned(), tally)]),
-        ..Report::default()
+        ..InstanceReport::default()
     }
 }
 
-fn sent(mut report: Report) -> serde_json::Value {
+fn sent(mut report: InstanceReport) -> serde_json::Value {
     serde_json::from_slice(&report.to_json(usize::MAX)).unwrap()
 }
 
-fn read(json: &serde_json::Value) -> Result<Report, Unusable> {
-    Report::from_json(json.to_string().as_bytes())
+fn read(json: &serde_json::Value) -> Result<InstanceReport, UnusableReport> {
+    InstanceReport::from_json(json.to_string().as_bytes())
 }
 
-fn together(own: &Report, others: &[Report]) -> Instances {
-    let mut known = Others::default();
+fn together(own: &InstanceReport, others: &[InstanceReport]) -> InstanceTotals {
+    let mut known = OtherInstances::default();
     for other in others {
         known.add(other.clone(), 2.0);
     }
-    Instances::add_up(own, &known, 3.0, Window::Minute)
+    InstanceTotals::add_up(own, &known, 3.0, Window::Minute)
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_older_version_s_report_without_what_came_since_is_read() {
 fn what_no_instance_writes_is_not_believed() {
     assert_eq!(
         read(&serde_json::json!({ "schema": 2, "instance": 7 })).err(),
-        Some(Unusable::Newer)
+        Some(UnusableReport::Newer)
     );
     let huge = serde_json::json!([[1, u64::MAX], [2, u64::MAX]]);
     let good = sent(report("a", 1, 1, 1.0));
@@ -174,12 +174,12 @@ fn what_no_instance_writes_is_not_believed() {
         let mut json = good.clone();
         let place = json.pointer_mut(path).unwrap_or_else(|| panic!("{path}"));
         *place = value;
-        assert_eq!(read(&json).err(), Some(Unusable::Foreign), "{path}");
+        assert_eq!(read(&json).err(), Some(UnusableReport::Foreign), "{path}");
     }
     for text in ["", "null", "[]", "{}", "{\"schema\":1", "\u{fffd}"] {
         assert_eq!(
-            Report::from_json(text.as_bytes()).err(),
-            Some(Unusable::Foreign)
+            InstanceReport::from_json(text.as_bytes()).err(),
+            Some(UnusableReport::Foreign)
         );
     }
     assert!(read(&good).is_ok());
@@ -194,10 +194,10 @@ fn the_highest_numbers_that_are_believed_can_be_added_a_hundred_times() {
     json["queries"]["a"]["times"]["hit"]["counts"] = serde_json::json!([[1, 1_u64 << 48]]);
     json["queries"]["a"]["counts"]["time_saved_microseconds"] = (1_u64 << 60).into();
     let others: Vec<_> = (0..100)
-        .map(|n| Report {
-            instance: Instance {
+        .map(|n| InstanceReport {
+            instance: InstanceInfo {
                 id: n.to_string(),
-                ..Instance::default()
+                ..InstanceInfo::default()
             },
             ..read(&json).unwrap()
         })
@@ -215,7 +215,7 @@ fn a_report_that_would_be_too_large_leaves_out_the_queries_least_asked_for_and_s
     let whole = own.clone().to_json(usize::MAX).len();
     let json = own.to_json(whole / 3);
     assert!(json.len() <= whole / 3);
-    let came = Report::from_json(&json).unwrap();
+    let came = InstanceReport::from_json(&json).unwrap();
     assert_eq!((came.queries.len(), came.queries_left_out), (25, 75));
     assert!((75..100).all(|n| came.queries.contains_key(&format!("q{n}"))));
     assert_eq!(together(&came, &[]).each[0].queries_left_out, 75);
@@ -224,21 +224,29 @@ fn a_report_that_would_be_too_large_leaves_out_the_queries_least_asked_for_and_s
 #[test]
 fn there_is_a_bound_on_queries_of_one_and_of_all_together() {
     let tally = report("a", 1, 0, 1.0).queries["a"].clone();
-    let many = |id: &str, from: usize, count: usize| Report {
+    let many = |id: &str, from: usize, count: usize| InstanceReport {
         queries: (from..from + count)
             .map(|n| (format!("q{n}"), tally.clone()))
             .collect(),
         ..report(id, 1, 0, 1.0)
     };
     let json = serde_json::to_vec(&many("x", 0, MOST_QUERIES + 1)).unwrap();
-    assert_eq!(Report::from_json(&json).err(), Some(Unusable::Foreign));
+    assert_eq!(
+        InstanceReport::from_json(&json).err(),
+        Some(UnusableReport::Foreign)
+    );
     let written = many("x", 0, MOST_QUERIES + 1).to_json(usize::MAX);
-    assert_eq!(Report::from_json(&written).unwrap().queries_left_out, 1001);
-    let mut known = Others::default();
+    assert_eq!(
+        InstanceReport::from_json(&written)
+            .unwrap()
+            .queries_left_out,
+        1001
+    );
+    let mut known = OtherInstances::default();
     known.add(many("x", 0, MOST_QUERIES - 1), 1.0);
     known.add(many("y", 0, 5), 1.0);
     known.add(many("z", MOST_QUERIES, 3), 1.0);
-    let all = Instances::add_up(&report("own", 1, 0, 1.0), &known, 0.0, Window::Start);
+    let all = InstanceTotals::add_up(&report("own", 1, 0, 1.0), &known, 0.0, Window::Start);
     assert_eq!(all.queries.len(), MOST_QUERIES + 1);
     assert_eq!(all.queries["q4"].requests, 2);
     let left_out: Vec<_> = all.each.iter().map(|one| one.queries_left_out).collect();

@@ -72,7 +72,7 @@ fn each_window_has_what_came_in_it() {
     assert_eq!(windows(&stats, now), part);
     for window in Window::ALL {
         let points = stats.snapshot_at(window, now).series.points;
-        let even = |point: &Option<Point>| point.unwrap().requests_per_second == 1.0;
+        let even = |point: &Option<SeriesPoint>| point.unwrap().requests_per_second == 1.0;
         assert!(points.iter().all(even), "{window:?} {points:?}");
     }
 }

@@ -5,12 +5,12 @@
 use csv::{Terminator, WriterBuilder};
 use serde_json::Value;
 
-use crate::stats::{Numbers, Snapshot};
+use crate::stats::{StatsSnapshot, SummaryNumbers};
 
 /// The columns that describe the row.
 const ROW: [&str; 4] = ["scope", "query", "window", "ttl_seconds"];
 
-/// The columns of numbers: each with its place in the JSON of [`Numbers`], whose value it shows.
+/// The columns of numbers: each with its place in the JSON of [`SummaryNumbers`], whose value it shows.
 /// Scripts count on the order: new ones are added at the end.
 pub const COLUMNS: [(&str, &str); 35] = [
     ("requests", "/requests"),
@@ -52,7 +52,7 @@ pub const COLUMNS: [(&str, &str); 35] = [
 
 /// Returns a header line, a row for each query (`scope` is `query`, or `removed` where it is not in
 /// the catalog any more), and one for all of them (`total`). What is not known is an empty field.
-pub fn csv(snapshot: &Snapshot) -> String {
+pub fn csv(snapshot: &StatsSnapshot) -> String {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
@@ -72,7 +72,12 @@ pub fn csv(snapshot: &Snapshot) -> String {
     String::from_utf8(bytes).expect("made of text")
 }
 
-fn row(snapshot: &Snapshot, whose: [&str; 2], ttl: &Value, numbers: &Numbers) -> Vec<String> {
+fn row(
+    snapshot: &StatsSnapshot,
+    whose: [&str; 2],
+    ttl: &Value,
+    numbers: &SummaryNumbers,
+) -> Vec<String> {
     let json = serde_json::to_value(numbers).expect("numbers under names of text");
     let window = snapshot.window.name();
     let described = [whose[0], whose[1], window].map(str::to_owned);

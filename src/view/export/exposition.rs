@@ -7,26 +7,28 @@ use crate::stats::Distribution;
 
 /// The format, one of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub enum MetricsDialect {
     /// Prometheus' text format, 0.0.4.
     Text,
     /// OpenMetrics, 1.0.0.
     OpenMetrics,
 }
 
-impl Dialect {
+impl MetricsDialect {
     /// Returns the value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
-            Dialect::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Dialect::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            MetricsDialect::Text => "text/plain; version=0.0.4; charset=utf-8",
+            MetricsDialect::OpenMetrics => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
         }
     }
 }
 
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     /// Only grows; its samples' name ends in `_total`.
     Counter,
     /// Goes up and down.
@@ -45,42 +47,42 @@ const UNITS: [&str; 2] = ["seconds", "bytes"];
 /// OpenMetrics also knows when a counter was created; that is left out: it would be one more
 /// series for each, and `process_start_time_seconds` says it for all.
 #[derive(Debug)]
-pub(super) struct Exposition {
+pub(super) struct MetricsExposition {
     out: String,
-    dialect: Dialect,
+    dialect: MetricsDialect,
 }
 
 /// A metric that is being written.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
-    exposition: &'a mut Exposition,
+pub(super) struct MetricFamily<'a> {
+    exposition: &'a mut MetricsExposition,
     name: String,
-    kind: Kind,
+    kind: MetricKind,
 }
 
 /// Labels, in order.
-pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+pub(super) type MetricLabels<'a> = &'a [(&'a str, &'a str)];
 
-impl Exposition {
-    pub(super) fn new(dialect: Dialect) -> Exposition {
-        Exposition {
+impl MetricsExposition {
+    pub(super) fn new(dialect: MetricsDialect) -> MetricsExposition {
+        MetricsExposition {
             out: String::with_capacity(16 << 10),
             dialect,
         }
     }
 
     /// Begins a metric. `name` is without `_total` and `_info`, which come by its kind.
-    pub(super) fn family(&mut self, name: &str, kind: Kind, help: &str) -> Family<'_> {
+    pub(super) fn family(&mut self, name: &str, kind: MetricKind, help: &str) -> MetricFamily<'_> {
         let shown = match (self.dialect, kind) {
             // There the name is that of the samples.
-            (Dialect::Text, kind) => format!("{name}{}", suffix(kind)),
-            (Dialect::OpenMetrics, _) => name.to_owned(),
+            (MetricsDialect::Text, kind) => format!("{name}{}", suffix(kind)),
+            (MetricsDialect::OpenMetrics, _) => name.to_owned(),
         };
         let word = match (self.dialect, kind) {
-            (_, Kind::Counter) => "counter",
-            (Dialect::OpenMetrics, Kind::Info) => "info",
-            (_, Kind::Gauge | Kind::Info) => "gauge",
-            (_, Kind::Histogram) => "histogram",
+            (_, MetricKind::Counter) => "counter",
+            (MetricsDialect::OpenMetrics, MetricKind::Info) => "info",
+            (_, MetricKind::Gauge | MetricKind::Info) => "gauge",
+            (_, MetricKind::Histogram) => "histogram",
         };
         let help = help.replace('\\', r"\\").replace('\n', r"\n");
         let _ = writeln!(self.out, "# HELP {shown} {help}\n# TYPE {shown} {word}");
@@ -88,10 +90,10 @@ impl Exposition {
             name.rsplit_once('_')
                 .is_some_and(|(_, last)| last == **unit)
         });
-        if let (Dialect::OpenMetrics, Some(unit)) = (self.dialect, unit) {
+        if let (MetricsDialect::OpenMetrics, Some(unit)) = (self.dialect, unit) {
             let _ = writeln!(self.out, "# UNIT {shown} {unit}");
         }
-        Family {
+        MetricFamily {
             exposition: self,
             name: name.to_owned(),
             kind,
@@ -100,21 +102,21 @@ impl Exposition {
 
     /// Returns the whole document.
     pub(super) fn finish(mut self) -> String {
-        if self.dialect == Dialect::OpenMetrics {
+        if self.dialect == MetricsDialect::OpenMetrics {
             self.out.push_str("# EOF\n");
         }
         self.out
     }
 }
 
-impl Family<'_> {
+impl MetricFamily<'_> {
     /// One value.
-    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl std::fmt::Display) {
+    pub(super) fn sample(&mut self, labels: MetricLabels<'_>, value: impl std::fmt::Display) {
         self.line(suffix(self.kind), labels, &value);
     }
 
     /// The samples of a histogram.
-    pub(super) fn distribution(&mut self, labels: Labels<'_>, times: &Distribution) {
+    pub(super) fn distribution(&mut self, labels: MetricLabels<'_>, times: &Distribution) {
         let edges = times.shown().map(|(edge, count)| (edge.to_string(), count));
         for (edge, count) in edges.chain([("+Inf".to_owned(), times.count())]) {
             let labels = [labels, &[("le", edge.as_str())]].concat();
@@ -124,7 +126,7 @@ impl Family<'_> {
         self.line("_count", labels, &times.count());
     }
 
-    fn line(&mut self, suffix: &str, labels: Labels<'_>, value: &dyn std::fmt::Display) {
+    fn line(&mut self, suffix: &str, labels: MetricLabels<'_>, value: &dyn std::fmt::Display) {
         let out = &mut self.exposition.out;
         out.push_str(&self.name);
         out.push_str(suffix);
@@ -147,11 +149,11 @@ impl Family<'_> {
     }
 }
 
-fn suffix(kind: Kind) -> &'static str {
+fn suffix(kind: MetricKind) -> &'static str {
     match kind {
-        Kind::Counter => "_total",
-        Kind::Info => "_info",
-        Kind::Gauge | Kind::Histogram => "",
+        MetricKind::Counter => "_total",
+        MetricKind::Info => "_info",
+        MetricKind::Gauge | MetricKind::Histogram => "",
     }
 }
 
@@ -165,22 +167,24 @@ pub(super) fn value(count: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn sample(dialect: Dialect) -> String {
-        let mut exposition = Exposition::new(dialect);
-        let mut family = exposition.family("a_seconds", Kind::Counter, "One \\ two\nthree.");
+    fn sample(dialect: MetricsDialect) -> String {
+        let mut exposition = MetricsExposition::new(dialect);
+        let mut family = exposition.family("a_seconds", MetricKind::Counter, "One \\ two\nthree.");
         family.sample(&[("x", "q\"\\\n"), ("y", "é")], 1.5);
         family.sample(&[("x", ""), ("y", "")], 0);
         exposition
-            .family("b", Kind::Info, "Said.")
+            .family("b", MetricKind::Info, "Said.")
             .sample(&[("v", "1")], 1);
-        exposition.family("c", Kind::Gauge, "Now.").sample(&[], 7);
+        exposition
+            .family("c", MetricKind::Gauge, "Now.")
+            .sample(&[], 7);
         exposition.finish()
     }
 
     #[test]
     fn in_text_the_head_names_the_samples() {
         assert_eq!(
-            sample(Dialect::Text),
+            sample(MetricsDialect::Text),
             "# HELP a_seconds_total One \\\\ two\\nthree.\n\
              # TYPE a_seconds_total counter\n\
              a_seconds_total{x=\"q\\\"\\\\\\n\",y=\"é\"} 1.5\n\
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn in_openmetrics_it_names_the_family_and_its_unit() {
         assert_eq!(
-            sample(Dialect::OpenMetrics),
+            sample(MetricsDialect::OpenMetrics),
             "# HELP a_seconds One \\\\ two\\nthree.\n\
              # TYPE a_seconds counter\n# UNIT a_seconds seconds\n\
              a_seconds_total{x=\"q\\\"\\\\\\n\",y=\"é\"} 1.5\n\
@@ -208,8 +212,8 @@ mod tests {
         let times: Distribution =
             serde_json::from_str(r#"{"counts":[[88,2],[257,1]],"sum":900000001000}"#)
                 .expect("a distribution");
-        let mut exposition = Exposition::new(Dialect::Text);
-        let mut family = exposition.family("t_seconds", Kind::Histogram, "Times.");
+        let mut exposition = MetricsExposition::new(MetricsDialect::Text);
+        let mut family = exposition.family("t_seconds", MetricKind::Histogram, "Times.");
         family.distribution(&[("q", "a")], &times);
         let text = exposition.finish();
         for line in [

@@ -14,7 +14,7 @@ mod terminal;
 mod tests;
 
 pub use csv::{COLUMNS, csv};
-pub use exposition::Dialect;
+pub use exposition::MetricsDialect;
 pub use lines::lines;
-pub use metrics::{Metrics, Reloads, metrics};
+pub use metrics::{MetricsInput, ReloadCounts, metrics};
 pub use terminal::terminal;

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::stats::{
-    DatabaseSnapshot, Instance, InstanceSnapshot, Instances, KeyId, LoadEnd, LoadError,
-    MemorySnapshot, Numbers, PoolSnapshot, Process, QueryStats, RedisInfo, RedisSnapshot, Snapshot,
-    Stats, Trigger, Window,
+    DatabaseSnapshot, InstanceInfo, InstanceSnapshot, InstanceTotals, KeyId, LoadEnd, LoadError,
+    MemorySnapshot, PoolSnapshot, ProcessNumbers, QueryStats, RedisInfo, RedisSnapshot, Stats,
+    StatsSnapshot, SummaryNumbers, Trigger, Window,
 };
 
 /// Every outcome, each another number of times.
@@ -25,7 +25,7 @@ const OUTCOMES: [Outcome; 9] = [
     Outcome::Error,
 ];
 
-pub(super) fn snapshot() -> Snapshot {
+pub(super) fn snapshot() -> StatsSnapshot {
     let stats = Stats::new(["revenue", "a-b_c"].into_iter());
     count(stats.query(0), 1);
     count(stats.query(1), 20);
@@ -34,8 +34,8 @@ pub(super) fn snapshot() -> Snapshot {
     for query in &mut snapshot.queries {
         query.ttl_seconds = (!query.removed).then_some(10.5);
     }
-    Snapshot {
-        instance: Instance {
+    StatsSnapshot {
+        instance: InstanceInfo {
             id: "i1".to_owned(),
             name: "web-1:77".to_owned(),
             version: "1.2.3".to_owned(),
@@ -137,36 +137,36 @@ fn redis() -> RedisSnapshot {
     }
 }
 
-fn instances() -> Instances {
+fn instances() -> InstanceTotals {
     let instance = |name: &str, version: &str, requests| InstanceSnapshot {
-        instance: Instance {
+        instance: InstanceInfo {
             name: name.to_owned(),
             version: version.to_owned(),
-            ..Instance::default()
+            ..InstanceInfo::default()
         },
         is_self: name == "web-1:77",
         uptime_seconds: 7384.5,
-        numbers: Numbers {
+        numbers: SummaryNumbers {
             requests,
-            ..Numbers::default()
+            ..SummaryNumbers::default()
         },
         ..InstanceSnapshot::default()
     };
-    Instances {
+    InstanceTotals {
         each: vec![
             instance("web-1:77", "1.2.3", 12),
             instance("web-2:78\u{1b}[1m", "1.2.2", 13),
         ],
-        total: Numbers {
+        total: SummaryNumbers {
             requests: 25,
-            ..Numbers::default()
+            ..SummaryNumbers::default()
         },
-        ..Instances::default()
+        ..InstanceTotals::default()
     }
 }
 
-pub(super) fn process() -> Process {
-    Process {
+pub(super) fn process() -> ProcessNumbers {
+    ProcessNumbers {
         cpu_seconds: Some(1.25),
         resident_bytes: Some(20 << 20),
         virtual_bytes: Some(40 << 20),

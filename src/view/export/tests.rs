@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
-use crate::stats::Snapshot;
+use crate::stats::StatsSnapshot;
 
 /// What `/metrics` says, by name and labels.
-fn scraped(snapshot: &Snapshot, dialect: Dialect) -> BTreeMap<String, f64> {
+fn scraped(snapshot: &StatsSnapshot, dialect: MetricsDialect) -> BTreeMap<String, f64> {
     let process = samples::process();
-    let all = Metrics {
+    let all = MetricsInput {
         snapshot,
         process: &process,
-        reloads: Reloads {
+        reloads: ReloadCounts {
             all: 5,
             failed: 2,
             last_failed: true,
@@ -34,7 +34,7 @@ fn scraped(snapshot: &Snapshot, dialect: Dialect) -> BTreeMap<String, f64> {
 }
 
 /// The rows of the CSV, by their first two cells.
-fn rows(snapshot: &Snapshot) -> BTreeMap<(String, String), BTreeMap<String, String>> {
+fn rows(snapshot: &StatsSnapshot) -> BTreeMap<(String, String), BTreeMap<String, String>> {
     let text = csv(snapshot);
     let mut lines = text.split_terminator("\r\n").map(|line| line.split(','));
     let head: Vec<_> = lines.next().unwrap().map(str::to_owned).collect();
@@ -156,7 +156,7 @@ const SAME: [(&str, &str); 23] = [
 fn every_number_of_a_query_is_the_same_in_json_and_metrics() {
     let snapshot = samples::snapshot();
     let json = serde_json::to_value(&snapshot).unwrap();
-    for dialect in [Dialect::Text, Dialect::OpenMetrics] {
+    for dialect in [MetricsDialect::Text, MetricsDialect::OpenMetrics] {
         let metrics = scraped(&snapshot, dialect);
         for (place, query) in ["revenue", "a-b_c"].into_iter().enumerate() {
             for (name, metric) in SAME {
@@ -190,7 +190,7 @@ fn every_number_of_a_query_is_the_same_in_json_and_metrics() {
 fn every_other_number_is_the_same_in_json_and_metrics() {
     let snapshot = samples::snapshot();
     let json = serde_json::to_value(&snapshot).unwrap();
-    let metrics = scraped(&snapshot, Dialect::Text);
+    let metrics = scraped(&snapshot, MetricsDialect::Text);
     for (pointer, metric) in [
         ("/total/loads_in_flight", "unslow_loads_in_flight"),
         ("/memory/entries", "unslow_memory_entries"),
@@ -282,7 +282,7 @@ fn every_other_number_is_the_same_in_json_and_metrics() {
 fn what_is_not_there_is_left_out_and_what_has_not_counted_is_zero() {
     let stats = crate::stats::Stats::new(["new"].into_iter());
     let snapshot = stats.snapshot(crate::stats::Window::Start);
-    let metrics = scraped(&snapshot, Dialect::Text);
+    let metrics = scraped(&snapshot, MetricsDialect::Text);
     for zero in [
         "unslow_requests_total{query=\"new\"}",
         "unslow_hits_total{query=\"new\",tier=\"redis\"}",
@@ -308,7 +308,7 @@ fn what_is_not_there_is_left_out_and_what_has_not_counted_is_zero() {
 
 #[test]
 fn columns_are_only_appended() {
-    let text = csv(&Snapshot::default());
+    let text = csv(&StatsSnapshot::default());
     let head = "scope,query,window,ttl_seconds,requests,hit_memory,hit_redis,stale,\
         stale_revalidating,stale_load_error,coalesced,miss,bypass,error,loads,loads_in_flight,\
         load_errors,load_seconds,last_load_seconds,hit_ratio,offload,time_saved_seconds,\

@@ -4,11 +4,11 @@
 use std::cmp::Ordering;
 
 use super::super::format;
-use crate::stats::{Numbers, QuerySnapshot};
+use crate::stats::{QuerySnapshot, SummaryNumbers};
 
 /// The group of a column; neighbours of one group share a heading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(super) enum ColumnGroup {
     /// The ways in which requests were answered: the outcomes add up to the requests.
     Requests,
     /// The work of the database.
@@ -17,19 +17,19 @@ pub(super) enum Group {
     Gain,
 }
 
-impl Group {
+impl ColumnGroup {
     pub(super) fn heading(self) -> &'static str {
         match self {
-            Group::Requests => "Requests, and how they were answered",
-            Group::Loads => "Loads from the database",
-            Group::Gain => "Gain",
+            ColumnGroup::Requests => "Requests, and how they were answered",
+            ColumnGroup::Loads => "Loads from the database",
+            ColumnGroup::Gain => "Gain",
         }
     }
 }
 
 /// The value that a cell shows, and by which rows are compared.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Value {
+pub(super) enum ColumnValue {
     Count(u64),
     Bytes(u64),
     Share(Option<f64>),
@@ -41,20 +41,22 @@ pub(super) enum Value {
     Factor(Option<f64>, Option<f64>),
 }
 
-impl Value {
+impl ColumnValue {
     pub(super) fn shown(self) -> String {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
         match self {
-            Value::Count(count) => format::count(count),
-            Value::Bytes(bytes) => format::bytes(bytes),
-            Value::Share(share) => format::share(share),
-            Value::Time(seconds) => format::time(seconds),
-            Value::Span(seconds) => {
+            ColumnValue::Count(count) => format::count(count),
+            ColumnValue::Bytes(bytes) => format::bytes(bytes),
+            ColumnValue::Share(share) => format::share(share),
+            ColumnValue::Time(seconds) => format::time(seconds),
+            ColumnValue::Span(seconds) => {
                 or_dash(seconds.map(|seconds| format::span(format::seconds(seconds))))
             }
-            Value::Factor(long, short) => or_dash(long.zip(short).and_then(|(long, short)| {
-                format::factor(format::seconds(long), format::seconds(short))
-            })),
+            ColumnValue::Factor(long, short) => {
+                or_dash(long.zip(short).and_then(|(long, short)| {
+                    format::factor(format::seconds(long), format::seconds(short))
+                }))
+            }
         }
     }
 
@@ -66,9 +68,11 @@ impl Value {
     #[expect(clippy::cast_precision_loss, reason = "compared, not shown")]
     fn key(self) -> Option<f64> {
         match self {
-            Value::Count(n) | Value::Bytes(n) => Some(n as f64),
-            Value::Share(value) | Value::Time(value) | Value::Span(value) => value,
-            Value::Factor(long, short) => {
+            ColumnValue::Count(n) | ColumnValue::Bytes(n) => Some(n as f64),
+            ColumnValue::Share(value) | ColumnValue::Time(value) | ColumnValue::Span(value) => {
+                value
+            }
+            ColumnValue::Factor(long, short) => {
                 long.zip(short).map(|(long, short)| long / short.max(1e-9))
             }
         }
@@ -76,26 +80,26 @@ impl Value {
 }
 
 /// One column after that of the names.
-pub(super) struct Column {
+pub(super) struct QueryColumn {
     /// The name in addresses.
     pub(super) name: &'static str,
     pub(super) heading: &'static str,
-    pub(super) group: Group,
-    pub(super) value: fn(&Row<'_>) -> Value,
+    pub(super) group: ColumnGroup,
+    pub(super) value: fn(&TableRow<'_>) -> ColumnValue,
 }
 
 /// The subject of a row of the table.
-pub(super) enum Row<'a> {
+pub(super) enum TableRow<'a> {
     One(&'a QuerySnapshot),
     /// All of them together.
-    Sum(&'a Numbers),
+    Sum(&'a SummaryNumbers),
 }
 
-impl Row<'_> {
-    fn numbers(&self) -> &Numbers {
+impl TableRow<'_> {
+    fn numbers(&self) -> &SummaryNumbers {
         match self {
-            Row::One(query) => &query.numbers,
-            Row::Sum(numbers) => numbers,
+            TableRow::One(query) => &query.numbers,
+            TableRow::Sum(numbers) => numbers,
         }
     }
 }
@@ -103,19 +107,19 @@ impl Row<'_> {
 /// A column whose value is in the numbers alone.
 macro_rules! column {
     ($group:ident, $name:literal, $heading:literal, $kind:ident, $value:expr) => {
-        Column {
+        QueryColumn {
             name: $name,
             heading: $heading,
-            group: Group::$group,
+            group: ColumnGroup::$group,
             value: |row| {
-                let value: fn(&Numbers) -> _ = $value;
-                Value::$kind(value(row.numbers()))
+                let value: fn(&SummaryNumbers) -> _ = $value;
+                ColumnValue::$kind(value(row.numbers()))
             },
         }
     };
 }
 
-pub(super) const COLUMNS: [Column; 19] = [
+pub(super) const COLUMNS: [QueryColumn; 19] = [
     column!(Requests, "requests", "Requests", Count, |n| n.requests),
     column!(Requests, "hit-ratio", "Hit ratio", Share, |n| n.hit_ratio),
     column!(Requests, "memory", "Memory", Count, |n| n.hit_memory),
@@ -133,29 +137,29 @@ pub(super) const COLUMNS: [Column; 19] = [
     column!(Loads, "load-p50", "p50", Time, |n| n.load.p50_seconds),
     column!(Loads, "load-p95", "p95", Time, |n| n.load.p95_seconds),
     column!(Loads, "load-p99", "p99", Time, |n| n.load.p99_seconds),
-    Column {
+    QueryColumn {
         name: "faster",
         heading: "Faster",
-        group: Group::Gain,
+        group: ColumnGroup::Gain,
         // The loads of one query beside the copies of another would say nothing.
         value: |row| match row {
-            Row::One(QuerySnapshot { numbers: n, .. }) => {
-                Value::Factor(n.load.p50_seconds, n.hit.p50_seconds)
+            TableRow::One(QuerySnapshot { numbers: n, .. }) => {
+                ColumnValue::Factor(n.load.p50_seconds, n.hit.p50_seconds)
             }
-            Row::Sum(_) => Value::Factor(None, None),
+            TableRow::Sum(_) => ColumnValue::Factor(None, None),
         },
     },
     column!(Gain, "saved", "Time saved", Time, |n| Some(
         n.time_saved_seconds
     )),
     column!(Gain, "bytes", "Served", Bytes, |n| n.served_bytes),
-    Column {
+    QueryColumn {
         name: "ttl",
         heading: "TTL",
-        group: Group::Gain,
+        group: ColumnGroup::Gain,
         value: |row| match row {
-            Row::One(query) => Value::Span(query.ttl_seconds),
-            Row::Sum(_) => Value::Span(None),
+            TableRow::One(query) => ColumnValue::Span(query.ttl_seconds),
+            TableRow::Sum(_) => ColumnValue::Span(None),
         },
     },
 ];
@@ -226,7 +230,7 @@ impl StatsSort {
         match COLUMNS.iter().find(|column| column.name == self.column) {
             None => rows.sort_by(|a, b| turn(by_name(a, b))),
             Some(column) => rows.sort_by(|a, b| {
-                let key = |row| (column.value)(&Row::One(row)).key();
+                let key = |row| (column.value)(&TableRow::One(row)).key();
                 match (key(a), key(b)) {
                     (Some(x), Some(y)) => turn(y.total_cmp(&x)),
                     (x, y) => y.is_some().cmp(&x.is_some()),
@@ -246,10 +250,10 @@ mod tests {
     fn row(query: &str, requests: u64, hit_ratio: Option<f64>) -> QuerySnapshot {
         QuerySnapshot {
             query: query.to_owned(),
-            numbers: Numbers {
+            numbers: SummaryNumbers {
                 requests,
                 hit_ratio,
-                ..Numbers::default()
+                ..SummaryNumbers::default()
             },
             ..QuerySnapshot::default()
         }

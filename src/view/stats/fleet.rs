@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::super::format;
-use crate::stats::{InstanceSnapshot, Instances, Numbers};
+use crate::stats::{InstanceSnapshot, InstanceTotals, SummaryNumbers};
 
 /// A heading, and the cell of one row or sum.
-type Column = (&'static str, fn(&Numbers) -> String);
+type FleetColumn = (&'static str, fn(&SummaryNumbers) -> String);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [FleetColumn; 8] = [
     ("Requests", |n| format::count(n.requests)),
     ("A second", |n| format::rate(n.requests_per_second)),
     ("Hit ratio", |n| format::share(n.hit_ratio)),
@@ -21,7 +21,7 @@ const COLUMNS: [Column; 8] = [
     ("Time saved", |n| format::time(Some(n.time_saved_seconds))),
 ];
 
-pub(super) fn fleet(instances: &Instances, between: &BTreeMap<String, u64>) -> Markup {
+pub(super) fn fleet(instances: &InstanceTotals, between: &BTreeMap<String, u64>) -> Markup {
     html! {
         section.fleet aria-label="Fleet" {
             @if let Some(reason) = &instances.alone_because { (alone(reason)) }
@@ -34,18 +34,18 @@ pub(super) fn fleet(instances: &Instances, between: &BTreeMap<String, u64>) -> M
 
 fn alone(reason: &str) -> Markup {
     let why = match reason {
-        Instances::NO_REDIS => "No Redis is configured, through which others would be seen.",
-        Instances::REDIS_AWAY => "Redis cannot be reached, so the others are not seen.",
-        Instances::REFUSED => {
+        InstanceTotals::NO_REDIS => "No Redis is configured, through which others would be seen.",
+        InstanceTotals::REDIS_AWAY => "Redis cannot be reached, so the others are not seen.",
+        InstanceTotals::REFUSED => {
             "Redis takes no reports of instances, because it is full, a replica, or does not let this user: the others are not seen."
         }
-        Instances::NOT_ASKED => "Redis has not been asked about others yet.",
+        InstanceTotals::NOT_ASKED => "Redis has not been asked about others yet.",
         other => other,
     };
     html! { p.banner { strong { "This instance only. " } (why) } }
 }
 
-fn each(instances: &Instances) -> Markup {
+fn each(instances: &InstanceTotals) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="fleet" tabindex="0" {
             table.stats {
@@ -101,11 +101,11 @@ pub(in super::super) fn name(one: &InstanceSnapshot) -> &str {
     name
 }
 
-fn cells(numbers: &Numbers) -> Markup {
+fn cells(numbers: &SummaryNumbers) -> Markup {
     html! { @for (_, cell) in COLUMNS { td.num { (cell(numbers)) } } }
 }
 
-fn sums(queries: &BTreeMap<String, Numbers>) -> Markup {
+fn sums(queries: &BTreeMap<String, SummaryNumbers>) -> Markup {
     html! {
         details #fleet-queries {
             summary { "Each query on all instances together, since the start" }
@@ -164,10 +164,10 @@ mod tests {
     #[test]
     fn one_that_is_alone_says_why_and_several_have_a_sum() {
         let one = || InstanceSnapshot::default();
-        let mut instances = Instances {
+        let mut instances = InstanceTotals {
             alone_because: Some("redis away".to_owned()),
             each: vec![one()],
-            ..Instances::default()
+            ..InstanceTotals::default()
         };
         let nothing = BTreeMap::new();
         let text = fleet(&instances, &nothing).0;

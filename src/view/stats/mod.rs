@@ -18,13 +18,13 @@ mod words;
 use maud::{Markup, PreEscaped, html};
 
 use super::format;
-use super::frame::{Frame, Place};
-use super::race::{Comparison, Race};
-use super::verdict::{self, Level, Verdict};
-use crate::stats::{Numbers, Snapshot, Tally, Window};
+use super::frame::{NavPlace, PageFrame};
+use super::race::{ComparisonPanel, SpeedComparison};
+use super::verdict::{self, Verdict, VerdictLevel};
+use crate::stats::{CounterTally, StatsSnapshot, SummaryNumbers, Window};
 
 pub use columns::StatsSort;
-pub use page::{Evicted, NotReloaded, PART, StatsPage};
+pub use page::{EvictionCounts, NotReloaded, PART, StatsPage};
 
 use page::{address, address_as};
 
@@ -32,7 +32,7 @@ use page::{address, address_as};
 const REFRESH: u32 = 10;
 
 /// Returns the page.
-pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
+pub fn stats(frame: &PageFrame<'_>, page: &StatsPage<'_>) -> Markup {
     let head = html! {
         script src=(page.script) defer {}
         @if let Some(seconds) = page.refresh {
@@ -47,7 +47,7 @@ pub fn stats(frame: &Frame<'_>, page: &StatsPage<'_>) -> Markup {
         (live(page))
         (words::words())
     };
-    frame.page_with(&head, "Statistics", Place::Stats, true, &content)
+    frame.page_with(&head, "Statistics", NavPlace::Stats, true, &content)
 }
 
 /// Returns all that changes with time, in one element.
@@ -62,7 +62,7 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
             (verdicts(&found))
             div #notices { @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) } }
             (tiles::tiles(snapshot))
-            (PreEscaped(Race::new(comparison(snapshot)).panel(None)))
+            (PreEscaped(ComparisonPanel::new(comparison(snapshot)).panel(None)))
             (queries::queries(page))
             div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
             (tiers::tiers(snapshot))
@@ -73,15 +73,15 @@ pub fn live(page: &StatsPage<'_>) -> Markup {
 
 /// Loads and copies of all queries that have both: the loads of a query that is never served from a
 /// copy are not what copies save.
-fn comparison(snapshot: &Snapshot) -> Comparison {
+fn comparison(snapshot: &StatsSnapshot) -> SpeedComparison {
     let queries = snapshot.queries.iter();
     let compared = queries.filter(|query| query.numbers.hit.count > 0);
-    let tally: Tally = compared.map(|query| &query.tally).sum();
-    let numbers = Numbers::from_tally(&tally, 0.0);
+    let tally: CounterTally = compared.map(|query| &query.tally).sum();
+    let numbers = SummaryNumbers::from_tally(&tally, 0.0);
     if numbers.hit.count == 0 {
-        return Comparison::new(&snapshot.total.hit, &snapshot.total.load);
+        return SpeedComparison::new(&snapshot.total.hit, &snapshot.total.load);
     }
-    Comparison::new(&numbers.hit, &numbers.load)
+    SpeedComparison::new(&numbers.hit, &numbers.load)
 }
 
 /// Returns what a reader can do about the page. Pausing takes the script, which shows the button.
@@ -109,7 +109,7 @@ fn controls(page: &StatsPage<'_>) -> Markup {
     }
 }
 
-fn instance(snapshot: &Snapshot) -> Markup {
+fn instance(snapshot: &StatsSnapshot) -> Markup {
     let instance = &snapshot.instance;
     let name = Some(&instance.name).filter(|name| !name.is_empty());
     html! {
@@ -168,8 +168,9 @@ fn verdicts(found: &[Verdict]) -> Markup {
 
 /// Writes `1 problem, 2 to look at`; for the status line.
 fn summary(found: &[Verdict]) -> String {
-    let count = |wanted: Level| found.iter().filter(|(level, _)| *level == wanted).count() as u64;
-    let (problems, attention) = (count(Level::Problem), count(Level::Attention));
+    let count =
+        |wanted: VerdictLevel| found.iter().filter(|(level, _)| *level == wanted).count() as u64;
+    let (problems, attention) = (count(VerdictLevel::Problem), count(VerdictLevel::Attention));
     let mut words = Vec::new();
     if problems > 0 {
         words.push(format::counted(problems, "problem"));

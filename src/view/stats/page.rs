@@ -4,15 +4,15 @@
 use maud::{Markup, html};
 
 use super::super::format;
-use super::super::frame::Here;
+use super::super::frame::PagesHere;
 use super::columns::StatsSort;
-use crate::stats::{Numbers, Snapshot, Window};
+use crate::stats::{StatsSnapshot, SummaryNumbers, Window};
 
 /// `GET /stats`
 #[derive(Debug)]
 pub struct StatsPage<'a> {
     /// All numbers.
-    pub snapshot: &'a Snapshot,
+    pub snapshot: &'a StatsSnapshot,
     /// The order of the queries.
     pub sort: StatsSort,
     /// Every how many seconds a browser without script loads it again; `None`: never.
@@ -20,14 +20,14 @@ pub struct StatsPage<'a> {
     /// The last reload, where the settings of before are in force since.
     pub not_reloaded: Option<NotReloaded<'a>>,
     /// The entries that left for want of space of late; `None` where nobody looked before.
-    pub evicted: Option<Evicted>,
+    pub evicted: Option<EvictionCounts>,
     /// The address of the script that keeps the page up to date.
     pub script: &'a str,
     /// True where there are pages of queries to link to.
-    pub here: Here,
+    pub here: PagesHere,
     /// All queries together in the last five minutes, whatever the window; `None` where that is not
     /// known.
-    pub of_late: Option<Numbers>,
+    pub of_late: Option<SummaryNumbers>,
     /// Lines of logs that did not reach their place, since the start.
     pub lines_lost: u64,
 }
@@ -43,7 +43,7 @@ pub struct NotReloaded<'a> {
 
 /// The entries that left for want of space within a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Evicted {
+pub struct EvictionCounts {
     /// The time for which that was.
     pub seconds: f64,
     /// Entries of the memory tier.

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::super::frame::Here;
-use super::columns::{COLUMNS, Group, Row};
+use super::super::frame::PagesHere;
+use super::columns::{COLUMNS, ColumnGroup, TableRow};
 use super::page::{StatsPage, address};
 use crate::stats::QuerySnapshot;
 
@@ -23,7 +23,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
                     @if rows.is_empty() { tr.none { td colspan=(COLUMNS.len() + 1) { "No queries" } } }
                 }
                 @if rows.len() > 1 {
-                    tfoot { tr { th scope="row" { "All" } (cells(&Row::Sum(&page.snapshot.total))) } }
+                    tfoot { tr { th scope="row" { "All" } (cells(&TableRow::Sum(&page.snapshot.total))) } }
                 }
             }
         }
@@ -41,7 +41,7 @@ fn groups() -> Markup {
     html! {
         tr.groups {
             td {}
-            @for group in [Group::Requests, Group::Loads, Group::Gain] {
+            @for group in [ColumnGroup::Requests, ColumnGroup::Loads, ColumnGroup::Gain] {
                 th.first scope="colgroup" colspan=(width(group)) { (group.heading()) }
             }
         }
@@ -71,7 +71,7 @@ fn begins(place: usize) -> bool {
     place == 0 || COLUMNS[place - 1].group != COLUMNS[place].group
 }
 
-fn query(row: &QuerySnapshot, here: Here) -> Markup {
+fn query(row: &QuerySnapshot, here: PagesHere) -> Markup {
     html! {
         tr id={ "q-" (row.query) } {
             th scope="row" {
@@ -79,12 +79,12 @@ fn query(row: &QuerySnapshot, here: Here) -> Markup {
                 @else if here.has_queries() { a href=(super::super::address(&row.query, None, &[])) { (row.query) } }
                 @else { (row.query) }
             }
-            (cells(&Row::One(row)))
+            (cells(&TableRow::One(row)))
         }
     }
 }
 
-fn cells(row: &Row<'_>) -> Markup {
+fn cells(row: &TableRow<'_>) -> Markup {
     html! {
         @for (place, column) in COLUMNS.iter().enumerate() {
             @let value = (column.value)(row);

@@ -43,12 +43,12 @@ pub(super) fn sparkline(
     }
 }
 
-struct Path {
+struct SparkPath {
     line: String,
     area: String,
 }
 
-fn path(points: &[Option<f64>], top: f64) -> Path {
+fn path(points: &[Option<f64>], top: f64) -> SparkPath {
     let (mut line, mut area) = (String::new(), String::new());
     #[expect(clippy::cast_precision_loss, reason = "a few points")]
     let step = WIDTH / (points.len().max(2) - 1) as f64;
@@ -86,7 +86,7 @@ fn path(points: &[Option<f64>], top: f64) -> Path {
         }
         at += run.len() + 1;
     }
-    Path { line, area }
+    SparkPath { line, area }
 }
 
 #[cfg(test)]

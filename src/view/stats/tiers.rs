@@ -7,12 +7,12 @@ use maud::{Markup, html};
 
 use super::super::{format, provenance};
 use crate::stats::{
-    DatabaseSnapshot, MemorySnapshot, PoolSnapshot, RedisInfo, RedisSnapshot, Snapshot,
+    DatabaseSnapshot, MemorySnapshot, PoolSnapshot, RedisInfo, RedisSnapshot, StatsSnapshot,
 };
 
 const UNKNOWN: &str = "n/a";
 
-pub(super) fn tiers(snapshot: &Snapshot) -> Markup {
+pub(super) fn tiers(snapshot: &StatsSnapshot) -> Markup {
     let redis = snapshot.redis.as_ref();
     html! {
         div.tiers {
@@ -50,7 +50,7 @@ fn memory_panel(tier: &MemorySnapshot) -> Markup {
 }
 
 /// Returns what answers wait to be sent, and how many requests got none.
-fn clients_panel(snapshot: &Snapshot) -> Markup {
+fn clients_panel(snapshot: &StatsSnapshot) -> Markup {
     let unsent = &snapshot.unsent;
     html! {
         section.panel aria-labelledby="clients" {

@@ -4,22 +4,22 @@ use maud::{Markup, html};
 
 use super::super::format;
 use super::sparkline::sparkline;
-use crate::stats::{Numbers, Point, Series, Snapshot};
+use crate::stats::{SeriesPoint, SnapshotSeries, StatsSnapshot, SummaryNumbers};
 
 /// One tile, and one column of the table of points.
-struct Tile {
+struct StatsTile {
     name: &'static str,
-    value: fn(&Numbers) -> String,
-    about: fn(&Numbers) -> String,
-    point: fn(&Point) -> Option<f64>,
+    value: fn(&SummaryNumbers) -> String,
+    about: fn(&SummaryNumbers) -> String,
+    point: fn(&SeriesPoint) -> Option<f64>,
     /// The words for one value of the drawing.
     words: fn(f64) -> String,
     /// The place where the drawing ends above, if that is not its largest point.
     top: Option<f64>,
 }
 
-const TILES: [Tile; 6] = [
-    Tile {
+const TILES: [StatsTile; 6] = [
+    StatsTile {
         name: "Hit ratio",
         value: |n| format::share(n.hit_ratio),
         about: |n| {
@@ -33,7 +33,7 @@ const TILES: [Tile; 6] = [
         words: |value| format::share(Some(value)),
         top: Some(1.0),
     },
-    Tile {
+    StatsTile {
         name: "Requests a second",
         value: |n| format::rate(n.requests_per_second),
         about: |n| {
@@ -47,7 +47,7 @@ const TILES: [Tile; 6] = [
         words: |value| format::rate(Some(value)),
         top: None,
     },
-    Tile {
+    StatsTile {
         name: "Loads a second",
         value: |n| format::rate(n.loads_per_second),
         about: |n| {
@@ -67,7 +67,7 @@ const TILES: [Tile; 6] = [
         words: |value| format::rate(Some(value)),
         top: None,
     },
-    Tile {
+    StatsTile {
         name: "Time saved",
         value: |n| format::duration(format::seconds(n.time_saved_seconds)),
         about: |_| "that nobody waited for the database".to_owned(),
@@ -75,7 +75,7 @@ const TILES: [Tile; 6] = [
         words: |value| format::time(Some(value)),
         top: None,
     },
-    Tile {
+    StatsTile {
         name: "A copy, 95th percentile",
         value: |n| format::time(n.hit.p95_seconds),
         about: |n| format!("of {} from a copy", format::counted(n.hit.count, "answer")),
@@ -83,7 +83,7 @@ const TILES: [Tile; 6] = [
         words: |value| format::time(Some(value)),
         top: None,
     },
-    Tile {
+    StatsTile {
         name: "A load, 95th percentile",
         value: |n| format::time(n.load.p95_seconds),
         about: |n| format!("of {}", format::counted(n.load.count, "load")),
@@ -93,7 +93,7 @@ const TILES: [Tile; 6] = [
     },
 ];
 
-pub(super) fn tiles(snapshot: &Snapshot) -> Markup {
+pub(super) fn tiles(snapshot: &StatsSnapshot) -> Markup {
     let (total, series) = (&snapshot.total, &snapshot.series);
     html! {
         dl.tiles {
@@ -112,7 +112,7 @@ pub(super) fn tiles(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn drawing(tile: &Tile, series: &Series) -> Markup {
+fn drawing(tile: &StatsTile, series: &SnapshotSeries) -> Markup {
     let points: Vec<_> = series
         .points
         .iter()
@@ -123,14 +123,14 @@ fn drawing(tile: &Tile, series: &Series) -> Markup {
 }
 
 /// Returns how long the series is, in words.
-fn length(series: &Series) -> String {
+fn length(series: &SnapshotSeries) -> String {
     let points = u32::try_from(series.points.len()).unwrap_or(u32::MAX);
     let seconds = series.step_seconds.saturating_mul(points);
     format::span(format::seconds(f64::from(seconds)))
 }
 
 /// Returns all points as a table, the latest first.
-fn points(series: &Series) -> Markup {
+fn points(series: &SnapshotSeries) -> Markup {
     let step = format::span(format::seconds(f64::from(series.step_seconds)));
     let ages = (0_u32..).map(|n| f64::from(n * series.step_seconds));
     html! {

@@ -2,7 +2,7 @@
 
 use super::super::format;
 use super::super::stats::page::StatsPage;
-use super::level::{Level, Verdict};
+use super::level::{Verdict, VerdictLevel};
 use crate::stats::NotKeptSnapshot;
 
 /// The time for which an answer that was not kept is worth a word.
@@ -19,7 +19,7 @@ pub(super) fn not_kept(page: &StatsPage<'_>) -> Vec<Verdict> {
             "An answer of {query} takes {bytes}, and {} allows {limit}: it is not kept, and each request loads it. Raise that, or select less.",
             it.setting
         );
-        (Level::Attention, words)
+        (VerdictLevel::Attention, words)
     };
     recent.map(say).collect()
 }
@@ -29,11 +29,11 @@ mod tests {
     use super::super::super::stats::StatsSort;
     use super::super::verdicts;
     use super::*;
-    use crate::stats::{QuerySnapshot, Snapshot};
-    use crate::view::Here;
+    use crate::stats::{QuerySnapshot, StatsSnapshot};
+    use crate::view::PagesHere;
 
     fn said(age_seconds: f64) -> Vec<String> {
-        let mut snapshot = Snapshot::default();
+        let mut snapshot = StatsSnapshot::default();
         snapshot.total.requests = 100;
         snapshot.total.hit_ratio = Some(0.1);
         snapshot.queries = vec![QuerySnapshot {
@@ -53,7 +53,7 @@ mod tests {
             not_reloaded: None,
             evicted: None,
             script: "",
-            here: Here::All,
+            here: PagesHere::All,
             of_late: None,
             lines_lost: 0,
         };

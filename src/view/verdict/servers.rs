@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::super::format;
-use super::level::{Level, Verdict};
-use crate::stats::{DatabaseSnapshot, RedisSnapshot, Snapshot};
+use super::level::{Verdict, VerdictLevel};
+use crate::stats::{DatabaseSnapshot, RedisSnapshot, StatsSnapshot};
 
 pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
     let class = database.last_error.as_deref();
@@ -14,23 +14,23 @@ pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
     if database.up == Some(false) {
         let words = "Copies that are still good enough are served.";
         let words = format!("The database cannot be reached{name}. {words}{look}");
-        found.push((Level::Problem, words));
+        found.push((VerdictLevel::Problem, words));
     } else if is_tripped(&database.breaker) {
         let words = format!("The database’s breaker is {}{name}.", database.breaker);
-        found.push((Level::Problem, words));
+        found.push((VerdictLevel::Problem, words));
     } else if class == Some("full") {
         let words = "The database had no connection for some loads within the last seconds";
-        found.push((Level::Attention, format!("{words}{name}.{look}")));
+        found.push((VerdictLevel::Attention, format!("{words}{name}.{look}")));
     } else if class == Some("locked") {
         let words = "The database was locked by somebody else within the last seconds";
-        found.push((Level::Attention, format!("{words}{name}.")));
+        found.push((VerdictLevel::Attention, format!("{words}{name}.")));
     } else if class.is_some() {
         let words = format!("The database answers, and complains{name}.{look}");
-        found.push((Level::Attention, words));
+        found.push((VerdictLevel::Attention, words));
     }
     if database.listening == Some(false) && database.up == Some(true) {
         let words = "The database’s messages are not heard: what it says has changed stays in the cache until its TTL ends.";
-        found.push((Level::Attention, words.to_owned()));
+        found.push((VerdictLevel::Attention, words.to_owned()));
     }
     found
 }
@@ -47,7 +47,7 @@ pub(super) fn stuck(database: &DatabaseSnapshot) -> Option<Verdict> {
         };
         let words =
             format!("{stuck} to the database, of {max} at most, cannot be used: {why}");
-        (Level::Problem, words)
+        (VerdictLevel::Problem, words)
     })
 }
 
@@ -57,24 +57,24 @@ pub(super) fn redis(redis: &RedisSnapshot) -> Option<Verdict> {
     let words = "Answers come from memory and the database.";
     if redis.up == Some(false) {
         let words = format!("Redis cannot be reached{name}. {words}{look}");
-        Some((Level::Problem, words))
+        Some((VerdictLevel::Problem, words))
     } else if is_tripped(&redis.breaker) {
         let words = format!("The breaker of Redis is {}{name}. {words}", redis.breaker);
-        Some((Level::Attention, words))
+        Some((VerdictLevel::Attention, words))
     } else {
         let class = redis.complaint.as_deref()?;
         let (name, look) = (in_brackets(Some(class)), of_redis(class));
         let words = format!("Redis answers, and does not do all that it is asked{name}.{look}");
-        Some((Level::Attention, words))
+        Some((VerdictLevel::Attention, words))
     }
 }
 
 /// Says where instances may find what is stored of another database than theirs.
-pub(super) fn same_databases(snapshot: &Snapshot) -> Option<Verdict> {
+pub(super) fn same_databases(snapshot: &StatsSnapshot) -> Option<Verdict> {
     snapshot.redis.as_ref()?;
     if snapshot.database.says_which == Some(false) {
         let words = "The database does not say which one it is. Where instances on other databases share this Redis, set [redis] namespace.";
-        return Some((Level::Note, words.to_owned()));
+        return Some((VerdictLevel::Note, words.to_owned()));
     }
     let each = snapshot.instances.each.iter();
     let servers: BTreeSet<&str> = each
@@ -85,7 +85,7 @@ pub(super) fn same_databases(snapshot: &Snapshot) -> Option<Verdict> {
         let words = format!(
             "The instances speak to {servers} that say they are one database. Where one is a copy of the other, restored from a backup, give its instances a [redis] namespace of their own."
         );
-        (Level::Attention, words)
+        (VerdictLevel::Attention, words)
     })
 }
 

@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use super::super::frame::Here;
-use super::super::stats::{Evicted, NotReloaded, StatsSort};
+use super::super::frame::PagesHere;
+use super::super::stats::{EvictionCounts, NotReloaded, StatsSort};
 use super::*;
-use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Snapshot};
+use crate::stats::{InstanceSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, StatsSnapshot};
 
 /// All that is said, one line each.
-fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {
+fn said_of(snapshot: &StatsSnapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<String> {
     let mut page = StatsPage {
         snapshot,
         sort: StatsSort::default(),
@@ -16,7 +16,7 @@ fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<
         not_reloaded: None,
         evicted: None,
         script: "",
-        here: Here::All,
+        here: PagesHere::All,
         of_late: None,
         lines_lost: 0,
     };
@@ -27,13 +27,13 @@ fn said_of(snapshot: &Snapshot, change: impl FnOnce(&mut StatsPage<'_>)) -> Vec<
         .collect()
 }
 
-fn said(snapshot: &Snapshot) -> Vec<String> {
+fn said(snapshot: &StatsSnapshot) -> Vec<String> {
     said_of(snapshot, |_| {})
 }
 
 /// A busy day without a fault.
-fn well() -> Snapshot {
-    let mut snapshot = Snapshot::default();
+fn well() -> StatsSnapshot {
+    let mut snapshot = StatsSnapshot::default();
     snapshot.total.requests = 1_000;
     snapshot.total.loads = 100;
     snapshot.total.load_errors = 1;
@@ -57,7 +57,7 @@ fn well() -> Snapshot {
 
 /// What is said besides that all is well, after a change.
 #[track_caller]
-fn one(change: impl FnOnce(&mut Snapshot)) -> String {
+fn one(change: impl FnOnce(&mut StatsSnapshot)) -> String {
     let mut snapshot = well();
     change(&mut snapshot);
     let mut said = said(&snapshot);
@@ -69,11 +69,11 @@ fn one(change: impl FnOnce(&mut Snapshot)) -> String {
     said.remove(0)
 }
 
-fn redis(snapshot: &mut Snapshot) -> &mut RedisSnapshot {
+fn redis(snapshot: &mut StatsSnapshot) -> &mut RedisSnapshot {
     snapshot.redis.as_mut().unwrap()
 }
 
-fn info(snapshot: &mut Snapshot) -> &mut RedisInfo {
+fn info(snapshot: &mut StatsSnapshot) -> &mut RedisInfo {
     redis(snapshot).info.as_mut().unwrap()
 }
 
@@ -96,7 +96,7 @@ fn too_few_hits_are_said_once_there_are_enough_requests_to_judge() {
 
 #[test]
 fn that_nothing_was_asked_is_said_of_the_window() {
-    let mut snapshot = Snapshot::default();
+    let mut snapshot = StatsSnapshot::default();
     assert_eq!(said(&snapshot), ["Note: Nothing has been asked yet."]);
     snapshot.window = Window::Minute;
     assert_eq!(
@@ -138,9 +138,9 @@ fn failures_that_are_over_are_no_problem_any_more() {
     snapshot.total.load_errors = 2;
     let first = |late| {
         let said = said_of(&snapshot, |page| {
-            page.of_late = Some(Numbers {
+            page.of_late = Some(SummaryNumbers {
                 load_errors: late,
-                ..Numbers::default()
+                ..SummaryNumbers::default()
             });
         });
         said[0].clone()
@@ -235,7 +235,7 @@ fn redis_that_is_nearly_full_is_said_only_where_it_has_a_limit() {
 fn evictions_are_said_while_they_go_on() {
     let evicted = |memory, redis| {
         said_of(&well(), |page| {
-            page.evicted = Some(Evicted {
+            page.evicted = Some(EvictionCounts {
                 seconds: 240.2,
                 memory,
                 redis,

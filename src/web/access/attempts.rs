@@ -21,14 +21,14 @@ const ACCOUNTS: usize = 4096;
 const OWNER: u32 = 56;
 
 /// The attempts of all clients.
-pub(super) struct Attempts {
+pub(super) struct TokenAttempts {
     /// The moment, for each account, when all its attempts are back, in milliseconds since `born`.
     accounts: Box<[AtomicU64]>,
     hasher: RandomState,
     born: Instant,
 }
 
-impl std::fmt::Debug for Attempts {
+impl std::fmt::Debug for TokenAttempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Attempts").finish_non_exhaustive()
     }
@@ -36,18 +36,18 @@ impl std::fmt::Debug for Attempts {
 
 /// An attempt that has been taken. It is spent, unless it is given back.
 #[must_use]
-pub(super) struct Attempt<'a>(&'a AtomicU64);
+pub(super) struct TokenAttempt<'a>(&'a AtomicU64);
 
-impl Attempt<'_> {
+impl TokenAttempt<'_> {
     /// It was no guess.
     pub(super) fn give_back(self) {
         self.0.fetch_sub(millis(ONE_MORE), Ordering::Relaxed);
     }
 }
 
-impl Attempts {
-    pub(super) fn new() -> Attempts {
-        Attempts {
+impl TokenAttempts {
+    pub(super) fn new() -> TokenAttempts {
+        TokenAttempts {
             accounts: std::iter::repeat_with(AtomicU64::default)
                 .take(ACCOUNTS)
                 .collect(),
@@ -61,11 +61,11 @@ impl Attempts {
     ///
     /// # Errors
     /// There is none left; the time until there is.
-    pub(super) fn take(&self, client: Option<IpAddr>) -> Result<Attempt<'_>, Duration> {
+    pub(super) fn take(&self, client: Option<IpAddr>) -> Result<TokenAttempt<'_>, Duration> {
         self.take_at(client, millis(self.born.elapsed()))
     }
 
-    fn take_at(&self, client: Option<IpAddr>, now: u64) -> Result<Attempt<'_>, Duration> {
+    fn take_at(&self, client: Option<IpAddr>, now: u64) -> Result<TokenAttempt<'_>, Duration> {
         let account = self.account(client);
         let one = millis(ONE_MORE);
         let latest = now + AT_ONCE * one;
@@ -74,7 +74,7 @@ impl Attempts {
             (after <= latest).then_some(after)
         });
         match taken {
-            Ok(_) => Ok(Attempt(account)),
+            Ok(_) => Ok(TokenAttempt(account)),
             Err(full) => Err(Duration::from_millis(full + one - latest)),
         }
     }
@@ -115,13 +115,13 @@ mod tests {
     }
 
     /// Returns how many attempts there are at this moment.
-    fn left(attempts: &Attempts, client: Option<IpAddr>, now: u64) -> usize {
+    fn left(attempts: &TokenAttempts, client: Option<IpAddr>, now: u64) -> usize {
         let taken = std::iter::from_fn(|| attempts.take_at(client, now).ok());
         taken.take(1000).count()
     }
 
     /// Returns a client that shares no account with this one.
-    fn apart(attempts: &Attempts, from: Option<IpAddr>) -> Option<IpAddr> {
+    fn apart(attempts: &TokenAttempts, from: Option<IpAddr>) -> Option<IpAddr> {
         let others = (1..=255).map(|last| address(&format!("198.51.100.{last}")));
         let taken = std::ptr::from_ref(attempts.account(from));
         let mut free = others.filter(|other| std::ptr::from_ref(attempts.account(*other)) != taken);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_client_has_some_attempts_at_once_and_then_one_now_and_again() {
-        let attempts = Attempts::new();
+        let attempts = TokenAttempts::new();
         let client = address("192.0.2.1");
         assert_eq!(left(&attempts, client, 5), 10);
         let wait = attempts.take_at(client, 5).err().unwrap();
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_no_guess_is_given_back() {
-        let attempts = Attempts::new();
+        let attempts = TokenAttempts::new();
         let client = address("192.0.2.1");
         for now in 0..1000 {
             attempts.take_at(client, now).unwrap().give_back();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn somebody_elses_guesses_cost_a_client_nothing() {
-        let attempts = Attempts::new();
+        let attempts = TokenAttempts::new();
         let client = address("192.0.2.1");
         let other = apart(&attempts, client);
         assert_eq!(left(&attempts, client, 0), 10);
@@ -172,13 +172,13 @@ mod tests {
             assert_eq!(of(one), of(same));
             assert_ne!(of(one), of(other));
         }
-        let attempts = Attempts::new();
+        let attempts = TokenAttempts::new();
         assert_eq!(left(&attempts, None, 0), 10, "whom nobody can tell apart");
     }
 
     #[test]
     fn however_many_come_at_once_none_gets_more() {
-        let attempts = Attempts::new();
+        let attempts = TokenAttempts::new();
         let client = address("192.0.2.1");
         let taken: usize = std::thread::scope(|scope| {
             let guess = || {

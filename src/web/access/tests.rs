@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use actix_web::test::TestRequest;
 use tokio::time::Instant;
 
-use super::super::connection::Reception;
+use super::super::connection::ListenerInfo;
 use super::*;
 use crate::query::DatabaseKind;
 use crate::settings::Secret;
@@ -66,8 +66,8 @@ fn request(peer: &str, headers: &[(&str, &str)]) -> HttpRequest {
     headers.iter().fold(request, with).to_http_request()
 }
 
-fn context(rule: &AccessRule, request: &HttpRequest) -> Context {
-    Context::from_head(request.head(), &rule.proxies, Reception::OPEN)
+fn context(rule: &AccessRule, request: &HttpRequest) -> RequestContext {
+    RequestContext::from_head(request.head(), &rule.proxies, ListenerInfo::OPEN)
 }
 
 /// The status for an operator: 200, or what he is refused with.
@@ -81,7 +81,7 @@ fn read(
     rule: &AccessRule,
     query: Option<&Query>,
     (peer, headers): (&str, &[(&str, &str)]),
-) -> Result<Admission, u16> {
+) -> Result<ReadAdmission, u16> {
     let request = request(peer, headers);
     let context = context(rule, &request);
     at_once(rule.may_read(request.head(), &context, query)).map_err(|error| error.status())
@@ -145,7 +145,7 @@ fn queries_are_open_until_a_setting_says_who_may() {
         assert!(!rule.is_protected(&plain));
         for asked in [Some(&plain), None] {
             for headers in [&[][..], &[WRONG], &[ADMIN]] {
-                assert_eq!(read(&rule, asked, (FAR, headers)), Ok(Admission::Open));
+                assert_eq!(read(&rule, asked, (FAR, headers)), Ok(ReadAdmission::Open));
             }
         }
     }
@@ -167,11 +167,11 @@ fn a_protected_query_takes_a_token_or_an_address_on_its_list() {
             assert!(!rule.is_protected(&open));
             assert_eq!(
                 read(&rule, Some(&open), (FAR, &[WRONG])),
-                Ok(Admission::Open)
+                Ok(ReadAdmission::Open)
             );
             let when = |known| {
                 if known {
-                    Ok(Admission::Personal)
+                    Ok(ReadAdmission::Personal)
                 } else {
                     refused
                 }

@@ -12,29 +12,29 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::super::context::Context;
+use super::super::context::RequestContext;
 use super::super::forwarded;
 use crate::settings::{Network, Secret};
 
 /// The digest of a token: equal length makes the comparison's time constant.
 #[derive(Clone, Copy)]
-pub(super) struct Digest([u8; 32]);
+pub(super) struct TokenDigest([u8; 32]);
 
-impl fmt::Debug for Digest {
+impl fmt::Debug for TokenDigest {
     /// Shows nothing: a short token could be guessed from its digest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl Digest {
-    pub(super) fn hash(token: &Secret) -> Digest {
-        Digest(Sha256::digest(token.reveal().as_bytes()).into())
+impl TokenDigest {
+    pub(super) fn hash(token: &Secret) -> TokenDigest {
+        TokenDigest(Sha256::digest(token.reveal().as_bytes()).into())
     }
 
     /// Compares all bytes whatever they are, so that time tells nothing.
     pub(super) fn is_of(&self, presented: &Secret) -> bool {
-        let other = Digest::hash(presented);
+        let other = TokenDigest::hash(presented);
         let differences = self.0.iter().zip(other.0);
         black_box(differences.fold(0, |sum, (left, right)| sum | (left ^ right))) == 0
     }
@@ -59,7 +59,7 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
 
 /// Returns whether it came over a network in plain HTTP. What a proxy of this machine hands over
 /// did not, as far as anybody can tell here.
-fn is_exposed(head: &RequestHead, context: &Context, trusted: &[Network]) -> bool {
+fn is_exposed(head: &RequestHead, context: &RequestContext, trusted: &[Network]) -> bool {
     let is_far = |peer: std::net::SocketAddr| !peer.ip().to_canonical().is_loopback();
     head.peer_addr.is_some_and(is_far) && !context.encrypted && !forwarded::https(head, trusted)
 }
@@ -68,7 +68,7 @@ fn is_exposed(head: &RequestHead, context: &Context, trusted: &[Network]) -> boo
 const SELDOM: Duration = Duration::from_hours(1);
 
 /// Says in the log, now and then, that a right token could be read on its way.
-pub(super) fn mind_the_wire(head: &RequestHead, context: &Context, trusted: &[Network]) {
+pub(super) fn mind_the_wire(head: &RequestHead, context: &RequestContext, trusted: &[Network]) {
     static SAID: Mutex<Option<Instant>> = Mutex::new(None);
     if is_exposed(head, context, trusted) && is_due(&SAID, Instant::now()) {
         tracing::warn!(
@@ -97,7 +97,7 @@ mod tests {
     use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
-    use super::super::super::connection::{Manner, Reception};
+    use super::super::super::connection::{ListenerInfo, ListenerProtocol};
     use super::*;
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn tokens_are_the_same_only_when_all_bytes_are_and_are_not_shown() {
         let token = |text: &str| Secret::new(text.to_owned());
-        let digest = Digest::hash(&token("a"));
+        let digest = TokenDigest::hash(&token("a"));
         assert!(digest.is_of(&token("a")));
         for other in ["b", "", "a ", "aa", "A"] {
             assert!(!digest.is_of(&token(other)), "{other:?}");
@@ -142,24 +142,39 @@ mod tests {
                 request = request.insert_header(("x-forwarded-proto", proto));
             }
             let request = request.to_request();
-            let reception = Reception {
+            let reception = ListenerInfo {
                 manner,
-                ..Reception::OPEN
+                ..ListenerInfo::OPEN
             };
-            let context = Context::from_head(request.head(), &trusted, reception);
+            let context = RequestContext::from_head(request.head(), &trusted, reception);
             is_exposed(request.head(), &context, &trusted)
         };
-        assert!(exposed(Some("192.0.2.1"), None, Manner::Plain));
+        assert!(exposed(Some("192.0.2.1"), None, ListenerProtocol::Plain));
         assert!(
-            exposed(Some("192.0.2.1"), Some("https"), Manner::Plain),
+            exposed(Some("192.0.2.1"), Some("https"), ListenerProtocol::Plain),
             "a stranger's word"
         );
-        assert!(exposed(Some("192.0.2.9"), Some("http"), Manner::Plain));
-        assert!(!exposed(Some("192.0.2.9"), Some("https"), Manner::Plain));
-        assert!(!exposed(Some("192.0.2.1"), None, Manner::Tls));
-        assert!(!exposed(Some("127.0.0.1"), None, Manner::Plain));
-        assert!(!exposed(Some("::ffff:127.0.0.1"), None, Manner::Plain));
-        assert!(!exposed(None, None, Manner::Plain), "a unix socket");
+        assert!(exposed(
+            Some("192.0.2.9"),
+            Some("http"),
+            ListenerProtocol::Plain
+        ));
+        assert!(!exposed(
+            Some("192.0.2.9"),
+            Some("https"),
+            ListenerProtocol::Plain
+        ));
+        assert!(!exposed(Some("192.0.2.1"), None, ListenerProtocol::Tls));
+        assert!(!exposed(Some("127.0.0.1"), None, ListenerProtocol::Plain));
+        assert!(!exposed(
+            Some("::ffff:127.0.0.1"),
+            None,
+            ListenerProtocol::Plain
+        ));
+        assert!(
+            !exposed(None, None, ListenerProtocol::Plain),
+            "a unix socket"
+        );
     }
 
     #[test]

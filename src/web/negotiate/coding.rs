@@ -47,31 +47,31 @@ impl Encoding {
 
 /// The encodings that a client takes, as far as they decide about a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) struct Accepted {
+pub(in crate::web) struct AcceptedCodings {
     best: Encoding,
     /// True where bodies may also go as they are.
     takes_identity: bool,
 }
 
-impl Accepted {
+impl AcceptedCodings {
     /// A client that says nothing.
-    const ANYTHING_PLAIN: Accepted = Accepted {
+    const ANYTHING_PLAIN: AcceptedCodings = AcceptedCodings {
         best: Encoding::Identity,
         takes_identity: true,
     };
 
     /// Reads `Accept-Encoding`. Where it refuses every encoding there is, bodies go as they are: a
     /// client that can read nothing at all is not helped by words that it cannot read either.
-    pub(in crate::web) fn read(headers: &HeaderMap) -> Accepted {
+    pub(in crate::web) fn read(headers: &HeaderMap) -> AcceptedCodings {
         if !headers.contains_key(header::ACCEPT_ENCODING) {
-            return Accepted::ANYTHING_PLAIN;
+            return AcceptedCodings::ANYTHING_PLAIN;
         }
         let liking = |encoding| liking(encoding, headers);
         let all = Encoding::ALL.into_iter();
         let best = all.max_by_key(|encoding| liking(*encoding));
         match best.filter(|best| liking(*best).0 > 0) {
-            None => Accepted::ANYTHING_PLAIN,
-            Some(best) => Accepted {
+            None => AcceptedCodings::ANYTHING_PLAIN,
+            Some(best) => AcceptedCodings {
                 best,
                 takes_identity: liking(Encoding::Identity).0 > 0,
             },

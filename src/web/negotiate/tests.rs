@@ -116,7 +116,10 @@ fn several_fields_are_one_list() {
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("gzip;q=0"),
     );
-    assert_eq!(Accepted::read(&headers).choose(true), Encoding::Identity);
+    assert_eq!(
+        AcceptedCodings::read(&headers).choose(true),
+        Encoding::Identity
+    );
 }
 
 #[test]
@@ -202,14 +205,14 @@ fn accept_encoding_chooses_by_weight_and_never_what_is_refused() {
         ("zstd;q=0, *", Brotli, Identity),
         ("gzip;q=nonsense", Gzip, Identity),
     ] {
-        let accepted = Accepted::read(&headers(header::ACCEPT_ENCODING, accept));
+        let accepted = AcceptedCodings::read(&headers(header::ACCEPT_ENCODING, accept));
         assert_eq!(
             (accepted.choose(true), accepted.choose(false)),
             (large, small),
             "{accept}"
         );
     }
-    let nothing = Accepted::read(&HeaderMap::new());
+    let nothing = AcceptedCodings::read(&HeaderMap::new());
     assert_eq!(nothing.choose(true), Identity);
 }
 
@@ -274,7 +277,7 @@ proptest! {
             let by_default = encoding == Encoding::Identity;
             weights(&all, &[name, "*"]).map_or(by_default, |all| !all.contains(&0))
         };
-        let served = Accepted::read(&headers).choose(large);
+        let served = AcceptedCodings::read(&headers).choose(large);
         let others = [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd];
         let nothing_is_taken = !takes(Encoding::Identity) && !others.into_iter().any(takes);
         let is_last_resort = served == Encoding::Identity && nothing_is_taken;

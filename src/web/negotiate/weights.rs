@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 /// One member of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Member<'h> {
+pub(super) struct ListMember<'h> {
     /// The token before any parameters; not empty.
     pub(super) token: &'h str,
     /// Its weight in thousandths. One that cannot be read counts in full.
@@ -13,12 +13,12 @@ pub(super) struct Member<'h> {
     rest: &'h str,
 }
 
-impl<'h> Member<'h> {
-    fn read(text: &'h str) -> Option<Member<'h>> {
+impl<'h> ListMember<'h> {
+    fn read(text: &'h str) -> Option<ListMember<'h>> {
         let (token, rest) = text.split_once(';').unwrap_or((text, ""));
         let token = token.trim();
         let weight = parts(rest).find_map(weight).unwrap_or(FULL);
-        (!token.is_empty()).then_some(Member {
+        (!token.is_empty()).then_some(ListMember {
             token,
             weight,
             rest,
@@ -38,11 +38,11 @@ const FULL: u16 = 1000;
 pub(super) fn members<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
-) -> impl Iterator<Item = Member<'h>> + use<'h> {
+) -> impl Iterator<Item = ListMember<'h>> + use<'h> {
     let texts = headers
         .get_all(name)
         .filter_map(|value| value.to_str().ok());
-    texts.flat_map(|text| text.split(',').filter_map(Member::read))
+    texts.flat_map(|text| text.split(',').filter_map(ListMember::read))
 }
 
 fn parts(rest: &str) -> impl Iterator<Item = &str> {
@@ -95,11 +95,11 @@ mod tests {
             ("gzip;q=7", "gzip", 1000, 0),
             ("gzip;;", "gzip", 1000, 0),
         ] {
-            let member = Member::read(text).unwrap();
+            let member = ListMember::read(text).unwrap();
             assert_eq!((member.token, member.weight), (token, weight), "{text}");
             assert_eq!(member.parameters().count(), parameters, "{text}");
         }
-        assert_eq!(Member::read(" ;q=1"), None);
-        assert_eq!(Member::read(""), None);
+        assert_eq!(ListMember::read(" ;q=1"), None);
+        assert_eq!(ListMember::read(""), None);
     }
 }

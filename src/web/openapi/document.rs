@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::queries::Shared;
-use super::rule::{About, SERVICE};
+use super::queries::SharedComponents;
+use super::rule::{DocumentContext, SERVICE};
 use super::{parts, queries, schemas, service};
 use crate::query::Catalog;
 
@@ -14,10 +14,10 @@ const DESCRIPTION: &str = "Named SQL queries, answered from a cache. Each is ser
     the SQL, and are not listed here.";
 
 /// Returns the document, and the hash that is its version.
-pub(super) fn document(catalog: &Catalog, about: &About<'_>) -> (Value, String) {
+pub(super) fn document(catalog: &Catalog, about: &DocumentContext<'_>) -> (Value, String) {
     let mut tags = vec![json!({ "name": SERVICE, "description": "The catalog and the program." })];
     let mut paths = Map::new();
-    let mut shared = Shared {
+    let mut shared = SharedComponents {
         parameters: schemas::parameters(),
         schemas: schemas::schemas(),
         bodies: Map::new(),

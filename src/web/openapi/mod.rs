@@ -16,7 +16,7 @@ mod tests;
 
 use super::encoded_body::EncodedBody;
 use crate::app::App;
-use rule::{About, Rule};
+use rule::{AudienceRule, DocumentContext};
 
 /// The document as it is served.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ impl Document {
         let is_admin = settings.admin_token.is_some();
         let is_restricted = settings.access.is_restricted();
         let is_here = settings.stats_bind.is_empty();
-        let about = About {
+        let about = DocumentContext {
             home: &settings.server.home,
             ttl: settings.cache.ttl,
             readers: if is_restricted {
-                Rule::for_others(is_admin || settings.access.token.is_some())
+                AudienceRule::for_others(is_admin || settings.access.token.is_some())
             } else {
-                Rule::Open
+                AudienceRule::Open
             },
-            operators: is_here.then(|| Rule::for_others(is_admin)),
+            operators: is_here.then(|| AudienceRule::for_others(is_admin)),
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {

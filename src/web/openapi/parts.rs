@@ -9,19 +9,19 @@ use crate::web::negotiate::Format;
 
 /// The form of an operation's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errors {
+pub(super) enum ErrorForm {
     /// Errors as JSON.
     Data,
     /// Errors as a page, or as JSON for those who ask for that.
     Page,
 }
 
-impl Errors {
+impl ErrorForm {
     /// Returns the name of the response for a status.
     fn response(self, status: u16) -> String {
         match self {
-            Errors::Data => format!("Data{status}"),
-            Errors::Page => format!("Page{status}"),
+            ErrorForm::Data => format!("Data{status}"),
+            ErrorForm::Page => format!("Page{status}"),
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn component(kind: &str, name: &str) -> Value {
 
 /// Returns the responses of an operation: what it answers when all is well, the errors that any
 /// request may get, and its own.
-pub(super) fn answers(good: &[(&str, Value)], errors: Errors, own: &[u16]) -> Value {
+pub(super) fn answers(good: &[(&str, Value)], errors: ErrorForm, own: &[u16]) -> Value {
     let mut all: BTreeMap<String, Value> = good
         .iter()
         .map(|(status, response)| ((*status).to_owned(), response.clone()))
@@ -192,8 +192,8 @@ pub(super) fn responses() -> Value {
         headers.extend([429, 503].contains(&status).then_some("Retry-After"));
         let as_data = response(description, &headers, [error.clone()]);
         let as_page = response(description, &headers, [page.clone(), error.clone()]);
-        add(&Errors::Data.response(status), as_data);
-        add(&Errors::Page.response(status), as_page);
+        add(&ErrorForm::Data.response(status), as_data);
+        add(&ErrorForm::Page.response(status), as_page);
     }
     Value::Object(all)
 }

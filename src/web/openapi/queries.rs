@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{Errors, answers, component};
-use super::rule::{About, Rule};
+use super::parts::{ErrorForm, answers, component};
+use super::rule::{AudienceRule, DocumentContext};
 use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
 use crate::text::units::duration_text;
@@ -14,9 +14,9 @@ use crate::web::wanted;
 /// Adds the paths of a query, and what they share to the components.
 pub(super) fn add(
     query: &Query,
-    about: &About<'_>,
+    about: &DocumentContext<'_>,
     paths: &mut Map<String, Value>,
-    shared: &mut Shared,
+    shared: &mut SharedComponents,
 ) {
     for param in &query.params {
         let name = component_name(query, param);
@@ -38,7 +38,7 @@ pub(super) fn add(
         "summary": query.title,
         "description": description(query, about),
         "parameters": taken,
-        "responses": answers(&[any, not_modified()], Errors::Page, &errors),
+        "responses": answers(&[any, not_modified()], ErrorForm::Page, &errors),
     });
     schemas::secure(&mut page, readers, schemas::READERS);
     paths.insert(path.clone(), json!({ "get": page }));
@@ -58,7 +58,7 @@ pub(super) fn add(
             "tags": [query.name],
             "summary": format!("{}, as {name}", query.title),
             "parameters": taken,
-            "responses": answers(&[good, not_modified()], Errors::Data, &errors),
+            "responses": answers(&[good, not_modified()], ErrorForm::Data, &errors),
         });
         schemas::secure(&mut data, readers, schemas::READERS);
         paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
@@ -83,7 +83,7 @@ pub(super) fn add(
 
 /// The parts of the queries that stand under `components`, for several operations.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedComponents {
     pub(super) parameters: Map<String, Value>,
     pub(super) schemas: Map<String, Value>,
     pub(super) bodies: Map<String, Value>,
@@ -105,7 +105,7 @@ fn not_modified() -> (&'static str, Value) {
 }
 
 /// Returns what the query is about, and how long it is kept.
-fn description(query: &Query, about: &About<'_>) -> String {
+fn description(query: &Query, about: &DocumentContext<'_>) -> String {
     let policy = &query.policy;
     let kept = if policy.cached {
         let ttl = duration_text(policy.ttl.unwrap_or(about.ttl));
@@ -142,7 +142,7 @@ fn parameter(param: &Param, schema: &Value) -> Value {
 
 /// An action on what is stored. Its parameters stand in a form: only a body's schema can say that
 /// all the required ones are needed, or none.
-fn operation(query: &Query, rule: Rule, action: &str, what: &str) -> Value {
+fn operation(query: &Query, rule: AudienceRule, action: &str, what: &str) -> Value {
     let good = [
         ("200", component("responses", "Done")),
         ("303", component("responses", "ToPage")),
@@ -154,7 +154,7 @@ fn operation(query: &Query, rule: Rule, action: &str, what: &str) -> Value {
         "summary": format!("{}: {what}", query.title),
         "description": "With parameters, in a form or in the address, it concerns one entry; \
                         without, all of the query (a refresh: the entry of its defaults).",
-        "responses": answers(&good, Errors::Page, &own),
+        "responses": answers(&good, ErrorForm::Page, &own),
     });
     if !query.params.is_empty() {
         let form = form_name(query, action != "refresh");

@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use crate::query::{Access, Query};
+use crate::query::{Query, QueryAccess};
 
 /// The settings that the document depends on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
+pub(super) struct DocumentContext<'a> {
     /// The query at `/`.
     pub(super) home: &'a str,
     /// The time for which answers are fresh where a query does not say.
     pub(super) ttl: Duration,
     /// The rule for the catalog, and for queries that do not say that they are open.
-    pub(super) readers: Rule,
+    pub(super) readers: AudienceRule,
     /// The rule for the counters and for purges; `None` where they are not to be found beside this
     /// document.
-    pub(super) operators: Option<Rule>,
+    pub(super) operators: Option<AudienceRule>,
 }
 
 /// The clients that may ask for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum AudienceRule {
     /// Everybody.
     Open,
     /// Some addresses.
@@ -29,32 +29,32 @@ pub(super) enum Rule {
     Token,
 }
 
-impl About<'_> {
+impl DocumentContext<'_> {
     /// Returns who may read a query.
-    pub(super) fn readers_of(&self, query: &Query) -> Rule {
+    pub(super) fn readers_of(&self, query: &Query) -> AudienceRule {
         match query.access {
-            Access::Open => Rule::Open,
-            Access::AsConfigured | Access::Token => self.readers,
+            QueryAccess::Open => AudienceRule::Open,
+            QueryAccess::AsConfigured | QueryAccess::Token => self.readers,
         }
     }
 }
 
-impl Rule {
+impl AudienceRule {
     /// Returns the rule for clients that come from elsewhere than the addresses that need no token.
-    pub(super) fn for_others(has_token: bool) -> Rule {
+    pub(super) fn for_others(has_token: bool) -> AudienceRule {
         if has_token {
-            Rule::Token
+            AudienceRule::Token
         } else {
-            Rule::Addresses
+            AudienceRule::Addresses
         }
     }
 
     /// Returns the statuses with which the others are refused.
     pub(super) fn refusals(self) -> &'static [u16] {
         match self {
-            Rule::Open => &[],
-            Rule::Addresses => &[403],
-            Rule::Token => &[401, 429],
+            AudienceRule::Open => &[],
+            AudienceRule::Addresses => &[403],
+            AudienceRule::Token => &[401, 429],
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::rule::{About, Rule};
+use super::rule::{AudienceRule, DocumentContext};
 use crate::web::wanted::META;
 
 /// Writes `components/schemas`, before those of the queries are added. Members that are not listed
@@ -155,22 +155,26 @@ pub(super) fn parameters() -> Map<String, Value> {
 }
 
 /// Two ways to bring a token: by itself, and as a password, for which browsers ask.
-pub(super) type Schemes = [&'static str; 2];
+pub(super) type SecuritySchemes = [&'static str; 2];
 
 /// Those of the token of `[access] token_file`.
-pub(super) const READERS: Schemes = ["token", "password"];
+pub(super) const READERS: SecuritySchemes = ["token", "password"];
 /// Those of the token of `[admin] token_file`.
-pub(super) const OPERATORS: Schemes = ["adminToken", "adminPassword"];
+pub(super) const OPERATORS: SecuritySchemes = ["adminToken", "adminPassword"];
 
 /// Says of an operation that it takes a token, where it does.
-pub(super) fn secure(operation: &mut Value, rule: Rule, [token, password]: Schemes) {
-    if rule == Rule::Token {
+pub(super) fn secure(
+    operation: &mut Value,
+    rule: AudienceRule,
+    [token, password]: SecuritySchemes,
+) {
+    if rule == AudienceRule::Token {
         operation["security"] = json!([{ token: [] }, { password: [] }]);
     }
 }
 
 /// Writes `components/securitySchemes`: what the operations refer to.
-pub(super) fn security_schemes(about: &About<'_>) -> Map<String, Value> {
+pub(super) fn security_schemes(about: &DocumentContext<'_>) -> Map<String, Value> {
     let mut all = Map::new();
     for (rule, [token, password], description) in [
         (
@@ -179,13 +183,13 @@ pub(super) fn security_schemes(about: &About<'_>) -> Map<String, Value> {
             "The token of `[access] token_file`. The addresses in `[access] allow` need none.",
         ),
         (
-            about.operators.unwrap_or(Rule::Open),
+            about.operators.unwrap_or(AudienceRule::Open),
             OPERATORS,
             "The token of `[admin] token_file`. The server's own machine and the addresses in \
              `[stats] allow` need none.",
         ),
     ] {
-        if rule == Rule::Token {
+        if rule == AudienceRule::Token {
             let scheme = |scheme: &str, how: &str| {
                 let description = format!("{description}{how}");
                 json!({ "type": "http", "scheme": scheme, "description": description })

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{Errors, answers, component, content, response, text};
-use super::rule::{About, Rule, SERVICE};
+use super::parts::{ErrorForm, answers, component, content, response, text};
+use super::rule::{AudienceRule, DocumentContext, SERVICE};
 use super::{queries, schemas};
 use crate::query::Query;
 use crate::stats::Window;
@@ -12,7 +12,11 @@ use crate::view::StatsSort;
 use crate::web::negotiate::Format;
 
 /// Adds their paths. `home` is the query at `/`.
-pub(super) fn add(home: Option<&Query>, about: &About<'_>, paths: &mut Map<String, Value>) {
+pub(super) fn add(
+    home: Option<&Query>,
+    about: &DocumentContext<'_>,
+    paths: &mut Map<String, Value>,
+) {
     let mut add = |path: &str, get: Value| paths.insert(path.to_owned(), json!({ "get": get }));
     if let Some(query) = home {
         add("/", home_page(query, about));
@@ -33,7 +37,7 @@ type Stats = (
     &'static str,
     &'static str,
     &'static str,
-    Errors,
+    ErrorForm,
     &'static [&'static str],
 );
 const STATS: &[Stats] = &[
@@ -41,35 +45,35 @@ const STATS: &[Stats] = &[
         "/stats",
         "stats",
         "The counters, as a page or as data",
-        Errors::Page,
+        ErrorForm::Page,
         &["text/html", "application/json", "text/csv", "text/plain"],
     ),
     (
         "/stats.json",
         "stats_json",
         "The counters, as JSON",
-        Errors::Data,
+        ErrorForm::Data,
         &["application/json"],
     ),
     (
         "/stats.csv",
         "stats_csv",
         "The counters, as CSV",
-        Errors::Data,
+        ErrorForm::Data,
         &["text/csv"],
     ),
     (
         "/stats.txt",
         "stats_txt",
         "The counters, as `Key: value`",
-        Errors::Page,
+        ErrorForm::Page,
         &["text/plain"],
     ),
     (
         "/metrics",
         "metrics",
         "The counters since the start, for Prometheus",
-        Errors::Page,
+        ErrorForm::Page,
         &["text/plain", "application/openmetrics-text"],
     ),
 ];
@@ -111,7 +115,7 @@ fn operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
 }
 
-fn home_page(query: &Query, about: &About<'_>) -> Value {
+fn home_page(query: &Query, about: &DocumentContext<'_>) -> Value {
     let page = response(
         "The page.",
         &[
@@ -126,7 +130,7 @@ fn home_page(query: &Query, about: &About<'_>) -> Value {
     );
     let readers = about.readers_of(query);
     let errors = [readers.refusals(), &[400, 404, 503]].concat();
-    let responses = answers(&[("200", page)], Errors::Page, &errors);
+    let responses = answers(&[("200", page)], ErrorForm::Page, &errors);
     let summary = format!("The first row of {:?} as a page", query.name);
     let mut get = operation("home", &summary, &responses);
     get["parameters"] = json!(queries::parameters(query));
@@ -134,7 +138,7 @@ fn home_page(query: &Query, about: &About<'_>) -> Value {
     get
 }
 
-fn catalog(readers: Rule) -> Value {
+fn catalog(readers: AudienceRule) -> Value {
     let queries = component("schemas", "Catalog");
     let catalog = response(
         "Every query with its parameters.",
@@ -144,13 +148,13 @@ fn catalog(readers: Rule) -> Value {
             content(Format::Json, &queries),
         ],
     );
-    let responses = answers(&[("200", catalog)], Errors::Page, readers.refusals());
+    let responses = answers(&[("200", catalog)], ErrorForm::Page, readers.refusals());
     let mut get = operation("catalog", "The catalog, as a page or as JSON", &responses);
     schemas::secure(&mut get, readers, schemas::READERS);
     get
 }
 
-fn openapi(readers: Rule) -> Value {
+fn openapi(readers: AudienceRule) -> Value {
     let headers = ["ETag", "Cache-Control", "Vary", "X-Request-Id"];
     let document = json!({ "type": "object", "required": ["openapi", "info", "paths"] });
     let document = response(
@@ -160,7 +164,7 @@ fn openapi(readers: Rule) -> Value {
     );
     let same = response("It is what the client has.", &headers, []);
     let good = [("200", document), ("304", same)];
-    let responses = answers(&good, Errors::Data, readers.refusals());
+    let responses = answers(&good, ErrorForm::Data, readers.refusals());
     let mut get = operation("openapi", "This document", &responses);
     get["parameters"] = json!([component("parameters", "If-None-Match")]);
     schemas::secure(&mut get, readers, schemas::READERS);
@@ -174,7 +178,7 @@ fn health() -> Value {
         &["Cache-Control", "X-Request-Id"],
         [well],
     );
-    let responses = answers(&[("200", well)], Errors::Page, &[]);
+    let responses = answers(&[("200", well)], ErrorForm::Page, &[]);
     operation("healthz", "Whether the process serves", &responses)
 }
 
@@ -183,12 +187,18 @@ fn readiness() -> Value {
     let headers = ["Cache-Control", "X-Request-Id"];
     let ready = response("Send requests here.", &headers, [state.clone()]);
     let leaving = response("Send none: it is about to end.", &headers, [state]);
-    let responses = answers(&[("200", ready), ("503", leaving)], Errors::Page, &[]);
+    let responses = answers(&[("200", ready), ("503", leaving)], ErrorForm::Page, &[]);
     let summary = "Whether it takes requests, and how database and Redis were last";
     operation("readyz", summary, &responses)
 }
 
-fn stats(id: &str, summary: &str, errors: Errors, media_types: &[&str], rule: Rule) -> Value {
+fn stats(
+    id: &str,
+    summary: &str,
+    errors: ErrorForm,
+    media_types: &[&str],
+    rule: AudienceRule,
+) -> Value {
     let forms = media_types.iter().map(|media_type| {
         let is_json = *media_type == Format::Json.media_type();
         let schema = if is_json {

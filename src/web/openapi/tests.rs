@@ -7,14 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::document::document;
-use super::rule::{About, Rule};
+use super::rule::{AudienceRule, DocumentContext};
 use crate::query::{Catalog, DatabaseKind};
 
-const ABOUT: About<'static> = About {
+const ABOUT: DocumentContext<'static> = DocumentContext {
     home: "version",
     ttl: Duration::from_secs(10),
-    readers: Rule::Open,
-    operators: Some(Rule::Addresses),
+    readers: AudienceRule::Open,
+    operators: Some(AudienceRule::Addresses),
 };
 
 /// The demo's queries, and these.
@@ -26,7 +26,7 @@ fn catalog(files: &[(&str, &str)]) -> Catalog {
     Catalog::load(DatabaseKind::Sqlite, Some(folder.path())).unwrap()
 }
 
-fn of(files: &[(&str, &str)], about: &About<'_>) -> Value {
+fn of(files: &[(&str, &str)], about: &DocumentContext<'_>) -> Value {
     document(&catalog(files), about).0
 }
 
@@ -50,9 +50,17 @@ const NEEDY: (&str, &str) = (
 
 #[test]
 fn every_reference_leads_to_a_part_and_every_operation_has_its_own_id() {
-    for readers in [Rule::Open, Rule::Addresses, Rule::Token] {
-        for operators in [None, Some(Rule::Addresses), Some(Rule::Token)] {
-            let about = About {
+    for readers in [
+        AudienceRule::Open,
+        AudienceRule::Addresses,
+        AudienceRule::Token,
+    ] {
+        for operators in [
+            None,
+            Some(AudienceRule::Addresses),
+            Some(AudienceRule::Token),
+        ] {
+            let about = DocumentContext {
                 readers,
                 operators,
                 ..ABOUT
@@ -135,8 +143,8 @@ fn a_query_stands_in_it_with_its_words_formats_and_actions() {
 
 #[test]
 fn who_needs_a_token_is_said_and_who_is_refused_for_what() {
-    let about = About {
-        operators: Some(Rule::Token),
+    let about = DocumentContext {
+        operators: Some(AudienceRule::Token),
         ..ABOUT
     };
     let document = of(&[], &about);
@@ -150,7 +158,7 @@ fn who_needs_a_token_is_said_and_who_is_refused_for_what() {
     let stats = &document["paths"]["/stats"]["get"];
     assert_eq!(stats["security"], Value::Null);
     assert!(stats["responses"].get("403").is_some(), "{stats}");
-    let about = About {
+    let about = DocumentContext {
         operators: None,
         ..ABOUT
     };
@@ -158,8 +166,8 @@ fn who_needs_a_token_is_said_and_who_is_refused_for_what() {
     for path in ["/stats", "/stats.json", "/q/version/purge"] {
         assert!(paths.get(path).is_none(), "{path}");
     }
-    let about = About {
-        readers: Rule::Token,
+    let about = DocumentContext {
+        readers: AudienceRule::Token,
         ..ABOUT
     };
     let open = ("open.sql", "-- access: open\nselect 1 as n");

@@ -9,8 +9,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use unslow::stats::{DatabaseSnapshot, Process, RedisInfo, RedisSnapshot, Snapshot, Stats, Window};
-use unslow::view::export::{Dialect, Metrics, Reloads, metrics};
+use unslow::stats::{
+    DatabaseSnapshot, ProcessNumbers, RedisInfo, RedisSnapshot, Stats, StatsSnapshot, Window,
+};
+use unslow::view::export::{MetricsDialect, MetricsInput, ReloadCounts, metrics};
 
 use crate::servers::prometheus::promtool;
 use crate::unslow::command;
@@ -119,8 +121,8 @@ fn exported() -> String {
     text_of(&snapshot)
 }
 
-fn text_of(snapshot: &Snapshot) -> String {
-    let process = Process {
+fn text_of(snapshot: &StatsSnapshot) -> String {
+    let process = ProcessNumbers {
         cpu_seconds: Some(0.0),
         resident_bytes: Some(0),
         virtual_bytes: Some(0),
@@ -128,13 +130,13 @@ fn text_of(snapshot: &Snapshot) -> String {
         max_fds: Some(0),
         started_at: Some(0.0),
     };
-    let all = Metrics {
+    let all = MetricsInput {
         snapshot,
         process: &process,
-        reloads: Reloads::default(),
+        reloads: ReloadCounts::default(),
         commit: None,
     };
-    metrics(&all, Dialect::Text)
+    metrics(&all, MetricsDialect::Text)
 }
 
 /// The metrics in an exposition, with their labels.

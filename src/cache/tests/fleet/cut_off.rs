@@ -31,7 +31,7 @@ async fn a_purged_copy_is_not_fresh_for_long_where_redis_is_away() {
         }
         fleet[1].line.set_way(way);
         source.set("new");
-        assert_eq!(fleet[0].purge(PurgeKind::Hard).await, Reach::Fleet);
+        assert_eq!(fleet[0].purge(PurgeKind::Hard).await, PurgeReach::Fleet);
         let (purged, before) = (tokio::time::Instant::now(), source.loads());
         let mut last = String::new();
         while purged.elapsed() < 60 * SECOND {

@@ -57,7 +57,7 @@ async fn who_joins_an_asked_for_refresh_waits_for_one_load_and_not_for_two() {
     assert_eq!(reply.outcome, Outcome::Hit(Tier::Redis));
     assert_eq!(holder.await.unwrap().unwrap().outcome, Outcome::Miss);
     // What was loaded before it was asked for is no answer to the refresh.
-    assert_eq!(refresh.await.unwrap().unwrap(), Refreshed::Loaded);
+    assert_eq!(refresh.await.unwrap().unwrap(), RefreshResult::Loaded);
     assert!(began.elapsed() > 2 * LOAD, "{:?}", began.elapsed());
     assert_eq!(fleet[1].body().await, "new");
     assert_eq!(source.loads(), 2);

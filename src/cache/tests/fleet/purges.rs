@@ -17,7 +17,7 @@ async fn a_hard_purge_reaches_every_memory_and_ends_what_is_loading() {
         pass(SECOND).await;
         source.set("new");
         let reach = fleet[1].purge_some(of_one, PurgeKind::Hard).await;
-        assert_eq!(reach, Reach::Fleet);
+        assert_eq!(reach, PurgeReach::Fleet);
         pass(Duration::from_millis(100)).await;
         let (zero, one, two) = tokio::join!(fleet[0].body(), fleet[1].body(), fleet[2].body());
         assert_eq!([zero, one, two], ["new", "new", "new"], "of one: {of_one}");
@@ -61,7 +61,7 @@ async fn a_purge_without_redis_is_applied_when_it_is_back() {
     }
     fleet[0].line.set_way(Way::Held);
     source.set("new");
-    assert_eq!(fleet[0].purge(PurgeKind::Hard).await, Reach::Instance);
+    assert_eq!(fleet[0].purge(PurgeKind::Hard).await, PurgeReach::Instance);
     assert_eq!(fleet[0].body().await, "new");
     assert_eq!(fleet[1].body().await, "old", "it cannot know");
     fleet[0].line.set_way(Way::Open);
@@ -82,7 +82,7 @@ async fn news_that_every_instance_hears_of_is_one_purge() {
         let reach = instance
             .cache
             .expire_for_news("unnamed:{version}", heard_ago);
-        assert_eq!(reach.await, Reach::Fleet);
+        assert_eq!(reach.await, PurgeReach::Fleet);
         let reply = instance.get().await.unwrap();
         assert_eq!(reply.outcome, Outcome::Stale(StaleReason::Revalidating));
     }
@@ -121,7 +121,7 @@ async fn a_purge_that_redis_refuses_reaches_what_is_on_its_way_from_there() {
         source.set("new");
         server.set_mode(Mode::Replica);
         let (_, reach) = tokio::join!(fleet[0].get(), fleet[0].purge_some(of_one, kind));
-        assert_eq!(reach, Reach::Instance);
+        assert_eq!(reach, PurgeReach::Instance);
         let reply = fleet[0].get().await.unwrap();
         let is_old = matches!(reply.outcome, Outcome::Hit(_)) || kind == PurgeKind::Hard;
         assert!(

@@ -13,7 +13,7 @@ impl Instance {
         let max_entry = usize::try_from(MAX_ENTRY).unwrap();
         let (clock, counted) = (self.cache.inner.clock.clone(), Arc::clone(&stats));
         let tier = RedisTier::over(
-            Wire::Fake(line.clone()),
+            RedisTransport::Fake(line.clone()),
             &settings,
             max_entry,
             &Handle::current(),
@@ -72,7 +72,7 @@ async fn a_load_under_way_is_the_one_of_both_and_a_purge_by_the_new_one_concerns
         let next = fleet[0].renewed(Some(&other));
         source.set("new");
         if purged {
-            assert_eq!(next.purge(PurgeKind::Hard).await, Reach::Fleet);
+            assert_eq!(next.purge(PurgeKind::Hard).await, PurgeReach::Fleet);
         }
         let reply = next.get().await.unwrap();
         assert_eq!(body(&early.await.unwrap().unwrap()), b"old");
@@ -126,7 +126,7 @@ async fn purges_that_no_redis_has_heard_of_are_told_to_the_new_one() {
     Instance::new(&other, &source, 5).body().await;
     fleet[0].body().await;
     fleet[0].line.set_way(Way::Refused);
-    assert_eq!(fleet[0].purge(PurgeKind::Hard).await, Reach::Instance);
+    assert_eq!(fleet[0].purge(PurgeKind::Hard).await, PurgeReach::Instance);
     source.set("new");
     let next = fleet[0].renewed(Some(&other));
     assert_eq!(next.body().await, "new", "nothing of it is used meanwhile");
@@ -143,7 +143,7 @@ async fn purges_that_no_redis_has_heard_of_are_told_to_the_new_one() {
     assert_eq!(beginner.body().await, "new");
     // One that is given up takes its own along, and nothing else.
     next.line.set_way(Way::Refused);
-    assert_eq!(next.purge(PurgeKind::Hard).await, Reach::Instance);
+    assert_eq!(next.purge(PurgeKind::Hard).await, PurgeReach::Instance);
     let given_up = next.renewed(Some(&Server::new()));
     given_up.line.set_way(Way::Cut);
     pass(3 * SECOND).await;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::super::key::Key;
 use super::super::super::lookup::Lookup;
-use super::super::super::purge_request::{PurgeKind, Scope};
+use super::super::super::purge_request::{PurgeKind, PurgeScope};
 use super::database::parse;
 use super::fleet::{Fleet, PATIENCE, POLICY, State};
 use super::record::{Answer, Purge, Refresh, Request, query_of};
@@ -93,11 +93,11 @@ impl Fleet {
                 place: 0,
             });
             let scope = match scope {
-                Purged::Entry(_) => Scope::Entry {
+                Purged::Entry(_) => PurgeScope::Entry {
                     key: &name,
                     life: LIFE,
                 },
-                Purged::QueryOf(_) => Scope::Query(name.family()),
+                Purged::QueryOf(_) => PurgeScope::Query(name.family()),
             };
             let reach = cache.purge(scope, kind).await;
             let mut record = pen.write();

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::super::super::lookup::Loaded;
+use super::super::super::lookup::LoadedValue;
 use super::fleet::State;
 use super::record::{Load, Pen, Process, is_quick};
 use super::steps::Ending;
@@ -19,7 +19,7 @@ use crate::error::RequestError;
 /// When a load is given up.
 pub(super) const LOAD_DEADLINE: Duration = Duration::from_secs(5);
 
-type Loading = Pin<Box<dyn Future<Output = Result<Loaded, RequestError>> + Send>>;
+type Loading = Pin<Box<dyn Future<Output = Result<LoadedValue, RequestError>> + Send>>;
 
 /// What loads do from now on.
 pub(super) struct Database(Mutex<(Duration, Ending)>);
@@ -87,9 +87,9 @@ async fn runs(state: &mut watch::Receiver<State>) -> State {
     state.map_or(State::Ended, |state| *state)
 }
 
-fn ending(end: Ending, key: usize, number: usize) -> Result<Loaded, RequestError> {
+fn ending(end: Ending, key: usize, number: usize) -> Result<LoadedValue, RequestError> {
     match end {
-        Ending::Well => Ok(Loaded {
+        Ending::Well => Ok(LoadedValue {
             body: format!("model({key},{number})").into(),
             head: Bytes::new(),
             rows: 1,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::purge_request::{PurgeKind, Reach};
+use super::super::super::purge_request::{PurgeKind, PurgeReach};
 use super::super::fake::Change;
 use super::steps::{Ending, INSTANCES, Purged};
 use crate::outcome::Outcome;
@@ -59,7 +59,7 @@ pub(super) struct Purge {
     pub(super) scope: Purged,
     pub(super) kind: PurgeKind,
     pub(super) begin: Instant,
-    pub(super) end: Option<(Instant, Reach)>,
+    pub(super) end: Option<(Instant, PurgeReach)>,
     /// The end's place among what happened.
     pub(super) place: u64,
 }

@@ -3,12 +3,12 @@
 use time::macros::datetime;
 
 use super::*;
-use crate::settings::{Part, Settings};
+use crate::settings::{FormatPart, Settings};
 
 const TIME: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
 /// The parts of a format, as the settings take it apart.
-fn parts(format: &str) -> Vec<Part> {
+fn parts(format: &str) -> Vec<FormatPart> {
     let settings = Settings::from_flags(&["--access-log-format", format]).unwrap();
     match settings.log.access_format {
         AccessFormat::Parts(parts) => parts,

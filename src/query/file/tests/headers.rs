@@ -57,7 +57,7 @@ fn a_key_is_read_wherever_it_stands_before_the_sql() {
             for kind in [DatabaseKind::Postgres, DatabaseKind::Sqlite] {
                 let file = read_on(kind, &text).unwrap_or_else(|e| panic!("{text:?}: {e}"));
                 let query = file.query.unwrap();
-                assert_eq!(query.access, Access::Token, "{text:?}");
+                assert_eq!(query.access, QueryAccess::Token, "{text:?}");
                 assert_eq!(query.policy.ttl.unwrap().as_secs(), 3600, "{text:?}");
                 let before = text.find("access").unwrap();
                 let line = text[..before].matches('\n').count() + 1;
@@ -214,5 +214,9 @@ fn a_comment_that_is_not_closed_is_refused() {
         .unwrap()
         .query
         .unwrap();
-    assert_eq!(query.access, Access::Token, "SQLite's comments do not nest");
+    assert_eq!(
+        query.access,
+        QueryAccess::Token,
+        "SQLite's comments do not nest"
+    );
 }

@@ -9,14 +9,14 @@ mod input;
 mod program;
 mod tiers;
 
-pub use input::{Metrics, Reloads};
+pub use input::{MetricsInput, ReloadCounts};
 
-use super::exposition::{Dialect, Exposition, Kind, value};
-use crate::stats::{self, Counter, Distribution, QuerySnapshot, Snapshot, Timed, Unit};
+use super::exposition::{MetricKind, MetricsDialect, MetricsExposition, value};
+use crate::stats::{self, Counter, CounterUnit, Distribution, QuerySnapshot, StatsSnapshot, Timed};
 
 /// Returns all metrics.
-pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
-    let mut all = Exposition::new(dialect);
+pub fn metrics(of: &MetricsInput<'_>, dialect: MetricsDialect) -> String {
+    let mut all = MetricsExposition::new(dialect);
     counters(&mut all, of.snapshot);
     times(&mut all, of.snapshot);
     tiers::memory(&mut all, of.snapshot);
@@ -34,10 +34,14 @@ pub fn metrics(of: &Metrics<'_>, dialect: Dialect) -> String {
 
 /// Returns what is counted of each query: the families of `stats`, with the name and the help they
 /// have there.
-fn counters(all: &mut Exposition, snapshot: &Snapshot) {
+fn counters(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     for family in stats::Family::ALL {
         let name = family.name().trim_end_matches("_total");
-        let mut metric = all.family(&format!("unslow_{name}"), Kind::Counter, family.help());
+        let mut metric = all.family(
+            &format!("unslow_{name}"),
+            MetricKind::Counter,
+            family.help(),
+        );
         // Several counters may share a label's value, and then are one series.
         let mut series: Vec<(&str, Vec<Counter>)> = Vec::new();
         for (counter, label) in family.counters() {
@@ -55,20 +59,28 @@ fn counters(all: &mut Exposition, snapshot: &Snapshot) {
             }
         }
     }
-    all.family("unslow_loads_in_flight", Kind::Gauge, "Loads that run now.")
-        .sample(&[], snapshot.total.loads_in_flight);
+    all.family(
+        "unslow_loads_in_flight",
+        MetricKind::Gauge,
+        "Loads that run now.",
+    )
+    .sample(&[], snapshot.total.loads_in_flight);
 }
 
-fn in_unit(unit: Unit, count: u64) -> f64 {
+fn in_unit(unit: CounterUnit, count: u64) -> f64 {
     match unit {
-        Unit::Count | Unit::Bytes => value(count),
-        Unit::Microseconds => value(count) / 1e6,
+        CounterUnit::Count | CounterUnit::Bytes => value(count),
+        CounterUnit::Microseconds => value(count) / 1e6,
     }
 }
 
-fn times(all: &mut Exposition, snapshot: &Snapshot) {
+fn times(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let help = "How long requests took in the cache, by how they were answered.";
-    let mut family = all.family("unslow_request_duration_seconds", Kind::Histogram, help);
+    let mut family = all.family(
+        "unslow_request_duration_seconds",
+        MetricKind::Histogram,
+        help,
+    );
     for outcome in Timed::ALL {
         if outcome == Timed::Load {
             continue;
@@ -80,7 +92,7 @@ fn times(all: &mut Exposition, snapshot: &Snapshot) {
         family.distribution(&[("outcome", outcome.name())], &sum);
     }
     let help = "How long loads took, however they ended.";
-    let mut family = all.family("unslow_load_duration_seconds", Kind::Histogram, help);
+    let mut family = all.family("unslow_load_duration_seconds", MetricKind::Histogram, help);
     for query in &snapshot.queries {
         family.distribution(&[("query", &query.query)], query.tally.time(Timed::Load));
     }

@@ -1,34 +1,34 @@
 //! The metrics of the program: which it is, how its reloads went, and what the system says of its
 //! process, under the names that all programs use for that.
 
-use super::super::exposition::{Exposition, Kind, value};
-use super::input::Metrics;
-use crate::stats::Process;
+use super::super::exposition::{MetricKind, MetricsExposition, value};
+use super::input::MetricsInput;
+use crate::stats::ProcessNumbers;
 
-pub(super) fn program(all: &mut Exposition, of: &Metrics<'_>) {
+pub(super) fn program(all: &mut MetricsExposition, of: &MetricsInput<'_>) {
     let reloads = of.reloads;
     let metrics = [
         (
             "unslow_config_reloads",
-            Kind::Counter,
+            MetricKind::Counter,
             "Reloads of settings and queries.",
             reloads.all,
         ),
         (
             "unslow_config_reload_failures",
-            Kind::Counter,
+            MetricKind::Counter,
             "Reloads that changed nothing, because something was wrong.",
             reloads.failed,
         ),
         (
             "unslow_config_last_reload_successful",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "0 where the latest reload failed.",
             u64::from(!reloads.last_failed),
         ),
         (
             "unslow_config_last_reload_success_timestamp_seconds",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Since when the settings are in force: the latest reload that succeeded, or the start.",
             reloads.settings_since,
         ),
@@ -40,46 +40,46 @@ pub(super) fn program(all: &mut Exposition, of: &Metrics<'_>) {
         ("version", of.snapshot.instance.version.as_str()),
         ("commit", of.commit.unwrap_or("unknown")),
     ];
-    all.family("unslow_build", Kind::Info, "Which program this is.")
+    all.family("unslow_build", MetricKind::Info, "Which program this is.")
         .sample(&labels, 1);
 }
 
-pub(super) fn process(all: &mut Exposition, process: &Process) {
+pub(super) fn process(all: &mut MetricsExposition, process: &ProcessNumbers) {
     let float = |count: Option<u64>| count.map(value);
     let metrics = [
         (
             "process_cpu_seconds",
-            Kind::Counter,
+            MetricKind::Counter,
             "Processor time of the process.",
             process.cpu_seconds,
         ),
         (
             "process_resident_memory_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Memory that the process holds.",
             float(process.resident_bytes),
         ),
         (
             "process_virtual_memory_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Addresses that the process has taken.",
             float(process.virtual_bytes),
         ),
         (
             "process_open_fds",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Descriptors that are open.",
             float(process.open_fds),
         ),
         (
             "process_max_fds",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "The most descriptors there may be.",
             float(process.max_fds),
         ),
         (
             "process_start_time_seconds",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "When the process began, in seconds since 1970.",
             process.started_at,
         ),

@@ -1,9 +1,9 @@
 //! The metrics of both tiers, of database and Redis, and of their connections.
 
-use super::super::exposition::{Exposition, Kind};
-use crate::stats::{PoolSnapshot, RedisInfo, RedisSnapshot, Snapshot};
+use super::super::exposition::{MetricKind, MetricsExposition};
+use crate::stats::{PoolSnapshot, RedisInfo, RedisSnapshot, StatsSnapshot};
 
-pub(super) fn memory(all: &mut Exposition, snapshot: &Snapshot) {
+pub(super) fn memory(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let memory = &snapshot.memory;
     let gauges = [
         (
@@ -23,34 +23,34 @@ pub(super) fn memory(all: &mut Exposition, snapshot: &Snapshot) {
         ),
     ];
     for (name, help, count) in gauges {
-        all.family(name, Kind::Gauge, help).sample(&[], count);
+        all.family(name, MetricKind::Gauge, help).sample(&[], count);
     }
     let help = "Entries that left the memory tier, by why.";
-    let mut family = all.family("unslow_evictions", Kind::Counter, help);
+    let mut family = all.family("unslow_evictions", MetricKind::Counter, help);
     for (cause, count) in &memory.evictions {
         family.sample(&[("cause", cause)], count);
     }
 }
 
 /// The answers that wait to be sent, and the requests that could not be read.
-pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
+pub(super) fn unsent(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let unsent = &snapshot.unsent;
     let metrics = [
         (
             "unslow_unsent_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Memory held by answers that wait to be sent.",
             unsent.bytes,
         ),
         (
             "unslow_unsent_max_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "The bound on that memory.",
             unsent.max_bytes,
         ),
         (
             "unslow_unsent_refused",
-            Kind::Counter,
+            MetricKind::Counter,
             "Answers that got a 503 because there was no room for them.",
             unsent.refused,
         ),
@@ -59,18 +59,18 @@ pub(super) fn unsent(all: &mut Exposition, snapshot: &Snapshot) {
         all.family(name, kind, help).sample(&[], count);
     }
     let help = "Requests that were refused because they could not be read.";
-    let mut family = all.family("unslow_unread_requests", Kind::Counter, help);
+    let mut family = all.family("unslow_unread_requests", MetricKind::Counter, help);
     family.sample(&[], snapshot.unread);
 }
 
 /// Returns which there are, with their connections.
-pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
+pub(super) fn pools(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let redis = snapshot.redis.as_ref();
     let pools: Vec<_> = std::iter::once(("database", snapshot.database.pool))
         .chain(redis.map(|redis| ("redis", redis.pool)))
         .collect();
     let help = "Connections of a pool, at work or idle.";
-    let mut family = all.family("unslow_pool_connections", Kind::Gauge, help);
+    let mut family = all.family("unslow_pool_connections", MetricKind::Gauge, help);
     for (pool, numbers) in &pools {
         for (state, count) in [("used", numbers.used), ("idle", numbers.idle)] {
             family.sample(&[("pool", pool), ("state", state)], count);
@@ -79,25 +79,25 @@ pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
     let metrics: [OfPool; 4] = [
         (
             "unslow_pool_max_connections",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "The most connections there may be.",
             |pool| pool.max,
         ),
         (
             "unslow_pool_waiting",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Who waits for a connection.",
             |pool| pool.waiting,
         ),
         (
             "unslow_pool_timeouts",
-            Kind::Counter,
+            MetricKind::Counter,
             "How often somebody waited for a connection in vain.",
             |pool| pool.timeouts,
         ),
         (
             "unslow_pool_stuck_connections",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Connections taken by statements that go on although their sessions were terminated.",
             |pool| pool.stuck,
         ),
@@ -111,17 +111,22 @@ pub(super) fn pools(all: &mut Exposition, snapshot: &Snapshot) {
 }
 
 /// A metric with one value for each pool.
-type OfPool = (&'static str, Kind, &'static str, fn(&PoolSnapshot) -> u64);
+type OfPool = (
+    &'static str,
+    MetricKind,
+    &'static str,
+    fn(&PoolSnapshot) -> u64,
+);
 
 /// Returns whether database and Redis are there, as far as that is known.
-pub(super) fn targets(all: &mut Exposition, snapshot: &Snapshot) {
+pub(super) fn targets(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let (database, redis) = (&snapshot.database, snapshot.redis.as_ref());
     let breakers = [
         ("database", Some(&database.breaker)),
         ("redis", redis.map(|redis| &redis.breaker)),
     ];
     let help = "1 for the state that a target's breaker is in, 0 for the others.";
-    let mut family = all.family("unslow_breaker_state", Kind::Gauge, help);
+    let mut family = all.family("unslow_breaker_state", MetricKind::Gauge, help);
     for (target, now) in breakers {
         let Some(now) = now.filter(|now| !now.is_empty()) else {
             continue;
@@ -145,13 +150,13 @@ pub(super) fn targets(all: &mut Exposition, snapshot: &Snapshot) {
     ];
     for (name, help, up) in ups {
         if let Some(up) = up {
-            all.family(name, Kind::Gauge, help)
+            all.family(name, MetricKind::Gauge, help)
                 .sample(&[], u8::from(up));
         }
     }
 }
 
-pub(super) fn redis_tier(all: &mut Exposition, redis: &RedisSnapshot) {
+pub(super) fn redis_tier(all: &mut MetricsExposition, redis: &RedisSnapshot) {
     let counters = [
         (
             "unslow_redis_reads",
@@ -170,46 +175,47 @@ pub(super) fn redis_tier(all: &mut Exposition, redis: &RedisSnapshot) {
         ),
     ];
     for (name, help, count) in counters {
-        all.family(name, Kind::Counter, help).sample(&[], count);
+        all.family(name, MetricKind::Counter, help)
+            .sample(&[], count);
     }
     let help = "Commands that failed, by class.";
-    let mut family = all.family("unslow_redis_errors", Kind::Counter, help);
+    let mut family = all.family("unslow_redis_errors", MetricKind::Counter, help);
     for (class, count) in &redis.errors {
         family.sample(&[("class", class)], count);
     }
 }
 
 /// Returns what Redis says of itself, of the whole server, so every instance says the same.
-pub(super) fn redis_server(all: &mut Exposition, info: Option<&RedisInfo>) {
+pub(super) fn redis_server(all: &mut MetricsExposition, info: Option<&RedisInfo>) {
     let Some(info) = info else { return };
     let metrics = [
         (
             "unslow_redis_evicted_keys",
-            Kind::Counter,
+            MetricKind::Counter,
             "Keys of the whole server that left for want of space, whosever they were.",
             info.evicted_keys,
         ),
         (
             "unslow_redis_keyspace_hits",
-            Kind::Counter,
+            MetricKind::Counter,
             "Reads of the whole server that found a key.",
             info.keyspace_hits,
         ),
         (
             "unslow_redis_keyspace_misses",
-            Kind::Counter,
+            MetricKind::Counter,
             "Reads of the whole server that found none.",
             info.keyspace_misses,
         ),
         (
             "unslow_redis_memory_used_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "Memory that the server uses.",
             info.used_memory,
         ),
         (
             "unslow_redis_memory_max_bytes",
-            Kind::Gauge,
+            MetricKind::Gauge,
             "The server's bound on that; 0: no limit.",
             info.maxmemory,
         ),

@@ -10,28 +10,28 @@ const LEAST: usize = 8;
 
 /// Rows of cells under headings; the first column is left-aligned, the others are numbers.
 #[derive(Debug)]
-pub(super) struct Grid {
-    columns: Vec<Column>,
+pub(super) struct TextGrid {
+    columns: Vec<GridColumn>,
 }
 
 #[derive(Debug)]
-struct Column {
+struct GridColumn {
     /// The higher, the sooner it is left out; 0: never.
     rank: usize,
     cells: Vec<String>,
     width: usize,
 }
 
-impl Grid {
+impl TextGrid {
     /// Makes a table without rows. Each heading has its rank: the higher, the sooner it is left
     /// out; 0: never.
-    pub(super) fn new<'a>(headings: impl Iterator<Item = (&'a str, usize)>) -> Grid {
-        let column = |(heading, rank): (&str, usize)| Column {
+    pub(super) fn new<'a>(headings: impl Iterator<Item = (&'a str, usize)>) -> TextGrid {
+        let column = |(heading, rank): (&str, usize)| GridColumn {
             rank,
             width: heading.chars().count(),
             cells: vec![heading.to_owned()],
         };
-        Grid {
+        TextGrid {
             columns: headings.map(column).collect(),
         }
     }
@@ -119,7 +119,7 @@ mod tests {
 
     fn grid(width: usize) -> Vec<String> {
         let headings = [("Query", 0), ("Requests", 1), ("Rare", 2)];
-        let mut grid = Grid::new(headings.into_iter());
+        let mut grid = TextGrid::new(headings.into_iter());
         for cells in [["revenue-by-region", "1,234", "7"], ["a", "9", "–"]] {
             grid.push(cells.into_iter().map(str::to_owned));
         }

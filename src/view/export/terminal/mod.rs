@@ -10,11 +10,11 @@ use time::OffsetDateTime;
 use super::super::stats::StatsPage;
 use super::super::{format, verdict};
 use crate::stats::{
-    InstanceSnapshot, Numbers, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,
-    Snapshot, Window,
+    InstanceSnapshot, Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot,
+    StatsSnapshot, SummaryNumbers, Window,
 };
 use crate::text::words::printable;
-use grid::{Grid, wrapped};
+use grid::{TextGrid, wrapped};
 
 /// The indentation of the words behind a heading.
 const INDENT: usize = 12;
@@ -65,7 +65,7 @@ fn named(name: &str, words: &str, width: usize) -> Vec<String> {
         .collect()
 }
 
-fn head(snapshot: &Snapshot) -> [String; 2] {
+fn head(snapshot: &StatsSnapshot) -> [String; 2] {
     let instance = &snapshot.instance;
     let mut first = format!("unslow {}", printable(&instance.version));
     if !instance.name.is_empty() {
@@ -85,7 +85,7 @@ fn head(snapshot: &Snapshot) -> [String; 2] {
     ]
 }
 
-fn totals(total: &Numbers) -> Vec<(&'static str, String)> {
+fn totals(total: &SummaryNumbers) -> Vec<(&'static str, String)> {
     let asked = total.requests.saturating_sub(total.bypass);
     let count = format::count;
     let mut lines = vec![
@@ -142,9 +142,9 @@ fn percentiles(times: Percentiles) -> String {
 }
 
 /// The columns after the query's name: heading, how soon it is left out, and the cell for one row.
-type Column = (&'static str, usize, fn(&Numbers) -> String);
+type NumberColumn = (&'static str, usize, fn(&SummaryNumbers) -> String);
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [NumberColumn; 15] = [
     ("Requests", 1, |n| format::count(n.requests)),
     ("Hits", 2, |n| format::share(n.hit_ratio)),
     ("Memory", 9, |n| format::count(n.hit_memory)),
@@ -164,10 +164,10 @@ const COLUMNS: [Column; 15] = [
 
 /// Writes the queries: those on which the database spent most time come first, all of them together
 /// last.
-fn queries(snapshot: &Snapshot) -> Grid {
+fn queries(snapshot: &StatsSnapshot) -> TextGrid {
     let headings = COLUMNS.map(|(heading, rank, _)| (heading, rank));
-    let mut grid = Grid::new([("Query", 0)].into_iter().chain(headings));
-    let mut row = |name: String, numbers: &Numbers| {
+    let mut grid = TextGrid::new([("Query", 0)].into_iter().chain(headings));
+    let mut row = |name: String, numbers: &SummaryNumbers| {
         let cells = COLUMNS.map(|(.., cell)| cell(numbers));
         grid.push(std::iter::once(name).chain(cells));
     };
@@ -187,7 +187,7 @@ fn queries(snapshot: &Snapshot) -> Grid {
     grid
 }
 
-fn tiers(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+fn tiers(snapshot: &StatsSnapshot) -> Vec<(&'static str, String)> {
     let memory = &snapshot.memory;
     let held = match memory.max_bytes {
         0 => "turned off".to_owned(),
@@ -270,7 +270,7 @@ fn pool(pool: PoolSnapshot) -> String {
     words
 }
 
-fn fleet(snapshot: &Snapshot) -> Grid {
+fn fleet(snapshot: &StatsSnapshot) -> TextGrid {
     let headings = [
         ("Instance", 0),
         ("Version", 5),
@@ -281,20 +281,21 @@ fn fleet(snapshot: &Snapshot) -> Grid {
         ("Saved", 6),
         ("Reported", 7),
     ];
-    let mut grid = Grid::new(headings.into_iter());
-    let mut row = |name: String, version: &str, up: String, numbers: &Numbers, age: String| {
-        let cells = [
-            name,
-            printable(version),
-            up,
-            format::count(numbers.requests),
-            format::share(numbers.hit_ratio),
-            format::count(numbers.loads),
-            duration(numbers.time_saved_seconds),
-            age,
-        ];
-        grid.push(cells.into_iter());
-    };
+    let mut grid = TextGrid::new(headings.into_iter());
+    let mut row =
+        |name: String, version: &str, up: String, numbers: &SummaryNumbers, age: String| {
+            let cells = [
+                name,
+                printable(version),
+                up,
+                format::count(numbers.requests),
+                format::share(numbers.hit_ratio),
+                format::count(numbers.loads),
+                duration(numbers.time_saved_seconds),
+                age,
+            ];
+            grid.push(cells.into_iter());
+        };
     for each in &snapshot.instances.each {
         let InstanceSnapshot {
             instance,

@@ -2,16 +2,16 @@
 
 use super::super::samples;
 use super::*;
-use crate::view::{Here, StatsSort};
+use crate::view::{PagesHere, StatsSort};
 
-fn page(snapshot: &Snapshot, width: usize) -> String {
+fn page(snapshot: &StatsSnapshot, width: usize) -> String {
     let page = StatsPage {
         snapshot,
         sort: StatsSort::default(),
         refresh: None,
         evicted: None,
         script: "",
-        here: Here::All,
+        here: PagesHere::All,
         of_late: None,
         lines_lost: 0,
         not_reloaded: None,
@@ -51,7 +51,7 @@ fn the_page_for_a_terminal_says_what_matters_and_fits() {
 
 #[test]
 fn one_that_has_just_begun_has_a_page_too() {
-    let text = page(&Snapshot::default(), 80);
+    let text = page(&StatsSnapshot::default(), 80);
     for words in ["Nothing has been asked yet", "not configured", "turned off"] {
         assert!(text.contains(words), "{words}:\n{text}");
     }

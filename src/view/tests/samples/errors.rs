@@ -2,11 +2,11 @@
 
 use super::super::super::error;
 use super::super::super::error::ErrorPage;
-use super::super::super::frame::Frame;
+use super::super::super::frame::PageFrame;
 use super::{Pages, World};
 
 impl World<'_> {
-    pub(super) fn errors(&self, frame: Frame<'_>, pages: &mut Pages) {
+    pub(super) fn errors(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let id = (self.text)("b7c1f0e2a94d");
         let cases = [
             (

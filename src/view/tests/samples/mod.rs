@@ -10,15 +10,15 @@ mod numbers;
 mod queries;
 mod stats;
 
-use super::super::failure::Failure;
-use super::super::frame::{Assets, Frame, Here};
+use super::super::failure::PageFailure;
+use super::super::frame::{AssetUrls, PageFrame, PagesHere};
 use super::super::provenance::Provenance;
 use super::super::query_info::QueryInfo;
 use crate::outcome::{Outcome, Tier};
-use crate::query::{Allowed, Param, ParamDefault, ParamType, Value};
+use crate::query::{AllowedValues, Param, ParamDefault, ParamType, Value};
 
-pub(super) fn assets() -> Assets {
-    Assets {
+pub(super) fn assets() -> AssetUrls {
+    AssetUrls {
         style: "style.css".to_owned(),
         favicon: "favicon.svg".to_owned(),
     }
@@ -27,10 +27,10 @@ pub(super) fn assets() -> Assets {
 /// All pages by a name, with every outside text replaced by what `text` makes of it.
 pub(super) fn pages(text: impl Fn(&str) -> String) -> Vec<(String, Markup)> {
     let assets = assets();
-    let frame = Frame {
+    let frame = PageFrame {
         assets: &assets,
         version: Some("0.1.0"),
-        here: Here::All,
+        here: PagesHere::All,
     };
     let world = World::new(&text);
     let mut pages = Vec::new();
@@ -103,9 +103,9 @@ impl<'a> World<'a> {
         }
     }
 
-    fn failure<'b>(status: u16, message: &'b str, id: &'b str) -> Failure<'b> {
+    fn failure<'b>(status: u16, message: &'b str, id: &'b str) -> PageFailure<'b> {
         let retry_after = (status == 503).then_some(Duration::from_secs(2));
-        Failure {
+        PageFailure {
             status,
             message,
             id,
@@ -128,49 +128,49 @@ fn params(text: &dyn Fn(&str) -> String) -> Vec<Param> {
             "since",
             ParamType::Date,
             ParamDefault::Value(Value::Date(text("2026-01-01"))),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "region",
             ParamType::Text,
             ParamDefault::Value(word("any")),
-            Allowed::List(vec![word("eu"), word("us"), word("any")]),
+            AllowedValues::List(vec![word("eu"), word("us"), word("any")]),
         ),
         param(
             "top",
             ParamType::Integer,
             ParamDefault::Value(Value::Integer(10)),
-            Allowed::Range(Value::Integer(1), Value::Integer(100)),
+            AllowedValues::Range(Value::Integer(1), Value::Integer(100)),
         ),
         param(
             "paid",
             ParamType::Boolean,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "until",
             ParamType::Timestamp,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "customer",
             ParamType::Uuid,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "order",
             ParamType::Bigint,
             ParamDefault::Value(Value::Null),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
         param(
             "name",
             ParamType::Text,
             ParamDefault::Value(word("Ångström")),
-            Allowed::Anything,
+            AllowedValues::Anything,
         ),
     ]
 }

@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 
 use crate::stats::{
-    DatabaseSnapshot, HotKey, Instance, InstanceSnapshot, Instances, MemorySnapshot, Numbers,
-    Percentiles, Point, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, Series, SlowLoad,
-    Snapshot, Window,
+    DatabaseSnapshot, HotKey, InstanceInfo, InstanceSnapshot, InstanceTotals, MemorySnapshot,
+    Percentiles, PoolSnapshot, QuerySnapshot, RedisInfo, RedisSnapshot, SeriesPoint, SlowLoad,
+    SnapshotSeries, StatsSnapshot, SummaryNumbers, Window,
 };
 
 type Text<'a> = &'a dyn Fn(&str) -> String;
 
 /// One instance, all well. `name` is that of a query.
-pub(super) fn good(text: Text<'_>, name: &str) -> Snapshot {
+pub(super) fn good(text: Text<'_>, name: &str) -> StatsSnapshot {
     let all = numbers(1);
-    let little = Numbers {
+    let little = SummaryNumbers {
         requests: 12,
         loads: 12,
         load_seconds: 0.4,
-        ..Numbers::default()
+        ..SummaryNumbers::default()
     };
     let gone = QuerySnapshot {
         removed: true,
-        ..row("gone", &Numbers::default())
+        ..row("gone", &SummaryNumbers::default())
     };
-    Snapshot {
+    StatsSnapshot {
         window_seconds: 187_245.0,
         generated_at: 1_795_417_200.0,
         uptime_seconds: 187_245.0,
@@ -41,17 +41,17 @@ pub(super) fn good(text: Text<'_>, name: &str) -> Snapshot {
         },
         redis: Some(redis(text)),
         database: database(Some(true)),
-        instances: Instances {
+        instances: InstanceTotals {
             alone_because: Some("no redis".to_owned()),
-            ..Instances::default()
+            ..InstanceTotals::default()
         },
-        ..Snapshot::default()
+        ..StatsSnapshot::default()
     }
 }
 
 /// Everything that a verdict speaks of.
-pub(super) fn worse(text: Text<'_>, name: &str) -> Snapshot {
-    let bad = Numbers {
+pub(super) fn worse(text: Text<'_>, name: &str) -> StatsSnapshot {
+    let bad = SummaryNumbers {
         load_errors: 3_000,
         hit_ratio: Some(0.41),
         ..numbers(3)
@@ -76,25 +76,25 @@ pub(super) fn worse(text: Text<'_>, name: &str) -> Snapshot {
     database.last_error = Some(text("connect"));
     database.pool.waiting = 3;
     let good = good(text, name);
-    Snapshot {
+    StatsSnapshot {
         window: Window::FiveMinutes,
         total: bad.clone(),
-        queries: vec![row(name, &bad), row("version", &Numbers::default())],
+        queries: vec![row(name, &bad), row("version", &SummaryNumbers::default())],
         redis: Some(redis),
         database,
-        instances: Instances {
+        instances: InstanceTotals {
             alone_because: Some("redis away".to_owned()),
             each: good.instances.each.clone(),
-            ..Instances::default()
+            ..InstanceTotals::default()
         },
         ..good
     }
 }
 
 /// Three instances, one of another version and without its database.
-pub(super) fn fleet(text: Text<'_>, name: &str) -> Snapshot {
+pub(super) fn fleet(text: Text<'_>, name: &str) -> StatsSnapshot {
     let one = |id: &str, version: &str, is_self, up| InstanceSnapshot {
-        instance: Instance {
+        instance: InstanceInfo {
             id: id.to_owned(),
             ..instance(text, id, version)
         },
@@ -106,9 +106,9 @@ pub(super) fn fleet(text: Text<'_>, name: &str) -> Snapshot {
         ..InstanceSnapshot::default()
     };
     let sums = [(name, numbers(3)), ("version", numbers(2))];
-    Snapshot {
+    StatsSnapshot {
         window: Window::Hour,
-        instances: Instances {
+        instances: InstanceTotals {
             alone_because: None,
             each: vec![
                 one("web-1:4711", "0.1.0", true, Some(true)),
@@ -117,14 +117,14 @@ pub(super) fn fleet(text: Text<'_>, name: &str) -> Snapshot {
             ],
             total: numbers(3),
             queries: sums.map(|(name, n)| (name.to_owned(), n)).into(),
-            ..Instances::default()
+            ..InstanceTotals::default()
         },
         fleet: counts(&[("leases_taken", 5_586), ("lease_waits", 412), ("purges", 0)]),
         ..good(text, name)
     }
 }
 
-fn row(query: &str, numbers: &Numbers) -> QuerySnapshot {
+fn row(query: &str, numbers: &SummaryNumbers) -> QuerySnapshot {
     QuerySnapshot {
         query: query.to_owned(),
         ttl_seconds: Some(10.0),
@@ -133,17 +133,17 @@ fn row(query: &str, numbers: &Numbers) -> QuerySnapshot {
     }
 }
 
-fn instance(text: Text<'_>, name: &str, version: &str) -> Instance {
-    Instance {
+fn instance(text: Text<'_>, name: &str, version: &str) -> InstanceInfo {
+    InstanceInfo {
         name: text(name),
         version: version.to_owned(),
         generation: 3,
-        ..Instance::default()
+        ..InstanceInfo::default()
     }
 }
 
-fn numbers(factor: u64) -> Numbers {
-    Numbers {
+fn numbers(factor: u64) -> SummaryNumbers {
+    SummaryNumbers {
         requests: 1_284_310 * factor,
         hit_memory: 1_190_004 * factor,
         hit_redis: 61_200 * factor,
@@ -162,7 +162,7 @@ fn numbers(factor: u64) -> Numbers {
         loads_per_second: Some(0.128),
         hit: percentiles(1_269_604 * factor, 0.000_31, 0.001_24, 0.004_7),
         load: percentiles(24_061 * factor, 5.02, 5.31, 7.9),
-        ..Numbers::default()
+        ..SummaryNumbers::default()
     }
 }
 
@@ -176,11 +176,11 @@ fn percentiles(count: u64, p50: f64, p95: f64, p99: f64) -> Percentiles {
 }
 
 /// Waves, with a time before the process was there and a quiet moment.
-fn series() -> Series {
+fn series() -> SnapshotSeries {
     let point = |n: i32| {
         let wave = f64::from((n * 37 + n * n * 11) % 17) / 17.0;
         let quiet = (30..33).contains(&n);
-        (n > 7).then(|| Point {
+        (n > 7).then(|| SeriesPoint {
             hit_ratio: (!quiet).then_some(0.9 + wave / 10.0),
             requests_per_second: if quiet { 0.0 } else { 6.0 + 8.0 * wave },
             loads_per_second: wave / 4.0,
@@ -189,7 +189,7 @@ fn series() -> Series {
             load_p95_seconds: (n % 3 == 0).then_some(5.0 + wave),
         })
     };
-    Series {
+    SnapshotSeries {
         step_seconds: 5,
         ends_at: 1_795_417_200.0,
         points: (0..60).map(point).collect(),

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use maud::PreEscaped;
 
-use super::super::super::frame::Frame;
-use super::super::super::home::{Home, Outline};
+use super::super::super::frame::PageFrame;
+use super::super::super::home::{HomeOutline, HomePage};
 use super::super::super::query::QueryPage;
 use super::super::super::query_info::QueryInfo;
-use super::super::super::race::{Comparison, Race};
-use super::super::super::table::{Cell, Table};
+use super::super::super::race::{ComparisonPanel, SpeedComparison};
+use super::super::super::table::{ResultTable, TableCell};
 use super::super::super::{catalog, home, query};
 use super::{Pages, World, answer};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::query::{DatabaseKind, Query};
 
 impl World<'_> {
-    pub(super) fn home(&self, frame: Frame<'_>, pages: &mut Pages) {
+    pub(super) fn home(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let text = self.text;
         let (host, id) = (
             text("unslow.c1x2y3z4.eu-west-1.rds.amazonaws.com"),
@@ -44,25 +44,28 @@ impl World<'_> {
         ];
         for (name, outcome) in outcomes {
             let answer = answer(outcome);
-            let page = Home {
+            let page = HomePage {
                 query: info,
                 host: Some(&host),
                 given: &[],
                 sections: vec![
-                    ("database_version".to_owned(), Cell::Text(version.clone())),
-                    (text("not_known"), Cell::Null),
+                    (
+                        "database_version".to_owned(),
+                        TableCell::Text(version.clone()),
+                    ),
+                    (text("not_known"), TableCell::Null),
                 ],
                 provenance: Some(answer),
                 elapsed: answer.elapsed,
                 failure: None,
             };
-            let outline = Outline::render(&frame, &page);
-            let whole = outline.fill(answer.elapsed, Some(&answer), &Race::new(pace()));
+            let outline = HomeOutline::render(&frame, &page);
+            let whole = outline.fill(answer.elapsed, Some(&answer), &ComparisonPanel::new(pace()));
             let whole = PreEscaped(String::from_utf8(whole).unwrap());
             pages.push((format!("home-{name}"), whole));
         }
         let message = text("we're currently experiencing technical difficulties");
-        let page = Home {
+        let page = HomePage {
             query: info,
             host: Some(&host),
             given: &[],
@@ -74,7 +77,7 @@ impl World<'_> {
         pages.push(("home-error".to_owned(), home(&frame, &page)));
     }
 
-    pub(super) fn catalog(&self, frame: Frame<'_>, pages: &mut Pages) {
+    pub(super) fn catalog(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let version = QueryInfo {
             name: "version",
             title: "Database version",
@@ -94,14 +97,14 @@ impl World<'_> {
         pages.push(("catalog-empty".to_owned(), catalog(&frame, &[])));
     }
 
-    pub(super) fn query(&self, frame: Frame<'_>, pages: &mut Pages) {
+    pub(super) fn query(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let text = self.text;
         let id = text("b7c1f0e2a94d");
         let given = vec![
             ("region".to_owned(), text("mars & co")),
             ("top".to_owned(), text("7")),
         ];
-        let page = |table: Option<Table>, outcome: Option<Outcome>, failure| QueryPage {
+        let page = |table: Option<ResultTable>, outcome: Option<Outcome>, failure| QueryPage {
             query: self.info(),
             given: &given,
             table,
@@ -150,7 +153,7 @@ impl World<'_> {
         );
     }
 
-    fn table(&self, rows: usize, truncated: bool) -> Table {
+    fn table(&self, rows: usize, truncated: bool) -> ResultTable {
         let text = self.text;
         let columns = [
             "region",
@@ -166,20 +169,20 @@ impl World<'_> {
                 text("A long remark that somebody wrote about this region: it should wrap in its column, keep the table readable and never push the page sideways.")
             });
             vec![
-                Cell::Text(text(["eu", "us", "apac"][n % 3])),
-                Cell::Text(text("Lindström & Søn")),
-                Cell::Number((120 * (n + 3) * (n + 1)).to_string()),
-                Cell::Number(format!("{}.{:02}", 18_230 * (n + 1), n * 7)),
-                Cell::Text(text("2026-03-14T09:26:53+00:00")),
-                note.map_or(Cell::Null, Cell::Text),
-                Cell::Json(text(r#"["new","paid"]"#)),
+                TableCell::Text(text(["eu", "us", "apac"][n % 3])),
+                TableCell::Text(text("Lindström & Søn")),
+                TableCell::Number((120 * (n + 3) * (n + 1)).to_string()),
+                TableCell::Number(format!("{}.{:02}", 18_230 * (n + 1), n * 7)),
+                TableCell::Text(text("2026-03-14T09:26:53+00:00")),
+                note.map_or(TableCell::Null, TableCell::Text),
+                TableCell::Json(text(r#"["new","paid"]"#)),
             ]
         };
-        Table {
+        ResultTable {
             columns: columns.iter().map(|column| text(column)).collect(),
             rows: (0..rows).map(row).collect(),
             truncated,
-            ..Table::default()
+            ..ResultTable::default()
         }
     }
 }
@@ -193,8 +196,8 @@ fn refusal(given: &[(String, String)]) -> String {
 }
 
 /// What loads and copies took.
-fn pace() -> Comparison {
-    Comparison {
+fn pace() -> SpeedComparison {
+    SpeedComparison {
         load: Some((Duration::from_micros(5_021_480), 12)),
         copy: Some((Duration::from_micros(184), 1_204)),
     }

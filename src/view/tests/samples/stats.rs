@@ -1,11 +1,13 @@
 //! The statistics page in its states; the numbers themselves are made up in `numbers`.
 
-use super::super::super::{Evicted, Frame, Here, NotReloaded, StatsPage, StatsSort, stats};
+use super::super::super::{
+    EvictionCounts, NotReloaded, PageFrame, PagesHere, StatsPage, StatsSort, stats,
+};
 use super::{Pages, World, numbers};
-use crate::stats::Snapshot;
+use crate::stats::StatsSnapshot;
 
 impl World<'_> {
-    pub(super) fn stats(&self, frame: Frame<'_>, pages: &mut Pages) {
+    pub(super) fn stats(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let text = self.text;
         let mut draw = |name: &str, page: &StatsPage<'_>| {
             pages.push((name.to_owned(), stats(&frame, page)));
@@ -19,7 +21,7 @@ impl World<'_> {
                 at: "2026-11-23T05:06:40.123Z",
                 message: &refusal,
             }),
-            evicted: Some(Evicted {
+            evicted: Some(EvictionCounts {
                 seconds: 240.0,
                 memory: 312,
                 redis: 1_204,
@@ -30,11 +32,11 @@ impl World<'_> {
         draw("stats-worse", &worse);
         let fleet = numbers::fleet(text, &self.name);
         draw("stats-fleet", &page(&fleet));
-        draw("stats-new", &page(&Snapshot::default()));
+        draw("stats-new", &page(&StatsSnapshot::default()));
     }
 }
 
-fn page(snapshot: &Snapshot) -> StatsPage<'_> {
+fn page(snapshot: &StatsSnapshot) -> StatsPage<'_> {
     StatsPage {
         snapshot,
         sort: StatsSort::default(),
@@ -42,7 +44,7 @@ fn page(snapshot: &Snapshot) -> StatsPage<'_> {
         not_reloaded: None,
         evicted: None,
         script: "stats.js",
-        here: Here::All,
+        here: PagesHere::All,
         of_late: None,
         lines_lost: 0,
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::super::purge_request::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, PurgeReach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Event, Load, Record, Refresh, is_quick};
 use super::super::steps::{Ending, Part};
@@ -20,7 +20,7 @@ const BACKOFF: Duration = Duration::from_secs(1);
 fn purged(record: &Record, key: usize, from: Instant, to: Instant, only_hard: bool) -> bool {
     record.purges_of(key).any(|purge| {
         // One that Redis did not answer takes effect some time later.
-        let late = matches!(purge.end, Some((_, Reach::Instance)))
+        let late = matches!(purge.end, Some((_, PurgeReach::Instance)))
             && purge.begin <= to
             && record.troubled(purge.by.at, from, to);
         (!only_hard || purge.kind == PurgeKind::Hard)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::super::purge_request::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, PurgeReach};
 use super::super::fleet::{PATIENCE, POLICY};
 use super::super::record::{Answer, Event, Purge, Record, Request};
 use super::super::steps::{Ending, Part, Purged};
@@ -160,7 +160,7 @@ fn is_excused(
     served: &Served<'_>,
     purge: &Purge,
     end: Instant,
-    reach: Reach,
+    reach: PurgeReach,
 ) -> bool {
     let request = served.request;
     let healthy = !record.troubled(request.by.at, purge.begin, request.begin);
@@ -180,7 +180,7 @@ fn is_excused(
         return false;
     }
     // Only who purged knows of it, until Redis is back.
-    if reach == Reach::Instance {
+    if reach == PurgeReach::Instance {
         return died || record.any_troubled(purge.begin, request.begin);
     }
     if healthy && request.begin >= end + TOLD {

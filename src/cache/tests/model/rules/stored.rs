@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::super::super::purge_request::{PurgeKind, Reach};
+use super::super::super::super::purge_request::{PurgeKind, PurgeReach};
 use super::super::super::fake::What;
 use super::super::database::parse;
 use super::super::fleet::Fleet;
@@ -71,7 +71,7 @@ pub(super) fn nothing_of_before_a_purge(record: &Record, fleet: &Fleet) -> Findi
         for (change, load, _) in writes(record, &entry) {
             let began = record.loads[load].begin;
             for purge in record.purges_of(key) {
-                let done = matches!(purge.end, Some((end, Reach::Fleet)) if end <= change.at);
+                let done = matches!(purge.end, Some((end, PurgeReach::Fleet)) if end <= change.at);
                 let forgotten = record.happened(purge.begin, change.at, |event| {
                     let part = Part::Tombstone;
                     let tombstone = matches!(event, Event::Evict { key: of, part: p } if of == key && p == part)
