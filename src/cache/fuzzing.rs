@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::entry::Entry;
-use super::envelope::{self, Reading};
-use super::generations::Generations;
+use super::envelope::{self, EnvelopeReading};
+use super::generations::QueryEpochs;
 use super::key::{Key, KeyBase};
 use super::lookup::Policy;
 use crate::stats::Rejected;
@@ -63,9 +63,9 @@ pub fn envelope(bytes: &[u8]) {
 }
 
 fn read(bytes: &[u8], key: &Key, left: Duration) -> Result<Entry, Rejected> {
-    let reading = Reading {
+    let reading = EnvelopeReading {
         key,
-        generations: &Arc::<Generations>::default(),
+        generations: &Arc::<QueryEpochs>::default(),
         sequence: 1,
         max_entry: MAX_ENTRY,
         now: Instant::now(),

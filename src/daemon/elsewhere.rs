@@ -12,12 +12,12 @@ use crate::environment;
 use crate::error::StartupError;
 use crate::flags::{Command, Flags};
 use crate::logging::{self, AccessLog};
-use crate::server::{Door, Generation, Listeners};
-use crate::settings::{self, Process};
+use crate::server::{ConnectionEntrance, Listeners, WorkerGeneration};
+use crate::settings::{self, ProcessSettings};
 
 use ended::tell;
 
-pub use ended::Ended;
+pub use ended::ExitError;
 
 /// The interval at which it looks after the workers.
 const TICK: Duration = Duration::from_secs(1);
@@ -42,8 +42,8 @@ impl Launch {
 }
 
 /// Returns what is said of anything that cannot be done here; a usage error.
-pub fn needs_unix(what: &str) -> Ended {
-    Ended {
+pub fn needs_unix(what: &str) -> ExitError {
+    ExitError {
         code: 2,
         message: format!(
             "{what} needs a unix system\n  here unslow serves in the foreground: unslow run"
@@ -56,27 +56,27 @@ pub fn needs_unix(what: &str) -> Ended {
 ///
 /// # Errors
 /// Why it did not come to serve, or could not go on.
-pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
+pub fn serve(flags: &Flags, _: Launch) -> Result<(), ExitError> {
     if flags.command == Command::Start {
         return Err(needs_unix("running in the background (-D, start)"));
     }
     if flags.reload {
         return Err(needs_unix("--reload"));
     }
-    let settings = settings::load(flags).map_err(Ended::settings)?.settings;
-    refuse(&settings.process).map_err(Ended::settings)?;
+    let settings = settings::load(flags).map_err(ExitError::settings)?.settings;
+    refuse(&settings.process).map_err(ExitError::settings)?;
     environment::set(&settings.process.env);
-    let door = Door::open(&settings).map_err(Ended::settings)?;
-    let listeners = Listeners::open(&settings, Vec::new()).map_err(Ended::running)?;
+    let door = ConnectionEntrance::open(&settings).map_err(ExitError::settings)?;
+    let listeners = Listeners::open(&settings, Vec::new()).map_err(ExitError::running)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
-            Ended::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+            ExitError::settings(StartupError::new(what).at("--chdir / [server] chdir"))
         })?;
     }
-    logging::init(&settings.log).map_err(Ended::settings)?;
-    let access_log = AccessLog::open(&settings.log).map_err(Ended::settings)?;
-    let app = Arc::new(App::open(settings).map_err(Ended::settings)?);
+    logging::init(&settings.log).map_err(ExitError::settings)?;
+    let access_log = AccessLog::open(&settings.log).map_err(ExitError::settings)?;
+    let app = Arc::new(App::open(settings).map_err(ExitError::settings)?);
     for note in door.notes().iter().chain(app.notes()) {
         tracing::warn!("{note}");
     }
@@ -84,8 +84,8 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
     let end = system.block_on(async {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
-        let started = Generation::start(1, &app, access_log, entrance, workers).await;
-        let generation = started.map_err(Ended::running)?;
+        let started = WorkerGeneration::start(1, &app, access_log, entrance, workers).await;
+        let generation = started.map_err(ExitError::running)?;
         app.standing.set_serving_generation(1);
         let urls = listeners.urls();
         tracing::info!(at = urls.join(" "), "started");
@@ -113,7 +113,7 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), Ended> {
 }
 
 /// Refuses what would silently not be done.
-fn refuse(process: &Process) -> Result<(), StartupError> {
+fn refuse(process: &ProcessSettings) -> Result<(), StartupError> {
     for (key, asked) in [
         ("pidfile", process.pidfile.is_some()),
         ("user", process.user.is_some()),
@@ -128,13 +128,13 @@ fn refuse(process: &Process) -> Result<(), StartupError> {
     Ok(())
 }
 
-async fn until_the_end(app: &App, generation: Generation) -> Result<(), Ended> {
+async fn until_the_end(app: &App, generation: WorkerGeneration) -> Result<(), ExitError> {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            asked = tokio::signal::ctrl_c() => break asked.map_err(Ended::system)?,
+            asked = tokio::signal::ctrl_c() => break asked.map_err(ExitError::system)?,
             _ = tick.tick() => if generation.has_ended() {
-                return Err(Ended::system("the workers have ended by themselves"));
+                return Err(ExitError::system("the workers have ended by themselves"));
             }
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::instance::InstanceInfo;
+use super::instance_sum::InstanceSum;
 use super::numbers::SummaryNumbers;
 use super::sent::{by_name, few};
 use super::tally::CounterTally;
@@ -316,40 +317,6 @@ impl InstanceTotals {
                 .into_iter()
                 .map(|(query, sum)| (query, sum.numbers()))
                 .collect(),
-        }
-    }
-}
-
-/// The sum over several instances. Counts are added, and so are rates, each by its own time.
-#[derive(Debug, Clone, Default)]
-struct InstanceSum {
-    tally: CounterTally,
-    loads_in_flight: u64,
-    requests_per_second: Option<f64>,
-    loads_per_second: Option<f64>,
-}
-
-impl InstanceSum {
-    fn add(&mut self, tally: &CounterTally, over: f64) {
-        self.tally.add(tally);
-        let own = SummaryNumbers::from_tally(tally, over);
-        for (sum, rate) in [
-            (&mut self.requests_per_second, own.requests_per_second),
-            (&mut self.loads_per_second, own.loads_per_second),
-        ] {
-            *sum = match (*sum, rate) {
-                (Some(sum), Some(rate)) => Some(sum + rate),
-                (sum, rate) => sum.or(rate),
-            };
-        }
-    }
-
-    fn numbers(&self) -> SummaryNumbers {
-        SummaryNumbers {
-            loads_in_flight: self.loads_in_flight,
-            requests_per_second: self.requests_per_second,
-            loads_per_second: self.loads_per_second,
-            ..SummaryNumbers::from_tally(&self.tally, 0.0)
         }
     }
 }

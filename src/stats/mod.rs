@@ -17,6 +17,7 @@ mod gauges;
 mod histogram;
 mod hottest;
 mod instance;
+mod instance_sum;
 mod ledger;
 mod load;
 mod mask;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use rust_embed::RustEmbed;
 
-use super::encoded_body::EncodedBody;
+use super::encoded_variants::EncodedVariants;
 use crate::view;
 
 // `debug-embed` in Cargo.toml: a debug build that read the disk would need the path checks that
@@ -26,7 +26,7 @@ pub(super) struct StaticAsset {
     /// `style-0123abcd.css`
     pub(super) hashed_name: String,
     pub(super) content_type: &'static str,
-    pub(super) body: EncodedBody,
+    pub(super) body: EncodedVariants,
 }
 
 /// All files, and where pages find them.
@@ -77,7 +77,7 @@ fn asset(name: &str) -> Option<StaticAsset> {
     Some(StaticAsset {
         hashed_name: format!("{stem}-{hash:08x}.{extension}"),
         content_type,
-        body: EncodedBody::new(match file.data {
+        body: EncodedVariants::new(match file.data {
             Cow::Borrowed(data) => Bytes::from_static(data),
             Cow::Owned(data) => data.into(),
         }),

@@ -12,7 +12,7 @@ mod connection;
 mod context;
 mod cors;
 mod data;
-mod encoded_body;
+mod encoded_variants;
 mod encoding;
 mod errors;
 mod eviction;

@@ -14,14 +14,14 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use super::encoded_body::EncodedBody;
+use super::encoded_variants::EncodedVariants;
 use crate::app::App;
 use rule::{AudienceRule, DocumentContext};
 
 /// The document as it is served.
 #[derive(Debug)]
 pub(super) struct Document {
-    pub(super) body: EncodedBody,
+    pub(super) body: EncodedVariants,
     /// Names the document among all others.
     pub(super) version: String,
 }
@@ -45,7 +45,7 @@ impl Document {
         };
         let (json, version) = document::document(&app.catalog, &about);
         Document {
-            body: EncodedBody::new(json.to_string().into()),
+            body: EncodedVariants::new(json.to_string().into()),
             version,
         }
     }

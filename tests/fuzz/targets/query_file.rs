@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use libfuzzer_sys::fuzz_target;
-use unslow::query::{Allowed, DatabaseKind, Param, ParamDefault, Query, QueryPolicy, Value};
+use unslow::query::{AllowedValues, DatabaseKind, Param, ParamDefault, Query, QueryPolicy, Value};
 use unslow::text::units::duration_text;
 
 fn quoted(value: &Value) -> String {
@@ -22,12 +22,12 @@ fn declaration(param: &Param) -> String {
         ParamDefault::Value(value) => text.push_str(&format!(" = {}", quoted(value))),
     }
     match &param.allowed {
-        Allowed::Anything => {}
-        Allowed::List(values) => {
+        AllowedValues::Anything => {}
+        AllowedValues::List(values) => {
             let values: Vec<String> = values.iter().map(quoted).collect();
             text.push_str(&format!(" : {}", values.join(", ")));
         }
-        Allowed::Range(min, max) => text.push_str(&format!(" : {min}..{max}")),
+        AllowedValues::Range(min, max) => text.push_str(&format!(" : {min}..{max}")),
     }
     text
 }

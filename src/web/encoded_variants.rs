@@ -9,15 +9,15 @@ use super::negotiate::Encoding;
 
 /// A body and its encodings.
 #[derive(Debug)]
-pub(super) struct EncodedBody {
+pub(super) struct EncodedVariants {
     body: Bytes,
     encoded: [OnceLock<Bytes>; 3],
 }
 
-impl EncodedBody {
+impl EncodedVariants {
     /// Takes a body that nothing has been made of.
-    pub(super) fn new(body: Bytes) -> EncodedBody {
-        EncodedBody {
+    pub(super) fn new(body: Bytes) -> EncodedVariants {
+        EncodedVariants {
             body,
             encoded: Default::default(),
         }
