@@ -1,7 +1,7 @@
-//! What the engine itself costs, in this process and without a socket: `cargo bench --bench
-//! engine`. Criterion for those who change it; and, for the table of `make bench`, the figures
-//! that have a bar, left in a file that the bench `bars` reads. Envelopes are private to the
-//! cache: they are measured as part of the Redis hit.
+//! The cost of the engine itself, in this process and without a socket: `cargo bench --bench
+//! engine`. `cargo bench --bench engine`. Criterion for those who change it; and, for the table of
+//! `make bench`, the figures that have a bar, left in a file that the bench `bars` reads. Envelopes
+//! are private to the cache: they are measured as part of the Redis hit.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -181,7 +181,7 @@ fn record(criterion: &mut Criterion) {
     let stats = Stats::new(["bench"].into_iter());
     let (query, canonical) = (stats.query(0), Bytes::new());
     let record = |number: u64| {
-        // As evenly spread as a digest.
+        // The bytes are as evenly spread as a digest.
         let digest = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
         query.asked(KeyId {
             digest: &u128::from(digest).to_le_bytes(),
@@ -263,7 +263,7 @@ fn for_the_table(bench: &Bench) -> String {
     figures
 }
 
-/// In nanoseconds; the keys are asked for in no order, the median of many batches.
+/// Returns the time in nanoseconds; the keys are asked for in no order, the median of many batches.
 fn time_of_a_hit(bench: &Bench, keys: &[Key]) -> f64 {
     const BATCH: u32 = 20_000;
     let mut place = 0;
@@ -282,7 +282,7 @@ fn time_of_a_hit(bench: &Bench, keys: &[Key]) -> f64 {
     batches[batches.len() / 2].as_secs_f64() * 1e9 / f64::from(BATCH)
 }
 
-/// On average, since the memory tier now and then tidies up in passing.
+/// Returns the average, since the memory tier now and then tidies up in passing.
 fn allocations_of_a_hit(bench: &Bench, key: &Key) -> f64 {
     const HITS: u32 = 10_000;
     let before = ALLOCATIONS.get();

@@ -1,6 +1,7 @@
-//! What the pages cost to render, for those who change them: `cargo bench --bench page`. The
-//! statistics page with 200 queries, three instances and full drawings, whole and as the part that
-//! its script asks for; the home page, which is filled for every request.
+//! The cost of rendering the pages, for those who change them: `cargo bench --bench page`. `cargo
+//! bench --bench page`. The statistics page with 200 queries, three instances and full drawings,
+//! whole and as the part that its script asks for; the home page, which is filled for every
+//! request.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -21,17 +21,36 @@
 //! | `socket_path`, `trusted_place` | unix sockets whose path is longer than their address; who can change what stands at a path |
 //! | [`defence`] | what a test may switch off, to see that it was needed |
 //!
-//! Imports run one way: `main → {flags, settings, commands}`, `commands → daemon → server → web →
-//! app → {cache, db, query, stats}`, `{commands, web} → view → {query, stats}`. A test
-//! (`tests/it/house.rs`) keeps it so.
+//! Imports run one way, between parts and between files: `main → {flags, settings, commands}`, `commands → daemon → server → web →
+//! app → {cache, db, query, stats}`, `{commands, web} → view → {query, stats}`. Tests
+//! (`tests/it/house.rs`) keep it so; `make house` prints what they measure.
 //!
 //! What needs a unix system has a small twin called `elsewhere.rs` in its part, chosen where the
 //! module is declared.
 //!
+//! # Words
+//!
+//! | Word | Meaning |
+//! |---|---|
+//! | copy, entry | a stored answer with its load time; its [`outcome`] says how a request got it |
+//! | load | one run of a query on the database; a refresh is a load behind an answer |
+//! | flight | one load of a key in this process, and the requests that wait for it (single flight) |
+//! | lease | the right of one instance to load a key, kept in Redis while the load runs |
+//! | fencing number | the number that Redis draws for a load; an older load stores nothing over a newer one |
+//! | epoch | the number of a purge of a whole query; copies of an earlier epoch are gone or stale |
+//! | purge | hard: copies are never served again; soft: they are stale now |
+//! | generation | the set of worker threads that serves under one state of the settings |
+//! | reload | new settings and queries in a running process (HUP); an upgrade is a new process (USR2) |
+//! | master | the part of the process that decides about generations, on the main thread |
+//! | engine | the runtime of loads, which outlives every generation |
+//! | instance | one running process of this program; all that share a Redis and a namespace are a fleet |
+//! | family | all entries of one query on one database |
+//! | audience | the clients that a listener or a route is for: everyone, visitors, operators |
+//!
 //! # The life of a request
 //!
 //! 1. `web/guard.rs` reads its id and its sender, holds the limits on its head, and later adds the
-//!    headers that every response has: on the shortcut of plain requests ([`web::FastPath`]) as
+//!    headers that every response has: on the fast path of plain requests ([`web::FastPath`]) as
 //!    around the route table ([`web::around`]).
 //! 2. A handler in `web/pages.rs` finds the query and types its parameters
 //!    ([`query::Query::arguments`]).
@@ -49,7 +68,7 @@
 //! * a setting: a row in `settings/table`, a flag in `flags.rs`, a line in `assets/app.ini`; one
 //!   in `settings/restart.rs` where a reload cannot change it;
 //! * a query to the demo: a file in `sql/queries`;
-//! * a header to query files: `query/header.rs`;
+//! * a header to query files: `query/keys.rs`;
 //! * a route: `web/mod.rs`, a file beside it, and what clients should know of it in
 //!   `web/openapi/service.rs`;
 //! * a type of parameters: `query/value.rs`, and how a JSON Schema says it in `query/schema.rs`;

@@ -92,7 +92,7 @@ fn respond(recorded: &Recorded) -> HttpResponse {
     response
 }
 
-/// What unslow sends now, but for what actix adds by itself.
+/// Records what unslow sends now, but for what actix adds by itself.
 fn record(port: u16, path: &str) -> Measured<Recorded> {
     let answer = get_ok(port, path)?;
     let mut headers = Vec::new();

@@ -50,7 +50,7 @@ pub(crate) fn get_ok(port: u16, path: &str) -> Measured<Answer> {
     }
 }
 
-/// What a run of `wrk` saw.
+/// The result of a run of `wrk`.
 pub(crate) struct Run {
     pub(crate) requests: u64,
     /// The latency that 99 of 100 requests kept to.
@@ -101,7 +101,7 @@ pub(crate) struct Contender<'a> {
     pub(crate) path: &'a str,
 }
 
-/// What each contender took per request in each round, in microseconds of processor time.
+/// The processor time of each contender per request in each round, in microseconds.
 pub(crate) type Rounds = Vec<Vec<f64>>;
 
 /// Lets the contenders serve in turns: A B C A B C …
@@ -139,12 +139,12 @@ pub(crate) fn ratio(of: &[f64], to: &[f64]) -> f64 {
     median(&ratios)
 }
 
-/// How long each contender serves in a round.
+/// Returns how long each contender serves in a round.
 pub(crate) fn seconds() -> u64 {
     number("BENCH_SECONDS", 2)
 }
 
-/// How many rounds count.
+/// Returns how many rounds count.
 pub(crate) fn rounds() -> u64 {
     number("BENCH_ROUNDS", 7)
 }

@@ -29,7 +29,7 @@ pub(crate) type Measured<T> = Result<T, Box<dyn Error>>;
 pub(crate) struct Row {
     pub(crate) figure: &'static str,
     pub(crate) bar: &'static str,
-    /// What was measured, in words; why not, where it was not.
+    /// The measured value in words; the reason, where there is none.
     pub(crate) measured: String,
     /// `None` where nothing was measured.
     pub(crate) met: Option<bool>,
@@ -75,7 +75,7 @@ fn measure(words: &[&str]) -> Measured<()> {
     Ok(())
 }
 
-/// In Markdown, so that it can be pasted.
+/// Prints in Markdown, so that it can be pasted.
 fn print(table: &[Row]) {
     println!("\n| Figure | Bar | Measured | Met |\n|---|---|---|---|");
     for row in table {

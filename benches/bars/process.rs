@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::Measured;
 use crate::load;
 
-/// How long a server may take to start, or to end when asked.
+/// The time that a server may take to start, or to end when asked.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server. Dropping it ends it.

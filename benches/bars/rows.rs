@@ -191,7 +191,7 @@ fn is_redis_hit(answer: &load::Answer) -> bool {
         .any(|(name, value)| name == "cache-status" && value.contains("detail=redis"))
 }
 
-/// What `cargo bench --bench engine` left: `NAME VALUE` lines.
+/// Reads what `cargo bench --bench engine` left: `NAME VALUE` lines.
 fn engine() -> Measured<Vec<Row>> {
     let left = fs::read_to_string(Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine"));
     let left = left.unwrap_or_default();

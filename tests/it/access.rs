@@ -1,10 +1,15 @@
-//! Who may read the queries, where `[access]` says so: on every way to them, and what is said to
-//! whom it keeps out. The rule itself, row by row, is tested beside it.
+//! The readers of queries, where `[access]` says who they are: every way to the queries, and the
+//! words for a client that is kept out. The rule itself, row by row, is tested beside it.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sys::signal::Signal;
 
 use crate::daemon_support::Daemon;
 use crate::end_to_end::one_off;
+use crate::servers::{UntilDropped, wait_until as until};
 use crate::unslow::{Answer, Asked, Unslow};
 
 const READER: (&str, &str) = ("Authorization", "Bearer r3ader");
@@ -75,7 +80,7 @@ fn every_way_to_a_protected_query_takes_what_opens_it() {
         "/q/secret%2Ejson",
         "/q/said.json?x=1",
         "/q/said.json?x=one",
-        // Who may read none is not told which there are.
+        // A client that may read none is not told which there are.
         "/q/secre",
         "/q/secre.json",
     ] {
@@ -116,7 +121,7 @@ fn every_way_to_a_protected_query_takes_what_opens_it() {
     assert_kept_out(&unslow.get_with("/q/secret.json", &[WRONG]), 401);
     assert_eq!(unslow.numbers("secret")["loads"], 1);
     assert_eq!(unslow.numbers("said")["loads"], 1);
-    // What is open is open, whatever somebody brings.
+    // An open query stays open, whatever a client brings.
     for headers in [&[][..], &[WRONG], &[READER]] {
         let open = unslow.get_with("/q/open.json", headers);
         assert_eq!(open.json()["rows"][0]["free"], 2);
@@ -248,4 +253,48 @@ fn a_reload_changes_who_may() {
     daemon.configure(ini);
     daemon.reload();
     assert_eq!(daemon.get("/q/version.json").0, 200);
+}
+
+#[test]
+fn a_token_that_changes_under_load_costs_no_request_of_others_and_no_copy() {
+    let files = [
+        ("r", "first"),
+        ("queries/secret.sql", "-- ttl: 1h\nselect 1 as salary"),
+        (
+            "queries/open.sql",
+            "-- access: open\n-- ttl: 1h\nselect 2 as free",
+        ),
+    ];
+    let args = ["--access-token-file", "r", "--queries", "queries"];
+    let unslow = Unslow::start_with(&args, &files, &[]);
+    let ask = |token: &str| {
+        let token = format!("Bearer {token}");
+        unslow.get_with("/q/secret.json", &[("Authorization", &token)])
+    };
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    assert_eq!(unslow.get("/q/open.json").status, 200);
+                }
+            });
+        }
+        let _end = UntilDropped(&over);
+        for (reloads, [old, new]) in [["first", "second"], ["second", "third"]]
+            .iter()
+            .enumerate()
+        {
+            assert_eq!(ask(old).status, 200);
+            fs::write(unslow.folder().join("r"), new).unwrap();
+            unslow.signal(Signal::SIGHUP);
+            until("the settings are read again", || {
+                unslow.log().matches(" reloaded: ").count() > reloads
+            });
+            assert_eq!(ask(new).status, 200);
+            assert_kept_out(&ask(old), 401);
+        }
+    });
+    assert_eq!(unslow.numbers("secret")["loads"], 1);
+    assert_eq!(unslow.numbers("open")["error"], 0);
 }

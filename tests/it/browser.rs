@@ -72,7 +72,7 @@ fn demo() -> Unslow {
     Unslow::start_with(&args, &QUERIES, &[])
 }
 
-/// What there is to see when nothing listens where the database should be.
+/// Starts a server whose database is not there.
 fn away() -> Unslow {
     let database = "postgres://nobody@127.0.0.1:1/none";
     Unslow::start(&[
@@ -176,7 +176,7 @@ fn browser_the_form_works_without_script() {
     let rows = browser.script("return document.querySelectorAll('tbody tr').length");
     assert_eq!(rows, 3);
 
-    // What is out of range the browser itself holds back …
+    // The browser itself holds back a value out of range …
     let before = address();
     browser.fill("#p-top", "99");
     browser.click("form button");
@@ -263,9 +263,10 @@ fn browser_no_page_scrolls_sideways_and_every_text_can_be_read_in_both_themes() 
     assert!(wide.as_u64().unwrap() > 390, "{wide}");
 }
 
-/// What the console says of a page that is not a 200; said by the browser, not a fault of the page.
+/// The message of the console about a page that is not a 200; it is the browser's, not a fault of
+/// the page.
 const STATUS: &str = "Failed to load resource: the server responded with a status of";
-/// What it says of a date in the address that is none.
+/// Its message about a date in the address that is none.
 const NO_DATE: &str = "does not conform to the required format";
 
 #[test]

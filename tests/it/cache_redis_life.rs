@@ -1,4 +1,5 @@
-//! How long a real Redis keeps what was asked for once, and what a second reader changes.
+//! The time for which a real Redis keeps an answer that was asked for once, and the effect of a
+//! second reader.
 
 use unslow::outcome::{Outcome, Tier};
 
@@ -8,7 +9,8 @@ use crate::faults::ECHO;
 use crate::servers::redis::Options;
 use crate::servers::{Postgres, Redis, wait_until};
 
-/// How many entries there are, and how many of them are kept for longer than so many milliseconds.
+/// The script that counts the entries, and those that are kept for longer than so many
+/// milliseconds.
 const COUNT: &str = "local all, long = 0, 0
 for _, name in ipairs(redis.call('KEYS', '*')) do
   if #(string.match(name, '}:(%x+)$') or '') == 32 then

@@ -1,4 +1,4 @@
-//! What the tests of the Redis tier share: one process's cache, and settings for its Redis.
+//! The common part of the tests of the Redis tier: one process's cache, and settings for its Redis.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use unslow::stats::{RedisSnapshot, Stats};
 
 use crate::servers::{Redis, until};
 
-/// Of which part of 20 s jitter leaves at least 18.
+/// The policy of these tests; jitter leaves at least 18 s of its TTL.
 pub(crate) const POLICY: Policy = Policy {
     ttl: Duration::from_secs(20),
     stale_while_revalidate: Duration::from_secs(30),
@@ -22,7 +22,7 @@ pub(crate) const POLICY: Policy = Policy {
 };
 pub(crate) const MAX_ENTRY: u64 = 100_000;
 
-/// How long is waited for what must come.
+/// The time for which an event that must come is waited for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// One process's cache.
@@ -113,7 +113,7 @@ pub(crate) fn settings(url: String) -> settings::RedisSettings {
         password: None,
         ca_file: None,
         namespace: "test".to_owned(),
-        // What a busy machine cannot miss; tests of the deadline set a short one.
+        // A busy machine cannot miss this; tests of the deadline set a short one.
         timeout: LIMIT,
     }
 }

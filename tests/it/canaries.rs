@@ -1,4 +1,4 @@
-//! What nobody is to find: secrets, values and addresses are put in as signs of their own, and
+//! The secrets of others: secrets, values and addresses are put in as signs of their own, and
 //! looked for on every page that is not their own, in every error and in the log.
 
 use unslow::app::App;
@@ -18,14 +18,14 @@ const LITERAL: &str = "canary0literal";
 const COLUMN: &str = "canary0column0value";
 const HEADER: &str = "canary0header";
 const COOKIE: &str = "canary0cookie";
-/// Of clients, as proxies tell them.
+/// An address of clients, as proxies name it.
 const LISTED: &str = "198.51.100.77";
 const STRANGER: &str = "203.0.113.77";
 
-/// What stands everywhere that is looked at.
+/// The sign that stands in everything that is looked for.
 const CANARY: &str = "canary0";
 
-/// Where numbers and states are shown. A route that is new is added here.
+/// The routes that show numbers and states. A route that is new is added here.
 const SHOWN: [&str; 14] = [
     "/stats",
     "/stats.json",

@@ -8,7 +8,7 @@ use crate::servers::redis::{Options, Redis};
 use crate::servers::{PgBouncer, postgres, wait_until};
 use crate::unslow::Unslow;
 
-/// Where nobody listens.
+/// Returns a port where nobody listens.
 fn nobody() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

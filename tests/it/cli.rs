@@ -238,7 +238,8 @@ fn a_password_of_odd_signs_logs_in_from_the_ini_a_url_and_a_file() {
     ] {
         let install = one_off(&ini, &["install"]);
         let said = String::from_utf8_lossy(&install.stderr);
-        // Who is let in may still not create functions; who is not is told about the password.
+        // A user who is let in may still not create functions; one who is not is told about the
+        // password.
         assert!(!said.contains("authentication failed"), "{ini}: {said}");
         let unslow = start(&ini, &[("queries/one.sql", "select 1 as one")]);
         let answer = unslow.get("/q/one.json");

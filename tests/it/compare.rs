@@ -10,7 +10,7 @@ use crate::purge_refusals::guarded;
 use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
-/// What a busy machine cannot miss.
+/// A deadline that a busy machine cannot miss.
 pub(crate) const PATIENT: &str = "timeout = 20s\n";
 
 /// An answer long enough to be told from what is said of it.
@@ -21,7 +21,7 @@ pub(crate) const LONG: (&str, &str) = (
 
 const WAYS: [&str; 4] = ["cache", "database", "redis", "memory"];
 
-/// What a run says; the answer must be one.
+/// Returns the answer of one run; it must be one.
 #[track_caller]
 fn run(unslow: &Unslow, way: &str) -> Value {
     let answer = post(unslow, &format!("/q/long/compare/{way}?n=7"));

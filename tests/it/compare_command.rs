@@ -43,7 +43,7 @@ fn assert_fails(output: &Output, code: i32, words: &[&str]) {
     }
 }
 
-/// Where each row is from, how often it was asked, and its note.
+/// Returns the origin of each row, the number of runs, and its note.
 fn rows(report: &Value) -> Vec<(String, u64, Option<String>)> {
     let rows = report["rows"].as_array().unwrap().iter();
     rows.map(|row| {
@@ -228,7 +228,7 @@ fn where_no_server_runs_it_serves_itself() {
         "{entries:?}"
     );
 
-    // What Redis has by now is used: the database is asked as often, and the copy stays.
+    // The copy that Redis has by now is used: the database is asked as often, and the copy stays.
     let stored = redis.value(&entries[0]);
     assert_eq!(
         counts(&json(&own(&["compare", "long", "--json"]))),
@@ -237,7 +237,7 @@ fn where_no_server_runs_it_serves_itself() {
     assert!(redis.value(&entries[0]) == stored, "it was not replaced");
 
     assert_fails(&own(&["compare", "lnog"]), 2, &["lnog", "long", "version"]);
-    // Who has the settings may know why.
+    // A user who has the settings may know why.
     assert_fails(&own(&["compare", "fails"]), 1, &["division by zero"]);
     assert_fails(&own(&["compare", "long", "n=x"]), 2, &["n", "whole number"]);
     let elsewhere = ["compare", "long", "--url", "http://127.0.0.1:1"];

@@ -1,4 +1,4 @@
-//! What browsers are told of queries when a page of another site asks for them.
+//! The words to browsers about queries when a page of another site asks for them.
 
 use crate::unslow::{Answer, Unslow};
 

@@ -41,7 +41,8 @@ const QUERIES: [(&str, &str); 9] = [
     ("queries/idle.sql", "select 1 as n"),
 ];
 
-/// What [`play`] leaves behind, by query. What is not named is zero, but for times and bytes.
+/// Returns the counts that [`play`] leaves behind, by query. A count that is not named is zero, but
+/// for times and bytes.
 pub(crate) fn expected() -> Value {
     json!({
         "plain": {
@@ -208,7 +209,7 @@ pub(crate) fn play() -> Played {
     }
 }
 
-/// That these numbers are the expected ones, with every name of the maps.
+/// Asserts that these numbers are the expected ones, with every name of the maps.
 #[track_caller]
 fn assert_numbers(of: &str, found: &Value, expected: &Value) {
     let or_zero = |value: &Value| value.as_u64().unwrap_or(0);

@@ -99,7 +99,8 @@ impl Crowd {
         )
     }
 
-    /// As [`Crowd::begin`], each with a connection for each request, and without pauses.
+    /// Begins as [`Crowd::begin`] does, each with a connection for each request, and without
+    /// pauses.
     pub(crate) fn of_strangers(address: SocketAddr, path: &str, body: &str, clients: u64) -> Crowd {
         Crowd::of(address, path, body, (0..clients).map(|_| true))
     }

@@ -29,7 +29,7 @@ fn without_a_daemon_each_command_says_so_with_its_exit_code() {
     until("it is dead", || !is_alive(pid));
     ended(&daemon.run(&["status"]), 1, &["dead"]);
     ended(&daemon.run(&["reload"]), 7, &["does not run"]);
-    // What is left of it is in nobody's way.
+    // The rest of it is in nobody's way.
     ended(&daemon.run(&["start"]), 0, &[]);
     ended(&daemon.run(&["stop", "--now"]), 0, &["stopped"]);
     daemon.has_left_nothing();
@@ -68,7 +68,7 @@ fn restart_replaces_what_runs_starts_what_does_not_and_heeds_bad_settings() {
     assert_eq!(daemon.get("/healthz").0, 200);
     daemon.configure(&format!("umask = 077\n{QUICK}"));
     ended(&daemon.run(&["restart"]), 0, &["serves"]);
-    // Whoever asks now asks the new one, also about what only a restart changes.
+    // A command that comes now asks the new one, also about what only a restart changes.
     let second = daemon.pid();
     assert_ne!(first, second);
     assert_eq!(daemon.status()["pid"], second);

@@ -1,5 +1,5 @@
-//! What a process that is asked to end leaves to the rest of its fleet: what it was loading, and
-//! those who come while it ends.
+//! The end of a process and its fleet: the loads that it had begun, and the clients that come while
+//! it ends.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;

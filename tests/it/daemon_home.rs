@@ -29,7 +29,7 @@ impl Home {
         Home { dir, pidfile }
     }
 
-    /// With a pidfile in a folder below, whose path has at least so many characters.
+    /// Makes one with a pidfile in a folder below, whose path has at least so many characters.
     pub(crate) fn deep(length: usize) -> Home {
         let dir = tempfile::tempdir().unwrap();
         let mut folder = dir.path().to_owned();
@@ -59,7 +59,7 @@ impl Home {
         self.command(args).output().unwrap()
     }
 
-    /// Who holds the pidfile.
+    /// Returns the process that holds the pidfile.
     pub(crate) fn holder(&self) -> Option<u32> {
         pidfile::holder(&self.pidfile)
     }
@@ -116,7 +116,7 @@ pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(err)
 }
 
-/// Whether `/healthz` answers 200 at this address: `HOST:PORT` or a path.
+/// Returns whether `/healthz` answers 200 at this address: `HOST:PORT` or a path.
 pub(crate) fn answers(address: &str) -> bool {
     let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut answer = String::new();

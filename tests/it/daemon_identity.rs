@@ -117,7 +117,7 @@ fn everything_is_taken_as_root_and_used_as_somebody_else() {
     assert_eq!(owner(&daemon.path("error.log")), nobody());
     // Nothing to be sorry for later: everything that it needs again is there for it.
     assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
-    // As who it is now it can go on, on what it could not take any more.
+    // The user that it is now may go on with what it could not take any more.
     daemon.signal(Signal::SIGHUP);
     daemon.wait_for_log("reloaded: generation 2", 1);
     daemon.signal(Signal::SIGUSR2);

@@ -1,4 +1,4 @@
-//! What is left of a daemon: its processes, pidfiles and sockets; and other ways to call its binary.
+//! The remains of a daemon: its processes, pidfiles and sockets; and other ways to call its binary.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use crate::daemon_support::{Daemon, is_alive};
 use crate::servers::wait_until;
 
 impl Daemon {
-    /// As [`Daemon::run`], with the program itself where another one stands in its place.
+    /// Runs as [`Daemon::run`] does, with the program itself where another one stands in its place.
     pub(crate) fn run_itself(&self, args: &[&str]) -> Output {
         let itself = Path::new(env!("CARGO_BIN_EXE_unslow"));
         self.command_of(itself, args).output().unwrap()
     }
 
-    /// Through a shell that does this first.
+    /// Makes the command of a shell that runs this line first.
     pub(crate) fn command_after(&self, line: &str, args: &[&str]) -> Command {
         let script = format!("{line}; exec \"$0\" \"$@\"");
         let mut command = self.command_of(Path::new("/bin/sh"), &["-c", &script]);

@@ -1,5 +1,5 @@
-//! What keeps a reload from changing anything: the generation of before serves on under its
-//! settings, and whoever could want to know is told why.
+//! The reasons for which a reload changes nothing: the generation of before serves on under its
+//! settings, and everybody who could want to know is told why.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::daemon_support::{Daemon, free_address};
 use crate::servers::certificates::Certificates;
 use crate::servers::wait_until;
 
-/// What an operator may find in the ini, and nowhere else.
+/// A word that an operator may find in the ini, and nowhere else.
 const PASSWORD: &str = "hunter2";
 
 const GOOD: &str = "[demo]\ndelay = 0s\n[cache]\nttl = 1h\n";
@@ -32,7 +32,7 @@ fn refused(daemon: &Daemon, words: &[&str]) {
     let shown = daemon.stats()["daemon"].clone();
     assert_eq!(shown["generation"], before["generation"]);
     let (_, page) = daemon.get("/stats");
-    // As text that a browser would show.
+    // It is written as text that a browser would show.
     let page = page.replace("&quot;", "\"").replace("&amp;", "&");
     assert!(
         log.contains("not reloaded") && page.contains("not reloaded"),
@@ -110,7 +110,7 @@ fn an_address_or_a_file_that_cannot_be_had_changes_nothing_either() {
         let text = format!("[server]\nbind = {}, {more}\n{GOOD}", daemon.address);
         fs::write(daemon.path("app.ini"), text).unwrap();
     };
-    // What was bound before it failed is let go of.
+    // An address that was bound before it failed is let go of.
     bind(&format!("{free}, unix:{}, {taken}", socket.display()));
     refused(&daemon, &["in use", "[server] bind"]);
     assert!(!socket.exists());

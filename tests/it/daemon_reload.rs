@@ -1,5 +1,5 @@
-//! What a reload changes in a process that serves, and what goes on through it. What keeps it from
-//! changing anything is in `daemon_refusals`.
+//! The effects of a reload on a process that serves, and the things that go on through it. The
+//! reasons for which it changes nothing are in `daemon_refusals`.
 
 use std::fs;
 use std::io::{Read, Write};

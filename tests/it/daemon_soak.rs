@@ -6,7 +6,7 @@ use std::fs;
 use crate::daemon_support::Daemon;
 use crate::servers::{self, Redis, wait_until};
 
-/// What a process holds at one moment.
+/// The resources that a process holds at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
     descriptors: usize,
@@ -17,7 +17,7 @@ struct Held {
 }
 
 impl Held {
-    /// Whether nothing of it is more.
+    /// Returns whether nothing of it is more.
     fn is_within(self, other: Held) -> bool {
         self.descriptors <= other.descriptors
             && self.threads <= other.threads

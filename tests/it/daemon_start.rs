@@ -1,5 +1,5 @@
-//! How a daemon starts, as seen from the terminal: `start` returns when it serves, and says where;
-//! or it says why not, and nothing is left of the attempt.
+//! The start of a daemon, as seen from the terminal: `start` returns when it serves, and says
+//! where; or it says why not, and nothing is left of the attempt.
 
 use std::fs::{self, File};
 use std::io::{Read, Write as _};
@@ -40,7 +40,7 @@ impl Hanging {
         hanging
     }
 
-    /// As [`Hanging::prepare`], but the key is there as yet.
+    /// Prepares as [`Hanging::prepare`] does, but the key is there as yet.
     pub(crate) fn later(server: &str) -> Hanging {
         let daemon = Daemon::prepare("");
         let certificates = Certificates::make(&daemon.path(""));
@@ -155,7 +155,7 @@ fn a_daemon_has_nothing_of_the_terminal_it_was_started_in() {
 #[test]
 fn a_descriptor_that_the_caller_left_open_keeps_nobody_waiting() {
     let daemon = Daemon::prepare(QUICK);
-    // As `ssh host unslow start` does: the caller waits until nobody holds its pipes any more.
+    // The caller waits until nobody holds its pipes any more, as in `ssh host unslow start`.
     let mut command = daemon.command_after("exec 9>&1 8>&2", &["start"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -297,7 +297,8 @@ fn a_panic_at_start_is_said_on_the_terminal() {
     }
     let daemon = Daemon::prepare(QUICK);
     let folder = daemon.path("");
-    // For everybody, as `/tmp` is: root believes no folder in which others could swap files.
+    // The folder is for everybody, as `/tmp` is: root believes no folder in which others could swap
+    // files.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
     // Root may have any number of processes; who it becomes may have this one alone. Without threads
     // the runtime panics.

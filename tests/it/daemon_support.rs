@@ -112,7 +112,7 @@ impl Daemon {
         wait_until(&format!("{times} × {text:?} in the log"), found);
     }
 
-    /// What `reload` prints; it must succeed.
+    /// Reloads, which must succeed, and returns what was printed.
     #[track_caller]
     pub(crate) fn reload(&self) -> String {
         let output = self.run(&["reload"]);
@@ -127,7 +127,7 @@ impl Daemon {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// What `status --json` says.
+    /// Returns the answer of `status --json`.
     pub(crate) fn status(&self) -> serde_json::Value {
         let output = self.run(&["status", "--json"]);
         assert!(output.status.success(), "{}", said(&output));
@@ -158,7 +158,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Whether there is such a process that has not ended.
+/// Returns whether there is such a process that has not ended.
 pub(crate) fn is_alive(pid: i32) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat"));
     state.is_ok_and(|stat| {

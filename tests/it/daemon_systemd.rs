@@ -52,7 +52,7 @@ fn the_watchdog_is_fed_while_a_reload_waits_and_while_the_last_requests_end() {
     let daemon = Daemon::prepare(INI);
     let systemd = Systemd::new(&daemon.path(""));
     let child = run(&daemon, &systemd, Some("200000"));
-    // As systemd does: a queue that nobody reads takes few messages.
+    // The queue takes few messages while nobody reads it, as systemd's does.
     let (heard, messages) = mpsc::channel();
     let path = systemd.path.clone();
     let reader = std::thread::spawn(move || while heard.send(systemd.any()).is_ok() {});

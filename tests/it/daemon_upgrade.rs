@@ -73,7 +73,7 @@ fn what_does_not_come_to_serve_leaves_the_old_one_serving() {
             None => fs::remove_file(&daemon.binary).unwrap(),
         }
         let output = daemon.run_itself(&["upgrade"]);
-        // Whether a file that is no program is given to a shell is the system's to decide.
+        // The system decides if a file that is no program is given to a shell.
         let words = match words {
             ["new process"] => &[][..],
             _ => words,

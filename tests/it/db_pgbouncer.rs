@@ -1,4 +1,4 @@
-//! Behind a PgBouncer in transaction mode every body belongs to its query and its parameters.
+//! A PgBouncer in transaction mode: every body belongs to its query and its parameters.
 
 use std::sync::Arc;
 

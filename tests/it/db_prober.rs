@@ -25,7 +25,8 @@ async fn slammed_door() -> (u16, Arc<AtomicUsize>) {
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::SeqCst);
-            // What is closed unread is reset, and that may come before or after the greeting.
+            // A connection that is closed unread is reset, and that may come before or after the
+            // greeting.
             let _ = client.read(&mut [0; 1024]).await;
         }
     });

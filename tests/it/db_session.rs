@@ -134,7 +134,7 @@ async fn nothing_else_that_a_query_leaves_reaches_the_next() {
     );
 }
 
-/// Behind a pooler the end of a run has to reach the backend of its transaction.
+/// The end of a run has to reach the backend of its transaction, also behind a pooler.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_on_the_connections_of_a_pooler() {
     let server = servers::postgres();

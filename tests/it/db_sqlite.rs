@@ -159,7 +159,7 @@ async fn a_run_that_is_given_up_is_interrupted() {
     }
 }
 
-/// How many descriptors of this process lead into a folder.
+/// Returns how many descriptors of this process lead into a folder.
 fn open_files(folder: &Path) -> usize {
     std::fs::read_dir("/proc/self/fd")
         .unwrap()

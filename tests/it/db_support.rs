@@ -1,4 +1,4 @@
-//! What the tests of the database side share: settings, queries from text, and running them.
+//! The common part of the tests of the database: settings, queries from text, and running them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) const LIMITS: Limits = Limits {
     max_bytes: 64 << 20,
 };
 
-/// As `master` on 127.0.0.1, without TLS.
+/// Returns the settings of the user `master` on 127.0.0.1, without TLS.
 pub(crate) fn on_postgres(port: u16, database: &str) -> settings::PostgresSettings {
     settings::PostgresSettings {
         host: "127.0.0.1".to_owned(),

@@ -62,7 +62,7 @@ const VALUES: &[&str] = &[
     "1 as t, 2 as _q, 3 as _unslow_, 4 as _i, 5 as _v, 6 as _u",
 ];
 
-/// What the test makes first.
+/// The statements that the test runs first.
 const TYPES: &str = "create type mood as enum ('sad', 'happy'); \
                      create type pair as (a int, \"B\" text, c text)";
 

@@ -48,7 +48,7 @@ fn kinds() -> BTreeSet<String> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Whether a text names a file in code marks: by its path, or by a folder that it is in.
+/// Returns whether a text names a file in code marks: by its path, or by a folder that it is in.
 fn names(text: &str, path: &str) -> bool {
     let folders = path.match_indices('/').map(|(at, _)| &path[..=at]);
     folders

@@ -1,7 +1,9 @@
-//! What `unslow deploy container` writes, as far as it does something: the script that makes the
+//! The files of `unslow deploy container`, as far as they do something: the script that makes the
 //! database's reader, `install`, the settings, and the health checks, each as the files say it, on
-//! a real PostgreSQL and Redis instead of those of the images. The image itself is
-//! `make check-deploy`'s and `make check-dist`'s.
+//! a real PostgreSQL and Redis instead of those of the images. the script that makes the database's
+//! reader, `install`, the settings, and the health checks, each as the files say it, on a real
+//! PostgreSQL and Redis instead of those of the images. The image itself is `make check-deploy`'s
+//! and `make check-dist`'s.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +73,8 @@ fn create_reader(dir: &Path, server: &Postgres) -> Output {
         .unwrap()
 }
 
-/// Where the parts are, which the names in `app.ini` stand for; a password from its file.
+/// Returns the places of the parts, which the names in `app.ini` stand for; a password from its
+/// file.
 fn environment(
     dir: &Path,
     postgres: &Postgres,

@@ -30,7 +30,7 @@ fn machine(server: &Postgres, database: &str) -> Machine {
     machine
 }
 
-/// What a statement of the application's user comes to.
+/// Returns the result of a statement of the application's user.
 fn ask(machine: &Machine, server: &Postgres, database: &str, user: &str, sql: &str) -> Output {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("queries")).unwrap();

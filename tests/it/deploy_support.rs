@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// Records its name and arguments, then does what follows.
 const RECORD: &str = "#!/bin/sh\nprintf '%s\\n' \"${0##*/} $*\" >>\"$STORE/calls\"\n";
 
-/// What each stand-in does besides.
+/// The further acts of each stand-in.
 const STAND_INS: &[(&str, &str)] = &[
     // The last argument is the file, or nothing is.
     (
@@ -140,7 +140,7 @@ impl Machine {
             .unwrap()
     }
 
-    /// What the stand-ins were asked, a line each.
+    /// Returns the calls of the stand-ins, a line each.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("store/calls")).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -165,7 +165,7 @@ pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// What a script said on standard error; it has to have ended well.
+/// Returns the standard error of a script, which has to have ended well.
 #[track_caller]
 pub(crate) fn said(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,6 +1,8 @@
-//! What `unslow deploy systemd` writes, by the program itself: its units are the ones that
+//! The files of `unslow deploy systemd`, by the program itself: its units are the ones that
 //! `systemd-unit` makes, and their commands, run as they are written by a stand-in for systemd that
-//! holds the listener, lose no request. How systemd judges and runs them is `make check-deploy`'s.
+//! holds the listener, lose no request. its units are the ones that `systemd-unit` makes, and their
+//! commands, run as they are written by a stand-in for systemd that holds the listener, lose no
+//! request. How systemd judges and runs them is `make check-deploy`'s.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -86,7 +88,7 @@ impl Machine {
         self.listener.local_addr().unwrap()
     }
 
-    /// What the service says under this name, as a command with this folder's paths.
+    /// Returns the command of the service under this name, with this folder's paths.
     fn exec(&self, name: &str) -> Vec<String> {
         let here = |below: &str| self.home.path().join(below).display().to_string();
         let mut lines = self.service.lines();
@@ -153,7 +155,7 @@ fn the_written_commands_reload_upgrade_and_restart_it_without_losing_a_request()
     more();
     ended(&machine.control("ExecStop"), 0, &["stopped"]);
     assert_eq!(machine.home.holder(), None);
-    // What was said of all that; the next word is of the next process.
+    // The log holds words of all that; the next word is of the next process.
     while !machine.systemd.next().1.starts_with("STOPPING=1") {}
     let mut second = machine.start();
     more();

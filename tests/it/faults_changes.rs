@@ -100,7 +100,7 @@ const CROSSED: &str = "create function crossed() returns integer language plpgsq
 
 #[test]
 fn a_load_that_a_deadlock_ended_is_run_again() {
-    // Whoever waits first does not look for a deadlock in the time of the test.
+    // The session that waits first does not look for a deadlock in the time of the test.
     let server = Postgres::with(&["deadlock_timeout=600s"], false);
     let database = server.database();
     server.psql(&database, CROSSED);

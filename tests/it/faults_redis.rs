@@ -4,6 +4,8 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::servers::redis::Options;
 use crate::servers::{Redis, wait_until as until};
 use crate::unslow::Unslow;
@@ -75,7 +77,7 @@ fn a_demoted_redis_is_read_and_its_refusals_are_counted() {
     until_it_is_used(&unslow, 2);
 }
 
-/// What is answered says that it is there; before, it was down and up again with every request, and
+/// An answer says that Redis is there; before, it was down and up again with every request, and
 /// each time the log said so.
 #[test]
 fn a_redis_that_refuses_writes_or_commands_stays_up_is_complained_of_and_heals() {
@@ -278,4 +280,34 @@ fn a_redis_that_swallows_packets_costs_its_deadline_only() {
         assert_eq!(status, "unslow; fwd=uri-miss", "nothing stores it");
     }
     assert_eq!(unslow.get("/stats.json").json()["redis"]["up"], false);
+}
+
+#[test]
+fn a_password_that_changes_costs_no_request_and_a_reload_brings_the_new_one() {
+    let redis = Redis::start();
+    assert_eq!(redis.command("CONFIG SET requirepass first"), "+OK");
+    let ini = format!("[redis]\nurl = {}\npassword_file = rp\n", redis.url());
+    let unslow = Unslow::start_with(
+        &["-c", "app.ini", "--queries", "queries", "--memory", "0"],
+        &[ECHO, ("app.ini", &ini), ("rp", "first")],
+        &[],
+    );
+    until_it_is_used(&unslow, 1);
+    let is_up = || unslow.get("/stats.json").json()["redis"]["up"] == true;
+    for [old, new] in [["first", "second"], ["second", "third"]] {
+        // Those that are open would stay: the new password is for new connections.
+        let change = format!(
+            "AUTH {old}\r\nCONFIG SET requirepass {new}\r\nAUTH {new}\r\nCLIENT KILL TYPE normal"
+        );
+        redis.lines(&change, 4);
+        until("the old password is refused", || {
+            ask(&unslow, 1);
+            !is_up()
+        });
+        std::fs::write(unslow.folder().join("rp"), new).unwrap();
+        unslow.signal(Signal::SIGHUP);
+        until_it_is_used(&unslow, 1);
+    }
+    let log = unslow.log();
+    assert!(!log.contains("second") && !log.contains("third"), "{log}");
 }

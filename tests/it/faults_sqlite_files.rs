@@ -58,7 +58,7 @@ impl Case {
         self.runtime.block_on(writer.close()).unwrap();
     }
 
-    /// What a crash would leave now: the files, without their writer.
+    /// Copies the files as a crash would leave them now, without their writer.
     fn crash(&self, suffixes: &[&str]) -> PathBuf {
         let folder = self.dir.path().join("crashed");
         fs::create_dir(&folder).unwrap();

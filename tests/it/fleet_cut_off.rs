@@ -10,7 +10,7 @@ use crate::servers::{Manner, Postgres, Redis, Relay, postgres, wait_until as unt
 use crate::unslow::{Unslow, command};
 
 const PATH: &str = "/q/fact.json";
-/// How long a purged row may be called fresh where no word of the purge came.
+/// The time for which a purged row may be called fresh where no message of the purge came.
 const PROMISE: Duration = Duration::from_secs(5);
 
 /// Resets what is connected, and takes nothing new.

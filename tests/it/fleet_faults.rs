@@ -127,7 +127,7 @@ fn no_request_is_lost_while_redis_wants_a_password() {
     let fleet = Fleet::with(&[BRIEF], "");
     under_load(&fleet, || {
         assert_eq!(fleet.redis.command("CONFIG SET requirepass s3cret"), "+OK");
-        // Who has come in already stays in, but for this.
+        // A connection that is open stays so, but for this.
         let done = fleet.redis.lines(
             "AUTH s3cret\r\nCLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub",
             3,

@@ -11,7 +11,7 @@ use crate::servers::{Postgres, Redis, wait_until as until};
 use crate::unslow::Unslow;
 
 const OTHER: File<'_> = ("queries/other.sql", "select 1 as one");
-/// Where the leases that an instance has taken are counted.
+/// The place where the leases that an instance has taken are counted.
 const TAKEN: &str = "/fleet/leases_taken";
 
 /// Two instances on one Redis and a database that is stopped, and what each says of a cold key: the
@@ -21,7 +21,8 @@ fn ask_both(test: impl Fn(&[Unslow; 2], [(u16, Duration); 2])) {
     let ini = original(&server, "postgres", &redis) + "timeout = 20s\n";
     let fleet = [0, 1].map(|_| start(&ini, &[ECHO, OTHER]));
     for unslow in &fleet {
-        // Which database it is decides its keys. Of `echo` nothing is known: it may be slow.
+        // The identity of the database decides its keys. Nothing is known of `echo`: it may be
+        // slow.
         assert_eq!(unslow.get("/q/other.json").status, 200);
     }
     let taken = [0, 1].map(|n| counted(&fleet[n], TAKEN));

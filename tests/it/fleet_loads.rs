@@ -59,7 +59,7 @@ fn a_holder_that_slept_past_its_lease_stores_nothing() {
     let late = fleet.at(0).send("GET", "/q/held.json", &[]);
     until("the first loads", || fleet.running() == 1);
     fleet.at(0).signal(Signal::SIGSTOP);
-    // What it will bring is v1.
+    // The load will bring v1.
     fleet.change("v2");
     let next = fleet.at(1).send("GET", "/q/held.json", &[]);
     until("another takes the lease over", || fleet.running() == 2);

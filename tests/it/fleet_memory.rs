@@ -1,5 +1,5 @@
-//! How the memory of one process learns of what another one did: by message at once, and by
-//! comparing with Redis where no message tells. The clock is turned by hand, so that each of the
+//! The ways in which the memory of one process learns what another one did: by message at once, and
+//! by comparing with Redis where no message tells. The clock is turned by hand, so that each of the
 //! two is seen without the other.
 
 use std::time::Duration;

@@ -97,7 +97,7 @@ fn an_evicted_counter_brings_nothing_old_back_and_blocks_nothing() {
         fleet.redis.ask(&["DEL", counter]);
         fleet.until_all_give(ONE, new);
     }
-    // What is loaded from now on is shared again.
+    // A copy that is loaded from now on is shared again.
     let cold = "/q/fact.json?n=7";
     value(&fleet.at(0).get(cold));
     until("it is taken from Redis", || {

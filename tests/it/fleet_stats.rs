@@ -54,7 +54,7 @@ pub(crate) fn ask(unslow: &Unslow, n: u64, times: usize) {
     }
 }
 
-/// What is counted, and how many times were measured.
+/// Returns the counts, and the numbers of measured times.
 fn counts(numbers: &Value) -> [u64; 6] {
     let paths = [
         "/requests",
@@ -142,7 +142,7 @@ fn three_processes_see_each_other_add_up_and_forget_the_one_that_was_killed() {
             && redis.value(&report_name(&own[2])).is_empty()
     });
 
-    // Whoever ends in order says so.
+    // An instance that ends in order says so.
     b.signal(Signal::SIGTERM);
     let b_id = own[1].clone();
     assert!(b.wait().success());
@@ -305,7 +305,7 @@ fn two_namespaces_on_one_redis_do_not_see_each_other() {
     assert_eq!(redis.ask(&["ZCARD", &index()]).trim(), ":2");
 }
 
-/// What a report holds goes to everybody who may read Redis.
+/// A report goes to everybody who may read Redis.
 #[test]
 fn a_report_holds_no_key_no_parameter_and_no_address() {
     let redis = Redis::start();

@@ -28,8 +28,8 @@ pub(crate) const FACT: File<'_> = (
 
 pub(crate) const SIZE: usize = 3;
 
-/// What is said to every instance beside where its servers are. Tests of faults leave the
-/// deadline of Redis as it is; the others must not miss it on a busy machine.
+/// The settings of every instance beside where its servers are. Tests of faults leave the deadline
+/// of Redis as it is; the others must not miss it on a busy machine.
 const PATIENT: &str = "timeout = 20s\n";
 
 pub(crate) struct Fleet {
@@ -68,12 +68,12 @@ pub(crate) fn settings(server: &Postgres, database: &str, redis: &Redis, more: &
 }
 
 impl Fleet {
-    /// On an empty Redis and a new database with `facts`.
+    /// Starts a fleet on an empty Redis and a new database with `facts`.
     pub(crate) fn start(queries: &[File<'_>]) -> Fleet {
         Fleet::with(queries, PATIENT)
     }
 
-    /// With the end of `[redis]`, and more sections.
+    /// Starts a fleet with the end of `[redis]`, and more sections.
     pub(crate) fn with(queries: &[File<'_>], more: &str) -> Fleet {
         Fleet::on(queries, more, Redis::with(&Options::default()))
     }
@@ -86,7 +86,7 @@ impl Fleet {
         let listens = queries.iter().any(|(_, text)| text.contains("-- notify:"));
         let start = || {
             let unslow = crate::end_to_end::start(&ini, queries);
-            // What is stored before that counts as changed.
+            // A copy that is stored before that counts as changed.
             crate::servers::wait_until("it listens", || {
                 !listens || unslow.log().contains("listening to the database")
             });
@@ -100,7 +100,7 @@ impl Fleet {
         }
     }
 
-    /// What every instance was started with.
+    /// Returns the settings that every instance was started with.
     pub(crate) fn settings(&self) -> String {
         settings(self.postgres, &self.database, &self.redis, "")
     }
@@ -141,7 +141,7 @@ impl Fleet {
         self.psql(&format!("update facts set value = '{value}'"));
     }
 
-    /// How many statements of loads are running at this moment.
+    /// Returns how many statements of loads are running at this moment.
     pub(crate) fn running(&self) -> usize {
         let sql = format!(
             "select count(*) from pg_stat_activity where datname = '{}' and state = 'active' \
@@ -151,7 +151,7 @@ impl Fleet {
         self.postgres.psql("postgres", &sql).parse().unwrap()
     }
 
-    /// How often a statement with this text has run to its end.
+    /// Returns how often a statement with this text has run to its end.
     pub(crate) fn calls(&self, text: &str) -> u64 {
         let sql = format!(
             "select coalesce(sum(calls), 0) from pg_stat_statements \
@@ -181,7 +181,7 @@ impl Fleet {
         self.assert_all_give(path, value);
     }
 
-    /// That every instance gives this value, however often it is asked.
+    /// Asserts that every instance gives this value, however often it is asked.
     #[track_caller]
     pub(crate) fn assert_all_give(&self, path: &str, value: &str) {
         for round in 0..20 {

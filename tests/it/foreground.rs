@@ -77,7 +77,7 @@ fn it_leaves_nothing_behind_whichever_way_it_is_asked_to_end() {
         assert!(process.end(signal).success(), "{signal}");
         daemon.has_left_nothing();
     }
-    // What is left by one that was killed keeps the next from nothing.
+    // The remains of a killed one keep the next from nothing.
     let process = Foreground::start(&daemon, "stderr", &address, None);
     until("it is found", || daemon.run(&["status"]).status.success());
     process.end(Signal::SIGKILL);

@@ -1,6 +1,8 @@
-//! What others put under our names in Redis, seen from the real binary without a memory tier: no
+//! Values of others under our names in Redis, seen from the real binary without a memory tier: no
 //! client gets an error or another key's body, it is counted and overwritten, nothing is blocked
-//! for good, and memory stays flat. What one cache makes of each is in `cache_redis`.
+//! for good, and memory stays flat. no client gets an error or another key's body, it is counted
+//! and overwritten, nothing is blocked for good, and memory stays flat. What one cache makes of
+//! each is in `cache_redis`.
 
 use crate::crowds::resident;
 use crate::end_to_end::{original, start};
@@ -8,7 +10,7 @@ use crate::fleet_support::{counted, post};
 use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::Unslow;
 
-/// How much more memory may be held after what should leave no trace.
+/// The memory that may be held after something that should leave no trace.
 const FLAT: u64 = 24 << 20;
 
 /// Slow enough to be worth a lease, as the statement of a query file.
@@ -119,7 +121,7 @@ fn no_flipped_bit_of_an_envelope_gives_another_body() {
         redis.put(&name, &flipped, "3600000");
         let answer = unslow.get("/q/slow.json?n=1");
         assert_eq!((answer.status, &answer.body), (200, &body), "byte {at}");
-        // As if the miss had not overwritten it.
+        // The test restores it, as if the miss had not overwritten it.
         redis.put(&name, &good, "3600000");
     }
     until_stored(&unslow, 1, "flipped bits");

@@ -1,12 +1,12 @@
-//! How long a cache behind this one may keep an answer, held against a small calculator of RFC 9111:
-//! never longer than the copy here stays fresh, and less by under a second.
+//! The time for which a cache behind this one may keep an answer, held against a small calculator
+//! of RFC 9111: never longer than the copy here stays fresh, and less by under a second.
 
 use std::time::{Duration, Instant};
 
 use crate::servers::wait_until;
 use crate::unslow::{Answer, Unslow};
 
-/// What a receiver makes of an answer (RFC 9111, 4.2; RFC 5861, 3), in seconds.
+/// The reading of an answer by a receiver (RFC 9111, 4.2; RFC 5861, 3), in seconds.
 struct Receiver {
     /// `freshness_lifetime - current_age`, at the moment of receipt.
     fresh: i64,

@@ -58,7 +58,7 @@ fn an_instance_that_refuses_everything_is_passed_over() {
     }
 }
 
-/// As unslow is while its database is away: what has a copy is served, the rest is a 503.
+/// Answers as unslow does while its database is away: a copy is served, the rest is a 503.
 fn without_database(head: &str) -> (u16, &'static str) {
     if head.starts_with("GET /q/lost") {
         (503, "no copy")

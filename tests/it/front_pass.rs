@@ -1,4 +1,5 @@
-//! What passes through the front proxies: answers as they are, and the truth about who asks.
+//! The things that pass through the front proxies: answers as they are, and the truth about who
+//! asks.
 
 use std::io::BufReader;
 use std::net::TcpListener;
@@ -9,7 +10,7 @@ use crate::servers::front::{Front, Kind, from};
 use crate::servers::wait_until as until;
 use crate::unslow::command;
 
-/// About 12 MB, in rows that differ.
+/// A query of about 12 MB, in rows that differ.
 const LARGE: (&str, &str) = (
     "queries/large.sql",
     "-- ttl: 1h\n-- max-rows: 100000\nwith recursive n(i) as (select 1 union all select i + 1 from n \

@@ -1,5 +1,6 @@
-//! What tests of the front proxies share: clients that speak TLS from an address of their own and
-//! notice every request that is lost, and instances that do as a test says instead of unslow.
+//! The common part of the tests of the front proxies: clients that speak TLS from an address of
+//! their own and notice every request that is lost, and instances that do as a test says instead of
+//! unslow.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use crate::servers::front::{Front, Kind};
 use crate::servers::wait_until;
 use crate::unslow::Unslow;
 
-/// Where clients are whom nothing is allowed, and where those who may see `/stats`.
+/// The address of clients to whom nothing is allowed, and that of those who may see `/stats`.
 pub(crate) const STRANGER: [u8; 4] = [127, 0, 0, 66];
 pub(crate) const OPERATOR: [u8; 4] = [127, 0, 0, 5];
 

@@ -19,8 +19,8 @@ fn named(kind: DatabaseKind, name: &str, text: &str) -> Arc<Query> {
     Arc::new(Query::parse(kind, name, text).unwrap())
 }
 
-/// That many loads of one query, begun. What fails on its way to the database, as on a starved
-/// machine, begins again; what is refused by a bound does not.
+/// Begins that many loads of one query. One that fails on its way to the database, as on a starved
+/// machine, begins again; one that is refused by a bound does not.
 fn loads(
     database: &Arc<Database>,
     query: &Arc<Query>,

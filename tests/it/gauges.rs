@@ -1,5 +1,4 @@
-//! What `/stats` says of Redis, of the database and of connections: what they are, not what was
-//! counted.
+//! The gauges of `/stats` about Redis, the database and connections: their state, not counts.
 
 use std::time::Duration;
 

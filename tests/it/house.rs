@@ -13,7 +13,7 @@ mod names;
 mod parsed;
 mod samples;
 
-/// What anyone may import.
+/// The parts that anyone may import.
 const SHARED: &[&str] = &[
     "settings",
     "error",
@@ -66,10 +66,11 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("text", &[]),
 ];
 
-/// Who may know both the database and the cache; everyone else is on one side of the line.
+/// The parts that may know both the database and the cache; everyone else is on one side of the
+/// line.
 const SEES_DB_AND_CACHE: &[&str] = &["app", "commands"];
 
-/// What must not be written in a part, and why.
+/// The words that must not be written in a part, with the reason.
 const FOREIGN: &[(&str, &str, &str)] = &[
     ("cache", "sqlx::", "the cache moves opaque bytes: no SQL"),
     (

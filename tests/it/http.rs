@@ -1,5 +1,5 @@
-//! What a client sees over HTTP, on the embedded demo: formats, headers, conditional requests,
-//! refusals. What the database adds to it is in `end_to_end`.
+//! The view of a client over HTTP, on the embedded demo: formats, headers, conditional requests,
+//! refusals. The part of the database is in `end_to_end`.
 
 use std::io::Read;
 

@@ -1,5 +1,6 @@
-//! What a client is refused, and what it is never told: methods, addresses, limits, the access rule
-//! of `/stats`, and the headers that stand on every response. On the embedded demo.
+//! The refusals to a client, and the facts that it never gets: methods, addresses, limits, the
+//! access rule of `/stats`, and the headers that stand on every response. They are tested on the
+//! embedded demo.
 
 use crate::unslow::{Answer, Unslow};
 

@@ -30,7 +30,7 @@ fn start(args: &[&str]) -> Unslow {
     Unslow::start_with(&args, &[RANDOM, ROWS, WIDE], &[])
 }
 
-/// How much work beside the workers was done, or is.
+/// Returns how much work beside the workers was done, or is.
 fn aside(unslow: &Unslow, member: &str) -> u64 {
     let stats = unslow.get("/stats.json").json();
     stats["aside"][member].as_u64().unwrap()

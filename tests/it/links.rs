@@ -107,7 +107,7 @@ fn links(base: &Url, answer: &Answer) -> Vec<String> {
     {
         links.push(target(base, &(action + "?" + &encoded(&fields))));
     }
-    // What a header says of further addresses.
+    // A header names further addresses.
     for name in ["link", "location", "content-location", "refresh"] {
         assert!(
             !answer.headers.contains_key(name),
@@ -339,7 +339,7 @@ fn the_links_of_a_result_lead_to_the_same_rows() {
         if !is_home && page.contains(">Reset<") {
             let reset = own_links.iter().position(|link| *link == own).unwrap();
             own_links.remove(reset);
-            // As the form's own address, which no browser asks for without its fields.
+            // It is the form's own address, which no browser asks for without its fields.
             let action = own_links.iter().position(|link| *link == own).unwrap();
             own_links.remove(action);
         }

@@ -1,5 +1,5 @@
-//! From the database: what `NOTIFY unslow` and `unslow_watch()` make stale, and what is done about
-//! messages that were missed.
+//! The messages of the database: what `NOTIFY unslow` and `unslow_watch()` make stale, and what is
+//! done about messages that were missed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,8 +29,8 @@ impl Drop for Follower {
 }
 
 impl Follower {
-    /// With the queries `a` (tags `orders` and `items`), `b` (tag `orders`) and `c` (none).
-    /// Listens when this returns, and has expired what it must at first.
+    /// Starts with the queries `a` (tags `orders` and `items`), `b` (tag `orders`) and `c` (none).
+    /// It listens when this returns, and has expired what it must at first.
     async fn start(database: Database) -> Follower {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [
@@ -103,7 +103,7 @@ async fn each_way_to_change_a_watched_table_expires_the_queries_with_its_tag() {
     }
     sql("insert into items values (1)");
     follower.expires("a").await;
-    // What is undone, or concerns nobody, is no change.
+    // A change that is undone, or concerns nobody, is none.
     sql("begin; insert into orders values (1); rollback");
     sql("notify unslow, 'nobody'; notify unslow; notify other, 'orders'");
     sql("select unslow_unwatch('orders')");

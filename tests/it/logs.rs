@@ -80,7 +80,7 @@ fn a_full_disk_stops_nothing_and_is_counted() {
 
 #[test]
 fn a_stream_that_nobody_reads_any_more_stops_nothing_and_is_counted() {
-    // Who starts it here reads one line and closes the pipe.
+    // The caller reads one line and closes the pipe.
     let unslow = start(&["--access-log", "-"]);
     assert_eq!(unslow.get("/q/version.json").status, 200);
     until("the line is counted", || lost(&unslow, "access") >= 1);
@@ -131,7 +131,7 @@ fn syslog_over_udp_gets_both_logs() {
     assert!(!line.contains("hunter2"), "{line}");
     let text = || std::fs::read_to_string(&log).unwrap();
     until("the file has it too", || text().contains("/q/version.json"));
-    // What is said while it ends gets there too.
+    // A line that is written while it ends gets there too.
     unslow.signal(Signal::SIGTERM);
     message(&["draining"]);
     assert!(unslow.wait().success());

@@ -6,7 +6,7 @@
 pub(crate) struct Tag {
     pub(crate) name: String,
     attributes: Vec<(String, String)>,
-    /// Where its content begins in the page's text.
+    /// The place where its content begins in the page's text.
     content: usize,
 }
 

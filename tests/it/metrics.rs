@@ -10,7 +10,7 @@ use crate::servers::{Prometheus, Redis, wait_until};
 use crate::unslow::{Unslow, command};
 
 const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// As Prometheus 2.42 asks.
+/// The `Accept` of Prometheus 2.42.
 const ASKS: &str = "application/openmetrics-text;version=1.0.0,\
                     application/openmetrics-text;version=0.0.1;q=0.75,\
                     text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -41,7 +41,7 @@ fn promtool_finds_nothing_to_complain_of() {
     assert!(!check("# TYPE a counter\na 1\n").status.success());
 }
 
-/// What OpenMetrics 1.0 demands and a lenient reader lets pass.
+/// Reads what OpenMetrics 1.0 demands and a lenient reader lets pass.
 fn strictly_read(text: &str) -> BTreeMap<String, String> {
     let body = text.strip_suffix("# EOF\n").expect("the end is marked");
     assert!(!body.contains("# EOF") && body.ends_with('\n'));

@@ -1,5 +1,5 @@
-//! What clients take, seen over HTTP: the format that `Accept` names, and no encoding that
-//! `Accept-Encoding` refuses, on every kind of answer.
+//! The formats and encodings that clients take, seen over HTTP: the format that `Accept` names, and
+//! no encoding that `Accept-Encoding` refuses, on every kind of answer.
 
 use std::io::Read as _;
 
@@ -170,7 +170,7 @@ fn pages_pass_over_what_other_sites_add_to_links_and_data_does_not() {
             assert_eq!(answer.status, 400, "{path} {name}");
         }
     }
-    // What only looks like one is a mistake on pages too, and a declared one is a parameter.
+    // A name that only looks like one is a mistake on pages too, and a declared one is a parameter.
     for name in ["utm", "fbclid2", "nonsense"] {
         assert_eq!(
             unslow.get(&format!("/q/echo?{name}=1")).status,

@@ -114,7 +114,7 @@ fn each_form_that_it_lists_is_answered_to_those_who_accept_that() {
     assert!(asked > 25, "{asked}");
 }
 
-/// What stands there, or what it refers to.
+/// Returns the value, or the one that it refers to.
 fn part(document: &Value, value: &Value) -> Value {
     match value["$ref"].as_str() {
         Some(pointer) => document
@@ -169,8 +169,8 @@ fn what_schemathesis_cannot_provoke_is_answered_as_it_is_listed() {
     }
 }
 
-/// What else schemathesis is told, unless the environment says otherwise: how many examples to make
-/// up for each operation, of what is allowed and of what is not, and from where on.
+/// The further options of schemathesis, unless the environment says otherwise: how many examples to
+/// make up for each operation, of what is allowed and of what is not, and from where on.
 const OPTIONS: [(&str, &str, &str); 2] = [
     ("--max-examples", "SCHEMATHESIS_EXAMPLES", "10"),
     ("--seed", "SCHEMATHESIS_SEED", "1"),
@@ -277,7 +277,7 @@ fn schemathesis_finds_nothing_on_postgresql() {
 fn schemathesis_finds_no_way_past_the_admin_token() {
     let unslow = start("", "[admin]\ntoken_file=token\n");
     let token = format!("Authorization: Bearer {TOKEN}");
-    // As a trusted proxy says it, the client is another machine.
+    // The client is another machine, as a trusted proxy says it.
     let elsewhere = "X-Forwarded-For: 192.0.2.7";
     // Few: wrong tokens are bounded.
     let some = "^/(stats.json|q/plain/purge)$";

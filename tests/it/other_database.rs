@@ -54,7 +54,7 @@ impl Namesakes {
         crate::end_to_end::start(&self.ini(), &[FACT, FLEETING])
     }
 
-    /// From now on the name leads to this server, also for those who are connected.
+    /// Lets the name lead to this server from now on, also for those who are connected.
     fn lead_to(&self, server: &Postgres) {
         self.relay.lead_to(server.port());
         self.relay.reset();
@@ -71,7 +71,7 @@ fn loads(unslow: &Unslow, query: &str) -> u64 {
     unslow.numbers(query)["loads"].as_u64().unwrap()
 }
 
-/// Whether this value is the answer; a load may fail just as a name moves.
+/// Returns whether this value is the answer; a load may fail just as a name moves.
 fn gives(unslow: &Unslow, path: &str, expected: &str) -> bool {
     let answer = unslow.get(path);
     answer.status == 200 && value(&answer) == expected

@@ -1,6 +1,6 @@
-//! What is not part of a key changes no entry: headers, cookies and parameters that nobody declared
-//! leave no trace in what others are answered, in data and on pages. And the headers that every
-//! response has, whatever its status.
+//! The input that is not part of a key changes no entry: headers, cookies and parameters that
+//! nobody declared leave no trace in what others are answered, in data and on pages. The headers
+//! that every response has, whatever its status, are here too.
 
 use crate::unslow::{Answer, Unslow};
 

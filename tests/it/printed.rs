@@ -1,4 +1,4 @@
-//! What is printed to be read by other programs: the manual page and the completions.
+//! The output that other programs read: the manual page and the completions.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ fn printed(args: &[&str]) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// As a reader sees it: without the marks of the form.
+/// Returns the text as a reader sees it: without the marks of the form.
 fn plain(roff: &str) -> String {
     let text = roff.replace("\\-", "-").replace("\\fB", "");
     text.replace("\\fR", "").replace("\\fI", "")

@@ -1,5 +1,5 @@
-//! Behind a proxy: whose word is believed about who a request comes from, over real sockets of
-//! either kind, and what is never given away to whoever only says that he is somebody.
+//! The words of a proxy: whose word is believed about who a request comes from, over real sockets
+//! of either kind, and what is never given away to a client that only says that it is somebody.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -58,7 +58,7 @@ fn a_trusted_proxys_word_decides_who_the_client_is() {
     assert_eq!(proxied.over_tcp(FAR, &[ALLOWED]), 200);
     for strange in [
         "203.0.113.9",
-        // What the client wrote stands left of what the proxy added.
+        // The client's own text stands left of what the proxy added.
         "198.51.100.7, 203.0.113.9",
         "198.51.100.7, unknown",
         "198.51.100.7,",
@@ -118,7 +118,7 @@ fn a_unix_socket_is_a_proxy_that_is_believed_and_never_local_itself() {
     }
 }
 
-/// What nginx sends when its configuration says no more than `proxy_pass`.
+/// A request of nginx when its configuration says no more than `proxy_pass`.
 #[test]
 fn a_proxy_that_says_nothing_of_its_visitors_opens_nothing_by_http_1_0() {
     let proxied = Proxied::start(&[]);

@@ -8,7 +8,7 @@ use crate::end_to_end::{original, start};
 use crate::servers::{Postgres, Redis, postgres, wait_until as until};
 use crate::unslow::{Answer, Unslow};
 
-/// What it says can be changed behind the cache's back; nothing of it expires by itself.
+/// A query whose answer can be changed behind the cache's back; nothing of it expires by itself.
 const NOW: (&str, &str) = (
     "queries/now.sql",
     "-- param: n integer = 1\n-- ttl: 1h\nselect v, :n as n from t",
@@ -28,7 +28,7 @@ fn set(server: &Postgres, database: &str, v: u32) {
     server.psql(database, &format!("update t set v = {v}"));
 }
 
-/// What the query says, and where that came from.
+/// Returns the answer of the query, and where it came from.
 fn ask(unslow: &Unslow, path: &str) -> (u64, String) {
     let answer = unslow.get(path);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -126,7 +126,7 @@ fn what_is_purged_expired_or_refreshed_shows_in_the_requests_after_it_on_every_i
         assert_eq!(ask(&other, path).0, 5);
         until("the other instance follows", || ask(&one, path).0 == 5);
     }
-    // Of what is not there too.
+    // It is so for an entry that is not there, too.
     assert_done(&post(&one, "/q/now/purge?n=99"), "purge", "entry");
 
     let counted = |unslow: &Unslow| {
@@ -168,7 +168,7 @@ fn a_purge_while_redis_hangs_holds_here_and_is_applied_there_when_it_is_back() {
         one.log()
             .contains("a purge that waited for Redis is applied")
     });
-    // Who knows nothing of it but what Redis says.
+    // An instance knows nothing of it but what Redis says.
     let other = start(&ini, &[NOW]);
     until("Redis hands out nothing old", || ask(&other, path).0 == 2);
     assert_eq!(ask(&one, path).0, 2);
@@ -199,7 +199,7 @@ fn a_load_that_began_before_a_purge_brings_nothing_back() {
             set(server, &database, v + 1);
             let done = post(&one, &format!("/q/slow/{action}"));
             assert_eq!(done.status, 200, "{}", done.text());
-            // What is only made stale may be had once more.
+            // A copy that is only made stale may be had once more.
             if action != "expire" {
                 assert_eq!(ask(&one, path).0, u64::from(v) + 1, "{action}");
             }

@@ -1,5 +1,5 @@
-//! Who may purge, expire and refresh and who may not, what is asked wrongly, and what a browser is
-//! told. What it does to stored copies is in `purge`.
+//! The clients that may purge, expire and refresh and those that may not, wrong requests, and the
+//! words for a browser. The effect on stored copies is in `purge`.
 
 use crate::purge::{assert_done, assert_refused, post};
 use crate::unslow::{Answer, Unslow};

@@ -11,7 +11,7 @@ type Fault = (&'static str, &'static str, &'static str);
 const HEADER: &str = "/* licence\n   über allem */\n-- title: Größe\n-- param: day date = 2026-01-01\n\
     -- param: n integer = 1\n\n";
 
-/// On PostgreSQL.
+/// The faults on PostgreSQL.
 const ON_POSTGRES: [Fault; 6] = [
     (
         "table",
@@ -34,7 +34,7 @@ const ON_POSTGRES: [Fault; 6] = [
     ),
 ];
 
-/// On SQLite, which points to fewer things.
+/// The faults on SQLite, which points to fewer things.
 const ON_SQLITE: [Fault; 4] = [
     (
         "column",

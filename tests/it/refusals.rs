@@ -1,5 +1,5 @@
-//! What the database refuses or cuts off, and what a client asks wrongly, each with an answer of
-//! its own.
+//! The refusals of the database, rows that it cuts off, and wrong requests of a client, each with
+//! an answer of its own.
 
 use crate::end_to_end::{original, start};
 use crate::servers::{Redis, postgres};

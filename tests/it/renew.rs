@@ -38,12 +38,12 @@ impl Place {
         std::fs::write(self.folder.path().join(format!("{name}.sql")), text).unwrap();
     }
 
-    /// With PostgreSQL and Redis, unless the flags say otherwise.
+    /// Returns settings with PostgreSQL and Redis, unless the flags say otherwise.
     fn settings(&self, flags: &[&str]) -> Settings {
         self.settings_as("secret", flags)
     }
 
-    /// As [`settings`](Self::settings), with another password for PostgreSQL.
+    /// Returns [`settings`](Self::settings) with another password for PostgreSQL.
     fn settings_as(&self, password: &str, flags: &[&str]) -> Settings {
         let (postgres, redis) = (self.postgres(password), self.redis.url());
         let folder = self.folder.path().to_str().unwrap();
@@ -58,7 +58,7 @@ impl Place {
         let urls = [("DATABASE_URL", &*postgres)];
         let mut settings = Settings::from_flags_with(&[&own, flags].concat(), &urls).unwrap();
         if let Some(redis) = &mut settings.redis {
-            // What a busy machine cannot miss.
+            // A busy machine cannot miss this.
             redis.timeout = std::time::Duration::from_secs(30);
         }
         settings
@@ -101,7 +101,7 @@ fn server() -> &'static Postgres {
     servers::postgres()
 }
 
-/// What a starved machine keeps from the database is asked for again.
+/// Asks for an answer again that a starved machine keeps from the database.
 async fn ask(app: &App, query: &str) -> Reply {
     let query = app.query(query).unwrap();
     loop {
@@ -263,7 +263,7 @@ async fn a_purge_or_a_message_after_a_renewal_concerns_copies_of_before() {
 /// Says that the test runs in a process of its own.
 const ALONE: &str = "RENEWALS_ALONE";
 
-/// In a process of its own, where nobody else has threads and descriptors.
+/// The test runs in a process of its own, where nobody else has threads and descriptors.
 #[test]
 fn a_hundred_renewals_leave_no_thread_descriptor_or_connection_behind() {
     const SELF: &str = "renew::a_hundred_renewals_leave_no_thread_descriptor_or_connection_behind";
@@ -282,10 +282,10 @@ fn a_hundred_renewals_leave_no_thread_descriptor_or_connection_behind() {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// How many there are.
+/// The number of connections.
 struct Connections {
     database: usize,
-    /// For commands, and for messages.
+    /// The connections for commands, and those for messages.
     redis: (usize, usize),
 }
 
@@ -310,7 +310,7 @@ async fn renew_a_hundred_times() {
         ask(app, "two").await;
     };
     renew(&mut app, &[]).await;
-    // Of Redis two for commands and the one that asks this, and one that listens. Of the database
+    // Redis has two for commands and the one that asks this, and one that listens. The database has
     // one that listens, and as many as there were loads at once.
     let few = |now: Connections| now.redis == (3, 1) && (2..=5).contains(&now.database);
     until("all is connected", || few(counts().1)).await;

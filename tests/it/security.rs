@@ -1,4 +1,4 @@
-//! What an attacker would try over HTTP: to run SQL, to put script into a page, a line into a log
+//! The attempts of an attacker over HTTP: to run SQL, to put script into a page, a line into a log
 //! or a header into a response, to see a password.
 
 use crate::end_to_end::{one_off, start};

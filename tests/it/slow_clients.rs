@@ -12,7 +12,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::servers::wait_until as until;
 use crate::unslow::{LOST, Unslow, parse};
 
-/// What a slow client sends at once; more of it follows byte by byte, or it does not read.
+/// The bytes that a slow client sends at once; more follow byte by byte, or it does not read.
 pub(crate) struct Kind {
     name: &'static str,
     pub(crate) begin: &'static str,
@@ -47,7 +47,7 @@ pub(crate) const LARGE_SETTINGS: [&str; 6] = [
     "256MiB",
 ];
 
-/// Whether the other side has ended the connection.
+/// Returns whether the other side has ended the connection.
 fn is_over(stream: &mut TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     let mut buffer = [0; 4096];
@@ -60,7 +60,7 @@ fn is_over(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// What comes back while the client drips.
+/// Returns the bytes that come back while the client drips.
 fn dripping(unslow: &Unslow, kind: &Kind) -> String {
     let mut stream = unslow.connect();
     stream.write_all(kind.begin.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! What compares times: run by `make soak` alone, on a release build and a quiet machine, one
+//! The comparisons of times: run by `make soak` alone, on a release build and a quiet machine, one
 //! test after the other.
 
 use std::time::{Duration, Instant};

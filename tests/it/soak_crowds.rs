@@ -79,7 +79,7 @@ fn soak_large_pages_and_compressions_at_most_double_the_median_of_others() {
     assert!(busy.0 <= 2 * quiet.0, "{busy:?} of {quiet:?}");
 }
 
-/// How many connections a storm has, and in what time.
+/// The number of connections of a storm, and its time.
 const STORM: u32 = 10_000;
 const PER_SECOND: u32 = 2_000;
 

@@ -1,5 +1,6 @@
-//! What faults of Redis cost in time on a fleet of three, and how soon every instance has what is
-//! new: measured by `make soak` alone, on a release build and a quiet machine. That no request is lost is `fleet_faults`'.
+//! The time that faults of Redis cost a fleet of three, and the delay until every instance has what
+//! is new: measured by `make soak` alone, on a release build and a quiet machine. measured by `make
+//! soak` alone, on a release build and a quiet machine. That no request is lost is `fleet_faults`'.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ const HOT: File<'_> = (
 /// Asked in each round, in turns over instances and keys.
 const REQUESTS: usize = 3000;
 const KEYS: usize = 20;
-/// What the whole may cost more than without the fault.
+/// The time that the whole may cost more than without the fault.
 const MORE: Duration = Duration::from_millis(60);
 
 /// The time within which 99 of 100 requests are answered, and the longest.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::slow_clients::{BODY, HEAD, LARGE, LARGE_SETTINGS, connections, make_room};
 use crate::unslow::Unslow;
 
-/// How many slow clients of each kind `make soak` has.
+/// The number of slow clients of each kind in `make soak`.
 const EACH: usize = 3334;
 /// Tells [`crowd_of_slow_clients`] where to go.
 const ADDRESS: &str = "UNSLOW_TEST_CROWD";

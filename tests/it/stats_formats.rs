@@ -59,7 +59,7 @@ fn who_may_not_see_it_does_not_learn_which_forms_there_are() {
     }
 }
 
-/// What the query `version` counted, from each form.
+/// The counts of the query `version` are read from each form.
 #[test]
 fn the_forms_of_a_running_server_agree() {
     let unslow = Unslow::start(&["--demo-delay", "1ms"]);

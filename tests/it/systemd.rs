@@ -1,5 +1,5 @@
-//! What systemd reads and hears: the unit files by its own judgement, the sockets that it passes on,
-//! and what it is told, in which order and by whom.
+//! The words between systemd and the program: the unit files by its own judgement, the sockets that
+//! it passes on, and what it is told, in which order and by whom.
 
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
@@ -229,7 +229,7 @@ fn systemd_is_told_what_happens_in_order_and_by_whom() {
         child.0.try_wait().unwrap().is_some()
     });
     assert!(child.0.wait().unwrap().success());
-    // What the old one says last is never that the service stops.
+    // The last word of the old one is never that the service stops.
     ended(&home.run(&["stop"]), 0, &["stopped"]);
     is(systemd.next(), new, "STOPPING=1\n");
 }

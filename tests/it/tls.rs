@@ -66,7 +66,7 @@ impl Secure {
         StreamOwned::new(client, self.unslow.connect())
     }
 
-    /// Whether a client that trusts the CA comes through the handshake.
+    /// Returns whether a client that trusts the CA comes through the handshake.
     fn is_trusted(&self) -> bool {
         let mut stream = self.connect(&[&version::TLS13], &[]);
         stream.write_all(b"GET /healthz HTTP/1.1\r\n").is_ok()

@@ -1,6 +1,7 @@
-//! What is no request: the HTTP library refuses it by itself, and the refusal has our words, headers,
-//! an id, and a line in the access log all the same. Raw sockets, as a first request on a connection
-//! and as a later one.
+//! Bytes that are no request: the HTTP library refuses them by itself, and the refusal has our
+//! words, headers, an id, and a line in the access log all the same. the HTTP library refuses it by
+//! itself, and the refusal has our words, headers, an id, and a line in the access log all the
+//! same. Raw sockets, as a first request on a connection and as a later one.
 
 use std::io::{Read as _, Write as _};
 
@@ -12,7 +13,7 @@ const GOOD: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Each kind of it, with the status that it gets.
 fn kinds() -> Vec<(String, u16)> {
     let get = |rest: &str| format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{rest}\r\n");
-    // As much as the library reads of a head, so that nothing is left unread when it refuses.
+    // It is as much as the library reads of a head, so that nothing is left unread when it refuses.
     let begin = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ";
     let endless = begin.to_owned() + &"x".repeat((128 << 10) - begin.len());
     vec![
@@ -37,7 +38,7 @@ fn kinds() -> Vec<(String, u16)> {
     ]
 }
 
-/// What came back for these bytes, answer by answer.
+/// Returns the answers to these bytes, one by one.
 fn answers(unslow: &Unslow, sent: &str) -> Vec<Answer> {
     let mut stream = unslow.connect();
     // The server may end the connection before all is sent.

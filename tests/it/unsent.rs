@@ -9,7 +9,7 @@ use crate::servers::wait_until as until;
 use crate::slow_clients::make_room;
 use crate::unslow::Unslow;
 
-/// Of memory that has been given back nothing is kept, so that it can be measured.
+/// The environment in which no memory is kept that has been given back, so that it can be measured.
 const EXACT: [(&str, &str); 1] = [("MALLOC_MMAP_THRESHOLD_", "131072")];
 
 /// 6 MB that no other client shares.
@@ -26,7 +26,7 @@ const SHARED: (&str, &str) = (
      with recursive n(i) as (select 1 union all select i + 1 from n where i < 300) \
      select i, hex(zeroblob(5000)) as filler from n",
 );
-/// As much as fits into a connection's buffer.
+/// A query whose answer fits into a connection's buffer.
 const MEDIUM: (&str, &str) = (
     "queries/medium.sql",
     "-- ttl: 1h\nselect hex(zeroblob(30000)) as filler",
@@ -45,7 +45,7 @@ fn start(max: &str) -> Unslow {
     Unslow::start_with(&args.concat(), &files, &EXACT)
 }
 
-/// What `/stats.json` says of answers that wait.
+/// Returns the member of `/stats.json` about answers that wait.
 fn unsent(unslow: &Unslow, member: &str) -> u64 {
     let stats = unslow.get("/stats.json").json();
     stats["unsent"][member]

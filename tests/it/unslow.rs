@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long a test waits for something that must come before it calls it lost.
+/// The time for which a test waits for something that must come before it calls it lost.
 pub(crate) const LOST: Duration = Duration::from_secs(30);
 
 /// A running server. Killed when dropped.
@@ -94,7 +94,8 @@ impl Unslow {
         Unslow::start_with(args, &[], &[])
     }
 
-    /// As [`start`](Self::start), with files (name, content) in the folder and an environment.
+    /// Starts as [`start`](Self::start) does, with files (name, content) in the folder and an
+    /// environment.
     pub(crate) fn start_with(
         args: &[&str],
         files: &[(&str, &str)],
@@ -103,7 +104,8 @@ impl Unslow {
         Unslow::start_as(command(args), files, env)
     }
 
-    /// As [`start`](Self::start) with at most so many descriptors, whatever it does about it.
+    /// Starts as [`start`](Self::start) does with at most so many descriptors, whatever it does
+    /// about it.
     pub(crate) fn start_within(descriptors: u32, args: &[&str]) -> Unslow {
         let program = command(args);
         let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
@@ -116,8 +118,8 @@ impl Unslow {
         Unslow::start_as(shell, &[], &[])
     }
 
-    /// As [`start_with`](Self::start_with), for a program that sees the file `hosts` of its folder in
-    /// the place of `/etc/hosts`.
+    /// Starts as [`start_with`](Self::start_with) does, for a program that sees the file `hosts` of
+    /// its folder in the place of `/etc/hosts`.
     pub(crate) fn start_with_hosts(args: &[&str], files: &[(&str, &str)]) -> Unslow {
         let program = command(args);
         let script = "mount --bind hosts /etc/hosts && exec \"$0\" \"$@\"";
@@ -168,7 +170,7 @@ impl Unslow {
         Unslow { child, url, folder }
     }
 
-    /// What it wrote to its error log so far.
+    /// Returns its error log so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
@@ -238,7 +240,7 @@ impl Unslow {
             .unwrap_or_else(|| panic!("no numbers of {query} in {stats}"))
     }
 
-    /// Where it runs, with the files it was given.
+    /// Returns the folder where it runs, with the files it was given.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

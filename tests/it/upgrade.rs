@@ -81,7 +81,7 @@ fn a_wish_for_another_protocol_is_ignored_and_the_connection_is_kept() {
             request = request + name + ": " + value + "\r\n";
         }
         request = request + "\r\n" + form;
-        // What is sent here is the POST, and what `ask` sends behind it a GET.
+        // The POST is sent here, and `ask` sends a GET behind it.
         stream.get_mut().write_all(request.as_bytes()).unwrap();
         let posted = asked(&mut stream, "GET /healthz", &[]);
         assert_ordinary(&posted, 200, wish);

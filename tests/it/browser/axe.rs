@@ -1,5 +1,5 @@
-//! What axe-core finds wrong with the pages for those who do not see them, in both themes. Its one
-//! file is brought by `.ci/install axe`.
+//! The faults that axe-core finds in the pages for those who do not see them, in both themes. Its
+//! one file is brought by `.ci/install axe`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn axe() -> String {
         .unwrap_or_else(|error| panic!("{}: {error}; run .ci/install axe", file.display()))
 }
 
-/// What is wrong with the page that is open, a line each.
+/// Returns the faults of the page that is open, a line each.
 fn violations(browser: &Browser, axe: &str) -> Vec<String> {
     browser.script(axe);
     let found = browser.script(

@@ -99,7 +99,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
         let features = json!([
             { "name": "prefers-color-scheme", "value": theme },
-            // What moves would still be on its way when it is looked at.
+            // An element that moves would still be on its way when it is looked at.
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
         self.devtools(
@@ -164,7 +164,8 @@ impl Browser {
         format!("/element/{}", id.unwrap().as_str().unwrap())
     }
 
-    /// What the console said since it was last asked: errors of loading, of scripts, of the policy.
+    /// Returns the messages of the console since it was last asked: errors of loading, of scripts,
+    /// of the policy.
     pub(crate) fn console(&self) -> Vec<String> {
         self.log("browser")
     }

@@ -21,7 +21,7 @@ fn opened(unslow: &Unslow, path: &str) -> Browser {
     browser
 }
 
-/// How often the page has asked for its numbers.
+/// Returns how often the page has asked for its numbers.
 fn asked(browser: &Browser) -> u64 {
     let count = "return performance.getEntriesByType('resource')
         .filter(entry => entry.name.includes('part=numbers')).length";
@@ -131,7 +131,7 @@ fn browser_a_server_that_is_gone_makes_the_page_stale_and_back_makes_it_live() {
     off(true);
     let stale = format!("document.getElementById('state').textContent === 'Stale since {at} UTC'");
     browser.wait_for(&stale);
-    // What was there stays readable.
+    // The text that was there stays readable.
     assert!(
         browser
             .text("document.querySelector('main').textContent")

@@ -3,7 +3,7 @@
 
 use super::{MAX_LINES, Source, violations};
 
-/// What is wrong with one file of this path and text (the opening `//!` is added).
+/// Returns the faults of one file of this path and text (the opening `//!` is added).
 fn judged(path: &str, text: &str) -> String {
     let source = Source {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! What `unslow init --monitoring` writes: Prometheus takes the configuration and the rules, the
+//! The files of `unslow init --monitoring`: Prometheus takes the configuration and the rules, the
 //! rules fire when they should, and rules and dashboard name only what `/metrics` has.
 
 mod promql;
@@ -152,7 +152,7 @@ fn names_in(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// What dashboard and rules name that is not in an exposition.
+/// Returns the names in dashboard and rules that are not in an exposition.
 pub(crate) fn missing_in(text: &str) -> Vec<String> {
     let exported = names_in(text);
     let expressions = dashboard_expressions()
@@ -162,7 +162,7 @@ pub(crate) fn missing_in(text: &str) -> Vec<String> {
     unknown.flatten().collect()
 }
 
-/// What an expression names that there is not.
+/// Returns the names in an expression that there are not.
 fn unknown(expression: &str, exported: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let names = promql::names(expression);
     let mut unknown = Vec::new();

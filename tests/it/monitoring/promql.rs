@@ -1,8 +1,8 @@
-//! Which metrics and labels an expression names: as much of PromQL as dashboard and rules use.
+//! The metrics and labels that an expression names: as much of PromQL as dashboard and rules use.
 
 use std::collections::BTreeSet;
 
-/// What is written like a metric and is none.
+/// The words that are written like a metric and are none.
 const WORDS: [&str; 18] = [
     "and",
     "or",
@@ -23,10 +23,10 @@ const WORDS: [&str; 18] = [
     "group_left",
     "group_right",
 ];
-/// What names labels in parentheses behind it.
+/// The words with labels in parentheses behind them.
 const GROUPINGS: [&str; 4] = ["by", "without", "on", "ignoring"];
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
     /// Each metric with the labels that choose its series.
@@ -80,7 +80,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_:".contains(c)
 }
 
-/// What stands behind the next such sign.
+/// Returns the text behind the next such sign.
 fn behind(text: &str, sign: char) -> &str {
     text.split_once(sign).map_or("", |(_, behind)| behind)
 }

@@ -8,7 +8,7 @@ use super::home;
 
 /// The files, in PEM form.
 pub(crate) struct Certificates {
-    /// What a client has to trust.
+    /// The certificate that a client has to trust.
     pub(crate) ca: PathBuf,
     pub(crate) certificate: PathBuf,
     /// A certificate of the same key whose time is over.

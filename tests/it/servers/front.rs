@@ -34,7 +34,8 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Kind; 3] = [Kind::Nginx, Kind::Haproxy, Kind::Caddy];
 
-    /// As `unslow deploy` calls it; the program and Debian's package have the same name.
+    /// Returns the name that `unslow deploy` has for it; the program and Debian's package have the
+    /// same name.
     fn name(self) -> &'static str {
         match self {
             Kind::Nginx => "nginx",
@@ -66,7 +67,7 @@ impl Kind {
 
 pub(crate) struct Front {
     pub(crate) kind: Kind,
-    /// Where it speaks TLS, and where it only redirects.
+    /// The address where it speaks TLS, and the one where it only redirects.
     pub(crate) https: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) certificates: Certificates,
@@ -191,7 +192,8 @@ impl Text {
     }
 }
 
-/// Whether no other front of this run was given the port: HAProxy shares one with another HAProxy.
+/// Returns whether no other front of this run was given the port: HAProxy shares one with another
+/// HAProxy.
 fn is_new(port: u16) -> bool {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     GIVEN.lock().unwrap().insert(port)

@@ -76,14 +76,14 @@ pub(crate) fn write(path: &Path, text: &str) {
     give(path);
 }
 
-/// Where the process id of a running server is noted for the watchdog.
+/// Notes the process id of a running server for the watchdog.
 pub(super) fn note(pid: u32) -> PathBuf {
     let path = home().join("pids").join(pid.to_string());
     fs::write(&path, format!("{pid}\n")).unwrap();
     path
 }
 
-/// Whom the servers run as: PostgreSQL and PgBouncer refuse to be root. `None`: as we are.
+/// Returns the user of the servers: PostgreSQL and PgBouncer refuse to be root. `None`: our own.
 pub(super) fn user() -> Option<(Uid, Gid)> {
     if !Uid::effective().is_root() {
         return None;

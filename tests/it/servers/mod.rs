@@ -31,8 +31,8 @@ pub(crate) fn postgres() -> &'static Postgres {
     SHARED.get_or_init(Postgres::start)
 }
 
-/// How long a condition is waited for: far longer than any takes, so that it is no measurement.
-/// Where a defence is off it is expected to be in vain.
+/// Returns the time for which a condition is waited for: far longer than any takes, so that it is
+/// no measurement. It is expected to be in vain where a defence is off.
 fn patience() -> Duration {
     match std::env::var_os("UNDEFENDED") {
         None => Duration::from_mins(1),
@@ -50,7 +50,7 @@ impl Drop for UntilDropped<'_> {
     }
 }
 
-/// Between two looks at a condition.
+/// The pause between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Waits until `condition` holds, and fails the test if it does not come true.

@@ -15,12 +15,12 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// With `pool_size` connections to the server for each database and user.
+    /// Starts one with `pool_size` connections to the server for each database and user.
     pub(crate) fn start(postgres: &Postgres, pool_size: u32) -> PgBouncer {
         PgBouncer::with(postgres, pool_size, "")
     }
 
-    /// With these lines more in its settings.
+    /// Starts one with these lines more in its settings.
     pub(crate) fn with(postgres: &Postgres, pool_size: u32, more: &str) -> PgBouncer {
         let folder = home::folder("pgbouncer");
         let users = folder.join("users");

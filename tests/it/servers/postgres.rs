@@ -30,18 +30,19 @@ impl Postgres {
         Self::with(&[], false)
     }
 
-    /// With another system identifier than all the others, which are copies of one cluster.
+    /// Starts one with another system identifier than all the others, which are copies of one
+    /// cluster.
     pub(crate) fn of_another_system() -> Postgres {
         static OTHER: OnceLock<PathBuf> = OnceLock::new();
         Self::from(template(&OTHER), &[], false)
     }
 
-    /// With TLS, by a certificate for `localhost`.
+    /// Starts one with TLS, by a certificate for `localhost`.
     pub(crate) fn start_tls() -> Postgres {
         Self::with(&[], true)
     }
 
-    /// With more settings of the server, `name=value`.
+    /// Starts one with more settings of the server, `name=value`.
     pub(crate) fn with(settings: &[&str], tls: bool) -> Postgres {
         static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
         Self::from(template(&TEMPLATE), settings, tls)
@@ -152,7 +153,7 @@ impl Postgres {
         name
     }
 
-    /// What `psql` prints for a statement, unadorned, as superuser.
+    /// Returns the output of `psql` for a statement, unadorned, as superuser.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
         self.psql_as("postgres", database, sql)
     }
@@ -184,7 +185,7 @@ impl Postgres {
             .to_owned())
     }
 
-    /// How many other sessions are running a statement that contains `text`.
+    /// Returns how many other sessions are running a statement that contains `text`.
     pub(crate) fn running(&self, text: &str) -> usize {
         let sql = format!(
             "select count(*) from pg_stat_activity where state = 'active' \

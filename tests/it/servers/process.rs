@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 
 use super::{home, wait_until};
 
-/// How often another port is tried when somebody took the one that was free a moment ago.
+/// The number of further ports that are tried when somebody took the one that was free a moment
+/// ago.
 const ATTEMPTS: usize = 5;
 
-/// How long a server gets to end by itself.
+/// The time that a server gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) struct Process {
@@ -58,7 +59,7 @@ impl Process {
         Some(process)
     }
 
-    /// What it has written so far, for the messages of failing tests.
+    /// Returns its output so far, for the messages of failing tests.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.output).unwrap_or_default()
     }
@@ -125,7 +126,7 @@ pub(crate) fn on_free_port<T>(mut start: impl FnMut(u16) -> Option<T>) -> (u16, 
     panic!("the server did not start on any of {ATTEMPTS} ports; see its output above");
 }
 
-/// Where a program is: in one of the folders, or on the path.
+/// Returns the place of a program: in one of the folders, or on the path.
 pub(crate) fn program(name: &str, folders: &[PathBuf], package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/bin", "/usr/local/bin"].map(PathBuf::from);

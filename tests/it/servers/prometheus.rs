@@ -51,7 +51,7 @@ impl Prometheus {
         }
     }
 
-    /// What its API answers to a GET.
+    /// Returns the answer of its API to a GET.
     pub(crate) fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(parameters)
@@ -88,7 +88,7 @@ impl Drop for Prometheus {
 /// Status and body; `None` where nobody answers.
 fn get(port: u16, target: &str) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    // Whoever speaks 1.0 gets no chunks.
+    // A client that speaks 1.0 gets no chunks.
     write!(stream, "GET {target} HTTP/1.0\r\n\r\n").ok()?;
     let mut received = Vec::new();
     stream.read_to_end(&mut received).ok()?;

@@ -13,12 +13,12 @@ use super::certificates::Certificates;
 use super::home;
 use super::process::{Process, on_free_port, program};
 
-/// How it is started.
+/// The options of a start.
 #[derive(Default)]
 pub(crate) struct Options<'a> {
     pub(crate) password: Option<&'a str>,
     pub(crate) tls: bool,
-    /// As on the command line of `redis-server`.
+    /// The arguments on the command line of `redis-server`.
     pub(crate) arguments: &'a [&'a str],
 }
 
@@ -121,7 +121,7 @@ impl Redis {
         self.certificates.as_ref().expect("started with TLS")
     }
 
-    /// As in `[redis] url`, with the password. With TLS the host is the certificate's.
+    /// Returns the URL of `[redis] url`, with the password. With TLS the host is the certificate's.
     pub(crate) fn url(&self) -> String {
         let password = self
             .password
@@ -140,7 +140,7 @@ impl Redis {
             .unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
-    /// As [`command`](Self::command), and gives that many lines of the answer.
+    /// Sends as [`command`](Self::command) does, and gives that many lines of the answer.
     pub(crate) fn lines(&self, line: &str, count: usize) -> Vec<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream
@@ -235,7 +235,7 @@ impl Redis {
         self.ask(&normal).matches("laddr=").count()
     }
 
-    /// What tells those connections from later ones, without the asking one's.
+    /// Returns the ids that tell those connections from later ones, without the asking one's.
     pub(crate) fn client_ids(&self) -> Vec<String> {
         let list = self.ask(&["CLIENT", "LIST", "TYPE", "normal"]);
         let ours = list.lines().filter(|line| !line.contains("cmd=client"));

@@ -14,7 +14,7 @@ use super::truth::{History, KEYS};
 use crate::servers::wait_until as until;
 use crate::unslow::{Answer, LOST, Unslow, parse};
 
-/// Between two requests of one client.
+/// The pause between two requests of one client.
 const REST: Duration = Duration::from_millis(4);
 /// The time that an age may be short of the truth: its whole seconds, and a load whose rows a fault
 /// held back after the database had read them, since ages count from a load's end.
@@ -184,7 +184,7 @@ impl Crowd {
         }
     }
 
-    /// Whether one instance can load a key that nobody has asked for.
+    /// Returns whether one instance can load a key that nobody has asked for.
     pub(super) fn loads_cold(&self, at: usize) -> bool {
         let k = self.0.next_cold.fetch_add(1, Ordering::SeqCst);
         self.at(at).get(&format!("/q/cold.json?k={k}")).status == 200

@@ -23,7 +23,7 @@ pub(super) const HOT: &str = "-- ttl: 2s\n-- stale-while-revalidate: 2s\n-- para
 pub(super) const COLD: &str = "-- ttl: 2s\n-- param: k bigint\n\
     select :k as k, 'cold body of ' || :k as body";
 
-/// Between two changes.
+/// The pause between two changes.
 const PACE: Duration = Duration::from_millis(20);
 
 /// The table and its writer, which ends when this is dropped.
