@@ -1,6 +1,6 @@
 //! The table of settings: each stands in it once, with its names, default, help and reader.
 //! Whatever needs to know the settings asks here: the layers, the command line, the ini reader,
-//! `print-config`, the README's table and the test of the sample file.
+//! `print-config`, the table of `docs/commands.md` and the test of the sample file.
 //!
 //! To add a setting, add its row (and its lines in `assets/app.ini`, which a test asks for).
 
@@ -117,7 +117,7 @@ pub fn flags() -> impl Iterator<Item = FlagHelp> {
     })
 }
 
-/// Returns the README's table of settings, as Markdown.
+/// Returns the table of settings in `docs/commands.md`, as Markdown.
 pub fn readme_table() -> String {
     let mut out = "| Setting | Flag | Default | Meaning |\n|---|---|---|---|\n".to_owned();
     let escape = |text: &str| text.replace('|', "\\|");

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::compare::{LONG, PATIENT};
-use crate::end_to_end::{one_off, original, start};
+use crate::end_to_end::{File, one_off, original, start};
 use crate::faults::without_redis;
 use crate::servers::{Redis, postgres, wait_until as until};
 use crate::unslow::{Unslow, command};
@@ -41,6 +41,16 @@ fn assert_fails(output: &Output, code: i32, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "{word:?} is not in {said}");
     }
+}
+
+/// Starts a server that has spoken with its database: a busy machine may answer a first connection
+/// too late.
+fn started(ini: &str, queries: &[File<'_>]) -> Unslow {
+    let unslow = start(ini, queries);
+    until("the database answers", || {
+        unslow.get("/readyz").json()["database"] == "up"
+    });
+    unslow
 }
 
 /// Returns the origin of each row, the number of runs, and its note.
@@ -78,7 +88,7 @@ fn a_cold_query_costs_the_database_three_runs_and_stays_as_it_is_stored() {
         "queries/slow.sql",
         "-- ttl: 1h\nselect pg_sleep(0.1)::text as slept, random()::text as r",
     );
-    let unslow = start(&ini, &[slow]);
+    let unslow = started(&ini, &[slow]);
     let report = json(&compare(&unslow, &["slow", "--json"]));
     assert_eq!(counts(&report), expected(3, 1000));
     assert_eq!(unslow.numbers("slow")["loads"], 3);
@@ -131,7 +141,7 @@ fn parameters_go_along_and_their_values_are_not_printed() {
     let redis = Redis::start();
     let server = postgres();
     let ini = original(server, &server.database(), &redis) + PATIENT;
-    let unslow = start(&ini, &[LONG]);
+    let unslow = started(&ini, &[LONG]);
     let report = compare(&unslow, &["long", "n=1909172635", "--json"]);
     assert_eq!(json(&report)["parameters"], serde_json::json!(["n"]));
     assert!(!text(&report).contains("1909172635"));
@@ -153,7 +163,7 @@ fn a_tier_that_is_away_or_has_nothing_says_so_in_its_row() {
     let database = server.database();
     let ini = original(server, &database, &redis);
     let off = ("queries/off.sql", "-- cache: off\nselect 1 as x");
-    let unslow = start(&ini, &[LONG, off]);
+    let unslow = started(&ini, &[LONG, off]);
     redis.kill();
     let report = json(&compare(&unslow, &["long", "-n", "1", "--json"]));
     let gone = Some("it does not answer".to_owned());
@@ -252,7 +262,7 @@ fn what_is_asked_wrongly_or_fails_says_why_with_its_exit_code() {
         "queries/fails.sql",
         "select 1 / (n - n) as x from (select 1 as n) t",
     );
-    let unslow = start(&ini, &[LONG, fails]);
+    let unslow = started(&ini, &[LONG, fails]);
     let fail = |args: &[&str], code, words: &[&str]| {
         assert_fails(&compare(&unslow, args), code, words);
     };
@@ -287,7 +297,7 @@ fn ctrl_c_ends_it_and_the_server_goes_on() {
     let server = postgres();
     let ini = without_redis(server, &server.database(), "");
     let held = ("queries/held.sql", "select pg_sleep(3)::text as slept");
-    let unslow = start(&ini, &[held]);
+    let unslow = started(&ini, &[held]);
     let mut child = command(&["compare", "held", "--url", &unslow.url])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

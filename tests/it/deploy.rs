@@ -1,6 +1,6 @@
-//! `unslow deploy` as the program does it: what is written, how it is refused, and that the README
-//! knows every file. What the files do is tested in `deploy_serve` and `deploy_database`, and by
-//! `make check-deploy`.
+//! `unslow deploy` as the program does it: what is written, how it is refused, and that
+//! `docs/deploying.md` knows every file. `deploy_serve`, `deploy_database` and `make check-deploy`
+//! test what the files do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -59,9 +59,7 @@ fn names(text: &str, path: &str) -> bool {
 #[test]
 fn every_file_of_every_kind_is_written_and_in_the_readmes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let (_, chapter) = readme.split_once("\n## Deploying\n").unwrap();
-    let chapter = chapter.split("\n## ").next().unwrap();
+    let chapter = fs::read_to_string(root.join("docs/deploying.md")).unwrap();
     assert!(!kinds().is_empty());
     for kind in kinds() {
         let dir = tempfile::tempdir().unwrap();
@@ -82,7 +80,7 @@ fn every_file_of_every_kind_is_written_and_in_the_readmes() {
                 said.contains(&format!("wrote x/{path}\n")),
                 "{path}: {said}"
             );
-            assert!(names(chapter, path), "README.md does not name `{path}`");
+            assert!(names(&chapter, path), "deploying.md does not name `{path}`");
             let known = path == "README.md" || names(&own, path);
             assert!(known, "{kind}'s README.md does not name `{path}`");
         }

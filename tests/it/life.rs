@@ -15,19 +15,22 @@ fn on(query: &str, flags: &[&str]) -> Unslow {
 }
 
 fn roll(unslow: &Unslow) -> (String, String) {
+    let start = Instant::now();
     let answer = unslow.get("/q/dice.json");
+    let waited = start.elapsed().as_secs();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let value = answer.json()["rows"][0]["value"]
         .as_str()
         .unwrap()
         .to_owned();
-    assert_consistent(&answer);
+    assert_consistent(&answer, waited);
     (answer.header("cache-status").to_owned(), value)
 }
 
-/// `Cache-Status`, `Age` and `Cache-Control` tell one story.
+/// `Cache-Status`, `Age` and `Cache-Control` tell one story. A load that a busy machine delays ages
+/// its answer while the client waits.
 #[track_caller]
-fn assert_consistent(answer: &Answer) {
+fn assert_consistent(answer: &Answer, waited: u64) {
     let status = answer.header("cache-status");
     let age: u64 = answer.header("age").parse().unwrap();
     let control = answer.header("cache-control");
@@ -42,7 +45,7 @@ fn assert_consistent(answer: &Answer) {
             assert!(control.starts_with(&format!("max-age={ttl}")), "{control}");
         }
     } else if status.contains("uri-miss") && !status.contains("collapsed") {
-        assert_eq!(age, 0, "{status}");
+        assert!(age <= waited, "{age} s after {waited} s: {status}");
     }
 }
 

@@ -14,7 +14,7 @@ pub(in crate::settings) struct SettingRow {
     pub(in crate::settings) flag: Option<SettingFlag>,
     pub(in crate::settings) default: DefaultValue,
     pub(in crate::settings) secrecy: SettingSecrecy,
-    /// One line, without a full stop, for `--help` and the README.
+    /// One line, without a full stop, for `--help` and `docs/commands.md`.
     pub(in crate::settings) help: &'static str,
     /// True where several values of its flag are put on lines, because they may hold commas.
     pub(in crate::settings) one_a_line: bool,
