@@ -81,7 +81,7 @@ impl Bench {
             max_entry: 4 << 20,
         };
         let (engine, counted) = (runtime.handle().clone(), Arc::clone(&stats));
-        let cache = Cache::with_clock(&settings, None, engine, counted, Clock::real())
+        let cache = Cache::with_clock(&settings, None, engine, counted, Clock::of_machine())
             .expect("nothing is connected to");
         Bench {
             runtime,
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     fn key(&self, number: u64) -> Key {
-        self.base.key(number.to_le_bytes().to_vec())
+        self.base.make_key(number.to_le_bytes().to_vec())
     }
 
     async fn ask(&self, key: &Key) -> Reply {
@@ -100,7 +100,7 @@ impl Bench {
             key,
             policy: POLICY,
             patience: Duration::from_mins(1),
-            stats: self.stats.query(0),
+            stats: self.stats.query_stats(0),
         };
         let load = |_| async {
             Ok(LoadedValue {
@@ -158,7 +158,7 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
     record(criterion);
     let arguments = Arguments(vec![Value::Text("any".to_owned()), Value::Integer(10)]);
     criterion.bench_function("key of two parameters", |b| {
-        b.iter(|| bench.base.key(black_box(&arguments).canonical()));
+        b.iter(|| bench.base.make_key(black_box(&arguments).canonical()));
     });
     let assets = view::AssetUrls {
         style: "/static/style.css".to_owned(),
@@ -170,7 +170,7 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
         here: view::PagesHere::All,
     };
     criterion.bench_function("the page /", |b| {
-        b.iter(|| view::home(&frame, black_box(&home())).into_string());
+        b.iter(|| view::render_home(&frame, black_box(&home())).into_string());
     });
 }
 
@@ -179,16 +179,16 @@ fn for_criterion(bench: &Bench, criterion: &mut Criterion) {
 fn record(criterion: &mut Criterion) {
     let (own, load) = (Duration::from_nanos(700), Duration::from_secs(5));
     let stats = Stats::new(["bench"].into_iter());
-    let (query, canonical) = (stats.query(0), Bytes::new());
+    let (query, canonical) = (stats.query_stats(0), Bytes::new());
     let record = |number: u64| {
         // The bytes are as evenly spread as a digest.
         let digest = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-        query.asked(KeyId {
+        query.record_key(KeyId {
             digest: &u128::from(digest).to_le_bytes(),
             canonical: &canonical,
         });
-        query.request(Outcome::Hit(Tier::Memory), black_box(own), black_box(load));
-        query.served(1000);
+        query.record_request(Outcome::Hit(Tier::Memory), black_box(own), black_box(load));
+        query.count_served(1000);
     };
     criterion.bench_function("recording a hit", |b| b.iter(|| record(1)));
     let mut number = 0;
@@ -204,12 +204,12 @@ fn record(criterion: &mut Criterion) {
     for place in 0..names.len() {
         (0..100).for_each(|_| {
             stats
-                .query(place)
-                .request(Outcome::Hit(Tier::Memory), own, load);
+                .query_stats(place)
+                .record_request(Outcome::Hit(Tier::Memory), own, load);
         });
     }
     criterion.bench_function("a snapshot of 200 queries over an hour", |b| {
-        b.iter(|| black_box(stats.snapshot(Window::Hour)));
+        b.iter(|| black_box(stats.take_snapshot(Window::Hour)));
     });
 }
 

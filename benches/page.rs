@@ -41,15 +41,15 @@ fn main() {
         lines_lost: 0,
     };
     criterion.bench_function("the page /stats, 200 queries", |b| {
-        b.iter(|| view::stats(&frame, black_box(&page)).into_string());
+        b.iter(|| view::render_stats(&frame, black_box(&page)).into_string());
     });
     criterion.bench_function("the part of /stats that changes", |b| {
-        b.iter(|| view::live(black_box(&page)).into_string());
+        b.iter(|| view::render_live(black_box(&page)).into_string());
     });
     let (outline, answer) = (outline(&frame), answer());
     let race = view::ComparisonPanel::new(view::SpeedComparison::new(&times(1), &times(20_000)));
     criterion.bench_function("the page / from its outline", |b| {
-        b.iter(|| outline.fill(answer.elapsed, Some(black_box(&answer)), &race));
+        b.iter(|| outline.fill_page(answer.elapsed, Some(black_box(&answer)), &race));
     });
     criterion.final_summary();
 }

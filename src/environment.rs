@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 /// Takes variables away that a library would read by itself. Only `main` may call it, before
 /// anything that starts a thread.
-pub fn forget(names: &[&str]) {
+pub fn forget_variables(names: &[&str]) {
     for name in names {
         drop(take(name));
     }

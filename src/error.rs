@@ -31,7 +31,7 @@ pub struct StartupError {
 }
 
 impl StartupError {
-    /// Makes an error that only says what happened; add to it with [`at`](Self::at) and
+    /// Makes an error that only says what happened; add to it with [`at`](Self::at_place) and
     /// [`remedy`](Self::remedy).
     pub fn new(what: impl Into<String>) -> Self {
         StartupError {
@@ -43,14 +43,14 @@ impl StartupError {
 
     /// Says where the cause stands: a file and line, a flag, an ini key.
     #[must_use]
-    pub fn at(mut self, place: impl Into<String>) -> Self {
+    pub fn at_place(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
         self
     }
 
     /// Says what to do about it.
     #[must_use]
-    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
@@ -287,7 +287,7 @@ impl RequestError {
 
     /// Returns the same error with the place in the query's file where it arose.
     #[must_use]
-    pub fn at(mut self, place: Option<FilePosition>) -> RequestError {
+    pub fn at_position(mut self, place: Option<FilePosition>) -> RequestError {
         if let RequestError::Failed { position, .. } = &mut self {
             *position = place.map(Box::new);
         }

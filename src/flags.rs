@@ -21,12 +21,12 @@ pub use operating::{InitArgs, StatsArgs, WINDOWS};
 pub use query::{CompareArgs, OutputFormat, PurgeHow};
 pub use signals::SIGNALS;
 
-use query::parameter;
+use query::parse_parameter;
 
 /// The spelling of one setting on the command line.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingFlag {
-    /// The name after the two dashes; also what [`Flags::values`] finds it by.
+    /// The name after the two dashes; also what [`Flags::flag_values`] finds it by.
     pub long: &'static str,
     /// The one-letter form.
     pub short: Option<char>,
@@ -70,7 +70,7 @@ pub struct Flags {
 
 impl Flags {
     /// The values given for the flag `--long`, in order; `None` when it was not given.
-    pub fn values(&self, long: &str) -> Option<&[String]> {
+    pub fn flag_values(&self, long: &str) -> Option<&[String]> {
         self.given.get(long).map(Vec::as_slice)
     }
 }
@@ -88,7 +88,7 @@ where
     T: Into<OsString> + Clone,
 {
     let settings: Vec<_> = settings.collect();
-    let matches = definition(&settings).try_get_matches_from(arguments)?;
+    let matches = command_definition(&settings).try_get_matches_from(arguments)?;
     let cli = CommandLine::from_arg_matches(&matches)?;
     let given = settings
         .iter()
@@ -120,7 +120,7 @@ where
 
 const DAEMON: &str = "daemon";
 
-fn daemon() -> Arg {
+fn daemon_argument() -> Arg {
     Arg::new(DAEMON)
         .long(DAEMON)
         .short('D')
@@ -131,12 +131,12 @@ fn daemon() -> Arg {
 
 /// The whole definition of the command line, for help, manual and completions. `settings` are the
 /// flags of the settings table.
-pub fn definition(settings: &[FlagHelp]) -> clap::Command {
+pub fn command_definition(settings: &[FlagHelp]) -> clap::Command {
     let mut command = CommandLine::command()
-        .arg(daemon())
-        .args(gunicorn::arguments());
+        .arg(daemon_argument())
+        .args(gunicorn::ignored_arguments());
     for listed in settings {
-        command = command.arg(argument(listed));
+        command = command.arg(setting_argument(listed));
     }
     command = command.mut_subcommand("compare", query::without_c);
     // Every subcommand takes every setting, but only the help of what serves lists them all.
@@ -148,11 +148,11 @@ pub fn definition(settings: &[FlagHelp]) -> clap::Command {
         let serves = ["run", "start"].contains(&name.as_str());
         command = command.mut_subcommand(name, |mut sub| {
             if serves {
-                return sub.after_help(signals::text());
+                return sub.after_help(signals::signals_text());
             }
-            sub = sub.arg(daemon().hide(true));
+            sub = sub.arg(daemon_argument().hide(true));
             for listed in settings {
-                sub = sub.arg(argument(listed).hide(true));
+                sub = sub.arg(setting_argument(listed).hide(true));
             }
             sub.after_help("The settings of `unslow --help` are accepted here too.")
         });
@@ -160,7 +160,7 @@ pub fn definition(settings: &[FlagHelp]) -> clap::Command {
     command
 }
 
-fn argument(
+fn setting_argument(
     FlagHelp {
         flag,
         heading,
@@ -204,7 +204,7 @@ const FIRST_STEPS: &str = "Start with `unslow init`, then `unslow check --online
 /// The command line without the settings.
 #[derive(Debug, Parser)]
 #[command(name = "unslow", version, about = ABOUT, max_term_width = 100)]
-#[command(after_help = format!("{}\n\n{FIRST_STEPS}", signals::text()))]
+#[command(after_help = format!("{}\n\n{FIRST_STEPS}", signals::signals_text()))]
 struct CommandLine {
     /// Settings file [default: app.ini in the working directory, if there]
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -250,7 +250,7 @@ pub enum Command {
     /// Change the number of workers
     Scale {
         /// +N or -N
-        #[arg(value_name = "+N|-N", value_parser = change, allow_negative_numbers = true)]
+        #[arg(value_name = "+N|-N", value_parser = parse_change, allow_negative_numbers = true)]
         by: i32,
     },
     /// Say whether the server runs, and how; exit code 0: it does, 3: not, 1: it died, 4: unknown
@@ -300,7 +300,7 @@ pub enum Command {
         /// Its name, as `unslow queries` lists it
         name: String,
         /// Its parameters
-        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter)]
         params: Vec<(String, String)>,
         /// The form of the output [default: table on a terminal, else json]
         #[arg(long)]
@@ -312,7 +312,7 @@ pub enum Command {
         #[arg(value_name = "QUERY")]
         name: String,
         /// The parameters of the one entry that is meant; all of the query without
-        #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+        #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter)]
         params: Vec<(String, String)>,
         /// The treatment of copies instead of throwing them away
         #[command(flatten)]
@@ -327,7 +327,7 @@ pub enum Command {
     Stats(StatsArgs),
 }
 
-fn change(text: &str) -> Result<i32, String> {
+fn parse_change(text: &str) -> Result<i32, String> {
     let signed = text.starts_with(['+', '-']);
     match text.parse() {
         Ok(by @ (-512..=-1 | 1..=512)) if signed => Ok(by),

@@ -51,10 +51,10 @@
 //!
 //! 1. `web/guard.rs` reads its id and its sender, holds the limits on its head, and later adds the
 //!    headers that every response has: on the fast path of plain requests ([`web::FastPath`]) as
-//!    around the route table ([`web::around`]).
+//!    around the route table ([`web::wrap_routes`]).
 //! 2. A handler in `web/pages.rs` finds the query and types its parameters
-//!    ([`query::Query::arguments`]).
-//! 3. [`app::App::answer`] asks the cache, with a load to run when the cache has nothing.
+//!    ([`query::Query::read_arguments`]).
+//! 3. [`app::App::answer_query`] asks the cache, with a load to run when the cache has nothing.
 //! 4. [`cache::Cache::get_or_load`] looks in memory, then in Redis, then joins or leads the
 //!    flight for its key; before a load, a lease asks the other instances. A load is a task of the
 //!    engine runtime ([`app::Engine`]), never part of the request: a client that leaves takes

@@ -38,7 +38,7 @@ static ERROR_LOG: OnceLock<Arc<ErrorLog>> = OnceLock::new();
 
 /// Starts error log and syslog of this process, and has panics written to them. A second call in
 /// one process changes nothing; [`apply`] does.
-pub fn init(log: &LogSettings) -> Result<(), StartupError> {
+pub fn start_logging(log: &LogSettings) -> Result<(), StartupError> {
     let prepared = PreparedChange::open(log, &SHARED)?;
     let error_log = Arc::new(ErrorLog::new(prepared, &SHARED));
     let first = ERROR_LOG.set(Arc::clone(&error_log)).is_ok();
@@ -53,11 +53,11 @@ pub fn init(log: &LogSettings) -> Result<(), StartupError> {
 ///
 /// # Errors
 /// A file that cannot be opened.
-pub fn prepare(log: &LogSettings) -> Result<PreparedChange, StartupError> {
+pub fn prepare_change(log: &LogSettings) -> Result<PreparedChange, StartupError> {
     PreparedChange::open(log, &SHARED)
 }
 
-/// Puts what was [prepared](prepare) into force: level, target and syslog, without the loss of a
+/// Puts what was [prepared](prepare_change) into force: level, target and syslog, without the loss of a
 /// line. Lines that are being written when this is called are in the old file when it returns.
 pub fn apply(prepared: PreparedChange) {
     if let Some(error_log) = ERROR_LOG.get() {
@@ -71,19 +71,19 @@ pub fn apply(prepared: PreparedChange) {
 ///
 /// # Errors
 /// The files that could not be opened. Their logs go on where they are; all others have moved.
-pub fn reopen() -> Result<(), StartupError> {
-    let error_log = ERROR_LOG.get().map(|log| log.out());
-    shared::reopen(error_log.into_iter().chain(SHARED.access_logs()))
+pub fn reopen_files() -> Result<(), StartupError> {
+    let error_log = ERROR_LOG.get().map(|log| log.log_output());
+    shared::reopen_outputs(error_log.into_iter().chain(SHARED.access_logs()))
 }
 
 /// Returns the lines that did not reach their place since the process began.
-pub fn lost() -> LostLines {
-    SHARED.lost()
+pub fn lost_lines() -> LostLines {
+    SHARED.lost_lines()
 }
 
 /// Returns this moment, as a line of the logs begins with it.
 pub fn timestamp_now() -> String {
-    line::timestamp(line::now())
+    line::write_timestamp(line::now_millis())
 }
 
 /// Gives syslog a moment to send what waits; to be called last. Nothing reaches syslog after it,

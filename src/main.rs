@@ -12,9 +12,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let launch = daemon::Launch::take();
-    environment::forget(&commands::DRIVER_ENVIRONMENT);
-    match flags::parse(std::env::args_os(), settings::flags()) {
+    environment::forget_variables(&commands::DRIVER_ENVIRONMENT);
+    match flags::parse(std::env::args_os(), settings::all_flags()) {
         Ok(flags) => commands::run(&flags, launch),
-        Err(help_or_error) => commands::usage(&help_or_error),
+        Err(help_or_error) => commands::print_usage(&help_or_error),
     }
 }

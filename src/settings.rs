@@ -41,14 +41,14 @@ use draft::SettingsBuilder;
 use ini::IniFormat;
 use layers::MergedSettings;
 use raw_value::{RawValue, ValueError};
-use refusal::refused;
+use refusal::refused_setting;
 use table::{DefaultContext, SettingRow, SettingSecrecy};
 
 use crate::error::StartupError;
 use crate::flags::{self, Flags};
-use crate::text::words::masked;
+use crate::text::words::mask_passwords;
 
-pub use files::authorities;
+pub use files::read_authorities;
 pub use log::{AccessFormat, FormatPart, LogSettings, LogTarget, SyslogFacility, SyslogTarget};
 pub use network::Network;
 pub use origin::{SettingOrigin, SettingSource};
@@ -59,7 +59,7 @@ pub use restart::{keep_restart_only, restart_only};
 pub use secret::Secret;
 pub use ssl_mode::SslMode;
 pub use surroundings::ProcessEnvironment;
-pub use table::{flags, readme_table};
+pub use table::{all_flags, readme_table};
 pub use types::*;
 
 /// The documented sample file, which `unslow init` writes.
@@ -97,7 +97,7 @@ pub fn load_in(flags: &Flags, surroundings: &ProcessEnvironment) -> Result<Loade
         .as_ref()
         .and_then(|path| path.parent())
         .map(Path::to_path_buf);
-    let (settings, shown) = resolve(
+    let (settings, shown) = resolve_layers(
         ini,
         &DefaultContext {
             ini_folder,
@@ -127,7 +127,7 @@ impl Settings {
         environment: &[(&str, &str)],
     ) -> Result<Settings, StartupError> {
         let arguments = std::iter::once(&"unslow").chain(arguments);
-        let flags = flags::parse(arguments, flags())
+        let flags = flags::parse(arguments, all_flags())
             .map_err(|error| StartupError::new(error.to_string()))?;
         let variables = environment.iter();
         let surroundings = ProcessEnvironment {
@@ -140,12 +140,12 @@ impl Settings {
             ini_folder: None,
             working_folder: None,
         };
-        resolve(None, &ground, &surroundings, &flags).map(|(settings, _)| settings)
+        resolve_layers(None, &ground, &surroundings, &flags).map(|(settings, _)| settings)
     }
 }
 
 /// Merges all layers to checked settings.
-fn resolve(
+fn resolve_layers(
     ini: Option<(IniFormat, String)>,
     ground: &DefaultContext,
     surroundings: &ProcessEnvironment,
@@ -154,7 +154,7 @@ fn resolve(
     let merged = layers::merge(ini, ground, surroundings, flags)?;
     let (draft, shown) = read_all(&merged, ground, &surroundings.working_folder)?;
     let mut settings = finish(draft, &shown)?;
-    settings.notes = merged.notes();
+    settings.notes = merged.url_notes();
     Ok((settings, shown))
 }
 
@@ -164,10 +164,10 @@ fn read_all(
     ground: &DefaultContext,
     working: &Path,
 ) -> Result<(SettingsBuilder, Vec<ResolvedSetting>), StartupError> {
-    let mut draft = SettingsBuilder::blank();
+    let mut draft = SettingsBuilder::without_values();
     let mut shown = Vec::new();
     let ini_folder = ground.ini_folder.as_deref().unwrap_or(working);
-    for row in table::all() {
+    for row in table::all_settings() {
         let (text, origin) = merged
             .get(row)
             .unwrap_or_else(|| (None, SettingOrigin::from(SettingSource::Default)));
@@ -179,13 +179,13 @@ fn read_all(
             (text, _) => text,
         };
         if let Some(text) = text {
-            let base = origin.base(ini_folder, working);
+            let base = origin.base_folder(ini_folder, working);
             (row.read)(&mut draft, RawValue { text, base })
-                .map_err(|fault| unusable(row, text, &origin, &fault))?;
+                .map_err(|fault| unusable_text(row, text, &origin, &fault))?;
         }
         let text = text.map(|text| match row.secrecy {
             SettingSecrecy::Open => text.to_owned(),
-            SettingSecrecy::Url => url::redacted(text),
+            SettingSecrecy::Url => url::redact_url(text),
             SettingSecrecy::Values => process::without_values(text),
             SettingSecrecy::Secret => "***".to_owned(),
         });
@@ -200,14 +200,14 @@ fn read_all(
 }
 
 /// Returns the error for a text that its reader refuses.
-fn unusable(
+fn unusable_text(
     row: &SettingRow,
     text: &str,
     origin: &SettingOrigin,
     fault: &ValueError,
 ) -> StartupError {
     if row.secrecy != SettingSecrecy::Open || origin.in_url {
-        return refused(row.section, row.key, origin, fault);
+        return refused_setting(row.section, row.key, origin, fault);
     }
     let mut remedy = fault.remedy.clone();
     if origin.line().is_some() {
@@ -217,8 +217,8 @@ fn unusable(
             remedy.push_str("; a comment stands on a line of its own");
         }
     }
-    let fault = ValueError::new(format!("{:?} {}", masked(text), fault.why), remedy);
-    refused(row.section, row.key, origin, &fault)
+    let fault = ValueError::new(format!("{:?} {}", mask_passwords(text), fault.why), remedy);
+    refused_setting(row.section, row.key, origin, &fault)
 }
 
 /// Brings the parts together and checks what concerns several settings.
@@ -240,8 +240,8 @@ fn finish(mut draft: SettingsBuilder, shown: &[ResolvedSetting]) -> Result<Setti
     let sqlite = draft.sqlite.is_some();
     if let Some(part) = parts().find(|one| sqlite && !one.origin.in_url) {
         return Err(StartupError::new("a SQLite file has no such part")
-            .at(format!("{}: [postgres] {}", part.origin, part.key))
-            .remedy("remove it, or take the sqlite: URL away"));
+            .at_place(format!("{}: [postgres] {}", part.origin, part.key))
+            .with_remedy("remove it, or take the sqlite: URL away"));
     }
     // A URL that was taken back leaves a default behind, which is nobody's wish for PostgreSQL.
     let url = shown
@@ -256,11 +256,11 @@ fn finish(mut draft: SettingsBuilder, shown: &[ResolvedSetting]) -> Result<Setti
             .and_then(|row| row.flag)
             .map(|flag| flag.long)
             .unwrap_or_default();
-        let name = row.map(SettingRow::environment).unwrap_or_default();
+        let name = row.map(SettingRow::variable_name).unwrap_or_default();
         let error = StartupError::new(format!("a database is named here, but not its {missing}"));
         error
-            .at(place.unwrap_or_default())
-            .remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
+            .at_place(place.unwrap_or_default())
+            .with_remedy(format!("add {missing} to [postgres] (or --{flag}, {name})"))
     })?;
     bind::keep_apart(&settings, shown)?;
     tokens::keep_apart(&settings, shown)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::core::App;
-use super::format::{columns_to_json, json};
+use super::format::{columns_to_json, write_json};
 use super::keys::ring::KeySet;
 use crate::cache::{LoadedValue, Lookup, Policy, Reply};
 use crate::db::Limits;
@@ -20,8 +20,8 @@ const PATIENCE_MARGIN: Duration = Duration::from_secs(3);
 
 impl App {
     /// Tells the other instances that this one ends, as far as that takes no time worth the name.
-    pub async fn leave(&self) {
-        self.fleet.leave().await;
+    pub async fn announce_end(&self) {
+        self.fleet.remove_report().await;
     }
 
     /// Returns the runtime that outlives every generation of workers.
@@ -30,15 +30,15 @@ impl App {
     }
 
     /// Returns what has no effect in the settings and in the query files, one sentence each.
-    pub fn notes(&self) -> impl Iterator<Item = &String> {
-        self.settings.notes.iter().chain(self.catalog.notes())
+    pub fn idle_settings(&self) -> impl Iterator<Item = &String> {
+        self.settings.notes.iter().chain(self.catalog.file_notes())
     }
 
     /// Returns the query of that name.
     ///
     /// # Errors
     /// [`RequestError::UnknownQuery`].
-    pub fn query(&self, name: &str) -> Result<&Arc<Query>, RequestError> {
+    pub fn find_query(&self, name: &str) -> Result<&Arc<Query>, RequestError> {
         self.catalog
             .get(name)
             .ok_or_else(|| RequestError::UnknownQuery(name.to_owned()))
@@ -50,23 +50,23 @@ impl App {
     ///
     /// # Errors
     /// Whatever kept the query from being loaded, when no stored copy could stand in.
-    pub async fn answer(
+    pub async fn answer_query(
         &self,
         query: &Arc<Query>,
         arguments: Arguments,
     ) -> Result<Reply, RequestError> {
         let limits = Limits::for_query(query, &self.settings.limits);
-        let set = match self.keys.known() {
+        let set = match self.keys.known_keys() {
             Some(known) => known,
             None => self.keys.find().await,
         };
-        let keys = set.keys(query.index);
-        let made = (!arguments.0.is_empty()).then(|| keys.base.key(arguments.canonical()));
+        let keys = set.query_keys(query.index);
+        let made = (!arguments.0.is_empty()).then(|| keys.base.make_key(arguments.canonical()));
         let lookup = Lookup {
             key: made.as_ref().unwrap_or(&keys.plain),
-            policy: self.policy(query),
-            patience: self.patience(limits),
-            stats: self.stats.query(query.index),
+            policy: self.entry_policy(query),
+            patience: self.request_patience(limits),
+            stats: self.stats.query_stats(query.index),
         };
         let (of, run) = (Arc::clone(set), Arc::clone(query));
         let newcomer = self.schedules.read(query, &arguments);
@@ -75,25 +75,25 @@ impl App {
             self.cache.get_or_load(lookup, load).await
         } else {
             self.cache
-                .bypass(lookup, BypassReason::CacheOff, load)
+                .load_bypassing(lookup, BypassReason::CacheOff, load)
                 .await
         };
         // A key that no tier keeps, or whose load fails, is not worth a schedule.
         if let (Some(newcomer), Ok(reply)) = (newcomer, &answer)
             && reply.stored
         {
-            newcomer.begin(reply.age);
+            newcomer.begin_schedule(reply.age);
         }
         answer
     }
 
     /// Returns how long a request waits for a load under these limits.
-    pub(super) fn patience(&self, limits: Limits) -> Duration {
-        self.db.deadline(limits.timeout) + PATIENCE_MARGIN
+    pub(super) fn request_patience(&self, limits: Limits) -> Duration {
+        self.db.run_deadline(limits.timeout) + PATIENCE_MARGIN
     }
 
     /// Returns how long entries of this query live: its file's word, else the settings'.
-    pub fn policy(&self, query: &Query) -> Policy {
+    pub fn entry_policy(&self, query: &Query) -> Policy {
         let (own, defaults) = (&query.policy, &self.settings.cache);
         Policy {
             ttl: own.ttl.unwrap_or(defaults.ttl),
@@ -114,7 +114,7 @@ pub(super) async fn load(
     limits: Limits,
     waited: Duration,
 ) -> Result<LoadedValue, RequestError> {
-    let turn = set.db().admit(query, waited).await;
+    let turn = set.db().admit_load(query, waited).await;
     let turn = turn.map_err(|cause| RequestError::NotTried {
         cause: Arc::new(cause),
     })?;
@@ -130,6 +130,6 @@ pub(super) async fn load(
         head: columns_to_json(&rows.columns)?.into(),
         rows: rows.count,
         is_foreign,
-        body: json(rows.json, rows.truncated).into(),
+        body: write_json(rows.json, rows.truncated).into(),
     })
 }

@@ -67,10 +67,10 @@ impl App {
         let limits = Limits::for_query(query, &self.settings.limits);
         let set = self.keys.find().await;
         let lookup = Lookup {
-            key: &set.key(query, &arguments),
-            policy: self.policy(query),
-            patience: self.patience(limits),
-            stats: self.stats.query(query.index),
+            key: &set.make_key(query, &arguments),
+            policy: self.entry_policy(query),
+            patience: self.request_patience(limits),
+            stats: self.stats.query_stats(query.index),
         };
         let (of, run) = (Arc::clone(set), Arc::clone(query));
         let load = move |waited| async move { load(&of, &run, &arguments, limits, waited).await };
@@ -78,7 +78,7 @@ impl App {
             AnswerSource::Cache => Ok(self.cache.have_copy(lookup, load).await?),
             AnswerSource::Database => {
                 let why = BypassReason::Compare;
-                Ok(self.cache.bypass(lookup, why, load).await?)
+                Ok(self.cache.load_bypassing(lookup, why, load).await?)
             }
             AnswerSource::Tier(tier) => {
                 let read = self.cache.read_alone(tier, lookup).await;
@@ -100,12 +100,12 @@ impl App {
         let asked = self
             .engine
             .handle()
-            .spawn(async move { version(&db).await });
+            .spawn(async move { database_version(&db).await });
         tokio::time::timeout(QUICK, asked).await.ok()?.ok()?
     }
 }
 
-async fn version(db: &Database) -> Option<String> {
+async fn database_version(db: &Database) -> Option<String> {
     let sql = match db.kind() {
         DatabaseKind::Postgres => "select current_setting('server_version') as version",
         DatabaseKind::Sqlite => "select sqlite_version() as version",
@@ -138,8 +138,8 @@ mod tests {
     #[tokio::test]
     async fn each_way_answers_alone_and_the_others_are_left_as_they_were() {
         let app = app(&[]);
-        let query = app.query("version").unwrap();
-        let via = |via| app.answer_via(via, query, query.arguments(&[]).unwrap());
+        let query = app.find_query("version").unwrap();
+        let via = |via| app.answer_via(via, query, query.read_arguments(&[]).unwrap());
         let memory = AnswerSource::Tier(Tier::Memory);
         let none = |end: Result<Reply, NoAnswer>| match end {
             Err(NoAnswer::NoCopy(none)) => none,
@@ -157,7 +157,7 @@ mod tests {
             none(via(AnswerSource::Tier(Tier::Redis)).await),
             NoCopy::Off
         );
-        let total = app.stats.snapshot(Window::Start).total;
+        let total = app.stats.take_snapshot(Window::Start).total;
         assert_eq!((total.loads, total.miss, total.bypass), (3, 1, 4));
     }
 
@@ -172,7 +172,7 @@ mod tests {
     async fn a_comparison_leaves_loads_to_visitors_and_knows_the_databases_version() {
         for (pool, loads) in [("1", 1), ("8", 2), ("20", 5)] {
             let app = app(&["--pool-size", pool]);
-            let query = app.query("version").unwrap();
+            let query = app.find_query("version").unwrap();
             assert_eq!(app.loads_to_compare(query), loads);
         }
         let version = app(&[]).database_version().await.unwrap();

@@ -18,8 +18,8 @@ use crate::stats::{Stats, Window};
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Begins both as tasks of the App.
-pub(super) fn begin(app: &mut App) {
-    let forgiving = forgive_when_back(app.db.recoveries(), app.cache.clone());
+pub(super) fn begin_contacts(app: &mut App) {
+    let forgiving = forgive_when_back(app.db.watch_recoveries(), app.cache.clone());
     let confirming = confirm_while_asked(Arc::clone(&app.db), Arc::clone(&app.stats));
     let engine = app.engine.handle();
     app.tasks.spawn_on(forgiving, engine);
@@ -29,7 +29,7 @@ pub(super) fn begin(app: &mut App) {
 /// Tries again what failed while the database was away, as soon as it is back.
 async fn forgive_when_back(mut recoveries: watch::Receiver<u64>, cache: Cache) {
     while recoveries.changed().await.is_ok() {
-        cache.forgive();
+        cache.clear_failures();
     }
 }
 
@@ -39,10 +39,10 @@ async fn confirm_while_asked(db: Arc<Database>, stats: Arc<Stats>) {
     let mut known = 0;
     loop {
         sleep(EVERY).await;
-        let requests = stats.snapshot(Window::Start).total.requests;
+        let requests = stats.take_snapshot(Window::Start).total.requests;
         if requests != known {
             known = requests;
-            db.greet().await;
+            db.connect_eagerly().await;
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::query::Catalog;
 use crate::settings::Settings;
 use crate::stats::Stats;
 
-/// Everything that answers take: with other settings, [`App::renew`] makes the next one over the
+/// Everything that answers take: with other settings, [`App::reconfigure`] makes the next one over the
 /// same engine runtime, counters and memory tier. What it does by itself ends when it is dropped;
 /// loads that it began go on and are stored.
 #[derive(Debug)]

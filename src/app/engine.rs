@@ -24,7 +24,7 @@ impl Engine {
             .build()
             .map_err(|error| {
                 StartupError::new(format!("cannot start the engine's threads: {error}"))
-                    .remedy("raise the limit on processes (ulimit -u)")
+                    .with_remedy("raise the limit on processes (ulimit -u)")
             })?;
         Ok(Engine {
             runtime: Some(runtime),

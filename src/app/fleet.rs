@@ -68,7 +68,7 @@ struct WriteState {
 }
 
 impl FleetReporter {
-    /// Makes the reporter of this process. Reports begin with [`begin`](FleetReporter::begin).
+    /// Makes the reporter of this process. Reports begin with [`begin`](FleetReporter::begin_reports).
     pub(super) fn new(standing: &Arc<ProcessStatus>) -> Arc<FleetReporter> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -94,28 +94,28 @@ impl FleetReporter {
 
     /// Reports this source from now on, until it is dropped or a later one comes.
     pub(super) fn add_source(&self, source: &Arc<ReportSource>) {
-        source.cache.introduce(&self.instance.id);
+        source.cache.introduce_instance(&self.instance.id);
         let mut sources = lock(&self.sources);
         sources.retain(|source| source.strong_count() > 0);
         sources.push(Arc::downgrade(source));
     }
 
     /// Begins to report, as soon as a generation of workers serves, until this is dropped.
-    pub(super) fn begin(self: &Arc<FleetReporter>, engine: &Handle) {
-        let reporting = report_for_ever(Arc::downgrade(self), self.standing.generations());
+    pub(super) fn begin_reports(self: &Arc<FleetReporter>, engine: &Handle) {
+        let reporting = report_for_ever(Arc::downgrade(self), self.standing.watch_generations());
         lock(&self.task).spawn_on(reporting, engine);
     }
 
     /// Returns this instance.
     pub(super) fn instance(&self) -> InstanceInfo {
         InstanceInfo {
-            generation: self.standing.now().generation,
+            generation: self.standing.status_now().generation,
             ..self.instance.clone()
         }
     }
 
     /// Returns everybody, with this instance as it is now. Waits for nothing.
-    pub(super) fn instances(
+    pub(super) fn collect_instances(
         &self,
         own: &InstanceReport,
         cache: &Cache,
@@ -140,7 +140,7 @@ impl FleetReporter {
     }
 
     /// Returns the other instances that reported lately, by id and name.
-    pub(super) fn known(&self) -> Vec<(String, String)> {
+    pub(super) fn known_instances(&self) -> Vec<(String, String)> {
         let known = lock(&self.known);
         let is_recent = known.at.is_some_and(|at| at.elapsed() <= REPORT_LIFE);
         let instances = is_recent.then(|| known.others.instances());
@@ -150,7 +150,7 @@ impl FleetReporter {
 
     /// Takes the report away, and makes no more. Where Redis does not answer at once the report
     /// ends by itself.
-    pub(super) async fn leave(&self) {
+    pub(super) async fn remove_report(&self) {
         let leaving = async {
             let mut writing = self.writing.lock().await;
             writing.left = true;
@@ -161,18 +161,21 @@ impl FleetReporter {
         let _ = timeout(LEAVING, leaving).await;
     }
 
-    fn newest(&self) -> Option<Arc<ReportSource>> {
+    fn newest_source(&self) -> Option<Arc<ReportSource>> {
         let sources = lock(&self.sources);
         sources.iter().rev().find_map(Weak::upgrade)
     }
 
-    async fn turn(&self) {
-        let Some(source) = self.newest() else { return };
+    async fn report_once(&self) {
+        let Some(source) = self.newest_source() else {
+            return;
+        };
         source.cache.ask_redis_info().await;
         let set = Arc::clone(source.keys.find().await);
         set.record_again().await;
-        match self.report(&source, set.tag()).await {
-            Some(ReportResult::Kept(roll)) => match read(&source.cache, set.tag(), roll).await {
+        let tag = set.system_tag();
+        match self.write_report(&source, tag).await {
+            Some(ReportResult::Kept(roll)) => match read(&source.cache, tag, roll).await {
                 Some(others) => self.set_others(others),
                 None => self.set_unreachable(InstanceTotals::REDIS_AWAY),
             },
@@ -182,7 +185,7 @@ impl FleetReporter {
         }
     }
 
-    async fn report(&self, source: &ReportSource, system: &SystemTag) -> Option<ReportResult> {
+    async fn write_report(&self, source: &ReportSource, tag: &SystemTag) -> Option<ReportResult> {
         let mut writing = self.writing.lock().await;
         if writing.left {
             return None;
@@ -190,16 +193,16 @@ impl FleetReporter {
         let (id, cache) = (&self.instance.id, &source.cache);
         // Another Redis, or another place in the same one.
         let before = writing.to.take();
-        if let Some((before, of)) = before.filter(|(it, of)| !it.is(cache) || of != system) {
+        if let Some((before, of)) = before.filter(|(it, of)| !it.is_same(cache) || of != tag) {
             before.withdraw_report(&of, id).await;
             // The others may be others there.
             *lock(&self.known) = LastSeen::default();
         }
         cache.redis_state()?;
-        writing.to = Some((cache.clone(), system.clone()));
-        let mut report = source.report(self.instance());
+        writing.to = Some((cache.clone(), tag.clone()));
+        let mut report = source.make_report(self.instance());
         let json = report.to_json(LONGEST);
-        Some(cache.report(system, id, &json).await)
+        Some(cache.store_report(tag, id, &json).await)
     }
 
     fn set_others(&self, others: OtherInstances) {
@@ -223,12 +226,12 @@ impl FleetReporter {
 }
 
 impl ReportSource {
-    fn report(&self, instance: InstanceInfo) -> InstanceReport {
-        let start = self.stats.snapshot(Window::Start);
+    fn make_report(&self, instance: InstanceInfo) -> InstanceReport {
+        let start = self.stats.take_snapshot(Window::Start);
         let mut report = self.report_since_start(instance, &start);
         report.add_window(&start);
         for window in [Window::Minute, Window::FiveMinutes, Window::Hour] {
-            let (seconds, total) = self.stats.total(window);
+            let (seconds, total) = self.stats.window_total(window);
             report.windows.insert(window, (seconds, total));
         }
         report
@@ -247,7 +250,7 @@ impl ReportSource {
             uptime_seconds: start.uptime_seconds,
             loads_in_flight: start.total.loads_in_flight,
             database_up: self.keys.db().health().up,
-            database_server: self.keys.db().server().map(|server| server.to_string()),
+            database_server: self.keys.db().server_word().map(|word| word.to_string()),
             queries: queries.collect(),
             ..InstanceReport::default()
         }
@@ -280,7 +283,8 @@ async fn read(cache: &Cache, system: &SystemTag, roll: InstanceList) -> Option<O
             _ => others.leave_out(1),
         }
     };
-    cache.reports(system, &ids, take).await.then_some(others)
+    let are_read = cache.read_reports(system, &ids, take).await;
+    are_read.then_some(others)
 }
 
 async fn report_for_ever(
@@ -296,7 +300,7 @@ async fn report_for_ever(
             }
             continue;
         };
-        fleet.turn().await;
+        fleet.report_once().await;
         drop(fleet);
         let jitter = RandomState::new().hash_one(0) % JITTER_MILLIS;
         tokio::select! {

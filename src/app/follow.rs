@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::core::App;
-use super::listen::{ListenMonitor, NotificationListener, TagIndex, follow};
+use super::listen::{ListenMonitor, NotificationListener, TagIndex, follow_messages};
 use crate::query::DatabaseKind;
 
 /// Begins to follow on the engine runtime, where the database sends messages and some query wants
@@ -19,7 +19,7 @@ pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<NotificationL
         return None;
     }
     let same = before
-        .filter(|before| Arc::ptr_eq(&before.db, &app.db) && before.cache.is(&app.cache))
+        .filter(|before| Arc::ptr_eq(&before.db, &app.db) && before.cache.is_same(&app.cache))
         .and_then(|before| before.follower.as_ref())
         .filter(|follower| follower.tags == tags);
     if let Some(same) = same {
@@ -38,13 +38,13 @@ pub(super) fn start(app: &App, before: Option<&App>) -> Option<Arc<NotificationL
             let (cache, keys) = (cache.clone(), Arc::clone(&keys));
             async move {
                 tracing::debug!(query = &*query, "expired by the database");
-                if let Some(family) = keys.find().await.family(&query) {
+                if let Some(family) = keys.find().await.query_family(&query) {
                     // Where Redis does not answer, the cache remembers it.
                     cache.expire_for_news(family, heard_ago).await;
                 }
             }
         };
-        follow(&db, &wanted, &state, expire).await;
+        follow_messages(&db, &wanted, &state, expire).await;
     };
     let mut task = JoinSet::new();
     task.spawn_on(following, app.engine.handle());

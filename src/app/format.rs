@@ -9,11 +9,11 @@
 mod cells;
 mod text;
 
-pub use cells::{cells, with_angles};
-pub use text::{aligned, csv, table};
+pub use cells::{read_cells, with_angles};
+pub use text::{align_columns, write_csv, write_table};
 
 use crate::error::RequestError;
-use cells::internal;
+use cells::internal_error;
 
 const HEAD: &[u8] = b"{\"ok\":true,\"rows\":[";
 const WHOLE: &[u8] = b"],\"truncated\":false}";
@@ -21,7 +21,7 @@ const TRUNCATED: &[u8] = b"],\"truncated\":true}";
 
 /// Makes the rows into the JSON document of a query: `{"ok":true,"rows":[…],"truncated":false}`. In
 /// place: a result may be as large as memory allows once.
-pub fn json(mut rows_json: Vec<u8>, truncated: bool) -> Vec<u8> {
+pub fn write_json(mut rows_json: Vec<u8>, truncated: bool) -> Vec<u8> {
     let tail = if truncated { TRUNCATED } else { WHOLE };
     let length = rows_json.len();
     rows_json.reserve_exact(HEAD.len() + tail.len());
@@ -34,18 +34,18 @@ pub fn json(mut rows_json: Vec<u8>, truncated: bool) -> Vec<u8> {
 }
 
 /// Returns one JSON object a line, each as it stands.
-pub fn ndjson(rows_json: &[u8]) -> Vec<u8> {
+pub fn write_ndjson(rows_json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(rows_json.len() + 1);
-    for object in cells::objects(rows_json) {
+    for object in cells::split_objects(rows_json) {
         out.extend_from_slice(object);
         out.push(b'\n');
     }
     out
 }
 
-/// Returns the rows within a document that [`json`] made: `{…},{…}`.
-pub fn rows(document: &[u8]) -> &[u8] {
-    let tail = if truncated(document) {
+/// Returns the rows within a document that [`write_json`] made: `{…},{…}`.
+pub fn document_rows(document: &[u8]) -> &[u8] {
+    let tail = if is_truncated(document) {
         TRUNCATED
     } else {
         WHOLE
@@ -56,8 +56,8 @@ pub fn rows(document: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Returns whether a document that [`json`] made says that there were more rows.
-pub fn truncated(document: &[u8]) -> bool {
+/// Returns whether a document that [`write_json`] made says that there were more rows.
+pub fn is_truncated(document: &[u8]) -> bool {
     document.ends_with(TRUNCATED)
 }
 
@@ -66,7 +66,7 @@ pub fn truncated(document: &[u8]) -> bool {
 /// # Errors
 /// None that names in UTF-8 could bring about.
 pub fn columns_to_json(columns: &[String]) -> Result<Vec<u8>, RequestError> {
-    serde_json::to_vec(columns).map_err(|error| internal(&error))
+    serde_json::to_vec(columns).map_err(|error| internal_error(&error))
 }
 
 /// Returns the column names that [`columns_to_json`] wrote.
@@ -74,7 +74,7 @@ pub fn columns_to_json(columns: &[String]) -> Result<Vec<u8>, RequestError> {
 /// # Errors
 /// What was written by something else.
 pub fn columns_from_json(json: &[u8]) -> Result<Vec<String>, RequestError> {
-    serde_json::from_slice(json).map_err(|error| internal(&error))
+    serde_json::from_slice(json).map_err(|error| internal_error(&error))
 }
 
 #[cfg(test)]
@@ -91,11 +91,11 @@ mod tests {
     #[test]
     fn json_is_the_rows_with_their_frame() {
         assert_eq!(
-            json(Vec::new(), false),
+            write_json(Vec::new(), false),
             br#"{"ok":true,"rows":[],"truncated":false}"#
         );
         assert_eq!(
-            json(b"{},{}".to_vec(), true),
+            write_json(b"{},{}".to_vec(), true),
             br#"{"ok":true,"rows":[{},{}],"truncated":true}"#
         );
     }
@@ -104,19 +104,19 @@ mod tests {
     fn rows_and_truncation_are_read_back_from_the_document() {
         for rows in ["", "{}", ROWS] {
             for more in [false, true] {
-                let document = json(rows.as_bytes().to_vec(), more);
-                assert_eq!(super::rows(&document), rows.as_bytes());
-                assert_eq!(truncated(&document), more);
+                let document = write_json(rows.as_bytes().to_vec(), more);
+                assert_eq!(super::document_rows(&document), rows.as_bytes());
+                assert_eq!(is_truncated(&document), more);
             }
         }
-        assert!(super::rows(b"no document").is_empty());
+        assert!(super::document_rows(b"no document").is_empty());
     }
 
     #[test]
     fn ndjson_is_each_object_as_it_stands() {
-        let out = String::from_utf8(ndjson(ROWS.as_bytes())).unwrap();
+        let out = String::from_utf8(write_ndjson(ROWS.as_bytes())).unwrap();
         assert_eq!(out.lines().collect::<Vec<_>>().join(","), ROWS);
         assert_eq!(out.lines().count(), 2);
-        assert!(ndjson(b"").is_empty());
+        assert!(write_ndjson(b"").is_empty());
     }
 }

@@ -9,7 +9,7 @@ use crate::settings::{DatabaseTarget, Settings};
 ///
 /// # Errors
 /// A query file that is not acceptable.
-pub fn catalog(settings: &Settings) -> Result<Catalog, StartupError> {
+pub fn open_catalog(settings: &Settings) -> Result<Catalog, StartupError> {
     let (kind, dir) = (database_kind(settings), settings.queries_dir.as_deref());
     match settings.database {
         DatabaseTarget::Demo => Catalog::load(kind, dir),
@@ -22,17 +22,17 @@ pub fn catalog(settings: &Settings) -> Result<Catalog, StartupError> {
 ///
 /// # Errors
 /// One of the two is not so.
-pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
+pub fn require_home(catalog: &Catalog, settings: &Settings) -> Result<(), StartupError> {
     catalog.require_access(settings.access.is_restricted())?;
     let home = &settings.server.home;
     let place = "--home / [server] home";
     let Some(query) = catalog.get(home) else {
-        let remedy = match catalog.nearest(home) {
+        let remedy = match catalog.nearest_name(home) {
             Some(near) => format!("did you mean {near:?}? `unslow queries` lists them all"),
             None => "`unslow queries` lists them all".to_owned(),
         };
         let what = format!("there is no query named {home:?}");
-        return Err(StartupError::new(what).at(place).remedy(remedy));
+        return Err(StartupError::new(what).at_place(place).with_remedy(remedy));
     };
     let required = |default: &ParamDefault| *default == ParamDefault::Required;
     let Some(param) = query.params.iter().find(|param| required(&param.default)) else {
@@ -42,8 +42,8 @@ pub fn require(catalog: &Catalog, settings: &Settings) -> Result<(), StartupErro
     Err(StartupError::new(format!(
         "the query {home:?} cannot be the page at `/`: its parameter `{name}` has no default"
     ))
-    .at(place)
-    .remedy(format!(
+    .at_place(place)
+    .with_remedy(format!(
         "give `{name}` a default in {} (`= VALUE`, or `= null`), or name another query",
         query.file
     )))
@@ -74,7 +74,7 @@ mod tests {
         std::fs::write(dir.path().join("mine.sql"), file).unwrap();
         let catalog = Catalog::load(DatabaseKind::Sqlite, Some(dir.path())).unwrap();
         let settings = Settings::from_flags(&["--home", home]).unwrap();
-        require(&catalog, &settings)
+        require_home(&catalog, &settings)
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct QueryKeys {
 
 impl QueryKeys {
     fn new(base: KeyBase) -> QueryKeys {
-        let plain = base.key(Arguments(Vec::new()).canonical());
+        let plain = base.make_key(Arguments(Vec::new()).canonical());
         QueryKeys { base, plain }
     }
 }
@@ -34,7 +34,7 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
         .as_ref()
         .map_or(settings::RedisSettings::NAMESPACE, |redis| &redis.namespace);
     let limits = Limits::for_query(query, &settings.limits);
-    let asked = asked(query, db, limits);
+    let asked = describe_statement(query, db, limits);
     KeyBase::new(namespace, &query.name, asked, db.identity())
 }
 
@@ -43,11 +43,11 @@ pub(super) fn base_of(query: &Query, db: &Database, settings: &Settings) -> KeyB
 /// parameters in the order in which a key's values follow each other, and the bound on rows, which
 /// decides the answer as much as the statement does. Each part is length-prefixed, so that no text
 /// can take the place of another.
-fn asked(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
-    let statement = query.statement(db.kind());
+fn describe_statement(query: &Query, db: &Database, limits: Limits) -> Vec<u8> {
+    let statement = query.statement_for(db.kind());
     let mut asked = KeyParts::default();
     asked.add(db.kind().name());
-    asked.add(db.session());
+    asked.add(db.session_digest());
     asked.add(&statement.sql);
     asked.add(&limits.max_rows.to_string());
     if Defence::Key.is_off() {

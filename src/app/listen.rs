@@ -40,11 +40,11 @@ impl TagIndex {
         tags
     }
 
-    fn tagged(&self, tag: &str) -> impl Iterator<Item = Arc<str>> {
+    fn tagged_queries(&self, tag: &str) -> impl Iterator<Item = Arc<str>> {
         self.0.get(tag).into_iter().flatten().cloned()
     }
 
-    fn all(&self) -> BTreeSet<Arc<str>> {
+    fn all_queries(&self) -> BTreeSet<Arc<str>> {
         self.0.values().flatten().cloned().collect()
     }
 }
@@ -84,7 +84,7 @@ impl ListenMonitor {
         self.lock().clone()
     }
 
-    fn begins(&self) {
+    fn note_begin(&self) {
         let mut state = self.lock();
         state.listening = true;
         state.since = Instant::now();
@@ -93,7 +93,7 @@ impl ListenMonitor {
     }
 
     /// Says it once, however often the connection is tried in vain.
-    fn ends(&self, error: RequestError) {
+    fn note_end(&self, error: RequestError) {
         let mut state = self.lock();
         let news = state.listening || state.last_error.is_none();
         if news {
@@ -108,7 +108,7 @@ impl ListenMonitor {
         }
     }
 
-    fn hears(&self) {
+    fn note_message(&self) {
         self.lock().messages += 1;
     }
 
@@ -126,7 +126,7 @@ pub(super) struct NotificationListener {
 }
 
 impl NotificationListener {
-    pub(super) fn listening(&self) -> Arc<ListenMonitor> {
+    pub(super) fn monitor(&self) -> Arc<ListenMonitor> {
         Arc::clone(&self.listening)
     }
 }
@@ -138,36 +138,36 @@ impl NotificationListener {
 /// Whenever there is a connection again, every tagged query is expired: messages may have been
 /// missed. That goes for the first one too: what was loaded before it, and what Redis kept while
 /// no instance ran, may be older than a message that nobody heard.
-pub async fn follow<E, F>(db: &Database, tags: &TagIndex, state: &ListenMonitor, expire: E)
+pub async fn follow_messages<E, F>(db: &Database, tags: &TagIndex, state: &ListenMonitor, expire: E)
 where
     E: Fn(Arc<str>, Duration) -> F,
     F: Future<Output = ()>,
 {
-    let (mut recoveries, mut systems) = (db.recoveries(), db.system_changes());
+    let (mut recoveries, mut systems) = (db.watch_recoveries(), db.system_changes());
     let mut backoff = ListenBackoff::default();
     loop {
         recoveries.mark_unchanged();
         // Known before it is listened to: a change from here on may be one to another database.
         db.find_system().await;
         systems.mark_unchanged();
-        match db.listen().await {
+        match db.open_listener().await {
             None => return,
             Some(Ok(mut listener)) => {
                 let began = Instant::now();
-                for query in tags.all() {
+                for query in tags.all_queries() {
                     expire(query, Duration::ZERO).await;
                 }
-                state.begins();
+                state.note_begin();
                 let end = tokio::select! {
-                    end = hear(&mut listener, tags, state, &expire) => end,
+                    end = receive_messages(&mut listener, tags, state, &expire) => end,
                     Ok(()) = systems.changed() => RequestError::Unavailable {
                         detail: "the database is another one than before".into(),
                     },
                 };
-                state.ends(end);
-                backoff.lived(began.elapsed());
+                state.note_end(end);
+                backoff.note_lifetime(began.elapsed());
             }
-            Some(Err(error)) => state.ends(error),
+            Some(Err(error)) => state.note_end(error),
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}
@@ -178,7 +178,7 @@ where
 }
 
 /// Hears messages until the connection is gone.
-async fn hear<E, F>(
+async fn receive_messages<E, F>(
     listener: &mut MessageListener,
     tags: &TagIndex,
     state: &ListenMonitor,
@@ -195,9 +195,9 @@ where
         let lost = loop {
             match next {
                 Ok(tag) => {
-                    state.hears();
+                    state.note_message();
                     heard = Instant::now();
-                    concerned.extend(tags.tagged(&tag));
+                    concerned.extend(tags.tagged_queries(&tag));
                 }
                 Err(error) => break Some(error),
             }
@@ -239,7 +239,7 @@ impl ListenBackoff {
     }
 
     /// A connection ended after so long. One that ends at once is no success.
-    fn lived(&mut self, lived: Duration) {
+    fn note_lifetime(&mut self, lived: Duration) {
         if lived >= MAX_BACKOFF {
             self.attempts = 0;
         }

@@ -35,7 +35,7 @@ pub use aside::SideWork;
 pub use compare::{AnswerSource, NoAnswer};
 pub use core::App;
 pub use engine::Engine;
-pub use home::{catalog, database_kind, require};
+pub use home::{database_kind, open_catalog, require_home};
 pub use purge::PurgeDone;
 pub use standing::{LastReload, ProcessStatus, StatusSnapshot};
 pub use unsent::{HeldBody, HeldBuffer, NoRoom, UnsentBudget};

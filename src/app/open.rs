@@ -10,7 +10,7 @@ use super::ca_files::CaFiles;
 use super::core::{App, AppParts};
 use super::engine::Engine;
 use super::fleet::{FleetReporter, ReportSource};
-use super::home::{catalog, query_names, require};
+use super::home::{open_catalog, query_names, require_home};
 use super::keys::base_of;
 use super::keys::ring::KeyRing;
 use super::{contact, follow, reload, snapshot};
@@ -28,7 +28,7 @@ impl App {
     /// A query file that is not acceptable, a home query that does not exist, settings that the
     /// drivers do not take, or a system that gives no threads.
     pub fn open(settings: Settings) -> Result<App, StartupError> {
-        App::opened(settings, false)
+        App::open_parts(settings, false)
     }
 
     /// Returns the same, for one job: it does nothing by itself, so no query is loaded that nobody
@@ -37,16 +37,16 @@ impl App {
     /// # Errors
     /// As [`App::open`].
     pub fn open_idle(settings: Settings) -> Result<App, StartupError> {
-        App::opened(settings, true)
+        App::open_parts(settings, true)
     }
 
-    fn opened(settings: Settings, is_idle: bool) -> Result<App, StartupError> {
+    fn open_parts(settings: Settings, is_idle: bool) -> Result<App, StartupError> {
         let engine = Arc::new(Engine::start()?);
         // Pools spawn their keepers on the runtime they are made on.
         let context = engine.handle().enter();
         let ca_files = CaFiles::read(&settings);
-        let catalog = catalog(&settings)?;
-        require(&catalog, &settings)?;
+        let catalog = open_catalog(&settings)?;
+        require_home(&catalog, &settings)?;
         let db = Arc::new(Database::open(&settings)?);
         let stats = Arc::new(Stats::new(query_names(&catalog)));
         let cache = Cache::open(&settings, engine.handle().clone(), Arc::clone(&stats))?;
@@ -63,7 +63,7 @@ impl App {
         Ok(if is_idle {
             App::at_rest(parts, None)
         } else {
-            App::begin(parts, None)
+            App::begin_tasks(parts, None)
         })
     }
 
@@ -78,7 +78,7 @@ impl App {
             ca_files,
             engine,
         } = parts;
-        catalog.iter().for_each(|query| db.expect(query));
+        catalog.iter().for_each(|query| db.expect_query(query));
         let bases = catalog.iter().map(|query| base_of(query, &db, &settings));
         let keys = KeyRing::new(bases, &db, &cache, engine.handle());
         let source = Arc::new(ReportSource {
@@ -118,18 +118,18 @@ impl App {
     }
 
     /// Begins what it does by itself; what goes on from the one before, it takes over.
-    pub(super) fn begin(parts: AppParts, before: Option<&App>) -> App {
+    pub(super) fn begin_tasks(parts: AppParts, before: Option<&App>) -> App {
         let mut app = App::at_rest(parts, before);
         if before.is_none() {
             let db = Arc::clone(&app.db);
-            let greeting = async move { db.greet().await };
+            let greeting = async move { db.connect_eagerly().await };
             app.tasks.spawn_on(greeting, app.engine.handle());
-            app.fleet.begin(app.engine.handle());
+            app.fleet.begin_reports(app.engine.handle());
         }
-        snapshot::begin(&mut app);
-        contact::begin(&mut app);
+        snapshot::begin_slots(&mut app);
+        contact::begin_contacts(&mut app);
         app.follower = follow::start(&app, before);
-        app.listening = app.follower.as_ref().map(|follower| follower.listening());
+        app.listening = app.follower.as_ref().map(|follower| follower.monitor());
         app.schedules = reload::start(&mut app, before);
         app
     }

@@ -22,7 +22,7 @@ impl App {
     ///
     /// # Errors
     /// The database refuses one.
-    pub(super) async fn probe(
+    pub(super) async fn probe_queries(
         &self,
         catalog: &Catalog,
         db: &Arc<Database>,
@@ -42,7 +42,7 @@ impl App {
         let asked = self
             .engine
             .handle()
-            .spawn(async move { ask(&db, &new, &standing).await });
+            .spawn(async move { ask_database(&db, &new, &standing).await });
         asked.await.unwrap_or(Ok(()))
     }
 
@@ -51,21 +51,21 @@ impl App {
     pub async fn lacks_function(&self, query: &Arc<Query>) -> bool {
         let (db, query) = (Arc::clone(&self.db), Arc::clone(query));
         let asked = self.engine.handle().spawn(async move {
-            let end = db.columns(&query, &query.some_arguments()).await;
+            let end = db.column_names(&query, &query.some_arguments()).await;
             end.is_err_and(|error| error.is_unknown_function())
         });
         asked.await.unwrap_or(false)
     }
 }
 
-async fn ask(
+async fn ask_database(
     db: &Database,
     queries: &[Arc<Query>],
     standing: &ProcessStatus,
 ) -> Result<(), StartupError> {
     let deadline = Instant::now() + LONGEST;
     for (asked, query) in queries.iter().enumerate() {
-        let answer = timeout_at(deadline, db.columns(query, &query.some_arguments())).await;
+        let answer = timeout_at(deadline, db.column_names(query, &query.some_arguments())).await;
         let error = match answer {
             Ok(Ok(_)) => {
                 standing.set_proven(&query.name, true);
@@ -93,12 +93,14 @@ async fn ask(
             );
             return Ok(());
         }
-        let at = error.as_ref().map(|error| query.locate(error));
+        let at = error.as_ref().map(|error| query.locate_error(error));
         let said = error.map(|error| error.log_message()).unwrap_or_default();
         return Err(
             StartupError::new(format!("the database does not take this query: {said}"))
-                .at(at.unwrap_or_default())
-                .remedy("mend the query; until then everything stays as it was before the reload"),
+                .at_place(at.unwrap_or_default())
+                .with_remedy(
+                    "mend the query; until then everything stays as it was before the reload",
+                ),
         );
     }
     Ok(())

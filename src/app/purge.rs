@@ -39,7 +39,7 @@ impl App {
     /// # Errors
     /// [`RequestError::Unavailable`] where it is not known which database it is, and
     /// [`RequestError::Internal`].
-    pub async fn purge(
+    pub async fn purge_query(
         &self,
         query: &Arc<Query>,
         arguments: Option<&Arguments>,
@@ -49,22 +49,22 @@ impl App {
             return Ok(None);
         }
         let limits = Limits::for_query(query, &self.settings.limits);
-        let policy = self.policy(query);
+        let policy = self.entry_policy(query);
         let window = policy.stale_while_revalidate.max(policy.stale_if_error);
-        let life = [window, self.patience(limits), MARGIN]
+        let life = [window, self.request_patience(limits), MARGIN]
             .iter()
             .fold(policy.ttl, |life, more| life.saturating_add(*more));
         let set = Arc::clone(self.keys.find().await);
         if !set.is_known() && self.cache.is_shared() {
             return Err(unknown_database());
         }
-        let key = arguments.map(|arguments| set.key(query, arguments));
+        let key = arguments.map(|arguments| set.make_key(query, arguments));
         let (cache, place) = (self.cache.clone(), query.index);
-        let known = self.fleet.known();
+        let known = self.fleet.known_instances();
         let task = self.engine.handle().spawn(async move {
             let scope = match &key {
                 Some(key) => PurgeScope::Entry { key, life },
-                None => PurgeScope::Query(set.keys(place).base.family()),
+                None => PurgeScope::Query(set.query_keys(place).base.family()),
             };
             let ids: Vec<_> = known.iter().map(|(id, _)| id.clone()).collect();
             let PurgeConfirmation { reach, by } = cache.purge_confirmed(scope, kind, &ids).await;
@@ -78,7 +78,7 @@ impl App {
                     .collect(),
             }
         });
-        ended(task).await.map(Some)
+        task_result(task).await.map(Some)
     }
 
     /// Loads the entry of these arguments anew, whatever is stored of it; what the load brings is
@@ -89,7 +89,7 @@ impl App {
     ///
     /// # Errors
     /// Whatever kept the query from being loaded; the copies that were there stay as they were.
-    pub async fn refresh(
+    pub async fn refresh_entry(
         &self,
         query: &Arc<Query>,
         arguments: Arguments,
@@ -99,7 +99,9 @@ impl App {
         }
         let reload = BackgroundLoad::for_query(self, query);
         let task = async move { reload.run(&arguments, Duration::ZERO, Trigger::Admin).await };
-        ended(self.engine.handle().spawn(task)).await?.map(Some)
+        task_result(self.engine.handle().spawn(task))
+            .await?
+            .map(Some)
     }
 }
 
@@ -114,7 +116,7 @@ fn unknown_database() -> RequestError {
 }
 
 /// Returns what a task brought, or that it panicked.
-async fn ended<T>(task: JoinHandle<T>) -> Result<T, RequestError> {
+async fn task_result<T>(task: JoinHandle<T>) -> Result<T, RequestError> {
     task.await
         .map_err(|error: JoinError| RequestError::Internal {
             detail: format!("a task of the engine runtime did not end: {error}").into(),

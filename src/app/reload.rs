@@ -8,7 +8,7 @@ use super::core::App;
 use super::keys::ring::KeyRing;
 use super::schedule::QuerySchedule;
 use super::schedules::QuerySchedules;
-use super::warm::warm;
+use super::warm::warm_query;
 use crate::cache::{Cache, Clock, Lookup, Policy, RefreshResult};
 use crate::db::Limits;
 use crate::error::RequestError;
@@ -33,7 +33,8 @@ pub(super) fn start(app: &mut App, before: Option<&App>) -> Arc<QuerySchedules> 
         let reload = Arc::clone(reload.as_ref()?);
         let interval = reload.query.policy.refresh?;
         let known = before.and_then(|before| before.schedule_of(&reload.query));
-        let (schedule, turns) = QuerySchedule::after(known, &reload.query, interval, Clock::real());
+        let (schedule, turns) =
+            QuerySchedule::replace_schedule(known, &reload.query, interval, Clock::of_machine());
         let turns = turns.run(move |arguments, max_age| {
             let reload = Arc::clone(&reload);
             async move { reload.run(&arguments, max_age, Trigger::Schedule).await }
@@ -68,7 +69,7 @@ impl App {
 async fn warm_up(cold: Vec<Arc<BackgroundLoad>>, schedules: Arc<QuerySchedules>, renewal: bool) {
     for reload in cold {
         // A query without defaults for all its parameters cannot be warm.
-        let Ok(arguments) = reload.query.arguments(&[]) else {
+        let Ok(arguments) = reload.query.read_arguments(&[]) else {
             continue;
         };
         let policy = &reload.policy;
@@ -79,12 +80,12 @@ async fn warm_up(cold: Vec<Arc<BackgroundLoad>>, schedules: Arc<QuerySchedules>,
             // A copy of less than this age is fresh, whatever jitter has taken from its TTL.
             policy.ttl / 10 * 9
         };
-        let age = warm(&reload.query, || {
+        let age = warm_query(&reload.query, || {
             reload.run(&arguments, max_age, Trigger::Warm)
         })
         .await;
         if let Some(newcomer) = schedules.read(&reload.query, &arguments) {
-            newcomer.begin(age.unwrap_or_default());
+            newcomer.begin_schedule(age.unwrap_or_default());
         }
     }
 }
@@ -107,10 +108,10 @@ impl BackgroundLoad {
             cache: app.cache.clone(),
             keys: Arc::clone(&app.keys),
             query: Arc::clone(query),
-            policy: app.policy(query),
+            policy: app.entry_policy(query),
             limits,
-            patience: app.patience(limits),
-            stats: Arc::clone(app.stats.query(query.index)),
+            patience: app.request_patience(limits),
+            stats: Arc::clone(app.stats.query_stats(query.index)),
         }
     }
 
@@ -123,7 +124,7 @@ impl BackgroundLoad {
     ) -> Result<RefreshResult, RequestError> {
         let set = self.keys.find().await;
         let lookup = Lookup {
-            key: &set.key(&self.query, arguments),
+            key: &set.make_key(&self.query, arguments),
             policy: self.policy,
             patience: self.patience,
             stats: &self.stats,
@@ -132,6 +133,8 @@ impl BackgroundLoad {
         let arguments = arguments.clone();
         let load =
             move |waited| async move { load(&set, &query, &arguments, limits, waited).await };
-        self.cache.refresh(lookup, max_age, trigger, load).await
+        self.cache
+            .refresh_entry(lookup, max_age, trigger, load)
+            .await
     }
 }

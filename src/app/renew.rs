@@ -7,7 +7,7 @@ use tokio::task::JoinError;
 
 use super::ca_files::CaFiles;
 use super::core::{App, AppParts};
-use super::home::{catalog, query_names, require};
+use super::home::{open_catalog, query_names, require_home};
 use crate::cache::{self, Cache};
 use crate::db::Database;
 use crate::error::StartupError;
@@ -27,14 +27,14 @@ impl App {
     ///
     /// # Errors
     /// As those of [`App::open`]; and a changed database or Redis that does not answer.
-    pub async fn renew(&self, mut settings: Settings) -> Result<App, StartupError> {
+    pub async fn reconfigure(&self, mut settings: Settings) -> Result<App, StartupError> {
         settings::keep_restart_only(&self.settings, &mut settings);
         let ca_files = CaFiles::read(&settings);
-        let catalog = catalog(&settings)?;
-        require(&catalog, &settings)?;
+        let catalog = open_catalog(&settings)?;
+        require_home(&catalog, &settings)?;
         let db = self.database_for(&settings, &ca_files).await?;
-        self.probe(&catalog, &db).await?;
-        let stats = Arc::new(self.stats.renewed(query_names(&catalog)));
+        self.probe_queries(&catalog, &db).await?;
+        let stats = Arc::new(self.stats.reconfigured(query_names(&catalog)));
         let cache = self.cache_for(&settings, &ca_files, &stats).await?;
         let parts = AppParts {
             catalog,
@@ -45,7 +45,7 @@ impl App {
             ca_files,
             engine: Arc::clone(&self.engine),
         };
-        Ok(App::begin(parts, Some(self)))
+        Ok(App::begin_tasks(parts, Some(self)))
     }
 
     async fn database_for(
@@ -66,7 +66,7 @@ impl App {
         let answer = self
             .engine
             .handle()
-            .spawn(async move { asked.answers().await });
+            .spawn(async move { asked.check_load().await });
         let problem = match answer.await {
             Ok(Ok(())) => return Ok(db),
             Ok(Err(error)) => error.to_string(),
@@ -76,7 +76,7 @@ impl App {
             DatabaseTarget::Postgres(_) => "[postgres]",
             DatabaseTarget::Demo | DatabaseTarget::SqliteFile(_) => "[postgres] url",
         };
-        Err(unreachable("database", &problem, place))
+        Err(unreachable_error("database", &problem, place))
     }
 
     async fn cache_for(
@@ -91,21 +91,21 @@ impl App {
             return Ok(self.cache.clone());
         }
         if let Some(redis) = settings.redis.clone().filter(|_| !same_redis) {
-            let asked = async move { cache::answers(&redis).await };
+            let asked = async move { cache::ping_redis(&redis).await };
             let answer = self.engine.handle().spawn(asked).await;
             answer
                 .unwrap_or_else(|error: JoinError| Err(error.to_string()))
-                .map_err(|problem| unreachable("Redis", &problem, "[redis] url"))?;
+                .map_err(|problem| unreachable_error("Redis", &problem, "[redis] url"))?;
         }
         self.cache
-            .renewed(&settings.cache, settings.redis.as_ref(), stats)
+            .reconfigured(&settings.cache, settings.redis.as_ref(), stats)
     }
 }
 
-fn unreachable(what: &str, problem: &str, place: &str) -> StartupError {
+fn unreachable_error(what: &str, problem: &str, place: &str) -> StartupError {
     StartupError::new(format!("the new {what} does not answer: {problem}"))
-        .at(place)
-        .remedy(REMEDY)
+        .at_place(place)
+        .with_remedy(REMEDY)
 }
 
 #[cfg(test)]

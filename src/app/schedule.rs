@@ -88,14 +88,14 @@ impl QuerySchedule {
     /// Returns a schedule, and what has to be run for it. It has the keys of the one before it,
     /// which go on being read by way of both; each has a turn soon, in which the age of its copy
     /// tells when the next is.
-    pub(super) fn after(
+    pub(super) fn replace_schedule(
         before: Option<&QuerySchedule>,
         query: &Arc<Query>,
         interval: Duration,
         clock: Clock,
     ) -> (QuerySchedule, ScheduleRunner) {
         let before = before.map(|before| &before.keys);
-        let read = before.map(|keys| keys.reading().clone());
+        let read = before.map(|keys| keys.read_keys().clone());
         let keys = Arc::new(ScheduledKeys {
             query: Arc::clone(query),
             interval,
@@ -113,8 +113,8 @@ impl QuerySchedule {
             failing: 0,
         };
         let soon = keys.clock.now() + interval / PAUSE;
-        for (arguments, last_read) in keys.reading().iter() {
-            turns.put(DueKey {
+        for (arguments, last_read) in keys.read_keys().iter() {
+            turns.put_back(DueKey {
                 arguments: Arc::clone(arguments),
                 last_read: Arc::clone(last_read),
                 at: soon,
@@ -127,9 +127,9 @@ impl QuerySchedule {
     /// Notes that a key is read. Gives one that could be scheduled and is not. Allocates nothing
     /// for one that is.
     pub(super) fn read(&self, arguments: &Arguments) -> Option<UnscheduledKey<'_>> {
-        let keys = self.keys.reading();
+        let keys = self.keys.read_keys();
         if let Some(last_read) = keys.get(arguments) {
-            last_read.set(self.keys.now());
+            last_read.set(self.keys.now_nanos());
             return None;
         }
         (keys.len() < MOST_KEYS).then(|| UnscheduledKey {
@@ -141,14 +141,14 @@ impl QuerySchedule {
 
 impl UnscheduledKey<'_> {
     /// Schedules it. `age` is that of its copy.
-    pub(super) fn begin(self, age: Duration) {
+    pub(super) fn begin_schedule(self, age: Duration) {
         let UnscheduledKey {
             schedule: QuerySchedule { keys, news },
             arguments,
         } = self;
         let arguments = Arc::new(arguments);
-        let last_read = Arc::new(LastRead(AtomicU64::new(keys.now())));
-        let mut read = keys.writing();
+        let last_read = Arc::new(LastRead(AtomicU64::new(keys.now_nanos())));
+        let mut read = keys.write_keys();
         // Another reader may have been quicker.
         if read.len() >= MOST_KEYS || read.contains_key(&arguments) {
             return;
@@ -185,16 +185,16 @@ impl ScheduleRunner {
                 biased;
                 new = self.news.recv() => {
                     let Some(turn) = new else { return };
-                    self.put(turn);
+                    self.put_back(turn);
                 }
                 () = sleep(wait.unwrap_or_default().min(LOOK)), if wait.is_some() => {
                     let Some(turn) = self.pop_due() else { continue };
                     if self.keys.forget_idle(&turn) {
-                        self.note(turn.failures, None);
+                        self.log_result(turn.failures, None);
                         continue;
                     }
                     let refreshed = refresh(Arc::clone(&turn.arguments), old_enough).await;
-                    self.put_back(turn, &refreshed);
+                    self.reschedule(turn, &refreshed);
                 }
             }
         }
@@ -206,28 +206,28 @@ impl ScheduleRunner {
         (first.key().0 <= self.keys.clock.now()).then(|| first.remove())
     }
 
-    fn put(&mut self, turn: DueKey) {
+    fn put_back(&mut self, turn: DueKey) {
         self.number += 1;
         self.due.insert((turn.at, self.number), turn);
     }
 
-    fn put_back(&mut self, mut turn: DueKey, refreshed: &Result<RefreshResult, RequestError>) {
+    fn reschedule(&mut self, mut turn: DueKey, refreshed: &Result<RefreshResult, RequestError>) {
         let wait = match refreshed {
             Ok(RefreshResult::Loaded) => self.keys.until_turn(&turn.arguments, Duration::ZERO),
             Ok(RefreshResult::Recent { age }) => self.keys.until_turn(&turn.arguments, *age),
             Err(_) => self.keys.until_retry(turn.failures),
         };
-        self.note(turn.failures, refreshed.as_ref().err());
+        self.log_result(turn.failures, refreshed.as_ref().err());
         turn.failures = match refreshed {
             Ok(_) => 0,
             Err(_) => turn.failures.saturating_add(1),
         };
         turn.at = self.keys.clock.now() + wait;
-        self.put(turn);
+        self.put_back(turn);
     }
 
     /// Says it once when a query's refreshes begin to fail, and once when none does any more.
-    fn note(&mut self, failures_before: u32, error: Option<&RequestError>) {
+    fn log_result(&mut self, failures_before: u32, error: Option<&RequestError>) {
         let query = &self.keys.query;
         let name = query.name.as_str();
         match (failures_before, error) {
@@ -236,7 +236,7 @@ impl ScheduleRunner {
                 if self.failing == 1 {
                     tracing::warn!(
                         query = name,
-                        at = query.locate(error),
+                        at = query.locate_error(error),
                         class = error.class(),
                         "a scheduled refresh failed: {}",
                         error.log_message()
@@ -274,11 +274,11 @@ impl ScheduledKeys {
     /// Ends the schedule of a key that has not been read for long; whether it has.
     fn forget_idle(&self, turn: &DueKey) -> bool {
         let limit = self.interval.saturating_mul(2).max(LEAST_IDLE).as_secs();
-        let is_idle = || self.now().saturating_sub(turn.last_read.get()) >= limit;
+        let is_idle = || self.now_nanos().saturating_sub(turn.last_read.get()) >= limit;
         if !is_idle() {
             return false;
         }
-        let mut read = self.writing();
+        let mut read = self.write_keys();
         // A reader that comes now waits for the lock.
         if !is_idle() {
             return false;
@@ -287,16 +287,16 @@ impl ScheduledKeys {
         true
     }
 
-    fn now(&self) -> u64 {
+    fn now_nanos(&self) -> u64 {
         let now = self.clock.now();
         now.saturating_duration_since(self.began).as_secs()
     }
 
-    fn reading(&self) -> RwLockReadGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
+    fn read_keys(&self) -> RwLockReadGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
         self.read.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writing(&self) -> RwLockWriteGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
+    fn write_keys(&self) -> RwLockWriteGuard<'_, HashMap<Arc<Arguments>, Arc<LastRead>>> {
         self.read.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,11 +14,11 @@ use crate::stats::{
 
 /// Begins to cut time into the slots that windows are made of, and says whose parameters may be
 /// shown.
-pub(super) fn begin(app: &mut App) {
+pub(super) fn begin_slots(app: &mut App) {
     let stats = Arc::clone(&app.stats);
     let slots = async move {
         loop {
-            sleep(stats.tick()).await;
+            sleep(stats.close_slot()).await;
         }
     };
     app.tasks.spawn_on(slots, app.engine.handle());
@@ -37,40 +37,41 @@ pub(super) fn begin(app: &mut App) {
 
 impl App {
     /// Returns the numbers over a window. Waits for nothing.
-    pub fn snapshot(&self, window: Window) -> StatsSnapshot {
-        let mut snapshot = self.stats.snapshot(window);
+    pub fn take_snapshot(&self, window: Window) -> StatsSnapshot {
+        let mut snapshot = self.stats.take_snapshot(window);
         for query in &mut snapshot.queries {
             let known = self.catalog.get(&query.query).filter(|_| !query.removed);
             let kept = known.filter(|known| known.policy.cached);
-            query.ttl_seconds = kept.map(|known| self.policy(known).ttl.as_secs_f64());
+            query.ttl_seconds = kept.map(|known| self.entry_policy(known).ttl.as_secs_f64());
         }
         snapshot.generated_at = wall_clock();
         snapshot.instance = self.fleet.instance();
         snapshot.unsent = self.unsent.snapshot();
-        snapshot.unread = self.standing.unread();
+        snapshot.unread = self.standing.unread_requests();
         snapshot.aside = self.side_work.snapshot();
-        snapshot.database = self.database();
+        snapshot.database = self.snapshot_database();
         if let Some(redis) = &mut snapshot.redis {
             redis.pool = self.cache.redis_pool().unwrap_or_default();
             redis.info = self.cache.redis_info();
         }
-        snapshot.instances = self.instances(&snapshot);
+        snapshot.instances = self.snapshot_instances(&snapshot);
         snapshot
     }
 
-    fn instances(&self, snapshot: &StatsSnapshot) -> InstanceTotals {
+    fn snapshot_instances(&self, snapshot: &StatsSnapshot) -> InstanceTotals {
         let instance = snapshot.instance.clone();
         let since_start = |start| self.source.report_since_start(instance, start);
         let mut own = if snapshot.window == Window::Start {
             since_start(snapshot)
         } else {
-            since_start(&self.stats.snapshot(Window::Start))
+            since_start(&self.stats.take_snapshot(Window::Start))
         };
         own.add_window(snapshot);
-        self.fleet.instances(&own, &self.cache, snapshot.window)
+        self.fleet
+            .collect_instances(&own, &self.cache, snapshot.window)
     }
 
-    fn database(&self) -> DatabaseSnapshot {
+    fn snapshot_database(&self) -> DatabaseSnapshot {
         let (health, pool) = (self.db.health(), self.db.pool_state());
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
         let listening = self.listening.as_ref();
@@ -89,7 +90,7 @@ impl App {
                 stuck: count(pool.stuck),
             },
             listening: listening.map(|listening| listening.state().listening),
-            says_which: self.db.system().map(|system| system.is_named()),
+            says_which: self.db.database_system().map(|system| system.is_named()),
         }
     }
 }

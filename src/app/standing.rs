@@ -54,7 +54,7 @@ impl Default for ProcessStatus {
     /// Nobody serves yet; the settings are those of the start, now.
     fn default() -> ProcessStatus {
         let stand = StatusSnapshot {
-            settings_since: now(),
+            settings_since: unix_seconds(),
             ..StatusSnapshot::default()
         };
         ProcessStatus {
@@ -73,7 +73,7 @@ impl ProcessStatus {
     }
 
     /// Returns how many of them there were since the start.
-    pub(super) fn unread(&self) -> u64 {
+    pub(super) fn unread_requests(&self) -> u64 {
         self.unread.load(Ordering::Relaxed)
     }
 
@@ -100,16 +100,16 @@ impl ProcessStatus {
     }
 
     /// Returns the number of the generation that serves, as it changes.
-    pub(super) fn generations(&self) -> watch::Receiver<u64> {
+    pub(super) fn watch_generations(&self) -> watch::Receiver<u64> {
         self.generations.subscribe()
     }
 
     /// Keeps what came of a reload that ended now.
-    pub fn reloaded(&self, reload: LastReload) {
+    pub fn set_last_reload(&self, reload: LastReload) {
         let mut stand = self.lock();
         stand.reloads += 1;
         if reload.ok {
-            stand.settings_since = now();
+            stand.settings_since = unix_seconds();
         } else {
             stand.reload_failures += 1;
         }
@@ -117,7 +117,7 @@ impl ProcessStatus {
     }
 
     /// Returns how it stands now.
-    pub fn now(&self) -> StatusSnapshot {
+    pub fn status_now(&self) -> StatusSnapshot {
         self.lock().clone()
     }
 
@@ -127,7 +127,7 @@ impl ProcessStatus {
 }
 
 /// Returns the time in seconds since 1970.
-fn now() -> u64 {
+fn unix_seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs()
 }
@@ -144,14 +144,14 @@ mod tests {
             message: String::new(),
         };
         let standing = ProcessStatus::default();
-        assert!(standing.now().settings_since > 0);
+        assert!(standing.status_now().settings_since > 0);
         standing.lock().settings_since = 1;
-        standing.reloaded(reload(false));
-        let stand = standing.now();
+        standing.set_last_reload(reload(false));
+        let stand = standing.status_now();
         assert_eq!((stand.reloads, stand.reload_failures), (1, 1));
         assert_eq!(stand.settings_since, 1);
-        standing.reloaded(reload(true));
-        let stand = standing.now();
+        standing.set_last_reload(reload(true));
+        let stand = standing.status_now();
         assert_eq!((stand.reloads, stand.reload_failures), (2, 1));
         assert!(stand.settings_since > 1);
         assert!(stand.last_reload.is_some_and(|last| last.ok));

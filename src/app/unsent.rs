@@ -64,7 +64,7 @@ impl UnsentBudget {
     /// Counts an answer that was refused for want of room.
     pub fn count_refusal(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        let mut at = locked(&self.refused_at);
+        let mut at = lock_mutex(&self.refused_at);
         *at = Some(Instant::now());
     }
 
@@ -73,20 +73,20 @@ impl UnsentBudget {
     ///
     /// # Errors
     /// There is none.
-    pub fn hold(self: &Arc<Self>, body: &Bytes) -> Result<HeldBody, NoRoom> {
-        self.held(body, false)
+    pub fn hold_body(self: &Arc<Self>, body: &Bytes) -> Result<HeldBody, NoRoom> {
+        self.try_hold(body, false)
     }
 
     /// Holds a body whether there is room for it or not: for answers to the operators, who have to
     /// see what goes on.
-    pub fn overdraw(self: &Arc<Self>, body: &Bytes) -> HeldBody {
-        self.held(body, true)
+    pub fn overdraw_body(self: &Arc<Self>, body: &Bytes) -> HeldBody {
+        self.try_hold(body, true)
             .expect("nothing is refused to those who may overdraw")
     }
 
-    fn held(self: &Arc<Self>, body: &Bytes, may_overdraw: bool) -> Result<HeldBody, NoRoom> {
-        let mut bodies = locked(&self.bodies);
-        if let Some(holders) = bodies.get_mut(&place(body)) {
+    fn try_hold(self: &Arc<Self>, body: &Bytes, may_overdraw: bool) -> Result<HeldBody, NoRoom> {
+        let mut bodies = lock_mutex(&self.bodies);
+        if let Some(holders) = bodies.get_mut(&body_place(body)) {
             *holders += 1;
         } else {
             let max = self.max.load(Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl UnsentBudget {
                 return Err(NoRoom);
             }
             self.used.fetch_add(size, Ordering::Relaxed);
-            bodies.insert(place(body), 1);
+            bodies.insert(body_place(body), 1);
         }
         drop(bodies);
         Ok(HeldBody {
@@ -110,7 +110,7 @@ impl UnsentBudget {
     }
 
     /// Returns a buffer that holds nothing yet.
-    pub fn buffer(self: &Arc<Self>) -> HeldBuffer {
+    pub fn empty_buffer(self: &Arc<Self>) -> HeldBuffer {
         HeldBuffer {
             budget: Arc::clone(self),
             bytes: 0,
@@ -119,7 +119,7 @@ impl UnsentBudget {
 
     /// Returns the budget as `/stats` shows it.
     pub(super) fn snapshot(&self) -> UnsentSnapshot {
-        let refused_at = *locked(&self.refused_at);
+        let refused_at = *lock_mutex(&self.refused_at);
         UnsentSnapshot {
             bytes: self.used.load(Ordering::Relaxed),
             max_bytes: self.max.load(Ordering::Relaxed),
@@ -131,8 +131,8 @@ impl UnsentBudget {
 
 impl Drop for HeldBody {
     fn drop(&mut self) {
-        let mut bodies = locked(&self.budget.bodies);
-        let place = place(&self.body);
+        let mut bodies = lock_mutex(&self.budget.bodies);
+        let place = body_place(&self.body);
         match bodies.get_mut(&place) {
             Some(holders) if *holders > 1 => *holders -= 1,
             _ => {
@@ -163,11 +163,11 @@ impl Drop for HeldBuffer {
     }
 }
 
-fn place(body: &Bytes) -> BudgetPlace {
+fn body_place(body: &Bytes) -> BudgetPlace {
     (body.as_ptr() as usize, body.len())
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -189,12 +189,12 @@ mod tests {
     fn a_body_counts_once_however_many_clients_wait_for_it_and_until_the_last_has_it() {
         let budget = budget(10);
         let shared = body(6);
-        let first = budget.hold(&shared);
-        let second = budget.hold(&shared.clone());
+        let first = budget.hold_body(&shared);
+        let second = budget.hold_body(&shared.clone());
         assert!(first.is_ok() && second.is_ok());
         assert_eq!(budget.snapshot().bytes, 6);
         assert_eq!(
-            budget.hold(&body(6)).map(drop),
+            budget.hold_body(&body(6)).map(drop),
             Err(NoRoom),
             "its like is another"
         );
@@ -202,33 +202,33 @@ mod tests {
         assert_eq!(budget.snapshot().bytes, 6);
         drop(second);
         assert_eq!(budget.snapshot().bytes, 0);
-        assert!(budget.hold(&body(6)).is_ok());
+        assert!(budget.hold_body(&body(6)).is_ok());
     }
 
     #[test]
     fn a_single_body_is_let_in_whatever_its_size_and_none_beside_it() {
         let budget = budget(100);
-        let mut buffer = budget.buffer();
+        let mut buffer = budget.empty_buffer();
         buffer.set(10);
-        let large = budget.hold(&body(1000));
+        let large = budget.hold_body(&body(1000));
         assert!(large.is_ok(), "only a small buffer is held beside it");
-        assert_eq!(budget.hold(&body(1000)).map(drop), Err(NoRoom));
-        assert_eq!(budget.hold(&body(1)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold_body(&body(1000)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold_body(&body(1)).map(drop), Err(NoRoom));
         drop(large);
-        let half = budget.hold(&body(50));
+        let half = budget.hold_body(&body(50));
         assert!(half.is_ok());
-        assert_eq!(budget.hold(&body(1000)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold_body(&body(1000)).map(drop), Err(NoRoom));
         drop(half);
-        assert!(budget.hold(&body(1000)).is_ok());
+        assert!(budget.hold_body(&body(1000)).is_ok());
     }
 
     #[test]
     fn operators_are_answered_beyond_the_bound_and_are_counted() {
         let budget = budget(10);
-        let held = budget.overdraw(&body(20));
+        let held = budget.overdraw_body(&body(20));
         assert_eq!(budget.snapshot().bytes, 20);
         assert!(budget.is_full());
-        assert_eq!(budget.hold(&body(1)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold_body(&body(1)).map(drop), Err(NoRoom));
         drop(held);
         assert_eq!(budget.snapshot().bytes, 0);
         assert!(!budget.is_full());
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_buffer_counts_for_what_it_holds_now_and_nothing_at_its_end() {
         let budget = budget(10);
-        let mut buffer = budget.buffer();
+        let mut buffer = budget.empty_buffer();
         buffer.set(8);
         buffer.set(3);
         assert_eq!(budget.snapshot().bytes, 3);
@@ -248,10 +248,10 @@ mod tests {
     #[test]
     fn a_bound_that_is_lowered_holds_for_those_who_come_then() {
         let budget = budget(10);
-        let held = budget.hold(&body(8));
+        let held = budget.hold_body(&body(8));
         budget.set_max(4);
-        assert_eq!(budget.hold(&body(1)).map(drop), Err(NoRoom));
+        assert_eq!(budget.hold_body(&body(1)).map(drop), Err(NoRoom));
         drop(held);
-        assert!(budget.hold(&body(3)).is_ok());
+        assert!(budget.hold_body(&body(3)).is_ok());
     }
 }

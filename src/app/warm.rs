@@ -18,7 +18,7 @@ const MAX_RETRY: Duration = Duration::from_secs(10);
 /// Loads one query by `load`, over and over while the database is away. Any other failure is
 /// logged and final. Gives the age of the copy that there is in the end. Must be called on the
 /// engine runtime. Cancel-safe: dropped, it tries no more.
-pub(super) async fn warm<F, Fut>(query: &Query, load: F) -> Option<Duration>
+pub(super) async fn warm_query<F, Fut>(query: &Query, load: F) -> Option<Duration>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<RefreshResult, RequestError>>,
@@ -35,7 +35,7 @@ where
                 else {
                     tracing::warn!(
                         query = name,
-                        at = query.locate(&error),
+                        at = query.locate_error(&error),
                         class = error.class(),
                         "the warm-up failed, the first request will load: {}",
                         error.log_message()
@@ -68,7 +68,7 @@ mod tests {
     ) -> (Option<Duration>, usize, Duration) {
         let (ends, loads, began) = (RefCell::new(ends), Cell::new(0), Instant::now());
         let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").expect("it is one");
-        let age = warm(&query, || async {
+        let age = warm_query(&query, || async {
             loads.set(loads.get() + 1);
             let mut ends = ends.borrow_mut();
             if ends.len() > 1 {

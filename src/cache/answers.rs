@@ -51,7 +51,7 @@ pub(super) enum PrepareVerdict {
 
 /// Returns what an error reply means. A wrong type is somebody else's value under our name, no
 /// failure.
-pub(super) fn failure(value: &Value) -> Option<RedisError> {
+pub(super) fn reply_failure(value: &Value) -> Option<RedisError> {
     let Value::ServerError(error) = value else {
         return None;
     };
@@ -83,8 +83,8 @@ pub(super) fn failure(value: &Value) -> Option<RedisError> {
 
 /// Returns the same of commands that may be refused: what is left is what Redis suffers from,
 /// whoever asks.
-pub(super) fn trouble(value: &Value) -> Option<RedisError> {
-    failure(value).filter(|error| !matches!(error, RedisError::Denied | RedisError::Other))
+pub(super) fn reply_trouble(value: &Value) -> Option<RedisError> {
+    reply_failure(value).filter(|error| !matches!(error, RedisError::Denied | RedisError::Other))
 }
 
 /// Returns whether an envelope with these numbers may be used at all.
@@ -99,15 +99,15 @@ pub(super) fn is_valid(
 }
 
 /// Returns the hard generation and the order number of the envelope in an answer.
-pub(super) fn front(value: &Value) -> Option<(u64, u64)> {
+pub(super) fn read_front(value: &Value) -> Option<(u64, u64)> {
     match value {
-        Value::BulkString(bytes) => envelope::front(bytes),
+        Value::BulkString(bytes) => envelope::read_front(bytes),
         _ => None,
     }
 }
 
 /// Returns the entry in an answer; `None` where there is none.
-pub(super) fn usable(
+pub(super) fn read_entry(
     value: Value,
     left: &Value,
     reading: &EnvelopeReading<'_>,
@@ -127,7 +127,7 @@ pub(super) fn usable(
     envelope::decode(&bytes, Duration::from_millis(left), reading).map(Some)
 }
 
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(super) fn reply_text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
         Value::SimpleString(text) => Some(text.clone()),
@@ -135,16 +135,16 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
-pub(super) fn whole(value: &Value) -> Option<u64> {
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),
-        _ => text(value)?.parse().ok(),
+        _ => reply_text(value)?.parse().ok(),
     }
 }
 
 /// `HARD SOFT MADE LAST`, as the scripts write it.
 pub(super) fn parse_stored(value: &Value) -> Option<RedisEpochs> {
-    let text = text(value)?;
+    let text = reply_text(value)?;
     let mut parts = text.split(' ').map(|part| part.parse().ok());
     let mut next = || parts.next().flatten();
     let (hard, soft, made, last) = (next()?, next()?, next()?, next()?);
@@ -161,7 +161,7 @@ pub(super) fn parse_stored(value: &Value) -> Option<RedisEpochs> {
 pub(super) fn parse_tombstone(value: &Value, stored: Option<&RedisEpochs>) -> Tombstone {
     let last = stored.map_or(NEVER_DRAWN - 1, |stored| stored.last);
     let numbers = || {
-        let text = text(value)?;
+        let text = reply_text(value)?;
         let (hard, soft) = text.split_once(' ')?;
         let number = |text: &str| text.parse().ok().filter(|number| *number <= last);
         Some(Tombstone {
@@ -173,7 +173,7 @@ pub(super) fn parse_tombstone(value: &Value, stored: Option<&RedisEpochs>) -> To
 }
 
 pub(super) fn stored_of(answer: &mut impl Iterator<Item = Value>) -> Option<RedisEpochs> {
-    let mut next = || whole(&answer.next()?);
+    let mut next = || whole_number(&answer.next()?);
     Some(RedisEpochs {
         hard: next()?,
         soft: next()?,
@@ -183,7 +183,7 @@ pub(super) fn stored_of(answer: &mut impl Iterator<Item = Value>) -> Option<Redi
 }
 
 pub(super) fn tombstone_of(answer: &mut impl Iterator<Item = Value>) -> Option<Tombstone> {
-    let mut next = || whole(&answer.next()?);
+    let mut next = || whole_number(&answer.next()?);
     Some(Tombstone {
         hard: next()?,
         soft: next()?,

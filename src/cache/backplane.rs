@@ -19,7 +19,7 @@ use super::generations::NEVER_DRAWN;
 use super::key::KeyDigest;
 use super::link::RedisSubscription;
 use super::purge_request::{PurgeKind, PurgeScope};
-use super::recheck::mistrust;
+use super::recheck::force_check;
 use super::redis::RedisTier;
 use crate::defence::Defence;
 use crate::stats::Fleet;
@@ -60,12 +60,12 @@ enum MessageKind {
 
 /// Listens for ever, for what these parts share with others. To be run as a task of the engine
 /// runtime, which ends with the cache.
-pub(super) async fn listen(redis: Arc<RedisTier>, cache: CacheCore) {
+pub(super) async fn listen_forever(redis: Arc<RedisTier>, cache: CacheCore) {
     let mut retry = RETRY;
     loop {
-        if let Ok(subscription) = redis.subscribe().await {
+        if let Ok(subscription) = redis.subscribe_channel().await {
             retry = RETRY;
-            hear(subscription, &redis, &cache).await;
+            receive_messages(subscription, &redis, &cache).await;
         }
         // Up to a quarter longer, so that a fleet does not come back in one moment.
         sleep(retry + chance::up_to(retry / 4)).await;
@@ -74,8 +74,12 @@ pub(super) async fn listen(redis: Arc<RedisTier>, cache: CacheCore) {
 }
 
 /// Waits until the connection ends.
-async fn hear(mut subscription: RedisSubscription, redis: &Arc<RedisTier>, cache: &CacheCore) {
-    cache.trust.connected(cache.clock.now());
+async fn receive_messages(
+    mut subscription: RedisSubscription,
+    redis: &Arc<RedisTier>,
+    cache: &CacheCore,
+) {
+    cache.trust.note_connected(cache.clock.now());
     let mut probe = Instant::now();
     loop {
         if probe <= Instant::now() {
@@ -85,15 +89,15 @@ async fn hear(mut subscription: RedisSubscription, redis: &Arc<RedisTier>, cache
         let heard = timeout(SILENCE, subscription.next()).await;
         match heard {
             Ok(Some(message)) => {
-                redis.stats.tiers().fleet(Fleet::Messages);
+                redis.stats.tier_stats().count_fleet(Fleet::Messages);
                 if let Ok(text) = std::str::from_utf8(&message) {
-                    cache.heard(text, redis);
+                    cache.handle_message(text, redis);
                 }
             }
-            Ok(None) => return cache.trust.disconnected(),
+            Ok(None) => return cache.trust.note_disconnected(),
             Err(_) => {
-                if !subscription.ping().await {
-                    return cache.trust.disconnected();
+                if !subscription.answers_ping().await {
+                    return cache.trust.note_disconnected();
                 }
             }
         }
@@ -101,7 +105,7 @@ async fn hear(mut subscription: RedisSubscription, redis: &Arc<RedisTier>, cache
 }
 
 impl CacheCore {
-    fn heard(&self, text: &str, redis: &Arc<RedisTier>) {
+    fn handle_message(&self, text: &str, redis: &Arc<RedisTier>) {
         let Some(message) = parse(text) else { return };
         if message.origin == redis.origin || Defence::Messages.is_off() {
             return;
@@ -115,11 +119,11 @@ impl CacheCore {
                 self.purge_digest(message.family, &digest, kind, number);
             }
             (MessageKind::Fill | MessageKind::Done, Some(digest)) => {
-                self.flights.nudge(&digest);
+                self.flights.wake_entry(&digest);
                 if let Some(copy) = self.memory.by_digest(&digest)
                     && copy.rank.order < message.number
                 {
-                    mistrust(&copy);
+                    force_check(&copy);
                 }
             }
             (MessageKind::Heard, _) => {
@@ -130,7 +134,7 @@ impl CacheCore {
             (MessageKind::Fill | MessageKind::Done, None) => {}
         }
         if let (MessageKind::Purge(_), Some(token)) = (message.kind, message.token) {
-            self.confirm(redis, message.family, token);
+            self.confirm_purge(redis, message.family, token);
         }
     }
 }
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn a_message_is_read_as_it_was_written() {
         let digest = KeyDigest([0xab; 32]);
-        let text = format!("me fill 7 unnamed:{{version}} {}", digest.hex());
+        let text = format!("me fill 7 unnamed:{{version}} {}", digest.hex_digits());
         assert_eq!(
             parse(&text),
             Some(InstanceMessage {

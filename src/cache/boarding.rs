@@ -28,7 +28,7 @@ type LookupResult = Result<(Arc<Entry>, Outcome), RequestError>;
 impl CacheCore {
     /// Returns an entry by way of the key's flight: the caller's own, or the one it joins. Waits no
     /// longer than the lookup's patience. Cancel-safe: the load goes on and is stored.
-    pub(super) async fn board<F, Fut>(
+    pub(super) async fn join_or_lead<F, Fut>(
         self: &Arc<Self>,
         trip: &LookupRecorder<'_>,
         order: LoadRequest,
@@ -41,17 +41,22 @@ impl CacheCore {
         let lookup = &trip.lookup;
         let deadline = Deadline::now() + lookup.patience;
         for _ in 0..SUCCESSORS {
-            match self.flights.board(lookup.key) {
+            match self.flights.join(lookup.key) {
                 FlightRole::Lead(flight) => {
-                    let waiter = flight.waiter();
+                    let waiter = flight.leader_waiter();
                     let load = self.take_off(flight, order, load);
                     let _tied = TiedTask::unless_detached(load);
-                    let came = self.hear(waiter, deadline, lookup, Outcome::Miss).await;
-                    return came.unwrap_or_else(|| Err(dangling()));
+                    let came = self
+                        .wait_for_flight(waiter, deadline, lookup, Outcome::Miss)
+                        .await;
+                    return came.unwrap_or_else(|| Err(abandoned_load()));
                 }
                 FlightRole::Follow(waiter) => {
                     let coalesced = Outcome::Coalesced;
-                    if let Some(came) = self.hear(waiter, deadline, lookup, coalesced).await {
+                    if let Some(came) = self
+                        .wait_for_flight(waiter, deadline, lookup, coalesced)
+                        .await
+                    {
                         return came;
                     }
                 }
@@ -62,28 +67,28 @@ impl CacheCore {
                 }
             }
         }
-        Err(dangling())
+        Err(abandoned_load())
     }
 
     /// Returns what a request gets from a flight, also before its end: a copy that is offered
     /// meanwhile and may be served while the load goes on. A value that was loaded came as
     /// `loaded`; `None` when the flight has left its waiters without an end.
-    async fn hear(
+    async fn wait_for_flight(
         &self,
         waiter: FlightWaiter,
         deadline: Deadline,
         lookup: &Lookup<'_>,
         loaded: Outcome,
     ) -> Option<LookupResult> {
-        let life = |copy: &Entry| copy.life(&lookup.policy, self.clock.now());
+        let life = |copy: &Entry| copy.freshness(&lookup.policy, self.clock.now());
         let will_do = |copy: &Entry| {
             matches!(
                 life(copy),
                 Freshness::Fresh | Freshness::Due | Freshness::Stale
             )
         };
-        let Ok(word) = timeout_at(deadline, waiter.word(will_do)).await else {
-            return Some(Err(impatient(lookup)));
+        let Ok(word) = timeout_at(deadline, waiter.next_event(will_do)).await else {
+            return Some(Err(wait_timeout(lookup)));
         };
         Some(match word {
             FlightEvent::Offer(copy) => {
@@ -116,19 +121,19 @@ impl CacheCore {
     {
         let (inner, order) = (
             Arc::clone(self),
-            LoadRequest::from_lookup(lookup, None).by(trigger),
+            LoadRequest::from_lookup(lookup, None).with_trigger(trigger),
         );
         let task = self.engine.spawn(async move {
             let origin = LoadContext {
-                generations: inner.generations.of(order.key.family()),
-                rank: LoadVersion::unnumbered(),
+                generations: inner.generations.query_epochs(order.key.family()),
+                rank: LoadVersion::without_redis(),
             };
             inner.load(&order, origin, || load(Duration::ZERO)).await
         });
         match tokio::time::timeout(lookup.patience, task).await {
             Ok(Ok(loaded)) => loaded.map(Arc::new),
-            Ok(Err(_)) => Err(dangling()),
-            Err(_) => Err(impatient(lookup)),
+            Ok(Err(_)) => Err(abandoned_load()),
+            Err(_) => Err(wait_timeout(lookup)),
         }
     }
 }
@@ -138,18 +143,18 @@ pub(super) async fn wait(
     deadline: Deadline,
     lookup: &Lookup<'_>,
 ) -> Result<FlightResult, RequestError> {
-    timeout_at(deadline, waiter.end())
+    timeout_at(deadline, waiter.wait_for_end())
         .await
-        .map_err(|_| impatient(lookup))
+        .map_err(|_| wait_timeout(lookup))
 }
 
-fn impatient(lookup: &Lookup<'_>) -> RequestError {
+fn wait_timeout(lookup: &Lookup<'_>) -> RequestError {
     RequestError::Timeout {
         limit: lookup.patience,
     }
 }
 
-pub(super) fn dangling() -> RequestError {
+pub(super) fn abandoned_load() -> RequestError {
     RequestError::Internal {
         detail: "the load ended without a result (it panicked, or the program is ending)".into(),
     }

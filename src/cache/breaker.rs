@@ -105,7 +105,7 @@ impl Breaker {
     }
 
     /// Returns the right to ask now, if there is one.
-    pub(super) fn admit(&self, now: Instant) -> Option<BreakerPermit<'_>> {
+    pub(super) fn try_admit(&self, now: Instant) -> Option<BreakerPermit<'_>> {
         let mut inner = self.lock();
         let probe = match inner.state {
             BreakerPhase::Closed { .. } => false,
@@ -124,14 +124,14 @@ impl Breaker {
 
     /// Notes that the next one may ask, however long it was to stay open: something says that it is
     /// worth it.
-    pub(super) fn retry(&self, now: Instant) {
+    pub(super) fn allow_retry(&self, now: Instant) {
         let mut inner = self.lock();
         if let BreakerPhase::Open { .. } = inner.state {
             inner.state = BreakerPhase::Open { until: now };
         }
     }
 
-    /// Returns whether [`Breaker::admit`] would admit now; takes nothing.
+    /// Returns whether [`Breaker::try_admit`] would admit now; takes nothing.
     pub(super) fn lets_through(&self, now: Instant) -> bool {
         match self.lock().state {
             BreakerPhase::Closed { .. } => true,
@@ -145,7 +145,7 @@ impl Breaker {
         self.lock().up == Some(false)
     }
 
-    pub(super) fn state(&self, now: Instant) -> RedisState {
+    pub(super) fn redis_state(&self, now: Instant) -> RedisState {
         let inner = self.lock();
         RedisState {
             up: inner.up,
@@ -178,7 +178,7 @@ impl Breaker {
 
 impl BreakerPermit<'_> {
     /// Notes that it answered as it should.
-    pub(super) fn success(mut self, now: Instant) -> BreakerChange {
+    pub(super) fn record_success(mut self, now: Instant) -> BreakerChange {
         self.judged = true;
         let mut inner = self.breaker.lock();
         match inner.state {
@@ -202,9 +202,9 @@ impl BreakerPermit<'_> {
     }
 
     /// Notes that it answered, with an error that does not make it unusable.
-    pub(super) fn complaint(self, error: RedisError, now: Instant) -> BreakerChange {
+    pub(super) fn record_complaint(self, error: RedisError, now: Instant) -> BreakerChange {
         let breaker = self.breaker;
-        let change = self.success(now);
+        let change = self.record_success(now);
         let mut inner = breaker.lock();
         inner.last_error = Some(error);
         inner.complaint = Some(error);
@@ -212,7 +212,7 @@ impl BreakerPermit<'_> {
     }
 
     /// Notes that it did not answer, or so that it must be taken for down.
-    pub(super) fn failure(mut self, error: RedisError, now: Instant) -> BreakerChange {
+    pub(super) fn record_failure(mut self, error: RedisError, now: Instant) -> BreakerChange {
         self.judged = true;
         let next_open = Breaker::open_until(now);
         let mut inner = self.breaker.lock();

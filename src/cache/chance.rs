@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Returns any number.
 #[cfg(not(test))]
-pub(super) fn draw() -> u64 {
+pub(super) fn draw_number() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     // Each of them has keys of its own, and the first of a thread gets them from the system.
     RandomState::new().hash_one(())
@@ -14,7 +14,7 @@ pub(super) fn draw() -> u64 {
 
 /// Returns any number, the next in this thread's row.
 #[cfg(test)]
-pub(super) fn draw() -> u64 {
+pub(super) fn draw_number() -> u64 {
     ROW.with(|row| {
         // SplitMix64: any beginning will do.
         row.set(row.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
@@ -30,7 +30,7 @@ thread_local! {
     static ROW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// Makes what [`draw`] gives in this thread depend on `seed` alone from now on.
+/// Makes what [`draw_number`] gives in this thread depend on `seed` alone from now on.
 #[cfg(test)]
 pub(super) fn begin_with(seed: u64) {
     ROW.set(seed);
@@ -38,7 +38,7 @@ pub(super) fn begin_with(seed: u64) {
 
 /// Draws a time from nothing up to `most`, in thousandths of it.
 pub(super) fn up_to(most: Duration) -> Duration {
-    let part = u32::try_from(draw() % 1000).expect("below a thousand");
+    let part = u32::try_from(draw_number() % 1000).expect("below a thousand");
     most / 1000 * part
 }
 

@@ -50,14 +50,14 @@ pub(super) struct LoadPermit {
 impl LoadPermit {
     fn without_redis() -> LoadDecision {
         LoadDecision::Load(LoadPermit {
-            rank: LoadVersion::unnumbered(),
+            rank: LoadVersion::without_redis(),
             lease: None,
         })
     }
 
     /// Makes the permission to load under this number, with the lease under `token` if one was
     /// asked for.
-    fn under(
+    fn with_number(
         redis: &Arc<RedisTier>,
         order: &LoadRequest,
         stored: &RedisEpochs,
@@ -71,8 +71,8 @@ impl LoadPermit {
                 sequence: next_sequence(),
             },
             lease: token.map(|token| {
-                redis.stats.tiers().fleet(Fleet::LeasesTaken);
-                Lease::held(redis, &order.key, stored.hard, token)
+                redis.stats.tier_stats().count_fleet(Fleet::LeasesTaken);
+                Lease::take_over(redis, &order.key, stored.hard, token)
             }),
         })
     }
@@ -86,11 +86,11 @@ impl CacheCore {
         flight: &mut Flight,
         order: &LoadRequest,
     ) -> LoadDecision {
-        let generations = self.generations.of(order.key.family());
+        let generations = self.generations.query_epochs(order.key.family());
         let Some(redis) = self.redis.as_ref().filter(|_| !order.without_redis) else {
             return LoadPermit::without_redis();
         };
-        let token = token(redis);
+        let token = draw_token(redis);
         let is_quick = order.expected.is_some_and(|load| load < QUICK);
         let leased = !is_quick && !Defence::Lease.is_off();
         let deadline = Instant::now() + order.patience;
@@ -99,7 +99,7 @@ impl CacheCore {
         let mut needed = order.base.order;
         let (mut seen, mut wait) = (needed, LOOK_AGAIN);
         loop {
-            let (purges, sequence) = (generations.purges(), next_sequence());
+            let (purges, sequence) = (generations.purge_cursor(), next_sequence());
             if generations.is_pending() {
                 return LoadPermit::without_redis();
             }
@@ -109,13 +109,13 @@ impl CacheCore {
                 anyway: order.anyway,
             };
             let asked = redis
-                .prepare(&order.key, &generations, sequence, &question)
+                .prepare_load(&order.key, &generations, sequence, &question)
                 .await;
             let Some(prepared) = asked else {
                 return LoadPermit::without_redis();
             };
-            generations.learn(&prepared.stored);
-            self.mark(order, &prepared);
+            generations.merge_stored(&prepared.stored);
+            self.apply_purges(order, &prepared);
             match prepared.verdict {
                 PrepareVerdict::Found(entry, number) => {
                     let kept = entry.and_then(|entry| {
@@ -123,11 +123,11 @@ impl CacheCore {
                         self.keep_found(*entry, &order.policy, &generations, purges)
                     });
                     if let Some((entry, _)) = kept {
-                        let life = entry.life(&order.policy, self.clock.now());
+                        let life = entry.freshness(&order.policy, self.clock.now());
                         if number > needed && life == Freshness::Fresh {
                             return LoadDecision::Found(entry);
                         }
-                        flight.offer(&entry);
+                        flight.offer_stale(&entry);
                     }
                     seen = number;
                 }
@@ -149,7 +149,7 @@ impl CacheCore {
                     {
                         flight.raise_failures(failures);
                     }
-                    return LoadPermit::under(
+                    return LoadPermit::with_number(
                         redis,
                         order,
                         &prepared.stored,
@@ -163,8 +163,8 @@ impl CacheCore {
                     if needed == u64::MAX {
                         (needed, seen) = (prepared.stored.last, standing);
                     }
-                    redis.stats.tiers().fleet(Fleet::LeaseWaits);
-                    let _ = timeout(jittered(wait), flight.nudged()).await;
+                    redis.stats.tier_stats().count_fleet(Fleet::LeaseWaits);
+                    let _ = timeout(add_jitter(wait), flight.wait_for_wake()).await;
                     wait = (wait * 2).min(MAX_LOOK_AGAIN);
                 }
             }
@@ -172,7 +172,7 @@ impl CacheCore {
     }
 
     /// Lets what Redis says of purges act on the copy in memory, which may be served meanwhile.
-    fn mark(&self, order: &LoadRequest, prepared: &PrepareReply) {
+    fn apply_purges(&self, order: &LoadRequest, prepared: &PrepareReply) {
         if let Some(copy) = self.memory.get(&order.key) {
             apply(&copy, prepared.tombstone);
         }
@@ -180,11 +180,11 @@ impl CacheCore {
 }
 
 /// Differs between all flights of all instances.
-fn token(redis: &RedisTier) -> String {
+fn draw_token(redis: &RedisTier) -> String {
     format!("{}-{}", redis.origin, next_sequence())
 }
 
 /// Returns up to a quarter longer, so that those who wait do not all ask in one moment.
-fn jittered(wait: Duration) -> Duration {
+fn add_jitter(wait: Duration) -> Duration {
     wait + chance::up_to(wait / 4)
 }

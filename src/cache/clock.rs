@@ -46,7 +46,7 @@ impl BootClock {
     }
 
     /// Returns the sleep since the start. [`Instant`] does not count it.
-    fn slept(&self) -> Duration {
+    fn time_asleep(&self) -> Duration {
         // In this order, so that the time between the two is not taken for sleep.
         let whole = since_boot().saturating_sub(self.at_start);
         whole.saturating_sub(self.start.elapsed())
@@ -55,7 +55,7 @@ impl BootClock {
 
 impl Clock {
     /// Returns the machine's own, monotonic clock.
-    pub fn real() -> Clock {
+    pub fn of_machine() -> Clock {
         Clock(ClockSource::Machine)
     }
 
@@ -85,9 +85,9 @@ impl Clock {
     }
 
     /// Returns how long the machine has slept since the program began, as far as that can be known.
-    pub(super) fn slept(&self) -> Duration {
+    pub(super) fn time_asleep(&self) -> Duration {
         match &self.0 {
-            ClockSource::Machine => BOOT.slept(),
+            ClockSource::Machine => BOOT.time_asleep(),
             ClockSource::Runtime => Duration::ZERO,
             ClockSource::Hand(hand) => Duration::from_nanos(hand.slept.load(Ordering::SeqCst)),
         }
@@ -126,13 +126,13 @@ mod tests {
             at_start: since_boot().saturating_sub(asleep),
         };
         assert!(boot.now() >= boot.start + asleep);
-        let slept = boot.slept();
+        let slept = boot.time_asleep();
         assert!(slept <= asleep && slept > asleep / 2, "{slept:?}");
     }
 
     #[test]
     fn the_clock_never_goes_back() {
-        let clock = Clock::real();
+        let clock = Clock::of_machine();
         let times = [(); 1000].map(|()| clock.now());
         assert!(times.is_sorted());
     }

@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{Cmd, Pipeline, Value, pipe};
 
-use super::answers::{RedisLookup, front, is_valid, parse_stored, parse_tombstone, usable, whole};
+use super::answers::{
+    RedisLookup, is_valid, parse_stored, parse_tombstone, read_entry, read_front, whole_number,
+};
 use super::entry::Entry;
 use super::envelope::{self, EnvelopeReading};
 use super::generations::QueryEpochs;
 use super::key::{Key, generations_name};
 use super::purge_request::PurgeKind;
 use super::redis::{RedisChannel, RedisTier};
-use super::script_call::{all, millis, script};
+use super::script_call::{all_names, script_command, whole_millis};
 use super::scripts::PURGE;
 use crate::stats::Fleet;
 
@@ -40,14 +42,14 @@ impl RedisTier {
         // A value that is asked for later is older still: an age counts from here, so that it is
         // never less.
         let asked = self.clock.now();
-        let [value, left, stored, tombstone] = self.look(key, last).await?;
-        self.stats.tiers().redis_read();
-        let front = front(&value);
-        let reading = self.reading(key, generations, sequence, asked);
-        let found = match usable(value, &left, &reading) {
+        let [value, left, stored, tombstone] = self.read_envelope(key, last).await?;
+        self.stats.tier_stats().redis_read();
+        let front = read_front(&value);
+        let reading = self.envelope_reading(key, generations, sequence, asked);
+        let found = match read_entry(value, &left, &reading) {
             Ok(found) => found.map(Ok),
             Err(reason) => {
-                self.stats.tiers().rejected(reason);
+                self.stats.tier_stats().count_rejected(reason);
                 front.map(|(_, order)| Err(order))
             }
         };
@@ -63,12 +65,12 @@ impl RedisTier {
 
     /// Returns the order number of the copy stored for `key`, without the copy. `None` when Redis
     /// does not answer within the deadline. Cancel-safe.
-    pub(super) async fn front(&self, key: &Key) -> Option<RedisLookup<u64>> {
-        let [value, _, stored, tombstone] = self.look(key, envelope::FRONT - 1).await?;
-        self.stats.tiers().fleet(Fleet::Rechecks);
+    pub(super) async fn read_version(&self, key: &Key) -> Option<RedisLookup<u64>> {
+        let [value, _, stored, tombstone] = self.read_envelope(key, envelope::FRONT - 1).await?;
+        self.stats.tier_stats().count_fleet(Fleet::Rechecks);
         let stored = parse_stored(&stored);
         let tombstone = parse_tombstone(&tombstone, stored.as_ref());
-        let found = front(&value)
+        let found = read_front(&value)
             .filter(|(hard, order)| is_valid(*hard, *order, stored.as_ref(), tombstone));
         Some(RedisLookup {
             stored,
@@ -77,7 +79,7 @@ impl RedisTier {
         })
     }
 
-    async fn look(&self, key: &Key, last: usize) -> Option<[Value; 4]> {
+    async fn read_envelope(&self, key: &Key, last: usize) -> Option<[Value; 4]> {
         let names = key.redis_names();
         let mut ask = pipe();
         // Another store may come between the two: a new entry with what was left of an old one is
@@ -97,7 +99,7 @@ impl RedisTier {
     /// not answer as it should. `life`: how long a copy of this entry may be about; `within`: a
     /// soft purge of the whole query by anybody in this last time will do; `token`: who hears of it
     /// is to confirm it with this.
-    pub(super) async fn purge(
+    pub(super) async fn purge_stored(
         &self,
         family: &str,
         entry: Option<(&Key, Duration)>,
@@ -111,27 +113,27 @@ impl RedisTier {
         };
         let generations = generations_name(&self.namespace, family);
         let names = entry.map(|(key, _)| key.redis_names());
-        let keys = names
-            .as_ref()
-            .map_or(vec![generations.as_str()], |names| all(names).to_vec());
-        let (digest, life) = entry.map_or(("*".to_owned(), Duration::ZERO), |(key, life)| {
-            (key.digest().hex(), life)
+        let keys = names.as_ref().map_or(vec![generations.as_str()], |names| {
+            all_names(names).to_vec()
         });
-        let mut eval = script(PURGE, &keys);
+        let (digest, life) = entry.map_or(("*".to_owned(), Duration::ZERO), |(key, life)| {
+            (key.digest().hex_digits(), life)
+        });
+        let mut eval = script_command(PURGE, &keys);
         eval.arg(kind)
-            .arg(self.channel())
-            .arg(self.message(kind, &[]))
+            .arg(self.channel_name())
+            .arg(self.make_message(kind, &[]))
             .arg(match token {
                 // Versions that know of no tokens read no further than the digest.
                 Some(token) => format!("{family} {digest} {token}"),
                 None => format!("{family} {digest}"),
             })
-            .arg(millis(life).max(1))
+            .arg(whole_millis(life).max(1))
             .arg(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
-        whole(&self.one(RedisChannel::Quick, &eval).await?)
+        whole_number(&self.ask_one(RedisChannel::Quick, &eval).await?)
     }
 
-    fn reading<'a>(
+    fn envelope_reading<'a>(
         &self,
         key: &'a Key,
         generations: &'a Arc<QueryEpochs>,
@@ -147,14 +149,14 @@ impl RedisTier {
         }
     }
 
-    async fn one(&self, way: RedisChannel, command: &Cmd) -> Option<Value> {
+    async fn ask_one(&self, way: RedisChannel, command: &Cmd) -> Option<Value> {
         let mut ask = Pipeline::with_capacity(1);
         ask.add_command(command.clone());
         self.run(way, &ask).await?.pop()
     }
 
-    async fn array(&self, way: RedisChannel, command: &Cmd) -> Option<Vec<Value>> {
-        match self.one(way, command).await? {
+    async fn ask_array(&self, way: RedisChannel, command: &Cmd) -> Option<Vec<Value>> {
+        match self.ask_one(way, command).await? {
             Value::Array(items) => Some(items),
             _ => None,
         }

@@ -11,7 +11,7 @@ use super::entry::{Entry, Freshness};
 use super::key::Key;
 use super::lookup::{LoadedValue, Lookup};
 use super::rank::next_sequence;
-use super::recheck::{apply, learn};
+use super::recheck::{apply, merge_purges};
 use super::reply::Reply;
 use super::trip::LookupRecorder;
 use crate::error::RequestError;
@@ -55,14 +55,14 @@ impl Cache {
             Tier::Memory => self.inner.in_memory(lookup.key),
             Tier::Redis => self.inner.in_redis(&lookup).await,
         }?;
-        trip.step(match tier {
+        trip.end_step(match tier {
             Tier::Memory => |timings| &mut timings.memory,
             Tier::Redis => |timings| &mut timings.redis,
         });
-        if trip.life(&copy) == Freshness::Over {
+        if trip.copy_freshness(&copy) == Freshness::Over {
             return Err(NoCopy::Absent);
         }
-        Ok(trip.answer(copy, COMPARED))
+        Ok(trip.record_answer(copy, COMPARED))
     }
 
     /// Sees to it that there is a copy to compare with. One that is there already, in memory or in
@@ -79,13 +79,13 @@ impl Cache {
     {
         let mut trip = LookupRecorder::start(&self.inner, lookup);
         let held = self.inner.in_memory(lookup.key).ok();
-        if let Some(copy) = held.filter(|copy| trip.life(copy) != Freshness::Over) {
-            return Ok(trip.answer(copy, COMPARED));
+        if let Some(copy) = held.filter(|copy| trip.copy_freshness(copy) != Freshness::Over) {
+            return Ok(trip.record_answer(copy, COMPARED));
         }
         let found = self.inner.look_in_redis(lookup.key, &lookup.policy, None);
         if let Some((copy, _)) = found.await.copy {
-            trip.step(|timings| &mut timings.redis);
-            return Ok(trip.answer(copy, COMPARED));
+            trip.end_step(|timings| &mut timings.redis);
+            return Ok(trip.record_answer(copy, COMPARED));
         }
         self.get_or_load(lookup, load).await
     }
@@ -93,7 +93,7 @@ impl Cache {
 
 impl CacheCore {
     fn in_memory(&self, key: &Key) -> Result<Arc<Entry>, NoCopy> {
-        if !self.memory.enabled() {
+        if !self.memory.is_enabled() {
             return Err(NoCopy::Off);
         }
         self.memory.get(key).ok_or(NoCopy::Absent)
@@ -102,7 +102,7 @@ impl CacheCore {
     async fn in_redis(&self, lookup: &Lookup<'_>) -> Result<Arc<Entry>, NoCopy> {
         let redis = self.redis.as_ref().ok_or(NoCopy::Off)?;
         let Lookup { key, policy, .. } = lookup;
-        let generations = self.generations.of(key.family());
+        let generations = self.generations.query_epochs(key.family());
         let sequence = next_sequence();
         if generations.is_pending() {
             return Err(NoCopy::Down);
@@ -111,7 +111,7 @@ impl CacheCore {
             .read_settled(key, &generations, sequence, policy)
             .await;
         let look = look.ok_or(NoCopy::Down)?;
-        learn(&generations, &look, None);
+        merge_purges(&generations, &look, None);
         let Some(Ok(copy)) = look.found else {
             return Err(NoCopy::Absent);
         };

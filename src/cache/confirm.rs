@@ -21,12 +21,12 @@ pub struct PurgeConfirmation {
 
 impl Cache {
     /// Names this instance to the others, which know it by this id from its reports.
-    pub fn introduce(&self, id: &str) {
+    pub fn introduce_instance(&self, id: &str) {
         // Later caches of the process share the name of the first.
         let _ = self.inner.name.set(id.to_owned());
     }
 
-    /// [`Cache::purge`], and who has confirmed it of the other instances. Those in `known` are
+    /// [`Cache::purge_scope`], and who has confirmed it of the other instances. Those in `known` are
     /// waited for, no longer than half a second.
     pub async fn purge_confirmed(
         &self,
@@ -34,7 +34,7 @@ impl Cache {
         kind: PurgeKind,
         known: &[String],
     ) -> PurgeConfirmation {
-        let awaited = self.inner.confirmations.ask();
+        let awaited = self.inner.confirmations.await_purge();
         let token = self.inner.redis.as_ref().map(|redis| ConfirmToken {
             origin: &redis.origin,
             number: awaited.number,
@@ -44,7 +44,7 @@ impl Cache {
             .purge_within(scope, kind, Duration::ZERO, token.as_deref())
             .await;
         let by = match reach {
-            PurgeReach::Fleet if token.is_some() => awaited.by(known).await,
+            PurgeReach::Fleet if token.is_some() => awaited.confirmed_by(known).await,
             _ => Vec::new(),
         };
         PurgeConfirmation { reach, by }
@@ -55,26 +55,26 @@ impl CacheCore {
     /// Takes over that another instance has confirmed a purge, if that was asked by `origin`.
     pub(super) fn note_confirmation(&self, token: &str, id: &str, origin: &str) {
         if let Some(token) = ConfirmToken::read(token).filter(|token| token.origin == origin) {
-            self.confirmations.note(token.number, id);
+            self.confirmations.note_confirmation(token.number, id);
         }
     }
 
     /// Tells who asked for it that a purge has taken effect here. Returns at once.
-    pub(super) fn confirm(&self, redis: &Arc<RedisTier>, family: &str, token: &str) {
+    pub(super) fn confirm_purge(&self, redis: &Arc<RedisTier>, family: &str, token: &str) {
         let id = self.name.get().unwrap_or(&redis.origin);
-        let message = redis.message("heard", &["0", family, "*", token, id]);
+        let message = redis.make_message("heard", &["0", family, "*", token, id]);
         let redis = Arc::clone(redis);
         self.engine
-            .spawn(async move { redis.publish(&message).await });
+            .spawn(async move { redis.publish_message(&message).await });
     }
 }
 
 impl RedisTier {
     /// Says this on the channel. That nobody hears it is no failure.
-    async fn publish(&self, message: &str) {
+    async fn publish_message(&self, message: &str) {
         let mut ask = deadpool_redis::redis::pipe();
-        ask.cmd("PUBLISH").arg(self.channel()).arg(message);
-        self.ask(RedisChannel::Quick, &ask).await;
+        ask.cmd("PUBLISH").arg(self.channel_name()).arg(message);
+        self.try_run(RedisChannel::Quick, &ask).await;
     }
 }
 

@@ -21,7 +21,7 @@ const LONGEST: usize = 64;
 pub(super) struct PurgeConfirmations(Mutex<HashMap<u64, watch::Sender<Vec<String>>>>);
 
 impl PurgeConfirmations {
-    pub(super) fn ask(self: &Arc<Self>) -> AwaitedPurge {
+    pub(super) fn await_purge(self: &Arc<Self>) -> AwaitedPurge {
         let (number, names) = (next_sequence(), watch::Sender::default());
         let told = names.subscribe();
         self.lock().insert(number, names);
@@ -33,7 +33,7 @@ impl PurgeConfirmations {
     }
 
     /// The instance of this id has confirmed the purge of this number.
-    pub(super) fn note(&self, number: u64, id: &str) {
+    pub(super) fn note_confirmation(&self, number: u64, id: &str) {
         if id.is_empty() || id.len() > LONGEST || !id.bytes().all(|it| it.is_ascii_alphanumeric()) {
             return;
         }
@@ -63,7 +63,7 @@ pub(super) struct AwaitedPurge {
 impl AwaitedPurge {
     /// Returns who has confirmed it: as soon as all of `known` have, at the latest after
     /// [`CONFIRMED_WITHIN`]. Cancel-safe.
-    pub(super) async fn by(mut self, known: &[String]) -> Vec<String> {
+    pub(super) async fn confirmed_by(mut self, known: &[String]) -> Vec<String> {
         let all = |names: &Vec<String>| known.iter().all(|id| names.contains(id));
         let _ = timeout(CONFIRMED_WITHIN, self.told.wait_for(all)).await;
         self.told.borrow().clone()
@@ -83,11 +83,11 @@ mod tests {
     #[test]
     fn a_confirmation_counts_once_for_the_purge_that_waits_for_it() {
         let all = Arc::new(PurgeConfirmations::default());
-        let (one, other) = (all.ask(), all.ask());
+        let (one, other) = (all.await_purge(), all.await_purge());
         for id in ["a", "a", "b", "", "not an id", &"x".repeat(LONGEST + 1)] {
-            all.note(one.number, id);
+            all.note_confirmation(one.number, id);
         }
-        all.note(u64::MAX, "c");
+        all.note_confirmation(u64::MAX, "c");
         assert_eq!(*one.told.borrow(), ["a", "b"]);
         assert!(other.told.borrow().is_empty());
         drop((one, other));

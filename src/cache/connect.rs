@@ -22,13 +22,15 @@ pub(super) fn connection_info(
         let place = "[redis] ca_file";
         let certificates = TlsCertificates {
             client_tls: None,
-            root_cert: Some(settings::authorities(path, place)?),
+            root_cert: Some(settings::read_authorities(path, place)?),
         };
         info = Client::build_with_tls(info, certificates)
             .map_err(|_| {
                 StartupError::new("ca_file is given, but cannot be used")
-                    .at(place)
-                    .remedy("use a rediss:// URL and a PEM file of certificates, or remove ca_file")
+                    .at_place(place)
+                    .with_remedy(
+                        "use a rediss:// URL and a PEM file of certificates, or remove ca_file",
+                    )
             })?
             .get_connection_info()
             .clone();
@@ -44,8 +46,8 @@ pub(super) fn connection_info(
 /// the URL.
 pub(super) fn bad_url() -> StartupError {
     StartupError::new("the URL of Redis cannot be used")
-        .at("[redis] url")
-        .remedy(
+        .at_place("[redis] url")
+        .with_remedy(
             "write it as redis://HOST:PORT/DB, rediss://USER@HOST:PORT/DB (TLS) or \
              redis+unix:///PATH; special characters in it are percent-encoded",
         )

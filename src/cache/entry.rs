@@ -110,7 +110,7 @@ impl Entry {
     pub const SLOTS: usize = 16;
 
     /// An entry that has just been loaded.
-    pub(super) fn loaded(
+    pub(super) fn new_loaded(
         key: &Key,
         origin: LoadContext,
         loaded: LoadedValue,
@@ -118,13 +118,13 @@ impl Entry {
         now: Instant,
     ) -> Entry {
         let revived = StoredMetadata {
-            etag: etag(&loaded),
-            stamp: chance::draw(),
+            etag: make_etag(&loaded),
+            stamp: chance::draw_number(),
             load_time,
             aged: Duration::ZERO,
             kept_for: Duration::ZERO,
         };
-        Entry::revived(key, origin, loaded, &revived, now)
+        Entry::new_revived(key, origin, loaded, &revived, now)
     }
 
     /// Returns the same entry, whose rows were read so long before they arrived.
@@ -133,7 +133,7 @@ impl Entry {
     }
 
     /// Returns an entry of an earlier load.
-    pub(super) fn revived(
+    pub(super) fn new_revived(
         key: &Key,
         origin: LoadContext,
         loaded: LoadedValue,
@@ -170,7 +170,7 @@ impl Entry {
     /// # Panics
     ///
     /// When there is no such slot.
-    pub fn variant(&self, slot: usize, make: impl FnOnce(&Entry) -> Bytes) -> Bytes {
+    pub fn derived_body(&self, slot: usize, make: impl FnOnce(&Entry) -> Bytes) -> Bytes {
         if let Some(made) = self.variants[slot].get() {
             return made.clone();
         }
@@ -190,7 +190,7 @@ impl Entry {
     /// # Panics
     ///
     /// When there is no such slot.
-    pub fn kept(&self, slot: usize) -> Option<Bytes> {
+    pub fn kept_body(&self, slot: usize) -> Option<Bytes> {
         self.variants[slot].get().cloned()
     }
 
@@ -215,7 +215,7 @@ impl Entry {
     }
 
     /// Computed with the policy of now, so that a changed TTL acts on old entries at once.
-    pub(super) fn life(&self, policy: &Policy, now: Instant) -> Freshness {
+    pub(super) fn freshness(&self, policy: &Policy, now: Instant) -> Freshness {
         if self.is_gone() {
             return Freshness::Over;
         }
@@ -242,7 +242,7 @@ impl Entry {
     }
 
     /// A purge of this entry alone.
-    pub(super) fn purge(&self, kind: PurgeKind) {
+    pub(super) fn note_purge(&self, kind: PurgeKind) {
         let purged = match kind {
             PurgeKind::Soft => EXPIRED,
             PurgeKind::Hard => GONE,
@@ -266,7 +266,7 @@ impl Entry {
     }
 
     /// Returns when this process first saw it; of one from Redis: when it asked for it.
-    pub(super) fn seen(&self) -> Instant {
+    pub(super) fn seen_at(&self) -> Instant {
         self.seen
     }
 
@@ -292,7 +292,7 @@ impl Entry {
     }
 
     /// Returns what it takes in memory, near enough.
-    pub(super) fn weight(&self) -> u64 {
+    pub(super) fn memory_size(&self) -> u64 {
         let variants: usize = self
             .variants
             .iter()
@@ -324,7 +324,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-fn etag(loaded: &LoadedValue) -> [u8; 16] {
+fn make_etag(loaded: &LoadedValue) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update((loaded.head.len() as u64).to_le_bytes());
     hash.update(&loaded.head);

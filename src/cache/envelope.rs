@@ -45,11 +45,11 @@ const DIGITS: usize = 16;
 const HEADER: usize = FRONT + 32 + 16 + 4 * 8 + 4 * 4;
 const CHECKSUM: usize = 4;
 
-/// The bytes that an envelope takes beyond [`size`].
+/// The bytes that an envelope takes beyond [`envelope_size`].
 pub(super) const OVERHEAD: usize = HEADER + CHECKSUM;
 
 /// Returns what counts against `max_entry`.
-pub(super) fn size(entry: &Entry) -> usize {
+pub(super) fn envelope_size(entry: &Entry) -> usize {
     entry.key.canonical().len() + entry.head.len() + entry.body.len()
 }
 
@@ -73,8 +73,8 @@ pub(super) fn encode(entry: &Entry, physical: Duration) -> Vec<u8> {
     let etag = u128::from_str_radix(&entry.etag, 16).expect("an ETag is 32 hex digits");
     out.extend(etag.to_be_bytes());
     out.extend(entry.stamp.to_le_bytes());
-    out.extend(whole(physical.as_millis()).to_le_bytes());
-    out.extend(whole(entry.load_time.as_micros()).to_le_bytes());
+    out.extend(whole_nanos(physical.as_millis()).to_le_bytes());
+    out.extend(whole_nanos(entry.load_time.as_micros()).to_le_bytes());
     out.extend(entry.rows.to_le_bytes());
     for part in [&canonical[..], &entry.head, stored, &entry.body] {
         let length = u32::try_from(part.len()).expect("max_entry is below 4 GiB");
@@ -87,7 +87,7 @@ pub(super) fn encode(entry: &Entry, physical: Duration) -> Vec<u8> {
     out
 }
 
-fn whole(number: u128) -> u64 {
+fn whole_nanos(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
@@ -109,16 +109,16 @@ pub(super) struct EnvelopeReading<'a> {
 }
 
 /// Returns the hard generation and the order number in the front of an envelope of our version.
-pub(super) fn front(bytes: &[u8]) -> Option<(u64, u64)> {
+pub(super) fn read_front(bytes: &[u8]) -> Option<(u64, u64)> {
     let (version, rest) = bytes.split_first()?;
     let rest = rest.get(1..=2 * DIGITS)?;
     if *version != VERSION {
         return None;
     }
-    Some((digits(&rest[..DIGITS])?, digits(&rest[DIGITS..])?))
+    Some((read_digits(&rest[..DIGITS])?, read_digits(&rest[DIGITS..])?))
 }
 
-fn digits(text: &[u8]) -> Option<u64> {
+fn read_digits(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
@@ -147,7 +147,7 @@ pub(super) fn decode(
     if crc32fast::hash(&bytes[..sealed]).to_le_bytes() != bytes[sealed..] {
         return Err(Rejected::Damaged);
     }
-    let (hard, order) = front(bytes).ok_or(Rejected::Damaged)?;
+    let (hard, order) = read_front(bytes).ok_or(Rejected::Damaged)?;
     let encoding = bytes[1];
     let mut header = EnvelopeHeader(&bytes[FRONT..HEADER]);
     let digest: [u8; 32] = header.take();
@@ -174,7 +174,7 @@ pub(super) fn decode(
         return Err(Rejected::Expiry);
     }
     let loaded = LoadedValue {
-        body: unpack(encoding, bytes.slice(stored), body)?,
+        body: unpack_body(encoding, bytes.slice(stored), body)?,
         head: bytes.slice(head),
         rows,
         is_foreign: false,
@@ -194,12 +194,18 @@ pub(super) fn decode(
             sequence: reading.sequence,
         },
     };
-    Ok(Entry::revived(key, origin, loaded, &revived, reading.now))
+    Ok(Entry::new_revived(
+        key,
+        origin,
+        loaded,
+        &revived,
+        reading.now,
+    ))
 }
 
 /// Returns the body, which must come out at exactly `length` bytes. zstd writes straight into a
 /// buffer of that size, so that a frame which declares a huge window gets none.
-fn unpack(encoding: u8, stored: Bytes, length: usize) -> Result<Bytes, Rejected> {
+fn unpack_body(encoding: u8, stored: Bytes, length: usize) -> Result<Bytes, Rejected> {
     let body = match encoding {
         IDENTITY => stored,
         ZSTD => zstd::bulk::decompress(&stored, length)

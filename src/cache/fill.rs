@@ -27,7 +27,7 @@ impl Cache {
     /// anything of them. Cancel-safe; has no end of its own while new loads begin.
     pub async fn loads_end(&self) {
         if self.inner.redis.is_some() {
-            self.inner.flights.ended().await;
+            self.inner.flights.wait_until_ended().await;
         }
     }
 }
@@ -47,34 +47,34 @@ impl CacheCore {
         let inner = Arc::clone(self);
         let under_way = self.flights.under_way();
         let task = self.engine.spawn(async move {
-            inner.fly(flight, order, load).await;
+            inner.run_load(flight, order, load).await;
             drop(under_way);
         });
         task.abort_handle()
     }
 
-    async fn fly<F, Fut>(self: Arc<Self>, mut flight: Flight, order: LoadRequest, load: F)
+    async fn run_load<F, Fut>(self: Arc<Self>, mut flight: Flight, order: LoadRequest, load: F)
     where
         F: FnOnce(Duration) -> Fut,
         Fut: Future<Output = Result<LoadedValue, RequestError>>,
     {
         // Between the caller's look and this flight another one may have ended.
         if let Some(entry) = self.look_again(&order) {
-            flight.land(FlightResult::Done(entry, Some(Tier::Memory)));
+            flight.finish(FlightResult::Done(entry, Some(Tier::Memory)));
             return;
         }
         let began = tokio::time::Instant::now();
         let cleared = match self.clear(&mut flight, &order).await {
             LoadDecision::Load(cleared) => cleared,
             LoadDecision::Found(entry) => {
-                flight.land(FlightResult::Done(entry, Some(Tier::Redis)));
+                flight.finish(FlightResult::Done(entry, Some(Tier::Redis)));
                 return;
             }
-            LoadDecision::Noted(error, backoff) => return flight.fail(error, backoff),
+            LoadDecision::Noted(error, backoff) => return flight.finish_failed(error, backoff),
         };
         let rank = cleared.rank;
         let origin = LoadContext {
-            generations: self.generations.of(order.key.family()),
+            generations: self.generations.query_epochs(order.key.family()),
             rank,
         };
         // A database that hangs has been waited for by the holder of the lease already.
@@ -82,42 +82,46 @@ impl CacheCore {
         let entry = match self.load(&order, origin, || load(waited)).await {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
-                let words = note::words(&error);
-                let backoff = flight.land(FlightResult::Failed(error));
+                let words = note::encode_error(&error);
+                let backoff = flight.finish(FlightResult::Failed(error));
                 return self.give_back(cleared, &order, words.zip(backoff)).await;
             }
         };
         if entry.is_foreign {
-            flight.land(FlightResult::Done(entry, None));
+            flight.finish(FlightResult::Done(entry, None));
             return self.give_back(cleared, &order, None).await;
         }
         self.tell_if_not_kept(&order, &entry);
-        if !self.storable(&entry) {
-            flight.land(FlightResult::TooLarge(entry));
+        if !self.is_storable(&entry) {
+            flight.finish(FlightResult::TooLarge(entry));
             let note = (note::TOO_LARGE.to_owned(), note::too_large());
             return self.give_back(cleared, &order, Some(note)).await;
         }
-        let physical = order.policy.physical();
+        let physical = order.policy.retention();
         let entry = self.keep_loaded(&entry, physical, || flight.is_doomed(rank.order));
         // In memory by now, so that no purge misses both.
         if flight.is_expired(entry.rank.order) {
-            entry.purge(PurgeKind::Soft);
+            entry.note_purge(PurgeKind::Soft);
         }
-        flight.land(FlightResult::Done(Arc::clone(&entry), None));
+        flight.finish(FlightResult::Done(Arc::clone(&entry), None));
         // A request that comes now finds it in memory; without a memory tier, the flight still
         // tells the waiters until Redis can.
-        let on_board = (!self.memory.enabled()).then_some(flight);
+        let on_board = (!self.memory.is_enabled()).then_some(flight);
         self.store(cleared, &entry, &order).await;
         drop(on_board);
     }
 
     /// Says so where an answer is too large to be kept anywhere: every request will load it.
     fn tell_if_not_kept(&self, order: &LoadRequest, entry: &Entry) {
-        let is_kept = self.memory.holds(entry) || self.redis.is_some();
-        let (bytes, limit, setting) = if !self.storable(entry) {
-            (envelope::size(entry), self.max_entry, "[cache] max_entry")
-        } else if self.memory.enabled() && !is_kept {
-            let bytes = usize::try_from(entry.weight()).unwrap_or(usize::MAX);
+        let is_kept = self.memory.has_room(entry) || self.redis.is_some();
+        let (bytes, limit, setting) = if !self.is_storable(entry) {
+            (
+                envelope::envelope_size(entry),
+                self.max_entry,
+                "[cache] max_entry",
+            )
+        } else if self.memory.is_enabled() && !is_kept {
+            let bytes = usize::try_from(entry.memory_size()).unwrap_or(usize::MAX);
             (bytes, self.memory.max_bytes(), "[cache] memory")
         } else {
             return;
@@ -145,7 +149,7 @@ impl CacheCore {
         self.memory.get(&order.key).filter(|entry| {
             // One that is due is what this flight was begun to replace.
             entry.rank.sequence > order.base.sequence
-                && entry.life(&order.policy, self.clock.now()) == Freshness::Fresh
+                && entry.freshness(&order.policy, self.clock.now()) == Freshness::Fresh
         })
     }
 
@@ -168,7 +172,7 @@ impl CacheCore {
             .map(|(words, backoff)| (words.as_str(), *backoff));
         let hard = cleared.rank.hard;
         redis
-            .release(&order.key, hard, lease.as_deref(), note)
+            .release_lease(&order.key, hard, lease.as_deref(), note)
             .await;
     }
 
@@ -187,7 +191,7 @@ impl CacheCore {
             inner: self,
             order,
             started: self.clock.now(),
-            asleep: self.clock.slept(),
+            asleep: self.clock.time_asleep(),
             // It stands as long as there is no end: for a panic, or the end of the program.
             error: Some(LoadError::Internal),
             was_tried: true,
@@ -195,16 +199,16 @@ impl CacheCore {
         let loaded = load().await;
         count.was_tried = !matches!(loaded, Err(RequestError::NotTried { .. }));
         count.error = loaded.as_ref().err().map(LoadError::from_error);
-        let (load_time, aged) = count.times();
+        let (load_time, aged) = count.load_times();
         drop(count);
         let now = self.clock.now();
-        let entry = Entry::loaded(&order.key, origin, loaded?, load_time, now);
+        let entry = Entry::new_loaded(&order.key, origin, loaded?, load_time, now);
         Ok(entry.read_before(aged))
     }
 
     /// Returns whether it is what its key names, and within `max_entry`.
-    pub(super) fn storable(&self, entry: &Entry) -> bool {
-        !entry.is_foreign && envelope::size(entry) <= self.max_entry
+    pub(super) fn is_storable(&self, entry: &Entry) -> bool {
+        !entry.is_foreign && envelope::envelope_size(entry) <= self.max_entry
     }
 }
 
@@ -227,10 +231,10 @@ impl LoadCount<'_> {
     /// They may have waited for the machine to wake, or for the process to be let go on: no load
     /// takes longer than its caller waits. Such rows are as old as that, and may be stored at that
     /// age.
-    fn times(&self) -> (Duration, Duration) {
+    fn load_times(&self) -> (Duration, Duration) {
         let clock = &self.inner.clock;
         let whole = clock.now().saturating_duration_since(self.started);
-        let slept = clock.slept().saturating_sub(self.asleep);
+        let slept = clock.time_asleep().saturating_sub(self.asleep);
         // A sleep of less is the time between two looks at clocks.
         let slept = if slept < A_SLEEP {
             Duration::ZERO
@@ -250,7 +254,7 @@ impl Drop for LoadCount<'_> {
         self.order.stats.load_ends(&LoadEnd {
             key: self.order.key.id(),
             trigger: self.order.trigger,
-            elapsed: self.times().0,
+            elapsed: self.load_times().0,
             error: self.error,
         });
     }

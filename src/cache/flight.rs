@@ -86,7 +86,7 @@ impl SingleFlight {
 
     /// Returns what the caller is to do about `key`. Of all who ask while there is no flight, one
     /// leads.
-    pub(super) fn board(self: &Arc<Self>, key: &Key) -> FlightRole {
+    pub(super) fn join(self: &Arc<Self>, key: &Key) -> FlightRole {
         let (now, digest) = (self.clock.now(), key.digest());
         let mut board = self.lock();
         if let Some(listed) = board.flying.get(digest) {
@@ -104,7 +104,7 @@ impl SingleFlight {
             },
             _ => {}
         }
-        FlightRole::Lead(self.begin(&mut board, key))
+        FlightRole::Lead(self.begin_flight(&mut board, key))
     }
 
     /// Leads a flight, whatever is remembered of the one before; or the one under way.
@@ -112,11 +112,11 @@ impl SingleFlight {
         let mut board = self.lock();
         match board.flying.get(key.digest()) {
             Some(listed) => FlightRole::Follow(listed.waiter.clone()),
-            None => FlightRole::Lead(self.begin(&mut board, key)),
+            None => FlightRole::Lead(self.begin_flight(&mut board, key)),
         }
     }
 
-    fn begin(self: &Arc<Self>, board: &mut FlightTable, key: &Key) -> Flight {
+    fn begin_flight(self: &Arc<Self>, board: &mut FlightTable, key: &Key) -> Flight {
         let failures = match board.remembered.remove(key.digest()) {
             Some(NegativeEntry {
                 memo: NegativeReason::Failed(_, failures),
@@ -125,7 +125,7 @@ impl SingleFlight {
             _ => 0,
         };
         let news = watch::Sender::default();
-        let waiter = FlightWaiter::subscribe(&news);
+        let waiter = FlightWaiter::subscribe_to(&news);
         let number = board.next;
         board.next += 1;
         let signals = Arc::<FlightSignals>::default();
@@ -149,22 +149,24 @@ impl SingleFlight {
     /// Takes the flights of a query that a hard purge concerns off the board, so that who comes
     /// from now on neither joins nor waits for them, and forgets how such flights ended. `number`
     /// is the purge's; a load that was given a higher one is not concerned.
-    pub(super) fn doom(&self, family: &str, number: u64) {
-        self.lock().doom(|key| key.family() == family, number);
+    pub(super) fn detach_query(&self, family: &str, number: u64) {
+        self.lock()
+            .detach_purged(|key| key.family() == family, number);
     }
 
-    /// [`SingleFlight::doom`] for one entry.
+    /// [`SingleFlight::detach_query`] for one entry.
     pub(super) fn doom_entry(&self, digest: &KeyDigest, number: u64) {
-        self.lock().doom(|key| key.digest() == digest, number);
+        self.lock()
+            .detach_purged(|key| key.digest() == digest, number);
     }
 
     /// A soft purge concerns what is being loaded for this entry, up to the purge's number.
     pub(super) fn expire_entry(&self, digest: &KeyDigest, number: u64) {
-        self.lock().expire(digest, number);
+        self.lock().expire_entry(digest, number);
     }
 
     /// Tells the flight of this entry, if there is one, to look again.
-    pub(super) fn nudge(&self, digest: &KeyDigest) {
+    pub(super) fn wake_entry(&self, digest: &KeyDigest) {
         if let Some(listed) = self.lock().flying.get(digest) {
             listed.signals.nudge.notify_one();
         }
@@ -176,19 +178,19 @@ impl SingleFlight {
     }
 
     /// Waits until no flight's work is under way. Cancel-safe.
-    pub(super) async fn ended(&self) {
-        self.aloft.none().await;
+    pub(super) async fn wait_until_ended(&self) {
+        self.aloft.wait_until_none().await;
     }
 
     /// Forgets which loads failed.
-    pub(super) fn forgive(&self) {
-        self.lock().forgive();
+    pub(super) fn clear_failures(&self) {
+        self.lock().clear_failures();
     }
 
     /// Returns how long a load that has failed so many times in a row is not tried again. A
     /// database that is away is asked every second, so that it is noticed soon when it is back; the
     /// same statement would only fail in the same way.
-    fn backoff(error: &RequestError, failures: u32) -> Duration {
+    fn failure_backoff(error: &RequestError, failures: u32) -> Duration {
         if Defence::Backoff.is_off() {
             return Duration::ZERO;
         }
@@ -201,12 +203,12 @@ impl SingleFlight {
     }
 
     fn lock(&self) -> MutexGuard<'_, FlightTable> {
-        between();
+        switch_task();
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn failure_count(&self) -> usize {
         self.lock().flying.len()
     }
 }
@@ -226,58 +228,58 @@ fn is_of_the_query(error: &RequestError) -> bool {
 
 impl Flight {
     /// Returns whom the leader waits with.
-    pub(super) fn waiter(&self) -> FlightWaiter {
-        FlightWaiter::subscribe(&self.news)
+    pub(super) fn leader_waiter(&self) -> FlightWaiter {
+        FlightWaiter::subscribe_to(&self.news)
     }
 
     /// Shows a copy to all who wait and to who boards from now on: those who can do with it need
     /// not wait for the end.
-    pub(super) fn offer(&self, copy: &Arc<Entry>) {
+    pub(super) fn offer_stale(&self, copy: &Arc<Entry>) {
         let offer = Arc::clone(copy);
         self.news.send_modify(|news| news.offer = Some(offer));
         // Without a memory tier, a purge finds it here alone: before this, or from now on.
         if self.is_expired(copy.rank.order) {
-            copy.purge(PurgeKind::Soft);
+            copy.note_purge(PurgeKind::Soft);
         }
     }
 
     /// Tells the end to all who wait. The flight stays on the board until it is dropped, and who
     /// boards it until then gets this end too; failures are remembered. Gives how long this one
     /// is.
-    pub(super) fn land(&self, end: FlightResult) -> Option<FailureBackoff> {
+    pub(super) fn finish(&self, end: FlightResult) -> Option<FailureBackoff> {
         match end {
             FlightResult::Failed(error) => {
                 let failures = self.failures.saturating_add(1);
-                let wait = SingleFlight::backoff(&error, failures);
+                let wait = SingleFlight::failure_backoff(&error, failures);
                 let backoff = FailureBackoff { wait, failures };
-                self.fail(error, backoff);
+                self.finish_failed(error, backoff);
                 Some(backoff)
             }
             FlightResult::TooLarge(_) => {
-                self.leave(TOO_LARGE_FOR, NegativeReason::TooLarge);
-                between();
-                self.tell(end);
+                self.remove_and_remember(TOO_LARGE_FOR, NegativeReason::TooLarge);
+                switch_task();
+                self.send_end(end);
                 None
             }
             FlightResult::Done(..) | FlightResult::Dangling => {
-                self.tell(end);
+                self.send_end(end);
                 None
             }
         }
     }
 
-    fn tell(&self, end: FlightResult) {
+    fn send_end(&self, end: FlightResult) {
         self.news.send_modify(|news| news.end = Some(end));
     }
 
     /// Lands with an error that is to be remembered for so long.
-    pub(super) fn fail(&self, error: RequestError, backoff: FailureBackoff) {
-        self.leave(
+    pub(super) fn finish_failed(&self, error: RequestError, backoff: FailureBackoff) {
+        self.remove_and_remember(
             backoff.wait,
             NegativeReason::Failed(Arc::new(error.clone()), backoff.failures),
         );
-        between();
-        self.tell(FlightResult::Failed(error));
+        switch_task();
+        self.send_end(FlightResult::Failed(error));
     }
 
     /// The load has failed so many times in a row elsewhere, which counts as here.
@@ -286,12 +288,12 @@ impl Flight {
     }
 
     /// Removes the flight and remembers its failure in one step, so that no load begins in between.
-    fn leave(&self, wait: Duration, memo: NegativeReason) {
+    fn remove_and_remember(&self, wait: Duration, memo: NegativeReason) {
         let now = self.flights.clock.now();
         let mut board = self.flights.lock();
         // A failure that a purge has made forgotten stays forgotten.
         if self.signals.doomed.load(Ordering::SeqCst) == 0 {
-            board.remember(&self.key, now + wait, memo, now);
+            board.remember_failure(&self.key, now + wait, memo, now);
         }
         board.take_off(&self.key, self.number);
     }
@@ -299,24 +301,24 @@ impl Flight {
     /// Returns whether a hard purge has taken it off the board that concerns a load with this order
     /// number (0: without one).
     pub(super) fn is_doomed(&self, order: u64) -> bool {
-        concerns(&self.signals.doomed, order)
+        is_concerned(&self.signals.doomed, order)
     }
 
     /// Returns whether a soft purge of its entry concerns a load with this order number (0: without
     /// one).
     pub(super) fn is_expired(&self, order: u64) -> bool {
-        concerns(&self.signals.expired, order)
+        is_concerned(&self.signals.expired, order)
     }
 
-    /// Waits until somebody calls [`SingleFlight::nudge`]; also when that was since the last time.
+    /// Waits until somebody calls [`SingleFlight::wake_entry`]; also when that was since the last time.
     /// Cancel-safe.
-    pub(super) async fn nudged(&self) {
+    pub(super) async fn wait_for_wake(&self) {
         self.signals.nudge.notified().await;
     }
 }
 
 /// Returns whether the purge of this number (0: there was none) concerns a load.
-fn concerns(purge: &AtomicU64, order: u64) -> bool {
+fn is_concerned(purge: &AtomicU64, order: u64) -> bool {
     let purge = purge.load(Ordering::SeqCst);
     purge > 0 && (order == 0 || order <= purge)
 }
@@ -325,7 +327,7 @@ impl Drop for Flight {
     fn drop(&mut self) {
         // First off the board, so that who is woken finds it free.
         self.flights.lock().take_off(&self.key, self.number);
-        between();
+        switch_task();
         self.news.send_if_modified(|news| {
             let dangling = news.end.is_none();
             if dangling {
@@ -338,9 +340,9 @@ impl Drop for Flight {
 
 /// Lets another thread come in between, in the tests that try this.
 #[cfg(not(test))]
-fn between() {}
+fn switch_task() {}
 #[cfg(test)]
-use interleaved::between;
+use interleaved::switch_task;
 
 #[cfg(test)]
 mod interleaved;

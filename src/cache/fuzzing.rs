@@ -23,11 +23,11 @@ const PHYSICAL: Duration = Duration::from_secs(100);
 /// # Panics
 ///
 /// When it does not, or is not.
-pub fn envelope(bytes: &[u8]) {
+pub fn read_fuzzed_envelope(bytes: &[u8]) {
     let base = KeyBase::new("fuzz", "q", "select 1", "db");
-    let key = base.key(&b"parameters"[..]);
+    let key = base.make_key(&b"parameters"[..]);
     drop(read(bytes, &key, PHYSICAL));
-    let _ = envelope::front(bytes);
+    let _ = envelope::read_front(bytes);
 
     let mut ours = bytes.to_vec();
     let digest = envelope::FRONT..envelope::FRONT + 32;
@@ -42,16 +42,16 @@ pub fn envelope(bytes: &[u8]) {
     let Ok(entry) = read(&ours, &key, PHYSICAL) else {
         return;
     };
-    let front = envelope::front(&ours);
+    let front = envelope::read_front(&ours);
     assert_eq!(front, Some((entry.rank.hard, entry.rank.order)));
-    assert!(envelope::size(&entry) <= MAX_ENTRY);
+    assert!(envelope::envelope_size(&entry) <= MAX_ENTRY);
     let policy = Policy {
         ttl: PHYSICAL,
         stale_while_revalidate: PHYSICAL,
         stale_if_error: Duration::MAX,
     };
     assert!(entry.ttl(&policy) <= policy.ttl);
-    let _ = (entry.life(&policy, Instant::now()), policy.physical());
+    let _ = (entry.freshness(&policy, Instant::now()), policy.retention());
     let stored = envelope::encode(&entry, PHYSICAL);
     assert!(stored.len() <= MAX_ENTRY + envelope::OVERHEAD);
     let again = read(&stored, &key, PHYSICAL).expect("what was written can be read");

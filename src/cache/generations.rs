@@ -55,14 +55,14 @@ struct EpochMark {
 }
 
 impl EpochMark {
-    fn raise(&self, number: u64) {
+    fn raise_to(&self, number: u64) {
         if self.number.fetch_max(number, Ordering::SeqCst) < number {
             self.unnumbered.fetch_max(next_sequence(), Ordering::SeqCst);
         }
     }
 
     /// Forgets what was known: it is worth nothing.
-    fn forget(&self) {
+    fn forget_known(&self) {
         self.number.store(0, Ordering::SeqCst);
     }
 
@@ -85,39 +85,40 @@ impl EpochMark {
 
 impl QueryEpochs {
     /// A hard purge of the whole query; without a number when Redis was not reached.
-    pub(super) fn purge(&self, number: Option<u64>) {
+    pub(super) fn note_purge(&self, number: Option<u64>) {
         match number {
-            Some(number) => self.hard.raise(number),
+            Some(number) => self.hard.raise_to(number),
             None => self.hard.raise_all(),
         }
-        self.hard_purges.note(None, number.unwrap_or(u64::MAX));
+        self.hard_purges
+            .note_purge(None, number.unwrap_or(u64::MAX));
     }
 
     /// A soft purge of the whole query; without a number when Redis was not reached.
-    pub(super) fn expire(&self, number: Option<u64>) {
+    pub(super) fn note_expiry(&self, number: Option<u64>) {
         match number {
-            Some(number) => self.soft.raise(number),
+            Some(number) => self.soft.raise_to(number),
             None => self.soft.raise_all(),
         }
     }
 
     /// Takes over what Redis says. A generation that was made because there was none tells only
     /// that something may have been missed: it makes stale and removes nothing.
-    pub(super) fn learn(&self, stored: &RedisEpochs) {
+    pub(super) fn merge_stored(&self, stored: &RedisEpochs) {
         if self.hard.is_impossible(stored.last) || self.soft.is_impossible(stored.last) {
             // Somebody had put numbers of the future there, or Redis has lost its numbers and its
             // time: against such, every load to come would be old.
             self.hard.raise_all();
-            self.hard_purges.note(None, u64::MAX);
-            self.hard.forget();
-            self.soft.forget();
+            self.hard_purges.note_purge(None, u64::MAX);
+            self.hard.forget_known();
+            self.soft.forget_known();
         }
         if stored.made {
-            self.soft.raise(stored.hard);
+            self.soft.raise_to(stored.hard);
         } else {
-            self.hard.raise(stored.hard);
+            self.hard.raise_to(stored.hard);
         }
-        self.soft.raise(stored.soft);
+        self.soft.raise_to(stored.soft);
     }
 
     pub(super) fn is_purged(&self, rank: LoadVersion) -> bool {
@@ -129,19 +130,19 @@ impl QueryEpochs {
     }
 
     /// There has been a purge of one entry.
-    pub(super) fn note_purge(&self, digest: &KeyDigest, kind: PurgeKind, number: u64) {
+    pub(super) fn note_entry_purge(&self, digest: &KeyDigest, kind: PurgeKind, number: u64) {
         let purges = match kind {
             PurgeKind::Soft => &self.soft_purges,
             PurgeKind::Hard => &self.hard_purges,
         };
-        purges.note(Some(*digest), number);
+        purges.note_purge(Some(*digest), number);
     }
 
     /// Returns how many purges there have been, …
-    pub(super) fn purges(&self) -> PurgeCursor {
+    pub(super) fn purge_cursor(&self) -> PurgeCursor {
         PurgeCursor {
-            hard: self.hard_purges.count(),
-            soft: self.soft_purges.count(),
+            hard: self.hard_purges.purge_count(),
+            soft: self.soft_purges.purge_count(),
         }
     }
 
@@ -189,8 +190,8 @@ pub(super) struct PurgeCursor {
 pub(super) struct EpochTable(RwLock<HashMap<String, Arc<QueryEpochs>>>);
 
 impl EpochTable {
-    pub(super) fn of(&self, query: &str) -> Arc<QueryEpochs> {
-        if let Some(known) = self.known(query) {
+    pub(super) fn query_epochs(&self, query: &str) -> Arc<QueryEpochs> {
+        if let Some(known) = self.known_epochs(query) {
             return known;
         }
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -198,7 +199,7 @@ impl EpochTable {
     }
 
     /// Returns those of a query that this process has used: of others there is nothing to purge.
-    fn known(&self, query: &str) -> Option<Arc<QueryEpochs>> {
+    fn known_epochs(&self, query: &str) -> Option<Arc<QueryEpochs>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(query).cloned()
     }
@@ -219,13 +220,13 @@ mod tests {
     #[test]
     fn a_purge_concerns_what_began_before_it_and_nothing_else() {
         let generations = QueryEpochs::default();
-        let before = [numbered(10), LoadVersion::unnumbered()];
-        generations.purge(Some(20));
-        let after = [numbered(21), LoadVersion::unnumbered()];
+        let before = [numbered(10), LoadVersion::without_redis()];
+        generations.note_purge(Some(20));
+        let after = [numbered(21), LoadVersion::without_redis()];
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
         assert!(!before.iter().any(|rank| generations.is_expired(*rank)));
-        generations.expire(Some(30));
+        generations.note_expiry(Some(30));
         assert!(after.iter().all(|rank| generations.is_expired(*rank)));
         assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
     }
@@ -233,11 +234,11 @@ mod tests {
     #[test]
     fn a_purge_without_a_number_concerns_everything_until_now() {
         let generations = QueryEpochs::default();
-        let before = [numbered(u64::MAX), LoadVersion::unnumbered()];
-        generations.purge(None);
+        let before = [numbered(u64::MAX), LoadVersion::without_redis()];
+        generations.note_purge(None);
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!generations.is_purged(numbered(1)));
-        assert!(!generations.is_purged(LoadVersion::unnumbered()));
+        assert!(!generations.is_purged(LoadVersion::without_redis()));
     }
 
     #[test]
@@ -249,11 +250,11 @@ mod tests {
             made: false,
             last: 20,
         };
-        generations.learn(&stored);
-        let copy = LoadVersion::unnumbered();
-        generations.learn(&stored);
+        generations.merge_stored(&stored);
+        let copy = LoadVersion::without_redis();
+        generations.merge_stored(&stored);
         assert!(!generations.is_purged(copy) && !generations.is_expired(copy));
-        generations.learn(&RedisEpochs { soft: 15, ..stored });
+        generations.merge_stored(&RedisEpochs { soft: 15, ..stored });
         assert!(!generations.is_purged(copy) && generations.is_expired(copy));
     }
 
@@ -266,11 +267,11 @@ mod tests {
             made: false,
             last: 100 * LATE,
         };
-        generations.learn(&stored);
+        generations.merge_stored(&stored);
         let before = [
             numbered(10),
             numbered(100 * LATE + 1),
-            LoadVersion::unnumbered(),
+            LoadVersion::without_redis(),
         ];
         let now = RedisEpochs {
             hard: 10,
@@ -278,26 +279,26 @@ mod tests {
             made: true,
             last: 11,
         };
-        generations.learn(&now);
-        let after = [numbered(12), LoadVersion::unnumbered()];
+        generations.merge_stored(&now);
+        let after = [numbered(12), LoadVersion::without_redis()];
         assert!(before.iter().all(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_purged(*rank)));
         assert!(!after.iter().any(|rank| generations.is_expired(*rank)));
         // An answer that comes late is none of these.
-        generations.learn(&RedisEpochs {
+        generations.merge_stored(&RedisEpochs {
             last: LATE,
             hard: LATE,
             ..now
         });
-        generations.learn(&now);
+        generations.merge_stored(&now);
         assert!(generations.is_expired(numbered(12)));
     }
 
     #[test]
     fn a_generation_made_because_there_was_none_removes_nothing() {
         let generations = QueryEpochs::default();
-        let copies = [numbered(5), LoadVersion::unnumbered()];
-        generations.learn(&RedisEpochs {
+        let copies = [numbered(5), LoadVersion::without_redis()];
+        generations.merge_stored(&RedisEpochs {
             hard: 10,
             soft: 10,
             made: true,

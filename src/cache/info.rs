@@ -25,7 +25,7 @@ const LONGEST_WORD: usize = 40;
 impl RedisTier {
     /// Returns what it said of itself last, with its age; asks nothing. `None` before it was first
     /// asked.
-    pub(super) fn info(&self) -> Option<RedisInfo> {
+    pub(super) fn server_info(&self) -> Option<RedisInfo> {
         let said = self.info.lock();
         let (at, info) = said.info.as_ref()?;
         let age = self.clock.now().saturating_duration_since(*at);
@@ -45,7 +45,7 @@ impl RedisTier {
         for section in SECTIONS {
             ask.cmd("INFO").arg(section);
         }
-        let Some(answers) = self.ask(RedisChannel::Quick, &ask).await else {
+        let Some(answers) = self.try_run(RedisChannel::Quick, &ask).await else {
             return;
         };
         let info = parse(&answers);
@@ -76,7 +76,7 @@ fn parse(answers: &[Value]) -> RedisInfo {
             .lines()
         {
             if let Some((name, value)) = line.split_once(':') {
-                info.keep(name, value.trim_end());
+                info.keep_field(name, value.trim_end());
             }
         }
     }
@@ -84,21 +84,21 @@ fn parse(answers: &[Value]) -> RedisInfo {
 }
 
 /// Returns a word as servers use them, so that it can be shown wherever.
-fn word(value: &str) -> Option<String> {
+fn server_word(value: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     let is_word = (1..=LONGEST_WORD).contains(&value.len()) && value.chars().all(plain);
     is_word.then(|| value.to_owned())
 }
 
 impl RedisInfo {
-    fn keep(&mut self, name: &str, value: &str) {
+    fn keep_field(&mut self, name: &str, value: &str) {
         let text = match name {
             "redis_version" => &mut self.redis_version,
             "role" => &mut self.role,
             "maxmemory_policy" => &mut self.maxmemory_policy,
             _ => return self.keep_number(name, value),
         };
-        *text = word(value);
+        *text = server_word(value);
     }
 
     fn keep_number(&mut self, name: &str, value: &str) {

@@ -14,7 +14,7 @@ use super::key::Key;
 use super::lease::Lease;
 use super::load_request::LoadRequest;
 use super::lookup::Policy;
-use super::recheck::{learn, mistrust};
+use super::recheck::{force_check, merge_purges};
 use super::redis::RedisTier;
 use crate::stats::{Refused, Trigger};
 
@@ -26,7 +26,7 @@ impl LoadRequest {
         if is_first {
             self.policy.physical_once()
         } else {
-            self.policy.physical()
+            self.policy.retention()
         }
     }
 }
@@ -39,24 +39,24 @@ impl CacheCore {
             return;
         };
         let asked = self.clock.now();
-        let (kept_for, whole) = (order.kept_for(), order.policy.physical());
+        let (kept_for, whole) = (order.kept_for(), order.policy.retention());
         let stored = redis.store(entry, kept_for, lease.as_deref()).await;
         let Some((look, refused)) = stored else {
             return;
         };
         match refused {
             None => {
-                self.trust.compared(entry, asked);
-                if entry.redis_life.begin(kept_for, whole) {
+                self.trust.note_compared(entry, asked);
+                if entry.redis_life.begin_life(kept_for, whole) {
                     self.let_last(entry, whole);
                 }
             }
             Some(Refused::Purged) => {
-                let generations = self.generations.of(entry.key.family());
-                learn(&generations, &look, Some(entry));
+                let generations = self.generations.query_epochs(entry.key.family());
+                merge_purges(&generations, &look, Some(entry));
             }
             // There is something newer, or will be.
-            Some(Refused::Older | Refused::Lost) => mistrust(entry),
+            Some(Refused::Older | Refused::Lost) => force_check(entry),
         }
     }
 
@@ -96,7 +96,7 @@ impl RedisTier {
 /// Returns whether an entry that is kept for all of its life is as old as one that is not kept so
 /// long would be told to be.
 fn may_be_younger(entry: &Entry, policy: &Policy, now: Instant) -> bool {
-    let (whole, kept_for) = (policy.physical(), entry.redis_life.kept_for);
+    let (whole, kept_for) = (policy.retention(), entry.redis_life.kept_for);
     let longer = whole.saturating_sub(policy.physical_once());
     !longer.is_zero() && kept_for >= whole && entry.age(now) >= longer
 }

@@ -72,7 +72,7 @@ const TAG_SHOWN: usize = 8;
 
 impl KeyBase {
     /// Makes the base for one query on a database that does not say which one it is; see
-    /// [`KeyBase::on`]. `asked` is everything that decides the rows beside the
+    /// [`KeyBase::for_system`]. `asked` is everything that decides the rows beside the
     /// values of the parameters, `db_identity` distinguishes its database from another; a change
     /// of either is a new key.
     pub fn new(
@@ -89,27 +89,27 @@ impl KeyBase {
         take_in(&mut common, asked);
         take_in(&mut common, db_identity.as_bytes());
         let names = KeyNames::new(namespace, query_name, &SystemTag::default());
-        KeyBase::with(common, "", names)
+        KeyBase::with_names(common, "", names)
     }
 
     /// Makes the base for the same query on the database that says this of itself.
     #[must_use]
-    pub fn on(&self, system: &str) -> KeyBase {
+    pub fn for_system(&self, system: &str) -> KeyBase {
         let KeyNames {
             namespace, query, ..
         } = &*self.names;
         let names = KeyNames::new(namespace, query, &SystemTag::for_system(system));
-        KeyBase::with(self.common.clone(), system, names)
+        KeyBase::with_names(self.common.clone(), system, names)
     }
 
     /// Makes the base for the same query on a database that does not say which one it is.
     #[must_use]
-    pub fn unnamed(&self) -> KeyBase {
+    pub fn without_system(&self) -> KeyBase {
         let KeyNames {
             namespace, query, ..
         } = &*self.names;
         let names = KeyNames::new(namespace, query, &SystemTag::default());
-        KeyBase::with(self.common.clone(), "", names)
+        KeyBase::with_names(self.common.clone(), "", names)
     }
 
     /// Makes the base for the same query in sessions of these settings. The names in Redis that are
@@ -122,7 +122,7 @@ impl KeyBase {
         self
     }
 
-    fn with(common: Sha256, system: &str, names: KeyNames) -> KeyBase {
+    fn with_names(common: Sha256, system: &str, names: KeyNames) -> KeyBase {
         let mut midstate = common.clone();
         take_in(&mut midstate, system.as_bytes());
         KeyBase {
@@ -143,7 +143,7 @@ impl KeyBase {
     }
 
     /// Returns the key for one set of parameters in canonical form.
-    pub fn key(&self, canonical: impl Into<Bytes>) -> Key {
+    pub fn make_key(&self, canonical: impl Into<Bytes>) -> Key {
         let canonical = canonical.into();
         let mut hash = self.midstate.clone();
         take_in(&mut hash, &canonical);
@@ -157,13 +157,13 @@ impl KeyBase {
 
 impl KeyDigest {
     /// Writes it in lower-case hexadecimal digits.
-    pub(super) fn hex(&self) -> String {
+    pub(super) fn hex_digits(&self) -> String {
         let mut text = String::with_capacity(2 * self.0.len());
         push_hex(&mut text, &self.0);
         text
     }
 
-    /// Returns the digest that [`KeyDigest::hex`] has written so.
+    /// Returns the digest that [`KeyDigest::hex_digits`] has written so.
     pub(super) fn from_hex(text: &str) -> Option<KeyDigest> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
@@ -205,7 +205,7 @@ impl KeyNames {
     fn new(namespace: &str, query: &str, system: &SystemTag) -> KeyNames {
         let family = format!("{system}:{{{query}}}");
         KeyNames {
-            prefix: prefix(namespace, &family),
+            prefix: key_prefix(namespace, &family),
             namespace: namespace.to_owned(),
             query: query.to_owned(),
             family,
@@ -239,15 +239,15 @@ impl fmt::Display for SystemTag {
 /// Returns the name of a family's generations. The hash tag is the query's name, literally in
 /// braces.
 pub(super) fn generations_name(namespace: &str, family: &str) -> String {
-    format!("{}gen", prefix(namespace, family))
+    format!("{}gen", key_prefix(namespace, family))
 }
 
-fn prefix(namespace: &str, family: &str) -> String {
-    format!("{}:{family}:", place(namespace))
+fn key_prefix(namespace: &str, family: &str) -> String {
+    format!("{}:{family}:", name_prefix(namespace))
 }
 
 /// Returns the beginning of every name in Redis.
-pub(super) fn place(namespace: &str) -> String {
+pub(super) fn name_prefix(namespace: &str) -> String {
     format!("{namespace}:{FORM}")
 }
 

@@ -29,9 +29,13 @@ pub(super) struct Lease {
 impl Lease {
     /// Returns the lease that the pre-load script took with `token`. Must be called on the engine
     /// runtime.
-    pub(super) fn held(redis: &Arc<RedisTier>, key: &Key, hard: u64, token: &str) -> Lease {
+    pub(super) fn take_over(redis: &Arc<RedisTier>, key: &Key, hard: u64, token: &str) -> Lease {
         let value = format!("{hard} {token}");
-        let renewal = tokio::spawn(renew(Arc::clone(redis), key.clone(), value.clone()));
+        let renewal = tokio::spawn(renew_until_lost(
+            Arc::clone(redis),
+            key.clone(),
+            value.clone(),
+        ));
         Lease {
             redis: Arc::clone(redis),
             key: key.clone(),
@@ -52,11 +56,11 @@ impl Lease {
 
 /// Waits until the lease is another's or is given back. An answer that does not come is asked for
 /// again: the lease may have outlived it.
-async fn renew(redis: Arc<RedisTier>, key: Key, value: String) {
+async fn renew_until_lost(redis: Arc<RedisTier>, key: Key, value: String) {
     loop {
         tokio::time::sleep(RENEW).await;
-        if redis.renew(&key, &value).await == Some(false) {
-            redis.stats.tiers().fleet(Fleet::LeasesLost);
+        if redis.renew_lease(&key, &value).await == Some(false) {
+            redis.stats.tier_stats().count_fleet(Fleet::LeasesLost);
             return;
         }
     }
@@ -71,7 +75,7 @@ impl Drop for Lease {
         let (redis, key, hard) = (Arc::clone(&self.redis), self.key.clone(), self.hard);
         let value = std::mem::take(&mut self.value);
         self.redis.engine.spawn(async move {
-            redis.release(&key, hard, Some(&value), None).await;
+            redis.release_lease(&key, hard, Some(&value), None).await;
         });
     }
 }

@@ -61,7 +61,7 @@ impl RedisSubscription {
     }
 
     /// Returns whether the other end answers.
-    pub(super) async fn ping(&mut self) -> bool {
+    pub(super) async fn answers_ping(&mut self) -> bool {
         match self {
             RedisSubscription::Link(sink, _) => {
                 let pong = timeout(CONNECT, sink.ping::<redis::Value>()).await;
@@ -155,7 +155,10 @@ impl RedisConnections {
     }
 
     /// Listens on `channel`, over a connection of its own.
-    pub(super) async fn subscribe(&self, channel: &str) -> Result<RedisSubscription, RedisError> {
+    pub(super) async fn subscribe_channel(
+        &self,
+        channel: &str,
+    ) -> Result<RedisSubscription, RedisError> {
         let subscribe = async {
             let (mut sink, messages) = self.client.get_async_pubsub().await?.split();
             sink.subscribe(channel).await?;
@@ -170,7 +173,7 @@ impl RedisConnections {
     }
 
     /// Returns the connections in service, and who waits for the pool to make one.
-    pub(super) fn pool(&self) -> PoolSnapshot {
+    pub(super) fn pool_snapshot(&self) -> PoolSnapshot {
         let lanes = [&self.reads, &self.writes];
         let used = lanes.iter().filter(|lane| lane.is_in_service()).count();
         let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
@@ -187,7 +190,7 @@ impl RedisConnections {
     /// Takes every connection out of service; the next command makes a new one.
     pub(super) fn drop_all(&self) {
         for lane in [&self.reads, &self.writes] {
-            lane.replace(None);
+            lane.replace_service(None);
         }
     }
 }
@@ -197,7 +200,7 @@ impl ConnectionLane {
     /// where it has become old, it still serves while its successor is made.
     ///
     /// Cancel-safe: the making goes on without the caller.
-    pub(super) async fn link(&self) -> ConnectResult {
+    pub(super) async fn get_connection(&self) -> ConnectResult {
         let current = self
             .0
             .service
@@ -207,7 +210,7 @@ impl ConnectionLane {
             .map(|service| service.link.clone());
         match current {
             None => {
-                let mut making = self.make();
+                let mut making = self.connect_attempt();
                 match making.wait_for(Option::is_some).await {
                     Ok(made) => made.clone().unwrap_or(Err(RedisError::Connect)),
                     Err(_) => Err(RedisError::Connect),
@@ -216,7 +219,7 @@ impl ConnectionLane {
             Some(link) => {
                 let age = self.0.clock.now().saturating_duration_since(link.made);
                 if age >= MAX_AGE {
-                    self.make();
+                    self.connect_attempt();
                 }
                 Ok(link)
             }
@@ -224,7 +227,7 @@ impl ConnectionLane {
     }
 
     /// Takes a broken connection out of service, unless it has been replaced already.
-    pub(super) fn broken(&self, link: &SharedConnection) {
+    pub(super) fn drop_broken(&self, link: &SharedConnection) {
         let mut service = self
             .0
             .service
@@ -243,7 +246,7 @@ impl ConnectionLane {
         service.unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn replace(&self, service: Option<LiveConnection>) {
+    fn replace_service(&self, service: Option<LiveConnection>) {
         *self
             .0
             .service
@@ -252,7 +255,7 @@ impl ConnectionLane {
     }
 
     /// Returns the making of a connection, begun unless it is under way.
-    fn make(&self) -> ConnectAttempt {
+    fn connect_attempt(&self) -> ConnectAttempt {
         let mut making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner);
         // An ended one counts as none: it is only left there by a task that was dropped.
         if let Some(running) = making.as_ref().filter(|made| made.has_changed().is_ok()) {
@@ -269,7 +272,7 @@ impl ConnectionLane {
                         number: lane.0.count.fetch_add(1, Ordering::Relaxed),
                         made: lane.0.clock.now(),
                     };
-                    lane.replace(Some(LiveConnection {
+                    lane.replace_service(Some(LiveConnection {
                         link: link.clone(),
                         place: Some(place),
                     }));

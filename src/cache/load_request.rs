@@ -53,13 +53,13 @@ impl LoadRequest {
     }
 
     /// Begun not by a request that waits for it, but so.
-    pub(super) fn by(mut self, trigger: Trigger) -> LoadRequest {
+    pub(super) fn with_trigger(mut self, trigger: Trigger) -> LoadRequest {
         self.trigger = trigger;
         self
     }
 
     /// Adds what the caller has found out from Redis.
-    pub(super) fn after(mut self, glance: &RedisRead) -> LoadRequest {
+    pub(super) fn after_redis_read(mut self, glance: &RedisRead) -> LoadRequest {
         // A request waits for it once.
         self.without_redis = glance.unanswered;
         self.base.order = self.base.order.max(glance.useless);

@@ -27,7 +27,7 @@ impl Policy {
     }
 
     /// Returns how long the tiers keep an entry; Redis from its second reader on.
-    pub(super) fn physical(&self) -> Duration {
+    pub(super) fn retention(&self) -> Duration {
         let window = self.stale_while_revalidate.max(self.stale_if_error);
         self.ttl.saturating_add(window)
     }

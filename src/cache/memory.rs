@@ -62,12 +62,12 @@ impl Memory {
             moka::sync::Cache::builder()
                 .max_capacity(max_bytes)
                 .weigher(|_: &KeyDigest, slot: &MemorySlot| {
-                    u32::try_from(slot.entry.weight()).unwrap_or(u32::MAX)
+                    u32::try_from(slot.entry.memory_size()).unwrap_or(u32::MAX)
                 })
                 .expire_after(RetentionExpiry(clock.clone()))
                 .eviction_listener(move |_, slot, cause| {
-                    if let Some(cause) = counted(&slot, cause) {
-                        stats.tiers().evicted(cause);
+                    if let Some(cause) = counted_cause(&slot, cause) {
+                        stats.tier_stats().count_evicted(cause);
                     }
                 })
                 .build()
@@ -79,7 +79,7 @@ impl Memory {
         })
     }
 
-    pub(super) fn enabled(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         self.held.is_some()
     }
 
@@ -89,8 +89,8 @@ impl Memory {
     }
 
     /// Returns whether there is room for `entry`: one that alone is over the bound is never kept.
-    pub(super) fn holds(&self, entry: &Entry) -> bool {
-        self.enabled() && entry.weight() <= self.max_bytes
+    pub(super) fn has_room(&self, entry: &Entry) -> bool {
+        self.is_enabled() && entry.memory_size() <= self.max_bytes
     }
 
     /// Returns the copy for `key`, unless it has been purged: then it leaves now.
@@ -150,7 +150,7 @@ impl Memory {
     }
 
     /// Returns how full it is.
-    pub(super) fn gauge(&self) -> MemoryGauge {
+    pub(super) fn memory_gauge(&self) -> MemoryGauge {
         let (entries, bytes) = self.held.as_ref().map_or((0, 0), |held| {
             // Entries may have been put in or have run out since moka last looked.
             held.run_pending_tasks();
@@ -166,7 +166,7 @@ impl Memory {
 
 /// Returns the cause under which a removal is counted; an entry that was put in again to be weighed
 /// has not left.
-fn counted(slot: &MemorySlot, cause: RemovalCause) -> Option<Eviction> {
+fn counted_cause(slot: &MemorySlot, cause: RemovalCause) -> Option<Eviction> {
     match cause {
         RemovalCause::Expired => Some(Eviction::Expired),
         RemovalCause::Explicit => Some(Eviction::Explicit),
@@ -227,12 +227,12 @@ mod tests {
         fn entry(&self, parameters: &str, body: &str) -> Arc<Entry> {
             let (key, now) = (key(parameters), self.clock.now());
             let load = Duration::ZERO;
-            Arc::new(Entry::loaded(&key, origin(), loaded(body), load, now))
+            Arc::new(Entry::new_loaded(&key, origin(), loaded(body), load, now))
         }
 
         fn evictions(&self, cause: &str) -> u64 {
             self.stats
-                .snapshot(crate::stats::Window::Start)
+                .take_snapshot(crate::stats::Window::Start)
                 .memory
                 .evictions[cause]
         }
@@ -245,8 +245,8 @@ mod tests {
         bench.memory.insert(Arc::clone(&entry), KEEP);
         assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
         assert!(bench.memory.get(&key("q")).is_none());
-        let state = bench.memory.gauge();
-        assert_eq!((state.entries, state.bytes), (1, entry.weight()));
+        let state = bench.memory.memory_gauge();
+        assert_eq!((state.entries, state.bytes), (1, entry.memory_size()));
     }
 
     #[test]
@@ -254,12 +254,12 @@ mod tests {
         let bench = bench(1 << 20);
         let entry = bench.entry("p", "body");
         bench.memory.insert(Arc::clone(&entry), KEEP);
-        let before = bench.memory.gauge().bytes;
+        let before = bench.memory.memory_gauge().bytes;
         for slot in 0..3 {
-            entry.variant(slot, |_| Bytes::from(vec![0; 1000]));
+            entry.derived_body(slot, |_| Bytes::from(vec![0; 1000]));
         }
-        assert_eq!(bench.memory.gauge().bytes, before + 3000);
-        assert_eq!(bench.memory.gauge().entries, 1);
+        assert_eq!(bench.memory.memory_gauge().bytes, before + 3000);
+        assert_eq!(bench.memory.memory_gauge().entries, 1);
         assert_eq!(bench.evictions("replaced"), 0);
         assert!(Arc::ptr_eq(&bench.memory.get(&key("p")).unwrap(), &entry));
     }
@@ -272,9 +272,9 @@ mod tests {
         bench.clock.advance(Duration::from_secs(1));
         let new = bench.entry("p", "new");
         bench.memory.insert(Arc::clone(&new), KEEP);
-        old.variant(0, |_| Bytes::from(vec![0; 1000]));
+        old.derived_body(0, |_| Bytes::from(vec![0; 1000]));
         assert_eq!(bench.memory.get(&key("p")).unwrap().body, "new");
-        assert_eq!(bench.memory.gauge().bytes, new.weight());
+        assert_eq!(bench.memory.memory_gauge().bytes, new.memory_size());
         assert_eq!(bench.evictions("replaced"), 1);
     }
 
@@ -297,8 +297,8 @@ mod tests {
         for number in 0..20 {
             let entry = bench.entry(&number.to_string(), "body");
             bench.memory.insert(Arc::clone(&entry), KEEP);
-            entry.variant(0, |_| Bytes::from(vec![0; 10_000]));
-            assert!(bench.memory.gauge().bytes <= bound);
+            entry.derived_body(0, |_| Bytes::from(vec![0; 10_000]));
+            assert!(bench.memory.memory_gauge().bytes <= bound);
         }
         assert!(bench.evictions("size") >= 15);
     }
@@ -312,7 +312,7 @@ mod tests {
         assert!(bench.memory.get(&key("p")).is_none());
         // moka's own timer, which no hand turns, removes it within a tick of about a second.
         let limit = Instant::now() + Duration::from_mins(1);
-        while bench.memory.gauge().entries > 0 && Instant::now() < limit {
+        while bench.memory.memory_gauge().entries > 0 && Instant::now() < limit {
             std::thread::yield_now();
         }
         assert_eq!(bench.evictions("expired"), 1);
@@ -323,6 +323,6 @@ mod tests {
         let bench = bench(0);
         bench.memory.insert(bench.entry("p", "body"), KEEP);
         assert!(bench.memory.get(&key("p")).is_none());
-        assert!(!bench.memory.enabled());
+        assert!(!bench.memory.is_enabled());
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn too_large() -> FailureBackoff {
 }
 
 /// Returns the words for an error; `None` for one that says nothing about other instances.
-pub(super) fn words(error: &RequestError) -> Option<String> {
+pub(super) fn encode_error(error: &RequestError) -> Option<String> {
     Some(match error {
         RequestError::Refused { sqlstate, .. } => format!("refused {sqlstate}"),
         RequestError::Failed { sqlstate, .. } => format!("failed {sqlstate}"),
@@ -108,7 +108,7 @@ mod tests {
                 limit: Duration::from_secs(30),
             },
         ] {
-            let noted = format!("3 {}", words(&error).unwrap());
+            let noted = format!("3 {}", encode_error(&error).unwrap());
             assert!(!noted.contains("secret"), "{noted}");
             let Some(SharedFailure::Failed(read, 3)) = read(&noted) else {
                 panic!("{noted} is not read");
@@ -116,7 +116,7 @@ mod tests {
             assert_eq!(read.class(), error.class());
             assert_eq!(read.status(), error.status());
         }
-        assert!(words(&RequestError::Unavailable { detail }).is_none());
+        assert!(encode_error(&RequestError::Unavailable { detail }).is_none());
         assert!(matches!(read("0 large"), Some(SharedFailure::TooLarge)));
     }
 

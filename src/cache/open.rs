@@ -30,7 +30,7 @@ impl Cache {
         stats: Arc<Stats>,
     ) -> Result<Cache, StartupError> {
         let (cache, redis) = (&settings.cache, settings.redis.as_ref());
-        Cache::with_clock(cache, redis, engine, stats, Clock::real())
+        Cache::with_clock(cache, redis, engine, stats, Clock::of_machine())
     }
 
     /// [`Cache::open`] with a clock of the caller's choice. Deadlines (of Redis, of patience) are
@@ -50,10 +50,10 @@ impl Cache {
         let open =
             |redis| RedisTier::open(redis, max_entry, &engine, Arc::clone(&stats), clock.clone());
         let redis = redis.map(open).transpose()?;
-        Ok(Cache::over(cache, redis, engine, &stats, clock))
+        Ok(Cache::with_redis(cache, redis, engine, &stats, clock))
     }
 
-    pub(super) fn over(
+    pub(super) fn with_redis(
         cache: &settings::CacheSettings,
         redis: Option<RedisTier>,
         engine: Handle,
@@ -61,7 +61,7 @@ impl Cache {
         clock: Clock,
     ) -> Cache {
         let generations = Arc::default();
-        let cache = Cache::begin(CacheCore {
+        let cache = Cache::begin_tasks(CacheCore {
             redis: redis.map(Arc::new),
             tiers: Arc::default(),
             memory: Memory::new(cache.memory, clock.clone(), Arc::clone(stats)),
@@ -83,12 +83,14 @@ impl Cache {
     }
 
     /// Begins to connect and to listen.
-    pub(super) fn begin(mut inner: CacheCore) -> Cache {
+    pub(super) fn begin_tasks(mut inner: CacheCore) -> Cache {
         if let Some(redis) = &inner.redis {
             inner.tiers.add(redis);
             let (warmed, heard) = (Arc::clone(redis), Arc::clone(redis));
-            inner.engine.spawn(async move { warmed.warm().await });
-            let listening = backplane::listen(heard, inner.without_redis());
+            inner
+                .engine
+                .spawn(async move { warmed.connect_eagerly().await });
+            let listening = backplane::listen_forever(heard, inner.without_redis());
             inner.listening.spawn_on(listening, &inner.engine);
         }
         let inner = Arc::new(inner);

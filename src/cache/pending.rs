@@ -25,7 +25,7 @@ pub(super) struct PendingPurges {
 impl PendingPurges {
     pub(super) fn new(generations: &Arc<EpochTable>, purges: Vec<PendingPurge>) -> PendingPurges {
         for purge in &purges {
-            generations.of(&purge.family).begin_pending();
+            generations.query_epochs(&purge.family).begin_pending();
         }
         PendingPurges {
             purges: Mutex::new(purges),
@@ -41,7 +41,7 @@ impl PendingPurges {
 impl Drop for PendingPurges {
     fn drop(&mut self) {
         for purge in self.lock().iter() {
-            self.generations.of(&purge.family).end_pending();
+            self.generations.query_epochs(&purge.family).end_pending();
         }
     }
 }

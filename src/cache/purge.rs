@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::boarding::{dangling, wait};
+use super::boarding::{abandoned_load, wait};
 use super::core::{Cache, CacheCore};
 use super::entry::Entry;
 use super::flight::{FlightResult, FlightRole};
@@ -29,13 +29,13 @@ impl Cache {
     ///
     /// Takes at most the deadline of Redis. Not to be dropped half-way by a client that leaves:
     /// call it from a task of the engine runtime.
-    pub async fn purge(&self, scope: PurgeScope<'_>, kind: PurgeKind) -> PurgeReach {
+    pub async fn purge_scope(&self, scope: PurgeScope<'_>, kind: PurgeKind) -> PurgeReach {
         self.purge_within(scope, kind, Duration::ZERO, None).await
     }
 
     /// Makes all copies of a query stale because of something that every instance hears of, this
     /// one so long ago: of their purges since then one will do, so that what is loaded after the
-    /// first is not made stale by the next. Otherwise as [`Cache::purge`].
+    /// first is not made stale by the next. Otherwise as [`Cache::purge_scope`].
     pub async fn expire_for_news(&self, family: &str, heard_ago: Duration) -> PurgeReach {
         self.purge_within(PurgeScope::Query(family), PurgeKind::Soft, heard_ago, None)
             .await
@@ -50,7 +50,7 @@ impl Cache {
         token: Option<&str>,
     ) -> PurgeReach {
         let inner = &self.inner;
-        inner.stats.tiers().fleet(match kind {
+        inner.stats.tier_stats().count_fleet(match kind {
             PurgeKind::Soft => Fleet::Expired,
             PurgeKind::Hard => Fleet::Purged,
         });
@@ -64,13 +64,13 @@ impl Cache {
             inner.purge_here(scope, kind, None);
             return PurgeReach::Fleet;
         };
-        let told = redis.purge(family, entry, kind, within, token);
+        let told = redis.purge_stored(family, entry, kind, within, token);
         let (number, ()) = tokio::join!(told, others);
         inner.purge_here(scope, kind, number);
         if number.is_some() {
             return PurgeReach::Fleet;
         }
-        inner.remember(PendingPurge {
+        inner.remember_purge(PendingPurge {
             family: family.to_owned(),
             entry: entry.map(|(key, life)| (key.clone(), life)),
             kind,
@@ -84,7 +84,7 @@ impl Cache {
     ///
     /// Fails as [`Cache::get_or_load`] does, and never gives a stale copy for an answer.
     /// Cancel-safe: a load it began goes on and is stored.
-    pub async fn refresh<F, Fut>(
+    pub async fn refresh_entry<F, Fut>(
         &self,
         lookup: Lookup<'_>,
         max_age: Duration,
@@ -97,15 +97,15 @@ impl Cache {
     {
         let inner = &self.inner;
         let on_demand = max_age.is_zero();
-        let mut order = LoadRequest::from_lookup(&lookup, None).by(trigger);
+        let mut order = LoadRequest::from_lookup(&lookup, None).with_trigger(trigger);
         order.anyway = on_demand;
         if on_demand {
             // Only what begins from now on is an answer.
             order.base = LoadVersion {
                 order: u64::MAX,
-                ..LoadVersion::unnumbered()
+                ..LoadVersion::without_redis()
             };
-        } else if let Some(copy) = inner.newest(&lookup).await {
+        } else if let Some(copy) = inner.newest_copy(&lookup).await {
             let age = copy.age(inner.clock.now());
             if !copy.is_expired() && age < max_age {
                 return Ok(RefreshResult::Recent { age });
@@ -120,18 +120,18 @@ impl Cache {
             let role = if on_demand {
                 inner.flights.board_anyway(lookup.key)
             } else {
-                inner.flights.board(lookup.key)
+                inner.flights.join(lookup.key)
             };
             match role {
                 FlightRole::Lead(flight) => {
-                    let waiter = flight.waiter();
+                    let waiter = flight.leader_waiter();
                     inner.take_off(flight, order, load);
-                    return ended(wait(waiter, deadline, &lookup).await?);
+                    return refresh_result(wait(waiter, deadline, &lookup).await?);
                 }
                 FlightRole::Follow(waiter) => {
                     let end = wait(waiter, deadline, &lookup).await?;
                     if is_answer && !matches!(end, FlightResult::Dangling) {
-                        return ended(end);
+                        return refresh_result(end);
                     }
                     is_answer = true;
                 }
@@ -143,16 +143,16 @@ impl Cache {
 
     /// Forgets which loads have failed, so that they are tried again at once: the database is
     /// back.
-    pub fn forgive(&self) {
-        self.inner.flights.forgive();
+    pub fn clear_failures(&self) {
+        self.inner.flights.clear_failures();
     }
 }
 
-fn ended(end: FlightResult) -> Result<RefreshResult, RequestError> {
+fn refresh_result(end: FlightResult) -> Result<RefreshResult, RequestError> {
     match end {
         FlightResult::Done(..) | FlightResult::TooLarge(_) => Ok(RefreshResult::Loaded),
         FlightResult::Failed(error) => Err(error),
-        FlightResult::Dangling => Err(dangling()),
+        FlightResult::Dangling => Err(abandoned_load()),
     }
 }
 
@@ -165,12 +165,13 @@ impl CacheCore {
                 return self.purge_digest(key.family(), key.digest(), kind, number);
             }
         };
-        let generations = self.generations.of(family);
+        let generations = self.generations.query_epochs(family);
         match kind {
-            PurgeKind::Soft => generations.expire(number),
+            PurgeKind::Soft => generations.note_expiry(number),
             PurgeKind::Hard => {
-                generations.purge(number);
-                self.flights.doom(family, number.unwrap_or(u64::MAX));
+                generations.note_purge(number);
+                self.flights
+                    .detach_query(family, number.unwrap_or(u64::MAX));
             }
         }
     }
@@ -185,7 +186,9 @@ impl CacheCore {
     ) {
         let number = number.unwrap_or(u64::MAX);
         // First the flights, then memory: what lands in between looks for its doom.
-        self.generations.of(family).note_purge(digest, kind, number);
+        self.generations
+            .query_epochs(family)
+            .note_entry_purge(digest, kind, number);
         match kind {
             PurgeKind::Soft => self.flights.expire_entry(digest, number),
             PurgeKind::Hard => self.flights.doom_entry(digest, number),
@@ -193,13 +196,13 @@ impl CacheCore {
         if let Some(copy) = self.memory.by_digest(digest)
             && copy.rank.order <= number
         {
-            copy.purge(kind);
+            copy.note_purge(kind);
         }
     }
 
     /// Keeps a purge for when Redis is back; until then nothing in Redis is used for its query.
-    fn remember(self: &Arc<Self>, purge: PendingPurge) {
-        let generations = self.generations.of(&purge.family);
+    fn remember_purge(self: &Arc<Self>, purge: PendingPurge) {
+        let generations = self.generations.query_epochs(&purge.family);
         let mut pending = self.pending.lock();
         if pending.contains(&purge) {
             return;
@@ -237,7 +240,7 @@ impl CacheCore {
             let Some(purge) = first else { return true };
             let none = Duration::ZERO;
             let entry = purge.entry.as_ref().map(|(key, life)| (key, *life));
-            let told = redis.purge(&purge.family, entry, purge.kind, none, None);
+            let told = redis.purge_stored(&purge.family, entry, purge.kind, none, None);
             let Some(number) = told.await else {
                 return false;
             };
@@ -249,7 +252,7 @@ impl CacheCore {
             self.purge_here(scope, purge.kind, Some(number));
             let mut pending = self.pending.lock();
             pending.retain(|other| *other != purge);
-            self.generations.of(&purge.family).end_pending();
+            self.generations.query_epochs(&purge.family).end_pending();
             let none_left = pending.is_empty();
             drop(pending);
             tracing::info!(
@@ -263,7 +266,7 @@ impl CacheCore {
     }
 
     /// Returns the newest usable copy, here or in Redis.
-    async fn newest(&self, lookup: &Lookup<'_>) -> Option<Arc<Entry>> {
+    async fn newest_copy(&self, lookup: &Lookup<'_>) -> Option<Arc<Entry>> {
         let copy = self.memory.get(lookup.key);
         let found = self
             .look_in_redis(lookup.key, &lookup.policy, copy.as_ref())

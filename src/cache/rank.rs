@@ -16,7 +16,7 @@ pub(super) struct LoadVersion {
 
 impl LoadVersion {
     /// Returns the rank of a load that begins now without Redis.
-    pub(super) fn unnumbered() -> LoadVersion {
+    pub(super) fn without_redis() -> LoadVersion {
         LoadVersion {
             hard: 0,
             order: 0,

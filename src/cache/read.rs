@@ -41,26 +41,26 @@ impl Cache {
         let (mut copy, mut tier) = (inner.memory.get(lookup.key), Tier::Memory);
         let mut glance = RedisRead::default();
         if inner.redis.is_some() && trip.must_ask_redis(copy.as_ref()) {
-            trip.step(|timings| &mut timings.memory);
+            trip.end_step(|timings| &mut timings.memory);
             let served = copy.as_ref().filter(|copy| trip.is_served_by(copy));
             let (key, policy) = (lookup.key, &lookup.policy);
             glance = inner.look_in_redis(key, policy, served).await;
             if let Some((found, from)) = glance.copy.take() {
                 (copy, tier) = (Some(found), from);
             }
-            trip.step(|timings| &mut timings.redis);
+            trip.end_step(|timings| &mut timings.redis);
         }
         if let Some(copy) = &copy {
             let life = trip.life_served(copy);
             let copy = Arc::clone(copy);
             let hit = Outcome::Hit(tier);
             match life {
-                Freshness::Fresh => return Ok(trip.answer(copy, hit)),
-                Freshness::Unconfirmed => return Ok(trip.answer(copy, REVALIDATING)),
+                Freshness::Fresh => return Ok(trip.record_answer(copy, hit)),
+                Freshness::Unconfirmed => return Ok(trip.record_answer(copy, REVALIDATING)),
                 _ => {}
             }
             if matches!(life, Freshness::Due | Freshness::Stale) {
-                let role = inner.flights.board(lookup.key);
+                let role = inner.flights.join(lookup.key);
                 let outcome = match (life, &role) {
                     (Freshness::Due, _) => Some(hit),
                     (_, FlightRole::Lead(_) | FlightRole::Follow(_)) => Some(REVALIDATING),
@@ -70,25 +70,28 @@ impl Cache {
                 };
                 if let Some(outcome) = outcome {
                     if let FlightRole::Lead(flight) = role {
-                        let order =
-                            LoadRequest::from_lookup(&lookup, Some(&copy)).by(Trigger::Refresh);
-                        let order = order.after(&glance);
+                        let order = LoadRequest::from_lookup(&lookup, Some(&copy))
+                            .with_trigger(Trigger::Refresh);
+                        let order = order.after_redis_read(&glance);
                         inner.take_off(flight, order, load);
                     }
-                    return Ok(trip.answer(copy, outcome));
+                    return Ok(trip.record_answer(copy, outcome));
                 }
             }
         }
-        let order = LoadRequest::from_lookup(&lookup, copy.as_deref()).after(&glance);
-        let came = inner.board(&trip, order, load).await;
-        trip.step(match &came {
+        let order = LoadRequest::from_lookup(&lookup, copy.as_deref()).after_redis_read(&glance);
+        let came = inner.join_or_lead(&trip, order, load).await;
+        trip.end_step(match &came {
             Ok((_, Outcome::Miss | Outcome::Bypass(_))) => |timings| &mut timings.load,
             _ => |timings| &mut timings.wait,
         });
-        match (came, copy.filter(|copy| trip.life(copy) != Freshness::Over)) {
-            (Ok((entry, outcome)), _) => Ok(trip.answer(entry, outcome)),
-            (Err(_), Some(copy)) => Ok(trip.answer(copy, LOAD_ERROR)),
-            (Err(error), None) => Err(trip.fail(error)),
+        match (
+            came,
+            copy.filter(|copy| trip.copy_freshness(copy) != Freshness::Over),
+        ) {
+            (Ok((entry, outcome)), _) => Ok(trip.record_answer(entry, outcome)),
+            (Err(_), Some(copy)) => Ok(trip.record_answer(copy, LOAD_ERROR)),
+            (Err(error), None) => Err(trip.record_error(error)),
         }
     }
 
@@ -96,7 +99,7 @@ impl Cache {
     /// reason. Errors as those of [`Cache::get_or_load`], never a stale copy.
     ///
     /// Cancel-safe: the load goes on without the caller, and its result is dropped.
-    pub async fn bypass<F, Fut>(
+    pub async fn load_bypassing<F, Fut>(
         &self,
         lookup: Lookup<'_>,
         why: BypassReason,
@@ -112,10 +115,10 @@ impl Cache {
             _ => Trigger::Request,
         };
         let loaded = self.inner.load_apart(&lookup, trigger, load).await;
-        trip.step(|timings| &mut timings.load);
+        trip.end_step(|timings| &mut timings.load);
         match loaded {
-            Ok(entry) => Ok(trip.answer(entry, Outcome::Bypass(why))),
-            Err(error) => Err(trip.fail(error)),
+            Ok(entry) => Ok(trip.record_answer(entry, Outcome::Bypass(why))),
+            Err(error) => Err(trip.record_error(error)),
         }
     }
 }

@@ -31,7 +31,7 @@ struct PurgeRecord {
 
 impl RecentPurges {
     /// There is a purge, of this entry or of all.
-    pub(super) fn note(&self, digest: Option<KeyDigest>, number: u64) {
+    pub(super) fn note_purge(&self, digest: Option<KeyDigest>, number: u64) {
         let mut log = self.lock();
         log.count += 1;
         log.known.truncate(KNOWN - 1);
@@ -39,7 +39,7 @@ impl RecentPurges {
     }
 
     /// Returns how many there have been.
-    pub(super) fn count(&self) -> u64 {
+    pub(super) fn purge_count(&self) -> u64 {
         self.lock().count
     }
 
@@ -82,11 +82,11 @@ mod tests {
             (None, true),
         ] {
             let recent = RecentPurges::default();
-            recent.note(None, u64::MAX);
-            let since = recent.count();
+            recent.note_purge(None, u64::MAX);
+            let since = recent.purge_count();
             assert!(!is_hit(&recent, 7, since), "what was before is over");
-            recent.note(digest, 7);
-            recent.note(Some(*key("r").digest()), 8);
+            recent.note_purge(digest, 7);
+            recent.note_purge(Some(*key("r").digest()), 8);
             assert_eq!(is_hit(&recent, 7, since), hit);
             assert!(!is_hit(&recent, 8, since));
         }
@@ -95,12 +95,12 @@ mod tests {
     #[test]
     fn what_was_on_its_way_while_many_came_is_taken_to_be_concerned() {
         let recent = RecentPurges::default();
-        let since = recent.count();
+        let since = recent.purge_count();
         for _ in 0..KNOWN {
-            recent.note(Some(*key("q").digest()), 9);
+            recent.note_purge(Some(*key("q").digest()), 9);
         }
         assert!(!is_hit(&recent, 7, since));
-        recent.note(Some(*key("q").digest()), 9);
+        recent.note_purge(Some(*key("q").digest()), 9);
         assert!(is_hit(&recent, 7, since));
         assert!(!is_hit(&recent, 7, since + 1));
     }

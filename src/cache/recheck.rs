@@ -34,8 +34,8 @@ impl CacheCore {
     /// that Redis has not confirmed for too long is not called fresh: it is served as stale. It is
     /// loaded again as soon as half of its TTL is over (no earlier than that, because each instance
     /// loads for itself while Redis is away), and in the first half it is served without a load.
-    pub(super) fn life(&self, entry: &Entry, policy: &Policy, now: Instant) -> Freshness {
-        let life = entry.life(policy, now);
+    pub(super) fn copy_freshness(&self, entry: &Entry, policy: &Policy, now: Instant) -> Freshness {
+        let life = entry.freshness(policy, now);
         let is_fresh = matches!(life, Freshness::Fresh | Freshness::Due);
         if !is_fresh || self.redis.is_none() || !self.trust.is_unconfirmed(entry, now) {
             return life;
@@ -55,9 +55,9 @@ impl CacheCore {
         policy: &Policy,
         copy: Option<&Arc<Entry>>,
     ) -> RedisRead {
-        let generations = self.generations.of(key.family());
+        let generations = self.generations.query_epochs(key.family());
         // Before Redis is asked at all: it may never hear of a purge that comes from now on.
-        let (purges, sequence) = (generations.purges(), next_sequence());
+        let (purges, sequence) = (generations.purge_cursor(), next_sequence());
         let Some(redis) = self.redis_for(&generations) else {
             return RedisRead::default();
         };
@@ -65,14 +65,14 @@ impl CacheCore {
         if let Some(copy) = copy {
             // A store that ends while Redis is asked says nothing of an answer from before it.
             let (asked, was_there) = (self.clock.now(), copy.redis_life.is_there());
-            let Some(front) = redis.front(key).await else {
-                comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
+            let Some(front) = redis.read_version(key).await else {
+                comparing.end_check(|copy| self.trust.compare_soon(copy, self.clock.now()));
                 return RedisRead::unanswered();
             };
-            learn(&generations, &front, Some(copy));
+            merge_purges(&generations, &front, Some(copy));
             if front.found.is_none_or(|order| order <= copy.rank.order) {
                 let removed = was_there && front.found.is_none();
-                comparing.ends(|copy| self.compare(copy, &front, removed, asked));
+                comparing.end_check(|copy| self.settle_copy(copy, &front, removed, asked));
                 return RedisRead {
                     copy: Some((Arc::clone(copy), Tier::Memory)),
                     ..RedisRead::default()
@@ -81,11 +81,11 @@ impl CacheCore {
         }
         let look = redis.read_settled(key, &generations, sequence, policy);
         let Some(look) = look.await else {
-            comparing.ends(|copy| self.trust.compare_soon(copy, self.clock.now()));
+            comparing.end_check(|copy| self.trust.compare_soon(copy, self.clock.now()));
             return RedisRead::unanswered();
         };
-        comparing.ends(|_| ());
-        learn(&generations, &look, None);
+        comparing.end_check(|_| ());
+        merge_purges(&generations, &look, None);
         let entry = match look.found {
             Some(Ok(entry)) => entry,
             Some(Err(useless)) => {
@@ -113,17 +113,17 @@ impl CacheCore {
         purges: PurgeCursor,
     ) -> Option<(Arc<Entry>, Tier)> {
         let now = self.clock.now();
-        if entry.life(policy, now) == Freshness::Over {
+        if entry.freshness(policy, now) == Freshness::Over {
             return None;
         }
         entry
             .redis_life
-            .begin(entry.redis_life.kept_for, policy.physical());
-        self.trust.compared(&entry, entry.seen());
-        let entry = self.memory.insert(Arc::new(entry), policy.physical());
+            .begin_life(entry.redis_life.kept_for, policy.retention());
+        self.trust.note_compared(&entry, entry.seen_at());
+        let entry = self.memory.insert(Arc::new(entry), policy.retention());
         let meanwhile = generations.purged_since(purges, entry.key.digest(), entry.rank);
         if let Some(kind) = meanwhile {
-            entry.purge(kind);
+            entry.note_purge(kind);
         }
         if meanwhile == Some(PurgeKind::Hard) {
             self.memory.remove(&entry);
@@ -140,32 +140,32 @@ impl CacheCore {
         is_doomed: impl Fn() -> bool,
     ) -> Arc<Entry> {
         if is_doomed() {
-            entry.purge(PurgeKind::Hard);
+            entry.note_purge(PurgeKind::Hard);
             return Arc::clone(entry);
         }
         // Purges that were missed while it was loaded concern it.
-        let seen = entry.seen();
+        let seen = entry.seen_at();
         let took = entry.load_time + entry.age(seen);
         let began = seen.checked_sub(took).unwrap_or(seen);
-        self.trust.compared(entry, began);
+        self.trust.note_compared(entry, began);
         let kept = self.memory.insert(Arc::clone(entry), physical);
         // One that came in between did not find it in memory.
         if is_doomed() {
-            entry.purge(PurgeKind::Hard);
+            entry.note_purge(PurgeKind::Hard);
             self.memory.remove(entry);
         }
         kept
     }
 
     /// Settles a copy that Redis has nothing newer for; `removed`: Redis had it and has it no more.
-    fn compare(&self, copy: &Entry, front: &RedisLookup<u64>, removed: bool, asked: Instant) {
+    fn settle_copy(&self, copy: &Entry, front: &RedisLookup<u64>, removed: bool, asked: Instant) {
         // Emptied, or removed by hand: nothing says that the copy is wrong, so it is not dropped;
         // but something happened, so it is not called fresh.
         let lost_numbers = front.stored.is_none() && copy.rank.order > 0;
         if lost_numbers || removed {
-            copy.purge(PurgeKind::Soft);
+            copy.note_purge(PurgeKind::Soft);
         }
-        self.trust.compared(copy, asked);
+        self.trust.note_compared(copy, asked);
     }
 }
 
@@ -174,7 +174,7 @@ impl CacheCore {
 struct CheckGuard<'a>(Option<&'a Arc<Entry>>);
 
 impl CheckGuard<'_> {
-    fn ends(mut self, how: impl FnOnce(&Entry)) {
+    fn end_check(mut self, how: impl FnOnce(&Entry)) {
         if let Some(copy) = self.0.take() {
             how(copy);
         }
@@ -184,24 +184,24 @@ impl CheckGuard<'_> {
 impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
         if let Some(copy) = self.0 {
-            mistrust(copy);
+            force_check(copy);
         }
     }
 }
 
 /// The next use of this copy compares it with Redis.
-pub(super) fn mistrust(copy: &Entry) {
+pub(super) fn force_check(copy: &Entry) {
     copy.checked.store(0, Ordering::SeqCst);
 }
 
 /// Takes over what Redis says of purges, of the query and of this entry.
-pub(super) fn learn<T>(
+pub(super) fn merge_purges<T>(
     generations: &QueryEpochs,
     look: &RedisLookup<T>,
     copy: Option<&Arc<Entry>>,
 ) {
     if let Some(stored) = &look.stored {
-        generations.learn(stored);
+        generations.merge_stored(stored);
     }
     if let Some(copy) = copy {
         apply(copy, look.tombstone);
@@ -212,8 +212,8 @@ pub(super) fn learn<T>(
 pub(super) fn apply(copy: &Entry, tombstone: Tombstone) {
     let concerns = |number: u64| number > 0 && copy.rank.order <= number;
     if concerns(tombstone.hard) {
-        copy.purge(PurgeKind::Hard);
+        copy.note_purge(PurgeKind::Hard);
     } else if concerns(tombstone.soft) {
-        copy.purge(PurgeKind::Soft);
+        copy.note_purge(PurgeKind::Soft);
     }
 }

@@ -12,11 +12,11 @@ use deadpool_redis::redis::{Pipeline, Value, pipe};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::answers::{failure, trouble};
+use super::answers::{reply_failure, reply_trouble};
 use super::breaker::{Breaker, BreakerChange, RedisState};
 use super::clock::Clock;
 use super::info_cell::InfoCell;
-use super::key::place;
+use super::key::name_prefix;
 use super::link::{ConnectionLane, RedisConnections, RedisSubscription, error_class};
 #[cfg(test)]
 use super::tests::fake::Line;
@@ -85,13 +85,13 @@ impl RedisTier {
         clock: Clock,
     ) -> Result<RedisTier, StartupError> {
         let wire = RedisTransport::Links(RedisConnections::open(settings, engine, &clock)?);
-        Ok(RedisTier::over(
+        Ok(RedisTier::with_transport(
             wire, settings, max_entry, engine, stats, clock,
         ))
     }
 
     /// Returns the tier over a wire of the caller's choice.
-    pub(super) fn over(
+    pub(super) fn with_transport(
         wire: RedisTransport,
         settings: &settings::RedisSettings,
         max_entry: usize,
@@ -117,15 +117,15 @@ impl RedisTier {
     }
 
     /// Returns how it is, from remembered state.
-    pub(super) fn state(&self) -> RedisState {
-        self.breaker.state(self.clock.now())
+    pub(super) fn redis_state(&self) -> RedisState {
+        self.breaker.redis_state(self.clock.now())
     }
 
     /// Returns its connections. Each is shared by all who ask, so nobody waits for a free one:
     /// `used` are those in service, of the `max` that there are lanes.
-    pub(super) fn pool(&self) -> PoolSnapshot {
+    pub(super) fn pool_snapshot(&self) -> PoolSnapshot {
         match &self.wire {
-            RedisTransport::Links(links) => links.pool(),
+            RedisTransport::Links(links) => links.pool_snapshot(),
             #[cfg(test)]
             RedisTransport::Fake(_) => PoolSnapshot::default(),
         }
@@ -141,7 +141,7 @@ impl RedisTier {
     /// without.
     pub(super) async fn probe_if_down(&self) {
         if self.breaker.is_down() {
-            self.breaker.retry(self.clock.now());
+            self.breaker.allow_retry(self.clock.now());
             let mut ping = pipe();
             ping.cmd("PING");
             self.run(RedisChannel::Quick, &ping).await;
@@ -150,12 +150,12 @@ impl RedisTier {
 
     /// Returns where the instances tell each other. The namespace is in it, because messages ignore
     /// database numbers.
-    pub(super) fn channel(&self) -> String {
-        format!("{}:events", place(&self.namespace))
+    pub(super) fn channel_name(&self) -> String {
+        format!("{}:events", name_prefix(&self.namespace))
     }
 
     /// Returns a message, or its beginning.
-    pub(super) fn message(&self, kind: &str, rest: &[&str]) -> String {
+    pub(super) fn make_message(&self, kind: &str, rest: &[&str]) -> String {
         let mut message = format!("{} {kind}", self.origin);
         for part in rest {
             message.push(' ');
@@ -165,19 +165,19 @@ impl RedisTier {
     }
 
     /// Listens on the channel.
-    pub(super) async fn subscribe(&self) -> Result<RedisSubscription, RedisError> {
+    pub(super) async fn subscribe_channel(&self) -> Result<RedisSubscription, RedisError> {
         match &self.wire {
-            RedisTransport::Links(links) => links.subscribe(&self.channel()).await,
+            RedisTransport::Links(links) => links.subscribe_channel(&self.channel_name()).await,
             #[cfg(test)]
             RedisTransport::Fake(line) => line
-                .subscribe(&self.channel())
+                .subscribe(&self.channel_name())
                 .await
                 .map(RedisSubscription::Fake),
         }
     }
 
     /// Makes both connections, so that the first request finds them.
-    pub(super) async fn warm(&self) {
+    pub(super) async fn connect_eagerly(&self) {
         let mut ping = pipe();
         ping.cmd("PING");
         self.run(RedisChannel::Quick, &ping).await;
@@ -187,23 +187,28 @@ impl RedisTier {
     /// Returns the answers to `commands`, where all of them are usable; `None` after any failure,
     /// which is then counted, logged and told to the breaker.
     pub(super) async fn run(&self, way: RedisChannel, commands: &Pipeline) -> Option<Vec<Value>> {
-        self.judge(way, commands, failure).await
+        self.send_and_judge(way, commands, reply_failure).await
     }
 
     /// Returns the same of what nothing depends on: that it is refused says nothing against Redis,
     /// and is an answer like others.
-    pub(super) async fn ask(&self, way: RedisChannel, commands: &Pipeline) -> Option<Vec<Value>> {
-        self.judge(way, commands, trouble).await
+    pub(super) async fn try_run(
+        &self,
+        way: RedisChannel,
+        commands: &Pipeline,
+    ) -> Option<Vec<Value>> {
+        self.send_and_judge(way, commands, reply_trouble).await
     }
 
-    async fn judge(
+    async fn send_and_judge(
         &self,
         way: RedisChannel,
         commands: &Pipeline,
         failure: fn(&Value) -> Option<RedisError>,
     ) -> Option<Vec<Value>> {
-        let permit = self.breaker.admit(self.clock.now())?;
-        let answer = self.in_time(self.wire.exchange(way, commands)).await;
+        let permit = self.breaker.try_admit(self.clock.now())?;
+        let exchange = self.wire.exchange_replies(way, commands);
+        let answer = self.in_time(exchange).await;
         let now = self.clock.now();
         let failure = match &answer {
             Ok(values) => values.iter().find_map(failure),
@@ -211,27 +216,28 @@ impl RedisTier {
         };
         let change = match failure {
             None => {
-                if way == RedisChannel::Large && answer.as_ref().is_ok_and(|values| took(values)) {
+                let is_accepted = answer.as_ref().is_ok_and(|values| are_accepted(values));
+                if way == RedisChannel::Large && is_accepted {
                     self.breaker.clear_complaint();
                 }
-                permit.success(now)
+                permit.record_success(now)
             }
             // Others of its answers may be of use. Were it taken for down because of this one, the
             // next would bring it back, and so on.
             Some(error) if answer.is_ok() && error.is_complaint() => {
-                self.failed(error, now);
-                permit.complaint(error, now)
+                self.note_failure(error, now);
+                permit.record_complaint(error, now)
             }
             Some(error) => {
-                self.failed(error, now);
-                permit.failure(error, now)
+                self.note_failure(error, now);
+                permit.record_failure(error, now)
             }
         };
         match change {
             BreakerChange::None => {}
             // A connection that leads nowhere would be kept for minutes by TCP.
             BreakerChange::Opened => self.wire.drop_all(),
-            BreakerChange::Recovered => self.recovered(),
+            BreakerChange::Recovered => self.note_recovery(),
         }
         answer.ok().filter(|_| failure.is_none())
     }
@@ -256,19 +262,19 @@ impl RedisTier {
     }
 
     /// Said where the failure was: a single answer that is late now and then is not news each time.
-    fn recovered(&self) {
+    fn note_recovery(&self) {
         if self.said_failed.swap(false, Ordering::Relaxed) {
             tracing::info!("Redis answers again");
         }
     }
 
-    fn failed(&self, error: RedisError, now: Instant) {
-        self.stats.tiers().redis_failed(error);
+    fn note_failure(&self, error: RedisError, now: Instant) {
+        self.stats.tier_stats().redis_failed(error);
         // A primary that became a replica keeps its connections; the name leads to the new one.
-        if error == RedisError::ReadOnly && self.demoted.allows(now).is_some() {
+        if error == RedisError::ReadOnly && self.demoted.allow_line(now).is_some() {
             self.wire.drop_all();
         }
-        if let Some(unlogged) = self.log.allows(now) {
+        if let Some(unlogged) = self.log.allow_line(now) {
             self.said_failed.store(true, Ordering::Relaxed);
             tracing::warn!(
                 error = error.name(),
@@ -280,7 +286,7 @@ impl RedisTier {
 }
 
 impl RedisTransport {
-    async fn exchange(
+    async fn exchange_replies(
         &self,
         way: RedisChannel,
         commands: &Pipeline,
@@ -291,7 +297,7 @@ impl RedisTransport {
                     RedisChannel::Quick => &links.reads,
                     RedisChannel::Large => &links.writes,
                 };
-                exchange(lane, commands).await
+                exchange_on(lane, commands).await
             }
             #[cfg(test)]
             RedisTransport::Fake(line) => line.exchange(commands).await,
@@ -308,7 +314,7 @@ impl RedisTransport {
 }
 
 /// Returns whether none of the answers is an error.
-fn took(values: &[Value]) -> bool {
+fn are_accepted(values: &[Value]) -> bool {
     !values
         .iter()
         .any(|value| matches!(value, Value::ServerError(_)))
@@ -316,11 +322,11 @@ fn took(values: &[Value]) -> bool {
 
 /// Sends over the connection in service. One that turns out to be broken is replaced and the
 /// commands are sent once more: they may be repeated without harm. Cancel-safe.
-async fn exchange(lane: &ConnectionLane, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+async fn exchange_on(lane: &ConnectionLane, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
     let count = commands.cmd_iter().count();
     let mut repeated = false;
     loop {
-        let mut link = lane.link().await?;
+        let mut link = lane.get_connection().await?;
         let answer = link
             .connection
             .req_packed_commands(commands, 0, count)
@@ -330,7 +336,7 @@ async fn exchange(lane: &ConnectionLane, commands: &Pipeline) -> Result<Vec<Valu
             Err(error) => {
                 let broken = error.is_unrecoverable_error();
                 if broken {
-                    lane.broken(&link);
+                    lane.drop_broken(&link);
                 }
                 if !broken || repeated {
                     return Err(error_class(&error, RedisError::Closed));

@@ -33,13 +33,13 @@ impl RedisLife {
 
     /// Notes that Redis keeps the entry for so long, where `whole` is all of its life. Returns
     /// whether the caller has to let it last, because a second reader has come before.
-    pub(super) fn begin(&self, kept_for: Duration, whole: Duration) -> bool {
+    pub(super) fn begin_life(&self, kept_for: Duration, whole: Duration) -> bool {
         if kept_for >= whole {
             self.marks.fetch_or(THERE | LASTING, Ordering::SeqCst);
             return false;
         }
         let before = self.marks.fetch_or(THERE, Ordering::SeqCst);
-        before & READ_AGAIN != 0 && self.claim()
+        before & READ_AGAIN != 0 && self.claim_renewal()
     }
 
     /// Notes a second reader. Returns whether the caller has to let the entry last; true once at
@@ -51,10 +51,10 @@ impl RedisLife {
             return false;
         }
         let before = self.marks.fetch_or(READ_AGAIN, Ordering::SeqCst);
-        before & THERE != 0 && self.claim()
+        before & THERE != 0 && self.claim_renewal()
     }
 
-    fn claim(&self) -> bool {
+    fn claim_renewal(&self) -> bool {
         self.marks.fetch_or(LASTING, Ordering::SeqCst) & LASTING == 0
     }
 }
@@ -69,20 +69,20 @@ mod tests {
     #[test]
     fn a_second_reader_lets_it_last_once_whether_it_comes_before_redis_has_the_entry_or_after() {
         let after = RedisLife::default();
-        assert!(!after.is_there() && !after.begin(SHORT, WHOLE));
+        assert!(!after.is_there() && !after.begin_life(SHORT, WHOLE));
         assert!(after.is_there() && after.read_again());
         assert!(!after.read_again());
         let before = RedisLife::default();
         assert!(!before.read_again() && !before.read_again() && !before.is_there());
-        assert!(before.begin(SHORT, WHOLE));
+        assert!(before.begin_life(SHORT, WHOLE));
         assert!(!before.read_again());
     }
 
     #[test]
     fn what_is_kept_for_all_of_its_life_need_not_be_told_again() {
         let life = RedisLife::new(WHOLE);
-        assert!(!life.begin(WHOLE, WHOLE) && !life.read_again());
+        assert!(!life.begin_life(WHOLE, WHOLE) && !life.read_again());
         let life = RedisLife::default();
-        assert!(!life.read_again() && !life.begin(WHOLE, WHOLE));
+        assert!(!life.read_again() && !life.begin_life(WHOLE, WHOLE));
     }
 }

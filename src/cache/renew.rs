@@ -18,7 +18,7 @@ use super::core::{Cache, CacheCore};
 use super::key::Key;
 use super::open::max_entry;
 use super::pending::PendingPurges;
-use super::probe::told;
+use super::probe::error_words;
 use super::purge_request::PurgeKind;
 use super::redis::RedisTier;
 use crate::error::StartupError;
@@ -38,7 +38,7 @@ impl Cache {
     ///
     /// # Errors
     /// Settings of Redis that the driver does not take.
-    pub fn renewed(
+    pub fn reconfigured(
         &self,
         cache: &settings::CacheSettings,
         redis: Option<&settings::RedisSettings>,
@@ -60,7 +60,7 @@ impl Cache {
     ) -> Cache {
         let before = &self.inner;
         let purges = before.pending.lock().clone();
-        let cache = Cache::begin(CacheCore {
+        let cache = Cache::begin_tasks(CacheCore {
             redis: redis.map(Arc::new),
             trust: Arc::new(before.trust.of_another(before.clock.now())),
             pending: PendingPurges::new(&before.generations, purges),
@@ -77,15 +77,15 @@ impl Cache {
     /// Lets these counters read from this cache how full the memory tier is and how Redis is.
     pub fn install_gauges(&self, stats: &Stats) {
         let measured = Arc::downgrade(&self.inner);
-        stats.measure(move || {
+        stats.set_gauges(move || {
             measured
                 .upgrade()
-                .map_or_else(Gauges::default, |cache| cache.gauges())
+                .map_or_else(Gauges::default, |cache| cache.read_gauges())
         });
     }
 
     /// Returns whether both are one cache, with one Redis.
-    pub fn is(&self, other: &Cache) -> bool {
+    pub fn is_same(&self, other: &Cache) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 }
@@ -100,11 +100,11 @@ impl CacheCore {
         kind: PurgeKind,
         within: Duration,
     ) {
-        let others = self.tiers.but(self.redis.as_ref());
+        let others = self.tiers.all_but(self.redis.as_ref());
         join_all(
             others
                 .iter()
-                .map(|tier| tier.purge(family, entry, kind, within, None)),
+                .map(|tier| tier.purge_stored(family, entry, kind, within, None)),
         )
         .await;
     }
@@ -133,9 +133,9 @@ impl CacheCore {
 
 /// Returns whether the Redis of these settings lets us in and answers, within two seconds. The
 /// message says why it does not, without the password. Must run on a tokio runtime.
-pub async fn answers(settings: &settings::RedisSettings) -> Result<(), String> {
+pub async fn ping_redis(settings: &settings::RedisSettings) -> Result<(), String> {
     let info = connection_info(settings).map_err(|error| error.to_string())?;
-    let client = Client::open(info).map_err(|error| told(&error))?;
+    let client = Client::open(info).map_err(|error| error_words(&error))?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(ANSWER))
         .set_response_timeout(Some(ANSWER));
@@ -149,7 +149,7 @@ pub async fn answers(settings: &settings::RedisSettings) -> Result<(), String> {
     };
     match timeout(2 * ANSWER, asked).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(told(&error)),
+        Ok(Err(error)) => Err(error_words(&error)),
         Err(_) => Err("no answer in time".to_owned()),
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use deadpool_redis::redis::{Value, pipe};
 
-use super::answers::{text, whole};
+use super::answers::{reply_text, whole_number};
 use super::core::Cache;
-use super::key::{SystemTag, place};
+use super::key::{SystemTag, name_prefix};
 use super::redis::{RedisChannel, RedisTier};
-use super::script_call::script;
+use super::script_call::script_command;
 use super::scripts::REPORT;
 
 /// The time for which a report is kept, and its writer taken for alive.
@@ -57,11 +57,11 @@ pub enum ReportResult {
 struct ReportNames(String);
 
 impl ReportNames {
-    fn index(&self) -> String {
+    fn index_name(&self) -> String {
         format!("{}:{{/stats}}:instances", self.0)
     }
 
-    fn report(&self, id: &str) -> String {
+    fn report_name(&self, id: &str) -> String {
         format!("{}:{{/stats}}:report:{id}", self.0)
     }
 }
@@ -70,9 +70,9 @@ impl Cache {
     /// Keeps this instance's report in Redis for [`REPORT_LIFE`], in place of the one before, among
     /// those of its database, and says who else is there. One that is dropped half-way may have
     /// been kept.
-    pub async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
+    pub async fn store_report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
         match &self.inner.redis {
-            Some(redis) => redis.report(system, id, report).await,
+            Some(redis) => redis.write_report(system, id, report).await,
             None => ReportResult::Away,
         }
     }
@@ -80,7 +80,7 @@ impl Cache {
     /// Gives each of these reports to `take`: `None` for one that cannot be read or is too large.
     /// Those that are gone by now are passed over. Returns whether Redis answered to the end.
     /// Cancel-safe.
-    pub async fn reports(
+    pub async fn read_reports(
         &self,
         system: &SystemTag,
         ids: &[String],
@@ -91,7 +91,7 @@ impl Cache {
         };
         let mut together = 0;
         for some in ids.chunks(AT_ONCE) {
-            let Some(values) = redis.reports(system, some).await else {
+            let Some(values) = redis.fetch_reports(system, some).await else {
                 return false;
             };
             for (id, value) in some.iter().zip(values) {
@@ -99,7 +99,7 @@ impl Cache {
                     continue;
                 }
                 let left = LONGEST_PLAIN.min(LONGEST_TOGETHER - together);
-                let report = plain(value, left);
+                let report = plain_bytes(value, left);
                 together += report.as_ref().map_or(0, Bytes::len);
                 take(id, report);
             }
@@ -118,59 +118,63 @@ impl Cache {
 
 impl RedisTier {
     fn report_names(&self, system: &SystemTag) -> ReportNames {
-        ReportNames(format!("{}:{system}", place(&self.namespace)))
+        ReportNames(format!("{}:{system}", name_prefix(&self.namespace)))
     }
 
-    async fn report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
+    async fn write_report(&self, system: &SystemTag, id: &str, report: &[u8]) -> ReportResult {
         let names = self.report_names(system);
-        let (index, own) = (names.index(), names.report(id));
+        let (index, own) = (names.index_name(), names.report_name(id));
         let stored = zstd::bulk::compress(report, 1).unwrap_or_default();
-        let mut eval = script(REPORT, &[&index, &own]);
+        let mut eval = script_command(REPORT, &[&index, &own]);
         let life = u64::try_from(REPORT_LIFE.as_millis()).unwrap_or(u64::MAX);
         eval.arg(id).arg(&stored[..]).arg(life).arg(MOST + 1);
         let mut ask = pipe();
         ask.add_command(eval);
-        let Some(mut answers) = self.ask(RedisChannel::Large, &ask).await else {
+        let Some(mut answers) = self.try_run(RedisChannel::Large, &ask).await else {
             // It is there where it only complains: it is full, or a replica.
-            return match self.state().up {
+            return match self.redis_state().up {
                 Some(true) => ReportResult::Refused,
                 _ => ReportResult::Away,
             };
         };
         match answers.pop() {
-            Some(Value::Array(said)) => ReportResult::Kept(roll(said, id)),
+            Some(Value::Array(said)) => ReportResult::Kept(read_list(said, id)),
             _ => ReportResult::Refused,
         }
     }
 
-    async fn reports(&self, system: &SystemTag, ids: &[String]) -> Option<Vec<Value>> {
+    async fn fetch_reports(&self, system: &SystemTag, ids: &[String]) -> Option<Vec<Value>> {
         let names = self.report_names(system);
         let mut ask = pipe();
         for id in ids {
             // One byte more than is read tells that there is more.
             ask.cmd("GETRANGE")
-                .arg(names.report(id))
+                .arg(names.report_name(id))
                 .arg(0)
                 .arg(LONGEST);
         }
-        self.ask(RedisChannel::Large, &ask).await
+        self.try_run(RedisChannel::Large, &ask).await
     }
 
     async fn withdraw_report(&self, system: &SystemTag, id: &str) {
         let names = self.report_names(system);
         let mut ask = pipe();
-        ask.cmd("DEL").arg(names.report(id));
-        ask.cmd("ZREM").arg(names.index()).arg(id);
-        self.ask(RedisChannel::Large, &ask).await;
+        ask.cmd("DEL").arg(names.report_name(id));
+        ask.cmd("ZREM").arg(names.index_name()).arg(id);
+        self.try_run(RedisChannel::Large, &ask).await;
     }
 }
 
-fn roll(said: Vec<Value>, own: &str) -> InstanceList {
+fn read_list(said: Vec<Value>, own: &str) -> InstanceList {
     let mut said = said.into_iter();
-    let all = said.next().as_ref().and_then(whole).unwrap_or_default();
+    let all = said
+        .next()
+        .as_ref()
+        .and_then(whole_number)
+        .unwrap_or_default();
     let mut others = Vec::new();
     while let (Some(id), Some(age)) = (said.next(), said.next()) {
-        if let (Some(id), Some(age)) = (text(&id), whole(&age)) {
+        if let (Some(id), Some(age)) = (reply_text(&id), whole_number(&age)) {
             others.push((id, Duration::from_millis(age)));
         }
     }
@@ -184,7 +188,7 @@ fn roll(said: Vec<Value>, own: &str) -> InstanceList {
 }
 
 /// The bytes that were stored, of at most so many.
-fn plain(value: Value, at_most: usize) -> Option<Bytes> {
+fn plain_bytes(value: Value, at_most: usize) -> Option<Bytes> {
     let Value::BulkString(stored) = value else {
         return None;
     };
@@ -223,34 +227,37 @@ mod tests {
             bulk(b"me"),
             bulk(b"0"),
         ];
-        let roll = roll(said, "me");
+        let roll = read_list(said, "me");
         assert_eq!(roll.others, [("b".to_owned(), Duration::from_millis(20))]);
         assert_eq!(roll.beyond, 2);
         let many = (0..=MOST).flat_map(|n| [bulk(n.to_string().as_bytes()), bulk(b"1")]);
         let all = Value::Int(i64::try_from(MOST).unwrap() + 2);
-        let roll = super::roll(std::iter::once(all).chain(many).collect(), "me");
+        let roll = super::read_list(std::iter::once(all).chain(many).collect(), "me");
         assert_eq!((roll.others.len(), roll.beyond), (MOST, 1));
-        assert!(super::roll(Vec::new(), "me").others.is_empty());
+        assert!(super::read_list(Vec::new(), "me").others.is_empty());
     }
 
     #[test]
     fn what_is_stored_is_read_compressed_or_not_and_no_more_than_the_bound() {
         let text = b"{\"a\":1}".repeat(100);
         let stored = zstd::bulk::compress(&text, 1).unwrap();
-        assert_eq!(plain(bulk(&text), 700).unwrap(), text);
-        assert_eq!(plain(bulk(&stored), 700).unwrap(), text);
-        assert_eq!(plain(bulk(&text), 699), None);
-        assert_eq!(plain(bulk(&stored), 699), None);
-        assert_eq!(plain(bulk(&vec![b'x'; LONGEST + 1]), LONGEST_PLAIN), None);
-        assert_eq!(plain(bulk(&stored[..stored.len() - 1]), 700), None);
-        assert_eq!(plain(bulk(&ZSTD), 700), None);
-        assert_eq!(plain(Value::Nil, 700), None);
+        assert_eq!(plain_bytes(bulk(&text), 700).unwrap(), text);
+        assert_eq!(plain_bytes(bulk(&stored), 700).unwrap(), text);
+        assert_eq!(plain_bytes(bulk(&text), 699), None);
+        assert_eq!(plain_bytes(bulk(&stored), 699), None);
+        assert_eq!(
+            plain_bytes(bulk(&vec![b'x'; LONGEST + 1]), LONGEST_PLAIN),
+            None
+        );
+        assert_eq!(plain_bytes(bulk(&stored[..stored.len() - 1]), 700), None);
+        assert_eq!(plain_bytes(bulk(&ZSTD), 700), None);
+        assert_eq!(plain_bytes(Value::Nil, 700), None);
     }
 
     #[test]
     fn a_small_frame_that_says_it_is_huge_takes_no_memory() {
         let bomb = zstd::bulk::compress(&vec![0; LONGEST_PLAIN + 1], 19).unwrap();
         assert!(bomb.len() < LONGEST);
-        assert_eq!(plain(bulk(&bomb), LONGEST_PLAIN), None);
+        assert_eq!(plain_bytes(bulk(&bomb), LONGEST_PLAIN), None);
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use deadpool_redis::redis::{Value, pipe};
 
-use super::answers::text;
+use super::answers::reply_text;
 use super::core::Cache;
-use super::key::{SystemTag, place};
+use super::key::{SystemTag, name_prefix};
 use super::redis::{RedisChannel, RedisTier};
 
 /// The time for which it is remembered after the last instance that saw it has ended: longer than
@@ -39,22 +39,24 @@ impl Cache {
 
 impl RedisTier {
     /// Returns the name of the set. Its hash tag is one that no query can have.
-    fn systems(&self, configured: &str) -> String {
+    fn systems_name(&self, configured: &str) -> String {
         let configured = SystemTag::for_system(configured);
-        format!("{}:{{/systems}}:{configured}", place(&self.namespace))
+        format!("{}:{{/systems}}:{configured}", name_prefix(&self.namespace))
     }
 
     async fn systems_of(&self, configured: &str) -> Option<Vec<String>> {
         let mut ask = pipe();
-        ask.cmd("SMEMBERS").arg(self.systems(configured));
-        match self.ask(RedisChannel::Quick, &ask).await?.pop()? {
-            Value::Array(seen) | Value::Set(seen) => Some(seen.iter().filter_map(text).collect()),
+        ask.cmd("SMEMBERS").arg(self.systems_name(configured));
+        match self.try_run(RedisChannel::Quick, &ask).await?.pop()? {
+            Value::Array(seen) | Value::Set(seen) => {
+                Some(seen.iter().filter_map(reply_text).collect())
+            }
             _ => None,
         }
     }
 
     async fn record_system(&self, configured: &str, system: &str, others: &[String]) -> bool {
-        let name = self.systems(configured);
+        let name = self.systems_name(configured);
         let life = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
         let mut ask = pipe();
         if !others.is_empty() {

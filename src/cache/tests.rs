@@ -42,14 +42,14 @@ const MAX_ENTRY: u64 = 10_000;
 
 /// A key; keys of other parameters are other keys.
 pub(super) fn key(parameters: &str) -> Key {
-    KeyBase::new("unslow", "version", "select 1", "db").key(parameters.as_bytes().to_vec())
+    KeyBase::new("unslow", "version", "select 1", "db").make_key(parameters.as_bytes().to_vec())
 }
 
 /// Of a load that began just now without Redis.
 pub(super) fn origin() -> LoadContext {
     LoadContext {
         generations: Arc::default(),
-        rank: LoadVersion::unnumbered(),
+        rank: LoadVersion::without_redis(),
     }
 }
 
@@ -92,8 +92,8 @@ fn cache_on(line: &fake::Line, policy: Policy, memory: u64, stats: &Arc<Stats>) 
     let (settings, engine) = (settings_of(policy, memory), Handle::current());
     let (clock, counted) = (Clock::of_runtime(), Arc::clone(stats));
     let (wire, bound) = (RedisTransport::Fake(line.clone()), max_entry(&settings));
-    let tier = RedisTier::over(wire, &redis, bound, &engine, counted, clock.clone());
-    Cache::over(&settings, Some(tier), engine, stats, clock)
+    let tier = RedisTier::with_transport(wire, &redis, bound, &engine, counted, clock.clone());
+    Cache::with_redis(&settings, Some(tier), engine, stats, clock)
 }
 
 fn lookup<'a>(key: &'a Key, stats: &'a Stats) -> Lookup<'a> {
@@ -101,7 +101,7 @@ fn lookup<'a>(key: &'a Key, stats: &'a Stats) -> Lookup<'a> {
         key,
         policy: POLICY,
         patience: 30 * SECOND,
-        stats: stats.query(0),
+        stats: stats.query_stats(0),
     }
 }
 
@@ -194,12 +194,12 @@ impl Bench {
     }
 
     fn numbers(&self) -> SummaryNumbers {
-        self.stats.snapshot(crate::stats::Window::Start).total
+        self.stats.take_snapshot(crate::stats::Window::Start).total
     }
 
     /// Until the background has come to rest: every flight has ended.
     async fn settled(&self) {
-        while self.cache.inner.flights.count() > 0 {
+        while self.cache.inner.flights.failure_count() > 0 {
             tokio::task::yield_now().await;
         }
     }

@@ -15,7 +15,7 @@ impl ActiveTiers {
         tiers.push(Arc::downgrade(tier));
     }
 
-    pub(super) fn but(&self, own: Option<&Arc<RedisTier>>) -> Vec<Arc<RedisTier>> {
+    pub(super) fn all_but(&self, own: Option<&Arc<RedisTier>>) -> Vec<Arc<RedisTier>> {
         let tiers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let others = tiers.iter().filter_map(Weak::upgrade);
         others

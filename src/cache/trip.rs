@@ -14,7 +14,7 @@ use crate::outcome::{Outcome, StaleReason};
 pub(super) const REVALIDATING: Outcome = Outcome::Stale(StaleReason::Revalidating);
 pub(super) const LOAD_ERROR: Outcome = Outcome::Stale(StaleReason::LoadError);
 
-/// One lookup under way. [`LookupRecorder::answer`] or [`LookupRecorder::fail`] ends and counts it; dropped without
+/// One lookup under way. [`LookupRecorder::record_answer`] or [`LookupRecorder::record_error`] ends and counts it; dropped without
 /// (the client has gone), it is not counted.
 pub(super) struct LookupRecorder<'a> {
     inner: &'a CacheCore,
@@ -38,19 +38,20 @@ impl<'a> LookupRecorder<'a> {
     }
 
     /// Returns what may be done with a copy at the end of the latest step.
-    pub(super) fn life(&self, entry: &Entry) -> Freshness {
-        entry.life(&self.lookup.policy, self.mark)
+    pub(super) fn copy_freshness(&self, entry: &Entry) -> Freshness {
+        entry.freshness(&self.lookup.policy, self.mark)
     }
 
     /// The same once Redis was asked about it, if it had to be.
     pub(super) fn life_served(&self, entry: &Entry) -> Freshness {
-        self.inner.life(entry, &self.lookup.policy, self.mark)
+        self.inner
+            .copy_freshness(entry, &self.lookup.policy, self.mark)
     }
 
     /// Returns whether the copy answers without a load.
     pub(super) fn is_served_by(&self, copy: &Entry) -> bool {
         matches!(
-            self.life(copy),
+            self.copy_freshness(copy),
             Freshness::Fresh | Freshness::Due | Freshness::Stale
         )
     }
@@ -59,36 +60,41 @@ impl<'a> LookupRecorder<'a> {
     /// what memory can answer on its own.
     pub(super) fn must_ask_redis(&self, copy: Option<&Arc<Entry>>) -> bool {
         copy.is_none_or(|copy| {
-            !self.is_served_by(copy) || self.inner.must_compare(copy, self.life(copy), self.mark)
+            !self.is_served_by(copy)
+                || self
+                    .inner
+                    .must_compare(copy, self.copy_freshness(copy), self.mark)
         })
     }
 
     /// Ends a step whose time `of` names.
-    pub(super) fn step(&mut self, of: fn(&mut LookupTimings) -> &mut Duration) {
+    pub(super) fn end_step(&mut self, of: fn(&mut LookupTimings) -> &mut Duration) {
         let now = self.inner.clock.now();
         *of(&mut self.timings) += now.saturating_duration_since(self.mark);
         self.mark = now;
     }
 
     /// Ends the trip with a value.
-    pub(super) fn answer(mut self, entry: Arc<Entry>, outcome: Outcome) -> Reply {
+    pub(super) fn record_answer(mut self, entry: Arc<Entry>, outcome: Outcome) -> Reply {
+        // The moment for which the copy was judged: a copy that is called fresh has time left.
+        let judged = self.mark;
         if self.mark == self.start {
-            self.step(|timings| &mut timings.memory);
+            self.end_step(|timings| &mut timings.memory);
         }
         let elapsed = self.mark.saturating_duration_since(self.start);
         let Lookup {
             key, policy, stats, ..
         } = self.lookup;
-        stats.asked(key.id());
-        stats.request(outcome, elapsed, entry.load_time);
+        stats.record_key(key.id());
+        stats.record_request(outcome, elapsed, entry.load_time);
         let is_read_again = matches!(
             outcome,
             Outcome::Hit(_) | Outcome::Stale(_) | Outcome::Coalesced
         );
         if is_read_again && entry.redis_life.read_again() {
-            self.inner.let_last(&entry, policy.physical());
+            self.inner.let_last(&entry, policy.retention());
         }
-        let (age, ttl) = (entry.age(self.mark), entry.ttl(&policy));
+        let (age, ttl) = (entry.age(judged), entry.ttl(&policy));
         // A copy can be stale before its TTL is over: nobody may keep it for what is left of that.
         let ttl_left = match outcome {
             Outcome::Stale(_) => Duration::ZERO,
@@ -109,13 +115,13 @@ impl<'a> LookupRecorder<'a> {
     }
 
     /// Ends the trip without one.
-    pub(super) fn fail(self, error: RequestError) -> RequestError {
+    pub(super) fn record_error(self, error: RequestError) -> RequestError {
         let elapsed = self.inner.clock.now() - self.start;
         let Lookup { key, stats, .. } = self.lookup;
-        stats.asked(key.id());
+        stats.record_key(key.id());
         // The client's own fault is in no number that an operator is called for.
         if !matches!(error.cause(), RequestError::RefusedValue(_)) {
-            stats.request(Outcome::Error, elapsed, Duration::ZERO);
+            stats.record_request(Outcome::Error, elapsed, Duration::ZERO);
         }
         error
     }
@@ -128,8 +134,8 @@ impl<'a> LookupRecorder<'a> {
                 .inner
                 .redis
                 .as_deref()
-                .map(super::redis::RedisTier::state);
-            self.inner.memory.holds(entry)
+                .map(super::redis::RedisTier::redis_state);
+            self.inner.memory.has_room(entry)
                 || redis.is_some_and(|state| {
                     let takes = state.up != Some(false) && state.complaint.is_none();
                     state.breaker == BreakerState::Closed && takes
@@ -139,6 +145,6 @@ impl<'a> LookupRecorder<'a> {
         let is_loaded = matches!(outcome, Outcome::Miss | Outcome::Coalesced);
         let is_gone = || is_loaded && entry.is_gone();
         let passes_by = matches!(outcome, Outcome::Bypass(_));
-        !passes_by && self.inner.storable(entry) && !is_gone() && kept()
+        !passes_by && self.inner.is_storable(entry) && !is_gone() && kept()
     }
 }

@@ -41,28 +41,29 @@ impl CopyTrust {
         CopyTrust {
             origin: self.origin,
             connected: AtomicBool::new(false),
-            mistrusted: AtomicU64::new(self.time(now)),
+            mistrusted: AtomicU64::new(self.nanos_since(now)),
         }
     }
 
     /// Messages come in from now on; what was said before is lost.
-    pub(super) fn connected(&self, now: Instant) {
-        self.mistrusted.store(self.time(now), Ordering::SeqCst);
+    pub(super) fn note_connected(&self, now: Instant) {
+        self.mistrusted
+            .store(self.nanos_since(now), Ordering::SeqCst);
         self.connected.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn disconnected(&self) {
+    pub(super) fn note_disconnected(&self) {
         self.connected.store(false, Ordering::SeqCst);
     }
 
     /// Nanoseconds since it was made; never 0, which stands for never.
-    fn time(&self, now: Instant) -> u64 {
+    fn nanos_since(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.origin);
         u64::try_from(since.as_nanos()).map_or(u64::MAX, |nanos| nanos.max(1))
     }
 
-    pub(super) fn compared(&self, entry: &Entry, now: Instant) {
-        let time = self.time(now);
+    pub(super) fn note_compared(&self, entry: &Entry, now: Instant) {
+        let time = self.nanos_since(now);
         entry.confirmed.store(time, Ordering::SeqCst);
         entry.unanswered.store(false, Ordering::SeqCst);
         entry.checked.store(time, Ordering::SeqCst);
@@ -74,11 +75,11 @@ impl CopyTrust {
         if Defence::Recheck.is_off() {
             return false;
         }
-        is_unconfirmed_at(entry, self.time(now))
+        is_unconfirmed_at(entry, self.nanos_since(now))
     }
 
     /// Returns how long a copy is believed at the moment.
-    fn believed(&self) -> Duration {
+    fn max_unchecked_age(&self) -> Duration {
         if self.connected.load(Ordering::Relaxed) {
             BELIEVED
         } else {
@@ -92,11 +93,11 @@ impl CopyTrust {
         if Defence::Recheck.is_off() {
             return false;
         }
-        let (checked, now) = (entry.checked.load(Ordering::SeqCst), self.time(now));
+        let (checked, now) = (entry.checked.load(Ordering::SeqCst), self.nanos_since(now));
         if checked < self.mistrusted.load(Ordering::SeqCst) {
             return true;
         }
-        let believed = self.believed().as_nanos();
+        let believed = self.max_unchecked_age().as_nanos();
         let unchecked = u128::from(now.saturating_sub(checked));
         // A stale copy is served at once; the refresh behind it asks Redis first.
         if life == Freshness::Stale {
@@ -117,10 +118,10 @@ impl CopyTrust {
     /// A comparison that failed confirms nothing, and is made again soon.
     pub(super) fn compare_soon(&self, entry: &Entry, now: Instant) {
         entry.unanswered.store(true, Ordering::SeqCst);
-        let early = self.believed().saturating_sub(BELIEVED_ALONE);
+        let early = self.max_unchecked_age().saturating_sub(BELIEVED_ALONE);
         let early = u64::try_from(early.as_nanos()).unwrap_or(u64::MAX);
         let mistrusted = self.mistrusted.load(Ordering::SeqCst);
-        let time = self.time(now).saturating_sub(early);
+        let time = self.nanos_since(now).saturating_sub(early);
         entry.checked.store(time.max(mistrusted), Ordering::SeqCst);
     }
 }

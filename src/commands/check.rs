@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::failure::CommandFailure;
-use super::resources::{catalog, database, runtime};
-use super::terminal::{print, say};
-use crate::app::format::aligned;
-use crate::app::require;
-use crate::cache::probe;
+use super::resources::{make_runtime, open_catalog, open_database};
+use super::terminal::{print_bytes, print_line};
+use crate::app::format::align_columns;
+use crate::app::require_home;
+use crate::cache::probe_redis;
 use crate::db::{Database, DatabaseSurvey, Limits, SurveyTrouble};
 use crate::error::RequestError;
 use crate::query::{Arguments, Catalog, DatabaseKind, Query};
@@ -26,27 +26,27 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), CommandFailure> {
         None => "no settings file".to_owned(),
     };
     let mut lines = vec![vec!["settings".to_owned(), "OK".to_owned(), file]];
-    let (catalog, pair) = files(settings)?;
+    let (catalog, pair) = check_files(settings)?;
     if let (Some(tls), Some(pair)) = (&settings.tls, pair) {
-        if let Some(note) = pair.note() {
-            say(&format!("note: {note}"));
+        if let Some(note) = pair.certificate_note() {
+            print_line(&format!("note: {note}"));
         }
         let cert = tls.cert.display().to_string();
         lines.push(vec!["tls".to_owned(), "OK".to_owned(), cert]);
     }
-    for note in settings.notes.iter().chain(catalog.notes()) {
-        say(&format!("note: {note}"));
+    for note in settings.notes.iter().chain(catalog.file_notes()) {
+        print_line(&format!("note: {note}"));
     }
     if !online {
         lines.extend(
             catalog
-                .listed()
-                .map(|query| report(query, "OK", &query.title)),
+                .listed_queries()
+                .map(|query| query_line(query, "OK", &query.title)),
         );
-        return print(aligned(&lines, false).as_bytes());
+        return print_bytes(align_columns(&lines, false).as_bytes());
     }
-    let failed = runtime()?.block_on(ask(settings, &catalog, &mut lines))?;
-    print(aligned(&lines, false).as_bytes())?;
+    let failed = make_runtime()?.block_on(ask_servers(settings, &catalog, &mut lines))?;
+    print_bytes(align_columns(&lines, false).as_bytes())?;
     if failed == 0 {
         return Ok(());
     }
@@ -56,64 +56,68 @@ pub(super) fn run(loaded: &Loaded, online: bool) -> Result<(), CommandFailure> {
 
 /// Returns the files that these settings name, if all of them are in order: queries, certificate
 /// and key.
-pub(super) fn files(
+pub(super) fn check_files(
     settings: &Settings,
 ) -> Result<(Catalog, Option<CertifiedPair>), CommandFailure> {
     let pair = settings.tls.as_ref().map(CertifiedPair::load).transpose();
     let pair = pair.map_err(CommandFailure::Settings)?;
-    let catalog = catalog(settings)?;
-    require(&catalog, settings).map_err(CommandFailure::Settings)?;
+    let catalog = open_catalog(settings)?;
+    require_home(&catalog, settings).map_err(CommandFailure::Settings)?;
     Ok((catalog, pair))
 }
 
 /// Asks the database how it is, tries Redis, and asks about every query. Gives the number of
 /// failures; only settings that cannot work end it early. A database that is away is one failure:
 /// its queries are not checked.
-async fn ask(
+async fn ask_servers(
     settings: &Settings,
     catalog: &Catalog,
     lines: &mut Vec<Vec<String>>,
 ) -> Result<usize, CommandFailure> {
-    let database = database(settings)?;
+    let database = open_database(settings)?;
     let mut failed = 0;
-    let survey = database.survey().await;
+    let survey = database.survey_server().await;
     let is_there = survey.is_ok();
     lines.push(match survey {
         Ok(DatabaseSurvey { what, warnings }) => {
             for warning in warnings {
-                say(&format!("warning: {warning}"));
+                print_line(&format!("warning: {warning}"));
             }
-            line("database", "OK", &what)
+            result_line("database", "OK", &what)
         }
         Err(SurveyTrouble { words, remedy }) => {
             failed += 1;
-            line("database", "FAILED", &format!("{words}; {remedy}"))
+            result_line("database", "FAILED", &format!("{words}; {remedy}"))
         }
     });
     if let Some(redis) = &settings.redis {
-        lines.push(match probe(redis).await {
-            Ok(()) => line("redis", "OK", "reads, writes, scripts and messages"),
+        lines.push(match probe_redis(redis).await {
+            Ok(()) => result_line("redis", "OK", "reads, writes, scripts and messages"),
             Err(why) => {
                 failed += 1;
-                line("redis", "FAILED", &why)
+                result_line("redis", "FAILED", &why)
             }
         });
     }
     if is_there {
-        notes(&database, settings).await;
-        failed += queries(&database, catalog, lines).await;
+        print_notes(&database, settings).await;
+        failed += check_queries(&database, catalog, lines).await;
     } else {
         let text = "the database could not be asked";
-        lines.extend(catalog.iter().map(|query| report(query, "UNCHECKED", text)));
+        lines.extend(
+            catalog
+                .iter()
+                .map(|query| query_line(query, "UNCHECKED", text)),
+        );
     }
     Ok(failed)
 }
 
 /// Says what a user may not expect of this database.
-async fn notes(database: &Database, settings: &Settings) {
+async fn print_notes(database: &Database, settings: &Settings) {
     let timezone = &settings.limits.timezone;
     if let Some(own) = own_timezone(database).await.filter(|own| own != timezone) {
-        say(&format!(
+        print_line(&format!(
             "note: the time zone of the database is set to {own}, and the queries run in \
              {timezone} ([database] timezone)"
         ));
@@ -124,21 +128,25 @@ async fn notes(database: &Database, settings: &Settings) {
             .await
             .is_some_and(|system| !system.is_named())
     {
-        say(NAMELESS);
+        print_line(NAMELESS);
     }
 }
 
 /// Asks the database about every query, and gives the number of failures.
-async fn queries(database: &Database, catalog: &Catalog, lines: &mut Vec<Vec<String>>) -> usize {
+async fn check_queries(
+    database: &Database,
+    catalog: &Catalog,
+    lines: &mut Vec<Vec<String>>,
+) -> usize {
     let mut failed = 0;
     let mut no_function = false;
     for query in catalog.iter() {
-        lines.push(match columns(database, query).await {
-            Ok(columns) => report(query, "OK", &columns),
+        lines.push(match describe_columns(database, query).await {
+            Ok(columns) => query_line(query, "OK", &columns),
             // It is a sample, and nothing else needs the function.
             Err(error) if query.is_embedded && error.is_unknown_function() => {
                 no_function = true;
-                report(
+                query_line(
                     query,
                     "NOTE",
                     "the function slow_version() is not in this database",
@@ -147,16 +155,16 @@ async fn queries(database: &Database, catalog: &Catalog, lines: &mut Vec<Vec<Str
             Err(error) => {
                 failed += 1;
                 no_function |= error.is_unknown_function();
-                report(
+                query_line(
                     query,
                     "FAILED",
-                    &format!("{}: {error}", query.locate(&error)),
+                    &format!("{}: {error}", query.locate_error(&error)),
                 )
             }
         });
     }
     if no_function {
-        say("if it is slow_version() that is missing, `unslow install` creates it");
+        print_line("if it is slow_version() that is missing, `unslow install` creates it");
     }
     failed
 }
@@ -185,16 +193,16 @@ async fn own_timezone(database: &Database) -> Option<String> {
 }
 
 /// Returns the columns of a query, as the database tells them without running it.
-async fn columns(database: &Database, query: &Query) -> Result<String, RequestError> {
+async fn describe_columns(database: &Database, query: &Query) -> Result<String, RequestError> {
     let arguments = query.some_arguments();
-    Ok(database.columns(query, &arguments).await?.join(", "))
+    Ok(database.column_names(query, &arguments).await?.join(", "))
 }
 
-fn report(query: &Query, word: &str, text: &str) -> Vec<String> {
-    line(&format!("query {}", query.name), word, text)
+fn query_line(query: &Query, word: &str, text: &str) -> Vec<String> {
+    result_line(&format!("query {}", query.name), word, text)
 }
 
-fn line(name: &str, word: &str, text: &str) -> Vec<String> {
+fn result_line(name: &str, word: &str, text: &str) -> Vec<String> {
     // The database's words may go over several lines.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     vec![name.to_owned(), word.to_owned(), text]

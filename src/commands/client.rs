@@ -54,8 +54,8 @@ impl ServerClient {
         url: Option<&str>,
     ) -> Result<ServerClient, CommandFailure> {
         let (place, prefix) = match url {
-            Some(url) => named(url)?,
-            None => (configured(settings)?, String::new()),
+            Some(url) => named_place(url)?,
+            None => (configured_place(settings)?, String::new()),
         };
         let token = settings.admin_token.clone();
         if token
@@ -74,7 +74,7 @@ impl ServerClient {
     }
 
     /// Returns the server in words: `http://HOST:PORT` or `unix:PATH`.
-    pub(super) fn server(&self) -> String {
+    pub(super) fn server_name(&self) -> String {
         match &self.place {
             ServerPlace::Tcp(authority) => format!("http://{authority}{}", self.prefix),
             ServerPlace::Unix(path) => format!("unix:{}", path.display()),
@@ -90,22 +90,22 @@ impl ServerClient {
     ///
     /// Fails where there is no server, or one that does not answer in HTTP within its own limit
     /// for a request and a little more.
-    pub(super) fn post(&self, path: &str, form: &str) -> Result<ServerAnswer, CommandFailure> {
-        self.ask(&self.request(path, form, "close"))
+    pub(super) fn post_form(&self, path: &str, form: &str) -> Result<ServerAnswer, CommandFailure> {
+        self.send_request(&self.post_request(path, form, "close"))
     }
 
     /// Gets what is at a path, as JSON where there is a choice; otherwise like
-    /// [`post`](Self::post).
+    /// [`post`](Self::post_form).
     pub(super) fn get(&self, path: &str) -> Result<ServerAnswer, CommandFailure> {
-        let head = self.head("GET", path, "close");
-        self.ask(&format!("{head}\r\n"))
+        let head = self.request_head("GET", path, "close");
+        self.send_request(&format!("{head}\r\n"))
     }
 
-    fn ask(&self, request: &str) -> Result<ServerAnswer, CommandFailure> {
-        let failed = |error: io::Error| CommandFailure::Running(self.unreachable(&error));
+    fn send_request(&self, request: &str) -> Result<ServerAnswer, CommandFailure> {
+        let failed = |error: io::Error| CommandFailure::Running(self.unreachable_words(&error));
         let mut received = Vec::new();
         let stream = self.connect().map_err(failed)?;
-        converse(stream, request, &mut received).map_err(failed)?;
+        exchange_bytes(stream, request, &mut received).map_err(failed)?;
         ServerAnswer::read(&received).map_err(|why| self.no_answer(why))
     }
 
@@ -138,20 +138,20 @@ impl ServerClient {
     }
 
     fn no_answer(&self, why: &str) -> CommandFailure {
-        CommandFailure::Running(format!("what comes from {} {why}", self.server()))
+        CommandFailure::Running(format!("what comes from {} {why}", self.server_name()))
     }
 
-    fn request(&self, path: &str, form: &str, connection: &str) -> String {
+    fn post_request(&self, path: &str, form: &str, connection: &str) -> String {
         format!(
             "{}Content-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {}\r\n\r\n{form}",
-            self.head("POST", path, connection),
+            self.request_head("POST", path, connection),
             form.len(),
         )
     }
 
     /// Returns the first lines of a request, without the empty one that ends them.
-    fn head(&self, method: &str, path: &str, connection: &str) -> String {
+    fn request_head(&self, method: &str, path: &str, connection: &str) -> String {
         let host = match &self.place {
             ServerPlace::Tcp(authority) => authority,
             ServerPlace::Unix(_) => "localhost",
@@ -167,8 +167,8 @@ impl ServerClient {
     }
 
     /// Returns why the server cannot be talked to, and what to do about it.
-    pub(super) fn unreachable(&self, error: &io::Error) -> String {
-        let server = self.server();
+    pub(super) fn unreachable_words(&self, error: &io::Error) -> String {
+        let server = self.server_name();
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 format!("{server} does not answer in time")
@@ -181,7 +181,7 @@ impl ServerClient {
 }
 
 /// Returns the place that a `--url` names, and the path in it.
-fn named(url: &str) -> Result<(ServerPlace, String), CommandFailure> {
+fn named_place(url: &str) -> Result<(ServerPlace, String), CommandFailure> {
     let refused = |why: &str| Err(CommandFailure::Usage(format!("--url {why}\n  {FORMS}")));
     if let Some(path) = url.strip_prefix("unix:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -210,7 +210,7 @@ fn named(url: &str) -> Result<(ServerPlace, String), CommandFailure> {
 }
 
 /// Returns where the server of these settings is found from this machine.
-fn configured(settings: &Settings) -> Result<ServerPlace, CommandFailure> {
+fn configured_place(settings: &Settings) -> Result<ServerPlace, CommandFailure> {
     let (binds, setting) = match settings.stats_bind.as_slice() {
         [] => (settings.server.bind.as_slice(), "[server] bind"),
         own => (own, "[stats] bind"),
@@ -238,12 +238,12 @@ fn configured(settings: &Settings) -> Result<ServerPlace, CommandFailure> {
         BindAddress::Unix(path) => Ok(ServerPlace::Unix(path.clone())),
         BindAddress::Fd(_) => Err(unknown()),
         BindAddress::Tcp(address) if address.port() == 0 => Err(unknown()),
-        BindAddress::Tcp(address) => Ok(ServerPlace::Tcp(reachable(*address).to_string())),
+        BindAddress::Tcp(address) => Ok(ServerPlace::Tcp(reachable_address(*address).to_string())),
     }
 }
 
 /// All interfaces are listened on, but one of them is connected to.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+fn reachable_address(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -281,7 +281,7 @@ fn connect_unix(_: &Path, _: Duration) -> io::Result<TcpStream> {
     Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }
 
-fn converse(
+fn exchange_bytes(
     mut stream: impl Read + Write,
     request: &str,
     received: &mut Vec<u8>,

@@ -23,10 +23,10 @@ use super::client::ServerClient;
 use super::client::kept::KeptConnection;
 use super::failure::CommandFailure;
 use super::purge::NAME;
-use super::terminal::{print, say};
+use super::terminal::{print_bytes, print_line};
 use crate::flags::CompareArgs;
 use crate::settings::Settings;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// The number of runs on the database where none is given: the query may be slow.
 const DATABASE_RUNS: usize = 3;
@@ -38,8 +38,8 @@ const STORING: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(super) fn run(settings: &Settings, wanted: &CompareArgs) -> Result<(), CommandFailure> {
-    let interrupt = InterruptFlag::begin();
-    let (client, own) = reach(settings, wanted.url.as_deref())?;
+    let interrupt = InterruptFlag::begin_watch();
+    let (client, own) = reach_server(settings, wanted.url.as_deref())?;
     let name = utf8_percent_encode(&wanted.name, NAME);
     let asked = RunTarget {
         path: format!("/q/{name}/compare"),
@@ -48,20 +48,20 @@ pub(super) fn run(settings: &Settings, wanted: &CompareArgs) -> Result<(), Comma
             .finish(),
         client,
         interrupt,
-        progress: RunProgress::begin(),
+        progress: RunProgress::begin_display(),
     };
-    let report = compared(&asked, wanted, own.is_some())?;
+    let report = compare_ways(&asked, wanted, own.is_some())?;
     drop(asked);
     drop(own);
     if wanted.json {
-        print(format!("{:#}\n", report.json()).as_bytes())
+        print_bytes(format!("{:#}\n", report.to_json()).as_bytes())
     } else {
-        print(report.markdown().as_bytes())
+        print_bytes(report.to_markdown().as_bytes())
     }
 }
 
 /// The server that is named, or that of the settings; where that does not run, one of our own.
-fn reach(
+fn reach_server(
     settings: &Settings,
     url: Option<&str>,
 ) -> Result<(Arc<ServerClient>, Option<OwnServer>), CommandFailure> {
@@ -74,9 +74,9 @@ fn reach(
         Ok(client) => match KeptConnection::open(&client) {
             Ok(_) => return Ok((client, None)),
             Err(error) if url.is_none() && ServerClient::is_absent(&error) => {
-                format!("no server runs at {}", client.server())
+                format!("no server runs at {}", client.server_name())
             }
-            Err(error) => return Err(CommandFailure::Running(client.unreachable(&error))),
+            Err(error) => return Err(CommandFailure::Running(client.unreachable_words(&error))),
         },
         Err(failure) if url.is_none() && is_about_the_address(settings) => {
             let why = failure.message().unwrap_or_default();
@@ -84,7 +84,7 @@ fn reach(
         }
         Err(failure) => return Err(failure),
     };
-    say(&format!(
+    print_line(&format!(
         "unslow: {why}: a server is started for this comparison alone"
     ));
     let own = OwnServer::start(settings)?;
@@ -101,12 +101,12 @@ fn is_about_the_address(settings: &Settings) -> bool {
 
 /// Compares everything in its order: the tiers right after there is a copy to be read, the database
 /// last.
-fn compared(
+fn compare_ways(
     asked: &RunTarget,
     wanted: &CompareArgs,
     is_own: bool,
 ) -> Result<ComparisonReport, CommandFailure> {
-    let facts = asked.facts()?;
+    let facts = asked.fetch_facts()?;
     let database_runs = wanted.runs.map_or(DATABASE_RUNS, |runs| runs as usize);
     let clients = wanted.clients as usize;
     let loads_at_once = facts["loads_at_once"].as_u64().unwrap_or(1);
@@ -116,17 +116,22 @@ fn compared(
     let mut bytes = 0;
     let is_cached = facts["cached"] == true;
     if is_cached {
-        let fill = filled(asked, &mut database)?;
+        let fill = fill_tiers(asked, &mut database)?;
         let count = database_runs.max(TIER_RUNS);
         for tier in ["redis", "memory"] {
             let runs = tier_runs(asked, tier, count, clients, fill)?;
             bytes = bytes.max(runs.bytes);
-            rows.push(row(tier, &runs, clients, note(tier, &runs, count, fill)));
+            rows.push(report_row(
+                tier,
+                &runs,
+                clients,
+                tier_note(tier, &runs, count, fill),
+            ));
         }
     }
     let left = database_runs.saturating_sub(database.samples.all.len());
     if left > 0 {
-        let runs = asked.many("database", left, loaders)?;
+        let runs = asked.run_many("database", left, loaders)?;
         bytes = bytes.max(runs.bytes);
         database.samples.all.extend(runs.samples.all);
         database.samples.took += runs.samples.took;
@@ -134,8 +139,8 @@ fn compared(
     bytes = bytes.max(database.bytes);
     let off = "the query says `cache: off`, so nothing of it is in a tier";
     let off = (!is_cached).then(|| off.to_owned());
-    rows.insert(0, row("database", &database, loaders, off));
-    let word = |member: &str| facts[member].as_str().map(printable);
+    rows.insert(0, report_row("database", &database, loaders, off));
+    let word = |member: &str| facts[member].as_str().map(escape_controls);
     Ok(ComparisonReport {
         query: word("query").unwrap_or_default(),
         parameters: wanted.params.iter().map(|(name, _)| name.clone()).collect(),
@@ -164,10 +169,10 @@ struct TierFill {
 
 /// Sees to it that there is a copy, where a tier has none. What the database does for it is a run
 /// of the database like the others: it is a request that had to wait for it.
-fn filled(asked: &RunTarget, database: &mut WayRuns) -> Result<TierFill, CommandFailure> {
+fn fill_tiers(asked: &RunTarget, database: &mut WayRuns) -> Result<TierFill, CommandFailure> {
     for tier in ["memory", "redis"] {
-        if asked.once(tier)?.is_absent() {
-            let runs = asked.once("cache")?;
+        if asked.run_once(tier)?.is_absent() {
+            let runs = asked.run_once("cache")?;
             let fill = TierFill {
                 is_on_its_way: runs.is_stored,
                 is_in_vain: runs.has_loaded && !runs.is_stored,
@@ -190,9 +195,9 @@ fn tier_runs(
 ) -> Result<WayRuns, CommandFailure> {
     let begun = Instant::now();
     loop {
-        let first = asked.once(tier)?;
+        let first = asked.run_once(tier)?;
         if first.nothing.is_none() {
-            return asked.many(tier, count, clients);
+            return asked.run_many(tier, count, clients);
         }
         let may_come = first.is_absent() && fill.is_on_its_way;
         if !may_come || begun.elapsed() > STORING {
@@ -202,17 +207,22 @@ fn tier_runs(
     }
 }
 
-fn row(from: &'static str, runs: &WayRuns, clients: usize, note: Option<String>) -> ReportRow {
+fn report_row(
+    from: &'static str,
+    runs: &WayRuns,
+    clients: usize,
+    note: Option<String>,
+) -> ReportRow {
     ReportRow {
         from,
-        figures: runs.samples.figures(),
+        figures: runs.samples.compute_figures(),
         clients,
         note,
     }
 }
 
 /// Returns why a tier has no figures, or fewer than it was asked for.
-fn note(tier: &str, runs: &WayRuns, count: usize, fill: TierFill) -> Option<String> {
+fn tier_note(tier: &str, runs: &WayRuns, count: usize, fill: TierFill) -> Option<String> {
     let reason = runs.nothing.as_deref()?;
     let why = match (tier, reason) {
         ("memory", "off") => "there is no memory tier ([cache] memory is 0)",

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rust_embed::RustEmbed;
 
 use super::failure::CommandFailure;
-use super::terminal::print;
+use super::terminal::print_bytes;
 use crate::text::words;
 use manifest::DeployManifest;
 use template::DeployTemplate;
@@ -55,13 +55,13 @@ impl FileStep {
 }
 
 pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), CommandFailure> {
-    let kinds = kinds();
+    let kinds = all_kinds();
     if !kinds.contains(kind) {
-        return Err(unknown(kind, &kinds));
+        return Err(unknown_kind(kind, &kinds));
     }
-    let templates = templates(kind);
-    let before = owned(kind, dir, &templates, force)?;
-    let steps = plan(dir, &templates, &before, force)?;
+    let templates = kind_templates(kind);
+    let before = read_manifest(kind, dir, &templates, force)?;
+    let steps = plan_steps(dir, &templates, &before, force)?;
     let after = DeployManifest::new(kind, &templates);
     let changes: Vec<place::FileChange> = steps
         .iter()
@@ -76,31 +76,31 @@ pub(super) fn run(kind: &str, dir: &Path, force: bool) -> Result<(), CommandFail
             },
         })
         .collect();
-    let manifest = after.text();
+    let manifest = after.to_text();
     place::apply(dir, &changes, &manifest)
-        .map_err(|(path, error)| cannot(&path, "written", &error))?;
-    report(dir, &steps, &templates)
+        .map_err(|(path, error)| file_error(&path, "written", &error))?;
+    print_report(dir, &steps, &templates)
 }
 
-fn unknown(kind: &str, kinds: &BTreeSet<String>) -> CommandFailure {
+fn unknown_kind(kind: &str, kinds: &BTreeSet<String>) -> CommandFailure {
     let names = || kinds.iter().map(String::as_str);
     CommandFailure::Usage(format!(
         "there is no kind of deployment named {}{}\n  known: {}",
-        words::shown(kind),
-        words::did_you_mean(words::nearest(kind, names())),
+        words::quote_value(kind),
+        words::did_you_mean(words::nearest_word(kind, names())),
         names().collect::<Vec<_>>().join(", ")
     ))
 }
 
 /// Returns every kind, in the order of the alphabet.
-fn kinds() -> BTreeSet<String> {
+fn all_kinds() -> BTreeSet<String> {
     EmbeddedTemplates::iter()
         .filter_map(|path| Some(path.split_once('/')?.0.to_owned()))
         .collect()
 }
 
 /// Returns the files of a kind, sorted.
-fn templates(kind: &str) -> Vec<DeployTemplate> {
+fn kind_templates(kind: &str) -> Vec<DeployTemplate> {
     let prefix = format!("{kind}/");
     let mut found: Vec<DeployTemplate> = EmbeddedTemplates::iter()
         .filter_map(|full| {
@@ -115,7 +115,7 @@ fn templates(kind: &str) -> Vec<DeployTemplate> {
 
 /// Returns what was written to this folder earlier. It is an error where the folder is not ours to
 /// write to.
-fn owned(
+fn read_manifest(
     kind: &str,
     dir: &Path,
     templates: &[DeployTemplate],
@@ -124,10 +124,10 @@ fn owned(
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(DeployManifest::default()),
-        Err(error) => return Err(cannot(dir, "used as a folder", &error)),
+        Err(error) => return Err(file_error(dir, "used as a folder", &error)),
     };
     if let Some(manifest) =
-        DeployManifest::read(dir).map_err(|(path, error)| cannot(&path, "read", &error))?
+        DeployManifest::read(dir).map_err(|(path, error)| file_error(&path, "read", &error))?
     {
         if manifest.kind != kind {
             return Err(CommandFailure::Running(format!(
@@ -142,7 +142,7 @@ fn owned(
     let mut foreign = Vec::new();
     for entry in entries {
         let name = entry
-            .map_err(|error| cannot(dir, "listed", &error))?
+            .map_err(|error| file_error(dir, "listed", &error))?
             .file_name();
         let ours = templates
             .iter()
@@ -159,13 +159,13 @@ fn owned(
         "{} is not empty, and nothing in it was written by `unslow deploy`: {}\n  give a new or an \
          empty folder; --force writes beside what is there",
         dir.display(),
-        few(&foreign)
+        short_list(&foreign)
     )))
 }
 
 /// Returns what has to be done so that the folder holds the templates. Decided for all files before
 /// the first one is touched.
-fn plan(
+fn plan_steps(
     dir: &Path,
     templates: &[DeployTemplate],
     before: &DeployManifest,
@@ -175,11 +175,11 @@ fn plan(
     let mut edited = Vec::new();
     for template in templates {
         let path = &template.path;
-        let content = current(dir, path)?;
+        let content = current_file(dir, path)?;
         let step = match &content {
             CurrentFile::Absent => FileStep::Write,
             CurrentFile::File(bytes) if *bytes == *template.content => continue,
-            CurrentFile::File(bytes) if before.wrote(path, bytes) => FileStep::Update,
+            CurrentFile::File(bytes) if before.has_written(path, bytes) => FileStep::Update,
             CurrentFile::File(_) | CurrentFile::Link if force => FileStep::Overwrite,
             CurrentFile::File(_) | CurrentFile::Link => {
                 edited.push(path.clone());
@@ -192,9 +192,9 @@ fn plan(
         if templates.iter().any(|template| template.path == path) {
             continue;
         }
-        match current(dir, path)? {
+        match current_file(dir, path)? {
             CurrentFile::Absent => {}
-            CurrentFile::File(bytes) if force || before.wrote(path, &bytes) => {
+            CurrentFile::File(bytes) if force || before.has_written(path, &bytes) => {
                 steps.push((path.to_owned(), FileStep::Remove));
             }
             CurrentFile::Link if force => steps.push((path.to_owned(), FileStep::Remove)),
@@ -220,7 +220,7 @@ enum CurrentFile {
     Link,
 }
 
-fn current(dir: &Path, path: &str) -> Result<CurrentFile, CommandFailure> {
+fn current_file(dir: &Path, path: &str) -> Result<CurrentFile, CommandFailure> {
     let mut full = dir.to_owned();
     let parts: Vec<&str> = path.split('/').collect();
     for (at, part) in parts.iter().enumerate() {
@@ -228,7 +228,7 @@ fn current(dir: &Path, path: &str) -> Result<CurrentFile, CommandFailure> {
         let kind = match fs::symlink_metadata(&full) {
             Ok(metadata) => metadata.file_type(),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(CurrentFile::Absent),
-            Err(error) => return Err(cannot(&full, "looked at", &error)),
+            Err(error) => return Err(file_error(&full, "looked at", &error)),
         };
         let last = at + 1 == parts.len();
         if last && kind.is_symlink() {
@@ -244,11 +244,11 @@ fn current(dir: &Path, path: &str) -> Result<CurrentFile, CommandFailure> {
     }
     match fs::read(&full) {
         Ok(bytes) => Ok(CurrentFile::File(bytes)),
-        Err(error) => Err(cannot(&full, "read", &error)),
+        Err(error) => Err(file_error(&full, "read", &error)),
     }
 }
 
-fn cannot(path: &Path, done: &str, error: &io::Error) -> CommandFailure {
+fn file_error(path: &Path, done: &str, error: &io::Error) -> CommandFailure {
     let text = format!("{} cannot be {done}: {error}", path.display());
     match error.kind() {
         ErrorKind::PermissionDenied => CommandFailure::NoPrivilege(text),
@@ -257,7 +257,7 @@ fn cannot(path: &Path, done: &str, error: &io::Error) -> CommandFailure {
 }
 
 /// Returns a list that stays readable.
-fn few(names: &[String]) -> String {
+fn short_list(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
     match names.len().checked_sub(SHOWN) {
@@ -266,7 +266,7 @@ fn few(names: &[String]) -> String {
     }
 }
 
-fn report(
+fn print_report(
     dir: &Path,
     steps: &[(String, FileStep)],
     templates: &[DeployTemplate],
@@ -295,7 +295,7 @@ fn report(
         lines.extend(commands.lines().map(|line| format!("    {line}")));
         lines.push(format!("\n{} says the rest.", full(README).display()));
     }
-    print(format!("{}\n", lines.join("\n")).as_bytes())
+    print_bytes(format!("{}\n", lines.join("\n")).as_bytes())
 }
 
 /// Returns the first block of shell commands of a text in Markdown.

@@ -30,7 +30,7 @@ pub(super) enum CommandFailure {
 }
 
 impl CommandFailure {
-    pub(super) fn code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         match self {
             CommandFailure::NobodyReads => 0,
             CommandFailure::Running(_) => 1,
@@ -101,7 +101,7 @@ mod tests {
             (io::Error::from(io::ErrorKind::StorageFull).into(), 1),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
         ] {
-            assert_eq!(failure.code(), code, "{failure:?}");
+            assert_eq!(failure.exit_code(), code, "{failure:?}");
             assert_eq!(failure.message().is_none(), code == 0);
         }
     }

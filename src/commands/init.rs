@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::CommandFailure;
-use super::terminal::print;
+use super::terminal::print_bytes;
 use crate::{flags, settings};
 
 /// A file to write: its name, its content, and who may read it.
@@ -60,7 +60,7 @@ fn write_all(dir: &Path, files: &[SampleFile]) -> Result<(), CommandFailure> {
             CommandFailure::Running(format!("{} cannot be written: {error}", path.display()))
         })?;
         let word = if written { "wrote" } else { "left as it is:" };
-        print(format!("{word} {}\n", path.display()).as_bytes())?;
+        print_bytes(format!("{word} {}\n", path.display()).as_bytes())?;
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ mod tests {
         fs::write(dir.path().join("file"), "").unwrap();
         let below = dir.path().join("file/below");
         let failure = run(&asked(Some(&below), None)).unwrap_err();
-        assert_eq!(failure.code(), 1);
+        assert_eq!(failure.exit_code(), 1);
         assert!(failure.message().unwrap().contains("file/below/app.ini"));
     }
 }

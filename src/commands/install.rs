@@ -2,8 +2,8 @@
 //! with `--role` a role that only reads.
 
 use super::failure::CommandFailure;
-use super::resources::{database, runtime};
-use super::terminal::print;
+use super::resources::{make_runtime, open_database};
+use super::terminal::print_bytes;
 use crate::settings::{DatabaseTarget, Settings};
 
 pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), CommandFailure> {
@@ -12,8 +12,8 @@ pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Command
             "--role is for PostgreSQL: SQLite has no roles".to_owned(),
         ));
     }
-    runtime()?.block_on(async {
-        let database = database(settings)?;
+    make_runtime()?.block_on(async {
+        let database = open_database(settings)?;
         database.install().await?;
         let text = match settings.database {
             DatabaseTarget::Postgres(_) => {
@@ -24,7 +24,7 @@ pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Command
             }
             _ => "slow_version() is built in here, there is nothing to install\n".to_owned(),
         };
-        print(text.as_bytes())?;
+        print_bytes(text.as_bytes())?;
         let Some(role) = role else {
             return Ok(());
         };
@@ -34,9 +34,9 @@ pub(super) fn run(settings: &Settings, role: Option<&str>) -> Result<(), Command
             "the role \"{quoted}\" can read and not write; unslow gave it no password: set one in \
              psql with \\password \"{quoted}\", and name role and password in [postgres]\n"
         );
-        print(text.as_bytes())?;
+        print_bytes(text.as_bytes())?;
         match unreadable {
-            Some(count @ 1..) => print(
+            Some(count @ 1..) => print_bytes(
                 format!("it cannot read {count} tables: run install as their owner too\n")
                     .as_bytes(),
             ),

@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::failure::CommandFailure;
-use super::terminal::print;
+use super::terminal::print_bytes;
 use crate::{flags, settings};
 
 /// The part that is not in the definitions: exit codes, as scripts rely on them.
@@ -43,28 +43,28 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-pub(super) fn page() -> Result<(), CommandFailure> {
-    let listed: Vec<_> = settings::flags().collect();
-    let mut definition = flags::definition(&listed);
+pub(super) fn print_page() -> Result<(), CommandFailure> {
+    let listed: Vec<_> = settings::all_flags().collect();
+    let mut definition = flags::command_definition(&listed);
     definition.build();
     let man = Man::new(definition.clone()).manual("User Commands");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
-    head(&definition).to_writer(&mut page)?;
-    commands(&definition).to_writer(&mut page)?;
+    write_head(&definition).to_writer(&mut page)?;
+    write_commands(&definition).to_writer(&mut page)?;
     man.render_options_section(&mut page)?;
     for (title, entries) in [
         ("SIGNALS", &flags::SIGNALS[..]),
         ("EXIT STATUS", &EXIT),
         ("FILES", &FILES),
     ] {
-        section(title, entries).to_writer(&mut page)?;
+        write_section(title, entries).to_writer(&mut page)?;
     }
-    print(&page)
+    print_bytes(&page)
 }
 
 /// Returns what it is, and how it is called.
-fn head(definition: &clap::Command) -> Roff {
+fn write_head(definition: &clap::Command) -> Roff {
     let about = definition.get_about().map(ToString::to_string);
     let about = about.unwrap_or_default();
     let mut paragraphs = about.split("\n\n");
@@ -82,7 +82,7 @@ fn head(definition: &clap::Command) -> Roff {
 }
 
 /// Returns each command, with what it takes besides the settings.
-fn commands(definition: &clap::Command) -> Roff {
+fn write_commands(definition: &clap::Command) -> Roff {
     let mut section = Roff::default();
     section.control("SH", ["COMMANDS"]);
     let named = definition.get_subcommands();
@@ -117,7 +117,7 @@ fn commands(definition: &clap::Command) -> Roff {
     section
 }
 
-fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
+fn write_section(title: &str, entries: &[(&str, &str)]) -> Roff {
     let mut section = Roff::default();
     section.control("SH", [title]);
     for (name, meaning) in entries {
@@ -128,10 +128,10 @@ fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
     section
 }
 
-pub(super) fn completions(shell: Shell) -> Result<(), CommandFailure> {
-    let listed: Vec<_> = settings::flags().collect();
-    let mut definition = flags::definition(&listed);
+pub(super) fn print_completions(shell: Shell) -> Result<(), CommandFailure> {
+    let listed: Vec<_> = settings::all_flags().collect();
+    let mut definition = flags::command_definition(&listed);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut definition, "unslow", &mut script);
-    print(&script)
+    print_bytes(&script)
 }

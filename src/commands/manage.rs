@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::failure::CommandFailure;
-use super::place::{DaemonHandle, SHORT, printed};
-use super::terminal::{print, say};
+use super::place::{DaemonHandle, SHORT, printed_message};
+use super::terminal::{print_bytes, print_line};
 use super::{check, status, unit};
 use crate::daemon::control::DaemonRequest;
 use crate::daemon::pidfile::{self, PidfileState};
@@ -31,11 +31,11 @@ pub(super) fn run(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
     match &flags.command {
         Command::Status { json, .. } => status::run(flags, *json),
         Command::Stop { now } => stop(flags, *now),
-        Command::Restart => restart(flags, launch),
-        Command::Reload => change(flags, DaemonRequest::Reload),
-        Command::Upgrade { hold } => change(flags, DaemonRequest::Upgrade { hold: *hold }),
-        Command::Reopen => change(flags, DaemonRequest::Reopen),
-        Command::Scale { by } => change(flags, DaemonRequest::Scale { by: *by }),
+        Command::Restart => restart_daemon(flags, launch),
+        Command::Reload => change_daemon(flags, DaemonRequest::Reload),
+        Command::Upgrade { hold } => change_daemon(flags, DaemonRequest::Upgrade { hold: *hold }),
+        Command::Reopen => change_daemon(flags, DaemonRequest::Reopen),
+        Command::Scale { by } => change_daemon(flags, DaemonRequest::Scale { by: *by }),
         Command::SystemdUnit => {
             unit::run(&settings::load(flags).map_err(CommandFailure::Settings)?)
         }
@@ -49,32 +49,32 @@ fn stop(flags: &Flags, now: bool) -> Result<(), CommandFailure> {
     let path = daemon.pidfile.clone();
     // A successor that is on its way would take the place of the one that ends.
     let mut ended = Vec::new();
-    end(&pidfile::successor(&path), now, &daemon, &mut ended)?;
-    if daemon.state()? != PidfileState::Absent {
-        end(&path, now, &daemon, &mut ended)?;
+    end_all(&pidfile::successor_path(&path), now, &daemon, &mut ended)?;
+    if daemon.pidfile_state()? != PidfileState::Absent {
+        end_all(&path, now, &daemon, &mut ended)?;
     }
-    if let Some(pid) = daemon.hidden() {
+    if let Some(pid) = daemon.hidden_process() {
         end_hidden(now, &mut daemon)?;
         ended.push(pid);
     }
     if ended.is_empty() {
-        return print(format!("{}\n", daemon.not_running()).as_bytes());
+        return print_bytes(format!("{}\n", daemon.not_running()).as_bytes());
     }
     for pid in ended {
-        print(format!("stopped (pid {pid})\n").as_bytes())?;
+        print_bytes(format!("stopped (pid {pid})\n").as_bytes())?;
     }
     Ok(())
 }
 
 /// Ends every process that holds this pidfile, one after the other. Those in `ended` were told
 /// already, under another path, and are not told twice: the second time they would not wait.
-fn end(
+fn end_all(
     path: &Path,
     now: bool,
     daemon: &DaemonHandle,
     ended: &mut Vec<u32>,
 ) -> Result<(), CommandFailure> {
-    while let Some(process) = holder(path, daemon)? {
+    while let Some(process) = find_holder(path, daemon)? {
         let pid = process.pid();
         let (signal, patience) = if now {
             (Signal::SIGINT, QUICK)
@@ -91,7 +91,7 @@ fn end(
         if process.ends_within(patience) {
             continue;
         }
-        say(&format!(
+        print_line(&format!(
             "unslow: pid {pid} has not ended within {}: it is ended by force",
             duration_text(patience)
         ));
@@ -105,7 +105,10 @@ fn end(
 
 /// Returns the process that holds a pidfile; one that has just begun once it has written its
 /// number, and `None` when it does not come to serve.
-fn holder(path: &Path, daemon: &DaemonHandle) -> Result<Option<RunningProcess>, CommandFailure> {
+fn find_holder(
+    path: &Path,
+    daemon: &DaemonHandle,
+) -> Result<Option<RunningProcess>, CommandFailure> {
     let begun = Instant::now();
     loop {
         if let Some(process) = daemon.process_of(path)? {
@@ -131,10 +134,10 @@ fn holder(path: &Path, daemon: &DaemonHandle) -> Result<Option<RunningProcess>, 
 /// Ends a process whose pidfile somebody has removed. It is asked to, since a number that no lock
 /// stands behind is not sent a signal.
 fn end_hidden(now: bool, daemon: &mut DaemonHandle) -> Result<(), CommandFailure> {
-    daemon.ask(DaemonRequest::Stop { now }, SHORT)?;
+    daemon.ask_daemon(DaemonRequest::Stop { now }, SHORT)?;
     let begun = Instant::now();
     let patience = if now { QUICK } else { daemon.end };
-    while let Some(pid) = daemon.hidden() {
+    while let Some(pid) = daemon.hidden_process() {
         if begun.elapsed() > patience {
             return Err(CommandFailure::Running(format!("pid {pid} does not end")));
         }
@@ -156,24 +159,24 @@ fn send(process: &RunningProcess, signal: Signal) -> Result<(), CommandFailure> 
 
 /// Puts a new process in the place of the running one, which serves until then; or starts one. The
 /// settings are checked first: with bad ones nothing changes.
-fn restart(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
+fn restart_daemon(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
     let loaded = settings::load(flags).map_err(CommandFailure::Settings)?;
-    check::files(&loaded.settings)?;
+    check::check_files(&loaded.settings)?;
     let mut daemon = DaemonHandle::find(flags)?;
-    match daemon.state()? {
+    match daemon.pidfile_state()? {
         PidfileState::Absent | PidfileState::Stale => {
             let mut start = flags.clone();
             start.command = Command::Start;
-            Ok(server::serve(&start, launch)?)
+            Ok(server::serve_process(&start, launch)?)
         }
         PidfileState::Starting | PidfileState::Running(_) => {
-            change(flags, DaemonRequest::Upgrade { hold: false })
+            change_daemon(flags, DaemonRequest::Upgrade { hold: false })
         }
     }
 }
 
 /// Asks the daemon to change something, and prints what it says of that.
-fn change(flags: &Flags, request: DaemonRequest) -> Result<(), CommandFailure> {
+fn change_daemon(flags: &Flags, request: DaemonRequest) -> Result<(), CommandFailure> {
     let mut daemon = DaemonHandle::find(flags)?;
     let patience = match request {
         DaemonRequest::Reload | DaemonRequest::Upgrade { .. } | DaemonRequest::Scale { .. } => {
@@ -181,6 +184,6 @@ fn change(flags: &Flags, request: DaemonRequest) -> Result<(), CommandFailure> {
         }
         _ => SHORT,
     };
-    let answer = daemon.ask(request, patience)?;
-    print(format!("{}\n", printed(&answer.message)).as_bytes())
+    let answer = daemon.ask_daemon(request, patience)?;
+    print_bytes(format!("{}\n", printed_message(&answer.message)).as_bytes())
 }

@@ -38,7 +38,7 @@ use crate::flags::{Command, Flags};
 use crate::settings::{self, Loaded};
 
 use failure::CommandFailure;
-use terminal::say;
+use terminal::print_line;
 
 /// The variables that `main` takes out of the environment before its first thread, because the
 /// database driver would read them behind the settings' back.
@@ -48,40 +48,41 @@ pub use crate::db::DRIVER_ENVIRONMENT;
 /// exit code.
 pub fn run(flags: &Flags, launch: Result<Launch, StartupError>) -> ExitCode {
     let launched = launch.map_err(CommandFailure::Settings);
-    let Err(failure) = launched.and_then(|launch| dispatch(flags, launch)) else {
+    let Err(failure) = launched.and_then(|launch| dispatch_command(flags, launch)) else {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = failure.message() {
-        say(&format!("unslow: {message}"));
+        print_line(&format!("unslow: {message}"));
     }
-    ExitCode::from(failure.code())
+    ExitCode::from(failure.exit_code())
 }
 
 /// Prints clap's help or error, and gives its exit code.
-pub fn usage(help_or_error: &clap::Error) -> ExitCode {
+pub fn print_usage(help_or_error: &clap::Error) -> ExitCode {
     // Nobody is left to tell that it could not be printed.
     drop(help_or_error.print());
     ExitCode::from(u8::try_from(help_or_error.exit_code()).unwrap_or(2))
 }
 
-fn dispatch(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
+fn dispatch_command(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
     // Whatever its arguments say: somebody waits for it to serve, and says why it does not.
     if launch.is_awaited() {
-        return daemon::serve(flags, launch).map_err(|ended| CommandFailure::Silent(ended.code));
+        return daemon::serve_process(flags, launch)
+            .map_err(|ended| CommandFailure::Silent(ended.code));
     }
     if matches!(
         flags.command,
         Command::Run | Command::Start | Command::Check { .. }
     ) {
         for sentence in &flags.without_effect {
-            say(&format!("unslow: {sentence}"));
+            print_line(&format!("unslow: {sentence}"));
         }
     }
     match &flags.command {
         Command::Init(files) => init::run(files),
         Command::Deploy(what) => deploy::run(&what.kind, &what.dir, what.force),
-        Command::Man => man::page(),
-        Command::Completions { shell } => man::completions(*shell),
+        Command::Man => man::print_page(),
+        Command::Completions { shell } => man::print_completions(*shell),
         Command::Status { url: Some(url), .. } => status_url::run(url),
         Command::Status { .. }
         | Command::Stop { .. }
@@ -91,7 +92,7 @@ fn dispatch(flags: &Flags, launch: Launch) -> Result<(), CommandFailure> {
         | Command::Reopen
         | Command::Scale { .. }
         | Command::SystemdUnit => manage::run(flags, launch),
-        Command::Run | Command::Start => Ok(daemon::serve(flags, launch)?),
+        Command::Run | Command::Start => Ok(daemon::serve_process(flags, launch)?),
         command => with_settings(
             command,
             &settings::load(flags).map_err(CommandFailure::Settings)?,

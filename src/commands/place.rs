@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::failure::CommandFailure;
 use crate::daemon::claim::{self, UnknownHolder};
-use crate::daemon::control::{AskError, DaemonAnswer, DaemonRequest, ask};
+use crate::daemon::control::{AskError, DaemonAnswer, DaemonRequest, ask_daemon};
 use crate::daemon::identity;
 use crate::daemon::pidfile::{self, PidfileState};
 use crate::daemon::process::{ProcessOwner, RunningProcess};
 use crate::error::StartupError;
 use crate::flags::Flags;
 use crate::settings::{self, Loaded, ProcessEnvironment, Settings, pidfile_place};
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// The time for which a command may take that only asks.
 pub(super) const SHORT: Duration = Duration::from_secs(10);
@@ -45,9 +45,10 @@ impl DaemonHandle {
                 let place = pidfile_place(flags, &surroundings);
                 let defaults = Settings::from_flags(&[]).map_err(CommandFailure::Settings)?;
                 // A user that is not known is one more thing that is not in order.
-                let owner = identity::owner(place.user.as_deref(), place.group.as_deref());
-                let owner = owner.unwrap_or(ProcessOwner::myself());
-                let mut daemon = DaemonHandle::with(&defaults, owner, place.named, &place.folder)?;
+                let owner = identity::process_owner(place.user.as_deref(), place.group.as_deref());
+                let owner = owner.unwrap_or(ProcessOwner::of_this_process());
+                let mut daemon =
+                    DaemonHandle::with_pidfile(&defaults, owner, place.named, &place.folder)?;
                 daemon.trouble = Some(trouble);
                 Ok(daemon)
             }
@@ -61,13 +62,13 @@ impl DaemonHandle {
     ) -> Result<DaemonHandle, CommandFailure> {
         let folder = loaded.file.as_deref().and_then(Path::parent);
         let process = &loaded.settings.process;
-        let owner = identity::owner(process.user.as_deref(), process.group.as_deref())
+        let owner = identity::process_owner(process.user.as_deref(), process.group.as_deref())
             .map_err(CommandFailure::Settings)?;
         let named = process.pidfile.clone();
-        DaemonHandle::with(&loaded.settings, owner, named, folder.unwrap_or(working))
+        DaemonHandle::with_pidfile(&loaded.settings, owner, named, folder.unwrap_or(working))
     }
 
-    fn with(
+    fn with_pidfile(
         settings: &Settings,
         owner: ProcessOwner,
         named: Option<PathBuf>,
@@ -91,10 +92,10 @@ impl DaemonHandle {
     ///
     /// # Errors
     /// It cannot be read; or there is none, and settings that cannot be used may name another.
-    pub(super) fn state(&mut self) -> Result<PidfileState, CommandFailure> {
+    pub(super) fn pidfile_state(&mut self) -> Result<PidfileState, CommandFailure> {
         let state = match self.state_of(&self.pidfile)? {
             state @ (PidfileState::Absent | PidfileState::Stale) => {
-                self.hidden().map_or(state, PidfileState::Running)
+                self.hidden_process().map_or(state, PidfileState::Running)
             }
             state => state,
         };
@@ -106,39 +107,39 @@ impl DaemonHandle {
 
     /// Returns the number of a process that runs although nobody holds the pidfile: somebody has
     /// removed it.
-    pub(super) fn hidden(&self) -> Option<u32> {
+    pub(super) fn hidden_process(&self) -> Option<u32> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let answer = ask(&socket, &DaemonRequest::Status, SHORT, self.owner).ok()?;
+        let answer = ask_daemon(&socket, &DaemonRequest::Status, SHORT, self.owner).ok()?;
         Some(answer.status?.pid)
     }
 
     /// Returns what this pidfile says, its own or that of its successor.
     pub(super) fn state_of(&self, path: &Path) -> Result<PidfileState, CommandFailure> {
-        claim::state(path, self.owner).map_err(|error| unclaimed(path, error))
+        claim::pidfile_state(path, self.owner).map_err(|error| unclaimed_error(path, error))
     }
 
     /// Returns the process that holds this pidfile, to be signalled; `None` where none does, or one
     /// that only starts.
     pub(super) fn process_of(&self, path: &Path) -> Result<Option<RunningProcess>, CommandFailure> {
-        claim::process(path, self.owner).map_err(|error| unclaimed(path, error))
+        claim::holding_process(path, self.owner).map_err(|error| unclaimed_error(path, error))
     }
 
     /// Asks it to do something, and gives its answer if it did.
     ///
     /// # Errors
     /// It does not run, takes no commands from this user, or could not do it.
-    pub(super) fn ask(
+    pub(super) fn ask_daemon(
         &mut self,
         request: DaemonRequest,
         patience: Duration,
     ) -> Result<DaemonAnswer, CommandFailure> {
         let socket = pidfile::control_socket(&self.pidfile);
-        let error = match ask(&socket, &request, patience, self.owner) {
+        let error = match ask_daemon(&socket, &request, patience, self.owner) {
             Ok(answer) if answer.ok => return Ok(answer),
-            Ok(answer) => return Err(CommandFailure::Running(printed(&answer.message))),
+            Ok(answer) => return Err(CommandFailure::Running(printed_message(&answer.message))),
             Err(error) => error,
         };
-        match (error, self.state()?) {
+        match (error, self.pidfile_state()?) {
             (AskError::NotRunning, PidfileState::Running(pid)) => {
                 Err(CommandFailure::Running(format!(
                     "it runs (pid {pid}) and takes no commands at {}",
@@ -167,13 +168,13 @@ impl DaemonHandle {
 }
 
 /// Returns what a daemon says, harmless for a terminal, in the lines that it has.
-pub(super) fn printed(message: &str) -> String {
-    let lines: Vec<_> = message.lines().map(printable).collect();
+pub(super) fn printed_message(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(escape_controls).collect();
     lines.join("\n")
 }
 
 /// Says why it is not known which process a pidfile belongs to.
-fn unclaimed(path: &Path, error: UnknownHolder) -> CommandFailure {
+fn unclaimed_error(path: &Path, error: UnknownHolder) -> CommandFailure {
     match error {
         UnknownHolder::Unreadable(error) => {
             let what = format!("the pidfile {} cannot be read: {error}", path.display());

@@ -1,25 +1,25 @@
 //! `unslow print-config`: every setting with its value and where that came from.
 
 use super::failure::CommandFailure;
-use super::terminal::{print, say};
-use crate::app::format::aligned;
+use super::terminal::{print_bytes, print_line};
+use crate::app::format::align_columns;
 use crate::settings::Loaded;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), CommandFailure> {
     for note in &loaded.settings.notes {
-        say(&format!("note: {note}"));
+        print_line(&format!("note: {note}"));
     }
-    print(text(loaded).as_bytes())
+    print_bytes(settings_text(loaded).as_bytes())
 }
 
 /// Returns one line for each setting: name, value, origin.
-fn text(loaded: &Loaded) -> String {
+fn settings_text(loaded: &Loaded) -> String {
     let mut lines = Vec::new();
     for shown in &loaded.shown {
         let (text, origin) = match &shown.text {
             // A value of the environment may hold anything, and comes to a terminal.
-            Some(text) => (printable(text), shown.origin.to_string()),
+            Some(text) => (escape_controls(text), shown.origin.to_string()),
             None => ("(none)".to_owned(), String::new()),
         };
         lines.push(vec![
@@ -32,7 +32,7 @@ fn text(loaded: &Loaded) -> String {
         Some(file) => format!("# settings file: {}\n", file.display()),
         None => "# no settings file\n".to_owned(),
     };
-    file + &aligned(&lines, false)
+    file + &align_columns(&lines, false)
 }
 
 #[cfg(test)]
@@ -47,12 +47,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let ini = "[postgres]\nhost=db\ndatabase=d\nuser=u\npassword=hunter2\n";
         std::fs::write(dir.path().join("app.ini"), ini).unwrap();
-        let flags = flags::parse(["unslow", "print-config", "--ttl", "7s"], settings::flags());
+        let flags = flags::parse(
+            ["unslow", "print-config", "--ttl", "7s"],
+            settings::all_flags(),
+        );
         let surroundings = ProcessEnvironment {
             working_folder: dir.path().to_owned(),
             environment: vec![("REDIS_URL".to_owned(), "redis://:hunter2@r".to_owned())],
         };
-        let text = text(&settings::load_in(&flags.unwrap(), &surroundings).unwrap());
+        let text = settings_text(&settings::load_in(&flags.unwrap(), &surroundings).unwrap());
         let is = |name: &str, expected: &[&str]| {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             let parts = line[name.len()..].split("  ").map(str::trim);

@@ -7,10 +7,10 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{ServerAnswer, ServerClient};
 use super::failure::CommandFailure;
-use super::terminal::print;
+use super::terminal::print_bytes;
 use crate::flags::PurgeHow;
 use crate::settings::Settings;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// The characters of a query's name that stand in a path as they are.
 pub(super) const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
@@ -22,7 +22,11 @@ pub(super) fn run(
     how: PurgeHow,
     url: Option<&str>,
 ) -> Result<(), CommandFailure> {
-    let path = format!("/q/{}/{}", utf8_percent_encode(name, NAME), action(how));
+    let path = format!(
+        "/q/{}/{}",
+        utf8_percent_encode(name, NAME),
+        action_name(how)
+    );
     if let Some(rest) = url.and_then(|url| url.strip_prefix("https://")) {
         let server = rest.trim_end_matches('/');
         return Err(CommandFailure::Usage(with_curl(
@@ -31,11 +35,11 @@ pub(super) fn run(
     }
     let client = ServerClient::new(settings, url)?;
     let form = Serializer::new(String::new()).extend_pairs(params).finish();
-    let answer = client.post(&path, &form)?;
-    print(outcome(&answer, &client.server(), name)?.as_bytes())
+    let answer = client.post_form(&path, &form)?;
+    print_bytes(purge_outcome(&answer, &client.server_name(), name)?.as_bytes())
 }
 
-fn action(how: PurgeHow) -> &'static str {
+fn action_name(how: PurgeHow) -> &'static str {
     match (how.soft, how.refresh) {
         (true, _) => "expire",
         (_, true) => "refresh",
@@ -44,10 +48,14 @@ fn action(how: PurgeHow) -> &'static str {
 }
 
 /// Returns what was done, in a line; or why it was not.
-fn outcome(answer: &ServerAnswer, server: &str, name: &str) -> Result<String, CommandFailure> {
-    let said = answer.said();
+fn purge_outcome(
+    answer: &ServerAnswer,
+    server: &str,
+    name: &str,
+) -> Result<String, CommandFailure> {
+    let said = answer.json_body();
     // Text from elsewhere goes to a terminal.
-    let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
+    let word = |member: &str| Some(escape_controls(said.as_ref()?.get(member)?.as_str()?));
     if answer.status == 200 && said.as_ref().is_some_and(|said| said["ok"] == true) {
         if let Some(note) = word("note") {
             return Ok(format!("{name}: {note}\n"));
@@ -61,17 +69,20 @@ fn outcome(answer: &ServerAnswer, server: &str, name: &str) -> Result<String, Co
             Some("refresh") => format!("{of} loaded again"),
             _ => format!("{of} purged"),
         };
-        let confirmed = said.as_ref().map_or_else(String::new, confirmations);
+        let confirmed = said.as_ref().map_or_else(String::new, confirmation_words);
         return Ok(format!("{name}: {done}{confirmed}\n"));
     }
-    Err(answer.refusal(server))
+    Err(answer.refusal_error(server))
 }
 
 /// Returns which instances have confirmed a purge, where there is more than the one that was asked.
-fn confirmations(said: &Value) -> String {
+fn confirmation_words(said: &Value) -> String {
     let confirmed = said["confirmed"].as_u64().unwrap_or_default();
     let missing = said["missing"].as_array().into_iter().flatten();
-    let missing: Vec<_> = missing.filter_map(Value::as_str).map(printable).collect();
+    let missing: Vec<_> = missing
+        .filter_map(Value::as_str)
+        .map(escape_controls)
+        .collect();
     let instances = match confirmed {
         1 => "1 instance".to_owned(),
         more => format!("{more} instances"),
@@ -93,15 +104,15 @@ fn with_curl(settings: &Settings, server: &str, path: &str, params: &[(String, S
         words.push("-H \"Authorization: Bearer $(cat TOKEN_FILE)\"".to_owned());
     }
     for (name, value) in params {
-        let pair = quoted(&format!("{name}={value}"));
+        let pair = quote_word(&format!("{name}={value}"));
         words.push(format!("--data-urlencode {pair}"));
     }
-    words.push(quoted(&format!("https://{server}{path}")));
+    words.push(quote_word(&format!("https://{server}{path}")));
     format!("https:// is not spoken here\n  {}", words.join(" "))
 }
 
 /// Writes a text as one word of a shell.
-fn quoted(word: &str) -> String {
+fn quote_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
@@ -112,8 +123,8 @@ mod tests {
 
     fn said(status: u16, body: &str) -> Result<String, (u8, String)> {
         let body = body.as_bytes().to_vec();
-        outcome(&ServerAnswer { status, body }, "http://host:1", "top")
-            .map_err(|failure| (failure.code(), failure.message().unwrap()))
+        purge_outcome(&ServerAnswer { status, body }, "http://host:1", "top")
+            .map_err(|failure| (failure.exit_code(), failure.message().unwrap()))
     }
 
     #[test]

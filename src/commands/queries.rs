@@ -1,23 +1,26 @@
 //! `unslow queries`: the catalog, one line for each query.
 
 use super::failure::CommandFailure;
-use super::resources::catalog;
-use super::terminal::{print, say};
-use crate::app::format::aligned;
+use super::resources::open_catalog;
+use super::terminal::{print_bytes, print_line};
+use crate::app::format::align_columns;
 use crate::query::{ParamDefault, Query};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings) -> Result<(), CommandFailure> {
-    let catalog = catalog(settings)?;
-    for note in catalog.notes() {
-        say(&format!("note: {note}"));
+    let catalog = open_catalog(settings)?;
+    for note in catalog.file_notes() {
+        print_line(&format!("note: {note}"));
     }
-    let lines: Vec<_> = catalog.listed().map(|query| line(query)).collect();
-    print(aligned(&lines, false).as_bytes())
+    let lines: Vec<_> = catalog
+        .listed_queries()
+        .map(|query| query_cells(query))
+        .collect();
+    print_bytes(align_columns(&lines, false).as_bytes())
 }
 
 /// Returns its name, its parameters (those that have a default in brackets), and its title.
-fn line(query: &Query) -> Vec<String> {
+fn query_cells(query: &Query) -> Vec<String> {
     let params: Vec<String> = query
         .params
         .iter()

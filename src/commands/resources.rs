@@ -9,12 +9,12 @@ use crate::query::Catalog;
 use crate::settings::Settings;
 
 /// Returns the queries that these settings offer.
-pub(super) fn catalog(settings: &Settings) -> Result<Catalog, CommandFailure> {
-    app::catalog(settings).map_err(CommandFailure::Settings)
+pub(super) fn open_catalog(settings: &Settings) -> Result<Catalog, CommandFailure> {
+    app::open_catalog(settings).map_err(CommandFailure::Settings)
 }
 
 /// Returns a runtime for one command, which has nothing to do at the same time.
-pub(super) fn runtime() -> Result<Runtime, CommandFailure> {
+pub(super) fn make_runtime() -> Result<Runtime, CommandFailure> {
     Builder::new_current_thread()
         .enable_all()
         .build()
@@ -22,6 +22,6 @@ pub(super) fn runtime() -> Result<Runtime, CommandFailure> {
 }
 
 /// Returns the database; to be called on the runtime.
-pub(super) fn database(settings: &Settings) -> Result<Database, CommandFailure> {
+pub(super) fn open_database(settings: &Settings) -> Result<Database, CommandFailure> {
     Database::open(settings).map_err(CommandFailure::Settings)
 }

@@ -10,13 +10,13 @@ use serde::Deserialize;
 
 use super::client::{ServerAnswer, ServerClient};
 use super::failure::CommandFailure;
-use super::resources::runtime;
-use super::terminal::print;
+use super::resources::make_runtime;
+use super::terminal::print_bytes;
 use crate::app::StatusSnapshot;
 use crate::flags;
 use crate::settings::Settings;
 use crate::stats::StatsSnapshot;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 use crate::view::{NotReloaded, PagesHere, StatsPage, StatsSort, export};
 
 /// The place where nobody says how wide a line may be.
@@ -29,30 +29,30 @@ pub(super) fn run(settings: &Settings, asked: &flags::StatsArgs) -> Result<(), C
     }
     let client = Arc::new(ServerClient::new(settings, url)?);
     let screen = TerminalScreen::of_process(asked);
-    let first = fetch(&client, asked)?;
-    print(screen.page(&first).as_bytes())?;
+    let first = fetch_text(&client, asked)?;
+    print_bytes(screen.first_page(&first).as_bytes())?;
     match asked.watch {
-        Some(seconds) => watch(&client, asked, screen, Duration::from_secs(seconds)),
+        Some(seconds) => watch_stats(&client, asked, screen, Duration::from_secs(seconds)),
         None => Ok(()),
     }
 }
 
 /// Shows a page every so often until Ctrl-C. A server that does not answer is asked again: it may
 /// be restarting.
-fn watch(
+fn watch_stats(
     client: &Arc<ServerClient>,
     asked: &flags::StatsArgs,
     screen: TerminalScreen,
     pause: Duration,
 ) -> Result<(), CommandFailure> {
-    let runtime = runtime()?;
+    let runtime = make_runtime()?;
     let shown = runtime.block_on(async {
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
             let (of, what) = (Arc::clone(client), asked.clone());
             let fetched = async {
                 tokio::time::sleep(pause).await;
-                tokio::task::spawn_blocking(move || fetch(&of, &what)).await
+                tokio::task::spawn_blocking(move || fetch_text(&of, &what)).await
             };
             let fetched = tokio::select! {
                 fetched = fetched => fetched,
@@ -64,7 +64,7 @@ fn watch(
                 Err(stopped) => return Err(CommandFailure::Running(stopped.to_string())),
             };
             // On a terminal the page stands where the last one stood.
-            print(screen.again(&text).as_bytes())?;
+            print_bytes(screen.next_page(&text).as_bytes())?;
         }
     });
     // A thread that waits for an answer would hold up the end.
@@ -73,17 +73,20 @@ fn watch(
 }
 
 /// Returns the text to show.
-fn fetch(client: &ServerClient, asked: &flags::StatsArgs) -> Result<String, CommandFailure> {
+fn fetch_text(client: &ServerClient, asked: &flags::StatsArgs) -> Result<String, CommandFailure> {
     let answer = client.get(&format!("/stats.json?window={}", asked.window))?;
     if answer.status != 200 {
-        return Err(refusal(&answer, &client.server()));
+        return Err(stats_refusal(&answer, &client.server_name()));
     }
     if asked.json {
         return Ok(String::from_utf8_lossy(&answer.body).into_owned() + "\n");
     }
-    let width = size().map_or_else(columns, |(width, _)| width);
-    table(&answer.body, width).map_err(|error| {
-        CommandFailure::Running(format!("{} sends no numbers: {error}", client.server()))
+    let width = terminal_size().map_or_else(line_width, |(width, _)| width);
+    render_table(&answer.body, width).map_err(|error| {
+        CommandFailure::Running(format!(
+            "{} sends no numbers: {error}",
+            client.server_name()
+        ))
     })
 }
 
@@ -101,7 +104,7 @@ struct LogLosses {
     lost: BTreeMap<String, u64>,
 }
 
-fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
+fn render_table(json: &[u8], width: usize) -> serde_json::Result<String> {
     let snapshot: StatsSnapshot = serde_json::from_slice(json)?;
     let DocumentExtras { daemon, logs } = serde_json::from_slice(json)?;
     let last = daemon.and_then(|daemon| daemon.last_reload);
@@ -120,15 +123,15 @@ fn table(json: &[u8], width: usize) -> serde_json::Result<String> {
             message: &last.message,
         }),
     };
-    Ok(export::terminal(&page, width))
+    Ok(export::write_terminal(&page, width))
 }
 
 /// Returns why there are no numbers, in the server's words.
-fn refusal(answer: &ServerAnswer, server: &str) -> CommandFailure {
+fn stats_refusal(answer: &ServerAnswer, server: &str) -> CommandFailure {
     let said: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
     let error = said.as_ref().and_then(|said| said["error"].as_str());
     CommandFailure::Running(match error {
-        Some(error) => format!("{server} refuses: {}", printable(error)),
+        Some(error) => format!("{server} refuses: {}", escape_controls(error)),
         None => format!(
             "{server} answers {} and does not say why: is it unslow?",
             answer.status
@@ -167,17 +170,17 @@ impl TerminalScreen {
     }
 
     /// Returns the first page.
-    fn page(self, text: &str) -> String {
-        match size().filter(|_| self.replaces) {
-            Some((_, height)) => format!("\x1b[2J{}", replaced(text, height)),
+    fn first_page(self, text: &str) -> String {
+        match terminal_size().filter(|_| self.replaces) {
+            Some((_, height)) => format!("\x1b[2J{}", replace_text(text, height)),
             None => text.to_owned(),
         }
     }
 
     /// Returns one that follows.
-    fn again(self, text: &str) -> String {
-        match size().filter(|_| self.replaces) {
-            Some((_, height)) => replaced(text, height),
+    fn next_page(self, text: &str) -> String {
+        match terminal_size().filter(|_| self.replaces) {
+            Some((_, height)) => replace_text(text, height),
             None if self.is_json => text.to_owned(),
             None => format!("\n{text}"),
         }
@@ -186,7 +189,7 @@ impl TerminalScreen {
 
 /// Writes the text over the one that stands there, line by line, so that nothing flickers; no more
 /// lines than there are.
-fn replaced(text: &str, height: usize) -> String {
+fn replace_text(text: &str, height: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     let room = height.saturating_sub(1).max(1);
     let (shown, more) = match lines.len().checked_sub(room) {
@@ -205,7 +208,7 @@ fn replaced(text: &str, height: usize) -> String {
 }
 
 /// Columns and lines of the terminal that is written to, if it is one.
-fn size() -> Option<(usize, usize)> {
+fn terminal_size() -> Option<(usize, usize)> {
     if !stdout().is_terminal() {
         return None;
     }
@@ -214,7 +217,7 @@ fn size() -> Option<(usize, usize)> {
 }
 
 /// Returns how wide a line may be where there is no terminal.
-fn columns() -> usize {
+fn line_width() -> usize {
     let said = std::env::var("COLUMNS").ok();
     said.and_then(|said| said.parse().ok()).unwrap_or(WIDTH)
 }
@@ -235,22 +238,26 @@ mod tests {
     fn a_page_stands_where_the_last_one_stood_and_no_lower() {
         let three = "a\nb\nc\n";
         let whole = "\x1b[Ha\x1b[K\nb\x1b[K\nc\x1b[K\n\x1b[J";
-        assert_eq!(replaced(three, 4), whole);
-        assert_eq!(replaced(three, 24), whole);
+        assert_eq!(replace_text(three, 4), whole);
+        assert_eq!(replace_text(three, 24), whole);
         let cut = "\x1b[Ha\x1b[K\n… and 2 more lines\x1b[K\n\x1b[J";
-        assert_eq!(replaced(three, 3), cut);
+        assert_eq!(replace_text(three, 3), cut);
         for height in 0..3 {
-            assert_eq!(replaced(three, height).matches('\n').count(), 1, "{height}");
+            assert_eq!(
+                replace_text(three, height).matches('\n').count(),
+                1,
+                "{height}"
+            );
         }
     }
 
     #[test]
     fn a_refused_reload_is_said_and_steers_no_terminal() {
         let stats = Stats::new(["q"].into_iter());
-        let mut document = serde_json::to_value(stats.snapshot(Window::Start)).unwrap();
+        let mut document = serde_json::to_value(stats.take_snapshot(Window::Start)).unwrap();
         let page = |document: &serde_json::Value| {
             let json = serde_json::to_vec(document).unwrap();
-            table(&json, 80).unwrap()
+            render_table(&json, 80).unwrap()
         };
         assert!(!page(&document).contains("Reload "));
         document["daemon"] = serde_json::json!({
@@ -262,14 +269,14 @@ mod tests {
         assert!(said.contains(line), "{said}");
         document["daemon"]["last_reload"]["ok"] = true.into();
         assert!(!page(&document).contains("Reload "));
-        assert!(table(b"<html>", 80).is_err());
+        assert!(render_table(b"<html>", 80).is_err());
     }
 
     #[test]
     fn a_refusal_is_said_in_the_servers_words() {
         let said = |status, body: &str| {
             let body = body.as_bytes().to_vec();
-            refusal(&ServerAnswer { status, body }, "http://h:1")
+            stats_refusal(&ServerAnswer { status, body }, "http://h:1")
                 .message()
                 .unwrap()
         };

@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use super::failure::CommandFailure;
 use super::place::{DaemonHandle, SHORT};
-use super::terminal::print;
-use crate::app::format::aligned;
+use super::terminal::print_bytes;
+use crate::app::format::align_columns;
 use crate::daemon::control::{DaemonPhase, DaemonRequest, DaemonStatus};
 use crate::daemon::pidfile::PidfileState;
 use crate::flags::Flags;
 use crate::text::units::duration_text;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 pub(super) fn run(flags: &Flags, json: bool) -> Result<(), CommandFailure> {
     let unknown =
         |failure: CommandFailure| CommandFailure::Unknown(failure.message().unwrap_or_default());
     let mut daemon = DaemonHandle::find(flags).map_err(unknown)?;
-    let state = daemon.state().map_err(unknown)?;
+    let state = daemon.pidfile_state().map_err(unknown)?;
     let said = match state {
-        PidfileState::Running(_) => Some(status(&mut daemon)),
+        PidfileState::Running(_) => Some(ask_status(&mut daemon)),
         _ => None,
     };
     let pidfile = daemon.pidfile.display().to_string();
     let text = if json {
-        format!("{:#}\n", document(state, said.as_ref(), &pidfile))
+        format!("{:#}\n", status_document(state, said.as_ref(), &pidfile))
     } else {
-        lines(state, said.as_ref(), &pidfile)
+        status_lines(state, said.as_ref(), &pidfile)
     };
-    print(text.as_bytes())?;
+    print_bytes(text.as_bytes())?;
     match state {
         PidfileState::Running(_) | PidfileState::Starting => Ok(()),
         PidfileState::Stale => Err(CommandFailure::Silent(1)),
@@ -40,8 +40,8 @@ pub(super) fn run(flags: &Flags, json: bool) -> Result<(), CommandFailure> {
 }
 
 /// Returns what the daemon says of itself, or why it says nothing.
-fn status(daemon: &mut DaemonHandle) -> Result<DaemonStatus, String> {
-    match daemon.ask(DaemonRequest::Status, SHORT) {
+fn ask_status(daemon: &mut DaemonHandle) -> Result<DaemonStatus, String> {
+    match daemon.ask_daemon(DaemonRequest::Status, SHORT) {
         Ok(answer) => answer
             .status
             .ok_or_else(|| "it answers without saying how it is".to_owned()),
@@ -49,7 +49,7 @@ fn status(daemon: &mut DaemonHandle) -> Result<DaemonStatus, String> {
     }
 }
 
-fn word(state: PidfileState) -> &'static str {
+fn state_word(state: PidfileState) -> &'static str {
     match state {
         PidfileState::Absent => "stopped",
         PidfileState::Stale => "dead",
@@ -58,12 +58,12 @@ fn word(state: PidfileState) -> &'static str {
     }
 }
 
-fn document(
+fn status_document(
     state: PidfileState,
     said: Option<&Result<DaemonStatus, String>>,
     pidfile: &str,
 ) -> Value {
-    let mut document = json!({ "state": word(state), "pidfile": pidfile });
+    let mut document = json!({ "state": state_word(state), "pidfile": pidfile });
     if let PidfileState::Running(pid) = state {
         document["pid"] = pid.into();
     }
@@ -82,15 +82,15 @@ fn document(
     document
 }
 
-fn lines(
+fn status_lines(
     state: PidfileState,
     said: Option<&Result<DaemonStatus, String>>,
     pidfile: &str,
 ) -> String {
     let first = match (state, said) {
-        (PidfileState::Running(_), Some(Ok(status))) => phase(status.state).to_owned(),
+        (PidfileState::Running(_), Some(Ok(status))) => phase_word(status.state).to_owned(),
         (PidfileState::Stale, _) => "dead: it has ended without removing its pidfile".to_owned(),
-        _ => word(state).to_owned(),
+        _ => state_word(state).to_owned(),
     };
     let mut lines = vec![("state", first)];
     if let PidfileState::Running(pid) = state {
@@ -98,18 +98,18 @@ fn lines(
     }
     lines.push(("pidfile", pidfile.to_owned()));
     match said {
-        Some(Ok(status)) => lines.extend(details(status)),
-        Some(Err(why)) => lines.push(("no details", printable(why))),
+        Some(Ok(status)) => lines.extend(status_details(status)),
+        Some(Err(why)) => lines.push(("no details", escape_controls(why))),
         None => {}
     }
     let lines: Vec<_> = lines
         .into_iter()
         .map(|(name, text)| vec![name.to_owned(), text])
         .collect();
-    aligned(&lines, false)
+    align_columns(&lines, false)
 }
 
-fn phase(phase: DaemonPhase) -> &'static str {
+fn phase_word(phase: DaemonPhase) -> &'static str {
     match phase {
         DaemonPhase::Serving => "serving",
         DaemonPhase::Paused => "paused: it serves nobody until HUP",
@@ -117,19 +117,19 @@ fn phase(phase: DaemonPhase) -> &'static str {
     }
 }
 
-fn details(status: &DaemonStatus) -> Vec<(&'static str, String)> {
+fn status_details(status: &DaemonStatus) -> Vec<(&'static str, String)> {
     let uptime = duration_text(Duration::from_secs(status.uptime_seconds));
     let mut lines = vec![
-        ("version", printable(&status.version)),
+        ("version", escape_controls(&status.version)),
         ("uptime", uptime),
         ("workers", status.workers.to_string()),
         ("generation", status.generation.to_string()),
-        ("listens", printable(&status.listeners.join(", "))),
+        ("listens", escape_controls(&status.listeners.join(", "))),
     ];
     if let Some(reload) = &status.last_reload {
         let how = if reload.ok { "done" } else { "refused" };
         let text = format!("{how} at {}: {}", reload.at, reload.message);
-        lines.push(("last reload", printable(&text)));
+        lines.push(("last reload", escape_controls(&text)));
     }
     lines
 }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_running_daemon_is_described_in_lines() {
         let said = Ok(status());
-        let text = lines(PidfileState::Running(77), Some(&said), "/run/u.pid");
+        let text = status_lines(PidfileState::Running(77), Some(&said), "/run/u.pid");
         for words in [
             "serving",
             "77",
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_document_has_what_the_lines_have() {
         let said = Ok(status());
-        let document = document(PidfileState::Running(77), Some(&said), "/run/u.pid");
+        let document = status_document(PidfileState::Running(77), Some(&said), "/run/u.pid");
         assert_eq!(document["state"], "serving");
         assert_eq!(document["pid"], 77);
         assert_eq!(document["generation"], 3);
@@ -186,12 +186,12 @@ mod tests {
     #[test]
     fn one_that_does_not_answer_runs_all_the_same() {
         let said = Err("it has not answered within 10s".to_owned());
-        let document = document(PidfileState::Running(77), Some(&said), "p");
+        let document = status_document(PidfileState::Running(77), Some(&said), "p");
         assert_eq!(document["state"], "running");
         assert_eq!(document["error"], "it has not answered within 10s");
-        let text = lines(PidfileState::Running(77), Some(&said), "p");
+        let text = status_lines(PidfileState::Running(77), Some(&said), "p");
         assert!(text.contains("not answered"), "{text}");
-        assert!(lines(PidfileState::Stale, None, "p").contains("dead"));
-        assert!(lines(PidfileState::Absent, None, "p").contains("stopped"));
+        assert!(status_lines(PidfileState::Stale, None, "p").contains("dead"));
+        assert!(status_lines(PidfileState::Absent, None, "p").contains("stopped"));
     }
 }

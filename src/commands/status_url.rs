@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::client::ServerClient;
 use super::failure::CommandFailure;
-use super::terminal::print;
+use super::terminal::print_bytes;
 use crate::settings::Settings;
 use crate::text::units::duration_text;
 
@@ -24,14 +24,14 @@ pub(super) fn run(url: &str) -> Result<(), CommandFailure> {
     let defaults = Settings::from_flags(&[]).map_err(CommandFailure::Settings)?;
     let client = ServerClient::new(&defaults, Some(url))?;
     let (path, place) = if client.has_path() {
-        ("", client.server())
+        ("", client.server_name())
     } else {
-        (HEALTH, format!("{HEALTH} of {}", client.server()))
+        (HEALTH, format!("{HEALTH} of {}", client.server_name()))
     };
-    let status = within(PATIENCE, &place, move || Ok(client.get(path)?.status))?;
+    let status = run_within(PATIENCE, &place, move || Ok(client.get(path)?.status))?;
     let said = format!("{place} answers {status}");
     if (200..300).contains(&status) {
-        print(format!("{said}\n").as_bytes())
+        print_bytes(format!("{said}\n").as_bytes())
     } else {
         Err(CommandFailure::Running(said))
     }
@@ -39,7 +39,7 @@ pub(super) fn run(url: &str) -> Result<(), CommandFailure> {
 
 /// Returns what `ask` gives, unless it takes too long: a server that sends a byte now and then
 /// would otherwise never be unwell.
-fn within<T: Send + 'static>(
+fn run_within<T: Send + 'static>(
     patience: Duration,
     place: &str,
     ask: impl FnOnce() -> Result<T, CommandFailure> + Send + 'static,
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_no_answer() {
         let (_hold, never) = channel::<()>();
-        let failure = within(Duration::from_millis(1), "http://host:1", move || {
+        let failure = run_within(Duration::from_millis(1), "http://host:1", move || {
             Ok(never.recv().is_ok())
         })
         .unwrap_err();
-        assert_eq!(failure.code(), 1);
+        assert_eq!(failure.exit_code(), 1);
         let said = failure.message().unwrap();
         assert_eq!(said, "http://host:1 has not answered within 1ms");
-        assert!(within(PATIENCE, "", || Ok(true)).unwrap());
+        assert!(run_within(PATIENCE, "", || Ok(true)).unwrap());
     }
 }

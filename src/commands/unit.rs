@@ -3,8 +3,8 @@
 use nix::unistd::{User, geteuid};
 
 use super::failure::CommandFailure;
-use super::terminal::print;
-use crate::daemon::unit::{UnitPlace, files};
+use super::terminal::print_bytes;
+use crate::daemon::unit::{UnitPlace, unit_files};
 use crate::settings::Loaded;
 
 pub(super) fn run(loaded: &Loaded) -> Result<(), CommandFailure> {
@@ -21,5 +21,5 @@ pub(super) fn run(loaded: &Loaded) -> Result<(), CommandFailure> {
         config,
         user: user.map(|user| user.name),
     };
-    print(files(&loaded.settings, &place).as_bytes())
+    print_bytes(unit_files(&loaded.settings, &place).as_bytes())
 }

@@ -19,7 +19,7 @@ const STREAMS: RawFd = 3;
 ///
 /// # Errors
 /// There is none of this number, or it is one of the standard streams.
-pub(super) fn descriptor(number: RawFd) -> io::Result<OwnedFd> {
+pub(super) fn adopt_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     if number < STREAMS {
         return Err(io::Error::other("it is one of the standard streams"));
     }
@@ -64,7 +64,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         let passed = nix::unistd::dup(&reader).unwrap();
         drop(reader);
-        let taken = descriptor(passed.into_raw_fd()).unwrap();
+        let taken = adopt_descriptor(passed.into_raw_fd()).unwrap();
         let flags = fcntl(&taken, FcntlArg::F_GETFD).unwrap();
         assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
         drop(writer);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_number_that_nothing_stands_behind_is_refused() {
-        assert!(descriptor(RawFd::MAX).is_err());
-        assert!(descriptor(0).is_err());
+        assert!(adopt_descriptor(RawFd::MAX).is_err());
+        assert!(adopt_descriptor(0).is_err());
     }
 }

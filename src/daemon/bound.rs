@@ -37,29 +37,33 @@ impl BoundResources {
         if let Some(arrival) = &mut launch.arrival {
             inherited.append(&mut arrival.listeners);
             pidfile = match (arrival.role, arrival.pidfile.take(), path) {
-                (HandoverRole::Detached, Some(file), Some(path)) => {
-                    Some(Pidfile::adopt(File::from(file), path).map_err(ExitError::settings)?)
-                }
-                (_, _, Some(path)) => Some(lock(&pidfile::successor(path))?),
+                (HandoverRole::Detached, Some(file), Some(path)) => Some(
+                    Pidfile::adopt_file(File::from(file), path)
+                        .map_err(ExitError::from_settings)?,
+                ),
+                (_, _, Some(path)) => Some(lock(&pidfile::successor_path(path))?),
                 (_, _, None) => None,
             };
         } else {
             if let Some(path) = path {
-                trust(path, settings)?;
+                require_trusted(path, settings)?;
                 pidfile = Some(lock(path)?);
             }
-            inherited.extend(passed(settings, &inherited)?);
+            inherited.extend(passed_sockets(settings, &inherited)?);
         }
         let is_successor = role == Some(HandoverRole::Successor);
         let others: Vec<_> = inherited.iter().map(|one| one.name.clone()).collect();
-        let door = ConnectionEntrance::open(settings).map_err(ExitError::settings)?;
-        let listeners = Listeners::open(settings, inherited).map_err(ExitError::running)?;
-        let paths = listeners.paths(|bind| !is_successor || !others.contains(&bind.to_string()));
+        let door = ConnectionEntrance::open(settings).map_err(ExitError::from_settings)?;
+        let listeners = Listeners::open(settings, inherited).map_err(ExitError::from_running)?;
+        let paths =
+            listeners.socket_paths(|bind| !is_successor || !others.contains(&bind.to_string()));
         if let Some(pidfile) = &mut pidfile {
             let written = pidfile.write(std::process::id());
             written.map_err(|error| {
                 let what = format!("{} cannot be written: {error}", pidfile.path().display());
-                ExitError::running(StartupError::new(what).at("--pid / [server] pidfile"))
+                ExitError::from_running(
+                    StartupError::new(what).at_place("--pid / [server] pidfile"),
+                )
             })?;
         }
         Ok(BoundResources {
@@ -70,7 +74,7 @@ impl BoundResources {
         })
     }
 
-    pub(super) fn control(
+    pub(super) fn bind_control(
         &self,
         identity: Option<&Identity>,
     ) -> Result<Option<ControlSocket>, ExitError> {
@@ -79,14 +83,14 @@ impl BoundResources {
         };
         let path = pidfile::control_socket(pidfile.path());
         let bind = || {
-            let control = ControlSocket::bind(&path)?;
+            let control = ControlSocket::bind_at(&path)?;
             if let Some(identity) = identity {
-                let (user, group) = identity.ids();
+                let (user, group) = identity.user_and_group();
                 control.give_to(user, group)?;
             }
             Ok(control)
         };
-        let failed = |error| ExitError::settings(control::not_made(&path, &error));
+        let failed = |error| ExitError::from_settings(control::not_made(&path, &error));
         bind().map(Some).map_err(failed)
     }
 }
@@ -117,9 +121,9 @@ impl BoundResources {
                 path.display()
             )
         };
-        trust(path, settings).map_err(|ended| ended.message)?;
+        require_trusted(path, settings).map_err(|ended| ended.message)?;
         pidfile::make_folder(path).map_err(|error| error.to_string())?;
-        match pidfile::state(path) {
+        match pidfile::read_state(path) {
             Ok(PidfileState::Running(pid)) => return Err(held(Some(pid))),
             Ok(PidfileState::Starting) => return Err(held(None)),
             // An error comes up again.
@@ -132,7 +136,7 @@ impl BoundResources {
         let written = pidfile.write(std::process::id());
         written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
         let socket = pidfile::control_socket(path);
-        let control = ControlSocket::bind(&socket)
+        let control = ControlSocket::bind_at(&socket)
             .map_err(|error| control::not_made(&socket, &error).to_string())?;
         self.pidfile = Some(pidfile);
         Ok(control)
@@ -141,31 +145,31 @@ impl BoundResources {
 
 pub(super) fn lock(path: &Path) -> Result<Pidfile, ExitError> {
     Pidfile::lock(path).map_err(|error| match error {
-        NotLocked::Held { .. } => ExitError::running(error.into()),
-        NotLocked::Unusable(error) => ExitError::settings(error),
+        NotLocked::Held { .. } => ExitError::from_running(error.into()),
+        NotLocked::Unusable(error) => ExitError::from_settings(error),
     })
 }
 
 /// Refuses a pidfile that root must not believe later, when it is to end this process by it.
-pub(super) fn trust(path: &Path, settings: &Settings) -> Result<(), ExitError> {
+pub(super) fn require_trusted(path: &Path, settings: &Settings) -> Result<(), ExitError> {
     let process = &settings.process;
-    let owner = identity::owner(process.user.as_deref(), process.group.as_deref());
+    let owner = identity::process_owner(process.user.as_deref(), process.group.as_deref());
     owner
         .and_then(|owner| claim::trusted_place(path, owner))
-        .map_err(ExitError::settings)
+        .map_err(ExitError::from_settings)
 }
 
 /// Returns the sockets that `fd://N` names besides those that are known.
-pub(super) fn passed(
+pub(super) fn passed_sockets(
     settings: &Settings,
     known: &[Inherited],
 ) -> Result<Vec<Inherited>, ExitError> {
-    let named = settings.binds().filter_map(|bind| match bind {
+    let named = settings.all_addresses().filter_map(|bind| match bind {
         BindAddress::Fd(number) => Some((*number, bind.to_string())),
         _ => None,
     });
     named
         .filter(|(_, name)| known.iter().all(|one| one.name != *name))
-        .map(|(number, _)| launch::socket(number).map_err(ExitError::settings))
+        .map(|(number, _)| launch::passed_socket(number).map_err(ExitError::from_settings))
         .collect()
 }

@@ -13,8 +13,8 @@ const OPENER: &str = if cfg!(target_os = "macos") {
 
 /// Has the first address shown, without waiting for it. That there is no browser is said in the
 /// log.
-pub(super) fn show(urls: &[String]) {
-    let Some(address) = urls.iter().find_map(|url| reachable(url)) else {
+pub(super) fn show_page(urls: &[String]) {
+    let Some(address) = urls.iter().find_map(|url| reachable_url(url)) else {
         return;
     };
     let opened = Command::new(OPENER)
@@ -34,7 +34,7 @@ pub(super) fn show(urls: &[String]) {
 }
 
 /// Returns the address as a browser on this machine finds it; `None` for a unix socket.
-fn reachable(url: &str) -> Option<String> {
+fn reachable_url(url: &str) -> Option<String> {
     url.starts_with("http").then(|| {
         url.replace("//0.0.0.0", "//127.0.0.1")
             .replace("//[::]", "//[::1]")
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn an_address_of_all_interfaces_is_shown_as_this_machine() {
-        let shown = |url| reachable(url).unwrap_or_default();
+        let shown = |url| reachable_url(url).unwrap_or_default();
         assert_eq!(shown("http://0.0.0.0:8000"), "http://127.0.0.1:8000");
         assert_eq!(shown("https://[::]:443"), "https://[::1]:443");
         assert_eq!(shown("http://10.0.0.1:80"), "http://10.0.0.1:80");
-        assert_eq!(reachable("unix:/run/u.sock"), None);
+        assert_eq!(reachable_url("unix:/run/u.sock"), None);
     }
 }

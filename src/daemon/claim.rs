@@ -35,11 +35,11 @@ pub enum UnknownHolder {
 ///
 /// # Errors
 /// The file cannot be read, or a stranger holds it.
-pub fn state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHolder> {
+pub fn pidfile_state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHolder> {
     if Defence::Pidfile.is_off() {
-        return Ok(pidfile::state(path)?);
+        return Ok(pidfile::read_state(path)?);
     }
-    let noted = match pidfile::state(path) {
+    let noted = match pidfile::read_state(path) {
         Ok(free @ (PidfileState::Absent | PidfileState::Stale)) => return Ok(free),
         Ok(PidfileState::Running(number)) => Some(number),
         Ok(PidfileState::Starting) => None,
@@ -47,15 +47,19 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHo
         Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
         Err(error) => return Err(error.into()),
     };
-    let holders = holders(path)?;
+    let holders = lock_holders(path)?;
     let (mut ours, mut why) = (Vec::new(), None);
     for pid in holders.seen {
-        match examine(pid, owner) {
+        match examine_process(pid, owner) {
             Ok(()) => ours.push(pid),
             Err(stranger) => why = Some(stranger),
         }
     }
-    let peer = || control::peer(&pidfile::control_socket(path)).ok().flatten();
+    let peer = || {
+        control::listening_process(&pidfile::control_socket(path))
+            .ok()
+            .flatten()
+    };
     if let Some(number) = noted.filter(|number| ours.contains(number)) {
         return Ok(PidfileState::Running(number));
     }
@@ -65,21 +69,21 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHo
         return Ok(peer.map_or(PidfileState::Starting, PidfileState::Running));
     }
     if let Some(stranger) = why {
-        return Err(foreign(path, &stranger.to_string()));
+        return Err(foreign_error(path, &stranger.to_string()));
     }
     // The file is locked and nobody is seen to hold it: its holder is hidden, also where `/proc`
     // shows no process that could not be looked into.
     let is_root = nix::unistd::geteuid().is_root();
     if (!holders.all || !is_root)
         && let Some(peer) = peer()
-        && examine(peer, owner).is_ok()
+        && examine_process(peer, owner).is_ok()
     {
         return Ok(PidfileState::Running(peer));
     }
     if is_root {
         let unseen = "its process cannot be seen from here: it may be in another container, or on \
                       another machine";
-        return Err(foreign(path, unseen));
+        return Err(foreign_error(path, unseen));
     }
     Ok(noted.map_or(PidfileState::Starting, PidfileState::Running))
 }
@@ -88,9 +92,12 @@ pub fn state(path: &Path, owner: ProcessOwner) -> Result<PidfileState, UnknownHo
 /// or its number is not known yet.
 ///
 /// # Errors
-/// As [`state`]; or the process cannot be told from a stranger's.
-pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess>, UnknownHolder> {
-    let PidfileState::Running(pid) = state(path, owner)? else {
+/// As [`pidfile_state`]; or the process cannot be told from a stranger's.
+pub fn holding_process(
+    path: &Path,
+    owner: ProcessOwner,
+) -> Result<Option<RunningProcess>, UnknownHolder> {
+    let PidfileState::Running(pid) = pidfile_state(path, owner)? else {
         return Ok(None);
     };
     let Some(process) = RunningProcess::open(pid)? else {
@@ -103,10 +110,10 @@ pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess
         return Err(UnknownHolder::NotAllowed(pid));
     }
     process
-        .check(owner)
-        .map_err(|why| foreign(path, &why.to_string()))?;
+        .check_owner(owner)
+        .map_err(|why| foreign_error(path, &why.to_string()))?;
     // The handle is open by now: what holds the file is this process, and no later one.
-    let still = state(path, owner)? == PidfileState::Running(pid);
+    let still = pidfile_state(path, owner)? == PidfileState::Running(pid);
     Ok(still.then_some(process))
 }
 
@@ -114,15 +121,15 @@ pub fn process(path: &Path, owner: ProcessOwner) -> Result<Option<RunningProcess
 ///
 /// # Errors
 /// It is not, in words.
-pub fn examine(pid: u32, owner: ProcessOwner) -> Result<(), ForeignProcess> {
+pub fn examine_process(pid: u32, owner: ProcessOwner) -> Result<(), ForeignProcess> {
     match RunningProcess::open(pid) {
-        Ok(Some(process)) => process.check(owner),
+        Ok(Some(process)) => process.check_owner(owner),
         Ok(None) => Err(ForeignProcess::new(format!("pid {pid} has ended"))),
         Err(error) => Err(ForeignProcess::new(error.to_string())),
     }
 }
 
-fn foreign(path: &Path, why: &str) -> UnknownHolder {
+fn foreign_error(path: &Path, why: &str) -> UnknownHolder {
     UnknownHolder::Foreign(format!(
         "the pidfile {} is not believed: {why}\n  nothing was signalled; name the right file with \
          --pid, or remove this one and end that process by hand",
@@ -140,7 +147,7 @@ struct LockHolders {
 /// Returns the processes that have the file at `path` open under an exclusive lock. The kernel's
 /// own list names the process that took the lock, which may have left it to its child; so each
 /// open file is asked.
-fn holders(path: &Path) -> io::Result<LockHolders> {
+fn lock_holders(path: &Path) -> io::Result<LockHolders> {
     let file = fs::symlink_metadata(path)?;
     let wanted = (file.dev(), file.ino());
     let mut found = LockHolders {
@@ -156,7 +163,7 @@ fn holders(path: &Path) -> io::Result<LockHolders> {
         let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
-        match holds(pid, wanted) {
+        match holds_lock(pid, wanted) {
             Ok(true) => found.seen.push(pid),
             Ok(false) => {}
             Err(error) => found.all &= error.kind() != io::ErrorKind::PermissionDenied,
@@ -165,7 +172,7 @@ fn holders(path: &Path) -> io::Result<LockHolders> {
     Ok(found)
 }
 
-fn holds(pid: u32, wanted: (u64, u64)) -> io::Result<bool> {
+fn holds_lock(pid: u32, wanted: (u64, u64)) -> io::Result<bool> {
     for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
         // Read before the file is looked at: to look at any file may take long, where it is on a
         // network, and few have a lock.
@@ -217,26 +224,26 @@ pub fn trusted_place(path: &Path, owner: ProcessOwner) -> Result<(), StartupErro
     for place in places {
         if let Ok(meta) = place.symlink_metadata() {
             let who = PlaceRights::from(&meta).other_writer(owner.user, owner.group);
-            who.map_or(Ok(()), |who| Err(refusal(&path, place, who)))?;
+            who.map_or(Ok(()), |who| Err(folder_refusal(&path, place, who)))?;
         }
     }
     match path.symlink_metadata() {
         Ok(meta) if meta.uid() != 0 && meta.uid() != owner.user => {
-            Err(refusal(&path, &path, OtherWriter::User(meta.uid())))
+            Err(folder_refusal(&path, &path, OtherWriter::User(meta.uid())))
         }
         _ => Ok(()),
     }
 }
 
-fn refusal(path: &Path, place: &Path, who: OtherWriter) -> StartupError {
+fn folder_refusal(path: &Path, place: &Path, who: OtherWriter) -> StartupError {
     StartupError::new(format!(
         "root does not use the pidfile {}: {who} may write {}, and could name anybody's process \
          there",
         path.display(),
         place.display()
     ))
-    .at("--pid / [server] pidfile")
-    .remedy(
+    .at_place("--pid / [server] pidfile")
+    .with_remedy(
         "keep it where only root and the user of [server] user may write, as in /run; or run \
          unslow as that user",
     )

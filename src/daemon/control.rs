@@ -7,7 +7,7 @@ mod protocol;
 mod server;
 
 pub use crate::app::LastReload;
-pub use client::{AskError, ask, peer};
+pub use client::{AskError, ask_daemon, listening_process};
 pub use protocol::{DaemonAnswer, DaemonPhase, DaemonRequest, DaemonStatus};
 pub(super) use server::not_made;
 pub use server::{ControlSocket, SocketMover};

@@ -4,8 +4,8 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::bound::{lock, passed, trust};
-use super::ended::{ExitError, tell};
+use super::bound::{lock, passed_sockets, require_trusted};
+use super::ended::{ExitError, print_line};
 use super::handover::{self, HandoverParams, HandoverRole};
 use super::launch::{Launch, ProcessContext};
 use super::pidfile;
@@ -23,12 +23,12 @@ pub(super) fn run(
     launch: &mut Launch,
 ) -> Result<(), ExitError> {
     if launch.notifier.is_listened_to() {
-        return Err(refused(
+        return Err(refused_error(
             "a supervisor waits for this process (NOTIFY_SOCKET is set)",
         ));
     }
     if std::process::id() == 1 {
-        return Err(refused(
+        return Err(refused_error(
             "this is process 1: its container would end with it",
         ));
     }
@@ -37,12 +37,12 @@ pub(super) fn run(
         .pidfile
         .as_deref()
         .unwrap_or(Path::new("/"));
-    pidfile::make_folder(path).map_err(ExitError::settings)?;
-    trust(path, settings)?;
+    pidfile::make_folder(path).map_err(ExitError::from_settings)?;
+    require_trusted(path, settings)?;
     let pidfile = lock(path)?;
     let mut inherited = std::mem::take(&mut launch.sockets);
-    inherited.extend(passed(settings, &inherited)?);
-    let listeners = Listeners::open(settings, inherited).map_err(ExitError::running)?;
+    inherited.extend(passed_sockets(settings, &inherited)?);
+    let listeners = Listeners::open(settings, inherited).map_err(ExitError::from_running)?;
     let luggage = HandoverParams {
         in_background: true,
         listeners: &listeners,
@@ -57,7 +57,7 @@ pub(super) fn run(
     let serving = process
         .map_err(|error| {
             let binary = started.binary.display();
-            ExitError::running(StartupError::new(format!(
+            ExitError::from_running(StartupError::new(format!(
                 "{binary} cannot be started: {error}"
             )))
         })
@@ -79,18 +79,18 @@ pub(super) fn run(
         }
     };
     pidfile.hand_on();
-    tell(&format!("unslow runs as process {pid}"));
-    tell(&format!("pidfile: {}", path.display()));
+    print_line(&format!("unslow runs as process {pid}"));
+    print_line(&format!("pidfile: {}", path.display()));
     for line in lines {
-        tell(&line);
+        print_line(&line);
     }
     Ok(())
 }
 
-fn refused(why: &str) -> ExitError {
-    ExitError::running(
+fn refused_error(why: &str) -> ExitError {
+    ExitError::from_running(
         StartupError::new(format!("it cannot run in the background: {why}"))
-            .at("-D, --daemon")
-            .remedy("leave -D away: `unslow run` is what is wanted here"),
+            .at_place("-D, --daemon")
+            .with_remedy("leave -D away: `unslow run` is what is wanted here"),
     )
 }

@@ -15,7 +15,7 @@ use crate::logging::{self, AccessLog};
 use crate::server::{ConnectionEntrance, Listeners, WorkerGeneration};
 use crate::settings::{self, ProcessSettings};
 
-use ended::tell;
+use ended::print_line;
 
 pub use ended::ExitError;
 
@@ -56,28 +56,30 @@ pub fn needs_unix(what: &str) -> ExitError {
 ///
 /// # Errors
 /// Why it did not come to serve, or could not go on.
-pub fn serve(flags: &Flags, _: Launch) -> Result<(), ExitError> {
+pub fn serve_process(flags: &Flags, _: Launch) -> Result<(), ExitError> {
     if flags.command == Command::Start {
         return Err(needs_unix("running in the background (-D, start)"));
     }
     if flags.reload {
         return Err(needs_unix("--reload"));
     }
-    let settings = settings::load(flags).map_err(ExitError::settings)?.settings;
-    refuse(&settings.process).map_err(ExitError::settings)?;
+    let settings = settings::load(flags)
+        .map_err(ExitError::from_settings)?
+        .settings;
+    refuse(&settings.process).map_err(ExitError::from_settings)?;
     environment::set(&settings.process.env);
-    let door = ConnectionEntrance::open(&settings).map_err(ExitError::settings)?;
-    let listeners = Listeners::open(&settings, Vec::new()).map_err(ExitError::running)?;
+    let door = ConnectionEntrance::open(&settings).map_err(ExitError::from_settings)?;
+    let listeners = Listeners::open(&settings, Vec::new()).map_err(ExitError::from_running)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
-            ExitError::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+            ExitError::from_settings(StartupError::new(what).at_place("--chdir / [server] chdir"))
         })?;
     }
-    logging::init(&settings.log).map_err(ExitError::settings)?;
-    let access_log = AccessLog::open(&settings.log).map_err(ExitError::settings)?;
-    let app = Arc::new(App::open(settings).map_err(ExitError::settings)?);
-    for note in door.notes().iter().chain(app.notes()) {
+    logging::start_logging(&settings.log).map_err(ExitError::from_settings)?;
+    let access_log = AccessLog::open(&settings.log).map_err(ExitError::from_settings)?;
+    let app = Arc::new(App::open(settings).map_err(ExitError::from_settings)?);
+    for note in door.certificate_notes().iter().chain(app.idle_settings()) {
         tracing::warn!("{note}");
     }
     let system = actix_web::rt::System::new();
@@ -85,24 +87,24 @@ pub fn serve(flags: &Flags, _: Launch) -> Result<(), ExitError> {
         let workers = app.settings.server.workers;
         let entrance = (&listeners, &door);
         let started = WorkerGeneration::start(1, &app, access_log, entrance, workers).await;
-        let generation = started.map_err(ExitError::running)?;
+        let generation = started.map_err(ExitError::from_running)?;
         app.standing.set_serving_generation(1);
-        let urls = listeners.urls();
+        let urls = listeners.visitor_urls();
         tracing::info!(at = urls.join(" "), "started");
         for url in &urls {
-            tell(&format!(
+            print_line(&format!(
                 "unslow {} serves {url}",
                 env!("CARGO_PKG_VERSION")
             ));
         }
         for url in &listeners.stats_urls() {
-            tell(&format!(
+            print_line(&format!(
                 "unslow {} shows /stats at {url}",
                 env!("CARGO_PKG_VERSION")
             ));
         }
         if flags.open {
-            browser::show(&urls);
+            browser::show_page(&urls);
         }
         until_the_end(&app, generation).await
     });
@@ -121,8 +123,8 @@ fn refuse(process: &ProcessSettings) -> Result<(), StartupError> {
     ] {
         if asked {
             return Err(StartupError::new("this needs a unix system")
-                .at(format!("[server] {key}"))
-                .remedy("leave it away here"));
+                .at_place(format!("[server] {key}"))
+                .with_remedy("leave it away here"));
         }
     }
     Ok(())
@@ -132,9 +134,9 @@ async fn until_the_end(app: &App, generation: WorkerGeneration) -> Result<(), Ex
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            asked = tokio::signal::ctrl_c() => break asked.map_err(ExitError::system)?,
+            asked = tokio::signal::ctrl_c() => break asked.map_err(ExitError::from_system)?,
             _ = tick.tick() => if generation.has_ended() {
-                return Err(ExitError::system("the workers have ended by themselves"));
+                return Err(ExitError::from_system("the workers have ended by themselves"));
             }
         }
     }
@@ -143,12 +145,12 @@ async fn until_the_end(app: &App, generation: WorkerGeneration) -> Result<(), Ex
     let drain = async {
         tokio::time::sleep(app.settings.server.drain_delay).await;
         generation.close().await;
-        generation.retire().await;
+        generation.retire_workers().await;
     };
     tokio::select! {
         () = drain => {}
         _ = tokio::signal::ctrl_c() => tracing::info!("asked again: ending now"),
     }
-    app.leave().await;
+    app.announce_end().await;
     Ok(())
 }

@@ -20,7 +20,7 @@ impl ExitError {
         clippy::needless_pass_by_value,
         reason = "it is what errors are mapped with"
     )]
-    pub(super) fn settings(error: StartupError) -> ExitError {
+    pub(super) fn from_settings(error: StartupError) -> ExitError {
         ExitError {
             code: 6,
             message: error.to_string(),
@@ -32,7 +32,7 @@ impl ExitError {
         clippy::needless_pass_by_value,
         reason = "it is what errors are mapped with"
     )]
-    pub(super) fn running(error: StartupError) -> ExitError {
+    pub(super) fn from_running(error: StartupError) -> ExitError {
         ExitError {
             code: 1,
             message: error.to_string(),
@@ -40,12 +40,12 @@ impl ExitError {
     }
 
     /// Makes the end of a process that did not get what it asked the system for.
-    pub(super) fn system(error: impl Display) -> ExitError {
-        ExitError::running(StartupError::new(error.to_string()))
+    pub(super) fn from_system(error: impl Display) -> ExitError {
+        ExitError::from_running(StartupError::new(error.to_string()))
     }
 }
 
 /// A line for the user, as long as there is one.
-pub(super) fn tell(line: &str) {
+pub(super) fn print_line(line: &str) {
     drop(writeln!(io::stdout().lock(), "{line}"));
 }

@@ -16,26 +16,26 @@ const IMPATIENT: Duration = Duration::from_secs(2);
 
 impl Master {
     /// Ends without losing a request; a second request to end makes it quick.
-    pub(super) async fn end(&mut self) -> ShutdownKind {
+    pub(super) async fn end_gracefully(&mut self) -> ShutdownKind {
         tracing::info!("draining");
         let end = self.upgrade.hand_over(&self.notifier).await;
         if end == ShutdownKind::Stopped {
-            self.notifier.stopping();
+            self.notifier.notify_stopping();
         }
         self.finish(end).await;
-        self.really(end).await
+        self.resolve_end(end).await
     }
 
     /// Lets the requests that there are come to their ends; at once when it is asked to end again.
     pub(super) async fn finish(&mut self, end: ShutdownKind) {
         let status = DaemonStatus {
             state: DaemonPhase::Draining,
-            ..self.status()
+            ..self.daemon_status()
         };
         let (signals, mut requests) = (self.signals.clone(), self.requests.take());
         let drained = tokio::select! {
-            () = self.drain(end) => true,
-            () = signals.end() => false,
+            () = self.drain_and_close(end) => true,
+            () = signals.wait_for_end() => false,
             () = say_draining(&mut requests, status) => false,
         };
         // Until the very end somebody might have to be found by it.
@@ -44,12 +44,12 @@ impl Master {
             tracing::info!("asked again: ending now");
             let _ = timeout(IMPATIENT, self.cut_off()).await;
         }
-        self.app.leave().await;
+        self.app.announce_end().await;
     }
 
     /// Retires all generations and waits for their ends, and then for what they had begun to load
     /// behind their answers.
-    async fn drain(&mut self, end: ShutdownKind) {
+    async fn drain_and_close(&mut self, end: ShutdownKind) {
         if let Some(generation) = &self.serving
             && end == ShutdownKind::Stopped
         {
@@ -59,7 +59,7 @@ impl Master {
         let begun = Instant::now();
         if let Some(generation) = self.serving.take() {
             self.watchdog.looks_at(None);
-            self.retire(generation).await;
+            self.retire_generation(generation).await;
         }
         if end == ShutdownKind::Stopped {
             // A client that comes from now on is to look elsewhere at once, and not to wait here in
@@ -77,17 +77,17 @@ impl Master {
     pub(super) async fn end_now(&mut self) -> ShutdownKind {
         let end = self.upgrade.hand_over(&self.notifier).await;
         if end == ShutdownKind::Stopped {
-            self.notifier.stopping();
+            self.notifier.notify_stopping();
         }
         self.cut_off().await;
-        self.app.leave().await;
-        self.really(end).await
+        self.app.announce_end().await;
+        self.resolve_end(end).await
     }
 
     /// Returns how it ends after all.
-    async fn really(&mut self, end: ShutdownKind) -> ShutdownKind {
+    async fn resolve_end(&mut self, end: ShutdownKind) -> ShutdownKind {
         match end {
-            ShutdownKind::Withdrawn => self.withdraw().await,
+            ShutdownKind::Withdrawn => self.withdraw_process().await,
             end => end,
         }
     }
@@ -105,15 +105,15 @@ async fn say_draining(requests: &mut Option<mpsc::Receiver<ControlRequest>>, sta
     let begun = Instant::now();
     while let Some((request, answer)) = next_request(requests).await {
         let said = match request {
-            DaemonRequest::Status => DaemonAnswer::done(""),
-            DaemonRequest::Stop { .. } => DaemonAnswer::done("ending"),
-            _ => DaemonAnswer::refused(
+            DaemonRequest::Status => DaemonAnswer::new_done(""),
+            DaemonRequest::Stop { .. } => DaemonAnswer::new_done("ending"),
+            _ => DaemonAnswer::new_refused(
                 "it ends once its requests have: nothing can be changed any more",
             ),
         };
         let uptime_seconds = status.uptime_seconds + begun.elapsed().as_secs();
         // One that has left needs no answer.
-        drop(answer.send(said.with(DaemonStatus {
+        drop(answer.send(said.with_status(DaemonStatus {
             uptime_seconds,
             ..status.clone()
         })));

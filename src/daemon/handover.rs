@@ -91,7 +91,7 @@ impl InheritedState {
     ///
     /// # Errors
     /// The text or a descriptor is not what [`start`] passes on: somebody else has set it.
-    pub(super) fn unpack(text: &str) -> io::Result<InheritedState> {
+    pub(super) fn unpack_state(text: &str) -> io::Result<InheritedState> {
         let baggage: HandoverMessage = serde_json::from_str(text).map_err(io::Error::other)?;
         let mut kept: BTreeSet<RawFd> = baggage.listeners.iter().map(|one| one.number).collect();
         kept.insert(baggage.line);
@@ -99,7 +99,7 @@ impl InheritedState {
         adopt::close_all_but(&kept);
         let listeners = baggage.listeners.into_iter().map(|socket| {
             Ok(Inherited {
-                socket: adopt::descriptor(socket.number)?,
+                socket: adopt::adopt_descriptor(socket.number)?,
                 name: socket.name,
                 owned: socket.owned,
             })
@@ -107,8 +107,8 @@ impl InheritedState {
         Ok(InheritedState {
             role: baggage.role,
             listeners: listeners.collect::<io::Result<_>>()?,
-            line: ParentPipe::new(adopt::descriptor(baggage.line)?.into()),
-            pidfile: baggage.pidfile.map(adopt::descriptor).transpose()?,
+            line: ParentPipe::new(adopt::adopt_descriptor(baggage.line)?.into()),
+            pidfile: baggage.pidfile.map(adopt::adopt_descriptor).transpose()?,
             in_background: baggage.in_background,
             folder: baggage.folder,
             config: baggage.config,
@@ -130,7 +130,7 @@ impl ParentPipe {
     pub(super) fn tell_of_panics(&self) {
         let (line, before) = (self.clone(), std::panic::take_hook());
         std::panic::set_hook(Box::new(move |panic| {
-            line.fail(101, &panic.to_string());
+            line.report_failure(101, &panic.to_string());
             before(panic);
         }));
     }
@@ -140,19 +140,19 @@ impl ParentPipe {
     ///
     /// # Errors
     /// Nobody hears it any more.
-    pub(super) fn ready(&self, lines: Vec<String>) -> io::Result<()> {
-        self.say(&ChildReport::Ready { lines })
+    pub(super) fn report_ready(&self, lines: Vec<String>) -> io::Result<()> {
+        self.send_report(&ChildReport::Ready { lines })
     }
 
     /// Tells the old process that this one does not come. Without effect once it is ready.
-    pub(super) fn fail(&self, code: u8, message: &str) {
+    pub(super) fn report_failure(&self, code: u8, message: &str) {
         let message = message.to_owned();
         // An old process that has gone needs no word.
-        drop(self.say(&ChildReport::Failed { code, message }));
+        drop(self.send_report(&ChildReport::Failed { code, message }));
         self.close();
     }
 
-    fn say(&self, word: &ChildReport) -> io::Result<()> {
+    fn send_report(&self, word: &ChildReport) -> io::Result<()> {
         let mut text = serde_json::to_string(word).expect("strings and numbers are JSON");
         text.push('\n');
         match &mut *self.lock() {
@@ -201,7 +201,7 @@ pub(super) fn start(
     let pidfile = luggage.pidfile.as_ref().map(|file| passed(file));
     let pidfile = pidfile.transpose()?;
     let mut sockets = Vec::new();
-    for (bind, socket, owned) in luggage.listeners.sockets() {
+    for (bind, socket, owned) in luggage.listeners.named_sockets() {
         sockets.push((bind.to_string(), passed(&socket)?, owned));
     }
     let baggage = HandoverMessage {

@@ -28,7 +28,7 @@ pub struct Identity {
 
 impl Identity {
     /// Returns the numbers of user and group.
-    pub fn ids(&self) -> (u32, u32) {
+    pub fn user_and_group(&self) -> (u32, u32) {
         (self.uid.as_raw(), self.gid.as_raw())
     }
 
@@ -42,26 +42,26 @@ impl Identity {
 /// # Errors
 /// There is no such user or group; a number without a name has no group; or somebody else than
 /// root wants to become another.
-pub fn wanted(settings: &ProcessSettings) -> Result<Option<Identity>, StartupError> {
+pub fn wanted_identity(settings: &ProcessSettings) -> Result<Option<Identity>, StartupError> {
     let (user, group) = (settings.user.as_deref(), settings.group.as_deref());
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
     let (uid, named) = if let Some(text) = user {
-        self::user(text)?
+        self::find_user(text)?
     } else {
         let uid = geteuid();
         (uid, User::from_uid(uid).ok().flatten())
     };
     let gid = match (group, &named) {
-        (Some(text), _) => self::group(text)?,
+        (Some(text), _) => self::find_group(text)?,
         (None, Some(user)) => user.gid,
         (None, None) => {
             return Err(StartupError::new(format!(
                 "user {uid} is a number without an entry in /etc/passwd, so its group is not known"
             ))
-            .at(USER)
-            .remedy("give its group too: --group"));
+            .at_place(USER)
+            .with_remedy("give its group too: --group"));
         }
     };
     let name = named.and_then(|user| CString::new(user.name).ok());
@@ -73,8 +73,8 @@ pub fn wanted(settings: &ProcessSettings) -> Result<Option<Identity>, StartupErr
         let place = if user.is_some() { USER } else { GROUP };
         let what = "only root can become another user or group";
         return Err(StartupError::new(what)
-            .at(place)
-            .remedy("start it as root, or as that user and without this setting"));
+            .at_place(place)
+            .with_remedy("start it as root, or as that user and without this setting"));
     }
     Ok(Some(identity))
 }
@@ -84,15 +84,18 @@ pub fn wanted(settings: &ProcessSettings) -> Result<Option<Identity>, StartupErr
 ///
 /// # Errors
 /// There is no such user or group.
-pub fn owner(user: Option<&str>, group: Option<&str>) -> Result<ProcessOwner, StartupError> {
-    let mut owner = ProcessOwner::myself();
+pub fn process_owner(
+    user: Option<&str>,
+    group: Option<&str>,
+) -> Result<ProcessOwner, StartupError> {
+    let mut owner = ProcessOwner::of_this_process();
     if let Some(text) = user {
-        let (uid, entry) = self::user(text)?;
+        let (uid, entry) = self::find_user(text)?;
         owner.user = uid.as_raw();
         owner.group = entry.map(|entry| entry.gid.as_raw());
     }
     if let Some(text) = group {
-        owner.group = Some(self::group(text)?.as_raw());
+        owner.group = Some(self::find_group(text)?.as_raw());
     }
     Ok(owner)
 }
@@ -109,8 +112,8 @@ pub fn drop_to(identity: &Identity) -> Result<(), StartupError> {
         StartupError::new(format!(
             "cannot become user {uid}, group {gid}: {what}: {error}"
         ))
-        .at(USER)
-        .remedy("start it as root, with the capabilities SETUID and SETGID")
+        .at_place(USER)
+        .with_remedy("start it as root, with the capabilities SETUID and SETGID")
     };
     further_groups(identity).map_err(|error| failed("groups", error))?;
     // The user goes last: without root's rights the group could not be changed any more.
@@ -120,8 +123,8 @@ pub fn drop_to(identity: &Identity) -> Result<(), StartupError> {
     if way_back || geteuid() != uid || getegid() != gid {
         let what = format!("user {uid} could become root again");
         return Err(StartupError::new(what)
-            .at(USER)
-            .remedy("do not give the capability SETUID to the program or its user"));
+            .at_place(USER)
+            .with_remedy("do not give the capability SETUID to the program or its user"));
     }
     Ok(())
 }
@@ -143,7 +146,7 @@ fn further_groups(_: &Identity) -> nix::Result<()> {
 /// Returns those of these folders in which this process, as who it is now, can make no files: the
 /// folder of the pidfile, those of logs. Without that no upgrade can note itself, and no log be
 /// made anew.
-pub fn unwritable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
+pub fn unwritable_folders<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     folders
         .into_iter()
         .filter(|folder| access(*folder, AccessFlags::W_OK | AccessFlags::X_OK).is_err())
@@ -153,7 +156,7 @@ pub fn unwritable<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Vec<PathBu
 
 /// Returns those of these files that this process, as who it is now, cannot read: the key that only
 /// root may, for example. Without that a reload or an upgrade will fail.
-pub fn unreadable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+pub fn unreadable_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     files
         .into_iter()
         .filter(|file| access(file.as_path(), AccessFlags::R_OK).is_err())
@@ -162,43 +165,44 @@ pub fn unreadable<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathB
 }
 
 /// Returns a user's number, and its entry where it has one.
-fn user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
+fn find_user(text: &str) -> Result<(Uid, Option<User>), StartupError> {
     let named = User::from_name(text).map_err(|error| not_known(error, USER))?;
     if let Some(user) = named {
         return Ok((user.uid, Some(user)));
     }
-    let uid = Uid::from_raw(number(text).ok_or_else(|| unknown("user", text, USER))?);
+    let uid =
+        Uid::from_raw(account_number(text).ok_or_else(|| unknown_account("user", text, USER))?);
     Ok((uid, User::from_uid(uid).ok().flatten()))
 }
 
-fn group(text: &str) -> Result<Gid, StartupError> {
+fn find_group(text: &str) -> Result<Gid, StartupError> {
     let named = Group::from_name(text).map_err(|error| not_known(error, GROUP))?;
     match named {
         Some(group) => Ok(group.gid),
-        None => number(text)
+        None => account_number(text)
             .map(Gid::from_raw)
-            .ok_or_else(|| unknown("group", text, GROUP)),
+            .ok_or_else(|| unknown_account("group", text, GROUP)),
     }
 }
 
 /// The largest number stands for "leave it as it is" in some calls, so it is nobody's.
-fn number(text: &str) -> Option<u32> {
+fn account_number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|id| digits && *id != u32::MAX)
 }
 
-fn unknown(kind: &str, text: &str, place: &str) -> StartupError {
+fn unknown_account(kind: &str, text: &str, place: &str) -> StartupError {
     StartupError::new(format!("there is no {kind} {text:?}"))
-        .at(place)
-        .remedy(format!(
+        .at_place(place)
+        .with_remedy(format!(
             "names are looked up in /etc/passwd and /etc/group alone: write the {kind}'s number"
         ))
 }
 
 fn not_known(error: nix::Error, place: &str) -> StartupError {
     StartupError::new(format!("users and groups cannot be read: {error}"))
-        .at(place)
-        .remedy("let everybody read /etc/passwd and /etc/group, or write numbers")
+        .at_place(place)
+        .with_remedy("let everybody read /etc/passwd and /etc/group, or write numbers")
 }
 
 #[cfg(test)]
@@ -211,7 +215,7 @@ mod tests {
         let mut settings = Settings::from_flags(&[]).unwrap().process;
         settings.user = user.map(str::to_owned);
         settings.group = group.map(str::to_owned);
-        wanted(&settings)
+        wanted_identity(&settings)
     }
 
     #[test]
@@ -244,7 +248,7 @@ mod tests {
         let by_name = named(Some("nobody"), None);
         if geteuid().is_root() {
             assert_eq!(
-                numbers.unwrap().unwrap().ids(),
+                numbers.unwrap().unwrap().user_and_group(),
                 (3_999_999_999, 3_999_999_998)
             );
             let nobody = by_name.unwrap().unwrap();
@@ -261,6 +265,6 @@ mod tests {
     fn folders_that_are_not_there_are_not_writable() {
         let dir = tempfile::tempdir().unwrap();
         let gone = dir.path().join("gone");
-        assert_eq!(unwritable([dir.path(), &gone]), [gone]);
+        assert_eq!(unwritable_folders([dir.path(), &gone]), [gone]);
     }
 }

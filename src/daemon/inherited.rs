@@ -33,7 +33,7 @@ pub fn from_environment() -> Result<Vec<(RawFd, String)>, StartupError> {
 ///
 /// # Errors
 /// It is something else.
-pub(super) fn listening(socket: OwnedFd) -> io::Result<OwnedFd> {
+pub(super) fn require_listening(socket: OwnedFd) -> io::Result<OwnedFd> {
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
     let kind = getsockopt(&socket, sockopt::SockType).map_err(|_| invalid("it is no socket"))?;
     if kind != SockType::Stream || !getsockopt(&socket, sockopt::AcceptConn)? {
@@ -64,8 +64,8 @@ fn read(
     let Ok(count @ 0..=MOST) = count.trim().parse::<RawFd>() else {
         let what = format!("{count:?} is no number of listeners");
         return Err(StartupError::new(what)
-            .at("environment LISTEN_FDS")
-            .remedy("unset LISTEN_PID, or start it with systemd or systemd-socket-activate"));
+            .at_place("environment LISTEN_FDS")
+            .with_remedy("unset LISTEN_PID, or start it with systemd or systemd-socket-activate"));
     };
     let names = names.map(text).unwrap_or_default();
     let mut names = names.split(':');
@@ -88,11 +88,11 @@ mod tests {
     #[test]
     fn listeners_of_both_kinds_are_told_from_everything_else() {
         let tcp = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0"));
-        assert!(listening(tcp.unwrap().into()).is_ok());
+        assert!(require_listening(tcp.unwrap().into()).is_ok());
         let dir = tempfile::tempdir().unwrap();
         let unix = UnixListener::bind(dir.path().join("s")).unwrap();
-        assert!(listening(unix.into()).is_ok());
-        let refused = |socket: OwnedFd| listening(socket).unwrap_err().to_string();
+        assert!(require_listening(unix.into()).is_ok());
+        let refused = |socket: OwnedFd| require_listening(socket).unwrap_err().to_string();
         let file = std::fs::File::open("/dev/null").unwrap();
         assert!(refused(file.into()).contains("no socket"));
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -36,20 +36,21 @@ impl Launch {
         let arrival = match environment::take(handover::VARIABLE) {
             None => None,
             Some(text) => {
-                let arrival = InheritedState::unpack(&text.to_string_lossy()).map_err(|error| {
-                    StartupError::new(format!("is not for this process: {error}"))
-                        .at(format!("environment {}", handover::VARIABLE))
-                        .remedy("remove it: unslow sets it for itself alone")
-                })?;
+                let arrival =
+                    InheritedState::unpack_state(&text.to_string_lossy()).map_err(|error| {
+                        StartupError::new(format!("is not for this process: {error}"))
+                            .at_place(format!("environment {}", handover::VARIABLE))
+                            .with_remedy("remove it: unslow sets it for itself alone")
+                    })?;
                 // Whatever goes wrong from here on is heard by who waits for it.
                 arrival.line.tell_of_panics();
                 Some(arrival)
             }
         };
         Ok(Launch {
-            binary: binary(arrival.is_some()),
+            binary: program_path(arrival.is_some()),
             arrival,
-            sockets: sockets()?,
+            sockets: passed_sockets()?,
             notifier: Notifier::from_environment(),
         })
     }
@@ -58,12 +59,12 @@ impl Launch {
 impl Launch {
     /// One to which nobody has passed on anything.
     #[cfg(test)]
-    pub(super) fn bare() -> Launch {
+    pub(super) fn without_sockets() -> Launch {
         Launch {
             arrival: None,
             sockets: Vec::new(),
-            notifier: Notifier::none(),
-            binary: binary(false),
+            notifier: Notifier::without_socket(),
+            binary: program_path(false),
         }
     }
 
@@ -74,11 +75,11 @@ impl Launch {
 }
 
 /// The sockets that systemd has opened, under the names that settings have for them.
-fn sockets() -> Result<Vec<Inherited>, StartupError> {
+fn passed_sockets() -> Result<Vec<Inherited>, StartupError> {
     let numbers = inherited::from_environment()?;
     numbers
         .into_iter()
-        .map(|(number, _)| socket(number))
+        .map(|(number, _)| passed_socket(number))
         .collect()
 }
 
@@ -86,14 +87,14 @@ fn sockets() -> Result<Vec<Inherited>, StartupError> {
 ///
 /// # Errors
 /// There is none that listens.
-pub(super) fn socket(number: RawFd) -> Result<Inherited, StartupError> {
-    let listening = adopt::descriptor(number).and_then(inherited::listening);
+pub(super) fn passed_socket(number: RawFd) -> Result<Inherited, StartupError> {
+    let listening = adopt::adopt_descriptor(number).and_then(inherited::require_listening);
     let socket = listening.map_err(|error| {
         StartupError::new(format!(
             "descriptor {number} cannot be listened on: {error}"
         ))
-        .at("--bind / [server] bind")
-        .remedy("open a listening socket there before unslow is started")
+        .at_place("--bind / [server] bind")
+        .with_remedy("open a listening socket there before unslow is started")
     })?;
     Ok(Inherited {
         name: BindAddress::Fd(number).to_string(),
@@ -152,7 +153,7 @@ impl ProcessContext {
             let number = socket.name.strip_prefix("fd://")?;
             number.parse().ok().map(BindAddress::Fd)
         });
-        let named: Vec<_> = loaded.settings.binds().collect();
+        let named: Vec<_> = loaded.settings.all_addresses().collect();
         started.sockets = numbers.filter(|bind| !named.contains(&bind)).collect();
         // It is this file from now on, also where nobody can look into the folder any more.
         if let Some(file) = &loaded.file {
@@ -163,7 +164,7 @@ impl ProcessContext {
     }
 
     /// The settings as they are now, read again.
-    pub(super) fn settings(&self) -> Result<Settings, StartupError> {
+    pub(super) fn read_settings(&self) -> Result<Settings, StartupError> {
         self.load().map(|loaded| self.finish(loaded))
     }
 
@@ -182,7 +183,7 @@ impl ProcessContext {
         };
         let mut settings = loaded.settings;
         // One that a setting names by now is for that alone.
-        let is_free = |socket: &&BindAddress| settings.binds().all(|bind| bind != *socket);
+        let is_free = |socket: &&BindAddress| settings.all_addresses().all(|bind| bind != *socket);
         let free: Vec<_> = self.sockets.iter().filter(is_free).cloned().collect();
         if is_default("bind") && !free.is_empty() {
             settings.server.bind.clear();
@@ -222,7 +223,7 @@ fn is_terminal() -> bool {
 /// Returns the path under which this program was called, where that is this program's file: a link
 /// that is set to another version is followed at the next start. Another process of this program
 /// has started it by the right path, where by now yet another file may stand.
-fn binary(by_this_program: bool) -> PathBuf {
+fn program_path(by_this_program: bool) -> PathBuf {
     let current = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("unslow"));
     let called = std::env::args_os().next().unwrap_or_default();
     let called = if called.to_string_lossy().contains('/') {

@@ -52,7 +52,7 @@ pub(super) struct Master {
 
 impl Master {
     /// Starts the first generation, on the current actix system.
-    pub(super) async fn begin(
+    pub(super) async fn begin_serving(
         started: ProcessContext,
         notifier: Notifier,
         app: Arc<App>,
@@ -64,11 +64,11 @@ impl Master {
         let entrance = (&listeners, &door);
         let first = WorkerGeneration::start(1, &app, access_log, entrance, workers).await?;
         let (file, queries) = (started.flags.config.as_deref(), &app.settings.queries_dir);
-        let watched = || FileWatch::begin(file, queries.as_deref());
+        let watched = || FileWatch::begin_watch(file, queries.as_deref());
         let watch = started.flags.reload.then(watched);
         app.standing.set_serving_generation(1);
         let notifier = Rc::new(notifier);
-        let watchdog = Watchdog::begin(Rc::clone(&notifier));
+        let watchdog = Watchdog::begin_feeding(Rc::clone(&notifier));
         watchdog.looks_at(Some(first.heartbeats()));
         Ok(Master {
             notifier,
@@ -97,11 +97,11 @@ impl Master {
         let mut tick = tokio::time::interval(TICK);
         loop {
             let end = tokio::select! {
-                asked = signals.next() => self.signalled(asked).await,
+                asked = signals.next() => self.handle_signal(asked).await,
                 Some((request, answer)) = next_request(&mut self.requests) => {
-                    self.asked(request, answer).await
+                    self.handle_request(request, answer).await
                 }
-                step = self.upgrade.next() => self.upgraded(step).await,
+                step = self.upgrade.next() => self.continue_upgrade(step).await,
                 _ = tick.tick() => self.look_after().await,
             };
             if let Some(end) = end {
@@ -111,61 +111,61 @@ impl Master {
         }
     }
 
-    async fn signalled(&mut self, asked: SignalAction) -> Option<ShutdownKind> {
+    async fn handle_signal(&mut self, asked: SignalAction) -> Option<ShutdownKind> {
         let of_the_terminal = matches!(asked, SignalAction::Pause | SignalAction::Scale(_));
         if of_the_terminal && self.started.on_terminal {
             // A window that changes its size, and a job that is stopped, send them too.
             return None;
         }
         match asked {
-            SignalAction::Stop => return Some(self.end().await),
+            SignalAction::Stop => return Some(self.end_gracefully().await),
             SignalAction::Quit => return Some(self.end_now().await),
             SignalAction::Reload if self.started.terminal_has_gone() => {
                 tracing::info!("the terminal has gone");
-                return Some(self.end().await);
+                return Some(self.end_gracefully().await);
             }
             // Each has said in the log what came of it.
-            SignalAction::Reload => drop(self.reload().await),
-            SignalAction::Reopen => drop(reopen()),
+            SignalAction::Reload => drop(self.reload_settings().await),
+            SignalAction::Reopen => drop(reopen_logs()),
             SignalAction::Upgrade => drop(self.begin_upgrade(false, None)),
-            SignalAction::Scale(by) => drop(self.scale(by).await),
-            SignalAction::Pause => self.pause().await,
+            SignalAction::Scale(by) => drop(self.scale_workers(by).await),
+            SignalAction::Pause => self.pause_workers().await,
         }
         None
     }
 
-    async fn asked(
+    async fn handle_request(
         &mut self,
         request: DaemonRequest,
         answer: oneshot::Sender<DaemonAnswer>,
     ) -> Option<ShutdownKind> {
         let said = match request {
             DaemonRequest::Status => Ok(String::new()),
-            DaemonRequest::Reload => self.reload().await,
-            DaemonRequest::Reopen => reopen(),
-            DaemonRequest::Scale { by } => self.scale(by).await,
+            DaemonRequest::Reload => self.reload_settings().await,
+            DaemonRequest::Reopen => reopen_logs(),
+            DaemonRequest::Scale { by } => self.scale_workers(by).await,
             DaemonRequest::Upgrade { hold } => {
                 match self.begin_upgrade(hold, Some(answer)) {
                     Ok(()) => {}
-                    Err((message, answer)) => self.answer(answer, Err(message)),
+                    Err((message, answer)) => self.send_answer(answer, Err(message)),
                 }
                 return None;
             }
             DaemonRequest::Stop { now } => {
-                self.answer(Some(answer), Ok("ending".to_owned()));
+                self.send_answer(Some(answer), Ok("ending".to_owned()));
                 return Some(if now {
                     self.end_now().await
                 } else {
-                    self.end().await
+                    self.end_gracefully().await
                 });
             }
         };
-        self.answer(Some(answer), said);
+        self.send_answer(Some(answer), said);
         None
     }
 
     /// Sends an answer to whoever asked, if anybody did.
-    pub(super) fn answer(
+    pub(super) fn send_answer(
         &self,
         answer: Option<oneshot::Sender<DaemonAnswer>>,
         said: Result<String, String>,
@@ -173,7 +173,7 @@ impl Master {
         if let Some(answer) = answer {
             let ok = said.is_ok();
             let message = said.unwrap_or_else(|error| error);
-            let status = Some(self.status());
+            let status = Some(self.daemon_status());
             // One that has left needs no answer.
             drop(answer.send(DaemonAnswer {
                 ok,
@@ -187,7 +187,7 @@ impl Master {
     pub(super) fn become_the_daemon(&mut self) {
         tracing::info!("the old process has stepped down");
         self.take_the_place();
-        self.notifier.ready(&self.state());
+        self.notifier.notify_ready(&self.state_line());
     }
 
     /// Takes pidfile and control socket from the process that has stepped down.
@@ -201,31 +201,31 @@ impl Master {
     }
 
     /// Returns where it serves.
-    pub(super) fn urls(&self) -> Vec<String> {
-        self.listeners.urls()
+    pub(super) fn served_urls(&self) -> Vec<String> {
+        self.listeners.visitor_urls()
     }
 
     /// Returns what it does, in one line.
-    pub(super) fn state(&self) -> String {
-        let urls = self.urls().join(", ");
+    pub(super) fn state_line(&self) -> String {
+        let urls = self.served_urls().join(", ");
         format!("generation {} serves {urls}", self.number)
     }
 
-    pub(super) fn number(&self) -> u64 {
+    pub(super) fn serving_number(&self) -> u64 {
         self.number
     }
 
     /// Keeps for the status what came of a reload.
     pub(super) fn note_reload(&mut self, result: &Result<String, String>) {
         let (Ok(message) | Err(message)) = result;
-        self.app.standing.reloaded(LastReload {
+        self.app.standing.set_last_reload(LastReload {
             ok: result.is_ok(),
             at: logging::timestamp_now(),
             message: message.clone(),
         });
     }
 
-    pub(super) fn status(&self) -> DaemonStatus {
+    pub(super) fn daemon_status(&self) -> DaemonStatus {
         DaemonStatus {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -234,10 +234,13 @@ impl Master {
                 None => DaemonPhase::Paused,
             },
             generation: self.number,
-            workers: self.serving.as_ref().map_or(0, WorkerGeneration::workers),
+            workers: self
+                .serving
+                .as_ref()
+                .map_or(0, WorkerGeneration::worker_count),
             uptime_seconds: self.born.elapsed().as_secs(),
-            listeners: self.urls(),
-            last_reload: self.app.standing.now().last_reload,
+            listeners: self.served_urls(),
+            last_reload: self.app.standing.status_now().last_reload,
         }
     }
     pub(super) fn refused<T>(message: String) -> Result<T, String> {
@@ -247,8 +250,8 @@ impl Master {
 }
 
 /// Opens the logs again.
-fn reopen() -> Result<String, String> {
-    match logging::reopen() {
+fn reopen_logs() -> Result<String, String> {
+    match logging::reopen_files() {
         Ok(()) => Ok("the logs are open again".to_owned()),
         Err(error) => {
             tracing::error!("{error}");

@@ -46,4 +46,4 @@ mod workers;
 
 pub use ended::ExitError;
 pub use launch::Launch;
-pub use start::serve;
+pub use start::serve_process;

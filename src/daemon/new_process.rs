@@ -12,7 +12,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::handover_protocol::{ChildReport, STEP_UP};
 use super::place;
 use crate::text::units::duration_text;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// The bytes that are passed on of what a failing process says.
 const LAST_WORDS: u64 = 2 << 10;
@@ -56,16 +56,16 @@ impl NewProcess {
     /// # Errors
     /// It said why it does not come, ended without a word, or was not ready in time.
     pub(super) fn wait_ready(&mut self, limit: Duration) -> Result<Vec<String>, NotReady> {
-        let heard = self.hear(limit);
+        let heard = self.receive_report(limit);
         match heard {
             Ok(ChildReport::Ready { lines }) => Ok(lines),
             Ok(ChildReport::Failed { code, message }) => {
-                self.end();
+                self.end_and_reap();
                 Err(NotReady { code, message })
             }
             Err(error) => {
                 let errors = self.child.as_mut().and_then(|child| child.stderr.take());
-                let status = self.end();
+                let status = self.end_and_reap();
                 let how = match status {
                     _ if error.kind() == ErrorKind::TimedOut => {
                         let limit = duration_text(limit);
@@ -83,7 +83,7 @@ impl NewProcess {
         }
     }
 
-    fn hear(&mut self, limit: Duration) -> io::Result<ChildReport> {
+    fn receive_report(&mut self, limit: Duration) -> io::Result<ChildReport> {
         let (until, mut text) = (Instant::now() + limit, String::new());
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -107,15 +107,15 @@ impl NewProcess {
         let child = self.child.as_mut();
         let ended = child.is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
         if ended {
-            self.sweep();
+            self.remove_leftovers();
         }
         ended
     }
 
     /// Removes what it has left behind, if it was ended before it could.
-    fn sweep(&mut self) {
+    fn remove_leftovers(&mut self) {
         if let Some(place) = self.place.take() {
-            place::sweep(&place);
+            place::remove_leftovers(&place);
         }
     }
 
@@ -138,7 +138,7 @@ impl NewProcess {
 
     /// Ends it and waits for its end, which may have come by itself. `None` when it had to be
     /// ended.
-    fn end(&mut self) -> Option<ExitStatus> {
+    fn end_and_reap(&mut self) -> Option<ExitStatus> {
         let mut child = self.child.take()?;
         // One that closed its line is about to end; one that has not is not to be waited for.
         let patience = Instant::now() + Duration::from_secs(2);
@@ -151,7 +151,7 @@ impl NewProcess {
             let _ = child.kill();
             let _ = child.wait();
         }
-        self.sweep();
+        self.remove_leftovers();
         status
     }
 }
@@ -168,7 +168,7 @@ fn last_words(errors: ChildStderr) -> String {
     let said = String::from_utf8_lossy(&said);
     match said.trim() {
         "" => String::new(),
-        said => format!("; it said: {}", printable(said)),
+        said => format!("; it said: {}", escape_controls(said)),
     }
 }
 
@@ -177,7 +177,7 @@ impl Drop for NewProcess {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
-            self.sweep();
+            self.remove_leftovers();
         }
     }
 }

@@ -46,13 +46,13 @@ impl Notifier {
     }
 
     /// Returns one that tells nobody.
-    pub fn none() -> Notifier {
+    pub fn without_socket() -> Notifier {
         Notifier::new(None, None, None)
     }
 
     /// Returns one that tells a socket of a test's, and is to be fed within so many microseconds.
     #[cfg(test)]
-    pub(super) fn to(socket: &OsStr, watchdog: &str) -> Notifier {
+    pub(super) fn with_socket(socket: &OsStr, watchdog: &str) -> Notifier {
         Notifier::new(Some(socket.to_owned()), Some(OsStr::new(watchdog)), None)
     }
 
@@ -84,9 +84,9 @@ impl Notifier {
         self.socket.is_some()
     }
 
-    /// Says that it serves; also what follows [`reloading`](Self::reloading), however that went.
+    /// Says that it serves; also what follows [`reloading`](Self::notify_reloading), however that went.
     /// `status` is one line for `systemctl status`.
-    pub fn ready(&self, status: &str) {
+    pub fn notify_ready(&self, status: &str) {
         if let Some(trouble) = &self.trouble {
             tracing::warn!("systemd is told nothing: {trouble}");
         }
@@ -95,8 +95,8 @@ impl Notifier {
 
     /// Says that it reads its settings again. The time goes in the same message, as systemd
     /// demands.
-    pub fn reloading(&self) {
-        match monotonic() {
+    pub fn notify_reloading(&self) {
+        match monotonic_time() {
             Ok(now) => {
                 let micros = now.as_micros();
                 self.send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\n"));
@@ -107,7 +107,7 @@ impl Notifier {
 
     /// Says that it ends. Never when it hands over: systemd would take that for the end of the
     /// service.
-    pub fn stopping(&self) {
+    pub fn notify_stopping(&self) {
         self.send("STOPPING=1\n");
     }
 
@@ -124,7 +124,7 @@ impl Notifier {
 
     /// Says that it is alive. Where systemd's queue is full this is not worth waiting for: systemd
     /// has enough to read.
-    pub fn feed(&self) {
+    pub fn feed_watchdog(&self) {
         if let Some((_, socket)) = &self.socket {
             let flags = nix::libc::MSG_DONTWAIT;
             let fed = SockRef::from(socket).send_with_flags(b"WATCHDOG=1\n", flags);
@@ -181,7 +181,7 @@ fn abstract_name(_: &[u8]) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-fn monotonic() -> nix::Result<Duration> {
+fn monotonic_time() -> nix::Result<Duration> {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from)
 }
 
@@ -233,18 +233,18 @@ mod tests {
         let (systemd, name) = Systemd::new();
         let notifier = Notifier::new(Some(name), None, None);
         assert!(notifier.is_listened_to());
-        notifier.ready("serves\nSTOPPING=1");
+        notifier.notify_ready("serves\nSTOPPING=1");
         assert_eq!(systemd.next(), "READY=1\nSTATUS=serves STOPPING=1\n");
         notifier.main_pid(77);
         assert_eq!(systemd.next(), "MAINPID=77\n");
-        notifier.stopping();
+        notifier.notify_stopping();
         assert_eq!(systemd.next(), "STOPPING=1\n");
-        notifier.feed();
+        notifier.feed_watchdog();
         assert_eq!(systemd.next(), "WATCHDOG=1\n");
-        let before = monotonic().unwrap();
-        notifier.reloading();
+        let before = monotonic_time().unwrap();
+        notifier.notify_reloading();
         let message = systemd.next();
-        let after = monotonic().unwrap();
+        let after = monotonic_time().unwrap();
         let micros = message
             .strip_prefix("RELOADING=1\nMONOTONIC_USEC=")
             .unwrap();
@@ -265,7 +265,7 @@ mod tests {
             _folder: None,
         };
         let notifier = Notifier::new(Some(format!("@{name}").into()), None, None);
-        notifier.stopping();
+        notifier.notify_stopping();
         assert_eq!(systemd.next(), "STOPPING=1\n");
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let notifier = Notifier::new(Some(name.clone()), Some(OsStr::new("5")), Some(&own));
         let told = notifier.for_successor();
         assert_eq!(told, [(SOCKET, name), (WATCHDOG, "5".into())]);
-        assert!(Notifier::none().for_successor().is_empty());
+        assert!(Notifier::without_socket().for_successor().is_empty());
     }
 
     #[test]
@@ -302,11 +302,11 @@ mod tests {
         for name in ["", "/nowhere/notify", "relative", "vsock:2:1234"] {
             let notifier = Notifier::new(Some(name.into()), None, None);
             assert!(!notifier.is_listened_to(), "{name}");
-            notifier.ready("x");
+            notifier.notify_ready("x");
         }
         let (systemd, name) = Systemd::new();
         let notifier = Notifier::new(Some(name), None, None);
         drop(systemd);
-        notifier.ready("nobody hears it");
+        notifier.notify_ready("nobody hears it");
     }
 }

@@ -58,8 +58,8 @@ impl From<NotLocked> for StartupError {
                     "already running ({pid}): it holds {}",
                     path.display()
                 ))
-                .at(PLACE)
-                .remedy(remedy)
+                .at_place(PLACE)
+                .with_remedy(remedy)
             }
             NotLocked::Unusable(error) => error,
         }
@@ -87,7 +87,7 @@ impl Pidfile {
     /// Another process holds it, or it is no regular file, holds something else than a number, or
     /// cannot be opened.
     pub fn lock(path: &Path) -> Result<Pidfile, NotLocked> {
-        let unusable = |error: &io::Error| NotLocked::Unusable(unusable(path, error));
+        let unusable = |error: &io::Error| NotLocked::Unusable(unusable_error(path, error));
         for try_ in 1.. {
             let mut file = open(path).map_err(|error| unusable(&error))?;
             match file.try_lock() {
@@ -97,7 +97,7 @@ impl Pidfile {
                     continue;
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let pid = number(&mut file).unwrap_or_default();
+                    let pid = read_number(&mut file).unwrap_or_default();
                     let path = path.to_owned();
                     return Err(NotLocked::Held { path, pid });
                 }
@@ -116,11 +116,11 @@ impl Pidfile {
     ///
     /// # Errors
     /// It is not that path's file any more, or is locked by somebody else.
-    pub fn adopt(file: File, path: &Path) -> Result<Pidfile, StartupError> {
+    pub fn adopt_file(file: File, path: &Path) -> Result<Pidfile, StartupError> {
         // Where the lock is ours already this changes nothing.
         if file.try_lock().is_err() || !is_at(&file, path) {
             let why = format!("the inherited pidfile is not {} any more", path.display());
-            return Err(StartupError::new(why).at(PLACE));
+            return Err(StartupError::new(why).at_place(PLACE));
         }
         Ok(Pidfile::new(file, path))
     }
@@ -143,7 +143,7 @@ impl Pidfile {
     }
 
     /// Puts it in the place of another file, whose holder steps down. The lock comes along.
-    pub fn rename(&mut self, to: &Path) -> io::Result<()> {
+    pub fn rename_to(&mut self, to: &Path) -> io::Result<()> {
         std::fs::rename(&self.path, to)?;
         to.clone_into(&mut self.path);
         Ok(())
@@ -183,10 +183,10 @@ impl Drop for Pidfile {
 ///
 /// # Errors
 /// It cannot be read, or is no regular file.
-pub fn state(path: &Path) -> io::Result<PidfileState> {
+pub fn read_state(path: &Path) -> io::Result<PidfileState> {
     let opened = OpenOptions::new()
         .read(true)
-        .custom_flags(flags().bits())
+        .custom_flags(open_flags().bits())
         .open(path);
     let mut file = match opened {
         Ok(file) => file,
@@ -197,11 +197,11 @@ pub fn state(path: &Path) -> io::Result<PidfileState> {
         }
         Err(error) => return Err(error),
     };
-    regular(&file)?;
+    require_regular(&file)?;
     match file.try_lock() {
         Ok(()) => Ok(PidfileState::Stale),
         Err(TryLockError::WouldBlock) => {
-            Ok(number(&mut file)?.map_or(PidfileState::Starting, PidfileState::Running))
+            Ok(read_number(&mut file)?.map_or(PidfileState::Starting, PidfileState::Running))
         }
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -209,15 +209,15 @@ pub fn state(path: &Path) -> io::Result<PidfileState> {
 
 /// Returns the number in the pidfile at `path`, where a process holds that. Whether this number is
 /// the holder's is for `claim` to find out.
-pub fn holder(path: &Path) -> Option<u32> {
-    match state(path) {
+pub fn read_holder(path: &Path) -> Option<u32> {
+    match read_state(path) {
         Ok(PidfileState::Running(pid)) => Some(pid),
         _ => None,
     }
 }
 
 /// Returns the pidfile of the process that is to take this one's place.
-pub fn successor(path: &Path) -> PathBuf {
+pub fn successor_path(path: &Path) -> PathBuf {
     with_suffix(path, ".2")
 }
 
@@ -260,11 +260,11 @@ pub fn make_folder(pidfile: &Path) -> Result<(), StartupError> {
             // Two that start at once both make it.
             if folder.is_dir() { Ok(()) } else { Err(error) }
         })
-        .map_err(|error| unusable(pidfile, &error))
+        .map_err(|error| unusable_error(pidfile, &error))
 }
 
 /// Neither a link, which could lead anywhere, nor something that blocks.
-fn flags() -> OFlag {
+fn open_flags() -> OFlag {
     OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC
 }
 
@@ -275,15 +275,15 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(MODE)
-        .custom_flags(flags().bits())
+        .custom_flags(open_flags().bits())
         .open(path)?;
-    let meta = regular(&file)?;
+    let meta = require_regular(&file)?;
     if meta.nlink() > 1 {
         // Another user may have given the name to a file that only this one may write.
         let why = "it has another name too, under which it may be somebody else's";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    number(&mut file)?;
+    read_number(&mut file)?;
     if meta.len() > LONGEST {
         let why = "it is too long for the number of a process";
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
@@ -294,7 +294,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn regular(file: &File) -> io::Result<std::fs::Metadata> {
+fn require_regular(file: &File) -> io::Result<std::fs::Metadata> {
     let meta = file.metadata()?;
     if meta.is_file() {
         return Ok(meta);
@@ -307,7 +307,7 @@ fn regular(file: &File) -> io::Result<std::fs::Metadata> {
 
 /// Returns the number on the first line; `None` for an empty file. Anything else is an error: a
 /// file of another kind was named by mistake, and must not be overwritten.
-fn number(file: &mut File) -> io::Result<Option<u32>> {
+fn read_number(file: &mut File) -> io::Result<Option<u32>> {
     file.rewind()?;
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text)?;
@@ -328,7 +328,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     (ours.dev(), ours.ino()) == (there.dev(), there.ino())
 }
 
-fn unusable(path: &Path, error: &io::Error) -> StartupError {
+fn unusable_error(path: &Path, error: &io::Error) -> StartupError {
     let remedy = match error.kind() {
         _ if path.is_symlink() => "it is a symbolic link: name the file itself",
         io::ErrorKind::NotFound => "make its folder, or name a file elsewhere",
@@ -342,8 +342,8 @@ fn unusable(path: &Path, error: &io::Error) -> StartupError {
         "the pidfile {} cannot be used: {error}",
         path.display()
     ))
-    .at(PLACE)
-    .remedy(remedy)
+    .at_place(PLACE)
+    .with_remedy(remedy)
 }
 
 #[cfg(test)]

@@ -32,11 +32,11 @@ impl DaemonFiles {
         let moved = self
             .control
             .rename(&pidfile::control_socket(path))
-            .and_then(|()| self.pidfile.rename(path));
+            .and_then(|()| self.pidfile.rename_to(path));
         moved.map_err(|error| {
             StartupError::new(format!("the pidfile cannot be taken over: {error}"))
-                .at("--pid / [server] pidfile")
-                .remedy("let the user that unslow runs as write to its folder")
+                .at_place("--pid / [server] pidfile")
+                .with_remedy("let the user that unslow runs as write to its folder")
         })
     }
 
@@ -54,14 +54,14 @@ impl DaemonFiles {
 
 /// Removes what a process that was ended by force has left: its pidfile, unless somebody holds it,
 /// and the control socket beside it, unless somebody listens there.
-pub(super) fn sweep(path: &Path) {
+pub(super) fn remove_leftovers(path: &Path) {
     let control = pidfile::control_socket(path);
     // Nothing else than a socket refuses connections.
     let asked = with_short(&control, |short| UnixStream::connect(short));
     if asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         drop(std::fs::remove_file(control));
     }
-    if pidfile::state(path).is_ok_and(|state| state == PidfileState::Stale) {
+    if pidfile::read_state(path).is_ok_and(|state| state == PidfileState::Stale) {
         // Dropped, it is removed.
         drop(Pidfile::lock(path));
     }

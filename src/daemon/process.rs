@@ -33,7 +33,7 @@ pub struct ProcessOwner {
 
 impl ProcessOwner {
     /// Returns the user and group that this process runs as.
-    pub fn myself() -> ProcessOwner {
+    pub fn of_this_process() -> ProcessOwner {
         ProcessOwner {
             user: nix::unistd::geteuid().as_raw(),
             group: Some(nix::unistd::getegid().as_raw()),
@@ -95,7 +95,7 @@ impl RunningProcess {
     ///
     /// # Errors
     /// It does not, or that cannot be seen.
-    pub fn check(&self, owner: ProcessOwner) -> Result<(), ForeignProcess> {
+    pub fn check_owner(&self, owner: ProcessOwner) -> Result<(), ForeignProcess> {
         let pid = self.pid;
         if cfg!(not(target_os = "linux")) && !nix::unistd::geteuid().is_root() {
             // Nothing can be seen there; the system lets a user signal that user's own alone.
@@ -104,7 +104,7 @@ impl RunningProcess {
         let Some(user) = user_of(pid) else {
             // A sandbox may hide all processes from a service's own commands (`ProtectProc`, another
             // user namespace). The kernel still lets nobody but root signal another user's process.
-            return if self.lives() && !nix::unistd::geteuid().is_root() {
+            return if self.is_alive() && !nix::unistd::geteuid().is_root() {
                 Ok(())
             } else {
                 Err(ForeignProcess(format!("pid {pid} has ended")))
@@ -114,8 +114,8 @@ impl RunningProcess {
         if user != owner.user && !root_asks {
             return Err(ForeignProcess(format!(
                 "pid {pid} runs as another user ({}) than these settings say ({})",
-                named(user),
-                named(owner.user)
+                user_name(user),
+                user_name(owner.user)
             )));
         }
         if !runs_this_program(pid) {
@@ -124,7 +124,7 @@ impl RunningProcess {
                 program_of(pid)
             )));
         }
-        if !self.lives() {
+        if !self.is_alive() {
             return Err(ForeignProcess(format!("pid {pid} has ended")));
         }
         Ok(())
@@ -155,7 +155,7 @@ impl RunningProcess {
         }
     }
 
-    fn lives(&self) -> bool {
+    fn is_alive(&self) -> bool {
         !self.handle.has_ended(self.pid, Duration::ZERO)
     }
 }
@@ -167,7 +167,7 @@ fn user_of(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn named(user: u32) -> String {
+fn user_name(user: u32) -> String {
     let uid = nix::unistd::Uid::from_raw(user);
     let entry = nix::unistd::User::from_uid(uid).ok().flatten();
     entry.map_or_else(|| user.to_string(), |entry| entry.name)
@@ -246,15 +246,15 @@ mod tests {
 
     #[test]
     fn this_process_is_this_program_s_and_its_children_of_another_program_are_not() {
-        let owner = ProcessOwner::myself();
+        let owner = ProcessOwner::of_this_process();
         let own = RunningProcess::open(std::process::id()).unwrap().unwrap();
-        own.check(owner).unwrap();
+        own.check_owner(owner).unwrap();
         let other = ProcessOwner {
             user: owner.user + 1,
             ..owner
         };
         if owner.user != 0 {
-            let why = own.check(other).unwrap_err().to_string();
+            let why = own.check_owner(other).unwrap_err().to_string();
             assert!(why.contains("another user"), "{why}");
         }
         let mut child = std::process::Command::new("sleep")
@@ -263,10 +263,10 @@ mod tests {
             .unwrap();
         let sleeping = RunningProcess::open(child.id()).unwrap().unwrap();
         // Until the child has become another program it is a copy of this one.
-        while sleeping.check(owner).is_ok() {
+        while sleeping.check_owner(owner).is_ok() {
             std::thread::yield_now();
         }
-        let why = sleeping.check(owner).unwrap_err().to_string();
+        let why = sleeping.check_owner(owner).unwrap_err().to_string();
         assert!(why.contains("not this program"), "{why}");
         assert!(!sleeping.ends_within(Duration::ZERO));
         sleeping.send(Signal::SIGTERM).unwrap();
@@ -274,7 +274,7 @@ mod tests {
         assert!(sleeping.ends_within(Duration::from_mins(10)));
         child.wait().unwrap();
         sleeping.send(Signal::SIGTERM).unwrap();
-        assert!(sleeping.check(owner).is_err());
+        assert!(sleeping.check_owner(owner).is_err());
     }
 
     #[test]

@@ -15,12 +15,12 @@ use crate::settings::{self, Settings};
 impl Master {
     /// Reads the settings again and lets a new generation serve them. What has changed in a few
     /// words, or why nothing has; both are in the log by then.
-    pub(super) async fn reload(&mut self) -> Result<String, String> {
-        self.notifier.reloading();
+    pub(super) async fn reload_settings(&mut self) -> Result<String, String> {
+        self.notifier.notify_reloading();
         self.make_room().await;
         let result = self.try_reload().await;
         // Also after a failure: the process serves, as before.
-        self.notifier.ready(&self.state());
+        self.notifier.notify_ready(&self.state_line());
         let result = result.map_err(|error| error.to_string());
         match &result {
             Ok(message) => tracing::info!("reloaded: {message}"),
@@ -39,17 +39,17 @@ impl Master {
         let watch = self.watch.as_mut();
         if watch.is_some_and(|watch| watch.take_changes(file, queries)) {
             // It has said in the log what came of it.
-            drop(self.reload().await);
+            drop(self.reload_settings().await);
         }
     }
 
     async fn try_reload(&mut self) -> Result<String, StartupError> {
-        let settings = self.started.settings()?;
+        let settings = self.started.read_settings()?;
         let ignored = settings::restart_only(&self.app.settings, &settings);
-        let door = self.door.renew(&settings)?;
-        let logs = logging::prepare(&settings.log)?;
-        let listeners = self.listeners.renew(&settings)?;
-        let (app, generation) = match self.renew(settings, (&listeners, &door)).await {
+        let door = self.door.reconfigured(&settings)?;
+        let logs = logging::prepare_change(&settings.log)?;
+        let listeners = self.listeners.reconfigured(&settings)?;
+        let (app, generation) = match self.renew_generation(settings, (&listeners, &door)).await {
             Ok(renewed) => renewed,
             Err(error) => {
                 listeners.not_in(&self.listeners).remove_paths();
@@ -64,7 +64,7 @@ impl Master {
         let gone = before.not_in(&self.listeners);
         gone.remove_paths();
         self.take_over(generation, gone).await;
-        let mut message = format!("generation {} serves", self.number());
+        let mut message = format!("generation {} serves", self.serving_number());
         if !ignored.is_empty() {
             let names = ignored.join(", ");
             message = format!("{message}; only a restart changes {names}");
@@ -74,15 +74,15 @@ impl Master {
 
     /// Returns a new application and a generation that serves it. What it waits for is not worth
     /// waiting for once the process is to end.
-    async fn renew(
+    async fn renew_generation(
         &self,
         settings: Settings,
         on: EntranceParts<'_>,
     ) -> Result<(Arc<App>, WorkerGeneration), StartupError> {
         let workers = settings.server.workers;
         let app = tokio::select! {
-            app = self.app.renew(settings) => Arc::new(app?),
-            () = self.signals.end() => {
+            app = self.app.reconfigure(settings) => Arc::new(app?),
+            () = self.signals.wait_for_end() => {
                 return Err(StartupError::new("the process is asked to end"));
             }
         };
@@ -93,11 +93,11 @@ impl Master {
     /// Logs the notes of the catalog as at the start, and those of the door that were not logged
     /// before.
     fn say_what_is_odd(&self, door: &ConnectionEntrance) {
-        for note in self.app.notes() {
+        for note in self.app.idle_settings() {
             tracing::warn!("{note}");
         }
-        if door.notes() != self.door.notes() {
-            for note in door.notes() {
+        if door.certificate_notes() != self.door.certificate_notes() {
+            for note in door.certificate_notes() {
                 tracing::warn!("{note}");
             }
         }

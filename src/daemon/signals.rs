@@ -45,7 +45,7 @@ impl SignalQueue {
     ///
     /// # Errors
     /// The system does not give signals.
-    pub(super) fn hear(runtime: &Handle) -> io::Result<SignalQueue> {
+    pub(super) fn begin_hearing(runtime: &Handle) -> io::Result<SignalQueue> {
         let _context = runtime.enter();
         let signals = SignalQueue::default();
         let mut kinds = vec![
@@ -73,14 +73,14 @@ impl SignalQueue {
             let signals = signals.clone();
             runtime.spawn(async move {
                 while coming.recv().await.is_some() {
-                    signals.came(asked);
+                    signals.push_action(asked);
                 }
             });
         }
         Ok(signals)
     }
 
-    fn came(&self, asked: SignalAction) {
+    fn push_action(&self, asked: SignalAction) {
         tracing::debug!(?asked, "a signal came");
         {
             let mut waiting = self.lock();
@@ -95,18 +95,18 @@ impl SignalQueue {
 
     /// Returns what is asked for next; what ends the process comes first. Cancel-safe.
     pub(super) async fn next(&self) -> SignalAction {
-        self.when(PendingSignals::take).await
+        self.wait_for(PendingSignals::take).await
     }
 
     /// Waits until the process is asked to end, which [`SignalQueue::next`] still tells afterwards.
     /// Cancel-safe.
-    pub(super) async fn end(&self) {
+    pub(super) async fn wait_for_end(&self) {
         let ends = |asked: &SignalAction| matches!(asked, SignalAction::Quit | SignalAction::Stop);
-        self.when(|waiting| waiting.once.iter().any(ends).then_some(()))
+        self.wait_for(|waiting| waiting.once.iter().any(ends).then_some(()))
             .await;
     }
 
-    async fn when<T>(&self, ready: impl Fn(&mut PendingSignals) -> Option<T>) -> T {
+    async fn wait_for<T>(&self, ready: impl Fn(&mut PendingSignals) -> Option<T>) -> T {
         loop {
             let news = self.0.1.notified();
             tokio::pin!(news);
@@ -173,7 +173,7 @@ mod tests {
             SignalAction::Reload,
         ];
         for asked in came {
-            signals.came(asked);
+            signals.push_action(asked);
         }
         let mut waiting = signals.lock();
         let asked = std::iter::from_fn(|| waiting.take()).collect::<Vec<_>>();
@@ -191,9 +191,9 @@ mod tests {
     async fn who_waits_is_woken_and_the_end_is_told_twice() {
         let signals = SignalQueue::default();
         let heard = signals.clone();
-        let waiting = tokio::spawn(async move { heard.end().await });
+        let waiting = tokio::spawn(async move { heard.wait_for_end().await });
         tokio::task::yield_now().await;
-        signals.came(SignalAction::Stop);
+        signals.push_action(SignalAction::Stop);
         assert!(waiting.await.is_ok());
         assert_eq!(signals.next().await, SignalAction::Stop);
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::bound::BoundResources;
 use super::control::ControlSocket;
-use super::ended::{ExitError, tell};
+use super::ended::{ExitError, print_line};
 use super::handover::{HandoverRole, ParentPipe};
 use super::identity::Identity;
 use super::launch::{Launch, ProcessContext};
@@ -36,18 +36,19 @@ const WAITING_REQUESTS: usize = 16;
 ///
 /// # Errors
 /// Why it did not come to serve, or could not go on.
-pub fn serve(flags: &Flags, launch: Launch) -> Result<(), ExitError> {
+pub fn serve_process(flags: &Flags, launch: Launch) -> Result<(), ExitError> {
     let line = launch.arrival.as_ref().map(|arrival| arrival.line.clone());
-    signals::outlive_file_size_limit().map_err(ExitError::system)?;
-    let result = begin(flags, launch);
+    signals::outlive_file_size_limit().map_err(ExitError::from_system)?;
+    let result = begin_process(flags, launch);
     if let (Err(ended), Some(line)) = (&result, line) {
-        line.fail(ended.code, &ended.message);
+        line.report_failure(ended.code, &ended.message);
     }
     result
 }
 
-fn begin(flags: &Flags, mut launch: Launch) -> Result<(), ExitError> {
-    let (started, settings) = ProcessContext::new(flags, &launch).map_err(ExitError::settings)?;
+fn begin_process(flags: &Flags, mut launch: Launch) -> Result<(), ExitError> {
+    let (started, settings) =
+        ProcessContext::new(flags, &launch).map_err(ExitError::from_settings)?;
     environment::set(&settings.process.env);
     nix::sys::stat::umask(Mode::from_bits_truncate(settings.process.umask));
     if started.in_background && launch.arrival.is_none() {
@@ -56,9 +57,10 @@ fn begin(flags: &Flags, mut launch: Launch) -> Result<(), ExitError> {
     let role = launch.arrival.as_ref().map(|arrival| arrival.role);
     if role == Some(HandoverRole::Detached) {
         // A new session has no terminal that could hang up.
-        nix::unistd::setsid().map_err(ExitError::system)?;
+        nix::unistd::setsid().map_err(ExitError::from_system)?;
     }
-    let identity = identity::wanted(&settings.process).map_err(ExitError::settings)?;
+    let identity =
+        identity::wanted_identity(&settings.process).map_err(ExitError::from_settings)?;
     let bound = BoundResources::new(&settings, &mut launch)?;
     let paths = bound.paths.clone();
     let result = go_on(started, settings, launch, bound, identity.as_ref());
@@ -76,21 +78,21 @@ fn go_on(
     mut bound: BoundResources,
     identity: Option<&Identity>,
 ) -> Result<(), ExitError> {
-    let mut control = bound.control(identity)?;
+    let mut control = bound.bind_control(identity)?;
     if let Some(folder) = &settings.process.chdir {
         std::env::set_current_dir(folder).map_err(|error| {
             let what = format!("{} cannot be entered: {error}", folder.display());
-            ExitError::settings(StartupError::new(what).at("--chdir / [server] chdir"))
+            ExitError::from_settings(StartupError::new(what).at_place("--chdir / [server] chdir"))
         })?;
     }
     if let Some(identity) = identity {
-        identity::drop_to(identity).map_err(ExitError::settings)?;
+        identity::drop_to(identity).map_err(ExitError::from_settings)?;
     }
-    logging::init(&settings.log).map_err(ExitError::settings)?;
+    logging::start_logging(&settings.log).map_err(ExitError::from_settings)?;
     if let Some(arrival) = &launch.arrival {
         arrival.line.tell_of_panics();
     }
-    doubt(&started, &settings);
+    warn_about_rights(&started, &settings);
     if launch.arrival.is_none() && bound.pidfile.is_none() {
         let default = started.default_pidfile();
         control = bound.take_default(&default, &settings);
@@ -101,9 +103,9 @@ fn go_on(
 }
 
 /// Says what will not be possible later.
-fn doubt(started: &ProcessContext, settings: &Settings) {
+fn warn_about_rights(started: &ProcessContext, settings: &Settings) {
     let tls = settings.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
-    for file in identity::unreadable(tls.chain(&started.flags.config)) {
+    for file in identity::unreadable_files(tls.chain(&started.flags.config)) {
         tracing::warn!(
             "{} is not readable for the user that unslow runs as: neither a reload nor an upgrade \
              will be possible",
@@ -111,14 +113,17 @@ fn doubt(started: &ProcessContext, settings: &Settings) {
         );
     }
     let pidfile = settings.process.pidfile.as_deref().and_then(Path::parent);
-    for folder in identity::unwritable(pidfile) {
+    for folder in identity::unwritable_folders(pidfile) {
         tracing::warn!(
             "{} is not writable for the user that unslow runs as: an upgrade will not be possible",
             folder.display()
         );
     }
-    let logs = settings.log.files().filter_map(|(_, file)| file.parent());
-    for folder in identity::unwritable(logs) {
+    let logs = settings
+        .log
+        .log_files()
+        .filter_map(|(_, file)| file.parent());
+    for folder in identity::unwritable_folders(logs) {
         tracing::warn!(
             "{} is not writable for the user that unslow runs as: a log that is moved away cannot \
              be opened again there",
@@ -135,9 +140,9 @@ fn run(
     bound: BoundResources,
     control: Option<ControlSocket>,
 ) -> Result<(), ExitError> {
-    let access_log = AccessLog::open(&settings.log).map_err(ExitError::settings)?;
-    let app = Arc::new(App::open(settings).map_err(ExitError::settings)?);
-    let signals = SignalQueue::hear(app.engine()).map_err(ExitError::system)?;
+    let access_log = AccessLog::open(&settings.log).map_err(ExitError::from_settings)?;
+    let app = Arc::new(App::open(settings).map_err(ExitError::from_settings)?);
+    let signals = SignalQueue::begin_hearing(app.engine()).map_err(ExitError::from_system)?;
     let BoundResources {
         listeners,
         door,
@@ -148,17 +153,17 @@ fn run(
     let mut place = None;
     let mut conversing = None;
     if let (Some(pidfile), Some(control)) = (pidfile, control) {
-        place = Some(DaemonFiles::new(pidfile, control.mover()));
-        conversing = Some(app.engine().spawn(control.serve(asking)));
+        place = Some(DaemonFiles::new(pidfile, control.socket_mover()));
+        conversing = Some(app.engine().spawn(control.serve_commands(asking)));
     }
-    for note in door.notes().iter().chain(app.notes()) {
+    for note in door.certificate_notes().iter().chain(app.idle_settings()) {
         tracing::warn!("{note}");
     }
     let notifier = launch.notifier;
     let line = launch.arrival.map(|arrival| (arrival.role, arrival.line));
     let system = actix_web::rt::System::new();
     let served = async move {
-        let begun = Master::begin(
+        let begun = Master::begin_serving(
             started,
             notifier,
             app,
@@ -166,9 +171,9 @@ fn run(
             (listeners, door),
             signals,
         );
-        let mut master = begun.await.map_err(ExitError::running)?;
+        let mut master = begun.await.map_err(ExitError::from_running)?;
         master.place = place;
-        announce(&mut master, line).map_err(ExitError::system)?;
+        announce_ready(&mut master, line).map_err(ExitError::from_system)?;
         let end = master.run(requests).await;
         Ok((end, master))
     };
@@ -194,14 +199,16 @@ fn run(
     tracing::info!("ended");
     logging::finish();
     match end {
-        ShutdownKind::Failed => Err(ExitError::system("the workers have ended by themselves")),
+        ShutdownKind::Failed => Err(ExitError::from_system(
+            "the workers have ended by themselves",
+        )),
         ShutdownKind::Stopped | ShutdownKind::HandedOver | ShutdownKind::Withdrawn => Ok(()),
     }
 }
 
 /// Tells whoever waits for it that the process serves.
-fn announce(master: &mut Master, line: Option<(HandoverRole, ParentPipe)>) -> io::Result<()> {
-    let (urls, stats) = (master.urls(), master.listeners.stats_urls());
+fn announce_ready(master: &mut Master, line: Option<(HandoverRole, ParentPipe)>) -> io::Result<()> {
+    let (urls, stats) = (master.served_urls(), master.listeners.stats_urls());
     let at_stats = (!stats.is_empty()).then(|| stats.join(" "));
     let folder = master.app.settings.queries_dir.as_deref();
     tracing::info!(
@@ -218,30 +225,30 @@ fn announce(master: &mut Master, line: Option<(HandoverRole, ParentPipe)>) -> io
     lines.extend(stats.iter().map(shows));
     // A successor is shown already.
     if master.started.flags.open && !matches!(line, Some((HandoverRole::Successor, _))) {
-        browser::show(&urls);
+        browser::show_page(&urls);
     }
     match line {
         None => {
             for line in lines {
-                tell(&line);
+                print_line(&line);
             }
-            master.notifier.ready(&master.state());
+            master.notifier.notify_ready(&master.state_line());
         }
         Some((HandoverRole::Detached, line)) => {
-            let logs = master.app.settings.log.files();
+            let logs = master.app.settings.log.log_files();
             lines.extend(logs.map(|(setting, file)| format!("{setting}: {}", file.display())));
             // One that was given up is not to be found serving later.
-            line.ready(lines)?;
+            line.report_ready(lines)?;
             line.close();
             leave_the_terminal()?;
         }
         Some((HandoverRole::Successor, line)) => {
             // Where the old process has gone, this one is the daemon.
-            drop(line.ready(lines));
+            drop(line.report_ready(lines));
             if master.started.in_background {
                 leave_the_terminal()?;
             }
-            master.upgrade = UpgradeState::young(&line);
+            master.upgrade = UpgradeState::of_successor(&line);
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::settings::{BindAddress, Settings};
 
 pub use text::UnitPlace;
 
-use text::{escaped, is_somebody_elses, line, quoted};
+use text::{escape_text, is_somebody_elses, quote_path, write_line};
 
 /// More than the settings allow for something, before systemd ends it by force.
 const MARGIN: u64 = 10;
@@ -20,12 +20,12 @@ const RUNTIME: [&str; 2] = ["/run/unslow", "/var/run/unslow"];
 /// Returns the files `unslow.service` and `unslow.socket`, one after the other, each under a
 /// comment with its path. There is no second one where a setting names a descriptor (`fd://N`):
 /// then somebody else has opened it, and the service binds the other addresses itself.
-pub fn files(settings: &Settings, place: &UnitPlace) -> String {
-    let sockets = sockets(settings);
-    let mut text = service(settings, place, &sockets);
+pub fn unit_files(settings: &Settings, place: &UnitPlace) -> String {
+    let sockets = passed_addresses(settings);
+    let mut text = service_file(settings, place, &sockets);
     if !sockets.is_empty() {
         text.push('\n');
-        text.push_str(&socket(settings, &sockets));
+        text.push_str(&socket_file(settings, &sockets));
     }
     text
 }
@@ -38,7 +38,7 @@ struct PassedAddress<'a> {
 }
 
 /// The addresses that systemd is to listen at, in the order in which it passes them on.
-fn sockets(settings: &Settings) -> Vec<PassedAddress<'_>> {
+fn passed_addresses(settings: &Settings) -> Vec<PassedAddress<'_>> {
     if is_somebody_elses(settings) {
         return Vec::new();
     }
@@ -50,12 +50,12 @@ fn sockets(settings: &Settings) -> Vec<PassedAddress<'_>> {
         .collect()
 }
 
-fn service(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]) -> String {
+fn service_file(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]) -> String {
     let config = place.config.as_deref().map_or_else(String::new, |path| {
-        format!(" --config {}", quoted(path).replace('$', "$$"))
+        format!(" --config {}", quote_path(path).replace('$', "$$"))
     });
     let pidfile = "--pid %t/unslow/unslow.pid";
-    let program = quoted(&place.program);
+    let program = quote_path(&place.program);
     let binds = (3..).zip(sockets).fold(String::new(), |text, (fd, one)| {
         format!("{text} {} fd://{fd}", one.flag)
     });
@@ -80,24 +80,24 @@ fn service(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]
         );
     }
     text.push_str("\n[Service]\nType=notify\n");
-    line(
+    write_line(
         &mut text,
         &format!("ExecStart={program} run{config} {pidfile}{binds}"),
     );
-    line(
+    write_line(
         &mut text,
         "# Waits, and fails with what is wrong with the settings.",
     );
-    line(
+    write_line(
         &mut text,
         &format!("ExecReload={program} reload{config} {pidfile}"),
     );
-    line(
+    write_line(
         &mut text,
         "# Waits for the end. systemd itself would kill a process that came by an upgrade without waiting\n\
          # for it, since it has not started it.",
     );
-    line(
+    write_line(
         &mut text,
         &format!("ExecStop={program} stop{config} {pidfile}"),
     );
@@ -106,12 +106,12 @@ fn service(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]
          WatchdogSec=30\n\
          KillMode=mixed\n",
     );
-    line(&mut text, &format!("TimeoutStartSec={start}"));
-    line(
+    write_line(&mut text, &format!("TimeoutStartSec={start}"));
+    write_line(
         &mut text,
         "# Longer than running requests and idle connections may take by the settings.",
     );
-    line(&mut text, &format!("TimeoutStopSec={end}"));
+    write_line(&mut text, &format!("TimeoutStopSec={end}"));
     text.push_str(
         "Restart=on-failure\n\
          # Seldom enough for systemd, which gives up after five starts in ten seconds.\n\
@@ -122,10 +122,10 @@ fn service(settings: &Settings, place: &UnitPlace, sockets: &[PassedAddress<'_>]
          RuntimeDirectory=unslow\n",
     );
     if sockets.iter().any(|one| is_in_runtime_folder(one.bind)) {
-        line(&mut text, "# systemd's own sockets there have to stay.");
-        line(&mut text, "RuntimeDirectoryPreserve=yes");
+        write_line(&mut text, "# systemd's own sockets there have to stay.");
+        write_line(&mut text, "RuntimeDirectoryPreserve=yes");
     }
-    who(&mut text, settings, place);
+    write_user(&mut text, settings, place);
     hardening::write(&mut text, settings, place);
     text.push_str("\n[Install]\nWantedBy=multi-user.target\n");
     text
@@ -135,11 +135,11 @@ fn is_in_runtime_folder(bind: &BindAddress) -> bool {
     matches!(bind, BindAddress::Unix(path) if RUNTIME.iter().any(|folder| path.starts_with(folder)))
 }
 
-fn who(text: &mut String, settings: &Settings, place: &UnitPlace) {
+fn write_user(text: &mut String, settings: &Settings, place: &UnitPlace) {
     let process = &settings.process;
-    line(text, &format!("UMask={:04o}", process.umask));
+    write_line(text, &format!("UMask={:04o}", process.umask));
     if let Some(user) = process.user.as_ref().or(place.user.as_ref()) {
-        line(text, &format!("User={user}"));
+        write_line(text, &format!("User={user}"));
     } else {
         text.push_str(
             "# A user that systemd makes. It must be able to read the settings and what they\n\
@@ -148,18 +148,18 @@ fn who(text: &mut String, settings: &Settings, place: &UnitPlace) {
         );
     }
     if let Some(group) = &process.group {
-        line(text, &format!("Group={group}"));
+        write_line(text, &format!("Group={group}"));
     }
     for (name, value) in &process.env {
-        let pair = escaped(&format!("{name}={value}"));
-        line(
+        let pair = escape_text(&format!("{name}={value}"));
+        write_line(
             text,
             &format!("Environment=\"{}\"", pair.replace('"', "\\\"")),
         );
     }
 }
 
-fn socket(settings: &Settings, sockets: &[PassedAddress<'_>]) -> String {
+fn socket_file(settings: &Settings, sockets: &[PassedAddress<'_>]) -> String {
     let mut text = String::from(
         "# /etc/systemd/system/unslow.socket\n\
          # systemd opens these and passes them on, in this order, so that the service needs no right to\n\
@@ -171,22 +171,22 @@ fn socket(settings: &Settings, sockets: &[PassedAddress<'_>]) -> String {
     );
     for one in sockets {
         let address = match one.bind {
-            BindAddress::Unix(path) => escaped(&path.display().to_string()),
+            BindAddress::Unix(path) => escape_text(&path.display().to_string()),
             bind => bind.to_string(),
         };
-        line(&mut text, &format!("ListenStream={address}"));
+        write_line(&mut text, &format!("ListenStream={address}"));
     }
-    line(&mut text, &format!("Backlog={}", settings.server.backlog));
+    write_line(&mut text, &format!("Backlog={}", settings.server.backlog));
     if sockets
         .iter()
         .any(|one| matches!(one.bind, BindAddress::Unix(_)))
     {
-        line(
+        write_line(
             &mut text,
             &format!("SocketMode={:04o}", settings.process.socket_mode),
         );
         if let Some(group) = &settings.process.socket_group {
-            line(&mut text, &format!("SocketGroup={group}"));
+            write_line(&mut text, &format!("SocketGroup={group}"));
         }
     }
     text.push_str("\n[Install]\nWantedBy=sockets.target\n");

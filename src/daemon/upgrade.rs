@@ -53,7 +53,7 @@ pub(super) enum UpgradeStep {
 
 impl UpgradeState {
     /// Returns the state of a process that was started by an upgrade.
-    pub(super) fn young(line: &ParentPipe) -> UpgradeState {
+    pub(super) fn of_successor(line: &ParentPipe) -> UpgradeState {
         let (told, stepped) = oneshot::channel();
         let heard = line.take();
         let line = heard.as_ref().and_then(|line| line.try_clone().ok());

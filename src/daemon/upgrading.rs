@@ -41,7 +41,7 @@ impl Master {
             return Err((message.to_owned(), asker));
         }
         let path = self.app.settings.process.pidfile.as_deref();
-        let place = path.map(pidfile::successor);
+        let place = path.map(pidfile::successor_path);
         let luggage = HandoverParams {
             in_background: self.started.in_background,
             listeners: &self.listeners,
@@ -81,7 +81,7 @@ impl Master {
     }
 
     /// Goes on with an upgrade; the end of this process, if it is that.
-    pub(super) async fn upgraded(&mut self, step: UpgradeStep) -> Option<ShutdownKind> {
+    pub(super) async fn continue_upgrade(&mut self, step: UpgradeStep) -> Option<ShutdownKind> {
         let before = std::mem::replace(&mut self.upgrade, UpgradeState::None);
         let (UpgradeStep::Started(result), UpgradeState::Starting { hold, asker, .. }) =
             (step, before)
@@ -93,7 +93,7 @@ impl Master {
             Ok(process) => process,
             Err(NotReady { message, .. }) => {
                 tracing::error!("no upgrade, this process goes on: {message}");
-                self.answer(asker, Err(message));
+                self.send_answer(asker, Err(message));
                 return None;
             }
         };
@@ -105,29 +105,29 @@ impl Master {
             );
             tracing::info!("{message}");
             self.upgrade = UpgradeState::Held(process);
-            self.answer(asker, Ok(message));
+            self.send_answer(asker, Ok(message));
             return None;
         }
         if !step_down(process, &self.notifier) {
             let message = "the new process has ended as soon as it was ready";
             tracing::error!("no upgrade, this process goes on: {message}");
-            self.answer(asker, Err(message.to_owned()));
+            self.send_answer(asker, Err(message.to_owned()));
             return None;
         }
         self.wait_until_followed().await;
-        self.answer(asker, Ok(format!("process {pid} serves")));
+        self.send_answer(asker, Ok(format!("process {pid} serves")));
         self.finish(ShutdownKind::HandedOver).await;
         Some(ShutdownKind::HandedOver)
     }
 
     /// Returns the end of a process that withdraws before the old one has stepped down for it; if
     /// that happened all the same, nobody is left to go on.
-    pub(super) async fn withdraw(&mut self) -> ShutdownKind {
+    pub(super) async fn withdraw_process(&mut self) -> ShutdownKind {
         if !self.upgrade.was_left_alone().await {
             return ShutdownKind::Withdrawn;
         }
         self.take_the_place();
-        self.notifier.stopping();
+        self.notifier.notify_stopping();
         ShutdownKind::Stopped
     }
 

@@ -14,7 +14,7 @@ pub(super) struct FileWatch(BTreeMap<PathBuf, FileMark>);
 
 impl FileWatch {
     /// Notes the settings file and everything in the folder of queries, as they are now.
-    pub(super) fn begin(file: Option<&Path>, queries: Option<&Path>) -> FileWatch {
+    pub(super) fn begin_watch(file: Option<&Path>, queries: Option<&Path>) -> FileWatch {
         let mut marks = BTreeMap::new();
         let entries = queries.and_then(|folder| std::fs::read_dir(folder).ok());
         let named = entries.into_iter().flatten().flatten();
@@ -29,7 +29,7 @@ impl FileWatch {
 
     /// Returns whether something has changed since; asks only once for each change.
     pub(super) fn take_changes(&mut self, file: Option<&Path>, queries: Option<&Path>) -> bool {
-        let now = FileWatch::begin(file, queries);
+        let now = FileWatch::begin_watch(file, queries);
         let changed = now.0 != self.0;
         *self = now;
         changed
@@ -49,7 +49,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("q")).unwrap();
         std::fs::write(&ini, "").unwrap();
         let queries = query.parent();
-        let mut watch = FileWatch::begin(Some(&ini), queries);
+        let mut watch = FileWatch::begin_watch(Some(&ini), queries);
         assert!(!watch.take_changes(Some(&ini), queries));
         std::fs::write(&ini, "[server]").unwrap();
         assert!(watch.take_changes(Some(&ini), queries));

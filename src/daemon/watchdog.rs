@@ -27,7 +27,7 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// Begins to feed it, on the current actix system, where systemd asks for that.
-    pub(super) fn begin(notifier: Rc<Notifier>) -> Watchdog {
+    pub(super) fn begin_feeding(notifier: Rc<Notifier>) -> Watchdog {
         let watched = WatchedWorkers::default();
         let task = notifier.watchdog_interval().map(|interval| {
             let watched = Rc::clone(&watched);
@@ -37,7 +37,7 @@ impl Watchdog {
                 loop {
                     turn.tick().await;
                     if all_are_heard_of(&watched) {
-                        notifier.feed();
+                        notifier.feed_watchdog();
                     }
                 }
             })
@@ -63,7 +63,7 @@ fn all_are_heard_of(watched: &WatchedWorkers) -> bool {
     let watched = watched.borrow();
     watched
         .as_ref()
-        .is_none_or(|hearts| hearts.silent(SILENT) == 0)
+        .is_none_or(|hearts| hearts.silent_workers(SILENT) == 0)
 }
 
 #[cfg(test)]
@@ -88,10 +88,10 @@ mod tests {
             }
             meals
         };
-        let notifier = Rc::new(Notifier::to(path.as_os_str(), "2000"));
+        let notifier = Rc::new(Notifier::with_socket(path.as_os_str(), "2000"));
         let turn = notifier.watchdog_interval().unwrap();
         actix_web::rt::System::new().block_on(async {
-            let watchdog = Watchdog::begin(notifier);
+            let watchdog = Watchdog::begin_feeding(notifier);
             let some = async || {
                 while meals() == 0 {
                     tokio::time::sleep(turn).await;

@@ -33,7 +33,7 @@ impl Master {
             Listeners::default()
         };
         if let Some(old) = self.serving.replace(generation) {
-            self.retire(old).await;
+            self.retire_generation(old).await;
         }
         gone.close();
         self.silent = false;
@@ -57,38 +57,38 @@ impl Master {
         while self.retiring.len() > MOST_GENERATIONS - 2 {
             tokio::select! {
                 _ = self.retiring.join_next() => {}
-                () = signals.end() => return,
+                () = signals.wait_for_end() => return,
             }
         }
         while self.retiring.try_join_next().is_some() {}
     }
 
     /// Lets it accept no more, and end by itself.
-    pub(super) async fn retire(&mut self, generation: WorkerGeneration) {
+    pub(super) async fn retire_generation(&mut self, generation: WorkerGeneration) {
         let number = generation.number();
         tracing::info!(generation = number, "retiring");
         generation.close().await;
         self.retiring.spawn_local(async move {
-            generation.retire().await;
+            generation.retire_workers().await;
             tracing::info!(generation = number, "retired");
         });
     }
 
-    fn workers(&self) -> usize {
+    fn worker_count(&self) -> usize {
         let configured = self.app.settings.server.workers;
         self.serving
             .as_ref()
-            .map_or(configured, WorkerGeneration::workers)
+            .map_or(configured, WorkerGeneration::worker_count)
     }
 
-    pub(super) async fn scale(&mut self, by: i32) -> Result<String, String> {
+    pub(super) async fn scale_workers(&mut self, by: i32) -> Result<String, String> {
         let by = isize::try_from(by).unwrap_or(0);
-        let workers = self.workers().saturating_add_signed(by);
+        let workers = self.worker_count().saturating_add_signed(by);
         let workers = workers.clamp(1, MOST_WORKERS);
         if self.serving.is_none() {
             return Master::refused("paused: reload brings the workers back".to_owned());
         }
-        if workers == self.workers() {
+        if workers == self.worker_count() {
             return Ok(format!("{workers} workers, as before"));
         }
         self.replace_generation(workers).await?;
@@ -109,11 +109,11 @@ impl Master {
         }
     }
 
-    pub(super) async fn pause(&mut self) {
+    pub(super) async fn pause_workers(&mut self) {
         if let Some(generation) = self.serving.take() {
             tracing::info!("WINCH: the workers end, the sockets stay; HUP brings them back");
             self.watchdog.looks_at(None);
-            self.retire(generation).await;
+            self.retire_generation(generation).await;
         }
     }
 
@@ -127,12 +127,12 @@ impl Master {
             tracing::error!("the workers have ended by themselves");
             return Some(ShutdownKind::Failed);
         }
-        let silent = serving.heartbeats().silent(SILENT);
+        let silent = serving.heartbeats().silent_workers(SILENT);
         // Once: where that does not help either, the watchdog is left to see to it.
         if silent > 0 && !std::mem::replace(&mut self.silent, true) {
             // Its requests may be lost; those to come are not.
             tracing::error!(silent, "workers do not answer: a new generation takes over");
-            let workers = self.workers();
+            let workers = self.worker_count();
             drop(self.replace_generation(workers).await);
         }
         None

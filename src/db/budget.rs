@@ -41,7 +41,7 @@ impl ResultBudget {
     }
 
     /// Begins a result.
-    pub(super) fn share(self: &Arc<Self>) -> ResultShare {
+    pub(super) fn begin_share(self: &Arc<Self>) -> ResultShare {
         ResultShare {
             budget: Arc::clone(self),
             held: 0,
@@ -94,7 +94,11 @@ mod tests {
     #[test]
     fn results_share_twice_what_one_may_have_and_give_it_back() {
         let budget = ResultBudget::new(4 * STEP);
-        let (mut first, mut second, mut third) = (budget.share(), budget.share(), budget.share());
+        let (mut first, mut second, mut third) = (
+            budget.begin_share(),
+            budget.begin_share(),
+            budget.begin_share(),
+        );
         first.grow_to(5 * STEP).unwrap();
         second.grow_to(4 * STEP + 1).unwrap();
         // A small one asks for nothing.

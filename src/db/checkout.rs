@@ -19,7 +19,7 @@ pub(super) fn checkout_after(waited: Duration) -> Duration {
 }
 
 /// All connections are at work. That says nothing about the database's health.
-pub(super) fn busy() -> RequestError {
+pub(super) fn busy_error() -> RequestError {
     let limit = duration_text(CHECKOUT);
     let detail = format!("no connection of the pool became free within {limit}").into();
     RequestError::Busy { detail }

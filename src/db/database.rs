@@ -61,9 +61,9 @@ impl Database {
 
     /// Returns the time after which a run under this timeout is given up at the latest, waiting for
     /// a connection included: a server that hangs never answers.
-    pub fn deadline(&self, timeout: Duration) -> Duration {
+    pub fn run_deadline(&self, timeout: Duration) -> Duration {
         let far = match &self.kind {
-            DatabaseSide::Postgres(database) => database.connector().far(),
+            DatabaseSide::Postgres(database) => database.connector().extra_time(),
             DatabaseSide::Sqlite(_) => Duration::ZERO,
         };
         CHECKOUT + far + timeout + GRACE
@@ -78,7 +78,7 @@ impl Database {
     }
 
     /// Returns what it is called: host, port, database and user, or the file. Which database that
-    /// leads to is [`system`](Database::system).
+    /// leads to is [`system`](Database::database_system).
     pub fn identity(&self) -> &str {
         match &self.kind {
             DatabaseSide::Postgres(database) => database.identity(),
@@ -102,8 +102,8 @@ impl Database {
 
     /// Returns a number that grows each time the database was away and is back: what failed
     /// meanwhile is worth another try. The receiver's end is the database's.
-    pub fn recoveries(&self) -> watch::Receiver<u64> {
-        self.health_cell().recoveries()
+    pub fn watch_recoveries(&self) -> watch::Receiver<u64> {
+        self.health_cell().watch_recoveries()
     }
 
     pub(super) fn health_cell(&self) -> &HealthCell {
@@ -115,7 +115,7 @@ impl Database {
 
     /// Returns how many loads there are and may be, of all queries together.
     pub fn gate_state(&self) -> GateState {
-        self.gate.state()
+        self.gate.gate_state()
     }
 
     /// Returns how many loads of this query there are and may be.
@@ -129,9 +129,9 @@ impl Database {
             DatabaseSide::Postgres(database) => database.pool_state(),
             DatabaseSide::Sqlite(database) => database.pool_state(),
         };
-        let gate = self.gate.waiting();
+        let gate = self.gate.wait_queue();
         PoolState {
-            waiting: pool.waiting + gate.waiting(),
+            waiting: pool.waiting + gate.waiting_loads(),
             timeouts: pool.timeouts + gate.in_vain(),
             ..pool
         }
@@ -139,9 +139,9 @@ impl Database {
 
     /// Tries to connect to a server, so that its health is known before the first run, and which
     /// database it is; a file or the demo needs no greeting. Must be called on the engine runtime.
-    pub async fn greet(&self) {
+    pub async fn connect_eagerly(&self) {
         if let DatabaseSide::Postgres(database) = &self.kind {
-            database.greet().await;
+            database.connect_eagerly().await;
         }
     }
 
@@ -150,10 +150,10 @@ impl Database {
     ///
     /// # Errors
     /// It does not answer, or does not let us in.
-    pub async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
+    pub async fn survey_server(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
         match &self.kind {
-            DatabaseSide::Postgres(database) => database.survey().await,
-            DatabaseSide::Sqlite(database) => database.survey().await,
+            DatabaseSide::Postgres(database) => database.survey_server().await,
+            DatabaseSide::Sqlite(database) => database.survey_file().await,
         }
     }
 
@@ -171,7 +171,7 @@ impl Database {
         args: &Arguments,
         limits: Limits,
     ) -> Result<Rows, RequestError> {
-        let turn = self.admit(query, Duration::ZERO).await?;
+        let turn = self.admit_load(query, Duration::ZERO).await?;
         self.run_admitted(query, args, limits, turn).await
     }
 
@@ -181,11 +181,15 @@ impl Database {
     /// # Errors
     /// [`RequestError::Unavailable`]: the database is known to be away, without a wait, or too many
     /// loads are at work. Nothing has been run then.
-    pub async fn admit(&self, query: &Query, waited: Duration) -> Result<LoadTurn, RequestError> {
+    pub async fn admit_load(
+        &self,
+        query: &Query,
+        waited: Duration,
+    ) -> Result<LoadTurn, RequestError> {
         // One bound over all that is waited for: a server that hangs must not be waited for twice.
         let deadline = Instant::now() + checkout_after(waited);
         self.refuse_while_away()?;
-        let pass = self.gate.enter(query, deadline).await?;
+        let pass = self.gate.enter_query(query, deadline).await?;
         // It may have gone away meanwhile.
         self.refuse_while_away()?;
         Ok(LoadTurn::new(pass, deadline))
@@ -207,24 +211,24 @@ impl Database {
             DatabaseSide::Postgres(database) => database.run(query, args, limits, turn).await,
             DatabaseSide::Sqlite(database) => database.run(query, args, limits, turn).await,
         };
-        end.map_err(|error| refused_value::attribute(query, args, error))
+        end.map_err(|error| refused_value::attribute_error(query, args, error))
     }
 
     pub(super) fn refuse_while_away(&self) -> Result<(), RequestError> {
-        self.health_cell().refusal().map_or(Ok(()), Err)
+        self.health_cell().load_refusal().map_or(Ok(()), Err)
     }
 
     /// Returns column names without running the query; refuses two columns of one name. Must be
     /// called on the engine runtime. Dropping the future abandons it.
-    pub async fn columns(
+    pub async fn column_names(
         &self,
         query: &Query,
         args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
         self.refuse_while_away()?;
         match &self.kind {
-            DatabaseSide::Postgres(database) => database.columns(query, args).await,
-            DatabaseSide::Sqlite(database) => database.columns(query, args).await,
+            DatabaseSide::Postgres(database) => database.column_names(query, args).await,
+            DatabaseSide::Sqlite(database) => database.column_names(query, args).await,
         }
     }
 
@@ -243,9 +247,9 @@ impl Database {
     ///
     /// # Errors
     /// There is no connection, or it may not listen (as on a standby).
-    pub async fn listen(&self) -> Option<Result<MessageListener, RequestError>> {
+    pub async fn open_listener(&self) -> Option<Result<MessageListener, RequestError>> {
         match &self.kind {
-            DatabaseSide::Postgres(database) => Some(database.listen().await),
+            DatabaseSide::Postgres(database) => Some(database.open_listener().await),
             DatabaseSide::Sqlite(_) => None,
         }
     }

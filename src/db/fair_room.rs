@@ -61,7 +61,7 @@ impl FairRoom {
         })
     }
 
-    pub(super) fn max(&self) -> usize {
+    pub(super) fn max_loads(&self) -> usize {
         self.max
     }
 
@@ -71,7 +71,7 @@ impl FairRoom {
 
     /// Returns a place for a load of this query where there is one, else the turn to wait for.
     /// Dropping that gives it up. One that `may_fill` the room takes the last place, too.
-    pub(super) fn enter(
+    pub(super) fn enter_room(
         self: &Arc<Self>,
         query: &str,
         may_fill: bool,
@@ -166,30 +166,30 @@ mod tests {
     fn the_last_place_is_for_a_query_that_has_none() {
         let room = FairRoom::new(3);
         let (a, second) = (
-            room.enter("a", false).ok().unwrap(),
-            room.enter("a", false).ok().unwrap(),
+            room.enter_room("a", false).ok().unwrap(),
+            room.enter_room("a", false).ok().unwrap(),
         );
-        let mut third = room.enter("a", false).err().unwrap();
-        let other = room.enter("b", false).ok().unwrap();
+        let mut third = room.enter_room("a", false).err().unwrap();
+        let other = room.enter_room("b", false).ok().unwrap();
         assert_eq!(room.in_use(), 3);
         drop(other);
         assert!(third.try_recv().is_err(), "it is the last place");
         drop(a);
         let third = third.try_recv().unwrap();
-        assert_eq!((room.in_use(), room.max()), (2, 3));
+        assert_eq!((room.in_use(), room.max_loads()), (2, 3));
         // A query whose file says so takes it.
-        let stated = [room.enter("c", true), room.enter("c", true)];
+        let stated = [room.enter_room("c", true), room.enter_room("c", true)];
         assert!(stated[0].is_ok() && stated[1].is_err());
         drop((second, third));
         drop(stated);
-        let stated = [(); 3].map(|()| room.enter("c", true).ok().unwrap());
+        let stated = [(); 3].map(|()| room.enter_room("c", true).ok().unwrap());
         assert_eq!(at_work(&room), counts(&[("c", 3)]));
         drop(stated);
         assert_eq!((room.in_use(), at_work(&room)), (0, Vec::new()));
         // Where there is only one, everybody may have it.
         let room = FairRoom::new(1);
-        let held = room.enter("a", false).ok().unwrap();
-        let mut next = room.enter("a", false).err().unwrap();
+        let held = room.enter_room("a", false).ok().unwrap();
+        let mut next = room.enter_room("a", false).err().unwrap();
         drop(held);
         next.try_recv().unwrap();
     }
@@ -198,15 +198,15 @@ mod tests {
     fn a_query_that_comes_late_is_before_those_that_have_loads_at_work() {
         let room = FairRoom::new(3);
         let mut held = vec![
-            room.enter("a", false).ok().unwrap(),
-            room.enter("a", false).ok().unwrap(),
-            room.enter("b", false).ok().unwrap(),
+            room.enter_room("a", false).ok().unwrap(),
+            room.enter_room("a", false).ok().unwrap(),
+            room.enter_room("b", false).ok().unwrap(),
         ];
         let mut flood: Vec<_> = ["b", "a", "b", "a"]
-            .map(|query| room.enter(query, false).err().unwrap())
+            .map(|query| room.enter_room(query, false).err().unwrap())
             .into();
-        let mut late = room.enter("c", false).err().unwrap();
-        let mut later = room.enter("c", false).err().unwrap();
+        let mut late = room.enter_room("c", false).err().unwrap();
+        let mut later = room.enter_room("c", false).err().unwrap();
         held.remove(0);
         let place = late.try_recv().unwrap();
         assert_eq!(at_work(&room), counts(&[("a", 1), ("b", 1), ("c", 1)]));
@@ -225,10 +225,10 @@ mod tests {
     fn a_place_that_is_given_to_nobody_comes_back() {
         let room = FairRoom::new(2);
         let held = [
-            room.enter("a", false).ok().unwrap(),
-            room.enter("b", false).ok().unwrap(),
+            room.enter_room("a", false).ok().unwrap(),
+            room.enter_room("b", false).ok().unwrap(),
         ];
-        let turn = room.enter("c", false).err().unwrap();
+        let turn = room.enter_room("c", false).err().unwrap();
         drop(held);
         // It has its place, and goes away before it takes it.
         assert_eq!(room.in_use(), 1);

@@ -20,7 +20,7 @@ pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
         };
         return out.extend_from_slice(name);
     }
-    let text = shortest(value);
+    let text = shortest_text(value);
     let (mantissa, exponent) = text
         .split_once('e')
         .expect("the form `{:e}` has an exponent");
@@ -42,7 +42,7 @@ pub(super) fn push_float(out: &mut Vec<u8>, value: f64) {
 /// shortest form differs from PostgreSQL's in two ties: it takes a decimal exactly between two
 /// doubles (PostgreSQL's 1e23 is 9.999999999999999e+22), and of two equally near decimals it
 /// takes the odd one.
-fn shortest(value: f64) -> String {
+fn shortest_text(value: f64) -> String {
     let text = format!("{value:e}");
     let digits = text.split('e').next().map_or(1, |mantissa| {
         mantissa.bytes().filter(u8::is_ascii_digit).count()

@@ -77,7 +77,7 @@ impl LoadLimiter {
     }
 
     /// Waits until `deadline` for the right to one load of this query. Giving up loses nothing.
-    pub(super) async fn enter(
+    pub(super) async fn enter_query(
         &self,
         query: &Query,
         deadline: Instant,
@@ -86,9 +86,9 @@ impl LoadLimiter {
             return Ok(LoadPass::default());
         }
         // Its own bound first: who is over it waits there, out of the others' way.
-        let (room, queue) = (self.room(query), &self.queue);
-        let own = room.enter(deadline, queue).await?;
-        let all = self.all.enter(query, deadline, queue).await?;
+        let (room, queue) = (self.query_room(query), &self.queue);
+        let own = room.enter_room(deadline, queue).await?;
+        let all = self.all.enter_all(query, deadline, queue).await?;
         Ok(LoadPass {
             _own: Some(own),
             _all: Some(all),
@@ -96,26 +96,26 @@ impl LoadLimiter {
     }
 
     /// Returns all loads on the database.
-    pub(super) fn state(&self) -> GateState {
-        self.all.state()
+    pub(super) fn gate_state(&self) -> GateState {
+        self.all.gate_state()
     }
 
     /// Returns the loads of one query.
     pub(super) fn state_of(&self, query: &Query) -> GateState {
-        self.room(query).state()
+        self.query_room(query).gate_state()
     }
 
     /// Returns who waits, on whichever bound.
-    pub(super) fn waiting(&self) -> &WaitQueue {
+    pub(super) fn wait_queue(&self) -> &WaitQueue {
         &self.queue
     }
 
-    fn room(&self, query: &Query) -> Arc<LimitRoom> {
+    fn query_room(&self, query: &Query) -> Arc<LimitRoom> {
         let max = query
             .policy
             .concurrency
             .map_or(self.share, |own| usize::try_from(own).unwrap_or(usize::MAX));
-        let max = LimitRoom::clamp(max);
+        let max = LimitRoom::clamp_max(max);
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         match rooms.get(&query.name) {
             // Another catalog may bring the same name with another bound.
@@ -131,28 +131,28 @@ impl LoadLimiter {
 
 impl fmt::Debug for LoadLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gate").field(&self.state()).finish()
+        f.debug_tuple("Gate").field(&self.gate_state()).finish()
     }
 }
 
 impl AllLoads {
     fn new(max: usize) -> AllLoads {
         AllLoads {
-            room: FairRoom::new(LimitRoom::clamp(max)),
+            room: FairRoom::new(LimitRoom::clamp_max(max)),
             waited: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
     }
 
     /// Returns a place for a load of this query.
-    async fn enter(
+    async fn enter_all(
         &self,
         query: &Query,
         deadline: Instant,
         queue: &WaitQueue,
     ) -> Result<FairPlace, RequestError> {
         let is_stated = query.policy.concurrency.is_some();
-        let turn = match self.room.enter(&query.name, is_stated) {
+        let turn = match self.room.enter_room(&query.name, is_stated) {
             Ok(place) => return Ok(place),
             Err(turn) => turn,
         };
@@ -160,20 +160,20 @@ impl AllLoads {
         let place = queue.wait(deadline, turn).await;
         place
             .map(|place| place.expect("the room keeps the turn as long as it is waited for"))
-            .ok_or_else(|| refuse(&self.refused, "on this database", self.room.max()))
+            .ok_or_else(|| refuse_load(&self.refused, "on this database", self.room.max_loads()))
     }
 
-    fn state(&self) -> GateState {
+    fn gate_state(&self) -> GateState {
         GateState {
             in_use: self.room.in_use(),
-            max: self.room.max(),
+            max: self.room.max_loads(),
             waited: self.waited.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
         }
     }
 }
 
-fn refuse(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
+fn refuse_load(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
     refused.fetch_add(1, Ordering::Relaxed);
     let limit = duration_text(CHECKOUT);
     let detail = format!(
@@ -186,7 +186,7 @@ fn refuse(refused: &AtomicU64, whose: &str, max: usize) -> RequestError {
 
 impl LimitRoom {
     fn new(max: usize) -> Arc<LimitRoom> {
-        let max = LimitRoom::clamp(max);
+        let max = LimitRoom::clamp_max(max);
         Arc::new(LimitRoom {
             places: Arc::new(Semaphore::new(max)),
             max,
@@ -195,12 +195,12 @@ impl LimitRoom {
         })
     }
 
-    fn clamp(max: usize) -> usize {
+    fn clamp_max(max: usize) -> usize {
         max.clamp(1, Semaphore::MAX_PERMITS)
     }
 
     /// Returns a place, in order of arrival.
-    async fn enter(
+    async fn enter_room(
         &self,
         deadline: Instant,
         queue: &WaitQueue,
@@ -214,10 +214,10 @@ impl LimitRoom {
             .wait(deadline, place)
             .await
             .map(|place| place.expect("the semaphore is never closed"))
-            .ok_or_else(|| refuse(&self.refused, "of this query", self.max))
+            .ok_or_else(|| refuse_load(&self.refused, "of this query", self.max))
     }
 
-    fn state(&self) -> GateState {
+    fn gate_state(&self) -> GateState {
         GateState {
             in_use: self.max - self.places.available_permits().min(self.max),
             max: self.max,
@@ -242,7 +242,7 @@ mod tests {
     fn a_query_may_have_half_of_the_pool_or_what_its_file_says_and_all_leave_one_connection() {
         for (pool, all, half) in [(8, 7, 4), (3, 2, 1), (2, 1, 1), (1, 1, 1), (0, 1, 1)] {
             let gate = LoadLimiter::new(pool);
-            assert_eq!(gate.state().max, all, "of {pool}");
+            assert_eq!(gate.gate_state().max, all, "of {pool}");
             assert_eq!(gate.state_of(&query("a", "")).max, half, "of {pool}");
         }
         let gate = LoadLimiter::new(8);
@@ -256,18 +256,18 @@ mod tests {
         let (greedy, other) = (query("greedy", "-- concurrency: 2\n"), query("other", ""));
         // A load that need not wait does not look at the time.
         let now = Instant::now();
-        let first = gate.enter(&greedy, now).await.unwrap();
-        let second = gate.enter(&greedy, now).await.unwrap();
-        let error = gate.enter(&greedy, now).await.err().unwrap();
+        let first = gate.enter_query(&greedy, now).await.unwrap();
+        let second = gate.enter_query(&greedy, now).await.unwrap();
+        let error = gate.enter_query(&greedy, now).await.err().unwrap();
         assert!(error.to_string().contains("of this query"), "{error}");
         assert_eq!((error.status(), error.retry_after().is_some()), (503, true));
-        let other = gate.enter(&other, now).await.unwrap();
-        assert_eq!(gate.state().in_use, 3);
+        let other = gate.enter_query(&other, now).await.unwrap();
+        assert_eq!(gate.gate_state().in_use, 3);
         let state = gate.state_of(&greedy);
         assert_eq!((state.in_use, state.waited, state.refused), (2, 1, 1));
         drop((first, second, other));
-        assert_eq!(gate.state().in_use, 0);
-        gate.enter(&greedy, now).await.unwrap();
+        assert_eq!(gate.gate_state().in_use, 0);
+        gate.enter_query(&greedy, now).await.unwrap();
     }
 
     #[tokio::test]
@@ -275,20 +275,26 @@ mod tests {
         let gate = LoadLimiter::new(2);
         let (a, b) = (query("a", ""), query("b", ""));
         let now = Instant::now();
-        let held = gate.enter(&a, now).await.unwrap();
-        let error = gate.enter(&b, now).await.err().unwrap();
+        let held = gate.enter_query(&a, now).await.unwrap();
+        let error = gate.enter_query(&b, now).await.err().unwrap();
         assert!(error.to_string().contains("on this database"), "{error}");
         assert_eq!(gate.state_of(&b).in_use, 0);
         let freed = async {
-            while gate.state().waited < 2 {
+            while gate.gate_state().waited < 2 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!((gate.waiting().waiting(), gate.waiting().in_vain()), (1, 1));
+            assert_eq!(
+                (
+                    gate.wait_queue().waiting_loads(),
+                    gate.wait_queue().in_vain()
+                ),
+                (1, 1)
+            );
             drop(held);
         };
-        let patient = gate.enter(&b, now + CHECKOUT * 1000);
+        let patient = gate.enter_query(&b, now + CHECKOUT * 1000);
         let (entered, ()) = tokio::join!(patient, freed);
         assert!(entered.is_ok());
-        assert_eq!(gate.state().refused, 1);
+        assert_eq!(gate.gate_state().refused, 1);
     }
 }

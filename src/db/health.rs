@@ -80,7 +80,7 @@ impl HealthCell {
         Health {
             up: now.up,
             since: now.since.map(|since| since.elapsed()).unwrap_or_default(),
-            refuses: now.refuses(),
+            refuses: now.is_refusing(),
             last_error: cause.map(|cause| Arc::clone(&cause.words)),
             class: cause.map(|cause| cause.class),
         }
@@ -88,26 +88,26 @@ impl HealthCell {
 
     /// Returns why a load need not be tried: the database is away, and a prober is at work who will
     /// tell when it is back. With the cause that was found.
-    pub(super) fn refusal(&self) -> Option<RequestError> {
+    pub(super) fn load_refusal(&self) -> Option<RequestError> {
         let now = self.0.lock();
-        let cause = now.cause.as_ref().filter(|_| now.refuses())?;
+        let cause = now.cause.as_ref().filter(|_| now.is_refusing())?;
         let detail = Arc::clone(&cause.words);
         Some(RequestError::Unavailable { detail })
     }
 
     /// Asks once; what that tells is not remembered.
-    pub(super) fn ask(&self) -> BoxFuture<'static, ContactResult> {
-        self.0.ask()
+    pub(super) fn ask_once(&self) -> BoxFuture<'static, ContactResult> {
+        self.0.ask_once()
     }
 
     /// Returns a number that grows each time the database is back.
-    pub(super) fn recoveries(&self) -> watch::Receiver<u64> {
+    pub(super) fn watch_recoveries(&self) -> watch::Receiver<u64> {
         self.0.recoveries.subscribe()
     }
 
     /// Remembers what a contact told, and has the database asked where that is called for. Must
     /// be called on the engine runtime.
-    pub(super) fn tell(&self, contact: ContactResult) {
+    pub(super) fn report_contact(&self, contact: ContactResult) {
         let called_for = matches!(contact, ContactResult::Away(_) | ContactResult::Doubtful(_));
         let (change, start) = {
             let mut now = self.0.lock();
@@ -120,7 +120,7 @@ impl HealthCell {
             now.probed |= start;
             (change, start)
         };
-        self.0.announce(change);
+        self.0.announce_change(change);
         if start {
             prober::start(&self.0);
         }
@@ -128,11 +128,11 @@ impl HealthCell {
 }
 
 impl ProbedDatabase for HealthShared {
-    fn ask(&self) -> BoxFuture<'static, ContactResult> {
+    fn ask_once(&self) -> BoxFuture<'static, ContactResult> {
         (self.ask)()
     }
 
-    fn conclude(&self, contact: ContactResult) -> bool {
+    fn conclude_probe(&self, contact: ContactResult) -> bool {
         let (done, change) = {
             let mut now = self.lock();
             let change = now.take_in(match contact {
@@ -144,17 +144,17 @@ impl ProbedDatabase for HealthShared {
             now.probed = now.up == Some(false);
             (!now.probed, change)
         };
-        self.announce(change);
+        self.announce_change(change);
         done
     }
 
-    fn unprobed(&self) {
+    fn note_unprobed(&self) {
         self.lock().probed = false;
     }
 }
 
 impl HealthShared {
-    fn announce(&self, change: Option<HealthChange>) {
+    fn announce_change(&self, change: Option<HealthChange>) {
         let name = &self.name;
         match change {
             None => {}
@@ -188,7 +188,7 @@ enum HealthChange {
 }
 
 impl HealthState {
-    fn refuses(&self) -> bool {
+    fn is_refusing(&self) -> bool {
         self.up == Some(false) && self.probed
     }
 

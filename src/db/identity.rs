@@ -11,7 +11,7 @@ use crate::query::{DatabaseKind, Query};
 
 impl Database {
     /// Returns the settings of its sessions that decide what rows come out.
-    pub fn session(&self) -> &str {
+    pub fn session_digest(&self) -> &str {
         match &self.kind {
             DatabaseSide::Postgres(database) => database.session(),
             DatabaseSide::Sqlite(_) => "",
@@ -20,34 +20,34 @@ impl Database {
 
     /// Prepares for a query that is going to be run: the settings that it reads tell sessions
     /// apart.
-    pub fn expect(&self, query: &Query) {
+    pub fn expect_query(&self, query: &Query) {
         if let DatabaseSide::Postgres(database) = &self.kind {
-            let statement = query.statement(DatabaseKind::Postgres);
-            database.connector().expect(&statement.sql);
+            let statement = query.statement_for(DatabaseKind::Postgres);
+            database.connector().expect_statement(&statement.sql);
         }
     }
 
     /// Returns which database it is, from the latest contact; `None` before the first. Asks
     /// nothing.
-    pub fn system(&self) -> Option<DatabaseSystem> {
-        self.system_cell().system()
+    pub fn database_system(&self) -> Option<DatabaseSystem> {
+        self.system_cell().current_system()
     }
 
-    /// Returns a number that grows whenever [`system`](Database::system) changes; 0 before the
+    /// Returns a number that grows whenever [`system`](Database::database_system) changes; 0 before the
     /// first contact. Takes no lock.
     pub fn system_version(&self) -> u64 {
-        self.system_cell().version()
+        self.system_cell().system_version()
     }
 
     /// Returns the same as something to wait for. The receiver's end is the database's.
     pub fn system_changes(&self) -> watch::Receiver<u64> {
-        self.system_cell().changes()
+        self.system_cell().watch_changes()
     }
 
     /// Returns a word for the server that was spoken to last, of those that are one database: it
     /// changes when that server restarts, and tells nothing of where it is.
-    pub fn server(&self) -> Option<Arc<str>> {
-        self.system_cell().server()
+    pub fn server_word(&self) -> Option<Arc<str>> {
+        self.system_cell().current_server()
     }
 
     fn system_cell(&self) -> &SystemCell {
@@ -63,12 +63,12 @@ impl Database {
     pub async fn find_system(&self) -> Option<DatabaseSystem> {
         match &self.kind {
             DatabaseSide::Postgres(database) => {
-                if self.system().is_none() && self.refuse_while_away().is_ok() {
-                    database.greet().await;
+                if self.database_system().is_none() && self.refuse_while_away().is_ok() {
+                    database.connect_eagerly().await;
                 }
             }
-            DatabaseSide::Sqlite(database) => drop(database.look()),
+            DatabaseSide::Sqlite(database) => drop(database.look_for_system()),
         }
-        self.system()
+        self.database_system()
     }
 }

@@ -76,7 +76,7 @@ struct IdleConnection<C> {
 pub(super) struct PooledConnection<C> {
     /// The driver's connection.
     pub(super) raw: C,
-    /// The number that it was given before it was made; see [`SystemCell::number`].
+    /// The number that it was given before it was made; see [`SystemCell::draw_number`].
     pub(super) number: u64,
     /// The settings of its session, and those that new sessions had when it was made; `None`: not
     /// known yet.
@@ -134,7 +134,7 @@ impl<C: Send + 'static> ConnectionPool<C> {
     ///
     /// # Errors
     /// None became free: that says nothing about the database.
-    pub(super) async fn slot(
+    pub(super) async fn take_slot(
         self: &Arc<Self>,
         pass: LoadPass,
         deadline: Instant,
@@ -146,7 +146,7 @@ impl<C: Send + 'static> ConnectionPool<C> {
                 .queue
                 .wait(deadline, slots.acquire_owned())
                 .await
-                .ok_or_else(super::checkout::busy)?
+                .ok_or_else(super::checkout::busy_error)?
                 .expect("the semaphore lives as long as the pool and is never closed"),
         };
         Ok(self.slot_of(permit, pass))
@@ -178,12 +178,12 @@ impl<C: Send + 'static> ConnectionPool<C> {
         drop(dead);
     }
 
-    pub(super) fn state(&self) -> PoolState {
+    pub(super) fn pool_state(&self) -> PoolState {
         PoolState {
             used: self.max - self.slots.available_permits().min(self.max),
             idle: self.lock().len(),
             max: self.max,
-            waiting: self.queue.waiting(),
+            waiting: self.queue.waiting_loads(),
             timeouts: self.queue.in_vain(),
             stuck: 0,
         }
@@ -194,12 +194,12 @@ impl<C: Send + 'static> ConnectionPool<C> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn expired(entry: &IdleConnection<C>) -> bool {
+    fn is_expired(entry: &IdleConnection<C>) -> bool {
         entry.since.elapsed() > IDLE_LIMIT || entry.connection.born.elapsed() > AGE_LIMIT
     }
 
     /// Starts the task that closes what is idle for too long, once, with the first connection.
-    fn sweep(self: &Arc<Self>) {
+    fn begin_sweep(self: &Arc<Self>) {
         self.sweeper.get_or_init(|| {
             let pool = Arc::downgrade(self);
             let sweeping = tokio::spawn(async move {
@@ -208,7 +208,7 @@ impl<C: Send + 'static> ConnectionPool<C> {
                     let Some(pool) = pool.upgrade() else { return };
                     let old: Vec<_> = pool
                         .lock()
-                        .extract_if(.., |entry| Self::expired(entry))
+                        .extract_if(.., |entry| Self::is_expired(entry))
                         .collect();
                     drop(old);
                 }
@@ -221,14 +221,14 @@ impl<C: Send + 'static> ConnectionPool<C> {
 impl<C: Send + 'static> PoolSlot<C> {
     /// The idle connection that was used last, if there is one that is not too old. A connection
     /// whose run is ending is waited for: that is quicker than opening another.
-    pub(super) async fn idle(&self) -> Option<PooledConnection<C>> {
+    pub(super) async fn take_idle(&self) -> Option<PooledConnection<C>> {
         let deadline = Instant::now() + ENDING_WAIT;
         loop {
             let ended = self.pool.ended.notified();
             // Before the look: one that becomes idle in between is then found by it.
             let is_awaited = self.pool.ending.load(Ordering::SeqCst) > 0;
             if let Some(entry) = self.pool.lock().pop() {
-                return (!ConnectionPool::expired(&entry)).then_some(entry.connection);
+                return (!ConnectionPool::is_expired(&entry)).then_some(entry.connection);
             }
             if !is_awaited || timeout_at(deadline, ended).await.is_err() {
                 return None;
@@ -237,7 +237,7 @@ impl<C: Send + 'static> PoolSlot<C> {
     }
 
     /// Announces that the connection of this slot is about to become idle.
-    pub(super) fn ending(&self) -> EndingRun<C> {
+    pub(super) fn announce_end(&self) -> EndingRun<C> {
         self.pool.ending.fetch_add(1, Ordering::SeqCst);
         EndingRun(Arc::clone(&self.pool))
     }
@@ -248,11 +248,11 @@ impl<C: Send + 'static> PoolSlot<C> {
             connection,
             since: Instant::now(),
         });
-        self.pool.sweep();
+        self.pool.begin_sweep();
     }
 
     /// Ends the work and keeps the connection for the next.
-    pub(super) fn keep(self, connection: PooledConnection<C>) {
+    pub(super) fn keep_connection(self, connection: PooledConnection<C>) {
         self.put_back(connection);
     }
 }
@@ -265,60 +265,66 @@ mod tests {
 
     use super::*;
 
-    async fn slot<C: Send + 'static>(
+    async fn take_slot<C: Send + 'static>(
         pool: &Arc<ConnectionPool<C>>,
     ) -> Result<PoolSlot<C>, RequestError> {
-        pool.slot(LoadPass::default(), Instant::now()).await
+        pool.take_slot(LoadPass::default(), Instant::now()).await
     }
 
     #[tokio::test]
     async fn a_kept_connection_is_used_again_and_a_cleared_one_is_not() {
         let pool = ConnectionPool::new(2);
-        let taken = slot(&pool).await.unwrap();
-        assert!(taken.idle().await.is_none());
-        taken.keep(PooledConnection::new(7, 1));
+        let taken = take_slot(&pool).await.unwrap();
+        assert!(taken.take_idle().await.is_none());
+        taken.keep_connection(PooledConnection::new(7, 1));
         let expected = PoolState {
             idle: 1,
             max: 2,
             ..PoolState::default()
         };
-        assert_eq!(pool.state(), expected);
-        let taken = slot(&pool).await.unwrap();
-        assert_eq!(taken.idle().await.map(|c| c.raw), Some(7));
-        taken.keep(PooledConnection::new(8, 2));
+        assert_eq!(pool.pool_state(), expected);
+        let taken = take_slot(&pool).await.unwrap();
+        assert_eq!(taken.take_idle().await.map(|c| c.raw), Some(7));
+        taken.keep_connection(PooledConnection::new(8, 2));
         pool.clear();
-        assert!(slot(&pool).await.unwrap().idle().await.is_none());
+        assert!(take_slot(&pool).await.unwrap().take_idle().await.is_none());
     }
 
     #[tokio::test]
     async fn a_connection_whose_run_is_ending_is_waited_for_as_long_as_it_is() {
         let pool = ConnectionPool::new(2);
-        let (first, second) = (slot(&pool).await.unwrap(), slot(&pool).await.unwrap());
-        let ending = first.ending();
-        let mut patient = Box::pin(second.idle());
+        let (first, second) = (
+            take_slot(&pool).await.unwrap(),
+            take_slot(&pool).await.unwrap(),
+        );
+        let ending = first.announce_end();
+        let mut patient = Box::pin(second.take_idle());
         assert!((&mut patient).now_or_never().is_none());
-        first.keep(PooledConnection::new(7, 1));
+        first.keep_connection(PooledConnection::new(7, 1));
         drop(ending);
         assert_eq!(patient.await.map(|c| c.raw), Some(7));
-        assert!(second.idle().now_or_never().unwrap().is_none());
+        assert!(second.take_idle().now_or_never().unwrap().is_none());
     }
 
     #[tokio::test]
     async fn no_more_slots_than_the_maximum_and_a_dropped_one_comes_back() {
         let pool = ConnectionPool::<()>::new(1);
-        let first = slot(&pool).await.unwrap();
-        assert_eq!(pool.state().used, 1);
+        let first = take_slot(&pool).await.unwrap();
+        assert_eq!(pool.pool_state().used, 1);
         assert!(pool.free_slot().is_none());
-        assert!(slot(&pool).await.is_err());
-        assert_eq!((pool.state().waiting, pool.state().timeouts), (0, 1));
+        assert!(take_slot(&pool).await.is_err());
+        assert_eq!(
+            (pool.pool_state().waiting, pool.pool_state().timeouts),
+            (0, 1)
+        );
         let far = Instant::now() + Duration::from_hours(1);
-        let mut patient = Box::pin(pool.slot(LoadPass::default(), far));
+        let mut patient = Box::pin(pool.take_slot(LoadPass::default(), far));
         assert!((&mut patient).now_or_never().is_none());
-        assert_eq!(pool.state().waiting, 1);
+        assert_eq!(pool.pool_state().waiting, 1);
         drop(first);
         drop(patient.await.unwrap());
         assert!(pool.free_slot().is_some());
-        let state = pool.state();
+        let state = pool.pool_state();
         assert_eq!((state.used, state.waiting, state.timeouts), (0, 0, 1));
     }
 }

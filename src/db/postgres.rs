@@ -19,15 +19,15 @@ use super::gate::LoadPass;
 use super::health::HealthCell;
 use super::limits::{GRACE, Limits};
 use super::pool::{PoolSlot, PoolState};
-use super::postgres_bind::bind;
+use super::postgres_bind::bind_arguments;
 use super::postgres_connect::{NoConnection, PostgresConnector};
 use super::postgres_error::server_said;
 use super::postgres_fault::{
-    breaks_connection, class, may_be_repeated, of_statement, position, went_silently,
+    breaks_connection, error_class, error_position, may_be_repeated, of_statement, went_silently,
 };
 use super::postgres_read::{ReadStop, StatementRun, WantedResult};
-use super::postgres_reaper::terminate;
-use super::postgres_survey::survey;
+use super::postgres_reaper::terminate_backend;
+use super::postgres_survey::survey_server;
 use super::postgres_transaction::RunTransaction;
 use super::rows::Rows;
 use super::survey::{DatabaseSurvey, SurveyTrouble};
@@ -40,9 +40,9 @@ const INSTALL: &str = include_str!("../../sql/postgres/install.sql");
 
 /// Returns what a database is called, and the settings of its sessions, which decide the rows as
 /// well.
-fn identity(target: &settings::PostgresSettings, place: &str) -> String {
+fn database_identity(target: &settings::PostgresSettings, place: &str) -> String {
     let settings::PostgresSettings { user, database, .. } = target;
-    let session = target.session();
+    let session = target.session_options();
     let session: Vec<String> = session
         .map(|(name, value)| format!(" {name}={value:?}"))
         .collect();
@@ -76,7 +76,7 @@ impl Postgres {
             Box::pin(async move { asked.try_out().await })
         };
         Ok(Postgres {
-            identity: identity(target, connector.place()),
+            identity: database_identity(target, connector.place()),
             health: HealthCell::new(connector.place(), Box::new(ask)),
             connector,
             host: target.host.clone(),
@@ -122,23 +122,20 @@ impl Postgres {
     /// Connects, so that log and `/readyz` tell how the server is before anybody asks, and which
     /// database it is; the connection is kept for the first run. Of many that call it at once, one
     /// does so, and the others have its answer.
-    pub(super) async fn greet(&self) {
+    pub(super) async fn connect_eagerly(&self) {
         let asked = Instant::now();
         let mut greeted = self.greeted.lock().await;
         if greeted.is_none_or(|at| at < asked) {
-            self.health.tell(self.connector.try_out().await);
-            self.connector
-                .named()
-                .compare_once(self.connector.place(), async || {
-                    self.connector.connect().await.ok()
-                })
-                .await;
+            self.health.report_contact(self.connector.try_out().await);
+            let connect = async || self.connector.connect().await.ok();
+            let named = self.connector.named_options();
+            named.compare_once(self.connector.place(), connect).await;
             *greeted = Some(Instant::now());
         }
     }
 
-    pub(super) async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
-        survey(&self.connector).await
+    pub(super) async fn survey_server(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
+        survey_server(&self.connector).await
     }
 
     /// Slot and connection are there by `deadline`; `pass` is held as long as they are.
@@ -149,20 +146,21 @@ impl Postgres {
         limits: Limits,
         (pass, deadline): (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
-        let slot = self.connector.slot(pass, deadline).await?;
-        self.transact(query, args, limits, WantedResult::Rows, (slot, deadline))
+        let slot = self.connector.take_slot(pass, deadline).await?;
+        self.run_in_transaction(query, args, limits, WantedResult::Rows, (slot, deadline))
             .await
     }
 
-    pub(super) async fn columns(
+    pub(super) async fn column_names(
         &self,
         query: &Query,
         args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
         let deadline = Instant::now() + CHECKOUT;
-        let slot = self.connector.slot(LoadPass::default(), deadline).await?;
+        let pass = LoadPass::default();
+        let slot = self.connector.take_slot(pass, deadline).await?;
         Ok(self
-            .transact(
+            .run_in_transaction(
                 query,
                 args,
                 self.limits,
@@ -176,7 +174,7 @@ impl Postgres {
     /// Asks in a transaction of its own, and remembers how the database was. A read can be
     /// repeated, so once it is: on another connection when one vanishes before a row has come, and
     /// when the server ended the transaction in favour of another one.
-    async fn transact(
+    async fn run_in_transaction(
         &self,
         query: &Query,
         args: &Arguments,
@@ -184,15 +182,15 @@ impl Postgres {
         want: WantedResult,
         (mut slot, mut deadline): (PoolSlot<PgConnection>, Instant),
     ) -> Result<Rows, RequestError> {
-        let statement = query.statement(DatabaseKind::Postgres);
-        let arguments = bind(query, args, &statement.order)?;
+        let statement = query.statement_for(DatabaseKind::Postgres);
+        let arguments = bind_arguments(query, args, &statement.order)?;
         let mut retried = false;
         let mut vanished = None;
         loop {
-            let begun = self.connector.begin(slot, limits.timeout, deadline).await;
-            let mut transaction = self.heard(begun)?;
+            let begun = self.connector.begin_run(slot, limits.timeout, deadline);
+            let mut transaction = self.note_connect(begun.await)?;
             if let Some(backend) = vanished.take() {
-                terminate(transaction.connection(), backend).await;
+                terminate_backend(transaction.connection(), backend).await;
             }
             let started = Instant::now();
             let on_the_way = self.connector.on_the_way();
@@ -202,13 +200,13 @@ impl Postgres {
                 limits,
                 budget: &self.budget,
             };
-            let job = work.ask(transaction.connection(), want);
+            let job = work.run_wanted(transaction.connection(), want);
             let Ok(end) = timeout_at(started + limits.timeout + GRACE + on_the_way, job).await
             else {
                 // The server should have ended it by itself. Dropping the transaction cancels.
                 let cause = format!("{}: no answer to a statement", self.connector.place());
                 self.health
-                    .tell(ContactResult::Doubtful(AwayCause::new("timeout", cause)));
+                    .report_contact(ContactResult::Doubtful(AwayCause::new("timeout", cause)));
                 return Err(RequestError::Timeout {
                     limit: limits.timeout,
                 });
@@ -216,7 +214,7 @@ impl Postgres {
             match end {
                 Ok(value) => {
                     let system = Some(transaction.system().clone());
-                    transaction.end();
+                    transaction.end_run();
                     return Ok(Rows { system, ..value });
                 }
                 Err(ReadStop::Driver {
@@ -236,7 +234,7 @@ impl Postgres {
                 }) if may_be_repeated(&error) && !retried => {
                     retried = true;
                     deadline = Instant::now() + CHECKOUT;
-                    let Some(same) = transaction.rollback().await else {
+                    let Some(same) = transaction.roll_back().await else {
                         let place = self.connector.place();
                         return Err(of_statement(
                             place,
@@ -249,28 +247,28 @@ impl Postgres {
                     slot = same;
                 }
                 Err(stop) => {
-                    return Err(self.stopped(transaction, stop, statement, started, limits));
+                    return Err(self.end_failed(transaction, stop, statement, started, limits));
                 }
             }
         }
     }
 
     /// Remembers how connecting ended.
-    pub(super) fn heard<T>(&self, end: Result<T, NoConnection>) -> Result<T, RequestError> {
+    pub(super) fn note_connect<T>(&self, end: Result<T, NoConnection>) -> Result<T, RequestError> {
         match end {
             Ok(connected) => {
-                self.health.tell(ContactResult::Answered);
+                self.health.report_contact(ContactResult::Answered);
                 Ok(connected)
             }
             Err(NoConnection { error, contact, .. }) => {
-                self.health.tell(contact);
+                self.health.report_contact(contact);
                 Err(error)
             }
         }
     }
 
     /// Ends the transaction of a run that failed.
-    fn stopped(
+    fn end_failed(
         &self,
         transaction: RunTransaction,
         stop: ReadStop,
@@ -288,7 +286,7 @@ impl Postgres {
             ReadStop::Driver { error, lead, .. } => {
                 let place = self.connector.place();
                 let end = of_statement(place, &error, &statement.sql, elapsed, limits.timeout)
-                    .at(position(&error, statement, lead));
+                    .at_position(error_position(&error, statement, lead));
                 if breaks_connection(&error) {
                     if went_silently(&error) {
                         // The server may not know of it: its statement is ended on another way.
@@ -297,11 +295,11 @@ impl Postgres {
                         drop(transaction.close());
                     }
                     if let RequestError::Unavailable { detail } = &end {
-                        let cause = AwayCause::new(class(&error), Arc::clone(detail));
-                        self.health.tell(ContactResult::Doubtful(cause));
+                        let cause = AwayCause::new(error_class(&error), Arc::clone(detail));
+                        self.health.report_contact(ContactResult::Doubtful(cause));
                     }
                 } else {
-                    transaction.end();
+                    transaction.end_run();
                 }
                 end
             }
@@ -310,14 +308,14 @@ impl Postgres {
 
     /// Makes a role that only reads; returns how many tables it cannot read.
     pub(super) async fn create_reader(&self, role: &str) -> Result<i64, RequestError> {
-        let mut connection = self.heard(self.connector.connect().await)?;
+        let mut connection = self.note_connect(self.connector.connect().await)?;
         let limit = self.limits.timeout + GRACE;
         super::reader_role::create_reader(&self.connector, &mut connection, role, limit).await
     }
 
     /// Runs the script on a connection of its own, which may write.
     pub(super) async fn install(&self) -> Result<(), RequestError> {
-        let mut connection = self.heard(self.connector.connect().await)?;
+        let mut connection = self.note_connect(self.connector.connect().await)?;
         let limit = self.limits.timeout;
         let place = self.connector.place();
         let started = Instant::now();

@@ -12,7 +12,7 @@ use crate::error::advice::{Advice, of_tls};
 const CA: &str = "[postgres] sslrootcert";
 
 /// Explains an error of TLS.
-pub(super) fn tls(error: &Error) -> Option<Advice> {
+pub(super) fn tls_advice(error: &Error) -> Option<Advice> {
     match error {
         Error::Io(error) => of_tls(&error.to_string(), CA),
         Error::Tls(error) => of_tls(&error.to_string(), CA),
@@ -21,8 +21,8 @@ pub(super) fn tls(error: &Error) -> Option<Advice> {
 }
 
 /// Says what to do about a connection that is not made.
-pub(super) fn remedy(error: &Error) -> String {
-    if let Some(advice) = tls(error) {
+pub(super) fn connect_remedy(error: &Error) -> String {
+    if let Some(advice) = tls_advice(error) {
         return advice.remedy;
     }
     let Some(said) = server_said(error) else {

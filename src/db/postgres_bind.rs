@@ -12,7 +12,7 @@ use crate::error::RequestError;
 use crate::query::{Arguments, ParamType, Query, Value};
 
 /// Returns the arguments for the placeholders of a query's statement, in their order.
-pub(super) fn bind(
+pub(super) fn bind_arguments(
     query: &Query,
     args: &Arguments,
     placeholders: &[usize],
@@ -39,12 +39,12 @@ struct TypedArgument<'a> {
 
 impl Type<Postgres> for TypedArgument<'_> {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(oid(&ParamType::Text))
+        PgTypeInfo::with_oid(type_oid(&ParamType::Text))
     }
 }
 
 /// Returns the types' fixed numbers in `pg_type`.
-fn oid(kind: &ParamType) -> Oid {
+fn type_oid(kind: &ParamType) -> Oid {
     Oid(match kind {
         ParamType::Boolean => 16,
         ParamType::Bigint => 20,
@@ -80,6 +80,6 @@ impl Encode<'_, Postgres> for TypedArgument<'_> {
     }
 
     fn produces(&self) -> Option<PgTypeInfo> {
-        Some(PgTypeInfo::with_oid(oid(self.kind)))
+        Some(PgTypeInfo::with_oid(type_oid(self.kind)))
     }
 }

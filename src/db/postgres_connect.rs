@@ -14,8 +14,8 @@ use super::contact::{AwayCause, ContactResult};
 use super::gate::LoadPass;
 use super::pool::{ConnectionPool, PoolSlot, PoolState, PooledConnection};
 use super::postgres_advice;
-use super::postgres_fault::{breaks_connection, class, is_full, may_pass, unavailable};
-use super::postgres_options::options;
+use super::postgres_fault::{breaks_connection, error_class, is_full, may_pass, unavailable_words};
+use super::postgres_options::connect_options;
 use super::postgres_pace::RoundTrip;
 use super::postgres_reaper::BackendReaper;
 use super::postgres_session::NamedOptions;
@@ -44,7 +44,7 @@ pub(super) struct NoConnection {
 
 impl NoConnection {
     /// Says the cause, without the frame that a request's error has.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn cause_words(&self) -> String {
         match &self.error {
             RequestError::Unavailable { detail } => detail.to_string(),
             error => error.to_string(),
@@ -77,7 +77,7 @@ impl PostgresConnector {
         } else {
             format!("{}:{}", target.host, target.port)
         };
-        let options = Arc::new(options(target)?);
+        let options = Arc::new(connect_options(target)?);
         let (pool, place) = (ConnectionPool::new(limits.pool_size), Arc::from(place));
         let trip = Arc::<RoundTrip>::default();
         let way = (Arc::clone(&options), Arc::clone(&trip), Arc::clone(&place));
@@ -98,45 +98,52 @@ impl PostgresConnector {
     }
 
     /// Returns the settings that its sessions are to have.
-    pub(super) fn named(&self) -> &NamedOptions {
+    pub(super) fn named_options(&self) -> &NamedOptions {
         &self.named
     }
 
     /// Returns which database it leads to.
     pub(super) fn system(&self) -> &SystemCell {
-        self.starter.system()
+        self.starter.system_cell()
     }
 
     /// Prepares for a statement that is going to be run.
-    pub(super) fn expect(&self, sql: &str) {
-        self.starter.effective().learn_from(sql);
+    pub(super) fn expect_statement(&self, sql: &str) {
+        self.starter.effective_settings().learn_from(sql);
     }
 
     /// Returns the settings of a session that decide what rows come out.
     pub(super) fn session(&self) -> &str {
-        self.starter.session()
+        self.starter.session_digest()
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
         PoolState {
-            stuck: self.reaper.stuck(),
-            ..self.pool.state()
+            stuck: self.reaper.stuck_slots(),
+            ..self.pool.pool_state()
         }
     }
 
     /// Returns a connection of its own, outside the pool.
     pub(super) async fn connect(&self) -> Result<PgConnection, NoConnection> {
         let start = Instant::now();
-        match self.patiently(start + CHECKOUT, self.dial()).await {
+        match self
+            .run_patiently(start + CHECKOUT, self.connect_in_time())
+            .await
+        {
             Some(Ok(connection)) => Ok(connection),
-            Some(Err(error)) => Err(self.refused(&error)),
-            None => Err(self.silent(start.elapsed())),
+            Some(Err(error)) => Err(self.refused_connection(&error)),
+            None => Err(self.no_answer(start.elapsed())),
         }
     }
 
     /// Returns the end of work that lasts until `deadline`, and longer with a server that is far;
     /// `None` where that was too short.
-    async fn patiently<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    async fn run_patiently<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),
@@ -145,13 +152,13 @@ impl PostgresConnector {
     }
 
     /// Returns the time that a run takes longer because the server is far.
-    pub(super) fn far(&self) -> Duration {
-        self.trip.patience().saturating_sub(CHECKOUT) + self.trip.on_the_way()
+    pub(super) fn extra_time(&self) -> Duration {
+        self.trip.connect_patience().saturating_sub(CHECKOUT) + self.trip.on_the_way()
     }
 
     /// Returns the longest time that connecting takes while the server is well.
-    pub(super) fn patience(&self) -> Duration {
-        self.trip.patience()
+    pub(super) fn connect_patience(&self) -> Duration {
+        self.trip.connect_patience()
     }
 
     /// Returns the time that the answers to a statement are on their way.
@@ -160,7 +167,7 @@ impl PostgresConnector {
     }
 
     /// Connects within the time that the settings give for it.
-    async fn dial(&self) -> Result<PgConnection, Error> {
+    async fn connect_in_time(&self) -> Result<PgConnection, Error> {
         let Some(patience) = self.patience else {
             return self.options.connect().await;
         };
@@ -179,18 +186,18 @@ impl PostgresConnector {
     }
 
     /// Waits for the right to use one connection, until `deadline`.
-    pub(super) async fn slot(
+    pub(super) async fn take_slot(
         &self,
         pass: LoadPass,
         deadline: Instant,
     ) -> Result<PoolSlot<PgConnection>, RequestError> {
-        self.pool.slot(pass, deadline).await
+        self.pool.take_slot(pass, deadline).await
     }
 
     /// Begins a read-only transaction in which each statement may take `limit`. Connecting and the
     /// first round trip are over by `deadline`, or somewhat later where it is far, so a server that hangs is found out before the
     /// statement is sent. A connection that died while it was idle is replaced.
-    pub(super) async fn begin(
+    pub(super) async fn begin_run(
         &self,
         slot: PoolSlot<PgConnection>,
         limit: Duration,
@@ -199,9 +206,9 @@ impl PostgresConnector {
         let mut cause = None;
         let start = Instant::now();
         let begun = self.begin_anyhow(&slot, limit, &mut cause);
-        let begun = match self.patiently(deadline, begun).await {
+        let begun = match self.run_patiently(deadline, begun).await {
             Some(begun) => begun?,
-            None => return Err(cause.unwrap_or_else(|| self.silent(start.elapsed()))),
+            None => return Err(cause.unwrap_or_else(|| self.no_answer(start.elapsed()))),
         };
         Ok(RunTransaction::new(slot, begun, Arc::clone(&self.reaper)))
     }
@@ -214,19 +221,19 @@ impl PostgresConnector {
         limit: Duration,
         cause: &mut Option<NoConnection>,
     ) -> Result<BegunRun, NoConnection> {
-        if let Some(connection) = slot.idle().await {
+        if let Some(connection) = slot.take_idle().await {
             match self.begin_timed(connection, limit, false).await {
                 Ok(Some(begun)) => return Ok(begun),
                 // The others lead elsewhere too.
                 Ok(None) => self.pool.clear(),
                 // The others are as old: they are dead too, or soon will be.
                 Err(error) if breaks_connection(&error) => self.pool.clear(),
-                Err(error) => return Err(self.refused(&error)),
+                Err(error) => return Err(self.refused_connection(&error)),
             }
         }
         loop {
-            let number = SystemCell::number();
-            let begun = match self.dial().await {
+            let number = SystemCell::draw_number();
+            let begun = match self.connect_in_time().await {
                 Ok(raw) => {
                     let connection = PooledConnection::new(raw, number);
                     self.begin_timed(connection, limit, true).await
@@ -242,7 +249,7 @@ impl PostgresConnector {
                 }
                 Err(error) => error,
             };
-            let refusal = self.refused(&error);
+            let refusal = self.refused_connection(&error);
             if !may_pass(&error) {
                 return Err(refusal);
             }
@@ -259,14 +266,14 @@ impl PostgresConnector {
         is_new: bool,
     ) -> Result<Option<BegunRun>, Error> {
         let start = Instant::now();
-        let begun = self.starter.begin(connection, limit, is_new).await?;
+        let begun = self.starter.begin_run(connection, limit, is_new).await?;
         self.trip.record(start.elapsed());
         Ok(begun)
     }
 
-    fn refused(&self, error: &Error) -> NoConnection {
-        let words = unavailable(&self.place, error);
-        let cause = AwayCause::new(class(error), Arc::clone(&words));
+    fn refused_connection(&self, error: &Error) -> NoConnection {
+        let words = unavailable_words(&self.place, error);
+        let cause = AwayCause::new(error_class(error), Arc::clone(&words));
         NoConnection {
             contact: if is_full(error) {
                 ContactResult::Full(cause)
@@ -274,13 +281,13 @@ impl PostgresConnector {
                 ContactResult::Away(cause)
             },
             error: RequestError::Unavailable { detail: words },
-            remedy: postgres_advice::remedy(error),
+            remedy: postgres_advice::connect_remedy(error),
         }
     }
 
     /// Returns no answer in `waited`. Whoever waited long for a slot had little time left for the
     /// server, and knows nothing of it.
-    fn silent(&self, waited: Duration) -> NoConnection {
+    fn no_answer(&self, waited: Duration) -> NoConnection {
         let tenths = u32::try_from(waited.as_millis() / 100).unwrap_or(u32::MAX);
         let limit = duration_text(Duration::from_millis(100) * tenths);
         let words: Arc<str> = format!("{}: no answer within {limit}", self.place).into();
@@ -301,9 +308,9 @@ impl PostgresConnector {
     pub(super) async fn try_out(&self) -> ContactResult {
         let deadline = Instant::now() + CHECKOUT;
         let tried = match self.pool.free_slot() {
-            Some(slot) => match self.begin(slot, CHECKOUT, deadline).await {
+            Some(slot) => match self.begin_run(slot, CHECKOUT, deadline).await {
                 Ok(transaction) => {
-                    transaction.end();
+                    transaction.end_run();
                     Ok(())
                 }
                 Err(error) => Err(error),
@@ -315,13 +322,13 @@ impl PostgresConnector {
 
     /// A pooler may let clients in while its server is away, so connecting is not enough.
     async fn try_apart(&self, deadline: Instant) -> Result<(), NoConnection> {
-        let number = SystemCell::number();
+        let number = SystemCell::draw_number();
         let connection = PooledConnection::new(self.connect().await?, number);
         let begun = self.begin_timed(connection, CHECKOUT, true);
-        match self.patiently(deadline, begun).await {
+        match self.run_patiently(deadline, begun).await {
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(self.refused(&error)),
-            None => Err(self.silent(CHECKOUT)),
+            Some(Err(error)) => Err(self.refused_connection(&error)),
+            None => Err(self.no_answer(CHECKOUT)),
         }
     }
 }

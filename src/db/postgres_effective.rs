@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::postgres_literal::literal;
+use super::postgres_literal::quote_literal;
 
 /// Settings of PostgreSQL that change what rows come out, or how their values are written.
 const DECISIVE: &[&str] = &[
@@ -59,7 +59,7 @@ impl EffectiveSettings {
         let names: BTreeSet<String> = usual.chain(further).map(str::to_owned).collect();
         EffectiveSettings {
             asked: RwLock::new(AskedSettings {
-                column: column(&names).into(),
+                column: write_column(&names).into(),
                 names,
             }),
         }
@@ -69,29 +69,29 @@ impl EffectiveSettings {
     pub(super) fn learn_brought(&self, brought: &str) -> bool {
         let settings = brought.lines().filter_map(|line| line.split_once('='));
         let names = settings.map(|(name, _)| name);
-        self.learn(names.filter(|name| name.contains('.')))
+        self.learn_names(names.filter(|name| name.contains('.')))
     }
 
     /// Takes up the custom settings that a statement reads or sets, so that a session in which one
     /// has been set is told from a new one: `ROLLBACK` leaves an empty text where there was
     /// nothing, which a function that another statement calls may read.
     pub(super) fn learn_from(&self, sql: &str) {
-        self.learn(named_by(sql).into_iter());
+        self.learn_names(named_by(sql).into_iter());
     }
 
-    fn learn<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
+    fn learn_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
         let mut asked = self.asked.write().unwrap_or_else(PoisonError::into_inner);
         let before = asked.names.len();
         asked.names.extend(names.map(str::to_owned));
         let has_new = asked.names.len() > before;
         if has_new {
-            asked.column = column(&asked.names).into();
+            asked.column = write_column(&asked.names).into();
         }
         has_new
     }
 
     /// Returns the column that asks.
-    pub(super) fn column(&self) -> Arc<str> {
+    pub(super) fn digest_column(&self) -> Arc<str> {
         let asked = self.asked.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&asked.column)
     }
@@ -99,8 +99,8 @@ impl EffectiveSettings {
 
 /// Returns the column that asks for a digest of the user who acts and of each setting that there
 /// is, with its name, so that the digest is the same where further names are asked for in vain.
-fn column(names: &BTreeSet<String>) -> String {
-    let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
+fn write_column(names: &BTreeSet<String>) -> String {
+    let literals: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
     format!(
         ", pg_catalog.md5(pg_catalog.concat(current_user, E'\\n', session_user, \
          (SELECT pg_catalog.string_agg(E'\\n' || n || '=' || \
@@ -140,18 +140,21 @@ mod tests {
     #[test]
     fn names_are_asked_for_once_and_quoted() {
         let settings = EffectiveSettings::new(true, ["app.tenant", "IntervalStyle"].into_iter());
-        assert!(!settings.column().contains("search_path"));
-        assert_eq!(settings.column().matches("E'IntervalStyle'").count(), 1);
+        assert!(!settings.digest_column().contains("search_path"));
+        assert_eq!(
+            settings.digest_column().matches("E'IntervalStyle'").count(),
+            1
+        );
         assert!(!settings.learn_brought("") && !settings.learn_brought("app.tenant=1"));
         assert!(settings.learn_brought("5\n0\napp.tenant=1\napp.o'clock=x=y\nwork_mem=1MB"));
         assert!(!settings.learn_brought("app.o'clock=z"));
-        assert!(!settings.column().contains("work_mem"));
+        assert!(!settings.digest_column().contains("work_mem"));
         assert!(
-            settings.column().contains(r"E'app.o\'clock'"),
+            settings.digest_column().contains(r"E'app.o\'clock'"),
             "{}",
-            settings.column()
+            settings.digest_column()
         );
         let every = EffectiveSettings::new(false, std::iter::empty());
-        assert!(every.column().contains("E'search_path'"));
+        assert!(every.digest_column().contains("E'search_path'"));
     }
 }

@@ -47,12 +47,12 @@ pub(super) fn is_full(error: &Error) -> bool {
 }
 
 /// Returns the same in one word; see [`Health::class`](super::Health).
-pub(super) fn class(error: &Error) -> &'static str {
+pub(super) fn error_class(error: &Error) -> &'static str {
     let Some(said) = server_said(error) else {
         return match error {
             Error::Io(error) if error.kind() == ErrorKind::TimedOut => "timeout",
             Error::Tls(_) => "tls",
-            error if postgres_advice::tls(error).is_some() => "tls",
+            error if postgres_advice::tls_advice(error).is_some() => "tls",
             Error::Io(_) => "connect",
             _ => "other",
         };
@@ -68,8 +68,8 @@ pub(super) fn class(error: &Error) -> &'static str {
 }
 
 /// Returns the cause of an error of connecting, or of the first round trip on a connection.
-pub(super) fn unavailable(place: &str, error: &Error) -> Arc<str> {
-    let words = words(error);
+pub(super) fn unavailable_words(place: &str, error: &Error) -> Arc<str> {
+    let words = error_words(error);
     // The first statement on a connection sets nothing else that a user gives.
     let is_zone = server_said(error).is_some_and(|said| said.code() == "22023");
     if is_zone && words.contains("TimeZone") {
@@ -92,25 +92,25 @@ pub(super) fn of_statement(
     limit: Duration,
 ) -> RequestError {
     let unavailable = || RequestError::Unavailable {
-        detail: unavailable(place, error),
+        detail: unavailable_words(place, error),
     };
     let Some(said) = server_said(error) else {
         return match error {
             Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => unavailable(),
             other => RequestError::Internal {
-                detail: words(other).into(),
+                detail: error_words(other).into(),
             },
         };
     };
     let sqlstate = said.code().to_owned();
-    let mut detail = words(error);
+    let mut detail = error_words(error);
     if sqlstate == "42883" && detail.contains("slow_version()") {
         detail.push_str("; `unslow install` creates slow_version()");
     }
     let detail = detail.into();
     match sqlstate.as_str() {
         "25006" => RequestError::Refused { sqlstate, detail },
-        "0A000" if writes(sql) => RequestError::Refused { sqlstate, detail },
+        "0A000" if is_writing(sql) => RequestError::Refused { sqlstate, detail },
         // The same code when somebody cancels the statement by hand, which is no timeout.
         "57014" if elapsed >= limit => RequestError::Timeout { limit },
         code if code.starts_with("08")
@@ -133,7 +133,11 @@ pub(super) fn of_statement(
 
 /// Returns the place in the query's file to which the server points. It counts the characters of
 /// what it was sent, of which `lead` stand before the statement.
-pub(super) fn position(error: &Error, statement: &Statement, lead: usize) -> Option<FilePosition> {
+pub(super) fn error_position(
+    error: &Error,
+    statement: &Statement,
+    lead: usize,
+) -> Option<FilePosition> {
     // A place within another text, such as the body of a function, is no place of the file.
     let Some(PgErrorPosition::Original(character)) = server_said(error)?.position() else {
         return None;
@@ -141,12 +145,12 @@ pub(super) fn position(error: &Error, statement: &Statement, lead: usize) -> Opt
     let Statement { sql, source, .. } = statement;
     let character = character.checked_sub(lead + 1)?;
     let byte = sql.char_indices().nth(character).map(|(byte, _)| byte);
-    source.position(sql, byte.unwrap_or(sql.len()))
+    source.file_position(sql, byte.unwrap_or(sql.len()))
 }
 
 /// Returns the cause in words, without the driver's frame and without the statement.
-fn words(error: &Error) -> String {
-    if let Some(advice) = postgres_advice::tls(error) {
+fn error_words(error: &Error) -> String {
+    if let Some(advice) = postgres_advice::tls_advice(error) {
         return advice.words;
     }
     match error {
@@ -161,7 +165,7 @@ fn words(error: &Error) -> String {
 
 /// Returns whether a word of the statement is one that writes. PostgreSQL says 0A000 to a CTE that
 /// writes, and to much else; its message depends on the server's language.
-fn writes(sql: &str) -> bool {
+fn is_writing(sql: &str) -> bool {
     sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .any(|word| {
             ["insert", "update", "delete", "merge"]
@@ -176,20 +180,20 @@ mod tests {
 
     #[test]
     fn only_whole_words_make_a_statement_one_that_writes() {
-        assert!(writes(
+        assert!(is_writing(
             "with x as (DELETE from t returning 1) select * from x"
         ));
-        assert!(writes("with x as (\nmerge into t"));
-        assert!(!writes("select deleted, update_count, inserts from t"));
+        assert!(is_writing("with x as (\nmerge into t"));
+        assert!(!is_writing("select deleted, update_count, inserts from t"));
     }
 
     #[test]
     fn a_vanished_connection_is_unavailable_and_broken() {
         let error = Error::Io(std::io::Error::from(ErrorKind::UnexpectedEof));
         assert!(breaks_connection(&error) && went_silently(&error));
-        assert_eq!(class(&error), "connect");
+        assert_eq!(error_class(&error), "connect");
         let late = Error::Io(std::io::Error::from(ErrorKind::TimedOut));
-        assert_eq!(class(&late), "timeout");
+        assert_eq!(error_class(&late), "timeout");
         let second = Duration::from_secs(1);
         let end = of_statement("db:5432", &error, "select 1", second, second);
         assert!(matches!(end, RequestError::Unavailable { .. }), "{end}");

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::checkout::CHECKOUT;
 use super::postgres::Postgres;
-use super::postgres_fault::{of_statement, unavailable};
+use super::postgres_fault::{of_statement, unavailable_words};
 use crate::error::RequestError;
 
 /// The channel.
@@ -27,17 +27,17 @@ pub struct MessageListener {
 
 impl Postgres {
     /// Connects, and listens.
-    pub(super) async fn listen(&self) -> Result<MessageListener, RequestError> {
+    pub(super) async fn open_listener(&self) -> Result<MessageListener, RequestError> {
         let connector = self.connector();
         let place = connector.place().to_owned();
         // The driver's listener only takes a connection from a pool, and a pool tries again behind
         // the caller's back and keeps the cause to itself. So the cause is asked for first.
-        drop(self.heard(connector.connect().await)?);
+        drop(self.note_connect(connector.connect().await)?);
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(connector.patience())
+            .acquire_timeout(connector.connect_patience())
             .connect_lazy_with(connector.options().clone());
         let start = Instant::now();
         let connected = async {
@@ -47,9 +47,9 @@ impl Postgres {
             driver.listen(CHANNEL).await?;
             Ok(driver)
         };
-        match timeout_at(start + 2 * connector.patience(), connected).await {
+        match timeout_at(start + 2 * connector.connect_patience(), connected).await {
             Ok(Ok(driver)) => Ok(MessageListener { driver, place }),
-            Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(silent(&place)),
+            Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(no_answer(&place)),
             Ok(Err(error)) => Err(of_statement(
                 &place,
                 &error,
@@ -81,35 +81,35 @@ impl MessageListener {
                 }
                 Ok(Ok(None)) => {
                     let closed = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-                    return Err(self.gone(&Error::Io(closed)));
+                    return Err(self.connection_gone(&Error::Io(closed)));
                 }
-                Ok(Err(error)) => return Err(self.gone(&error)),
-                Err(_) => self.ask().await?,
+                Ok(Err(error)) => return Err(self.connection_gone(&error)),
+                Err(_) => self.ask_server().await?,
             }
         }
     }
 
     /// Returns whether the server is still there. What it sends meanwhile is kept.
-    async fn ask(&mut self) -> Result<(), RequestError> {
+    async fn ask_server(&mut self) -> Result<(), RequestError> {
         let ping = async {
             let connection: &mut PgConnection = (&mut self.driver).acquire().await?;
             connection.ping().await
         };
         match timeout(CHECKOUT, ping).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.gone(&error)),
-            Err(_) => Err(silent(&self.place)),
+            Ok(Err(error)) => Err(self.connection_gone(&error)),
+            Err(_) => Err(no_answer(&self.place)),
         }
     }
 
-    fn gone(&self, error: &Error) -> RequestError {
+    fn connection_gone(&self, error: &Error) -> RequestError {
         RequestError::Unavailable {
-            detail: unavailable(&self.place, error),
+            detail: unavailable_words(&self.place, error),
         }
     }
 }
 
-fn silent(place: &str) -> RequestError {
+fn no_answer(place: &str) -> RequestError {
     RequestError::Unavailable {
         detail: format!("{place}: no answer while listening").into(),
     }

@@ -30,14 +30,14 @@ pub const DRIVER_ENVIRONMENT: [&str; 13] = [
 const STUBBORN: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGOPTIONS"];
 
 /// Returns how to connect: from `target` and nothing else.
-pub(super) fn options(
+pub(super) fn connect_options(
     target: &settings::PostgresSettings,
 ) -> Result<PgConnectOptions, StartupError> {
-    if let Some(name) = stubborn(|name| std::env::var_os(name)) {
+    if let Some(name) = stubborn_variable(|name| std::env::var_os(name)) {
         return Err(
             StartupError::new(format!("{name} is set, and the driver would obey it"))
-                .at("environment")
-                .remedy(format!(
+                .at_place("environment")
+                .with_remedy(format!(
                     "unset {name}; unslow takes its connection from its settings only"
                 )),
         );
@@ -71,13 +71,13 @@ pub(super) fn options(
         options = options.options(session.map(|(name, value)| (name, value)));
     }
     if let Some(file) = &target.sslrootcert {
-        let pem = settings::authorities(file, "[postgres] sslrootcert")?;
+        let pem = settings::read_authorities(file, "[postgres] sslrootcert")?;
         options = options.ssl_root_cert_from_pem(pem);
     }
     Ok(options)
 }
 
-fn stubborn(get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
+fn stubborn_variable(get: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
     STUBBORN.into_iter().find(|name| get(name).is_some())
 }
 
@@ -105,21 +105,21 @@ mod tests {
 
     #[test]
     fn environment_that_cannot_be_overridden_is_noticed() {
-        assert_eq!(stubborn(|_| None), None);
+        assert_eq!(stubborn_variable(|_| None), None);
         let set = |name: &str| (name == "PGOPTIONS").then(|| OsString::from("-c x=y"));
-        assert_eq!(stubborn(set), Some("PGOPTIONS"));
+        assert_eq!(stubborn_variable(set), Some("PGOPTIONS"));
     }
 
     #[test]
     fn a_root_certificate_that_is_missing_or_none_is_a_startup_error_with_its_key() {
         let mut target = target();
         target.sslrootcert = Some("/nonexistent/ca.pem".into());
-        let missing = options(&target).unwrap_err();
+        let missing = connect_options(&target).unwrap_err();
         assert_eq!(missing.place.as_deref(), Some("[postgres] sslrootcert"));
         let file = tempfile::NamedTempFile::new().unwrap();
         target.sslrootcert = Some(file.path().into());
         assert!(
-            options(&target)
+            connect_options(&target)
                 .unwrap_err()
                 .what
                 .contains("no certificate")

@@ -45,38 +45,43 @@ impl RoundTrip {
         self.smoothed.store(smoothed, Ordering::Relaxed);
     }
 
-    fn known(&self) -> Option<Duration> {
+    fn known_trip(&self) -> Option<Duration> {
         let micros = self.smoothed.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
     /// Returns the longest time that connecting and beginning take while the server is well.
-    pub(super) fn patience(&self) -> Duration {
-        patience(self.known().unwrap_or_default())
+    pub(super) fn connect_patience(&self) -> Duration {
+        trip_patience(self.known_trip().unwrap_or_default())
     }
 
     /// Returns the time that a run's answers are on their way, beside the statement's own.
     pub(super) fn on_the_way(&self) -> Duration {
-        4 * self.known().unwrap_or_default().min(FARTHEST)
+        4 * self.known_trip().unwrap_or_default().min(FARTHEST)
     }
 
     /// Returns when a server that is well would have let us in: not before `deadline`, and later
     /// where it is far. A server of which that is not known is asked.
     pub(super) async fn out_of_patience(&self, options: &PgConnectOptions, deadline: Instant) {
         let start = Instant::now();
-        if self.known().is_some() {
+        if self.known_trip().is_some() {
             sleep_until(deadline.max(start + self.patience_if_far())).await;
             return;
         }
         sleep(SLOW).await;
-        let trip = timeout_at(deadline, measure(options)).await.ok().flatten();
-        let far = trip.map(patience).filter(|patience| *patience > CHECKOUT);
+        let trip = timeout_at(deadline, measure_trip(options))
+            .await
+            .ok()
+            .flatten();
+        let far = trip
+            .map(trip_patience)
+            .filter(|patience| *patience > CHECKOUT);
         sleep_until(deadline.max(start + far.unwrap_or_default())).await;
     }
 
     /// Returns nothing where the general deadline is long enough.
     fn patience_if_far(&self) -> Duration {
-        let patience = self.patience();
+        let patience = self.connect_patience();
         if patience > CHECKOUT {
             patience
         } else {
@@ -85,14 +90,14 @@ impl RoundTrip {
     }
 }
 
-fn patience(trip: Duration) -> Duration {
+fn trip_patience(trip: Duration) -> Duration {
     (CONNECT_TRIPS * trip.min(FARTHEST) + WORK).clamp(CHECKOUT, FARTHEST)
 }
 
 /// Returns the round trip to the server, from the longer of two: the one of TCP, which a proxy
 /// beside us may answer, and the one of the server's first byte, which a server that hangs never
 /// sends.
-async fn measure(options: &PgConnectOptions) -> Option<Duration> {
+async fn measure_trip(options: &PgConnectOptions) -> Option<Duration> {
     if options.get_socket().is_some() || options.get_host().starts_with('/') {
         return None;
     }
@@ -100,7 +105,7 @@ async fn measure(options: &PgConnectOptions) -> Option<Duration> {
     let place = (options.get_host(), options.get_port());
     let mut stream = TcpStream::connect(place).await.ok()?;
     let handshake = start.elapsed();
-    if patience(handshake) > CHECKOUT {
+    if trip_patience(handshake) > CHECKOUT {
         return Some(handshake);
     }
     let start = Instant::now();
@@ -117,7 +122,7 @@ mod tests {
     fn the_deadline_of_connecting_fits_the_round_trip() {
         let trip = RoundTrip::default();
         assert_eq!(
-            (trip.patience(), trip.on_the_way()),
+            (trip.connect_patience(), trip.on_the_way()),
             (CHECKOUT, Duration::ZERO)
         );
         for (millis, patience) in [
@@ -130,7 +135,7 @@ mod tests {
             let trip = RoundTrip::default();
             trip.record(Duration::from_millis(millis));
             assert_eq!(
-                trip.patience(),
+                trip.connect_patience(),
                 Duration::from_millis(patience),
                 "{millis} ms"
             );
@@ -142,7 +147,7 @@ mod tests {
         let trip = RoundTrip::default();
         trip.record(Duration::from_millis(1));
         trip.record(Duration::from_secs(1));
-        assert_eq!(trip.patience(), CHECKOUT);
+        assert_eq!(trip.connect_patience(), CHECKOUT);
         for _ in 0..8 {
             trip.record(Duration::from_millis(1));
         }

@@ -45,17 +45,17 @@ pub(super) struct StatementRun<'a> {
 }
 
 impl StatementRun<'_> {
-    pub(super) async fn ask(
+    pub(super) async fn run_wanted(
         &self,
         connection: &mut PgConnection,
         want: WantedResult,
     ) -> Result<Rows, ReadStop> {
         let mut rows = match want {
-            WantedResult::Rows => self.rows(connection).await?,
+            WantedResult::Rows => self.read_rows(connection).await?,
             WantedResult::Columns => Rows::default(),
         };
         if rows.count == 0 {
-            rows.columns = self.columns(connection).await?;
+            rows.columns = self.read_columns(connection).await?;
         }
         Ok(rows)
     }
@@ -65,7 +65,7 @@ impl StatementRun<'_> {
     /// and the CTE's scan stops at the bound all the same. A row that alone is over the bound on
     /// bytes never leaves the server: the driver would take it into memory whole. (`offset 0`
     /// keeps the planner from making the text twice.)
-    async fn rows(&self, connection: &mut PgConnection) -> Result<Rows, ReadStop> {
+    async fn read_rows(&self, connection: &mut PgConnection) -> Result<Rows, ReadStop> {
         let Limits {
             max_rows,
             max_bytes,
@@ -73,7 +73,7 @@ impl StatementRun<'_> {
         } = self.limits;
         let too_large = |limit| ReadStop::Request(RequestError::TooLarge { limit });
         let max_row = row_bound(max_bytes);
-        let lead = format!("with _q as {} (\n", materialized(connection));
+        let lead = format!("with _q as {} (\n", materialized_word(connection));
         let sql = format!(
             "{lead}{sql}\n) \
              select case when octet_length(_unslow_row_) <= {max_row} then _unslow_row_ end \
@@ -83,8 +83,8 @@ impl StatementRun<'_> {
             limit = max_rows.min(i64::MAX as u64 - 1) + 1,
         );
         let mut rows = Rows::default();
-        let mut share = self.budget.share();
-        let mut stream = self.query(sql).fetch(connection);
+        let mut share = self.budget.begin_share();
+        let mut stream = self.unnamed_query(sql).fetch(connection);
         loop {
             let row = match stream.try_next().await {
                 Ok(Some(row)) => row,
@@ -105,7 +105,7 @@ impl StatementRun<'_> {
                 rows.truncated = true;
                 continue;
             }
-            let Some(text) = text(&row)? else {
+            let Some(text) = row_text(&row)? else {
                 return Err(too_large(max_row));
             };
             let length = rows.json.len() + 1 + json::length_of_row(text.as_bytes());
@@ -128,12 +128,12 @@ impl StatementRun<'_> {
     }
 
     /// Asks for the names of the columns without running the statement: one row of nulls.
-    async fn columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, ReadStop> {
+    async fn read_columns(&self, connection: &mut PgConnection) -> Result<Vec<String>, ReadStop> {
         const LEAD: &str = "select row_to_json(_unslow_.*)::text from (select _q.* from \
              (values(1)) _v left join (select * from (\n";
         let sql = format!("{LEAD}{}\n) _i limit 0) _q on false) _unslow_", self.sql);
         let row = self
-            .query(sql)
+            .unnamed_query(sql)
             .fetch_one(connection)
             .await
             .map_err(|error| ReadStop::Driver {
@@ -141,18 +141,19 @@ impl StatementRun<'_> {
                 after_rows: false,
                 lead: LEAD.len(),
             })?;
-        json::column_names(&text(&row)?.unwrap_or(Cow::Borrowed("{}"))).map_err(ReadStop::Request)
+        json::column_names(&row_text(&row)?.unwrap_or(Cow::Borrowed("{}")))
+            .map_err(ReadStop::Request)
     }
 
     /// Asks by an unnamed statement: a named one could be another client's behind a pooler.
-    fn query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
+    fn unnamed_query(&self, sql: String) -> Query<'static, Postgres, PgArguments> {
         sqlx::query_with(AssertSqlSafe(sql), self.arguments.clone()).persistent(false)
     }
 }
 
 /// Returns the word that keeps the planner from merging a CTE with what reads it. Before PostgreSQL
 /// 12 there was no such word, and every CTE was kept apart.
-fn materialized(connection: &PgConnection) -> &'static str {
+fn materialized_word(connection: &PgConnection) -> &'static str {
     match connection.server_version_num() {
         Some(..120_000) => "",
         _ => "materialized",
@@ -161,7 +162,7 @@ fn materialized(connection: &PgConnection) -> &'static str {
 
 /// Returns the row's one value; `None` where it is null. A database without an encoding
 /// (`SQL_ASCII`) can hold what is not UTF-8; JSON cannot.
-fn text(row: &PgRow) -> Result<Option<Cow<'_, str>>, ReadStop> {
+fn row_text(row: &PgRow) -> Result<Option<Cow<'_, str>>, ReadStop> {
     let internal = |error: Error| {
         ReadStop::Request(RequestError::Internal {
             detail: error.to_string().into(),

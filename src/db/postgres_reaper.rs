@@ -69,7 +69,7 @@ struct LostRun {
 
 impl LostRun {
     /// The act that is due: 1 cancels, 2 terminates, 0 only looks.
-    fn act(&self) -> u8 {
+    fn due_act(&self) -> u8 {
         match self.cancelled {
             None => 1,
             Some(at) if at.elapsed() >= CANCEL_GRACE => 2,
@@ -95,7 +95,7 @@ impl BackendReaper {
     }
 
     /// Returns the number of slots that statements keep although everything was done to end them.
-    pub(super) fn stuck(&self) -> usize {
+    pub(super) fn stuck_slots(&self) -> usize {
         self.stuck.load(Ordering::Relaxed)
     }
 
@@ -122,23 +122,28 @@ impl BackendReaper {
             !std::mem::replace(&mut given_up.is_attended, true)
         };
         if starts {
-            runtime.spawn(Arc::clone(self).attend());
+            runtime.spawn(Arc::clone(self).attend_runs());
         } else {
             self.came.notify_one();
         }
     }
 
     /// Cancels, terminates and looks until nothing is left.
-    async fn attend(self: Arc<Self>) {
+    async fn attend_runs(self: Arc<Self>) {
         let mut pause = PAUSES.0;
         loop {
             // A run that comes from here on may not be in the question.
             let asked = Instant::now();
-            let Some(question) = self.question() else {
+            let Some(question) = self.next_statement() else {
                 return;
             };
-            match timeout(LOOK.max(self.trip.patience()), self.ask(&question)).await {
-                Ok(Ok(living)) => self.sort(&living, asked),
+            match timeout(
+                LOOK.max(self.trip.connect_patience()),
+                self.ask_server(&question),
+            )
+            .await
+            {
+                Ok(Ok(living)) => self.sort_runs(&living, asked),
                 Ok(Err(_)) | Err(_) => self.close_unasked(),
             }
             match timeout(pause, self.came.notified()).await {
@@ -150,7 +155,7 @@ impl BackendReaper {
 
     /// The statement that does what is due and names those that are still there; `None`: there
     /// is nothing left to end.
-    fn question(&self) -> Option<String> {
+    fn next_statement(&self) -> Option<String> {
         let mut given_up = self.lock();
         if given_up.runs.is_empty() {
             given_up.is_attended = false;
@@ -163,7 +168,7 @@ impl BackendReaper {
         for (number, run) in given_up.runs.iter().enumerate() {
             let comma = if number > 0 { ", " } else { "" };
             let ServerBackend { pid, seen } = run.backend;
-            let _ = write!(sql, "{comma}({pid}, {seen}::bigint, {})", run.act());
+            let _ = write!(sql, "{comma}({pid}, {seen}::bigint, {})", run.due_act());
         }
         sql.push_str(
             ") v(pid, seen, act) ON a.pid = v.pid \
@@ -174,30 +179,30 @@ impl BackendReaper {
 
     /// Asks on a connection of the pool where a slot is free: loads leave one. Where each slot is
     /// kept by a lost run, nobody would give one back, and the question has one of its own.
-    async fn ask(&self, question: &str) -> Result<HashSet<i32>, Error> {
+    async fn ask_server(&self, question: &str) -> Result<HashSet<i32>, Error> {
         let slot = match self.pool.free_slot() {
             Some(slot) => Some(slot),
-            None if self.lock().runs.len() >= self.pool.state().max => None,
+            None if self.lock().runs.len() >= self.pool.pool_state().max => None,
             None => self.pool.spare_slot(LOOK / 2).await,
         };
         if let Some(slot) = &slot
-            && let Some(mut connection) = slot.idle().await
-            && let Ok(living) = look(&mut connection.raw, question).await
+            && let Some(mut connection) = slot.take_idle().await
+            && let Ok(living) = look_for_backends(&mut connection.raw, question).await
         {
             slot.put_back(connection);
             return Ok(living);
         }
-        let number = SystemCell::number();
+        let number = SystemCell::draw_number();
         let mut raw = self.options.connect().await?;
-        let living = look(&mut raw, question).await?;
+        let living = look_for_backends(&mut raw, question).await?;
         if let Some(slot) = slot {
-            slot.keep(PooledConnection::new(raw, number));
+            slot.keep_connection(PooledConnection::new(raw, number));
         }
         Ok(living)
     }
 
     /// Lets those go that are gone, and remembers what was done to the others.
-    fn sort(&self, living: &HashSet<i32>, asked: Instant) {
+    fn sort_runs(&self, living: &HashSet<i32>, asked: Instant) {
         let mut given_up = self.lock();
         let before = given_up.runs.len();
         // A run that came meanwhile was not asked about.
@@ -241,7 +246,10 @@ impl BackendReaper {
 }
 
 /// Asks by the simple protocol, so that no statement could be confused by a pooler.
-async fn look(connection: &mut PgConnection, question: &str) -> Result<HashSet<i32>, Error> {
+async fn look_for_backends(
+    connection: &mut PgConnection,
+    question: &str,
+) -> Result<HashSet<i32>, Error> {
     let rows = sqlx::raw_sql(AssertSqlSafe(question.to_owned()))
         .fetch_all(connection)
         .await?;
@@ -249,12 +257,12 @@ async fn look(connection: &mut PgConnection, question: &str) -> Result<HashSet<i
 }
 
 /// Terminates a backend whose connection broke without a word: it may go on all the same.
-pub(super) async fn terminate(connection: &mut PgConnection, backend: ServerBackend) {
+pub(super) async fn terminate_backend(connection: &mut PgConnection, backend: ServerBackend) {
     let ServerBackend { pid, seen } = backend;
     let question = format!(
         "SELECT pid, pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
          WHERE pid = {pid} AND EXTRACT(epoch FROM backend_start) * 1000000 <= {seen}"
     );
     // The run that follows tells about this connection.
-    let _ = look(connection, &question).await;
+    let _ = look_for_backends(connection, &question).await;
 }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Error, Executor, Row};
 use tokio::time::timeout;
 
 use super::checkout::CHECKOUT;
-use super::postgres_literal::literal;
+use super::postgres_literal::quote_literal;
 
 /// The settings that a session was asked to have, and whether it was said which of them it lacks.
 pub(super) struct NamedOptions {
@@ -36,7 +36,7 @@ impl NamedOptions {
         }
         let compared = async {
             let mut connection = connect().await?;
-            self.lacking(&mut connection).await.ok()
+            self.lacking_settings(&mut connection).await.ok()
         };
         // A server that does not answer is asked by the next greeting.
         if let Ok(Some(warning)) = timeout(CHECKOUT, compared).await {
@@ -48,7 +48,7 @@ impl NamedOptions {
     }
 
     /// Returns a warning about the settings that a session lacks; `None` where it has all of them.
-    pub(super) async fn lacking(
+    pub(super) async fn lacking_settings(
         &self,
         connection: &mut PgConnection,
     ) -> Result<Option<String>, Error> {
@@ -56,7 +56,7 @@ impl NamedOptions {
             return Ok(None);
         }
         let rows = connection
-            .fetch_all(AssertSqlSafe(question(&self.named)))
+            .fetch_all(AssertSqlSafe(settings_question(&self.named)))
             .await?;
         let mut lacking = Vec::new();
         for row in rows {
@@ -81,7 +81,7 @@ impl NamedOptions {
 /// Asks for each setting as it is, and as it is written once it is set as named. A name that comes
 /// twice counts once, by its last value. Those that cannot be set after a session has begun are
 /// compared as they are.
-fn question(named: &[(String, String)]) -> String {
+fn settings_question(named: &[(String, String)]) -> String {
     let last = |index: &usize| {
         let later = &named[index + 1..];
         later.iter().all(|(name, _)| *name != named[*index].0)
@@ -90,7 +90,7 @@ fn question(named: &[(String, String)]) -> String {
         .filter(last)
         .map(|index| {
             let (name, value) = &named[index];
-            format!("({}, {})", literal(name), literal(value))
+            format!("({}, {})", quote_literal(name), quote_literal(value))
         })
         .collect();
     format!(

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Error, Row};
 
 use super::pool::{ConnectionPool, PooledConnection};
 use super::postgres_effective::{BROUGHT, EffectiveSettings};
-use super::postgres_literal::literal;
+use super::postgres_literal::quote_literal;
 use super::postgres_reaper::ServerBackend;
 use super::postgres_system::{COLUMNS, COLUMNS_COUNT, SystemAnswer, does_not_say};
 use super::system::{DatabaseSystem, SeenServer, SystemCell};
@@ -67,7 +67,7 @@ impl RunStarter {
         timezone: &str,
         target: &settings::PostgresSettings,
     ) -> Arc<RunStarter> {
-        let named = target.session();
+        let named = target.session_options();
         let named: Vec<String> = named
             .map(|(name, value)| format!(" {name}={value:?}"))
             .collect();
@@ -87,24 +87,24 @@ impl RunStarter {
         })
     }
 
-    pub(super) fn system(&self) -> &SystemCell {
+    pub(super) fn system_cell(&self) -> &SystemCell {
         &self.system
     }
 
     /// Returns the settings that each run asks for.
-    pub(super) fn effective(&self) -> &EffectiveSettings {
+    pub(super) fn effective_settings(&self) -> &EffectiveSettings {
         &self.effective
     }
 
     /// Returns the settings of a session that decide what rows come out.
-    pub(super) fn session(&self) -> &str {
+    pub(super) fn session_digest(&self) -> &str {
         &self.session
     }
 
     /// Begins on a connection; `None` where it leads to another database, or to a session of other
     /// settings, than newer connections do. A server that refuses a question is asked again on the
     /// next new connection to it.
-    pub(super) async fn begin(
+    pub(super) async fn begin_run(
         &self,
         mut connection: PooledConnection<PgConnection>,
         limit: Duration,
@@ -139,14 +139,14 @@ impl RunStarter {
         } = begun?;
         // A role or a database was altered, so that new sessions have other settings; or a query has
         // left something in this one.
-        let word = format!("{} {brought}", system.session());
+        let word = format!("{} {brought}", system.session_digest());
         let born_with = connection.born_with.get_or_insert_with(|| word.clone());
         if *born_with != word {
             return Ok(None);
         }
         let seen = self
             .system
-            .saw(connection.number, &system, server.as_deref());
+            .note_seen(connection.number, &system, server.as_deref());
         match seen {
             SeenServer::Outdated => return Ok(None),
             SeenServer::Another => self.pool.clear(),
@@ -179,7 +179,7 @@ impl RunStarter {
         let session = match question {
             StartQuestion::Nothing => String::new(),
             StartQuestion::Both | StartQuestion::Session => {
-                format!("{}{BROUGHT}", self.effective.column())
+                format!("{}{BROUGHT}", self.effective.digest_column())
             }
         };
         let sql = format!(
@@ -200,7 +200,7 @@ impl RunStarter {
         };
         let (system, next) = match question {
             StartQuestion::Both => (SystemAnswer::from_row(&row, FIRST)?, FIRST + COLUMNS_COUNT),
-            StartQuestion::Session | StartQuestion::Nothing => (SystemAnswer::none(), FIRST),
+            StartQuestion::Session | StartQuestion::Nothing => (SystemAnswer::not_asked(), FIRST),
         };
         let mut answers = FirstAnswers {
             backend,
@@ -239,6 +239,6 @@ fn search_path(path: Option<&str>) -> String {
     let Some(path) = path else {
         return String::new();
     };
-    let path = literal(path);
+    let path = quote_literal(path);
     format!(", pg_catalog.set_config('search_path', {path}, true)")
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::checkout::CHECKOUT;
 use super::postgres_connect::PostgresConnector;
-use super::postgres_fault::unavailable;
+use super::postgres_fault::unavailable_words;
 use super::survey::{DatabaseSurvey, SurveyTrouble};
 
 /// Roles of PostgreSQL itself whose members can do more than read tables.
@@ -20,16 +20,18 @@ const MAKE: &str = "give unslow a role that only reads: as a user who may create
     `unslow install --role NAME`";
 
 /// Asks a server how it is and what the user may do there.
-pub(super) async fn survey(connector: &PostgresConnector) -> Result<DatabaseSurvey, SurveyTrouble> {
+pub(super) async fn survey_server(
+    connector: &PostgresConnector,
+) -> Result<DatabaseSurvey, SurveyTrouble> {
     let mut connection = connector.connect().await.map_err(|none| SurveyTrouble {
-        words: none.words(),
+        words: none.cause_words(),
         remedy: none.remedy,
     })?;
     let trouble = |error: &Error| SurveyTrouble {
-        words: unavailable(connector.place(), error).to_string(),
-        remedy: super::postgres_advice::remedy(error),
+        words: unavailable_words(connector.place(), error).to_string(),
+        remedy: super::postgres_advice::connect_remedy(error),
     };
-    let sql = sqlx::AssertSqlSafe(question());
+    let sql = sqlx::AssertSqlSafe(survey_statement());
     let asked = sqlx::raw_sql(sql).fetch_one(&mut connection);
     let row = match timeout_at(Instant::now() + CHECKOUT, asked).await {
         Ok(row) => row.map_err(|error| trouble(&error))?,
@@ -41,7 +43,7 @@ pub(super) async fn survey(connector: &PostgresConnector) -> Result<DatabaseSurv
         }
     };
     let mut survey = read(connector.place(), &row).map_err(|error| trouble(&error))?;
-    let lacking = connector.named().lacking(&mut connection);
+    let lacking = connector.named_options().lacking_settings(&mut connection);
     match timeout_at(Instant::now() + CHECKOUT, lacking).await {
         Ok(Ok(lacking)) => survey.warnings.extend(lacking),
         Ok(Err(error)) => survey.warnings.push(format!(
@@ -54,7 +56,7 @@ pub(super) async fn survey(connector: &PostgresConnector) -> Result<DatabaseSurv
 }
 
 /// Returns the one statement. It names every function by its schema, so that no other is called.
-fn question() -> String {
+fn survey_statement() -> String {
     format!(
         "select pg_catalog.current_setting('server_version') as version, \
          current_user::text as who, r.rolsuper, \

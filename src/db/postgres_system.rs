@@ -35,9 +35,9 @@ pub(super) struct SystemAnswer {
 
 impl SystemAnswer {
     /// Returns the answer of a server that was not asked, because it does not say.
-    pub(super) fn none() -> SystemAnswer {
+    pub(super) fn not_asked() -> SystemAnswer {
         SystemAnswer {
-            system: DatabaseSystem::unnamed(),
+            system: DatabaseSystem::without_name(),
             server: None,
         }
     }
@@ -47,16 +47,16 @@ impl SystemAnswer {
         let text = |at: usize| row.try_get::<Option<String>, _>(first + at);
         let system = match (text(0)?, text(1)?) {
             (Some(cluster), Some(database)) => {
-                DatabaseSystem::named(&format!("postgres:{cluster}/{database}"))
+                DatabaseSystem::with_name(&format!("postgres:{cluster}/{database}"))
             }
-            _ => DatabaseSystem::unnamed(),
+            _ => DatabaseSystem::without_name(),
         };
-        let server = text(2)?.map(|server| word(&server));
+        let server = text(2)?.map(|server| server_word(&server));
         Ok(SystemAnswer { system, server })
     }
 }
 
-fn word(server: &str) -> String {
+fn server_word(server: &str) -> String {
     let digest = Sha256::digest(server);
     let (shown, _) = digest
         .split_first_chunk::<SERVER_SHOWN>()

@@ -71,17 +71,17 @@ impl RunTransaction {
 
     /// Ends the transaction and keeps the connection, without a wait: the caller has its rows, or
     /// its error. The slot is held until it is done.
-    pub(super) fn end(self) {
-        let ending = self.work.as_ref().map(|(slot, _)| slot.ending());
+    pub(super) fn end_run(self) {
+        let ending = self.work.as_ref().map(|(slot, _)| slot.announce_end());
         tokio::spawn(async move {
-            drop(self.rollback().await);
+            drop(self.roll_back().await);
             drop(ending);
         });
     }
 
     /// Ends the transaction, and gives the slot for another. A connection that cannot be had back
     /// as it went is closed; while its backend may be at work, the slot is not free: `None`.
-    pub(super) async fn rollback(mut self) -> Option<PoolSlot<PgConnection>> {
+    pub(super) async fn roll_back(mut self) -> Option<PoolSlot<PgConnection>> {
         let command = if Defence::Session.is_off() {
             "COMMIT"
         } else {

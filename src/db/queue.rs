@@ -30,7 +30,7 @@ impl WaitQueue {
     }
 
     /// Returns how many wait now.
-    pub(super) fn waiting(&self) -> usize {
+    pub(super) fn waiting_loads(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
@@ -61,14 +61,14 @@ mod tests {
         let queue = WaitQueue::default();
         let now = Instant::now();
         assert_eq!(queue.wait(now, ready(1)).await, Some(1));
-        assert_eq!((queue.waiting(), queue.in_vain()), (0, 0));
+        assert_eq!((queue.waiting_loads(), queue.in_vain()), (0, 0));
         assert_eq!(queue.wait(now, pending::<()>()).await, None);
-        assert_eq!((queue.waiting(), queue.in_vain()), (0, 1));
+        assert_eq!((queue.waiting_loads(), queue.in_vain()), (0, 1));
         let far = now + std::time::Duration::from_hours(1);
         let mut left = Box::pin(queue.wait(far, pending::<()>()));
         assert!((&mut left).now_or_never().is_none());
-        assert_eq!(queue.waiting(), 1);
+        assert_eq!(queue.waiting_loads(), 1);
         drop(left);
-        assert_eq!((queue.waiting(), queue.in_vain()), (0, 1));
+        assert_eq!((queue.waiting_loads(), queue.in_vain()), (0, 1));
     }
 }

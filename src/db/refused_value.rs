@@ -8,7 +8,11 @@ use crate::query::{Arguments, Param, ParamDefault, Query, Value};
 
 /// Returns the error of a run, as one of a client's value where it is that. A query whose
 /// parameters all have their defaults fails by itself.
-pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) -> RequestError {
+pub(super) fn attribute_error(
+    query: &Query,
+    args: &Arguments,
+    error: RequestError,
+) -> RequestError {
     let (sqlstate, detail, position) = match error {
         RequestError::Failed {
             sqlstate,
@@ -24,7 +28,7 @@ pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) ->
         .zip(&args.0)
         .filter(|(param, value)| is_sent(param, value))
         .collect();
-    if sent.is_empty() || refused_value::reason(code).is_none() {
+    if sent.is_empty() || refused_value::refusal_reason(code).is_none() {
         return RequestError::Failed {
             sqlstate,
             detail,
@@ -32,7 +36,7 @@ pub(super) fn attribute(query: &Query, args: &Arguments, error: RequestError) ->
         };
     }
     RequestError::RefusedValue(Arc::new(RefusedValue {
-        parameter: named(&sent, &detail).map(|param| param.name.clone()),
+        parameter: quoted_parameter(&sent, &detail).map(|param| param.name.clone()),
         sqlstate: code.to_owned(),
         detail,
         position,
@@ -48,7 +52,7 @@ fn is_sent(param: &Param, value: &Value) -> bool {
 }
 
 /// Returns the parameter whose value the database quotes, else the only one that was sent.
-fn named<'a>(sent: &[(&'a Param, &Value)], detail: &str) -> Option<&'a Param> {
+fn quoted_parameter<'a>(sent: &[(&'a Param, &Value)], detail: &str) -> Option<&'a Param> {
     let is_quoted = |value: &Value| detail.contains(&format!("\"{value}\""));
     let quoted: Vec<_> = sent.iter().filter(|(_, value)| is_quoted(value)).collect();
     match (quoted.as_slice(), sent) {
@@ -91,13 +95,13 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let args = query.arguments(&pairs).unwrap();
+        let args = query.read_arguments(&pairs).unwrap();
         let error = RequestError::Failed {
             sqlstate: sqlstate.to_owned(),
             detail: detail.into(),
             position: None,
         };
-        let error = attribute(&query, &args, error);
+        let error = attribute_error(&query, &args, error);
         format!("{} {}", error.status(), error.public_message(false))
     }
 

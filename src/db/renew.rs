@@ -28,11 +28,11 @@ impl Database {
     ///
     /// # Errors
     /// The database is away, does not let us in, or takes no more connections.
-    pub async fn answers(&self) -> Result<(), RequestError> {
-        let contact = self.health_cell().ask().await;
+    pub async fn check_load(&self) -> Result<(), RequestError> {
+        let contact = self.health_cell().ask_once().await;
         let detail = match contact {
             ContactResult::Answered => {
-                self.health_cell().tell(contact);
+                self.health_cell().report_contact(contact);
                 return Ok(());
             }
             ContactResult::Full(cause)

@@ -17,7 +17,7 @@ use super::limits::Limits;
 use super::pool::PoolState;
 use super::rows::Rows;
 use super::sqlite_connect::SqliteSource;
-use super::sqlite_rows::bind;
+use super::sqlite_rows::bind_arguments;
 use super::sqlite_work::SqliteAccess;
 use super::survey::{DatabaseSurvey, SurveyTrouble};
 use super::system::{DatabaseSystem, SystemCell};
@@ -64,15 +64,15 @@ impl Sqlite {
                 .into_owned(),
             timeout: settings.limits.statement_timeout,
         };
-        database.look();
+        database.look_for_system();
         database
     }
 
     /// Finds out which database it is, where there is one.
-    pub(super) fn look(&self) -> Option<DatabaseSystem> {
-        let number = SystemCell::number();
-        let system = self.access.source.system()?;
-        self.system.saw(number, &system, None);
+    pub(super) fn look_for_system(&self) -> Option<DatabaseSystem> {
+        let number = SystemCell::draw_number();
+        let system = self.access.source.file_system()?;
+        self.system.note_seen(number, &system, None);
         Some(system)
     }
 
@@ -93,11 +93,11 @@ impl Sqlite {
     }
 
     pub(super) fn pool_state(&self) -> PoolState {
-        self.access.state()
+        self.access.pool_state()
     }
 
-    pub(super) async fn survey(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
-        let (cause, remedy) = match self.health.ask().await {
+    pub(super) async fn survey_file(&self) -> Result<DatabaseSurvey, SurveyTrouble> {
+        let (cause, remedy) = match self.health.ask_once().await {
             ContactResult::Away(cause) | ContactResult::Doubtful(cause) => (
                 cause,
                 "look at the file that [postgres] url names, and at who may read it",
@@ -127,52 +127,60 @@ impl Sqlite {
         limits: Limits,
         turn: (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
-        let statement = query.statement(DatabaseKind::Sqlite);
-        let arguments = bind(args, &statement.order)?;
-        self.work(statement, Some(arguments), limits, turn).await
+        let statement = query.statement_for(DatabaseKind::Sqlite);
+        let arguments = bind_arguments(args, &statement.order)?;
+        self.run_statement(statement, Some(arguments), limits, turn)
+            .await
     }
 
-    pub(super) async fn columns(
+    pub(super) async fn column_names(
         &self,
         query: &Query,
         _args: &Arguments,
     ) -> Result<Vec<String>, RequestError> {
-        let statement = query.statement(DatabaseKind::Sqlite);
+        let statement = query.statement_for(DatabaseKind::Sqlite);
         let limits = Limits {
             timeout: self.timeout,
             max_rows: 0,
             max_bytes: 0,
         };
         let turn = (LoadPass::default(), Instant::now() + CHECKOUT);
-        Ok(self.work(statement, None, limits, turn).await?.columns)
+        Ok(self
+            .run_statement(statement, None, limits, turn)
+            .await?
+            .columns)
     }
 
     /// Asks on a connection of the pool, and remembers how the database was. Without arguments
     /// only the columns are asked for.
-    async fn work(
+    async fn run_statement(
         &self,
         statement: &Statement,
         arguments: Option<SqliteArguments>,
         limits: Limits,
         (pass, deadline): (LoadPass, Instant),
     ) -> Result<Rows, RequestError> {
-        let slot = self.access.pool.slot(pass, deadline).await?;
-        let before = self.look();
-        let end = match self.access.connection(slot, limits.timeout).await {
-            Ok(working) => working.ask(&statement.sql, arguments, limits).await,
+        let slot = self.access.pool.take_slot(pass, deadline).await?;
+        let before = self.look_for_system();
+        let end = match self.access.take_connection(slot, limits.timeout).await {
+            Ok(working) => {
+                working
+                    .run_statement(&statement.sql, arguments, limits)
+                    .await
+            }
             Err(stop) => Err(stop),
         };
         let file = self.access.source.file();
-        self.health.tell(
-            end.as_ref()
-                .map_or_else(|stop| stop.contact(file), |_| ContactResult::Answered),
-        );
+        self.health.report_contact(end.as_ref().map_or_else(
+            |stop| stop.contact_result(file),
+            |_| ContactResult::Answered,
+        ));
         let mut rows = end.map_err(|stop| {
-            let position = stop.position(statement);
-            stop.meaning(limits, file).at(position)
+            let position = stop.error_position(statement);
+            stop.request_error(limits, file).at_position(position)
         })?;
         // A file that was replaced while it was read: these rows may be of either.
-        let after = self.look();
+        let after = self.look_for_system();
         rows.system = after.filter(|after| before.as_ref() == Some(after));
         Ok(rows)
     }
@@ -191,12 +199,12 @@ async fn try_out(access: Arc<SqliteAccess>) -> ContactResult {
         return ContactResult::Nothing;
     };
     let tried = async {
-        let working = access.connection(slot, limits.timeout).await?;
+        let working = access.take_connection(slot, limits.timeout).await?;
         let none = Some(SqliteArguments::default());
-        working.ask(FIRST_PAGE, none, limits).await
+        working.run_statement(FIRST_PAGE, none, limits).await
     };
     match tried.await {
         Ok(_) => ContactResult::Answered,
-        Err(stop) => stop.contact(access.source.file()),
+        Err(stop) => stop.contact_result(access.source.file()),
     }
 }

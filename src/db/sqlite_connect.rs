@@ -85,8 +85,8 @@ impl SqliteSource {
         let mut frozen = None;
         let options = match &self.place {
             SqlitePlace::File(file) => {
-                frozen = sqlite_file::frozen(file);
-                let options = options().filename(file).read_only(true);
+                frozen = sqlite_file::frozen_state(file);
+                let options = connect_options().filename(file).read_only(true);
                 options.immutable(frozen.is_some())
             }
             SqlitePlace::Demo(demo) => {
@@ -132,7 +132,7 @@ impl SqliteSource {
     pub(super) fn is_unchanged(&self, connection: &ReaderConnection) -> bool {
         match (&self.place, &connection.frozen) {
             (SqlitePlace::File(file), Some(frozen)) => {
-                sqlite_file::state(file).as_ref() == Some(frozen)
+                sqlite_file::file_state(file).as_ref() == Some(frozen)
             }
             _ => true,
         }
@@ -147,11 +147,13 @@ impl SqliteSource {
     }
 
     /// Returns which database it is; `None` for a file that is not there.
-    pub(super) fn system(&self) -> Option<DatabaseSystem> {
+    pub(super) fn file_system(&self) -> Option<DatabaseSystem> {
         match &self.place {
             // Each demo has the same rows.
-            SqlitePlace::Demo(_) => Some(DatabaseSystem::named("sqlite")),
-            SqlitePlace::File(_) if Defence::Identity.is_off() => Some(DatabaseSystem::unnamed()),
+            SqlitePlace::Demo(_) => Some(DatabaseSystem::with_name("sqlite")),
+            SqlitePlace::File(_) if Defence::Identity.is_off() => {
+                Some(DatabaseSystem::without_name())
+            }
             SqlitePlace::File(file) => system_at(file),
         }
     }
@@ -164,7 +166,7 @@ impl SqliteSource {
     }
 }
 
-fn options() -> SqliteConnectOptions {
+fn connect_options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         // A statement's columns would outlive a change of its tables.
         .statement_cache_capacity(0)
@@ -176,17 +178,17 @@ fn options() -> SqliteConnectOptions {
 /// SQLite's `memdb`: all connections with this name see one database, and each has its own page
 /// cache, so that readers do not wait for each other (with a shared cache they would).
 fn in_memory(name: &str) -> SqliteConnectOptions {
-    options().filename(name).vfs("memdb")
+    connect_options().filename(name).vfs("memdb")
 }
 
 /// Fills the demo in a task of its own: a caller that goes away does not leave half of it.
 async fn fill_apart() -> Result<DemoDatabase, Error> {
-    tokio::spawn(fill())
+    tokio::spawn(fill_demo())
         .await
         .unwrap_or(Err(Error::WorkerCrashed))
 }
 
-async fn fill() -> Result<DemoDatabase, Error> {
+async fn fill_demo() -> Result<DemoDatabase, Error> {
     let name = format!("/unslow-demo-{}", DEMOS.fetch_add(1, Ordering::Relaxed));
     let mut keeper = in_memory(&name).create_if_missing(true).connect().await?;
     sqlx::raw_sql("begin").execute(&mut keeper).await?;

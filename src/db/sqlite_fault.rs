@@ -28,12 +28,12 @@ impl From<Error> for SqliteStop {
 
 impl SqliteStop {
     /// Returns what it tells about the database.
-    pub(super) fn contact(&self, file: Option<&Path>) -> ContactResult {
+    pub(super) fn contact_result(&self, file: Option<&Path>) -> ContactResult {
         let error = match self {
             SqliteStop::Request(error) => return ContactResult::from_end(Some(error)),
             SqliteStop::Driver { error, .. } => error,
         };
-        let cause = |class| AwayCause::new(class, words(error, file));
+        let cause = |class| AwayCause::new(class, error_words(error, file));
         if error.as_database_error().is_none() {
             return ContactResult::Away(cause("open"));
         }
@@ -53,19 +53,21 @@ impl SqliteStop {
     }
 
     /// Returns the place in the query's file to which it points.
-    pub(super) fn position(&self, statement: &Statement) -> Option<FilePosition> {
+    pub(super) fn error_position(&self, statement: &Statement) -> Option<FilePosition> {
         match self {
-            SqliteStop::Driver { byte, .. } => statement.source.position(&statement.sql, (*byte)?),
+            SqliteStop::Driver { byte, .. } => {
+                statement.source.file_position(&statement.sql, (*byte)?)
+            }
             SqliteStop::Request(_) => None,
         }
     }
 
-    pub(super) fn meaning(self, limits: Limits, file: Option<&Path>) -> RequestError {
+    pub(super) fn request_error(self, limits: Limits, file: Option<&Path>) -> RequestError {
         let error = match self {
             SqliteStop::Request(error) => return error,
             SqliteStop::Driver { error, .. } => error,
         };
-        let detail = words(&error, file);
+        let detail = error_words(&error, file);
         if error.as_database_error().is_none() {
             return RequestError::Unavailable { detail };
         }
@@ -112,7 +114,7 @@ fn primary_code(error: &Error) -> i32 {
 }
 
 /// Returns the cause in words, with the remedy where it is the file's.
-fn words(error: &Error, file: Option<&Path>) -> Arc<str> {
+fn error_words(error: &Error, file: Option<&Path>) -> Arc<str> {
     let Some(said) = error.as_database_error() else {
         return error.to_string().into();
     };

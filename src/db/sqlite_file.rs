@@ -53,16 +53,16 @@ pub(super) fn id(metadata: &Metadata) -> FileId {
 /// Returns the state of a file with an empty write-ahead log in a folder where SQLite can make none
 /// of the files that it would want beside it; `None` where it reads the file as any other. Such a
 /// file is whole by itself, until another program begins to write, which makes the log first.
-pub(super) fn frozen(file: &Path) -> Option<FrozenFile> {
+pub(super) fn frozen_state(file: &Path) -> Option<FrozenFile> {
     let needs_help = has_write_ahead_log(file)
-        && File::open(beside(file, "-shm")).is_err()
+        && File::open(sibling_path(file, "-shm")).is_err()
         && !can_make_files_beside(file);
-    if needs_help { state(file) } else { None }
+    if needs_help { file_state(file) } else { None }
 }
 
 /// Returns the state of a file, to be compared; `None` while a write-ahead log holds a part of it.
-pub(super) fn state(file: &Path) -> Option<FrozenFile> {
-    let log = fs::metadata(beside(file, "-wal"));
+pub(super) fn file_state(file: &Path) -> Option<FrozenFile> {
+    let log = fs::metadata(sibling_path(file, "-wal"));
     let has_log = match log {
         Ok(log) => log.len() > 0,
         Err(error) => error.kind() != ErrorKind::NotFound,
@@ -129,7 +129,7 @@ fn has_write_ahead_log(file: &Path) -> bool {
     read.is_ok() && header[VERSIONS].contains(&WRITE_AHEAD)
 }
 
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+fn sibling_path(file: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()

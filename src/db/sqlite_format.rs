@@ -27,10 +27,10 @@ pub(super) fn add_functions(handle: &mut LockedSqliteHandle<'_>, max_value: c_in
                 -1,
                 flags,
                 formatter.cast(),
-                Some(format),
+                Some(format_call),
                 None,
                 None,
-                Some(free),
+                Some(free_formatter),
             )
         };
         code == ffi::SQLITE_OK
@@ -64,18 +64,18 @@ impl TextFormatter {
     }
 
     /// Returns the statements for calls with so many arguments.
-    fn prepared(&mut self, count: c_int) -> Result<&PreparedCall, c_int> {
+    fn prepared_call(&mut self, count: c_int) -> Result<&PreparedCall, c_int> {
         let mut known = self.calls.iter().position(|call| call.count == count);
         if known.is_none() {
             self.open()?;
-            let call = self.prepare("", count)?;
+            let call = self.prepare_call("", count)?;
             known = Some(self.calls.len());
             self.calls.push(PreparedCall {
                 count,
                 call,
                 probe: null_mut(),
             });
-            let probe = self.prepare("'x' || ", count)?;
+            let probe = self.prepare_call("'x' || ", count)?;
             self.calls.last_mut().ok_or(ffi::SQLITE_INTERNAL)?.probe = probe;
         }
         let at = known.ok_or(ffi::SQLITE_INTERNAL)?;
@@ -91,7 +91,7 @@ impl TextFormatter {
         // SAFETY: the name is a C string, and `place` is valid for one pointer. Where it fails it
         // may leave a connection there, which `drop` closes.
         let code = unsafe { ffi::sqlite3_open_v2(c":memory:".as_ptr(), place, flags, null_mut()) };
-        check(code)?;
+        check_code(code)?;
         // SAFETY: the connection is open and this formatter's alone.
         unsafe {
             ffi::sqlite3_limit(self.connection, ffi::SQLITE_LIMIT_LENGTH, self.max_value);
@@ -99,7 +99,7 @@ impl TextFormatter {
         Ok(())
     }
 
-    fn prepare(&self, before: &str, count: c_int) -> Result<*mut ffi::sqlite3_stmt, c_int> {
+    fn prepare_call(&self, before: &str, count: c_int) -> Result<*mut ffi::sqlite3_stmt, c_int> {
         let rest = ", ?".repeat(usize::try_from(count - 1).unwrap_or(0));
         let sql = CString::new(format!("select format({before}?{rest})"))
             .map_err(|_| ffi::SQLITE_INTERNAL)?;
@@ -115,20 +115,20 @@ impl TextFormatter {
                 null_mut(),
             )
         };
-        check(code).map(|()| statement)
+        check_code(code).map(|()| statement)
     }
 
     /// Answers a call.
     ///
     /// # Safety
     /// `context` and `values` are those of a call that SQLite makes just now, with one value at least.
-    unsafe fn answer(
+    unsafe fn answer_call(
         &mut self,
         context: *mut ffi::sqlite3_context,
         values: &[*mut ffi::sqlite3_value],
     ) -> Result<(), c_int> {
         let count = c_int::try_from(values.len()).map_err(|_| ffi::SQLITE_TOOBIG)?;
-        let prepared = self.prepared(count)?;
+        let prepared = self.prepared_call(count)?;
         let call = BoundCall::run(prepared.call, values)?;
         // SAFETY: the values are valid during this call.
         let has_format = unsafe { ffi::sqlite3_value_type(values[0]) } != ffi::SQLITE_NULL;
@@ -167,7 +167,7 @@ impl BoundCall {
         for (index, value) in (1..).zip(values) {
             // SAFETY: the statement has as many places as there are values, which are valid while
             // SQLite makes the call that they belong to.
-            check(unsafe { ffi::sqlite3_bind_value(statement, index, *value) })?;
+            check_code(unsafe { ffi::sqlite3_bind_value(statement, index, *value) })?;
         }
         // SAFETY: the statement is prepared, and used by this thread alone.
         match unsafe { ffi::sqlite3_step(statement) } {
@@ -192,14 +192,14 @@ impl Drop for BoundCall {
     }
 }
 
-fn check(code: c_int) -> Result<(), c_int> {
+fn check_code(code: c_int) -> Result<(), c_int> {
     match code {
         ffi::SQLITE_OK => Ok(()),
         code => Err(code),
     }
 }
 
-unsafe extern "C" fn format(
+unsafe extern "C" fn format_call(
     context: *mut ffi::sqlite3_context,
     count: c_int,
     values: *mut *mut ffi::sqlite3_value,
@@ -214,7 +214,7 @@ unsafe extern "C" fn format(
     // statement of a connection at a time, and a call makes no other call of this function.
     let formatter = unsafe { &mut *ffi::sqlite3_user_data(context).cast::<TextFormatter>() };
     // SAFETY: both are those of this call.
-    if let Err(code) = unsafe { formatter.answer(context, values) } {
+    if let Err(code) = unsafe { formatter.answer_call(context, values) } {
         // SAFETY: `context` is SQLite's own, valid during this call.
         unsafe {
             if code == ffi::SQLITE_TOOBIG {
@@ -226,7 +226,7 @@ unsafe extern "C" fn format(
     }
 }
 
-unsafe extern "C" fn free(formatter: *mut std::ffi::c_void) {
+unsafe extern "C" fn free_formatter(formatter: *mut std::ffi::c_void) {
     // SAFETY: made by `Box::into_raw` in `add_functions`; SQLite calls this once for it.
     drop(unsafe { Box::from_raw(formatter.cast::<TextFormatter>()) });
 }

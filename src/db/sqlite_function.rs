@@ -52,7 +52,7 @@ impl StatementWatch {
     }
 
     /// The next statement may take `limit` from now.
-    pub(super) fn arm(&self, limit: Duration) {
+    pub(super) fn arm_limit(&self, limit: Duration) {
         let end = (self.base.elapsed() + limit).as_millis();
         self.deadline
             .store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl StatementWatch {
 
     /// Nobody waits for the statement any more, for good: the connection is not used again. `kept`
     /// is dropped when it is closed, after its last step.
-    pub(super) fn abandon(&self, kept: impl Send + 'static) {
+    pub(super) fn abandon_statement(&self, kept: impl Send + 'static) {
         let kept: Box<dyn Send> = Box::new(kept);
         // One thing at a time is put there, and nothing panics while it is.
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
@@ -186,13 +186,13 @@ mod tests {
     fn a_watch_is_over_at_its_deadline_or_when_it_is_abandoned() {
         let watch = StatementWatch::new(u64::MAX);
         assert!(!watch.is_over());
-        watch.arm(Duration::from_hours(1));
+        watch.arm_limit(Duration::from_hours(1));
         assert!(!watch.is_over());
-        watch.arm(Duration::ZERO);
+        watch.arm_limit(Duration::ZERO);
         assert!(watch.is_over());
-        watch.arm(Duration::from_hours(1));
+        watch.arm_limit(Duration::from_hours(1));
         let kept = Arc::new(());
-        watch.abandon(Arc::clone(&kept));
+        watch.abandon_statement(Arc::clone(&kept));
         assert!(watch.is_over());
         assert_eq!(
             Arc::strong_count(&kept),

@@ -29,11 +29,11 @@ static FUNCTIONS: [(&CStr, MathRule); 30] = [
     (c"ceiling", Rounding(f64::ceil)),
     (c"floor", Rounding(f64::floor)),
     (c"trunc", Rounding(f64::trunc)),
-    (c"ln", Single(|x| positive(x).ln())),
-    (c"log", Single(|x| positive(x).log10())),
-    (c"log10", Single(|x| positive(x).log10())),
-    (c"log2", Single(|x| positive(x).log2())),
-    (c"log", Double(logarithm)),
+    (c"ln", Single(|x| positive_or_nan(x).ln())),
+    (c"log", Single(|x| positive_or_nan(x).log10())),
+    (c"log10", Single(|x| positive_or_nan(x).log10())),
+    (c"log2", Single(|x| positive_or_nan(x).log2())),
+    (c"log", Double(log_to_base)),
     (c"exp", Single(f64::exp)),
     (c"sqrt", Single(f64::sqrt)),
     (c"pow", Double(f64::powf)),
@@ -58,17 +58,17 @@ static FUNCTIONS: [(&CStr, MathRule); 30] = [
 ];
 
 /// A number that has a logarithm, else none; SQLite stores that as NULL.
-fn positive(x: f64) -> f64 {
+fn positive_or_nan(x: f64) -> f64 {
     if x > 0.0 { x } else { f64::NAN }
 }
 
 /// Returns the logarithm of `x` to a base, which must be greater than 1.
-fn logarithm(base: f64, x: f64) -> f64 {
-    positive(x).ln() / positive(positive(base).ln())
+fn log_to_base(base: f64, x: f64) -> f64 {
+    positive_or_nan(x).ln() / positive_or_nan(positive_or_nan(base).ln())
 }
 
 impl MathRule {
-    fn arguments(&self) -> c_int {
+    fn argument_count(&self) -> c_int {
         match self {
             Constant(_) => 0,
             Rounding(_) | Single(_) => 1,
@@ -87,10 +87,10 @@ pub(super) fn add_functions(handle: &mut LockedSqliteHandle<'_>) -> bool {
             ffi::sqlite3_create_function_v2(
                 handle.as_raw_handle().as_ptr(),
                 name.as_ptr(),
-                rule.arguments(),
+                rule.argument_count(),
                 flags,
                 std::ptr::from_ref(rule).cast_mut().cast(),
-                Some(compute),
+                Some(compute_call),
                 None,
                 None,
                 None,
@@ -100,7 +100,7 @@ pub(super) fn add_functions(handle: &mut LockedSqliteHandle<'_>) -> bool {
     })
 }
 
-unsafe extern "C" fn compute(
+unsafe extern "C" fn compute_call(
     context: *mut ffi::sqlite3_context,
     _count: c_int,
     values: *mut *mut ffi::sqlite3_value,
@@ -108,7 +108,7 @@ unsafe extern "C" fn compute(
     // SAFETY: the user data is the rule that was given at registration.
     let rule = unsafe { &*ffi::sqlite3_user_data(context).cast::<MathRule>() };
     // SAFETY: SQLite calls with as many values as the function was registered with.
-    let number = |index| unsafe { number(*values.add(index)) };
+    let number = |index| unsafe { read_number(*values.add(index)) };
     let result = match rule {
         Constant(value) => Some(*value),
         Rounding(round) => match number(0) {
@@ -120,9 +120,9 @@ unsafe extern "C" fn compute(
             Some(MathNumber::Real(real)) => Some(round(real)),
             None => None,
         },
-        Single(compute) => number(0).map(|x| compute(x.real())),
+        Single(compute) => number(0).map(|x| compute(x.to_real())),
         Double(compute) => match (number(0), number(1)) {
-            (Some(x), Some(y)) => Some(compute(x.real(), y.real())),
+            (Some(x), Some(y)) => Some(compute(x.to_real(), y.to_real())),
             _ => None,
         },
     };
@@ -143,7 +143,7 @@ impl MathNumber {
         clippy::cast_precision_loss,
         reason = "SQLite computes with the nearest double too"
     )]
-    fn real(&self) -> f64 {
+    fn to_real(&self) -> f64 {
         match self {
             MathNumber::Whole(whole) => *whole as f64,
             MathNumber::Real(real) => *real,
@@ -155,7 +155,7 @@ impl MathNumber {
 ///
 /// # Safety
 /// The value is one of SQLite's, given to the function that runs.
-unsafe fn number(value: *mut ffi::sqlite3_value) -> Option<MathNumber> {
+unsafe fn read_number(value: *mut ffi::sqlite3_value) -> Option<MathNumber> {
     // SAFETY: the caller's word.
     unsafe {
         match ffi::sqlite3_value_numeric_type(value) {

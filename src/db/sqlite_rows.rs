@@ -31,7 +31,7 @@ const LONGEST_NUMBER: usize = 32;
 
 /// Returns the arguments for the placeholders of a statement, in their order. What SQLite has no
 /// type for goes as canonical text; the statement casts a decimal.
-pub(super) fn bind(
+pub(super) fn bind_arguments(
     args: &Arguments,
     placeholders: &[usize],
 ) -> Result<SqliteArguments, RequestError> {
@@ -62,7 +62,10 @@ fn add(bound: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
 
 /// Returns the names of the statement's columns. It is compiled, not run. (The names that the
 /// wrapped statement reports differ: SQLite makes them unique.)
-async fn columns(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<String>, SqliteStop> {
+async fn column_names(
+    connection: &mut SqliteConnection,
+    sql: &str,
+) -> Result<Vec<String>, SqliteStop> {
     let prepared = connection.prepare(AssertSqlSafe(sql).into_sql_str()).await;
     let statement = match prepared {
         Ok(statement) => statement,
@@ -89,7 +92,7 @@ pub(super) async fn read(
     limits: Limits,
     budget: &Arc<ResultBudget>,
 ) -> Result<Rows, SqliteStop> {
-    let columns = columns(connection, sql).await?;
+    let columns = column_names(connection, sql).await?;
     let mut rows = Rows {
         columns,
         ..Rows::default()
@@ -138,21 +141,21 @@ impl RowWriter {
             json: Vec::new(),
             keys: columns.iter().enumerate().map(key).collect(),
             max_bytes,
-            share: budget.share(),
+            share: budget.begin_share(),
         }
     }
 
     /// Writes a row. It is weighed whole before a byte of it is copied, so that the buffer grows
     /// once and by what it needs; a small row is only estimated, at most six times too high.
     fn write(&mut self, row: &SqliteRow) -> Result<(), SqliteStop> {
-        let mut length = self.weigh(row, |text| 6 * text.len())?;
+        let mut length = self.weigh_row(row, |text| 6 * text.len())?;
         if length > SMALL {
-            length = self.weigh(row, length_of_string)?;
+            length = self.weigh_row(row, length_of_string)?;
             let most = row_bound(self.max_bytes);
             if length as u64 > most {
                 return Err(too_large(most));
             }
-            self.check(self.json.len() + length)?;
+            self.check_length(self.json.len() + length)?;
         }
         let length = self.json.len() + length;
         self.share
@@ -167,11 +170,11 @@ impl RowWriter {
             push_value(&mut self.json, row, index)?;
         }
         self.json.push(b'}');
-        self.check(self.json.len())
+        self.check_length(self.json.len())
     }
 
     /// Returns the bytes that a row takes as JSON, with the text of a value measured by `measure`.
-    fn weigh(
+    fn weigh_row(
         &self,
         row: &SqliteRow,
         measure: impl Fn(&[u8]) -> usize,
@@ -189,7 +192,7 @@ impl RowWriter {
         Ok(sum)
     }
 
-    fn check(&self, length: usize) -> Result<(), SqliteStop> {
+    fn check_length(&self, length: usize) -> Result<(), SqliteStop> {
         if length as u64 > self.max_bytes {
             return Err(too_large(self.max_bytes));
         }

@@ -38,7 +38,7 @@ pub(super) fn system_at(path: &Path) -> Option<DatabaseSystem> {
     for byte in FIELDS.into_iter().flatten() {
         let _ = write!(name, "{:02x}", header[byte]);
     }
-    Some(DatabaseSystem::named(&name))
+    Some(DatabaseSystem::with_name(&name))
 }
 
 #[cfg(unix)]

@@ -43,30 +43,30 @@ impl SqliteAccess {
         })
     }
 
-    pub(super) fn state(&self) -> PoolState {
+    pub(super) fn pool_state(&self) -> PoolState {
         PoolState {
             stuck: self.lingering.load(Ordering::Relaxed),
-            ..self.pool.state()
+            ..self.pool.pool_state()
         }
     }
 
     /// Returns a connection for this slot: an idle one that leads to the file as it is now, or a
     /// new one. Opening can hang as well, and keeps the slot as long as it does.
-    pub(super) async fn connection(
+    pub(super) async fn take_connection(
         self: &Arc<Self>,
         slot: PoolSlot<ReaderConnection>,
         limit: Duration,
     ) -> Result<WorkingThread, SqliteStop> {
-        let idle = slot.idle().await;
+        let idle = slot.take_idle().await;
         if let Some(connection) = idle.filter(|one| self.source.is_current(&one.raw)) {
-            return Ok(self.working(connection, slot));
+            return Ok(self.working_thread(connection, slot));
         }
         let access = Arc::clone(self);
         // A task of its own goes on where this one is given up.
         let opening = tokio::spawn(async move { (access.source.open().await, slot) });
         match timeout(limit, opening).await {
             Ok(Ok((Ok(connection), slot))) => {
-                Ok(self.working(PooledConnection::new(connection, 0), slot))
+                Ok(self.working_thread(PooledConnection::new(connection, 0), slot))
             }
             Ok(Ok((Err(error), _))) => Err(error.into()),
             Ok(Err(_)) => Err(Error::WorkerCrashed.into()),
@@ -74,7 +74,7 @@ impl SqliteAccess {
         }
     }
 
-    fn working(
+    fn working_thread(
         self: &Arc<Self>,
         connection: PooledConnection<ReaderConnection>,
         slot: PoolSlot<ReaderConnection>,
@@ -99,14 +99,14 @@ pub(super) struct WorkingThread {
 impl WorkingThread {
     /// Returns the rows, and keeps the connection for the next run. After an error a statement may
     /// still be running ahead of us, so the connection is closed then.
-    pub(super) async fn ask(
+    pub(super) async fn run_statement(
         mut self,
         sql: &str,
         arguments: Option<SqliteArguments>,
         limits: Limits,
     ) -> Result<Rows, SqliteStop> {
         let (connection, _) = self.at_work.as_mut().expect("taken at the end only");
-        connection.raw.watch.arm(limits.timeout);
+        connection.raw.watch.arm_limit(limits.timeout);
         let job = read(
             &mut connection.raw.raw,
             sql,
@@ -115,7 +115,7 @@ impl WorkingThread {
             &self.access.budget,
         );
         let rows = match timeout(limits.timeout + GRACE, job).await {
-            Ok(Err(_)) if connection.raw.watch.is_full() => return Err(full()),
+            Ok(Err(_)) if connection.raw.watch.is_full() => return Err(memory_full()),
             Ok(rows) => rows?,
             // The watch ends a statement in time, but not a single long step of SQLite.
             Err(_) => {
@@ -129,14 +129,14 @@ impl WorkingThread {
                 let detail = "the file was written to while it was read".into();
                 return Err(SqliteStop::Request(RequestError::Unavailable { detail }));
             }
-            slot.keep(connection);
+            slot.keep_connection(connection);
         }
         Ok(rows)
     }
 }
 
 /// A statement that was ended because SQLite had too much in memory, by this one or by others.
-fn full() -> SqliteStop {
+fn memory_full() -> SqliteStop {
     let detail = "the statements at work on SQLite take more memory than there is for them (four \
                   times [database] max_result)";
     SqliteStop::Request(RequestError::Busy {
@@ -148,7 +148,7 @@ impl Drop for WorkingThread {
     fn drop(&mut self) {
         if let Some((connection, slot)) = self.at_work.take() {
             let lingering = LingeringStep::new(&self.access.lingering);
-            connection.raw.watch.abandon((slot, lingering));
+            connection.raw.watch.abandon_statement((slot, lingering));
         }
     }
 }

@@ -23,12 +23,12 @@ pub struct DatabaseSystem {
     session: Arc<str>,
 }
 
-/// Stands between the two parts of [`DatabaseSystem::word`].
+/// Stands between the two parts of [`DatabaseSystem::to_word`].
 const PARTS: char = '\n';
 
 impl DatabaseSystem {
     /// Makes the system of this identity.
-    pub fn named(name: &str) -> DatabaseSystem {
+    pub fn with_name(name: &str) -> DatabaseSystem {
         DatabaseSystem {
             name: name.into(),
             session: "".into(),
@@ -36,8 +36,8 @@ impl DatabaseSystem {
     }
 
     /// Makes the system that does not say which one it is.
-    pub fn unnamed() -> DatabaseSystem {
-        DatabaseSystem::named("")
+    pub fn without_name() -> DatabaseSystem {
+        DatabaseSystem::with_name("")
     }
 
     /// Returns the same database with sessions of these settings.
@@ -60,22 +60,22 @@ impl DatabaseSystem {
     }
 
     /// Returns the digest of its sessions' settings; empty where it has none.
-    pub fn session(&self) -> &str {
+    pub fn session_digest(&self) -> &str {
         &self.session
     }
 
     /// Returns both as one text, which [`DatabaseSystem::from_word`] reads.
-    pub fn word(&self) -> String {
+    pub fn to_word(&self) -> String {
         if self.session.is_empty() {
             return self.name().to_owned();
         }
         format!("{}{PARTS}{}", self.name, self.session)
     }
 
-    /// Reads what [`DatabaseSystem::word`] has written.
+    /// Reads what [`DatabaseSystem::to_word`] has written.
     pub fn from_word(word: &str) -> DatabaseSystem {
         let (name, session) = word.split_once(PARTS).unwrap_or((word, ""));
-        DatabaseSystem::named(name).with_session(session)
+        DatabaseSystem::with_name(name).with_session(session)
     }
 }
 
@@ -123,14 +123,14 @@ impl Default for SystemCell {
 
 impl SystemCell {
     /// Draws the number of a connection that is about to be made. A later one has a higher number.
-    pub(super) fn number() -> u64 {
+    pub(super) fn draw_number() -> u64 {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         NUMBER.fetch_add(1, Ordering::SeqCst)
     }
 
     /// Takes in what the connection of this number was told, and compares it with what newer ones
     /// were.
-    pub(super) fn saw(
+    pub(super) fn note_seen(
         &self,
         connection: u64,
         system: &DatabaseSystem,
@@ -163,25 +163,25 @@ impl SystemCell {
     }
 
     /// Returns which database it is; `None` before the first contact.
-    pub(super) fn system(&self) -> Option<DatabaseSystem> {
+    pub(super) fn current_system(&self) -> Option<DatabaseSystem> {
         self.lock().system.clone()
     }
 
     /// Returns a word for the server that was spoken to a moment ago; `None` where that is longer
     /// ago, since it may have been replaced or started again meanwhile. It says nothing of where
     /// that is.
-    pub(super) fn server(&self) -> Option<Arc<str>> {
+    pub(super) fn current_server(&self) -> Option<Arc<str>> {
         let (server, spoken_to) = self.lock().server.clone()?;
         (spoken_to.elapsed() < RECENT).then_some(server)
     }
 
     /// Returns a number that grows whenever the system changes; 0 before the first contact.
-    pub(super) fn version(&self) -> u64 {
+    pub(super) fn system_version(&self) -> u64 {
         self.quick.load(Ordering::Acquire)
     }
 
     /// Returns the same as something to wait for.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(super) fn watch_changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
 
@@ -197,47 +197,50 @@ mod tests {
     #[test]
     fn a_newer_connection_says_which_database_it_is_and_an_older_one_does_not() {
         let cell = SystemCell::default();
-        let [a, b] = ["a", "b"].map(DatabaseSystem::named);
-        assert_eq!((cell.system(), cell.version()), (None, 0));
-        assert_eq!(cell.saw(2, &a, None), SeenServer::Same);
-        assert_eq!(cell.saw(1, &b, None), SeenServer::Outdated);
-        assert_eq!(cell.saw(1, &a, None), SeenServer::Same);
-        assert_eq!((cell.system(), cell.version()), (Some(a.clone()), 1));
+        let [a, b] = ["a", "b"].map(DatabaseSystem::with_name);
+        assert_eq!((cell.current_system(), cell.system_version()), (None, 0));
+        assert_eq!(cell.note_seen(2, &a, None), SeenServer::Same);
+        assert_eq!(cell.note_seen(1, &b, None), SeenServer::Outdated);
+        assert_eq!(cell.note_seen(1, &a, None), SeenServer::Same);
+        assert_eq!(
+            (cell.current_system(), cell.system_version()),
+            (Some(a.clone()), 1)
+        );
         // Behind a pooler the same connection may lead elsewhere.
-        assert_eq!(cell.saw(2, &b, None), SeenServer::Another);
-        assert_eq!(cell.saw(3, &a, None), SeenServer::Another);
-        assert_eq!(cell.saw(2, &b, None), SeenServer::Outdated);
-        assert_eq!((cell.system(), cell.version()), (Some(a), 3));
+        assert_eq!(cell.note_seen(2, &b, None), SeenServer::Another);
+        assert_eq!(cell.note_seen(3, &a, None), SeenServer::Another);
+        assert_eq!(cell.note_seen(2, &b, None), SeenServer::Outdated);
+        assert_eq!((cell.current_system(), cell.system_version()), (Some(a), 3));
     }
 
     #[test]
     fn sessions_of_other_settings_count_as_another_system_of_the_same_name() {
         let cell = SystemCell::default();
-        let [a, b] = ["a", "b"].map(|session| DatabaseSystem::named("s").with_session(session));
-        assert_eq!(cell.saw(1, &a, None), SeenServer::Same);
-        assert_eq!(cell.saw(2, &b, None), SeenServer::Another);
-        assert_eq!(cell.saw(1, &a, None), SeenServer::Outdated);
+        let [a, b] = ["a", "b"].map(|session| DatabaseSystem::with_name("s").with_session(session));
+        assert_eq!(cell.note_seen(1, &a, None), SeenServer::Same);
+        assert_eq!(cell.note_seen(2, &b, None), SeenServer::Another);
+        assert_eq!(cell.note_seen(1, &a, None), SeenServer::Outdated);
         for system in [
             a,
             b,
-            DatabaseSystem::named("s"),
-            DatabaseSystem::unnamed().with_session("a"),
+            DatabaseSystem::with_name("s"),
+            DatabaseSystem::without_name().with_session("a"),
         ] {
-            assert_eq!(DatabaseSystem::from_word(&system.word()), system);
+            assert_eq!(DatabaseSystem::from_word(&system.to_word()), system);
         }
-        assert_eq!(DatabaseSystem::named("s").word(), "s");
+        assert_eq!(DatabaseSystem::with_name("s").to_word(), "s");
     }
 
     #[test]
     fn a_connection_to_the_server_before_a_failover_does_not_hide_the_new_one() {
         let cell = SystemCell::default();
-        let system = DatabaseSystem::unnamed();
+        let system = DatabaseSystem::without_name();
         for (connection, server) in [(1, "old"), (2, "new"), (1, "old")] {
             assert_eq!(
-                cell.saw(connection, &system, Some(server)),
+                cell.note_seen(connection, &system, Some(server)),
                 SeenServer::Same
             );
         }
-        assert_eq!(cell.server().as_deref(), Some("new"));
+        assert_eq!(cell.current_server().as_deref(), Some("new"));
     }
 }

@@ -18,7 +18,7 @@ fn runs_can_be_tasks_of_the_engine_runtime() {
                 max_bytes: 1,
             };
             drop(database.run(&query, &args, limits).await);
-            drop(database.columns(&query, &args).await);
+            drop(database.column_names(&query, &args).await);
             drop(database.install().await);
         });
     }

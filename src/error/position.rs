@@ -14,7 +14,7 @@ pub struct FilePosition {
 impl FilePosition {
     /// Returns the position behind `text`, where `self` is the position of its first character.
     #[must_use]
-    pub fn behind(self, text: &str) -> FilePosition {
+    pub fn position_after(self, text: &str) -> FilePosition {
         match text.rsplit_once('\n') {
             None => FilePosition {
                 column: self.column + text.chars().count(),

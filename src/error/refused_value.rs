@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::position::FilePosition;
 
 /// Returns the reason in words for a client; `None` where the code does not speak of a value.
-pub(crate) fn reason(sqlstate: &str) -> Option<&'static str> {
+pub(crate) fn refusal_reason(sqlstate: &str) -> Option<&'static str> {
     Some(match sqlstate {
         "22012" => "it leads to a division by zero",
         "22003" => "it leads out of the range of a number",
@@ -44,7 +44,7 @@ impl fmt::Display for RefusedValue {
             Some(name) => write!(f, "the value of parameter {name}")?,
             None => f.write_str("the value of a parameter")?,
         }
-        let reason = reason(&self.sqlstate).unwrap_or("the query cannot work with it");
+        let reason = refusal_reason(&self.sqlstate).unwrap_or("the query cannot work with it");
         write!(f, ": {reason}")
     }
 }

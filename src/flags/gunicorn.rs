@@ -45,7 +45,7 @@ const TAKEN: [(&str, Option<char>, bool, &str); 7] = [
 const PROXY_PROTOCOL: &str = "proxy-protocol";
 
 /// The definitions, for the command line.
-pub(super) fn arguments() -> impl Iterator<Item = Arg> {
+pub(super) fn ignored_arguments() -> impl Iterator<Item = Arg> {
     let taken = TAKEN.into_iter().map(|(long, short, value, _)| {
         let arg = Arg::new(long).long(long).hide(true).global(true);
         let arg = match short {

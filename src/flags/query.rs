@@ -35,13 +35,13 @@ pub struct CompareArgs {
     #[arg(value_name = "QUERY")]
     pub name: String,
     /// Its parameters
-    #[arg(value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(value_name = "NAME=VALUE", value_parser = parse_parameter)]
     pub params: Vec<(String, String)>,
     /// Runs of the database [default: 3]; each tier has 1000, or as many where that is more
-    #[arg(short = 'n', long = "runs", value_name = "N", value_parser = runs)]
+    #[arg(short = 'n', long = "runs", value_name = "N", value_parser = parse_runs)]
     pub runs: Option<u32>,
     /// Clients at once; of the database no more than leave as many loads to visitors
-    #[arg(short = 'c', long, value_name = "C", default_value = "1", value_parser = clients)]
+    #[arg(short = 'c', long, value_name = "C", default_value = "1", value_parser = parse_clients)]
     pub clients: u32,
     /// The server: http://HOST:PORT or unix:PATH [default: the first address of --bind; where
     /// nobody serves there, the command itself, for as long as it takes]
@@ -64,21 +64,21 @@ pub(super) fn without_c(command: clap::Command) -> clap::Command {
 }
 
 /// `NAME=VALUE`, taken apart.
-pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a parameter is written NAME=VALUE".to_owned()),
     }
 }
 
-fn runs(text: &str) -> Result<u32, String> {
+fn parse_runs(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(runs @ 1..=10_000) => Ok(runs),
         _ => Err("write a number of runs from 1 to 10000".to_owned()),
     }
 }
 
-fn clients(text: &str) -> Result<u32, String> {
+fn parse_clients(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(clients @ 1..=100) => Ok(clients),
         _ => Err(

@@ -24,7 +24,7 @@ pub const SIGNALS: [(&str, &str); 7] = [
 ];
 
 /// [`SIGNALS`] for the help.
-pub(super) fn text() -> String {
+pub(super) fn signals_text() -> String {
     let lines = SIGNALS.map(|(name, does)| format!("\n  {name:10} {does}"));
     format!("Signals:{}", lines.concat())
 }

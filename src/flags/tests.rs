@@ -39,8 +39,8 @@ fn read(line: &str) -> Result<Flags, clap::Error> {
 fn without_a_command_it_runs() {
     let flags = read("unslow --ttl 5s").unwrap();
     assert_eq!(flags.command, Command::Run);
-    assert_eq!(flags.values("ttl").unwrap(), ["5s"]);
-    assert_eq!(flags.values("bind"), None);
+    assert_eq!(flags.flag_values("ttl").unwrap(), ["5s"]);
+    assert_eq!(flags.flag_values("bind"), None);
 }
 
 #[test]
@@ -51,19 +51,19 @@ fn settings_are_taken_before_and_after_a_command() {
     ] {
         let flags = read(line).unwrap();
         assert_eq!(flags.command, Command::Check { online: true }, "{line}");
-        assert_eq!(flags.values("ttl").unwrap(), ["5s"], "{line}");
+        assert_eq!(flags.flag_values("ttl").unwrap(), ["5s"], "{line}");
     }
 }
 
 #[test]
 fn repeated_and_bare_flags_keep_their_values() {
     let flags = read("unslow -b a -b b run --debug").unwrap();
-    assert_eq!(flags.values("bind").unwrap(), ["a", "b"]);
-    assert_eq!(flags.values("debug").unwrap(), ["true"]);
+    assert_eq!(flags.flag_values("bind").unwrap(), ["a", "b"]);
+    assert_eq!(flags.flag_values("debug").unwrap(), ["true"]);
     assert_eq!(
         read("unslow --debug=false")
             .unwrap()
-            .values("debug")
+            .flag_values("debug")
             .unwrap(),
         ["false"]
     );
@@ -74,7 +74,7 @@ fn gunicorns_spellings_work_but_are_not_shown() {
     assert_eq!(
         read("unslow --time-to-live 1s")
             .unwrap()
-            .values("ttl")
+            .flag_values("ttl")
             .unwrap(),
         ["1s"]
     );
@@ -238,9 +238,9 @@ fn the_help_of_what_serves_has_the_signals() {
 
 #[test]
 fn the_definition_is_sound() {
-    definition(&settings().collect::<Vec<_>>()).debug_assert();
-    let real: Vec<_> = crate::settings::flags().collect();
-    definition(&real).debug_assert();
+    command_definition(&settings().collect::<Vec<_>>()).debug_assert();
+    let real: Vec<_> = crate::settings::all_flags().collect();
+    command_definition(&real).debug_assert();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use time::OffsetDateTime;
 
-use super::line::now;
+use super::line::now_millis;
 use super::out::LogOutput;
 use super::shared::{LogShared, SHARED};
 use super::syslog::Severity;
@@ -54,10 +54,10 @@ impl AccessLog {
             return Ok(None);
         };
         let out = LogOutput::open(target, "--access-log / [log] access")?;
-        AccessLog::to(out, log.access_format.clone(), WAITING, shared).map(Some)
+        AccessLog::with_output(out, log.access_format.clone(), WAITING, shared).map(Some)
     }
 
-    fn to(
+    fn with_output(
         out: LogOutput,
         format: AccessFormat,
         waiting: usize,
@@ -65,14 +65,14 @@ impl AccessLog {
     ) -> Result<AccessLog, StartupError> {
         let (queue, lines) = sync_channel(waiting);
         let out = Arc::new(out);
-        shared.remember(&out);
+        shared.remember_output(&out);
         let writer = std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_lines(&lines, &out, shared))
             .map_err(|error| {
                 StartupError::new(format!("no thread for the access log: {error}"))
-                    .at("[log] access")
-                    .remedy("raise the limit of threads, or leave the access log off")
+                    .at_place("[log] access")
+                    .with_remedy("raise the limit of threads, or leave the access log off")
             })?;
         Ok(AccessLog {
             format,
@@ -85,7 +85,7 @@ impl AccessLog {
     /// Puts one line into the queue; never waits. When the queue is full the line is dropped and
     /// counted.
     pub fn write(&self, record: &AccessRecord<'_>) {
-        let line = line(&self.format, record, now());
+        let line = write_record(&self.format, record, now_millis());
         let queue = self.queue.as_ref();
         let sent = queue.is_some_and(|queue| queue.try_send(line).is_ok());
         if !sent {
@@ -105,11 +105,11 @@ impl Drop for AccessLog {
 }
 
 /// Returns the line of a record, with its end.
-fn line(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+fn write_record(format: &AccessFormat, record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mut line = match format {
-        AccessFormat::Combined => format::combined(record, time),
-        AccessFormat::Json => format::json(record, time),
-        AccessFormat::Parts(parts) => identifiers::line(parts, record, time),
+        AccessFormat::Combined => format::write_combined(record, time),
+        AccessFormat::Json => format::write_json(record, time),
+        AccessFormat::Parts(parts) => identifiers::write_parts(parts, record, time),
     };
     line.push('\n');
     line
@@ -134,7 +134,7 @@ fn write_lines(lines: &Receiver<String>, out: &LogOutput, shared: &LogShared) {
             let lost = &shared.access_lost;
             lost.fetch_add(unwritten.lines, Ordering::Relaxed);
         }
-        trouble.see(written.err().map(|unwritten| unwritten.error).as_ref());
+        trouble.note_result(written.err().map(|unwritten| unwritten.error).as_ref());
     }
 }
 
@@ -145,7 +145,7 @@ struct WriteTrouble {
 }
 
 impl WriteTrouble {
-    fn see(&mut self, error: Option<&io::Error>) {
+    fn note_result(&mut self, error: Option<&io::Error>) {
         match error {
             Some(error) if !self.failing => {
                 self.failing = true;

@@ -11,7 +11,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use super::line::{OneLine, now, timestamp};
+use super::line::{OneLine, now_millis, write_timestamp};
 use super::out::LogOutput;
 use super::shared::LogShared;
 use super::syslog::{Severity, Syslog};
@@ -72,7 +72,7 @@ impl ErrorLog {
             shared.set_syslog(syslog);
         }
         ErrorLog {
-            level: AtomicU8::new(number(prepared.level)),
+            level: AtomicU8::new(level_number(prepared.level)),
             out: RwLock::new(Arc::new(prepared.out)),
             shared,
         }
@@ -86,30 +86,35 @@ impl ErrorLog {
         if let SyslogChange::To(syslog) = prepared.syslog {
             self.shared.set_syslog(syslog);
         }
-        self.level.store(number(prepared.level), Ordering::Relaxed);
+        self.level
+            .store(level_number(prepared.level), Ordering::Relaxed);
         // Every place that records remembers whether it is wanted, which makes the others free.
         tracing_core::callsite::rebuild_interest_cache();
     }
 
-    pub(super) fn out(&self) -> Arc<LogOutput> {
+    pub(super) fn log_output(&self) -> Arc<LogOutput> {
         let out = self.out.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&out)
     }
 
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+    fn is_wanted(&self, metadata: &Metadata<'_>) -> bool {
         // A client that sends malformed requests could fill the disk; actix reports each as an
         // error.
         let least = match metadata.target() {
             target if target.starts_with("actix_http") => return false,
-            target if target.starts_with("actix_server") => number(Level::WARN),
+            target if target.starts_with("actix_server") => level_number(Level::WARN),
             _ => u8::MAX,
         };
         let level = self.level.load(Ordering::Relaxed).min(least);
-        metadata.is_event() && number(*metadata.level()) <= level
+        metadata.is_event() && level_number(*metadata.level()) <= level
     }
 
     fn write(&self, level: Level, text: &str) {
-        let line = format!("{} {:5} {text}\n", timestamp(now()), level.as_str());
+        let line = format!(
+            "{} {:5} {text}\n",
+            write_timestamp(now_millis()),
+            level.as_str()
+        );
         let out = self.out.read().unwrap_or_else(PoisonError::into_inner);
         let written = out.write(line.as_bytes());
         drop(out);
@@ -124,7 +129,7 @@ impl ErrorLog {
 
 impl Subscriber for ErrorLog {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.wants(metadata) {
+        if self.is_wanted(metadata) {
             Interest::always()
         } else {
             Interest::never()
@@ -132,12 +137,12 @@ impl Subscriber for ErrorLog {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.wants(metadata)
+        self.is_wanted(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let level = self.level.load(Ordering::Relaxed);
-        let level = LEVELS.into_iter().find(|it| number(*it) == level);
+        let level = LEVELS.into_iter().find(|it| level_number(*it) == level);
         level.map(LevelFilter::from_level)
     }
 
@@ -149,7 +154,7 @@ impl Subscriber for ErrorLog {
             first: true,
         });
         let level = true_level(metadata, &text);
-        if number(level) <= self.level.load(Ordering::Relaxed) {
+        if level_number(level) <= self.level.load(Ordering::Relaxed) {
             self.write(level, &text);
         }
     }
@@ -191,7 +196,7 @@ fn true_level(metadata: &Metadata<'_>, text: &str) -> Level {
 const LISTENER_CLOSED: &str = "Error accepting connection: Invalid argument";
 
 /// Returns the less important, the higher.
-fn number(level: Level) -> u8 {
+fn level_number(level: Level) -> u8 {
     match level {
         Level::ERROR => 1,
         Level::WARN => 2,
@@ -208,7 +213,7 @@ struct FieldWriter<'a> {
 }
 
 impl FieldWriter<'_> {
-    fn field(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+    fn write_field(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         if !std::mem::take(&mut self.first) {
             self.text.push(' ');
         }
@@ -224,18 +229,18 @@ impl FieldWriter<'_> {
 impl Visit for FieldWriter<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
-            self.field(field, format_args!("{value}"));
+            self.write_field(field, format_args!("{value}"));
         } else {
-            self.field(field, format_args!("{value:?}"));
+            self.write_field(field, format_args!("{value:?}"));
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.field(field, format_args!("{value}"));
+        self.write_field(field, format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.field(field, format_args!("{value:?}"));
+        self.write_field(field, format_args!("{value:?}"));
     }
 }
 

@@ -7,14 +7,14 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// RFC 3339 with a fixed width, so that lines sort as text.
-pub(super) fn timestamp(time: OffsetDateTime) -> String {
+pub(super) fn write_timestamp(time: OffsetDateTime) -> String {
     let form =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
     time.format(form).unwrap_or_default()
 }
 
 /// Returns the time to the millisecond, which is as exact as a log needs to be.
-pub(super) fn now() -> OffsetDateTime {
+pub(super) fn now_millis() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_millisecond(now.millisecond()).unwrap_or(now)
 }

@@ -42,12 +42,12 @@ impl From<Errno> for LogFileError {
 /// Opens the file at `path` to append to it, and creates it where there is none.
 pub(super) fn open(path: &Path) -> Result<File, LogFileError> {
     if !nix::unistd::geteuid().is_root() || Defence::LogFile.is_off() {
-        return Ok(follow(path)?);
+        return Ok(follow_path(path)?);
     }
-    FolderWalk::to(&std::path::absolute(path)?)?.open()
+    FolderWalk::walk_to(&std::path::absolute(path)?)?.open()
 }
 
-fn follow(path: &Path) -> io::Result<File> {
+fn follow_path(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
@@ -64,7 +64,7 @@ struct FolderWalk {
 }
 
 impl FolderWalk {
-    fn to(path: &Path) -> Result<FolderWalk, LogFileError> {
+    fn walk_to(path: &Path) -> Result<FolderWalk, LogFileError> {
         let mut walk = FolderWalk {
             folder: File::open("/")?.into(),
             at: PathBuf::from("/"),
@@ -92,7 +92,7 @@ impl FolderWalk {
             if self.at == Path::new("/proc") {
                 let rest = self.left.iter().rev();
                 let path: PathBuf = [&name].into_iter().chain(rest).collect();
-                return Ok(follow(&self.at.join(path))?);
+                return Ok(follow_path(&self.at.join(path))?);
             }
             let is_last = self.left.is_empty();
             let stat = match fstatat(&self.folder, &*name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -101,22 +101,24 @@ impl FolderWalk {
                 Err(error) => return Err(error.into()),
             };
             match stat {
-                Some(stat) if kind(&stat) == SFlag::S_IFLNK => self.follow(&name, &stat)?,
-                Some(_) if !is_last => self.enter(&name)?,
-                stat => return self.append(&name, stat.as_ref()),
+                Some(stat) if file_kind(&stat) == SFlag::S_IFLNK => {
+                    self.follow_link(&name, &stat)?;
+                }
+                Some(_) if !is_last => self.enter_folder(&name)?,
+                stat => return self.open_append(&name, stat.as_ref()),
             }
         }
         Err(Errno::EISDIR.into())
     }
 
     /// Goes on to where a link of this folder leads.
-    fn follow(&mut self, name: &OsString, stat: &FileStat) -> Result<(), LogFileError> {
+    fn follow_link(&mut self, name: &OsString, stat: &FileStat) -> Result<(), LogFileError> {
         let place = self.at.join(name);
         if let Some(writer) = PlaceRights::from(stat).other_writer(0, None) {
-            return Err(refused(&place, "a link that", writer, "has set"));
+            return Err(refused_file(&place, "a link that", writer, "has set"));
         }
         if let (true, Some(maker)) = (self.left.is_empty(), self.maker) {
-            return Err(refused(
+            return Err(refused_file(
                 &place,
                 "a link in a folder that",
                 maker,
@@ -138,7 +140,7 @@ impl FolderWalk {
     }
 
     /// Goes on into a folder of this one.
-    fn enter(&mut self, name: &OsString) -> Result<(), LogFileError> {
+    fn enter_folder(&mut self, name: &OsString) -> Result<(), LogFileError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let folder = openat(&self.folder, &**name, flags, Mode::empty())?;
         if name == ".." {
@@ -149,7 +151,9 @@ impl FolderWalk {
         let rights = PlaceRights::from(&fstat(&folder)?);
         match rights.other_writer(0, None) {
             None | Some(OtherWriter::Group(_)) => {}
-            Some(writer) => return Err(refused(&self.at, "a folder that", writer, "may write")),
+            Some(writer) => {
+                return Err(refused_file(&self.at, "a folder that", writer, "may write"));
+            }
         }
         self.maker = rights.other_maker(None);
         self.folder = folder;
@@ -157,44 +161,48 @@ impl FolderWalk {
     }
 
     /// Opens the file, which `before` has shown.
-    fn append(&self, name: &OsString, before: Option<&FileStat>) -> Result<File, LogFileError> {
+    fn open_append(
+        &self,
+        name: &OsString,
+        before: Option<&FileStat>,
+    ) -> Result<File, LogFileError> {
         // Before as well: a pipe of another user would be waited for.
-        before.map_or(Ok(()), |stat| self.check(name, stat))?;
+        before.map_or(Ok(()), |stat| self.check_file(name, stat))?;
         let flags = OFlag::O_WRONLY
             | OFlag::O_APPEND
             | OFlag::O_CREAT
             | OFlag::O_NOFOLLOW
             | OFlag::O_CLOEXEC;
         let file = openat(&self.folder, &**name, flags, Mode::from_bits_retain(0o666))?;
-        self.check(name, &fstat(&file)?)?;
+        self.check_file(name, &fstat(&file)?)?;
         Ok(file.into())
     }
 
     /// Checks that a file is root's where another user could have put it there. A device is made by
     /// root alone, whoever owns it.
-    fn check(&self, name: &OsString, stat: &FileStat) -> Result<(), LogFileError> {
-        let is_device = [SFlag::S_IFCHR, SFlag::S_IFBLK].contains(&kind(stat));
+    fn check_file(&self, name: &OsString, stat: &FileStat) -> Result<(), LogFileError> {
+        let is_device = [SFlag::S_IFCHR, SFlag::S_IFBLK].contains(&file_kind(stat));
         let Some(maker) = self.maker.filter(|_| !is_device) else {
             return Ok(());
         };
         let place = self.at.join(name);
         if stat.st_uid != 0 {
             let owner = OtherWriter::User(stat.st_uid);
-            return Err(refused(&place, "a file that", owner, "owns"));
+            return Err(refused_file(&place, "a file that", owner, "owns"));
         }
         if stat.st_nlink > 1 {
             let what = "a file with a second name in a folder that";
-            return Err(refused(&place, what, maker, "may write"));
+            return Err(refused_file(&place, what, maker, "may write"));
         }
         Ok(())
     }
 }
 
-fn kind(stat: &FileStat) -> SFlag {
+fn file_kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
-fn refused(place: &Path, what: &str, writer: OtherWriter, does: &str) -> LogFileError {
+fn refused_file(place: &Path, what: &str, writer: OtherWriter, does: &str) -> LogFileError {
     let place = place.display();
     LogFileError::Refused(format!("{place} is {what} {writer} {does}"))
 }

@@ -46,12 +46,12 @@ impl LogOutput {
         };
         Ok(LogOutput {
             path,
-            ..LogOutput::wrap(file, setting)
+            ..LogOutput::wrap_file(file, setting)
         })
     }
 
     /// Makes it on a file that is open already.
-    pub(super) fn wrap(file: File, setting: &'static str) -> LogOutput {
+    pub(super) fn wrap_file(file: File, setting: &'static str) -> LogOutput {
         LogOutput {
             setting,
             path: None,
@@ -66,13 +66,18 @@ impl LogOutput {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         if self.torn.load(Ordering::Relaxed) && self.torn.swap(false, Ordering::Relaxed) {
             let mended = [b"\n", lines].concat();
-            return self.put(&file, &mended, 1);
+            return self.write_lines(&file, &mended, 1);
         }
-        self.put(&file, lines, 0)
+        self.write_lines(&file, lines, 0)
     }
 
     /// `before` bytes at the beginning are the end of a line that is counted already.
-    fn put(&self, mut file: &File, bytes: &[u8], before: usize) -> Result<(), UnwrittenLines> {
+    fn write_lines(
+        &self,
+        mut file: &File,
+        bytes: &[u8],
+        before: usize,
+    ) -> Result<(), UnwrittenLines> {
         let mut written = 0;
         let error = loop {
             match file.write(&bytes[written..]) {
@@ -97,7 +102,7 @@ impl LogOutput {
         Err(UnwrittenLines { lines, error })
     }
 
-    /// Returns the file of this name as it is now, to be [put in place](LogOutput::replace); `None` for a
+    /// Returns the file of this name as it is now, to be [put in place](LogOutput::replace_file); `None` for a
     /// stream.
     pub(super) fn opened_again(&self) -> Result<Option<File>, StartupError> {
         let again = |path: &PathBuf| open(path, self.setting);
@@ -105,7 +110,7 @@ impl LogOutput {
     }
 
     /// Goes on in this file. It waits for the writes that are under way.
-    pub(super) fn replace(&self, file: File) {
+    pub(super) fn replace_file(&self, file: File) {
         let mut current = self.file.write().unwrap_or_else(PoisonError::into_inner);
         *current = file;
         self.torn.store(false, Ordering::Relaxed);
@@ -117,14 +122,14 @@ fn open(path: &Path, setting: &str) -> Result<File, StartupError> {
     log_file::open(path).map_err(|error| match error {
         LogFileError::System(error) => {
             StartupError::new(format!("the log {shown} cannot be opened: {error}"))
-                .at(setting)
-                .remedy("name a file in a folder that unslow may write to")
+                .at_place(setting)
+                .with_remedy("name a file in a folder that unslow may write to")
         }
         LogFileError::Refused(why) => StartupError::new(format!(
             "root does not open the log {shown}: {why}, and could lead root to a file of root by it"
         ))
-        .at(setting)
-        .remedy(
+        .at_place(setting)
+        .with_remedy(
             "name a file in a folder where only root may write, or name in [server] user the user \
              that unslow is to run as",
         ),
@@ -133,8 +138,8 @@ fn open(path: &Path, setting: &str) -> Result<File, StartupError> {
 
 fn no_stream(error: &io::Error, setting: &str) -> StartupError {
     StartupError::new(format!("the stream of the log cannot be used: {error}"))
-        .at(setting)
-        .remedy("name a file")
+        .at_place(setting)
+        .with_remedy("name a file")
 }
 
 /// The standard streams without the standard library's buffer, which keeps what it could not write
@@ -183,14 +188,14 @@ mod tests {
         let target = LogTarget::File(path.clone());
         let out = LogOutput::open(&target, "[log] error").unwrap();
         out.write(b"one\n").unwrap();
-        out.replace(OpenOptions::new().append(true).open("/dev/full").unwrap());
+        out.replace_file(OpenOptions::new().append(true).open("/dev/full").unwrap());
         let unwritten = out.write(b"two\nthree\n").unwrap_err();
         assert_eq!(unwritten.lines, 2);
         assert_eq!(unwritten.error.kind(), io::ErrorKind::StorageFull);
         // A disk that gets full within a line leaves a part of it.
         let file = out.opened_again().unwrap().unwrap();
         (&file).write_all(b"fo").unwrap();
-        out.replace(file);
+        out.replace_file(file);
         out.torn.store(true, Ordering::Relaxed);
         out.write(b"five\n").unwrap();
         out.write(b"six\n").unwrap();
@@ -201,7 +206,7 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_counts_once_and_is_ended_by_the_next() {
         let (reader, writer) = std::io::pipe().unwrap();
-        let out = LogOutput::wrap(File::from(std::os::fd::OwnedFd::from(writer)), "");
+        let out = LogOutput::wrap_file(File::from(std::os::fd::OwnedFd::from(writer)), "");
         drop(reader);
         // Nothing was written: what comes next needs no line end before it.
         assert_eq!(out.write(b"one\n").unwrap_err().lines, 1);

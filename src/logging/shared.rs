@@ -47,7 +47,7 @@ impl LogShared {
         }
     }
 
-    pub(super) fn lost(&self) -> LostLines {
+    pub(super) fn lost_lines(&self) -> LostLines {
         LostLines {
             error: self.error_lost.load(Ordering::Relaxed),
             access: self.access_lost.load(Ordering::Relaxed),
@@ -89,12 +89,12 @@ impl LogShared {
         let syslog = place.take();
         drop(place);
         if let Some(syslog) = syslog {
-            syslog.end(patience);
+            syslog.end_sending(patience);
         }
     }
 
     /// Remembers the output of an access log as long as it is in use, to open it again.
-    pub(super) fn remember(&self, out: &Arc<LogOutput>) {
+    pub(super) fn remember_output(&self, out: &Arc<LogOutput>) {
         let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         access.retain(|out| out.strong_count() > 0);
         access.push(Arc::downgrade(out));
@@ -108,8 +108,10 @@ impl LogShared {
 }
 
 /// Opens these outputs again: first all files, then they take their places. See
-/// [`reopen`](super::reopen).
-pub(super) fn reopen(outs: impl Iterator<Item = Arc<LogOutput>>) -> Result<(), StartupError> {
+/// [`reopen`](super::reopen_files).
+pub(super) fn reopen_outputs(
+    outs: impl Iterator<Item = Arc<LogOutput>>,
+) -> Result<(), StartupError> {
     let mut opened = Vec::new();
     let mut errors = Vec::new();
     for out in outs {
@@ -120,7 +122,7 @@ pub(super) fn reopen(outs: impl Iterator<Item = Arc<LogOutput>>) -> Result<(), S
         }
     }
     for (out, file) in opened {
-        out.replace(file);
+        out.replace_file(file);
     }
     let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
     match errors.pop() {

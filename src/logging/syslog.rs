@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::line::{OneLine, now, timestamp};
+use super::line::{OneLine, now_millis, write_timestamp};
 use crate::error::StartupError;
 use crate::settings::{SyslogFacility, SyslogTarget};
 use link::{SendFailure, SyslogLink};
@@ -87,7 +87,7 @@ impl Syslog {
         let (alive, ended) = sync_channel(0);
         let closing = Arc::new(AtomicBool::new(false));
         let mut sender = RecordSender {
-            link: SyslogLink::to(target.clone()),
+            link: SyslogLink::with_target(target.clone()),
             closing: Arc::clone(&closing),
             lost,
             said: None,
@@ -101,8 +101,8 @@ impl Syslog {
             })
             .map_err(|error| {
                 StartupError::new(format!("no thread for syslog: {error}"))
-                    .at("[log] syslog")
-                    .remedy("raise the limit of threads, or leave syslog out")
+                    .at_place("[log] syslog")
+                    .with_remedy("raise the limit of threads, or leave syslog out")
             })?;
         Ok(Syslog {
             target: target.clone(),
@@ -123,7 +123,7 @@ impl Syslog {
     /// Puts one record into the queue; never waits. When the queue is full the record is dropped
     /// and counted.
     pub(super) fn send(&self, severity: Severity, kind: &str, text: &str) {
-        let message = self.message(severity, kind, text);
+        let message = self.make_message(severity, kind, text);
         let queue = self.queue.as_ref();
         let sent = queue.is_some_and(|queue| queue.try_send(message).is_ok());
         if !sent {
@@ -132,9 +132,9 @@ impl Syslog {
     }
 
     /// Writes `<PRI>1 TIME HOST APP PID MSGID - TEXT`
-    fn message(&self, Severity(severity): Severity, kind: &str, text: &str) -> String {
+    fn make_message(&self, Severity(severity): Severity, kind: &str, text: &str) -> String {
         let priority = self.facility.0 * 8 + severity;
-        let (time, origin) = (timestamp(now()), &self.origin);
+        let (time, origin) = (write_timestamp(now_millis()), &self.origin);
         let mut message = format!("<{priority}>1 {time} {origin} {kind} - ");
         // Writing to a string cannot fail.
         let _ = OneLine(&mut message).write_str(text);
@@ -146,7 +146,7 @@ impl Syslog {
     }
 
     /// Ends it, and waits until what is in the queue is sent or given up, at most so long.
-    pub(super) fn end(mut self, patience: Duration) {
+    pub(super) fn end_sending(mut self, patience: Duration) {
         self.close();
         let ended = self.ended.get_mut();
         let ended = ended.unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -181,30 +181,30 @@ struct RecordSender {
 impl RecordSender {
     fn run(&mut self, messages: &Receiver<String>) {
         for message in messages {
-            self.deliver(message.as_bytes());
+            self.deliver_message(message.as_bytes());
         }
     }
 
     /// Sends one message, or counts it; while nobody takes it, it waits.
-    fn deliver(&mut self, message: &[u8]) {
+    fn deliver_message(&mut self, message: &[u8]) {
         loop {
             match self.link.send(message) {
                 Ok(lost_before) => {
                     if lost_before {
                         self.lost.fetch_add(1, Ordering::Relaxed);
-                        self.say("the one before was refused");
+                        self.complain_once("the one before was refused");
                     } else if std::mem::take(&mut self.failing) {
                         tracing::info!("syslog takes records again");
                     }
                     return;
                 }
                 Err(SendFailure::Now(error)) if !self.closing.load(Ordering::Acquire) => {
-                    self.failing |= self.say(&error.to_string());
+                    self.failing |= self.complain_once(&error.to_string());
                     std::thread::park_timeout(PAUSE);
                 }
                 Err(SendFailure::Now(error) | SendFailure::ForGood(error)) => {
                     self.lost.fetch_add(1, Ordering::Relaxed);
-                    self.say(&error.to_string());
+                    self.complain_once(&error.to_string());
                     return;
                 }
             }
@@ -212,7 +212,7 @@ impl RecordSender {
     }
 
     /// Says that records are not taken, unless that was said a moment ago.
-    fn say(&mut self, why: &str) -> bool {
+    fn complain_once(&mut self, why: &str) -> bool {
         let now = self.said.is_none_or(|said| said.elapsed() >= SAID_EVERY);
         if now {
             self.said = Some(Instant::now());

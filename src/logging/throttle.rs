@@ -26,7 +26,7 @@ struct LatestLine {
 }
 
 impl LatestLine {
-    fn allows(&mut self, every: Duration, now: Instant) -> Option<u64> {
+    fn allow_line(&mut self, every: Duration, now: Instant) -> Option<u64> {
         let is_early = |at: Instant| now.saturating_duration_since(at) < every;
         if self.at.is_some_and(is_early) {
             self.held_back += 1;
@@ -48,8 +48,8 @@ impl LogThrottle {
 
     /// Returns how often it was held back since it last happened; `None` where it may not happen
     /// now.
-    pub fn allows(&self, now: Instant) -> Option<u64> {
-        lock(&self.last).allows(self.every, now)
+    pub fn allow_line(&self, now: Instant) -> Option<u64> {
+        lock(&self.last).allow_line(self.every, now)
     }
 }
 
@@ -76,9 +76,9 @@ impl<K: Eq + Hash> LogThrottles<K> {
     pub fn allows(&self, kind: K, now: Instant) -> Option<u64> {
         let mut last = lock(&self.last);
         if last.len() >= KINDS && !last.contains_key(&kind) {
-            return self.others.allows(now);
+            return self.others.allow_line(now);
         }
-        last.entry(kind).or_default().allows(self.every, now)
+        last.entry(kind).or_default().allow_line(self.every, now)
     }
 }
 
@@ -94,10 +94,10 @@ mod tests {
     fn a_throttle_lets_one_through_per_period_and_counts_the_others() {
         let throttle = LogThrottle::new(LOG_EVERY);
         let now = Instant::now();
-        assert_eq!(throttle.allows(now), Some(0));
-        assert_eq!(throttle.allows(now), None);
-        assert_eq!(throttle.allows(now + Duration::from_secs(59)), None);
-        assert_eq!(throttle.allows(now + LOG_EVERY), Some(2));
+        assert_eq!(throttle.allow_line(now), Some(0));
+        assert_eq!(throttle.allow_line(now), None);
+        assert_eq!(throttle.allow_line(now + Duration::from_secs(59)), None);
+        assert_eq!(throttle.allow_line(now + LOG_EVERY), Some(2));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use rust_embed::RustEmbed;
 
 use super::definition::Query;
 use super::file::{QueryFile, read};
-use super::folder::{QueryFolder, SUFFIX, look, unreadable};
+use super::folder::{QueryFolder, SUFFIX, look_into, unreadable_error};
 use super::kind::DatabaseKind;
 use crate::error::StartupError;
-use crate::text::words::nearest;
+use crate::text::words::nearest_word;
 
 /// The sample that is the page at `/` where nobody names another.
 const FIRST_SAMPLE: &str = "version";
@@ -78,10 +78,11 @@ impl Catalog {
                 true,
             );
         }
-        let QueryFolder { files, passed_over } = dir.map(look).transpose()?.unwrap_or_default();
+        let QueryFolder { files, passed_over } =
+            dir.map(look_into).transpose()?.unwrap_or_default();
         for (stem, path) in files {
-            let bytes =
-                std::fs::read(&path).map_err(|error| unreadable("query file", &path, &error))?;
+            let bytes = std::fs::read(&path)
+                .map_err(|error| unreadable_error("query file", &path, &error))?;
             add(
                 &stem,
                 read(kind, &path.display().to_string(), &stem, &bytes)?,
@@ -120,13 +121,13 @@ impl Catalog {
     }
 
     /// Returns the queries that lists show, by name.
-    pub fn listed(&self) -> impl Iterator<Item = &Arc<Query>> {
+    pub fn listed_queries(&self) -> impl Iterator<Item = &Arc<Query>> {
         self.iter().filter(|query| !query.is_hidden)
     }
 
     /// The name that was most likely meant, where none is `name`.
-    pub fn nearest(&self, name: &str) -> Option<&str> {
-        nearest(name, self.queries.keys().map(String::as_str))
+    pub fn nearest_name(&self, name: &str) -> Option<&str> {
+        nearest_word(name, self.queries.keys().map(String::as_str))
     }
 
     /// Makes sure that what is said to be protected is: `restricted` says whether the settings let
@@ -139,13 +140,13 @@ impl Catalog {
             return Ok(());
         };
         let what = "`access: token`, but no setting says who may: everybody could read this query";
-        Err(StartupError::new(what).at(place).remedy(
+        Err(StartupError::new(what).at_place(place).with_remedy(
             "set [access] token_file (--access-token-file) or [access] allow (--access-allow)",
         ))
     }
 
     /// Returns one line, `FILE:LINE: …`, for each thing in the files that has no effect.
-    pub fn notes(&self) -> &[String] {
+    pub fn file_notes(&self) -> &[String] {
         &self.notes
     }
 }

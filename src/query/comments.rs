@@ -6,9 +6,9 @@
 //! read as one is refused, and `access` is looked for in comments of every kind.
 
 use super::fault::QueryFileError;
-use super::keys::{KEYS, fits};
+use super::keys::{KEYS, is_fitting};
 use super::kind::DatabaseKind;
-use crate::text::words::{did_you_mean, shown};
+use crate::text::words::{did_you_mean, quote_value};
 
 /// A comment before the first line of SQL.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct QueryPreamble<'a> {
 
 /// Finds the comments before the first line of SQL. Blank lines between them do not count, nor
 /// does the mark that some editors put at the front of a file.
-pub(super) fn preamble(
+pub(super) fn find_preamble(
     kind: DatabaseKind,
     text: &str,
 ) -> Result<QueryPreamble<'_>, QueryFileError> {
@@ -120,11 +120,11 @@ fn check_foreign(body: &str, line: usize) -> Result<(), QueryFileError> {
 /// Returns the key and value of a header line's text, which is `key: value`; `None` for any other.
 pub(super) fn key_and_value(text: &str) -> Option<(&'static str, &str)> {
     let (key, value) = text.split_once(':')?;
-    let key = known(key.trim())?;
+    let key = known_key(key.trim())?;
     Some((key, value.trim()))
 }
 
-fn known(word: &str) -> Option<&'static str> {
+fn known_key(word: &str) -> Option<&'static str> {
     KEYS.into_iter().find(|key| *key == word)
 }
 
@@ -143,7 +143,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), QueryFileEr
         .trim()
         .trim_start_matches(|c: char| !c.is_alphanumeric());
     for key in KEYS {
-        if let Some(value) = meant(bare, key) {
+        if let Some(value) = meant_value(bare, key) {
             let value = match key {
                 "title" | "description" | "notify" | "param" => value.to_owned(),
                 _ => value.to_lowercase(),
@@ -152,7 +152,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), QueryFileEr
                 line,
                 format!(
                     "{} looks like a header line and is none",
-                    shown(text.trim())
+                    quote_value(text.trim())
                 ),
                 format!(
                     "write it as `-- {key}: {value}`, or, if it is a remark, begin it with \
@@ -176,7 +176,7 @@ pub(super) fn check_lookalike(line: usize, text: &str) -> Result<(), QueryFileEr
         line,
         format!(
             "there is no header key {}{}",
-            shown(word.trim()),
+            quote_value(word.trim()),
             did_you_mean(Some(near))
         ),
         format!(
@@ -214,7 +214,7 @@ fn check_short_remark(line: usize, text: &str) -> Result<(), QueryFileError> {
         line,
         format!(
             "{} reads like `access: token` and protects nothing",
-            shown(text)
+            quote_value(text)
         ),
         "write `-- access: token`, or, if it is a remark, say it in a longer sentence",
     ))
@@ -227,7 +227,7 @@ const SEPARATORS: [char; 9] = [
 
 /// Returns the value of `key` in a text that gives it one in a form of its own: without the colon,
 /// with another sign, or behind a decoration. Words of prose are no value.
-fn meant<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+fn meant_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let rest = after_key(text, key)?;
     let is_exact = text.starts_with(key);
     let value = rest.trim_start_matches(is_blank);
@@ -241,7 +241,7 @@ fn meant<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let value = value
         .trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_')
         .trim();
-    fits(key, value).then_some(value)
+    is_fitting(key, value).then_some(value)
 }
 
 /// Returns the text behind a key at its front, in whatever case and with whatever between its

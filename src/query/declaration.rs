@@ -7,7 +7,7 @@ use super::fault::QueryFileError;
 use super::params::{AllowedValues, Param, ParamDefault};
 use super::type_name::{self, NoType};
 use super::value::{ParamType, Value};
-use crate::text::words::{did_you_mean, shown};
+use crate::text::words::{did_you_mean, quote_value};
 
 const FORM: &str = "write it as `-- param: NAME TYPE [= DEFAULT] [: VALUES]`, for example \
                     `-- param: top integer = 10 : 1..100`";
@@ -24,7 +24,7 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, QueryFileError> {
     let (name, rest) = split_word(text);
     if !is_name(name) {
         return Err(fault(
-            format!("{} is not a name for a parameter", shown(name)),
+            format!("{} is not a name for a parameter", quote_value(name)),
             "a name is a lower-case letter or _, then up to 62 more of a-z, 0-9 and _",
         ));
     }
@@ -46,18 +46,21 @@ pub(super) fn parse(line: usize, text: &str) -> Result<Param, QueryFileError> {
     let allowed = match rest.strip_prefix(':') {
         // Each value of a list is one of these.
         Some(values) => ParamDeclaration {
-            kind: kind.element(),
+            kind: kind.element_type(),
             ..declaration
         }
-        .allowed(values.trim())?,
+        .read_allowed(values.trim())?,
         None if rest.is_empty() => AllowedValues::Anything,
         None => {
-            let what = format!("parameter `{name}`: {} is not expected here", shown(rest));
+            let what = format!(
+                "parameter `{name}`: {} is not expected here",
+                quote_value(rest)
+            );
             return Err(fault(what, FORM));
         }
     };
     if let ParamDefault::Value(value) = &default
-        && !allowed.takes(value)
+        && !allowed.is_allowed(value)
     {
         return Err(fault(
             format!("the default of parameter `{name}`, {value}, is not among its values"),
@@ -87,7 +90,10 @@ fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> QueryFileErr
     let written = written.trim();
     let (first, behind) = split_word(written);
     if *why == NoType::Malformed && !behind.is_empty() && type_name::parse(first).is_ok() {
-        let what = format!("parameter `{name}`: {} is not expected here", shown(behind));
+        let what = format!(
+            "parameter `{name}`: {} is not expected here",
+            quote_value(behind)
+        );
         return QueryFileError::new(line, what, FORM);
     }
     let near = match why {
@@ -100,7 +106,7 @@ fn no_type(line: usize, name: &str, written: &str, why: &NoType) -> QueryFileErr
         line,
         format!(
             "parameter `{name}` has the unknown type {}{guess}",
-            shown(written)
+            quote_value(written)
         ),
         format!(
             "the types are {known}, and on PostgreSQL those of the database, such as citext, \
@@ -127,7 +133,7 @@ struct ParamDeclaration<'a> {
 }
 
 impl ParamDeclaration<'_> {
-    fn fault(&self, what: &str, remedy: &str) -> QueryFileError {
+    fn declaration_fault(&self, what: &str, remedy: &str) -> QueryFileError {
         QueryFileError::new(
             self.line,
             format!("parameter `{}`: {what}", self.name),
@@ -138,8 +144,11 @@ impl ParamDeclaration<'_> {
     /// Returns the default at the front of `text`, and what follows it.
     fn default<'t>(&self, text: &'t str) -> Result<(ParamDefault, &'t str), QueryFileError> {
         if let Some(quoted) = text.strip_prefix('\'') {
-            let (inner, rest) = self.quoted(quoted)?;
-            return Ok((ParamDefault::Value(self.value(&inner)?), rest.trim_start()));
+            let (inner, rest) = self.read_quoted(quoted)?;
+            return Ok((
+                ParamDefault::Value(self.read_value(&inner)?),
+                rest.trim_start(),
+            ));
         }
         let values = colon_of_values(self.kind, text);
         let (default, rest) = text.split_at(values.unwrap_or(text.len()));
@@ -148,30 +157,33 @@ impl ParamDeclaration<'_> {
             return Ok((ParamDefault::Value(Value::Null), rest.trim_start()));
         }
         if default.is_empty() {
-            return Err(self.fault(
+            return Err(self.declaration_fault(
                 "there is nothing after `=`",
                 "write a default, `null` for an optional parameter, or '' for the empty text",
             ));
         }
-        Ok((ParamDefault::Value(self.bare(default)?), rest.trim_start()))
+        Ok((
+            ParamDefault::Value(self.read_bare(default)?),
+            rest.trim_start(),
+        ))
     }
 
     /// Returns a comma list or a range.
-    fn allowed(&self, text: &str) -> Result<AllowedValues, QueryFileError> {
+    fn read_allowed(&self, text: &str) -> Result<AllowedValues, QueryFileError> {
         if text.is_empty() {
-            return Err(self.fault("there is nothing after `:`", FORM));
+            return Err(self.declaration_fault("there is nothing after `:`", FORM));
         }
         if !text.contains('\'')
             && let Some((min, max)) = text.split_once("..")
         {
-            return self.range(min.trim(), max.trim());
+            return self.read_range(min.trim(), max.trim());
         }
         let mut values = Vec::new();
         let mut rest = Some(text);
         while let Some(text) = rest {
-            let (value, after) = self.item(text.trim_start())?;
+            let (value, after) = self.read_item(text.trim_start())?;
             if values.contains(&value) {
-                return Err(self.fault(
+                return Err(self.declaration_fault(
                     &format!("the value {value} is listed twice"),
                     "remove one of them; values count as equal in whatever way they are written",
                 ));
@@ -183,47 +195,49 @@ impl ParamDeclaration<'_> {
     }
 
     /// Returns the first value of a list, and the list after it, if it goes on.
-    fn item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), QueryFileError> {
+    fn read_item<'t>(&self, text: &'t str) -> Result<(Value, Option<&'t str>), QueryFileError> {
         if let Some(quoted) = text.strip_prefix('\'') {
-            let (inner, rest) = self.quoted(quoted)?;
+            let (inner, rest) = self.read_quoted(quoted)?;
             let rest = rest.trim();
             let after = rest.strip_prefix(',');
             if after.is_none() && !rest.is_empty() {
-                let what = format!("{} is not expected after a quoted value", shown(rest));
-                return Err(self.fault(&what, "separate values by commas"));
+                let what = format!("{} is not expected after a quoted value", quote_value(rest));
+                return Err(self.declaration_fault(&what, "separate values by commas"));
             }
-            return Ok((self.value(&inner)?, after));
+            return Ok((self.read_value(&inner)?, after));
         }
         let (item, after) = match text.split_once(',') {
             Some((item, after)) => (item.trim(), Some(after)),
             None => (text.trim(), None),
         };
         match item {
-            "" => Err(self.fault(
+            "" => Err(self.declaration_fault(
                 "there is an empty value in the list",
                 "remove the needless comma, or write '' for the empty text",
             )),
-            "null" => Err(self.fault(
+            "null" => Err(self.declaration_fault(
                 "`null` is not a value of a list",
                 "write `= null` to make the parameter optional, or 'null' for that text",
             )),
-            item => Ok((self.bare(item)?, after)),
+            item => Ok((self.read_bare(item)?, after)),
         }
     }
 
-    fn range(&self, min: &str, max: &str) -> Result<AllowedValues, QueryFileError> {
+    fn read_range(&self, min: &str, max: &str) -> Result<AllowedValues, QueryFileError> {
         if !self.kind.has_ranges() {
-            return Err(self.fault(
+            return Err(self.declaration_fault(
                 &format!("type {} has no ranges", self.kind.name()),
                 "list the values, separated by commas; a text with two dots goes in single quotes",
             ));
         }
         if min.is_empty() || max.is_empty() {
-            return Err(self.fault("a range needs both its ends", "write it as `1..100`"));
+            return Err(
+                self.declaration_fault("a range needs both its ends", "write it as `1..100`")
+            );
         }
-        let (min, max) = (self.bare(min)?, self.bare(max)?);
-        if min.compare(&max) == Some(Ordering::Greater) {
-            return Err(self.fault(
+        let (min, max) = (self.read_bare(min)?, self.read_bare(max)?);
+        if min.compare_values(&max) == Some(Ordering::Greater) {
+            return Err(self.declaration_fault(
                 &format!("the range {min}..{max} is empty"),
                 "put the smaller value first",
             ));
@@ -232,22 +246,24 @@ impl ParamDeclaration<'_> {
     }
 
     /// Returns a value written without quotes.
-    fn bare(&self, text: &str) -> Result<Value, QueryFileError> {
+    fn read_bare(&self, text: &str) -> Result<Value, QueryFileError> {
         if text.contains(['\'', '"']) {
-            return Err(self.fault(&format!("{} holds a quote", shown(text)), QUOTES));
+            return Err(
+                self.declaration_fault(&format!("{} holds a quote", quote_value(text)), QUOTES)
+            );
         }
-        self.value(text)
+        self.read_value(text)
     }
 
-    fn value(&self, text: &str) -> Result<Value, QueryFileError> {
+    fn read_value(&self, text: &str) -> Result<Value, QueryFileError> {
         self.kind.read(text).map_err(|reason| {
-            let remedy = format!("it takes {}", self.kind.describe());
-            self.fault(&format!("{} {reason}", shown(text)), &remedy)
+            let remedy = format!("it takes {}", self.kind.describe_values());
+            self.declaration_fault(&format!("{} {reason}", quote_value(text)), &remedy)
         })
     }
 
     /// Returns what stands before the closing quote, and what stands behind it.
-    fn quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), QueryFileError> {
+    fn read_quoted<'t>(&self, text: &'t str) -> Result<(String, &'t str), QueryFileError> {
         let mut inner = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('\'') {
@@ -260,14 +276,14 @@ impl ParamDeclaration<'_> {
                 None => return Ok((inner, after)),
             }
         }
-        Err(self.fault("a single quote is not closed", QUOTES))
+        Err(self.declaration_fault("a single quote is not closed", QUOTES))
     }
 }
 
 /// Finds the colon before VALUES in what stands behind `=`. The values of many types hold colons of
 /// their own (`10:20`, `::1`, `http://…`), which touch what is before them.
 fn colon_of_values(kind: &ParamType, text: &str) -> Option<usize> {
-    let is_text = match kind.element() {
+    let is_text = match kind.element_type() {
         ParamType::Text => true,
         ParamType::Timestamp | ParamType::Named(_) => false,
         _ => return text.find(':'),
@@ -287,7 +303,7 @@ fn colon_of_values(kind: &ParamType, text: &str) -> Option<usize> {
         let has_default = after.split(',').any(|value| value.trim() == before.trim());
         let is_list =
             (is_text && after.is_empty()) || after.contains([',', '\'']) || after.contains("..");
-        match kind.element() {
+        match kind.element_type() {
             ParamType::Timestamp => false,
             _ if before.ends_with(':') => false,
             _ if is_followed => has_default || is_list,

@@ -5,7 +5,7 @@ use super::kind::DatabaseKind;
 use super::params::{self, Param, ParamDefault};
 use super::policy::{QueryAccess, QueryPolicy};
 use super::statement::Statement;
-use super::value::{Arguments, Value, texts};
+use super::value::{Arguments, Value, canonical_texts};
 use crate::error::RequestError;
 
 /// One named query.
@@ -41,8 +41,8 @@ impl Query {
     /// a field that is left empty; an empty text is a text, or null where null is the default.
     ///
     /// The error is a [`RequestError::BadParameter`] that names the parameter and what it takes.
-    pub fn arguments(&self, pairs: &[(String, String)]) -> Result<Arguments, RequestError> {
-        params::arguments(&self.params, pairs)
+    pub fn read_arguments(&self, pairs: &[(String, String)]) -> Result<Arguments, RequestError> {
+        params::read_arguments(&self.params, pairs)
     }
 
     /// Values that stand for a call where none is at hand: the defaults, and null for a parameter
@@ -62,7 +62,7 @@ impl Query {
     }
 
     /// Returns the query's file, with line and column where the error names them.
-    pub fn locate(&self, error: &RequestError) -> String {
+    pub fn locate_error(&self, error: &RequestError) -> String {
         match error.position() {
             Some(position) => format!("{}:{position}", self.file),
             None => self.file.clone(),
@@ -71,7 +71,7 @@ impl Query {
 
     /// Returns the SQL with the database's placeholders. `kind` is the one that the query was
     /// loaded for: a catalog holds statements for that one only.
-    pub fn statement(&self, kind: DatabaseKind) -> &Statement {
+    pub fn statement_for(&self, kind: DatabaseKind) -> &Statement {
         debug_assert_eq!(
             kind, self.kind,
             "a catalog is used with the database it was loaded for"
@@ -82,7 +82,7 @@ impl Query {
     /// `since=2026-01-01, top=10`, without those that are null. `None` where they may not be shown,
     /// or are not those of this query.
     pub fn shown_params(&self, canonical: &[u8]) -> Option<String> {
-        let texts = texts(canonical).filter(|texts| texts.len() == self.params.len())?;
+        let texts = canonical_texts(canonical).filter(|texts| texts.len() == self.params.len())?;
         let named = self.params.iter().zip(texts);
         let named = named.filter_map(|(param, text)| Some(format!("{}={}", param.name, text?)));
         let named: Vec<String> = named.collect();

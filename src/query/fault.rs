@@ -25,7 +25,7 @@ impl QueryFileError {
 
     pub(super) fn in_file(self, file: &str) -> StartupError {
         StartupError::new(self.what)
-            .at(format!("{file}:{}", self.line))
-            .remedy(self.remedy)
+            .at_place(format!("{file}:{}", self.line))
+            .with_remedy(self.remedy)
     }
 }

@@ -3,14 +3,14 @@
 
 use super::definition::Query;
 use super::fault::QueryFileError;
-use super::header::header;
+use super::header::read_header;
 use super::keys::QueryHeader;
 use super::kind::DatabaseKind;
 use super::params::{Param, ParamDefault};
 use super::policy::QueryAccess;
-use super::statement::rewrite;
+use super::statement::rewrite_statement;
 use crate::error::{FilePosition, StartupError};
-use crate::text::words::shown;
+use crate::text::words::quote_value;
 
 /// Longest name of a query.
 const NAME_LENGTH: usize = 64;
@@ -36,8 +36,8 @@ impl Query {
             .query
             .ok_or_else(|| {
                 StartupError::new(format!("this query is not for {}", kind.name()))
-                    .at(file)
-                    .remedy("change its `database` line or choose another database")
+                    .at_place(file)
+                    .with_remedy("change its `database` line or choose another database")
             })
     }
 }
@@ -85,7 +85,7 @@ fn parse(
         ignored,
         body,
         body_line,
-    } = header(kind, text)?;
+    } = read_header(kind, text)?;
     if database.is_some_and(|wanted| wanted != kind) {
         return Ok(QueryFile {
             query: None,
@@ -102,7 +102,7 @@ fn parse(
         line: body_line,
         column: 1 + line.chars().count(),
     };
-    let statement = rewrite(kind, &text[body..], first, &params)?;
+    let statement = rewrite_statement(kind, &text[body..], first, &params)?;
 
     let mut notes: Vec<String> = Vec::new();
     notes.extend(ignored.iter().map(|(line, text)| {
@@ -160,7 +160,7 @@ fn check_types(kind: DatabaseKind, params: &[(usize, Param)]) -> Result<(), Quer
             *line,
             format!(
                 "parameter `{name}` has the type {}, which SQLite has not",
-                shown(&kind.name())
+                quote_value(&kind.name())
             ),
             "take one of the types that stand in the documentation, such as text, or add \
              `-- database: postgres` to the header",
@@ -199,9 +199,9 @@ fn check_name(file: &str, stem: &str) -> Result<(), StartupError> {
         return Ok(());
     }
     Err(
-        StartupError::new(format!("{} is not a name for a query", shown(stem)))
-            .at(file)
-            .remedy("rename the file: 1 to 64 of a-z, 0-9, _ and -, then .sql"),
+        StartupError::new(format!("{} is not a name for a query", quote_value(stem)))
+            .at_place(file)
+            .with_remedy("rename the file: 1 to 64 of a-z, 0-9, _ and -, then .sql"),
     )
 }
 

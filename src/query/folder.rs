@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::is_query_name;
 use crate::error::StartupError;
-use crate::text::words::shown;
+use crate::text::words::quote_value;
 
 pub(super) const SUFFIX: &str = ".sql";
 
@@ -28,8 +28,8 @@ pub(super) struct QueryFolder {
 ///
 /// # Errors
 /// The folder cannot be read, or what is called `*.sql` is no file.
-pub(super) fn look(dir: &Path) -> Result<QueryFolder, StartupError> {
-    let failed = |error: std::io::Error| unreadable("folder of queries", dir, &error);
+pub(super) fn look_into(dir: &Path) -> Result<QueryFolder, StartupError> {
+    let failed = |error: std::io::Error| unreadable_error("folder of queries", dir, &error);
     let mut folder = QueryFolder::default();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -44,11 +44,12 @@ pub(super) fn look(dir: &Path) -> Result<QueryFolder, StartupError> {
             continue;
         };
         // A pipe would make the start wait for ever.
-        let meta = std::fs::metadata(&path).map_err(|e| unreadable("query file", &path, &e))?;
+        let meta =
+            std::fs::metadata(&path).map_err(|e| unreadable_error("query file", &path, &e))?;
         if !meta.is_file() {
             return Err(StartupError::new("this is not a file")
-                .at(path.display().to_string())
-                .remedy("only query files may have names that end in .sql"));
+                .at_place(path.display().to_string())
+                .with_remedy("only query files may have names that end in .sql"));
         }
         folder.files.push((stem.to_owned(), path));
     }
@@ -89,7 +90,10 @@ fn why_passed_over(name: &str, path: &Path) -> Option<String> {
     Some(if is_query_name(stem) {
         format!("its name does not end in .sql; rename it to {name}")
     } else {
-        format!("{} is not a name for a query; rename it", shown(&name))
+        format!(
+            "{} is not a name for a query; rename it",
+            quote_value(&name)
+        )
     })
 }
 
@@ -114,8 +118,8 @@ fn first_query(dir: &Path, depth: usize, entries: &mut usize) -> Option<PathBuf>
         .find_map(|folder| first_query(folder, deeper, entries))
 }
 
-pub(super) fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> StartupError {
+pub(super) fn unreadable_error(what: &str, path: &Path, error: &std::io::Error) -> StartupError {
     StartupError::new(format!("the {what} cannot be read: {error}"))
-        .at(path.display().to_string())
-        .remedy("check that it exists and that the user who runs unslow may read it")
+        .at_place(path.display().to_string())
+        .with_remedy("check that it exists and that the user who runs unslow may read it")
 }

@@ -3,19 +3,19 @@
 //! header lines, is a matter of `comments`, and what a value may be is one of `keys`.
 
 use super::comments::{
-    QueryPreamble, check_access, check_lookalike, key_and_value, keys_in_block, preamble,
+    QueryPreamble, check_access, check_lookalike, find_preamble, key_and_value, keys_in_block,
 };
 use super::fault::QueryFileError;
 use super::keys::QueryHeader;
 use super::kind::DatabaseKind;
 
 /// Reads the header in the comments before the SQL of `text`.
-pub(super) fn header(kind: DatabaseKind, text: &str) -> Result<QueryHeader, QueryFileError> {
+pub(super) fn read_header(kind: DatabaseKind, text: &str) -> Result<QueryHeader, QueryFileError> {
     let QueryPreamble {
         comments,
         body,
         body_line,
-    } = preamble(kind, text)?;
+    } = find_preamble(kind, text)?;
     let mut header = QueryHeader {
         body,
         body_line,

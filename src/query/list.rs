@@ -6,7 +6,7 @@ pub(super) const MOST: usize = 1000;
 
 /// Returns the texts between commas. A backslash takes the character behind it as it is; the empty
 /// text is the empty list.
-pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
+pub(super) fn split_list(text: &str) -> Result<Vec<String>, &'static str> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
@@ -23,8 +23,8 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(items)
 }
 
-/// Returns the text that [`split`] takes apart into these; it is another for any other elements.
-pub(super) fn join(items: impl Iterator<Item = String>) -> String {
+/// Returns the text that [`split_list`] takes apart into these; it is another for any other elements.
+pub(super) fn join_list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<String> = items
         .map(|item| item.replace('\\', "\\\\").replace(',', "\\,"))
         .collect();
@@ -48,12 +48,12 @@ mod tests {
     #[test]
     fn what_is_joined_is_split_into_the_same() {
         for text in ["", "a", "a,b", "a,,b", ",", r"a\,b,c", r"\\,\\\,", "é, x ,"] {
-            let items = split(text).unwrap();
-            assert_eq!(join(items.clone().into_iter()), text);
+            let items = split_list(text).unwrap();
+            assert_eq!(join_list(items.clone().into_iter()), text);
         }
-        assert_eq!(split(r"a\,b,c\x").unwrap(), ["a,b", "cx"]);
-        assert_eq!(split(",").unwrap(), ["", ""]);
-        assert!(split(r"a\").is_err());
+        assert_eq!(split_list(r"a\,b,c\x").unwrap(), ["a,b", "cx"]);
+        assert_eq!(split_list(",").unwrap(), ["", ""]);
+        assert!(split_list(r"a\").is_err());
     }
 
     #[test]

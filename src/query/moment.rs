@@ -12,7 +12,7 @@ const TOO_FINE: &str = "has more than six decimals of a second";
 /// The error is what the text is instead, to follow the quoted text in a message.
 pub(super) fn canonical_date(text: &str) -> Result<String, &'static str> {
     let mut rest = text;
-    let date = date(&mut rest)
+    let date = take_date(&mut rest)
         .filter(|_| rest.is_empty())
         .ok_or(NOT_A_DATE)?;
     Ok(date_text(date))
@@ -25,13 +25,13 @@ pub(super) fn canonical_date(text: &str) -> Result<String, &'static str> {
 /// `+` is taken as that `+`, because that is what a URL makes of it.
 pub(super) fn canonical_timestamp(text: &str) -> Result<String, &'static str> {
     let mut rest = text;
-    let date = date(&mut rest).ok_or(NOT_A_TIMESTAMP)?;
+    let date = take_date(&mut rest).ok_or(NOT_A_TIMESTAMP)?;
     let mut clock = Time::MIDNIGHT;
     let mut offset = UtcOffset::UTC;
     if !rest.is_empty() {
         rest = rest.strip_prefix(['T', 't', ' ']).ok_or(NOT_A_TIMESTAMP)?;
         clock = time_of_day(&mut rest)?;
-        offset = zone(rest).ok_or(NOT_A_TIMESTAMP)?;
+        offset = read_zone(rest).ok_or(NOT_A_TIMESTAMP)?;
     }
     let utc = PrimitiveDateTime::new(date, clock)
         .assume_offset(offset)
@@ -66,12 +66,12 @@ fn timestamp_text(utc: OffsetDateTime) -> String {
 }
 
 /// Takes `YYYY-MM-DD` off the front.
-fn date(rest: &mut &str) -> Option<Date> {
-    let year = digits(rest, 4)?;
-    mark(rest, "-")?;
-    let month = digits(rest, 2)?;
-    mark(rest, "-")?;
-    let day = digits(rest, 2)?;
+fn take_date(rest: &mut &str) -> Option<Date> {
+    let year = take_digits(rest, 4)?;
+    take_mark(rest, "-")?;
+    let month = take_digits(rest, 2)?;
+    take_mark(rest, "-")?;
+    let day = take_digits(rest, 2)?;
     let year = i32::try_from(year).ok().filter(|year| *year >= 1)?;
     let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
     Date::from_calendar_date(year, month, u8::try_from(day).ok()?).ok()
@@ -80,11 +80,11 @@ fn date(rest: &mut &str) -> Option<Date> {
 /// Takes `HH:MM[:SS[.ffffff]]` off the front.
 fn time_of_day(rest: &mut &str) -> Result<Time, &'static str> {
     let read = |rest: &mut &str| {
-        let hour = digits(rest, 2)?;
-        mark(rest, ":")?;
-        let minute = digits(rest, 2)?;
-        let second = if mark(rest, ":").is_some() {
-            Some(digits(rest, 2)?)
+        let hour = take_digits(rest, 2)?;
+        take_mark(rest, ":")?;
+        let minute = take_digits(rest, 2)?;
+        let second = if take_mark(rest, ":").is_some() {
+            Some(take_digits(rest, 2)?)
         } else {
             None
         };
@@ -92,7 +92,7 @@ fn time_of_day(rest: &mut &str) -> Result<Time, &'static str> {
     };
     let (hour, minute, second) = read(rest).ok_or(NOT_A_TIMESTAMP)?;
     let mut micro = 0;
-    if second.is_some() && mark(rest, ".").is_some() {
+    if second.is_some() && take_mark(rest, ".").is_some() {
         let end = rest
             .find(|c: char| !c.is_ascii_digit())
             .unwrap_or(rest.len());
@@ -118,7 +118,7 @@ fn time_of_day(rest: &mut &str) -> Result<Time, &'static str> {
 }
 
 /// The zone that is all of `text`; none is UTC.
-fn zone(text: &str) -> Option<UtcOffset> {
+fn read_zone(text: &str) -> Option<UtcOffset> {
     if text.is_empty() || text.eq_ignore_ascii_case("z") {
         return Some(UtcOffset::UTC);
     }
@@ -128,12 +128,12 @@ fn zone(text: &str) -> Option<UtcOffset> {
         _ => return None,
     };
     let mut rest = &text[1..];
-    let hours = digits(&mut rest, 2)?;
+    let hours = take_digits(&mut rest, 2)?;
     let minutes = if rest.is_empty() {
         0
     } else {
-        let _ = mark(&mut rest, ":");
-        digits(&mut rest, 2)?
+        let _ = take_mark(&mut rest, ":");
+        take_digits(&mut rest, 2)?
     };
     // No place on Earth is farther from UTC, and PostgreSQL takes no more.
     if !rest.is_empty() || hours > 15 || minutes > 59 {
@@ -144,7 +144,7 @@ fn zone(text: &str) -> Option<UtcOffset> {
 }
 
 /// Takes exactly `count` ASCII digits off the front.
-fn digits(rest: &mut &str, count: usize) -> Option<u32> {
+fn take_digits(rest: &mut &str, count: usize) -> Option<u32> {
     let found = rest
         .get(..count)
         .filter(|s| s.bytes().all(|b| b.is_ascii_digit()))?;
@@ -153,7 +153,7 @@ fn digits(rest: &mut &str, count: usize) -> Option<u32> {
 }
 
 /// Takes `mark` off the front.
-fn mark(rest: &mut &str, mark: &str) -> Option<()> {
+fn take_mark(rest: &mut &str, mark: &str) -> Option<()> {
     *rest = rest.strip_prefix(mark)?;
     Some(())
 }

@@ -12,7 +12,7 @@ const FRACTION_DIGITS: i64 = 16_383;
 /// `-0`.
 ///
 /// The error is what the text is instead, to follow the quoted text in a message.
-pub(super) fn canonical(text: &str) -> Result<String, &'static str> {
+pub(super) fn canonical_number(text: &str) -> Result<String, &'static str> {
     let (negative, unsigned) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -27,18 +27,18 @@ pub(super) fn canonical(text: &str) -> Result<String, &'static str> {
     if whole.len() + fraction.len() == 0 || !all_digits(whole) || !all_digits(fraction) {
         return Err("is not a decimal number");
     }
-    let exponent = exponent.map_or(Ok(0), shift)?;
+    let exponent = exponent.map_or(Ok(0), read_exponent)?;
 
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0');
     // The number is 0.SIGNIFICANT times ten to the power of `point`.
-    let leading = length(&digits) - length(significant);
-    let point = (length(whole) - leading).saturating_add(exponent);
+    let leading = text_length(&digits) - text_length(significant);
+    let point = (text_length(whole) - leading).saturating_add(exponent);
     let significant = significant.trim_end_matches('0');
     if significant.is_empty() {
         return Ok("0".to_owned());
     }
-    if point > WHOLE_DIGITS || length(significant).saturating_sub(point) > FRACTION_DIGITS {
+    if point > WHOLE_DIGITS || text_length(significant).saturating_sub(point) > FRACTION_DIGITS {
         return Err("has more digits than a number can have");
     }
     let sign = if negative { "-" } else { "" };
@@ -46,7 +46,7 @@ pub(super) fn canonical(text: &str) -> Result<String, &'static str> {
 }
 
 /// Orders two canonical numbers by value.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
+pub(super) fn compare_numbers(a: &str, b: &str) -> Ordering {
     match (a.strip_prefix('-'), b.strip_prefix('-')) {
         (None, None) => compare_magnitude(a, b),
         (Some(a), Some(b)) => compare_magnitude(b, a),
@@ -63,7 +63,7 @@ fn compare_magnitude(a: &str, b: &str) -> Ordering {
 }
 
 /// Returns an exponent; one that no `i64` holds is as good as the largest.
-fn shift(text: &str) -> Result<i64, &'static str> {
+fn read_exponent(text: &str) -> Result<i64, &'static str> {
     let (negative, digits) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -90,7 +90,7 @@ fn place_point(digits: &str, point: i64) -> String {
     }
 }
 
-fn length(text: &str) -> i64 {
+fn text_length(text: &str) -> i64 {
     i64::try_from(text.len()).unwrap_or(i64::MAX)
 }
 
@@ -123,9 +123,9 @@ mod tests {
             ),
         ] {
             for text in texts {
-                assert_eq!(canonical(text).as_deref(), Ok(canon), "{text}");
+                assert_eq!(canonical_number(text).as_deref(), Ok(canon), "{text}");
                 assert_eq!(
-                    canonical(canon).as_deref(),
+                    canonical_number(canon).as_deref(),
                     Ok(canon),
                     "a canonical form stays"
                 );
@@ -139,19 +139,19 @@ mod tests {
             "", "+", "-", ".", "e5", "1e", "1e+", "--1", "+-1", "1.2.3", "1,5", "NaN", "nan",
             "Infinity", "-inf", "0x10", "1_000", "١", "1 2", "1e5.5", "$1", "1;",
         ] {
-            assert!(canonical(text).is_err(), "{text}");
+            assert!(canonical_number(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_limits_are_those_of_postgresql() {
-        assert_eq!(canonical("1e131071").unwrap().len(), 131_072);
-        assert!(canonical("1e131072").is_err());
-        assert_eq!(canonical("1e-16383").unwrap().len(), 16_385);
-        assert!(canonical("1e-16384").is_err());
+        assert_eq!(canonical_number("1e131071").unwrap().len(), 131_072);
+        assert!(canonical_number("1e131072").is_err());
+        assert_eq!(canonical_number("1e-16383").unwrap().len(), 16_385);
+        assert!(canonical_number("1e-16384").is_err());
         for exponent in ["9223372036854775807", "99999999999999999999999999"] {
-            assert!(canonical(&format!("1e{exponent}")).is_err());
-            assert!(canonical(&format!("0.01e-{exponent}")).is_err());
+            assert!(canonical_number(&format!("1e{exponent}")).is_err());
+            assert!(canonical_number(&format!("0.01e-{exponent}")).is_err());
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
-                assert_eq!(compare(a, b), i.cmp(&j), "{a} {b}");
+                assert_eq!(compare_numbers(a, b), i.cmp(&j), "{a} {b}");
             }
         }
     }

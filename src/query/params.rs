@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::value::{Arguments, ParamType, Value, read_list};
 use crate::error::RequestError;
-use crate::text::words::{did_you_mean, nearest, shown};
+use crate::text::words::{did_you_mean, nearest_word, quote_value};
 
 /// The longest value a client may send, in characters, as a JSON Schema counts them.
 pub(super) const LONGEST: usize = 8 * 1024;
@@ -48,17 +48,17 @@ pub enum AllowedValues {
 
 impl AllowedValues {
     /// Returns whether a canonical value is taken; null always is.
-    pub(super) fn takes(&self, value: &Value) -> bool {
+    pub(super) fn is_allowed(&self, value: &Value) -> bool {
         if let Value::List(items) = value {
-            return items.iter().all(|item| self.takes(item));
+            return items.iter().all(|item| self.is_allowed(item));
         }
         match self {
             _ if *value == Value::Null => true,
             AllowedValues::Anything => true,
             AllowedValues::List(values) => values.contains(value),
             AllowedValues::Range(min, max) => {
-                value.compare(min).is_some_and(Ordering::is_ge)
-                    && value.compare(max).is_some_and(Ordering::is_le)
+                value.compare_values(min).is_some_and(Ordering::is_ge)
+                    && value.compare_values(max).is_some_and(Ordering::is_le)
             }
         }
     }
@@ -66,11 +66,13 @@ impl AllowedValues {
 
 impl Param {
     /// Returns what a client may send for it, in words: `one of eu, us` or `a date like …`.
-    fn accepts(&self) -> String {
-        let element = self.kind.element();
+    fn accepted_words(&self) -> String {
+        let element = self.kind.element_type();
         let one = match &self.allowed {
-            AllowedValues::Anything => return self.kind.describe().into_owned(),
-            AllowedValues::Range(min, max) => format!("{} from {min} to {max}", element.noun()),
+            AllowedValues::Anything => return self.kind.describe_values().into_owned(),
+            AllowedValues::Range(min, max) => {
+                format!("{} from {min} to {max}", element.bound_noun())
+            }
             AllowedValues::List(values) => {
                 let mut names: Vec<String> = values.iter().take(LISTED).map(list_name).collect();
                 if values.len() > LISTED {
@@ -91,17 +93,17 @@ impl Param {
     /// An empty field of a form counts as silence, except for a text: there it is the empty text,
     /// or null where null is the default. Where a list or a type of the database has no default,
     /// it is the empty list, or a text for the database to read.
-    fn value(&self, sent: &[&str]) -> Result<Value, RequestError> {
+    fn read_value(&self, sent: &[&str]) -> Result<Value, RequestError> {
         let is_list = matches!(self.kind, ParamType::List(_));
         if sent.len() > 1 && !is_list {
-            return Err(self.refuse("is given more than once"));
+            return Err(self.refuse_value("is given more than once"));
         }
         for text in sent {
             if text.chars().nth(LONGEST).is_some() {
-                return Err(self.refuse(&format!("is longer than {LONGEST} characters")));
+                return Err(self.refuse_value(&format!("is longer than {LONGEST} characters")));
             }
             if text.contains('\0') {
-                return Err(self.refuse("holds a NUL character"));
+                return Err(self.refuse_value("holds a NUL character"));
             }
         }
         let silent = |text: &str| match self.kind {
@@ -118,40 +120,41 @@ impl Param {
         let [text, ..] = given else {
             return match &self.default {
                 ParamDefault::Value(value) => Ok(value.clone()),
-                ParamDefault::Required => Err(self.refuse("is missing")),
+                ParamDefault::Required => Err(self.refuse_value("is missing")),
             };
         };
         let read = match &self.kind {
             ParamType::List(element) => read_list(element, given),
             kind => kind.read(text),
         };
-        let value = read.map_err(|reason| self.refuse(&format!("{} {reason}", shown(text))))?;
-        if !self.allowed.takes(&value) {
-            return Err(self.refuse(&format!("{} is not accepted", shown(text))));
+        let value =
+            read.map_err(|reason| self.refuse_value(&format!("{} {reason}", quote_value(text))))?;
+        if !self.allowed.is_allowed(&value) {
+            return Err(self.refuse_value(&format!("{} is not accepted", quote_value(text))));
         }
         Ok(value)
     }
 
-    fn refuse(&self, problem: &str) -> RequestError {
-        let (name, accepts) = (&self.name, self.accepts());
+    fn refuse_value(&self, problem: &str) -> RequestError {
+        let (name, accepts) = (&self.name, self.accepted_words());
         RequestError::BadParameter(format!("parameter `{name}`: {problem}; it takes {accepts}"))
     }
 }
 
 /// Returns the arguments of a call with the pairs that a client sent, in any order.
-pub(super) fn arguments(
+pub(super) fn read_arguments(
     params: &[Param],
     pairs: &[(String, String)],
 ) -> Result<Arguments, RequestError> {
     for (name, _) in pairs {
         if !params.iter().any(|param| param.name == *name) {
-            return Err(unknown(params, name));
+            return Err(unknown_parameter(params, name));
         }
     }
     let value = |param: &Param| {
         let sent = pairs.iter().filter(|(name, _)| *name == param.name);
         let sent: Vec<&str> = sent.map(|(_, text)| text.as_str()).collect();
-        param.value(&sent)
+        param.read_value(&sent)
     };
     params
         .iter()
@@ -160,9 +163,9 @@ pub(super) fn arguments(
         .map(Arguments)
 }
 
-fn unknown(params: &[Param], name: &str) -> RequestError {
+fn unknown_parameter(params: &[Param], name: &str) -> RequestError {
     let names: Vec<&str> = params.iter().map(|param| param.name.as_str()).collect();
-    let guess = did_you_mean(nearest(name, names.iter().copied()));
+    let guess = did_you_mean(nearest_word(name, names.iter().copied()));
     let known = if names.is_empty() {
         "this query takes no parameters".to_owned()
     } else {
@@ -171,14 +174,14 @@ fn unknown(params: &[Param], name: &str) -> RequestError {
     let separator = if guess.is_empty() { ";" } else { "" };
     RequestError::BadParameter(format!(
         "unknown parameter {}{guess}{separator} {known}",
-        shown(name)
+        quote_value(name)
     ))
 }
 
 /// Returns a value in a list; a text that would vanish there is quoted.
 fn list_name(value: &Value) -> String {
     match value {
-        Value::Text(text) if text.trim_ascii() != text || text.is_empty() => shown(text),
+        Value::Text(text) if text.trim_ascii() != text || text.is_empty() => quote_value(text),
         value => value.to_string(),
     }
 }

@@ -17,8 +17,8 @@ const ZONE: &str = "(Z|[+-](0[0-9]|1[0-5]):[0-5][0-9])";
 pub(super) const ANY_DAY: &str = "^[0-9]{0,3}[1-9]";
 
 /// Days from `min` to `max`, both canonical.
-pub(super) fn days(min: &str, max: &str) -> String {
-    let between = between(min.as_bytes(), max.as_bytes(), true, true);
+pub(super) fn day_pattern(min: &str, max: &str) -> String {
+    let between = texts_between(min.as_bytes(), max.as_bytes(), true, true);
     format!("^({})$", between.join("|"))
 }
 
@@ -26,19 +26,19 @@ pub(super) fn days(min: &str, max: &str) -> String {
 /// second, and in the years 0001 to 9999 in UTC too. In the first and the last of these only `Z` is
 /// sure to be.
 pub(super) fn any_moment() -> String {
-    let inner = between(b"0002", b"9998", true, true).join("|");
+    let inner = texts_between(b"0002", b"9998", true, true).join("|");
     let rest = format!("-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9]{DECIMALS}");
     format!("^(({inner}){rest}{ZONE}|(0001|9999){rest}Z)$")
 }
 
 /// Moments from `min` to `max`, both canonical, as they are written in UTC. Of a bound's own second
 /// only as much as can be said shortly.
-pub(super) fn moments(min: &str, max: &str) -> String {
-    let (min, min_decimals) = second(min);
-    let (max, _) = second(max);
+pub(super) fn moment_pattern(min: &str, max: &str) -> String {
+    let (min, min_decimals) = split_second(min);
+    let (max, _) = split_second(max);
     let from_its_start = min_decimals.is_empty();
     let mut seconds = Vec::new();
-    let between = between(min, max, from_its_start, false);
+    let between = texts_between(min, max, from_its_start, false);
     if !between.is_empty() {
         seconds.push(format!("({}){DECIMALS}", between.join("|")));
     }
@@ -53,7 +53,7 @@ pub(super) fn moments(min: &str, max: &str) -> String {
 }
 
 /// Returns a canonical timestamp as its whole second and, escaped, its decimals with their point.
-fn second(moment: &str) -> (&[u8], String) {
+fn split_second(moment: &str) -> (&[u8], String) {
     let moment = moment.trim_end_matches('Z');
     match moment.split_once('.') {
         Some((second, decimals)) => (second.as_bytes(), format!(r"\.{decimals}")),
@@ -63,7 +63,7 @@ fn second(moment: &str) -> (&[u8], String) {
 
 /// Alternatives for the texts from `min` to `max`, which are of one length and have digits at the
 /// same places; none where nothing is between them. Whether the ends belong to it is said apart.
-fn between(min: &[u8], max: &[u8], with_min: bool, with_max: bool) -> Vec<String> {
+fn texts_between(min: &[u8], max: &[u8], with_min: bool, with_max: bool) -> Vec<String> {
     let range = DigitRange {
         min,
         max,
@@ -93,7 +93,7 @@ impl DigitRange<'_> {
             };
         }
         if !along_min && !along_max {
-            return vec![self.anything(at)];
+            return vec![self.any_from(at)];
         }
         let (min, max) = (self.min[at], self.max[at]);
         let is_digit = min.is_ascii_digit();
@@ -116,8 +116,8 @@ impl DigitRange<'_> {
         }
         let (first, last) = (low + u8::from(along_min), high - u8::from(along_max));
         if first <= last {
-            let class = class(first, last);
-            alternatives.push(format!("{class}{}", self.anything(at + 1)));
+            let class = digit_class(first, last);
+            alternatives.push(format!("{class}{}", self.any_from(at + 1)));
         }
         if along_max {
             alternatives.extend(behind(high, false, true));
@@ -126,12 +126,12 @@ impl DigitRange<'_> {
     }
 
     /// Returns the texts that may stand from this place on.
-    fn anything(&self, at: usize) -> String {
+    fn any_from(&self, at: usize) -> String {
         let places = self.min.iter().zip(LARGEST).skip(at);
         places
             .map(|(byte, largest)| {
                 if byte.is_ascii_digit() {
-                    class(b'0', *largest)
+                    digit_class(b'0', *largest)
                 } else {
                     char::from(*byte).to_string()
                 }
@@ -141,7 +141,7 @@ impl DigitRange<'_> {
 }
 
 /// Returns the digits from one to the other.
-fn class(first: u8, last: u8) -> String {
+fn digit_class(first: u8, last: u8) -> String {
     let (first, last) = (char::from(first), char::from(last));
     if first == last {
         return first.to_string();

@@ -16,8 +16,8 @@ use super::{number, pattern};
 
 impl Param {
     /// Returns the JSON Schema of its values, with its default where it has one that is not null.
-    pub fn schema(&self) -> Json {
-        let element = self.kind.element();
+    pub fn json_schema(&self) -> Json {
+        let element = self.kind.element_type();
         let mut schema = match &self.allowed {
             AllowedValues::Anything => of_type(element),
             AllowedValues::List(values) => of_list(element, values),
@@ -35,13 +35,13 @@ impl Param {
     }
 
     /// Returns the JSON Schema of what a form may hold for it: texts that stand for its values.
-    /// `schema` is that of [`Param::schema`], or a reference to it.
+    /// `schema` is that of [`Param::json_schema`], or a reference to it.
     pub fn field_schema(&self, schema: Json) -> Json {
         let mut words: Vec<&str> = Vec::new();
         if self.kind == ParamType::Boolean {
             let taken = BOOLEANS
                 .iter()
-                .filter(|(_, value)| self.allowed.takes(&Value::Boolean(*value)));
+                .filter(|(_, value)| self.allowed.is_allowed(&Value::Boolean(*value)));
             words.extend(taken.map(|(word, _)| *word));
         }
         words.extend(self.takes_empty().then_some(""));
@@ -69,17 +69,17 @@ fn of_items(mut schema: Map<String, Json>) -> Map<String, Json> {
     if schema.contains_key("maxLength") {
         schema.insert("pattern".to_owned(), "^[^\\u0000,\\\\]+$".into());
     }
-    members(json!({ "type": "array", "items": schema, "maxItems": MOST }))
+    object_members(json!({ "type": "array", "items": schema, "maxItems": MOST }))
 }
 
 fn of_type(kind: &ParamType) -> Map<String, Json> {
-    members(match kind {
+    object_members(match kind {
         // PostgreSQL has no text with NUL.
         ParamType::Text | ParamType::Named(_) => {
             json!({ "type": "string", "maxLength": LONGEST, "pattern": "^[^\\u0000]*$" })
         }
-        ParamType::Integer => integer("int32", i32::MIN.into(), i32::MAX.into()),
-        ParamType::Bigint => integer("int64", i64::MIN, i64::MAX),
+        ParamType::Integer => integer_schema("int32", i32::MIN.into(), i32::MAX.into()),
+        ParamType::Bigint => integer_schema("int64", i64::MIN, i64::MAX),
         ParamType::Number => json!({ "type": "number" }),
         ParamType::Boolean => json!({ "type": "boolean" }),
         ParamType::Date => {
@@ -93,7 +93,7 @@ fn of_type(kind: &ParamType) -> Map<String, Json> {
     })
 }
 
-fn integer(format: &str, min: i64, max: i64) -> Json {
+fn integer_schema(format: &str, min: i64, max: i64) -> Json {
     json!({ "type": "integer", "format": format, "minimum": min, "maximum": max })
 }
 
@@ -101,15 +101,21 @@ fn of_range(kind: &ParamType, min: &Value, max: &Value) -> Map<String, Json> {
     let mut schema = of_type(kind);
     match (min, max) {
         (Value::Date(min), Value::Date(max)) => {
-            schema.insert("pattern".to_owned(), pattern::days(min, max).into());
+            schema.insert("pattern".to_owned(), pattern::day_pattern(min, max).into());
         }
         (Value::Timestamp(min), Value::Timestamp(max)) => {
-            schema.insert("pattern".to_owned(), pattern::moments(min, max).into());
+            schema.insert(
+                "pattern".to_owned(),
+                pattern::moment_pattern(min, max).into(),
+            );
         }
         (Value::Number(min), Value::Number(max)) => {
             let ends = [
-                ("minimum", near(min, Ordering::Less, f64::next_up)),
-                ("maximum", near(max, Ordering::Greater, f64::next_down)),
+                ("minimum", near_bound(min, Ordering::Less, f64::next_up)),
+                (
+                    "maximum",
+                    near_bound(max, Ordering::Greater, f64::next_down),
+                ),
             ];
             let ends = ends
                 .into_iter()
@@ -131,7 +137,7 @@ fn of_list(kind: &ParamType, values: &[Value]) -> Map<String, Json> {
         (ParamType::Number, None) => {
             // Digits that JSON numbers would lose.
             let texts: Vec<String> = values.iter().map(Value::to_string).collect();
-            members(json!({ "type": "string", "enum": texts }))
+            object_members(json!({ "type": "string", "enum": texts }))
         }
         (_, listed) => {
             let mut schema = of_type(kind);
@@ -152,7 +158,7 @@ fn json_value(value: &Value) -> Option<Json> {
         Value::Boolean(b) => json!(b),
         Value::Number(text) => {
             let number = json_number(text)?;
-            let is_exact = canonical(&number) == *text;
+            let is_exact = canonical_number(&number) == *text;
             Json::Number(is_exact.then_some(number)?)
         }
         Value::Text(text) | Value::Date(text) | Value::Timestamp(text) | Value::Uuid(text) => {
@@ -172,7 +178,7 @@ fn json_number(text: &str) -> Option<Number> {
 
 /// Returns a bound in JSON that is not on its `wrong` side: rounding must not let in what is
 /// refused.
-fn near(bound: &str, wrong: Ordering, step: fn(f64) -> f64) -> Option<Number> {
+fn near_bound(bound: &str, wrong: Ordering, step: fn(f64) -> f64) -> Option<Number> {
     let number = json_number(bound).or_else(|| {
         let greatest = if bound.starts_with('-') {
             f64::MIN
@@ -181,19 +187,19 @@ fn near(bound: &str, wrong: Ordering, step: fn(f64) -> f64) -> Option<Number> {
         };
         Number::from_f64(greatest)
     })?;
-    if number::compare(&canonical(&number), bound) != wrong {
+    if number::compare_numbers(&canonical_number(&number), bound) != wrong {
         return Some(number);
     }
     Number::from_f64(step(number.as_f64()?))
 }
 
 /// Returns how a number that was written in JSON is read here.
-fn canonical(number: &Number) -> String {
-    number::canonical(&number.to_string()).unwrap_or_default()
+fn canonical_number(number: &Number) -> String {
+    number::canonical_number(&number.to_string()).unwrap_or_default()
 }
 
 /// Returns the members of an object.
-fn members(object: Json) -> Map<String, Json> {
+fn object_members(object: Json) -> Map<String, Json> {
     match object {
         Json::Object(members) => members,
         _ => Map::new(),

@@ -37,13 +37,13 @@ impl SourceMap {
 
     /// Returns the position in the file of a byte of the statement `sql`. A byte behind its end
     /// counts as its end, where the database misses something.
-    pub fn position(&self, sql: &str, byte: usize) -> Option<FilePosition> {
+    pub fn file_position(&self, sql: &str, byte: usize) -> Option<FilePosition> {
         let byte = byte.min(sql.len());
         let part = self.0.iter().rfind(|part| part.start <= byte)?;
         if !part.is_copied {
             return Some(part.place);
         }
-        Some(part.place.behind(sql.get(part.start..byte)?))
+        Some(part.place.position_after(sql.get(part.start..byte)?))
     }
 }
 
@@ -56,10 +56,10 @@ mod tests {
     /// Returns where in the file the first of each text of its statement stands.
     fn positions(kind: DatabaseKind, file: &str, wanted: &[&str]) -> Vec<String> {
         let query = Query::parse(kind, "q", file).unwrap();
-        let statement = query.statement(kind);
+        let statement = query.statement_for(kind);
         let of = |text: &&str| {
             let byte = statement.sql.find(*text).unwrap();
-            let position = statement.source.position(&statement.sql, byte);
+            let position = statement.source.file_position(&statement.sql, byte);
             position.unwrap().to_string()
         };
         wanted.iter().map(of).collect()
@@ -88,9 +88,12 @@ mod tests {
     #[test]
     fn what_is_missing_at_the_end_is_at_the_end() {
         let query = Query::parse(DatabaseKind::Postgres, "q", "select 1\nfrom  ;\n").unwrap();
-        let statement = query.statement(DatabaseKind::Postgres);
+        let statement = query.statement_for(DatabaseKind::Postgres);
         for beyond in [13, 14, 4000] {
-            let position = statement.source.position(&statement.sql, beyond).unwrap();
+            let position = statement
+                .source
+                .file_position(&statement.sql, beyond)
+                .unwrap();
             assert_eq!(position.to_string(), "2:5");
         }
     }

@@ -11,10 +11,10 @@ use super::fault::QueryFileError;
 use super::kind::DatabaseKind;
 use super::params::Param;
 use super::source_map::SourceMap;
-use super::tokens::{SqlPiece, pieces};
+use super::tokens::{SqlPiece, split_pieces};
 use super::value::ParamType;
 use crate::error::FilePosition;
-use crate::text::words::{did_you_mean, nearest, shown};
+use crate::text::words::{did_you_mean, nearest_word, quote_value};
 
 /// The first keywords of statements that read.
 const READS: [&str; 4] = ["select", "with", "values", "table"];
@@ -44,13 +44,13 @@ impl fmt::Debug for Statement {
 
 /// Returns the statement in `text`, which begins at the place `first` of its file. What stands
 /// around it there, comments and the final `;`, is left out.
-pub(super) fn rewrite(
+pub(super) fn rewrite_statement(
     kind: DatabaseKind,
     text: &str,
     first: FilePosition,
     params: &[Param],
 ) -> Result<Statement, QueryFileError> {
-    let mut pieces = pieces(kind, text, first.line)?;
+    let mut pieces = split_pieces(kind, text, first.line)?;
     end_of_statement(&mut pieces)?;
     let (Some(front), Some(last)) = (pieces.first(), pieces.last()) else {
         return Err(QueryFileError::new(
@@ -67,20 +67,20 @@ pub(super) fn rewrite(
     let mut order = Vec::new();
     let mut source = SourceMap::default();
     let mut copied = begin;
-    let mut place = first.behind(&text[..begin]);
+    let mut place = first.position_after(&text[..begin]);
     source.push(0, place, true);
-    for (bytes, argument) in occurrences(kind, &pieces, params)? {
+    for (bytes, argument) in find_occurrences(kind, &pieces, params)? {
         let known = order.iter().position(|known| *known == argument);
         if known.is_none() {
             order.push(argument);
         }
         let number = known.map_or(order.len(), |known| known + 1);
         sql.push_str(&text[copied..bytes.start]);
-        place = place.behind(&text[copied..bytes.start]);
+        place = place.position_after(&text[copied..bytes.start]);
         source.push(sql.len(), place, false);
-        sql.push_str(&placeholder(kind, &params[argument].kind, number));
+        sql.push_str(&placeholder_text(kind, &params[argument].kind, number));
         copied = bytes.end;
-        place = place.behind(&text[bytes]);
+        place = place.position_after(&text[bytes]);
         source.push(sql.len(), place, true);
     }
     sql.push_str(&text[copied..end]);
@@ -89,7 +89,7 @@ pub(super) fn rewrite(
 
 /// Finds the places of parameters, and the parameter of each: a `:` that touches the name of a
 /// declared one.
-fn occurrences(
+fn find_occurrences(
     kind: DatabaseKind,
     pieces: &[SqlPiece],
     params: &[Param],
@@ -119,7 +119,7 @@ fn occurrences(
             continue;
         };
         let Some(argument) = params.iter().position(|param| param.name == name) else {
-            return Err(undeclared(piece.line, name, slices > 0, params));
+            return Err(undeclared_fault(piece.line, name, slices > 0, params));
         };
         if slices > 0 && i > 0 && is_bound(&pieces[i - 1].token) {
             return Err(QueryFileError::new(
@@ -171,7 +171,7 @@ fn check_read(pieces: &[SqlPiece]) -> Result<(), QueryFileError> {
     let found = match first.word() {
         Some(word) => format!(
             "the statement begins with {}: it is not a read",
-            shown(word)
+            quote_value(word)
         ),
         None => "the statement does not begin with a keyword: it is not a read".to_owned(),
     };
@@ -241,26 +241,26 @@ fn check_token(kind: DatabaseKind, piece: &SqlPiece) -> Result<(), QueryFileErro
         piece.line,
         format!(
             "there is a placeholder {}, which nothing would be bound to",
-            shown(&own)
+            quote_value(&own)
         ),
         "declare a parameter (`-- param: name text`) and write it as `:name`",
     ))
 }
 
-fn undeclared(line: usize, name: &str, in_slice: bool, params: &[Param]) -> QueryFileError {
-    let guess = did_you_mean(nearest(
+fn undeclared_fault(line: usize, name: &str, in_slice: bool, params: &[Param]) -> QueryFileError {
+    let guess = did_you_mean(nearest_word(
         name,
         params.iter().map(|param| param.name.as_str()),
     ));
     let remedy = if in_slice {
         format!(
             "in a slice put spaces around the colon: `[1 : {name}]`; {}",
-            declare(name)
+            declare_line(name)
         )
     } else {
         format!(
             "{}; where it is no parameter, put a space after the colon",
-            declare(name)
+            declare_line(name)
         )
     };
     QueryFileError::new(
@@ -270,7 +270,7 @@ fn undeclared(line: usize, name: &str, in_slice: bool, params: &[Param]) -> Quer
     )
 }
 
-fn declare(name: &str) -> String {
+fn declare_line(name: &str) -> String {
     format!("declare a parameter with `-- param: {name} TYPE` in the header")
 }
 
@@ -288,7 +288,7 @@ fn is_bound(token: &Token) -> bool {
 
 /// Returns what stands for argument number `n`. The types without a native form are bound as text,
 /// and the database turns the canonical text into its own type.
-fn placeholder(kind: DatabaseKind, value: &ParamType, n: usize) -> String {
+fn placeholder_text(kind: DatabaseKind, value: &ParamType, n: usize) -> String {
     match (kind, value) {
         (DatabaseKind::Sqlite, ParamType::Number) => format!("(cast(?{n} as numeric))"),
         (DatabaseKind::Sqlite, _) => format!("(?{n})"),

@@ -32,7 +32,7 @@ impl SqlPiece {
 
 /// Returns the tokens of `text`, whose first line is line `first_line` of its file. A comment among
 /// them that says what only the header can is refused.
-pub(super) fn pieces(
+pub(super) fn split_pieces(
     kind: DatabaseKind,
     text: &str,
     first_line: usize,
@@ -81,7 +81,7 @@ pub(super) fn pieces(
         Err(error) => Err(QueryFileError::new(
             first_line + cursor.line - 1,
             format!("the SQL cannot be read: {}", lower_first(&error.message)),
-            remedy(&error.message),
+            token_remedy(&error.message),
         )),
     }
 }
@@ -97,7 +97,7 @@ fn check_comment(space: &Whitespace, line: usize, before: &str) -> Result<(), Qu
     }
 }
 
-fn remedy(message: &str) -> &'static str {
+fn token_remedy(message: &str) -> &'static str {
     if message.contains("'_'") {
         "put a name that begins with _ in double quotes behind a dot; let no _ end a number"
     } else if message.contains("encoded") || message.contains("unicode") {
@@ -156,7 +156,7 @@ mod tests {
     fn byte_ranges_hold_through_multi_byte_text_tabs_and_every_line_end() {
         let text = "\tséle😀ct\t'ñ\r\n😀'\r\n/* é\n*/ ß::text -- ü\r\n, \"ü\n\" \u{a0}x\r y";
         for kind in [DatabaseKind::Postgres, DatabaseKind::Sqlite] {
-            let pieces = pieces(kind, text, 10).unwrap();
+            let pieces = split_pieces(kind, text, 10).unwrap();
             let of = |part: &str| pieces.iter().find(|p| &text[p.bytes.clone()] == part);
             assert_eq!(of("'ñ\r\n😀'").unwrap().line, 10);
             assert_eq!(of("ß").unwrap().line, 13);
@@ -182,7 +182,7 @@ mod tests {
             ("select\nE'\\xff'\n", "unterminated"),
             ("select\n/* /* */\nb", "comment"),
         ] {
-            let fault = pieces(DatabaseKind::Postgres, text, 1).unwrap_err();
+            let fault = split_pieces(DatabaseKind::Postgres, text, 1).unwrap_err();
             assert!(fault.what.contains(part), "{text}: {}", fault.what);
             assert_eq!(fault.line, 2, "{text}");
         }
@@ -195,7 +195,7 @@ mod tests {
             "select a ~/* c */ b",
             "select 1 -/* c */ b",
         ] {
-            let fault = pieces(DatabaseKind::Postgres, text, 1).unwrap_err();
+            let fault = split_pieces(DatabaseKind::Postgres, text, 1).unwrap_err();
             assert!(
                 fault.what.contains("touches the operator"),
                 "{text}: {}",
@@ -208,7 +208,10 @@ mod tests {
             "select a *-- c\n b",
             "select a=/*c*/b",
         ] {
-            assert!(pieces(DatabaseKind::Postgres, text, 1).is_ok(), "{text}");
+            assert!(
+                split_pieces(DatabaseKind::Postgres, text, 1).is_ok(),
+                "{text}"
+            );
         }
     }
 }

@@ -50,15 +50,15 @@ pub(super) enum NoType {
 pub(super) fn parse(text: &str) -> Result<ParamType, NoType> {
     let text = text.trim();
     if let Some(element) = text.strip_suffix("[]") {
-        return match scalar(element.trim_end())? {
+        return match scalar_type(element.trim_end())? {
             ParamType::List(_) => Err(NoType::Malformed),
             element => Ok(ParamType::List(Arc::new(element))),
         };
     }
-    scalar(text)
+    scalar_type(text)
 }
 
-fn scalar(text: &str) -> Result<ParamType, NoType> {
+fn scalar_type(text: &str) -> Result<ParamType, NoType> {
     let lower = text.to_ascii_lowercase();
     if let Some(known) = ParamType::ALL.iter().find(|known| known.name() == lower) {
         return Ok(known.clone());

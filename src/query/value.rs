@@ -81,7 +81,7 @@ impl ParamType {
     }
 
     /// Returns its elements' type where it is a list, else the type itself.
-    pub fn element(&self) -> &ParamType {
+    pub fn element_type(&self) -> &ParamType {
         match self {
             ParamType::List(element) => element,
             scalar => scalar,
@@ -89,7 +89,7 @@ impl ParamType {
     }
 
     /// Returns what a client may send, in words.
-    pub fn describe(&self) -> Cow<'_, str> {
+    pub fn describe_values(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             ParamType::Text => "a text",
             ParamType::Integer => "a whole number from -2147483648 to 2147483647",
@@ -101,20 +101,20 @@ impl ParamType {
             ParamType::Uuid => "a UUID like 123e4567-e89b-12d3-a456-426614174000",
             ParamType::Named(name) => return format!("a value of the type {name}").into(),
             ParamType::List(element) => {
-                let each = element.describe();
+                let each = element.describe_values();
                 return format!("a list with commas between its values, each {each}").into();
             }
         })
     }
 
     /// Returns what a value of it is called where its bounds follow.
-    pub(super) fn noun(&self) -> Cow<'_, str> {
+    pub(super) fn bound_noun(&self) -> Cow<'_, str> {
         match self {
             ParamType::Integer | ParamType::Bigint => "a whole number".into(),
             ParamType::Number => "a number".into(),
             ParamType::Date => "a date".into(),
             ParamType::Timestamp => "a timestamp".into(),
-            other => other.describe(),
+            other => other.describe_values(),
         }
     }
 
@@ -135,20 +135,20 @@ impl ParamType {
             ParamType::Text | ParamType::Named(_) => Value::Text(text.to_owned()),
             ParamType::List(element) => return read_list(element, &[text]),
             ParamType::Integer => Value::Integer(
-                whole(bare)?
+                whole_number(bare)?
                     .parse()
                     .map_err(|_| "is too large for a whole number of 32 bits")?,
             ),
             ParamType::Bigint => Value::Bigint(
-                whole(bare)?
+                whole_number(bare)?
                     .parse()
                     .map_err(|_| "is too large for a whole number of 64 bits")?,
             ),
-            ParamType::Number => Value::Number(number::canonical(bare)?),
-            ParamType::Boolean => Value::Boolean(boolean(bare)?),
+            ParamType::Number => Value::Number(number::canonical_number(bare)?),
+            ParamType::Boolean => Value::Boolean(read_boolean(bare)?),
             ParamType::Date => Value::Date(moment::canonical_date(bare)?),
             ParamType::Timestamp => Value::Timestamp(moment::canonical_timestamp(bare)?),
-            ParamType::Uuid => Value::Uuid(uuid(bare)?),
+            ParamType::Uuid => Value::Uuid(read_uuid(bare)?),
         })
     }
 }
@@ -189,11 +189,11 @@ impl Value {
     }
 
     /// Orders two values of one type that has ranges; `None` for any others.
-    pub(super) fn compare(&self, other: &Value) -> Option<Ordering> {
+    pub(super) fn compare_values(&self, other: &Value) -> Option<Ordering> {
         match (self, other) {
             (Value::Integer(a), Value::Integer(b)) => Some(a.cmp(b)),
             (Value::Bigint(a), Value::Bigint(b)) => Some(a.cmp(b)),
-            (Value::Number(a), Value::Number(b)) => Some(number::compare(a, b)),
+            (Value::Number(a), Value::Number(b)) => Some(number::compare_numbers(a, b)),
             (Value::Date(a), Value::Date(b)) => Some(a.cmp(b)),
             // `…:00Z` is before `…:00.5Z`, but `Z` sorts after `.`.
             (Value::Timestamp(a), Value::Timestamp(b)) => {
@@ -204,7 +204,7 @@ impl Value {
     }
 
     /// Returns a byte of its own for each type, so that `1` and `"1"` differ in a key.
-    fn tag(&self) -> u8 {
+    fn type_tag(&self) -> u8 {
         match self {
             Value::Null => 0,
             Value::Text(_) => 1,
@@ -232,7 +232,7 @@ impl fmt::Display for Value {
             | Value::Date(s)
             | Value::Timestamp(s)
             | Value::Uuid(s) => f.write_str(s),
-            Value::List(items) => f.write_str(&list::join(items.iter().map(Value::to_string))),
+            Value::List(items) => f.write_str(&list::join_list(items.iter().map(Value::to_string))),
         }
     }
 }
@@ -249,7 +249,7 @@ impl Arguments {
         let mut bytes = Vec::new();
         for value in &self.0 {
             let text = value.to_string();
-            bytes.push(value.tag());
+            bytes.push(value.type_tag());
             bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
             bytes.extend_from_slice(text.as_bytes());
         }
@@ -258,14 +258,14 @@ impl Arguments {
 }
 
 /// Returns the texts of the values in [`Arguments::canonical`] bytes, `None` for null.
-pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
+pub(super) fn canonical_texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
     let mut texts = Vec::new();
     while let Some((tag, rest)) = canonical.split_first() {
         let (length, rest) = rest.split_first_chunk()?;
         let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
         let (text, rest) = rest.split_at_checked(length)?;
         let text = std::str::from_utf8(text).ok()?;
-        texts.push((*tag != Value::Null.tag()).then_some(text));
+        texts.push((*tag != Value::Null.type_tag()).then_some(text));
         canonical = rest;
     }
     Some(texts)
@@ -276,7 +276,7 @@ pub(super) fn texts(mut canonical: &[u8]) -> Option<Vec<Option<&str>>> {
 pub(super) fn read_list(element: &ParamType, texts: &[&str]) -> Result<Value, &'static str> {
     let mut items = Vec::new();
     for text in texts {
-        for item in list::split(text)? {
+        for item in list::split_list(text)? {
             if items.len() == list::MOST {
                 return Err("has more than 1000 values");
             }
@@ -288,12 +288,12 @@ pub(super) fn read_list(element: &ParamType, texts: &[&str]) -> Result<Value, &'
 
 /// Returns the digits of a whole number of any size. JSON and browsers take `5.0` and `1e3` for
 /// whole numbers, so they are here.
-fn whole(text: &str) -> Result<Cow<'_, str>, &'static str> {
+fn whole_number(text: &str) -> Result<Cow<'_, str>, &'static str> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(text.into());
     }
-    match number::canonical(text) {
+    match number::canonical_number(text) {
         Ok(number) if !number.contains('.') => Ok(number.into()),
         _ => Err("is not a whole number"),
     }
@@ -311,7 +311,7 @@ pub(super) const BOOLEANS: [(&str, bool); 8] = [
     ("off", false),
 ];
 
-fn boolean(text: &str) -> Result<bool, &'static str> {
+fn read_boolean(text: &str) -> Result<bool, &'static str> {
     let found = BOOLEANS
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(text));
@@ -319,7 +319,7 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
     Ok(*value)
 }
 
-fn uuid(text: &str) -> Result<String, &'static str> {
+fn read_uuid(text: &str) -> Result<String, &'static str> {
     let bare = text
         .strip_prefix('{')
         .and_then(|s| s.strip_suffix('}'))

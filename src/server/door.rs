@@ -27,10 +27,10 @@ impl ConnectionEntrance {
     /// A pair that cannot be used, or too few descriptors to serve at all.
     pub fn open(settings: &Settings) -> Result<ConnectionEntrance, StartupError> {
         let pair = settings.tls.as_ref().map(CertifiedPair::load).transpose()?;
-        let (most, fewer) = limits::connections(settings)?;
+        let (most, fewer) = limits::connection_limit(settings)?;
         let odd = pair
             .as_ref()
-            .and_then(CertifiedPair::note)
+            .and_then(CertifiedPair::certificate_note)
             .map(str::to_owned);
         Ok(ConnectionEntrance {
             pair,
@@ -45,7 +45,7 @@ impl ConnectionEntrance {
     ///
     /// # Errors
     /// As [`ConnectionEntrance::open`]; `self` goes on as it was.
-    pub fn renew(&self, settings: &Settings) -> Result<ConnectionEntrance, StartupError> {
+    pub fn reconfigured(&self, settings: &Settings) -> Result<ConnectionEntrance, StartupError> {
         Ok(ConnectionEntrance {
             process: Arc::clone(&self.process),
             ..ConnectionEntrance::open(settings)?
@@ -54,23 +54,23 @@ impl ConnectionEntrance {
 
     /// Returns what is odd about it and keeps nobody from serving, for the log, which may not be
     /// open yet when this is found out.
-    pub fn notes(&self) -> &[String] {
+    pub fn certificate_notes(&self) -> &[String] {
         &self.notes
     }
 
     /// Returns what TLS is spoken with.
-    pub(super) fn pair(&self) -> Option<&CertifiedPair> {
+    pub(super) fn certified_pair(&self) -> Option<&CertifiedPair> {
         self.pair.as_ref()
     }
 
     /// Connections at once, in the whole process.
-    pub(super) fn most(&self) -> usize {
+    pub(super) fn max_connections(&self) -> usize {
         self.most
     }
 
     /// Makes the counter of the connections of one generation, which are also counted in
     /// `generation`.
-    pub(super) fn counting(&self, generation: &Arc<AtomicUsize>) -> ConnectionCounter {
+    pub(super) fn make_counter(&self, generation: &Arc<AtomicUsize>) -> ConnectionCounter {
         ConnectionCounter {
             counts: [Arc::clone(&self.process), Arc::clone(generation)],
             most: self.most,
@@ -89,7 +89,7 @@ pub(super) struct ConnectionCounter {
 impl ConnectionCounter {
     /// Lets a connection in and counts it until the value is dropped; `None` where the process
     /// has as many as it may have.
-    pub(super) fn enter(&self) -> Option<ConnectionGuard> {
+    pub(super) fn try_enter(&self) -> Option<ConnectionGuard> {
         let [before, _] = self
             .counts
             .each_ref()
@@ -124,20 +124,20 @@ mod tests {
             notes: Vec::new(),
         };
         let (old, new) = (Arc::default(), Arc::default());
-        let counted = first.counting(&old);
-        let (one, two) = (counted.enter(), counted.enter());
-        assert!(one.is_some() && two.is_some() && counted.enter().is_none());
+        let counted = first.make_counter(&old);
+        let (one, two) = (counted.try_enter(), counted.try_enter());
+        assert!(one.is_some() && two.is_some() && counted.try_enter().is_none());
         let second = ConnectionEntrance {
             most: 3,
             ..first.clone()
         };
-        let counted = second.counting(&new);
-        let three = counted.enter();
-        assert!(three.is_some() && counted.enter().is_none());
+        let counted = second.make_counter(&new);
+        let three = counted.try_enter();
+        assert!(three.is_some() && counted.try_enter().is_none());
         let open = || [&old, &new].map(|count| count.load(Ordering::Relaxed));
         assert_eq!(open(), [2, 1]);
         drop(one);
-        assert!(counted.enter().is_some(), "somebody has left");
+        assert!(counted.try_enter().is_some(), "somebody has left");
         drop((two, three));
         assert_eq!(open(), [0, 0]);
     }

@@ -90,9 +90,9 @@ impl RequestFraming {
                     let begins_here = matches!(self.part, RequestPart::Head);
                     self.part = RequestPart::Head;
                     if begins_here && self.head.take_line(&mut rest[..length]) {
-                        self.part = self.head.body();
+                        self.part = self.head.body_part();
                         if !self.is_in_body() {
-                            return self.whole(at);
+                            return self.request_extent(at);
                         }
                     }
                 }
@@ -101,7 +101,7 @@ impl RequestFraming {
                     let is_over = *left == 0;
                     at += taken;
                     return if is_over {
-                        self.whole(at)
+                        self.request_extent(at)
                     } else {
                         RequestExtent::Part { bytes: at }
                     };
@@ -110,7 +110,7 @@ impl RequestFraming {
                     let (taken, is_over) = chunk.advance(rest);
                     at += taken;
                     return if is_over {
-                        self.whole(at)
+                        self.request_extent(at)
                     } else {
                         RequestExtent::Part { bytes: at }
                     };
@@ -119,7 +119,7 @@ impl RequestFraming {
         }
     }
 
-    fn whole(&mut self, bytes: usize) -> RequestExtent {
+    fn request_extent(&mut self, bytes: usize) -> RequestExtent {
         let is_simple = self.head.is_simple && !self.is_in_body();
         *self = RequestFraming::default();
         RequestExtent::Whole { bytes, is_simple }
@@ -151,13 +151,13 @@ impl HeadLines {
         }
         match line.first() {
             None => return true,
-            Some(b'c' | b'C' | b't' | b'T' | b'u' | b'U') => self.decide(line),
+            Some(b'c' | b'C' | b't' | b'T' | b'u' | b'U') => self.decide_line(line),
             Some(_) => {}
         }
         false
     }
 
-    fn decide(&mut self, line: &mut [u8]) {
+    fn decide_line(&mut self, line: &mut [u8]) {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             return;
         };
@@ -170,11 +170,11 @@ impl HeadLines {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.is_chunked = true;
         }
-        upgrade::ignore(line, colon);
+        upgrade::ignore_wish(line, colon);
     }
 
     /// Returns the body behind it; without one the next head.
-    fn body(&self) -> RequestPart {
+    fn body_part(&self) -> RequestPart {
         if self.is_chunked {
             RequestPart::Chunks(ChunkState::default())
         } else if self.length > 0 {

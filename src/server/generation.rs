@@ -66,7 +66,7 @@ impl WorkerGeneration {
     ) -> Result<WorkerGeneration, StartupError> {
         let failed = |error: io::Error| {
             StartupError::new(format!("cannot serve: {error}"))
-                .remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
+                .with_remedy("raise the limits on descriptors and processes (ulimit -n, ulimit -u)")
         };
         let settings = app.settings.server.clone();
         let site = web::Data::new(Site::new(Arc::clone(app), access_log));
@@ -74,8 +74,8 @@ impl WorkerGeneration {
         let heartbeats = Arc::new(WorkerHeartbeats::default());
         let counted = (door, &connections);
         let mut http = Http::new(&settings, workers, site.clone(), &heartbeats, counted);
-        for (socket, reception) in listeners.served().map_err(failed)? {
-            http = http.listen(socket, reception).map_err(failed)?;
+        for (socket, reception) in listeners.served_sockets().map_err(failed)? {
+            http = http.serve_socket(socket, reception).map_err(failed)?;
         }
         let server = http.run();
         let handle = server.handle();
@@ -107,7 +107,7 @@ impl WorkerGeneration {
     }
 
     /// Returns how many threads it has.
-    pub fn workers(&self) -> usize {
+    pub fn worker_count(&self) -> usize {
         self.workers
     }
 
@@ -123,14 +123,14 @@ impl WorkerGeneration {
 
     /// Lets `/readyz` say 503 from now on, so that balancers go elsewhere.
     pub fn say_not_ready(&self) {
-        self.site.drain();
+        self.site.fail_readiness();
     }
 
     /// Accepts no more connections, and has every response close its own: from when this returns,
     /// whoever comes finds another generation, if there is one.
     pub async fn close(&self) {
         if !Defence::Parting.is_off() {
-            self.site.part();
+            self.site.close_connections();
         }
         if !Defence::Pause.is_off() {
             self.server.pause().await;
@@ -146,7 +146,7 @@ impl WorkerGeneration {
     /// A worker that is stopped drops idle connections and those queued to it, and with them
     /// requests that are on their way; hence the order. Not to be dropped half-way: the workers
     /// would go on without accepting.
-    pub async fn retire(self) {
+    pub async fn retire_workers(self) {
         if !Defence::Patience.is_off() {
             // A connection that was accepted last is counted a moment later.
             tokio::time::sleep(SETTLING).await;

@@ -19,20 +19,20 @@ thread_local! {
 
 impl WorkerHeartbeats {
     /// Begins the heartbeat of the worker thread that calls it, until its runtime ends.
-    pub(super) fn join(&self) {
+    pub(super) fn begin_heartbeat(&self) {
         BEATING.with_borrow_mut(|beating| {
             if beating.strong_count() > 0 {
                 return;
             }
             let heart = Arc::new(Mutex::new(Instant::now()));
             *beating = Arc::downgrade(&heart);
-            actix_web::rt::spawn(beat(Arc::downgrade(&heart)));
+            actix_web::rt::spawn(beat_once(Arc::downgrade(&heart)));
             self.lock().push(heart);
         });
     }
 
     /// Returns how many have not been heard of for so long.
-    pub fn silent(&self, patience: Duration) -> usize {
+    pub fn silent_workers(&self, patience: Duration) -> usize {
         self.silent_at(Instant::now(), patience)
     }
 
@@ -55,7 +55,7 @@ impl WorkerHeartbeats {
     }
 }
 
-async fn beat(heart: Weak<Mutex<Instant>>) {
+async fn beat_once(heart: Weak<Mutex<Instant>>) {
     while let Some(heart) = heart.upgrade() {
         *heart.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         drop(heart);
@@ -75,8 +75,8 @@ mod tests {
     fn a_worker_that_beats_is_not_silent_and_one_that_is_blocked_is() {
         let hearts = WorkerHeartbeats::default();
         actix_web::rt::System::new().block_on(async {
-            hearts.join();
-            hearts.join();
+            hearts.begin_heartbeat();
+            hearts.begin_heartbeat();
             assert_eq!(hearts.lock().len(), 1, "one heart for each thread");
             let heart = Arc::clone(&hearts.lock()[0]);
             let first = read(&heart);

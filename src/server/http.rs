@@ -31,7 +31,9 @@ use super::tls::CertifiedPair;
 use super::wire::{ConnectionWire, TimedSocket};
 use crate::app::UnsentBudget;
 use crate::settings::ServerSettings;
-use crate::web::{ConnectionState, FastPath, ListenerInfo, ListenerProtocol, Site, around, routes};
+use crate::web::{
+    ConnectionState, FastPath, ListenerInfo, ListenerProtocol, Site, all_routes, wrap_routes,
+};
 
 /// The most time for a TLS handshake and for each request's head, where `request_timeout` is not
 /// shorter anyway.
@@ -66,18 +68,18 @@ impl Http {
     ) -> Http {
         let builder = Server::build()
             .workers(workers)
-            .max_concurrent_connections(limits::per_worker(door.most(), workers))
+            .max_concurrent_connections(limits::per_worker(door.max_connections(), workers))
             .shutdown_timeout(settings.graceful_timeout.as_secs())
             .disable_signals();
         let arrival = SocketAcceptor {
-            door: door.counting(connections),
-            tls: door.pair().map(CertifiedPair::config),
+            door: door.make_counter(connections),
+            tls: door.certified_pair().map(CertifiedPair::server_config),
             patience: ClientPatience {
                 head: settings.request_timeout.min(HEAD),
                 stall: settings.request_timeout,
                 idle: settings.keep_alive,
             },
-            unsent: Arc::clone(site.unsent()),
+            unsent: Arc::clone(site.unsent_budget()),
         };
         let factory = Factory {
             arrival,
@@ -95,15 +97,19 @@ impl Http {
     }
 
     /// Serves what comes in at this socket.
-    pub(super) fn listen(mut self, socket: Listening, reception: ListenerInfo) -> io::Result<Http> {
+    pub(super) fn serve_socket(
+        mut self,
+        socket: Listening,
+        reception: ListenerInfo,
+    ) -> io::Result<Http> {
         let factory = self.factory.clone();
         self.builder = match socket {
             Listening::Tcp(socket) => self.builder.listen("tcp", socket, move || {
-                factory.make(reception, system::over_tcp)
+                factory.make_service(reception, system::over_tcp)
             })?,
             #[cfg(unix)]
             Listening::Unix(socket) => self.builder.listen_uds("unix", socket, move || {
-                factory.make(reception, system::over_unix)
+                factory.make_service(reception, system::over_unix)
             })?,
         };
         Ok(self)
@@ -126,19 +132,19 @@ struct Factory {
 }
 
 impl Factory {
-    fn make<S: 'static>(
+    fn make_service<S: 'static>(
         &self,
         reception: ListenerInfo,
         open: fn(S) -> (Socket, Option<SocketAddr>),
     ) -> impl ServiceFactory<S, Config = (), Response = (), Error = DispatchError, InitError: Debug>
     + use<S> {
-        self.heartbeats.join();
+        self.heartbeats.begin_heartbeat();
         let (arrival, ending) = (self.arrival.clone(), self.ending.clone());
         let table = Routes::new()
             .app_data(self.site.clone())
-            .wrap(middleware::from_fn(around))
-            .configure(routes);
-        let application = FastPath::before(self.site.clone(), table.into_factory())
+            .wrap(middleware::from_fn(wrap_routes))
+            .configure(all_routes);
+        let application = FastPath::before_table(self.site.clone(), table.into_factory())
             .map_err(|error: actix_web::Error| error.error_response());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -151,14 +157,14 @@ impl Factory {
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|refusing: &RefusalStream, extensions| {
-                extensions.insert(refusing.wire().connection().clone());
+                extensions.insert(refusing.pipeline_gate().connection().clone());
             })
             .h1(map_config(application, |()| AppConfig::default()));
         let site = self.site.clone();
         fn_service(move |stream: S| {
             let (arrival, site) = (arrival.clone(), site.clone());
             async move {
-                let (wire, peer) = arrival.accept(open(stream), reception).await?;
+                let (wire, peer) = arrival.accept_connection(open(stream), reception).await?;
                 Ok((RefusalStream::new(PipelineGate::new(wire), site), peer))
             }
         })
@@ -167,15 +173,18 @@ impl Factory {
 }
 
 impl SocketAcceptor {
-    async fn accept(
+    async fn accept_connection(
         self,
         (socket, peer): (Socket, Option<SocketAddr>),
         reception: ListenerInfo,
     ) -> Result<(ConnectionWire, Option<SocketAddr>), DispatchError> {
-        let visitor = self.door.enter().ok_or(io::ErrorKind::ConnectionRefused);
+        let visitor = self
+            .door
+            .try_enter()
+            .ok_or(io::ErrorKind::ConnectionRefused);
         let visitor = visitor.map_err(|kind| DispatchError::Io(kind.into()))?;
         let connection = ConnectionState::new(reception, peer);
-        let unsent = self.unsent.buffer();
+        let unsent = self.unsent.empty_buffer();
         let timed = TimedSocket::new(socket, connection, self.patience, (visitor, unsent));
         let wire = match self
             .tls
@@ -188,8 +197,8 @@ impl SocketAcceptor {
                     .await
                     .map_err(|_| DispatchError::SlowRequestTimeout)??;
                 let wire = ConnectionWire::Tls(Box::new(stream));
-                wire.connection().forget();
-                wire.connection().received();
+                wire.connection().forget_received();
+                wire.connection().note_received();
                 wire
             }
         };

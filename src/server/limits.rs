@@ -23,16 +23,18 @@ const LEAST: u64 = 16;
 ///
 /// # Errors
 /// The limit leaves too few to serve at all.
-pub(super) fn connections(settings: &Settings) -> Result<(usize, Option<String>), StartupError> {
+pub(super) fn connection_limit(
+    settings: &Settings,
+) -> Result<(usize, Option<String>), StartupError> {
     let limit = raised();
     let wanted = settings.server.max_connections;
-    let most = within(limit, wanted, taken(settings)).ok_or_else(|| {
-        let needed = taken(settings) + LEAST;
+    let most = within_limit(limit, wanted, taken_descriptors(settings)).ok_or_else(|| {
+        let needed = taken_descriptors(settings) + LEAST;
         StartupError::new(format!(
             "{limit} descriptors are too few: pools, workers and logs leave no connections"
         ))
-        .at("ulimit -n")
-        .remedy(format!(
+        .at_place("ulimit -n")
+        .with_remedy(format!(
             "raise it to {needed} or more (LimitNOFILE= in a systemd unit), or lower \
              [database] pool_size or [server] workers"
         ))
@@ -75,7 +77,7 @@ fn raised() -> u64 {
 }
 
 /// Returns the number of descriptors that connections of clients cannot have.
-fn taken(settings: &Settings) -> u64 {
+fn taken_descriptors(settings: &Settings) -> u64 {
     let workers = u64::try_from(settings.server.workers).unwrap_or(u64::MAX);
     let redis = if settings.redis.is_some() { REDIS } else { 0 };
     let pools = u64::from(settings.limits.pool_size) + redis;
@@ -85,7 +87,7 @@ fn taken(settings: &Settings) -> u64 {
 }
 
 /// `wanted`, or what is left of the limit; `None` where that is too little.
-fn within(limit: u64, wanted: usize, taken: u64) -> Option<usize> {
+fn within_limit(limit: u64, wanted: usize, taken: u64) -> Option<usize> {
     let left = limit.saturating_sub(taken);
     if left < LEAST {
         return None;
@@ -101,22 +103,22 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_all_else() {
-        assert_eq!(within(1024, 20_000, 100), Some(924));
-        assert_eq!(within(1024, 500, 100), Some(500));
-        assert_eq!(within(116, 500, 100), Some(16));
-        assert_eq!(within(115, 500, 100), None);
-        assert_eq!(within(10, 500, 100), None);
-        assert_eq!(within(u64::MAX, 20_000, 100), Some(20_000));
+        assert_eq!(within_limit(1024, 20_000, 100), Some(924));
+        assert_eq!(within_limit(1024, 500, 100), Some(500));
+        assert_eq!(within_limit(116, 500, 100), Some(16));
+        assert_eq!(within_limit(115, 500, 100), None);
+        assert_eq!(within_limit(10, 500, 100), None);
+        assert_eq!(within_limit(u64::MAX, 20_000, 100), Some(20_000));
         // Settings that ask for few get them, however few.
-        assert_eq!(within(1024, 1, 100), Some(1));
+        assert_eq!(within_limit(1024, 1, 100), Some(1));
     }
 
     #[test]
     fn pools_and_workers_are_taken_off() {
         let plain = Settings::from_flags(&["--workers=2", "--pool-size=8"]).unwrap();
-        assert_eq!(taken(&plain), 64 + 8 + 24);
+        assert_eq!(taken_descriptors(&plain), 64 + 8 + 24);
         let redis = Settings::from_flags(&["--workers=2", "--redis-url=redis://r"]).unwrap();
-        assert_eq!(taken(&redis), 64 + 8 + 24 + 8);
+        assert_eq!(taken_descriptors(&redis), 64 + 8 + 24 + 8);
     }
 
     #[test]

@@ -38,7 +38,7 @@ enum ListenerRole {
 }
 
 /// Returns all addresses of the settings.
-fn wanted(settings: &Settings) -> impl Iterator<Item = (&BindAddress, ListenerRole)> {
+fn wanted_addresses(settings: &Settings) -> impl Iterator<Item = (&BindAddress, ListenerRole)> {
     let tls = settings.tls.as_ref();
     let main = ListenerRole::Main { tls: tls.is_some() };
     let redirects = tls.into_iter().flat_map(|tls| &tls.redirect_bind);
@@ -60,12 +60,12 @@ impl Listeners {
         mut inherited: Vec<Inherited>,
     ) -> Result<Listeners, StartupError> {
         let mut listeners = Listeners(Vec::new());
-        for (bind, role) in wanted(settings) {
+        for (bind, role) in wanted_addresses(settings) {
             let name = bind.to_string();
             let taken = inherited.iter().position(|one| one.name() == name);
             let opened = match taken.map(|at| inherited.swap_remove(at)) {
-                Some(inherited) => BoundListener::adopt(bind, role, inherited),
-                None => BoundListener::bind(bind, role, settings),
+                Some(inherited) => BoundListener::adopt_socket(bind, role, inherited),
+                None => BoundListener::bind_address(bind, role, settings),
             };
             match opened {
                 Ok(listener) => listeners.0.push(listener),
@@ -84,16 +84,16 @@ impl Listeners {
     ///
     /// # Errors
     /// As [`Listeners::open`].
-    pub fn renew(&self, settings: &Settings) -> Result<Listeners, StartupError> {
+    pub fn reconfigured(&self, settings: &Settings) -> Result<Listeners, StartupError> {
         let mut renewed = Listeners(Vec::new());
         let mut fresh = Listeners(Vec::new());
-        for (bind, role) in wanted(settings) {
+        for (bind, role) in wanted_addresses(settings) {
             let known = self.0.iter().find(|listener| listener.bind == *bind);
             let opened = match known {
                 Some(listener) => listener
                     .try_clone()
                     .map(|kept| BoundListener { role, ..kept }),
-                None => BoundListener::bind(bind, role, settings),
+                None => BoundListener::bind_address(bind, role, settings),
             };
             let kept = opened.and_then(|listener| {
                 if known.is_none() {
@@ -116,10 +116,10 @@ impl Listeners {
     ///
     /// # Errors
     /// No descriptors are left.
-    pub(super) fn served(&self) -> io::Result<Vec<(Listening, ListenerInfo)>> {
+    pub(super) fn served_sockets(&self) -> io::Result<Vec<(Listening, ListenerInfo)>> {
         let mut encrypted = self.main().filter(|one| one.is_tls());
         let to = encrypted.find_map(|one| one.socket.port());
-        let elsewhere = self.stats().next().is_some();
+        let elsewhere = self.stats_listeners().next().is_some();
         let served = |one: &BoundListener| {
             let manner = match one.role {
                 ListenerRole::Redirect => ListenerProtocol::Redirect {
@@ -155,13 +155,13 @@ impl Listeners {
     }
 
     /// Returns the addresses at which visitors find them, without those that only send them on.
-    pub fn urls(&self) -> Vec<String> {
+    pub fn visitor_urls(&self) -> Vec<String> {
         self.main().map(BoundListener::url).collect()
     }
 
     /// Returns where operators alone find `/stats`; empty where it is beside everything else.
     pub fn stats_urls(&self) -> Vec<String> {
-        self.stats().map(BoundListener::url).collect()
+        self.stats_listeners().map(BoundListener::url).collect()
     }
 
     fn main(&self) -> impl Iterator<Item = &BoundListener> {
@@ -169,7 +169,7 @@ impl Listeners {
         self.0.iter().filter(is_main)
     }
 
-    fn stats(&self) -> impl Iterator<Item = &BoundListener> {
+    fn stats_listeners(&self) -> impl Iterator<Item = &BoundListener> {
         let is_stats = |one: &&BoundListener| matches!(one.role, ListenerRole::Stats { .. });
         self.0.iter().filter(is_stats)
     }
@@ -177,7 +177,7 @@ impl Listeners {
     /// Returns each socket with the name of its setting and whether its path is to be removed at
     /// the end.
     #[cfg(unix)]
-    pub fn sockets(
+    pub fn named_sockets(
         &self,
     ) -> impl Iterator<Item = (&BindAddress, std::os::fd::BorrowedFd<'_>, bool)> {
         self.0
@@ -186,14 +186,14 @@ impl Listeners {
     }
 
     /// Returns the paths of these Unix sockets, for who outlives the listeners.
-    pub fn paths(&self, of: impl Fn(&BindAddress) -> bool) -> SocketPaths {
+    pub fn socket_paths(&self, of: impl Fn(&BindAddress) -> bool) -> SocketPaths {
         let these = self.0.iter().filter(|one| of(&one.bind));
         SocketPaths(these.filter_map(|one| one.standing.clone()).collect())
     }
 
     /// Removes the paths of Unix sockets, where they are still this one's.
     pub fn remove_paths(&self) {
-        self.paths(|_| true).remove();
+        self.socket_paths(|_| true).remove();
     }
 
     /// Those that `other` does not have.
@@ -226,7 +226,7 @@ impl SocketPaths {
 }
 
 impl BoundListener {
-    fn bind(
+    fn bind_address(
         bind: &BindAddress,
         role: ListenerRole,
         settings: &Settings,
@@ -234,7 +234,7 @@ impl BoundListener {
         Listening::bind(bind, settings).map(|opened| BoundListener::new(bind, role, opened))
     }
 
-    fn adopt(
+    fn adopt_socket(
         bind: &BindAddress,
         role: ListenerRole,
         inherited: Inherited,
@@ -289,10 +289,10 @@ fn not_bound(bind: &BindAddress, role: ListenerRole, error: &io::Error) -> Start
         _ => "give an address of this machine: HOST:PORT or unix:PATH",
     };
     StartupError::new(format!("cannot listen on {bind}: {error}"))
-        .at(match role {
+        .at_place(match role {
             ListenerRole::Main { .. } => "--bind / [server] bind",
             ListenerRole::Stats { .. } => "--stats-bind / [stats] bind",
             ListenerRole::Redirect => "--redirect-bind / [tls] redirect_bind",
         })
-        .remedy(remedy)
+        .with_remedy(remedy)
 }

@@ -41,7 +41,7 @@ impl TakingPace {
     }
 
     /// Notes that the client took bytes. The clock is read only where it had kept them waiting.
-    pub(super) fn took(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
+    pub(super) fn note_taken(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         self.taken = self.taken.saturating_add(bytes as u64);
         if let Some(since) = self.since.take() {
             self.waited += now().saturating_duration_since(since);
@@ -133,7 +133,7 @@ mod tests {
                 return deadline.duration_since(start);
             }
             now += wait;
-            pace.took(bytes, || now);
+            pace.note_taken(bytes, || now);
         }
         now.duration_since(start)
     }
@@ -153,7 +153,7 @@ mod tests {
         let mut pace = TakingPace::default();
         let now = Instant::now();
         pace.wait(1, STALL, now);
-        pace.took(1 << 30, || now);
+        pace.note_taken(1 << 30, || now);
         assert_eq!(pace.wait(1, STALL, now), now + STALL);
     }
 
@@ -162,11 +162,11 @@ mod tests {
         let mut pace = TakingPace::default();
         let now = Instant::now();
         pace.wait(1, STALL, now);
-        pace.took(0, || now + 9 * SECOND);
+        pace.note_taken(0, || now + 9 * SECOND);
         assert!(!pace.is_waiting());
         let later = now + 100 * SECOND;
         assert_eq!(pace.wait(1, STALL, later), later + SECOND);
-        pace.took(0, || later);
+        pace.note_taken(0, || later);
         assert_eq!(pace.wait(2, STALL, later), later + STALL);
     }
 }

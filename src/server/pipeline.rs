@@ -80,7 +80,7 @@ impl PipelineGate {
 
     /// Returns how many of these bytes are handed on: the next request as far as it goes, and
     /// those behind it that are whole and simple.
-    fn admit(&mut self, bytes: &mut [u8]) -> usize {
+    fn admit_bytes(&mut self, bytes: &mut [u8]) -> usize {
         self.is_short = false;
         let (mut admitted, mut requests) = (0, 0);
         while admitted < bytes.len() && requests < TOGETHER {
@@ -109,7 +109,7 @@ impl PipelineGate {
 
     /// Keeps what stands behind `admitted` in the bytes that were offered, of which the first
     /// `from_kept` had been kept before.
-    fn keep(&mut self, offered: &[u8], from_kept: usize, admitted: usize) {
+    fn keep_rest(&mut self, offered: &[u8], from_kept: usize, admitted: usize) {
         if from_kept == offered.len() {
             self.kept.advance(admitted);
         } else {
@@ -147,7 +147,7 @@ impl AsyncRead for PipelineGate {
                     return read;
                 }
             } else {
-                this.connection().received();
+                this.connection().note_received();
             }
             let offered = &mut buffer.filled_mut()[before..];
             if offered.len() == from_kept && (from_kept == 0 || this.is_short) {
@@ -156,10 +156,10 @@ impl AsyncRead for PipelineGate {
                 return Poll::Ready(Ok(()));
             }
             let is_all = from_kept == this.kept.len() || offered.len() > from_kept;
-            let admitted = this.admit(offered);
+            let admitted = this.admit_bytes(offered);
             this.is_short &= is_all;
             if from_kept > 0 || admitted < offered.len() {
-                this.keep(offered, from_kept, admitted);
+                this.keep_rest(offered, from_kept, admitted);
             }
             buffer.set_filled(before + admitted);
             if admitted > 0 {

@@ -15,7 +15,7 @@ use actix_web::web;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pipeline::PipelineGate;
-use crate::web::{Site, own_answer, told};
+use crate::web::{Site, own_answer, refusal_bytes};
 
 /// A wire on which nobody is refused without words.
 pub(super) struct RefusalStream {
@@ -37,7 +37,7 @@ impl RefusalStream {
         }
     }
 
-    pub(super) fn wire(&self) -> &PipelineGate {
+    pub(super) fn pipeline_gate(&self) -> &PipelineGate {
         &self.wire
     }
 
@@ -54,9 +54,9 @@ impl RefusalStream {
     }
 
     /// Puts our words in the place of what was held back, as nothing came behind it.
-    fn tell(&mut self) {
+    fn send_refusal(&mut self) {
         if !self.held.is_empty() && !self.is_told {
-            self.held = told(&self.site, self.wire.connection(), &self.held);
+            self.held = refusal_bytes(&self.site, self.wire.connection(), &self.held);
             self.is_told = true;
         }
     }
@@ -123,7 +123,7 @@ impl AsyncWrite for RefusalStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.tell();
+        this.send_refusal();
         ready!(this.poll_held(context))?;
         Pin::new(&mut this.wire).poll_shutdown(context)
     }
@@ -137,7 +137,7 @@ impl Drop for RefusalStream {
         if self.held.is_empty() {
             return;
         }
-        self.tell();
+        self.send_refusal();
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(Ok(())) = self.poll_held(&mut context) {
             let _ = Pin::new(&mut self.wire).poll_flush(&mut context);

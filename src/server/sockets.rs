@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 pub(super) const UNSENT: usize = 64 << 10;
 
 /// Standard library listeners have a fixed backlog; this one's is a setting.
-fn tcp(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+fn tcp_listener(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,

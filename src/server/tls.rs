@@ -37,11 +37,11 @@ impl CertifiedPair {
     /// two that do not belong together. Each names the file, the setting and the remedy.
     pub fn load(settings: &TlsSettings) -> Result<CertifiedPair, StartupError> {
         let (cert, key) = (settings.cert.as_path(), settings.key.as_path());
-        let chain = certificates(cert)?;
+        let chain = read_certificates(cert)?;
         let secret = private_key(key)?;
         let certified = CertifiedKey::from_der(chain, secret, &ring::default_provider())
             .map_err(|error| no_pair(&error, cert, key))?;
-        let note = worry(&certified).map(|why| format!("{CERT}: {} {why}", cert.display()));
+        let note = time_warning(&certified).map(|why| format!("{CERT}: {} {why}", cert.display()));
         Ok(CertifiedPair {
             certified: Arc::new(certified),
             note,
@@ -49,13 +49,13 @@ impl CertifiedPair {
     }
 
     /// Returns what is odd about the certificate but keeps nobody from serving it: its time.
-    pub fn note(&self) -> Option<&str> {
+    pub fn certificate_note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
     /// Returns what connections are accepted with: TLS 1.2 and 1.3, and HTTP/1.1 as the only
     /// protocol.
-    pub fn config(&self) -> Arc<ServerConfig> {
+    pub fn server_config(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> =
             Arc::new(SingleCertAndKey::from(Arc::clone(&self.certified)));
@@ -77,16 +77,16 @@ impl fmt::Debug for CertifiedPair {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StartupError> {
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StartupError> {
     let content = read(file, CERT)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&content)
         .collect::<Result<_, _>>()
         .map_err(|error| no_pem(file, CERT, &error))?;
     if chain.is_empty() {
         let what = format!("{} holds no certificate in PEM form", file.display());
-        return Err(StartupError::new(what)
-            .at(CERT)
-            .remedy("it begins with -----BEGIN CERTIFICATE-----; the server's own comes first"));
+        return Err(StartupError::new(what).at_place(CERT).with_remedy(
+            "it begins with -----BEGIN CERTIFICATE-----; the server's own comes first",
+        ));
     }
     Ok(chain)
 }
@@ -98,14 +98,15 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, StartupError> {
             return no_pem(file, KEY, &error);
         }
         let text = String::from_utf8_lossy(&content);
-        let error = StartupError::new(format!("{} holds no private key", file.display())).at(KEY);
+        let error =
+            StartupError::new(format!("{} holds no private key", file.display())).at_place(KEY);
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
-            error.remedy(
+            error.with_remedy(
                 "it is encrypted, and nobody is there to type its password: take that off with \
                  `openssl pkey -in FILE -out NEW`, and let the file be read by its owner alone",
             )
         } else {
-            error.remedy("give one in PEM form: PKCS#8, SEC1 (EC) or PKCS#1 (RSA)")
+            error.with_remedy("give one in PEM form: PKCS#8, SEC1 (EC) or PKCS#1 (RSA)")
         }
     })
 }
@@ -118,15 +119,15 @@ fn read(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> {
             _ => "name a readable file in PEM form",
         };
         StartupError::new(format!("{} cannot be read: {error}", file.display()))
-            .at(setting)
-            .remedy(remedy)
+            .at_place(setting)
+            .with_remedy(remedy)
     })
 }
 
 fn no_pem(file: &Path, setting: &str, error: &pem::Error) -> StartupError {
     StartupError::new(format!("{} is broken: {error}", file.display()))
-        .at(setting)
-        .remedy("copy it again, with its BEGIN and END lines")
+        .at_place(setting)
+        .with_remedy("copy it again, with its BEGIN and END lines")
 }
 
 fn no_pair(error: &rustls::Error, cert: &Path, key: &Path) -> StartupError {
@@ -134,26 +135,26 @@ fn no_pair(error: &rustls::Error, cert: &Path, key: &Path) -> StartupError {
     match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             StartupError::new(format!("the key in {key} is not that of {cert}"))
-                .at("[tls] cert, key")
-                .remedy(
+                .at_place("[tls] cert, key")
+                .with_remedy(
                     "name the two files of one certificate; where the first has a whole chain, \
                      the server's own certificate comes first in it",
                 )
         }
         rustls::Error::InvalidCertificate(error) => {
             StartupError::new(format!("the certificate in {cert} cannot be used: {error}"))
-                .at(CERT)
-                .remedy("have one issued for this server, of X.509 version 3")
+                .at_place(CERT)
+                .with_remedy("have one issued for this server, of X.509 version 3")
         }
         _ => StartupError::new(format!("the key in {key} cannot be used: {error}"))
-            .at(KEY)
-            .remedy("give an RSA key of 2048 bits or more, a P-256 or P-384 key, or Ed25519"),
+            .at_place(KEY)
+            .with_remedy("give an RSA key of 2048 bits or more, a P-256 or P-384 key, or Ed25519"),
     }
 }
 
 /// Returns what is wrong with the certificate's time. Nobody is trusted here, so that checking it
 /// ends with one error or another; its time comes first.
-fn worry(certified: &CertifiedKey) -> Option<String> {
+fn time_warning(certified: &CertifiedKey) -> Option<String> {
     let own = ParsedCertificate::try_from(certified.end_entity_cert().ok()?).ok()?;
     let algorithms = ring::default_provider().signature_verification_algorithms;
     let now = UnixTime::now();
@@ -226,8 +227,8 @@ mod tests {
             let key = KeyPair::generate_for(algorithm).unwrap();
             let (_folder, tls) = folder(&own(&params(), &key), &key.serialize_pem());
             let pair = CertifiedPair::load(&tls).unwrap();
-            assert_eq!(pair.note(), None);
-            assert_eq!(pair.config().alpn_protocols, [b"http/1.1"]);
+            assert_eq!(pair.certificate_note(), None);
+            assert_eq!(pair.server_config().alpn_protocols, [b"http/1.1"]);
         }
     }
 
@@ -297,7 +298,11 @@ mod tests {
             params.not_after = date_time_ymd(to, 1, 1);
             let (_folder, tls) = folder(&own(&params, &key), &key.serialize_pem());
             let pair = CertifiedPair::load(&tls).unwrap();
-            assert!(pair.note().unwrap().contains(words), "{:?}", pair.note());
+            assert!(
+                pair.certificate_note().unwrap().contains(words),
+                "{:?}",
+                pair.certificate_note()
+            );
         }
     }
 }

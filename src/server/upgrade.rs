@@ -8,17 +8,19 @@ const UPGRADE: &[u8] = b"upgrade";
 
 /// Spoils the wish in a line of a head whose first colon stands at `colon`: one letter of the word
 /// is changed in its place, which makes it a word without a meaning.
-pub(super) fn ignore(line: &mut [u8], colon: usize) {
+pub(super) fn ignore_wish(line: &mut [u8], colon: usize) {
     let (name, value) = line.split_at_mut(colon);
     if name.eq_ignore_ascii_case(b"connection") {
-        value[1..].split_mut(|byte| *byte == b',').for_each(spoil);
+        value[1..]
+            .split_mut(|byte| *byte == b',')
+            .for_each(spoil_word);
     } else {
-        spoil(name);
+        spoil_word(name);
     }
 }
 
 /// Changes the word where it stands alone.
-fn spoil(word: &mut [u8]) {
+fn spoil_word(word: &mut [u8]) {
     if word.trim_ascii().eq_ignore_ascii_case(UPGRADE)
         && let Some(last) = word.iter_mut().rfind(|byte| !byte.is_ascii_whitespace())
     {
@@ -56,7 +58,7 @@ mod tests {
         ] {
             let mut line = sent.as_bytes().to_vec();
             let colon = sent.find(':').unwrap();
-            ignore(&mut line, colon);
+            ignore_wish(&mut line, colon);
             assert_eq!(String::from_utf8(line).unwrap(), seen, "{sent:?}");
         }
     }

@@ -43,7 +43,7 @@ impl TimedSocket {
         (visitor, unsent): (ConnectionGuard, HeldBuffer),
     ) -> TimedSocket {
         // The first head has its time from now on.
-        connection.received();
+        connection.note_received();
         TimedSocket {
             socket,
             connection,
@@ -66,7 +66,7 @@ impl TimedSocket {
     }
 
     /// Passes on how writing went, unless it has not gone on for too long.
-    fn written(
+    fn pass_written(
         &mut self,
         context: &mut Context<'_>,
         wrote: Poll<io::Result<usize>>,
@@ -74,7 +74,7 @@ impl TimedSocket {
         let now = Instant::now();
         if let Poll::Ready(wrote) = wrote {
             if let Ok(bytes) = wrote {
-                self.pace.took(bytes, || now);
+                self.pace.note_taken(bytes, || now);
                 self.sent = Some(now);
                 // Only so that the task is woken at that time; then reading finds that it is over.
                 if !self.patience.idle.is_zero() {
@@ -85,7 +85,7 @@ impl TimedSocket {
             }
             return Poll::Ready(wrote);
         }
-        let answer = self.connection.answers();
+        let answer = self.connection.answer_count();
         let deadline = self.pace.wait(answer, self.patience.stall, now);
         if self
             .stall
@@ -111,7 +111,7 @@ impl AsyncRead for TimedSocket {
         let this = &mut *self;
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
         if read.is_ready() {
-            this.connection.received();
+            this.connection.note_received();
             this.sent = None;
         } else if this.pace.is_waiting() {
             // Bytes that came in already are looked at once the answer before them is sent.
@@ -146,7 +146,7 @@ impl AsyncWrite for TimedSocket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.written(context, wrote)
+        self.pass_written(context, wrote)
     }
 
     fn poll_write_vectored(
@@ -155,7 +155,7 @@ impl AsyncWrite for TimedSocket {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.socket).poll_write_vectored(context, parts);
-        self.written(context, wrote)
+        self.pass_written(context, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -203,7 +203,7 @@ impl ConnectionWire {
 
     /// Counts what waits for the client: bytes that could not be written, with what the system and
     /// TLS hold before them; or nothing.
-    fn hold(&mut self, waiting: Option<usize>) {
+    fn hold_unsent(&mut self, waiting: Option<usize>) {
         let held = |before: usize| waiting.map_or(0, |bytes| bytes + before);
         match self {
             ConnectionWire::Plain(timed) => timed.unsent.set(held(UNSENT)),
@@ -236,7 +236,7 @@ impl AsyncWrite for ConnectionWire {
             ConnectionWire::Plain(timed) => Pin::new(timed).poll_write(context, bytes),
             ConnectionWire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
-        this.hold(wrote.is_pending().then_some(bytes.len()));
+        this.hold_unsent(wrote.is_pending().then_some(bytes.len()));
         wrote
     }
 

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::resolved_setting::ResolvedSetting;
 use super::types::{BindAddress, Settings};
-use super::values::list;
+use super::values::read_list;
 use crate::error::StartupError;
 
 /// Addresses with commas between them; at least one.
-pub(super) fn binds(given: RawValue<'_>) -> ReadResult<Vec<BindAddress>> {
-    let binds = list(given, bind)?;
+pub(super) fn read_addresses(given: RawValue<'_>) -> ReadResult<Vec<BindAddress>> {
+    let binds = read_list(given, read_address)?;
     if binds.is_empty() {
         return Err(ValueError::new("names no address", BIND_FORMS));
     }
@@ -38,15 +38,15 @@ pub(super) fn keep_apart(
     let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
     Err(
         StartupError::new(format!("{bind} is listened on for everybody already"))
-            .at(format!("{place}[stats] bind"))
-            .remedy("name an address that is in no other setting, or remove it from there"),
+            .at_place(format!("{place}[stats] bind"))
+            .with_remedy("name an address that is in no other setting, or remove it from there"),
     )
 }
 
 const BIND_FORMS: &str = "write HOST:PORT, [IPv6]:PORT, unix:PATH or fd://N";
 
 /// gunicorn's grammar: without a port it is 8000, without a host it is all interfaces.
-fn bind(given: RawValue<'_>) -> ReadResult<BindAddress> {
+fn read_address(given: RawValue<'_>) -> ReadResult<BindAddress> {
     let fault = |why: &str| ValueError::new(why, BIND_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -103,11 +103,11 @@ fn bind(given: RawValue<'_>) -> ReadResult<BindAddress> {
             .parse()
             .map_err(|_| fault("has no port of 0 to 65535"))?,
     };
-    resolve(host, port).map(BindAddress::Tcp)
+    resolve_host(host, port).map(BindAddress::Tcp)
 }
 
 /// IPv4 first, so that `localhost` is where every client looks first for a server.
-fn resolve(host: &str, port: u16) -> ReadResult<SocketAddr> {
+fn resolve_host(host: &str, port: u16) -> ReadResult<SocketAddr> {
     if host.is_empty() {
         return Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
     }
@@ -147,7 +147,7 @@ mod tests {
             ("localhost:81", "127.0.0.1:81"),
         ] {
             assert_eq!(
-                bind(given(text)).unwrap(),
+                read_address(given(text)).unwrap(),
                 BindAddress::Tcp(address.parse().unwrap()),
                 "{text}"
             );
@@ -158,14 +158,16 @@ mod tests {
             ("unix:///a", "/a"),
         ] {
             assert_eq!(
-                bind(given(text)).unwrap(),
+                read_address(given(text)).unwrap(),
                 BindAddress::Unix(path.into()),
                 "{text}"
             );
         }
-        assert_eq!(bind(given("fd://3")).unwrap(), BindAddress::Fd(3));
+        assert_eq!(read_address(given("fd://3")).unwrap(), BindAddress::Fd(3));
         assert_eq!(
-            binds(given("127.0.0.1:1, [::1]:2,fd://4")).unwrap().len(),
+            read_addresses(given("127.0.0.1:1, [::1]:2,fd://4"))
+                .unwrap()
+                .len(),
             3
         );
     }
@@ -189,7 +191,7 @@ mod tests {
             ("", "HOST:PORT"),
             (",", "HOST:PORT"),
         ] {
-            let fault = binds(given(text)).unwrap_err();
+            let fault = read_addresses(given(text)).unwrap_err();
             assert!(fault.remedy.contains(remedy), "{text}: {fault:?}");
         }
     }

@@ -32,8 +32,8 @@ pub(super) fn read_file(file: &Path, working: &Path) -> Result<(IniFormat, Strin
             _ => "let the user that runs unslow read it",
         };
         StartupError::new(format!("the settings file cannot be read: {error}"))
-            .at(&*path)
-            .remedy(remedy)
+            .at_place(&*path)
+            .with_remedy(remedy)
     })?;
     Ok((IniFormat { path }, text))
 }

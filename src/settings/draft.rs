@@ -61,7 +61,7 @@ pub(super) struct RedisParts {
 }
 
 impl SettingsBuilder {
-    pub(super) fn blank() -> SettingsBuilder {
+    pub(super) fn without_values() -> SettingsBuilder {
         SettingsBuilder {
             server: ServerSettings {
                 bind: Vec::new(),
@@ -85,7 +85,7 @@ impl SettingsBuilder {
                 show_host: false,
                 cors_origins: CorsOrigins::These(Vec::new()),
             },
-            process: ProcessSettings::blank(),
+            process: ProcessSettings::without_values(),
             tls: TlsParts::BLANK,
             sqlite: None,
             postgres: PostgresParts {

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::secret::Secret;
 use crate::error::StartupError;
-use crate::text::words::masked;
+use crate::text::words::mask_passwords;
 
-pub(super) fn path(given: RawValue<'_>) -> PathBuf {
+pub(super) fn read_path(given: RawValue<'_>) -> PathBuf {
     given.base.join(given.text)
 }
 
 /// A file that must be readable now, rather than when it is first needed.
 pub(super) fn readable_file(given: RawValue<'_>) -> ReadResult<PathBuf> {
-    let path = path(given);
-    let meta = path.metadata().map_err(|error| unreadable(&path, &error))?;
+    let path = read_path(given);
+    let meta = path
+        .metadata()
+        .map_err(|error| unreadable_file(&path, &error))?;
     if meta.is_dir() {
         return Err(ValueError::new("is a folder", "name a file"));
     }
@@ -25,22 +27,23 @@ pub(super) fn readable_file(given: RawValue<'_>) -> ReadResult<PathBuf> {
     }
     match std::fs::File::open(&path) {
         Ok(_) => Ok(path),
-        Err(error) => Err(unreadable(&path, &error)),
+        Err(error) => Err(unreadable_file(&path, &error)),
     }
 }
 
-pub(super) fn folder(given: RawValue<'_>) -> ReadResult<PathBuf> {
-    let path = path(given);
+pub(super) fn read_folder(given: RawValue<'_>) -> ReadResult<PathBuf> {
+    let path = read_path(given);
     match std::fs::read_dir(&path) {
         Ok(_) => Ok(path),
-        Err(error) => Err(unreadable(&path, &error)),
+        Err(error) => Err(unreadable_file(&path, &error)),
     }
 }
 
 /// Returns the content of a file that holds one secret, less one line end at its end.
 pub(super) fn secret_file(given: RawValue<'_>) -> ReadResult<Secret> {
-    let path = path(given);
-    let mut content = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let path = read_path(given);
+    let mut content =
+        std::fs::read_to_string(&path).map_err(|error| unreadable_file(&path, &error))?;
     if content.ends_with('\n') {
         content.pop();
         if content.ends_with('\r') {
@@ -56,7 +59,7 @@ pub(super) fn secret_file(given: RawValue<'_>) -> ReadResult<Secret> {
     Ok(Secret::new(content))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> ValueError {
+fn unreadable_file(path: &Path, error: &std::io::Error) -> ValueError {
     let remedy = match error.kind() {
         std::io::ErrorKind::NotFound => "check the path",
         std::io::ErrorKind::PermissionDenied => "let the user that runs unslow read it",
@@ -66,7 +69,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ValueError {
     ValueError::new(
         format!(
             "cannot be read ({}: {error})",
-            masked(&path.to_string_lossy())
+            mask_passwords(&path.to_string_lossy())
         ),
         remedy,
     )
@@ -77,11 +80,11 @@ const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Returns the content of a PEM file with the CAs to trust, which the setting called `setting`
 /// names. The error is for a file that cannot be read or holds no certificate.
-pub fn authorities(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> {
+pub fn read_authorities(file: &Path, setting: &str) -> Result<Vec<u8>, StartupError> {
     let unusable = |why: String| {
         StartupError::new(format!("{} {why}", file.display()))
-            .at(setting)
-            .remedy("name a readable file of CA certificates in PEM form")
+            .at_place(setting)
+            .with_remedy("name a readable file of CA certificates in PEM form")
     };
     let pem = std::fs::read(file).map_err(|error| unusable(format!("cannot be read: {error}")))?;
     if !pem.windows(PEM.len()).any(|part| part == PEM) {

@@ -15,7 +15,7 @@ use ini::{Ini, ParseOption};
 use super::origin::{SettingOrigin, SettingSource};
 use super::table;
 use crate::error::StartupError;
-use crate::text::words::{masked, nearest};
+use crate::text::words::{mask_passwords, nearest_word};
 
 /// The format of the settings file; `path` is how the file is named in messages.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl IniReader<'_> {
             }
             if content.contains(|c: char| c.is_control() && c != '\t') {
                 let what = "a control character stands in this line";
-                return Err(self.fault(number, what, "remove it"));
+                return Err(self.ini_fault(number, what, "remove it"));
             }
             let indent = line.len() - line.trim_start().len();
             if let Some(before) = previous.as_ref().filter(|before| indent > before.indent) {
@@ -82,13 +82,13 @@ impl IniReader<'_> {
                     before.key
                 );
                 let remedy = "a value stands on one line here; start the line at the margin";
-                return Err(self.fault(number, what, remedy));
+                return Err(self.ini_fault(number, what, remedy));
             }
             if content.starts_with('[') {
-                section = Some(self.section(number, content)?);
+                section = Some(self.read_section(number, content)?);
                 previous = None;
             } else {
-                let key = self.setting(number, section, content)?;
+                let key = self.read_setting(number, section, content)?;
                 previous = Some(PreviousKey { key, indent });
             }
         }
@@ -96,20 +96,24 @@ impl IniReader<'_> {
     }
 
     /// Takes note of a `[section]` line and gives its name in the table.
-    fn section(&mut self, number: usize, content: &str) -> Result<&'static str, StartupError> {
+    fn read_section(&mut self, number: usize, content: &str) -> Result<&'static str, StartupError> {
         // Python takes everything up to the last bracket and drops what follows it.
         let name = match content.rfind(']') {
             Some(end) => content[1..end].trim(),
             None => {
-                return Err(self.fault(number, "a section has no closing ]", "write [section]"));
+                return Err(self.ini_fault(
+                    number,
+                    "a section has no closing ]",
+                    "write [section]",
+                ));
             }
         };
-        let Some(known) = table::section(name) else {
-            let remedy = match nearest(name, table::sections()) {
+        let Some(known) = table::section_name(name) else {
+            let remedy = match nearest_word(name, table::all_sections()) {
                 Some(near) => format!("did you mean [{near}]?"),
                 None => format!("the sections are {}", table::sections_text()),
             };
-            return Err(self.fault(number, format!("there is no section [{name}]"), remedy));
+            return Err(self.ini_fault(number, format!("there is no section [{name}]"), remedy));
         };
         if let Some((other, line)) = self.sections.get(known) {
             let (what, remedy) = if other == name {
@@ -121,7 +125,7 @@ impl IniReader<'_> {
                 let what = format!("[{name}] is the same section as [{other}] at line {line}");
                 (what, "keep one of the two")
             };
-            return Err(self.fault(number, what, remedy));
+            return Err(self.ini_fault(number, what, remedy));
         }
         self.sections.insert(known, (name.to_owned(), number));
         self.out.insert(
@@ -132,25 +136,25 @@ impl IniReader<'_> {
     }
 
     /// Takes note of a `key=value` line and gives the key.
-    fn setting(
+    fn read_setting(
         &mut self,
         number: usize,
         section: Option<&'static str>,
         content: &str,
     ) -> Result<String, StartupError> {
-        let Some((written, value)) = split(content) else {
+        let Some((written, value)) = split_line(content) else {
             let what = "this line is neither a section nor a setting";
-            return Err(self.fault(number, what, "write key = value, or # before a comment"));
+            return Err(self.ini_fault(number, what, "write key = value, or # before a comment"));
         };
-        let key = section.map_or_else(|| written.clone(), |of| table::key(of, &written));
+        let key = section.map_or_else(|| written.clone(), |of| table::key_name(of, &written));
         let Some(section) = section else {
             let remedy = match table::sections_with(&key).as_slice() {
                 [] => format!("the sections are {}", table::sections_text()),
                 owners => format!("put it below [{}]", owners.join("] or [")),
             };
-            return Err(self.fault(
+            return Err(self.ini_fault(
                 number,
-                format!("{:?} stands before any section", masked(&key)),
+                format!("{:?} stands before any section", mask_passwords(&key)),
                 remedy,
             ));
         };
@@ -168,15 +172,18 @@ impl IniReader<'_> {
         let value = Value::new(Some(&origin.encode()), value);
         if let Some(first) = keys.insert(key.clone(), value) {
             let line = SettingOrigin::read(&first).line().unwrap_or_default();
-            let what = format!("{:?} is there already, at line {line}", masked(&key));
-            return Err(self.fault(number, what, "keep one of the two"));
+            let what = format!(
+                "{:?} is there already, at line {line}",
+                mask_passwords(&key)
+            );
+            return Err(self.ini_fault(number, what, "keep one of the two"));
         }
         Ok(key)
     }
 
     fn unknown_key(&self, number: usize, section: &str, key: &str) -> StartupError {
         let remedy = match (
-            nearest(key, table::keys(section)),
+            nearest_word(key, table::section_keys(section)),
             table::sections_with(key),
         ) {
             (_, owners) if !owners.is_empty() => {
@@ -184,31 +191,31 @@ impl IniReader<'_> {
             }
             (Some(near), _) => format!("did you mean {near}?"),
             (None, _) => {
-                let keys: Vec<_> = table::keys(section).collect();
+                let keys: Vec<_> = table::section_keys(section).collect();
                 format!("its keys are {}", keys.join(", "))
             }
         };
-        self.fault(
+        self.ini_fault(
             number,
-            format!("[{section}] has no key {:?}", masked(key)),
+            format!("[{section}] has no key {:?}", mask_passwords(key)),
             remedy,
         )
     }
 
-    fn fault(
+    fn ini_fault(
         &self,
         number: usize,
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> StartupError {
         StartupError::new(what)
-            .at(format!("{}:{number}", self.path))
-            .remedy(remedy)
+            .at_place(format!("{}:{number}", self.path))
+            .with_remedy(remedy)
     }
 }
 
 /// Key and value of one line; keys are the same in any case, as in Python.
-fn split(content: &str) -> Option<(String, String)> {
+fn split_line(content: &str) -> Option<(String, String)> {
     let options = ParseOption {
         enabled_quote: false,
         enabled_escape: false,

@@ -15,7 +15,7 @@ use super::table::{self, DefaultContext, SettingRow, SettingSecrecy};
 use super::url::{self, UrlPieces};
 use crate::error::StartupError;
 use crate::flags::Flags;
-use crate::text::words::nearest;
+use crate::text::words::nearest_word;
 
 /// The result of the merge: the text of each setting that has one, with its origin. `None` is a
 /// setting that a layer took back.
@@ -38,12 +38,12 @@ impl MergedSettings {
 
 impl MergedSettings {
     /// Returns what the URL of the database says that has no effect.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(super) fn url_notes(&self) -> Vec<String> {
         let url = table::find("postgres", "url").and_then(|row| self.get(row));
         let Some((Some(text), origin)) = url else {
             return Vec::new();
         };
-        let pieces = url::pieces(text).unwrap_or_default();
+        let pieces = url::split_url(text).unwrap_or_default();
         let notes = pieces.notes.into_iter();
         notes
             .map(|note| format!("{origin}: [postgres] url: {note}"))
@@ -58,7 +58,7 @@ pub(super) fn merge(
     surroundings: &ProcessEnvironment,
     flags: &Flags,
 ) -> Result<MergedSettings, StartupError> {
-    let mut builder = Config::builder().add_source(defaults(ground));
+    let mut builder = Config::builder().add_source(default_texts(ground));
     if let Some((format, text)) = ini {
         builder = builder.add_source(UnfoldedLayer(config::File::from_str(&text, format)));
     }
@@ -111,9 +111,9 @@ impl ConfigSource for LayerTexts {
     }
 }
 
-fn defaults(ground: &DefaultContext) -> LayerTexts {
+fn default_texts(ground: &DefaultContext) -> LayerTexts {
     let mut layer = LayerTexts::default();
-    for row in table::all() {
+    for row in table::all_settings() {
         if let Some(text) = row.default_text(ground) {
             layer.add(row.section, row.key, text, SettingSource::Default);
         }
@@ -143,22 +143,23 @@ fn common_environment(surroundings: &ProcessEnvironment) -> LayerTexts {
 }
 
 fn own_environment(surroundings: &ProcessEnvironment) -> Result<LayerTexts, StartupError> {
-    let known: HashMap<String, &SettingRow> =
-        table::all().map(|row| (row.environment(), row)).collect();
+    let known: HashMap<String, &SettingRow> = table::all_settings()
+        .map(|row| (row.variable_name(), row))
+        .collect();
     let mut layer = LayerTexts::default();
     for (name, text) in &surroundings.environment {
         if !name.starts_with("UNSLOW_") || is_service_link(name, text) {
             continue;
         }
         let Some(row) = known.get(name) else {
-            let remedy = match nearest(name, known.keys().map(String::as_str)) {
+            let remedy = match nearest_word(name, known.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean {near}? If not, unset it"),
                 None => "unset it; the names are UNSLOW_SECTION_KEY".to_owned(),
             };
             let what = "there is no setting of this name";
             return Err(StartupError::new(what)
-                .at(format!("environment {name}"))
-                .remedy(remedy));
+                .at_place(format!("environment {name}"))
+                .with_remedy(remedy));
         };
         layer.add(
             row.section,
@@ -172,18 +173,18 @@ fn own_environment(surroundings: &ProcessEnvironment) -> Result<LayerTexts, Star
 
 fn flag_layer(flags: &Flags) -> Result<LayerTexts, StartupError> {
     let mut layer = LayerTexts::default();
-    for row in table::all() {
+    for row in table::all_settings() {
         let Some(long) = row.flag.map(|flag| flag.long) else {
             continue;
         };
-        if let Some(values) = flags.values(long) {
+        if let Some(values) = flags.flag_values(long) {
             let source = SettingSource::Flag(format!("--{long}"));
             if row.secrecy == SettingSecrecy::Url
                 && values.iter().any(|url| url::holds_password(url))
             {
                 return Err(password_in_flag(row, source));
             }
-            layer.add(row.section, row.key, row.joined(values), source);
+            layer.add(row.section, row.key, row.join_values(values), source);
         }
     }
     Ok(layer)
@@ -194,7 +195,7 @@ fn flag_layer(flags: &Flags) -> Result<LayerTexts, StartupError> {
 fn password_in_flag(row: &SettingRow, source: SettingSource) -> StartupError {
     let mut remedy = format!(
         "put the URL into the environment as {}, or into the settings file as {}",
-        row.environment(),
+        row.variable_name(),
         row.name()
     );
     if row.section == "postgres" {
@@ -202,7 +203,7 @@ fn password_in_flag(row: &SettingRow, source: SettingSource) -> StartupError {
     }
     let why = "holds a password, which every user of this machine could read in the list of \
                processes";
-    super::refusal::refused(
+    super::refusal::refused_setting(
         row.section,
         row.key,
         &SettingOrigin::from(source),
@@ -223,8 +224,8 @@ impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for UnfoldedL
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         let mut layer = self.0.collect()?;
         for (section, unfold) in [
-            ("postgres", postgres as LayerUnfold),
-            ("redis", redis as LayerUnfold),
+            ("postgres", split_postgres as LayerUnfold),
+            ("redis", split_redis as LayerUnfold),
         ] {
             if let Some(ValueKind::Table(keys)) = layer.get_mut(section).map(|v| &mut v.kind) {
                 unfold(keys).map_err(|error| ConfigError::Foreign(Box::new(error)))?;
@@ -236,7 +237,7 @@ impl<S: ConfigSource + Clone + Send + Sync + 'static> ConfigSource for UnfoldedL
 
 type LayerUnfold = fn(&mut Map<String, Value>) -> Result<(), StartupError>;
 
-fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
+fn split_postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     one_password(keys)?;
     let Some((text, origin)) = url_of(keys) else {
         return Ok(());
@@ -244,10 +245,10 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     let pieces = if text.is_empty() {
         Ok(UrlPieces::default())
     } else {
-        url::pieces(&text)
+        url::split_url(&text)
     };
-    let pieces =
-        pieces.map_err(|fault| super::refusal::refused("postgres", "url", &origin, &fault))?;
+    let pieces = pieces
+        .map_err(|fault| super::refusal::refused_setting("postgres", "url", &origin, &fault))?;
     let replaced = [
         ("host", pieces.host),
         ("port", pieces.port),
@@ -267,7 +268,7 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     ];
     let kept = kept.into_iter().filter(|(_, text)| text.is_some());
     for (key, text) in replaced.into_iter().chain(kept) {
-        fill(keys, key, text, &origin.inside_url());
+        fill_key(keys, key, text, &origin.inside_url());
     }
     Ok(())
 }
@@ -276,9 +277,9 @@ fn postgres(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     clippy::unnecessary_wraps,
     reason = "it stands beside `postgres`, which can fail"
 )]
-fn redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
+fn split_redis(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     if let Some((_, origin)) = url_of(keys) {
-        fill(keys, "password_file", None, &origin.inside_url());
+        fill_key(keys, "password_file", None, &origin.inside_url());
     }
     Ok(())
 }
@@ -292,7 +293,12 @@ fn url_of(keys: &Map<String, Value>) -> Option<(String, SettingOrigin)> {
 }
 
 /// Sets what the layer itself does not say.
-fn fill(keys: &mut Map<String, Value>, key: &str, text: Option<String>, origin: &SettingOrigin) {
+fn fill_key(
+    keys: &mut Map<String, Value>,
+    key: &str,
+    text: Option<String>,
+    origin: &SettingOrigin,
+) {
     keys.entry(key.to_owned())
         .or_insert_with(|| Value::new(Some(&origin.encode()), ValueKind::from(text)));
 }
@@ -303,11 +309,12 @@ fn one_password(keys: &mut Map<String, Value>) -> Result<(), StartupError> {
     match (origin("password"), origin("password_file")) {
         (Some(password), Some(_)) => {
             let what = "both password and password_file are given";
-            let error = StartupError::new(what).at(format!("{password}: [postgres] password"));
-            return Err(error.remedy("keep one of the two"));
+            let error =
+                StartupError::new(what).at_place(format!("{password}: [postgres] password"));
+            return Err(error.with_remedy("keep one of the two"));
         }
-        (Some(origin), None) => fill(keys, "password_file", None, &origin),
-        (None, Some(origin)) => fill(keys, "password", None, &origin),
+        (Some(origin), None) => fill_key(keys, "password_file", None, &origin),
+        (None, Some(origin)) => fill_key(keys, "password", None, &origin),
         (None, None) => {}
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use super::raw_value::{RawValue, ReadResult, ValueError};
-use super::values::word;
+use super::values::read_word;
 
 pub(super) use format::access_format;
 pub use format::{AccessFormat, FormatPart};
@@ -73,7 +73,7 @@ impl LogSettings {
     }
 
     /// The files that are written to, each with its setting.
-    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub fn log_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let error = Some(&self.error).map(|target| ("[log] error", target));
         let access = self.access.as_ref().map(|target| ("[log] access", target));
         let both = [error, access].into_iter().flatten();
@@ -92,17 +92,17 @@ impl LogTarget {
 }
 
 /// Returns a file, or `-` for the stream that this log has.
-pub(super) fn target(given: RawValue<'_>, stream: LogTarget) -> LogTarget {
+pub(super) fn read_target(given: RawValue<'_>, stream: LogTarget) -> LogTarget {
     if given.text == "-" {
         stream
     } else {
-        LogTarget::File(files::path(given))
+        LogTarget::File(files::read_path(given))
     }
 }
 
-pub(super) fn level(given: RawValue<'_>) -> ReadResult<tracing::Level> {
+pub(super) fn read_level(given: RawValue<'_>) -> ReadResult<tracing::Level> {
     use tracing::Level;
-    word(
+    read_word(
         given,
         &[
             ("error", Level::ERROR),
@@ -117,7 +117,7 @@ pub(super) fn level(given: RawValue<'_>) -> ReadResult<tracing::Level> {
     )
 }
 
-pub(super) fn facility(given: RawValue<'_>) -> ReadResult<SyslogFacility> {
+pub(super) fn read_facility(given: RawValue<'_>) -> ReadResult<SyslogFacility> {
     const NAMES: [(&str, u8); 20] = [
         ("kern", 0),
         ("user", 1),
@@ -140,7 +140,7 @@ pub(super) fn facility(given: RawValue<'_>) -> ReadResult<SyslogFacility> {
         ("local6", 22),
         ("local7", 23),
     ];
-    word(
+    read_word(
         given,
         &NAMES.map(|(name, code)| (name, SyslogFacility(code))),
     )
@@ -152,7 +152,7 @@ const SYSLOG_FORMS: &str = "write udp://HOST:PORT or unix:PATH";
 const SYSLOG_PORT: u16 = 514;
 
 /// gunicorn's grammar, of which streams are left out: a message could wait there.
-pub(super) fn syslog(given: RawValue<'_>) -> ReadResult<SyslogTarget> {
+pub(super) fn read_syslog(given: RawValue<'_>) -> ReadResult<SyslogTarget> {
     let fault = |why: &str| ValueError::new(why, SYSLOG_FORMS);
     if let Some(rest) = given.text.strip_prefix("unix:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -214,7 +214,7 @@ mod tests {
             ),
             ("unix:log", SyslogTarget::Unix("/base/log".into())),
         ] {
-            assert_eq!(syslog(given(text)).unwrap(), target, "{text}");
+            assert_eq!(read_syslog(given(text)).unwrap(), target, "{text}");
         }
         for (text, why) in [
             ("/dev/log", "is not an address"),
@@ -229,7 +229,7 @@ mod tests {
             ("unix:", "no path"),
             ("unix:///dev/log#stream", "a stream"),
         ] {
-            let fault = syslog(given(text)).unwrap_err();
+            let fault = read_syslog(given(text)).unwrap_err();
             assert!(fault.why.contains(why), "{text}: {fault:?}");
             assert!(fault.remedy.contains("udp://"), "{text}: {fault:?}");
         }
@@ -251,7 +251,7 @@ mod tests {
             ..log.clone()
         };
         log.for_daemon(Path::new("/run/u"));
-        let files: Vec<_> = log.files().collect();
+        let files: Vec<_> = log.log_files().collect();
         assert_eq!(
             files,
             [
@@ -260,7 +260,7 @@ mod tests {
             ]
         );
         off.for_daemon(Path::new("/run/u"));
-        let files: Vec<_> = off.files().collect();
+        let files: Vec<_> = off.log_files().collect();
         assert_eq!(files, [("[log] error", Path::new("/var/log/mine"))]);
     }
 }

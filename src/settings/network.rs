@@ -33,7 +33,7 @@ impl Network {
             .trim()
             .parse()
             .map_err(|_| "is not an IP address".to_owned())?;
-        let width = width(address);
+        let width = address_bits(address);
         let prefix = match prefix {
             None => width,
             Some(digits) => digits
@@ -50,7 +50,7 @@ impl Network {
             }
             _ => (address, prefix),
         };
-        let base = masked(address, prefix);
+        let base = mask_address(address, prefix);
         if base != address {
             return Err(format!(
                 "has bits set beyond its prefix; the network is {base}/{prefix}"
@@ -62,13 +62,13 @@ impl Network {
     /// Returns whether `address` is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        address.is_ipv4() == self.base.is_ipv4() && masked(address, self.prefix) == self.base
+        address.is_ipv4() == self.base.is_ipv4() && mask_address(address, self.prefix) == self.base
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.prefix == width(self.base) {
+        if self.prefix == address_bits(self.base) {
             write!(f, "{}", self.base)
         } else {
             write!(f, "{}/{}", self.base, self.prefix)
@@ -76,11 +76,11 @@ impl fmt::Display for Network {
     }
 }
 
-fn width(address: IpAddr) -> u8 {
+fn address_bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+fn mask_address(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);

@@ -60,7 +60,7 @@ impl SettingOrigin {
     }
 
     /// Returns the folder that a relative path from here starts at.
-    pub(super) fn base<'a>(&self, ini_folder: &'a Path, working: &'a Path) -> &'a Path {
+    pub(super) fn base_folder<'a>(&self, ini_folder: &'a Path, working: &'a Path) -> &'a Path {
         match self.source {
             SettingSource::File { .. } => ini_folder,
             _ => working,

@@ -3,21 +3,21 @@
 
 use super::raw_value::{RawValue, ReadResult, ValueError};
 use super::types::CorsOrigins;
-use super::values::list;
+use super::values::read_list;
 
 const FORM: &str = "write https://HOST or https://HOST:PORT, or * for every site";
 
 /// Origins with commas between them, or `*`.
-pub(super) fn origins(given: RawValue<'_>) -> ReadResult<CorsOrigins> {
+pub(super) fn read_origins(given: RawValue<'_>) -> ReadResult<CorsOrigins> {
     if given.text == "*" {
         return Ok(CorsOrigins::Any);
     }
-    list(given, origin).map(CorsOrigins::These)
+    read_list(given, read_origin).map(CorsOrigins::These)
 }
 
 /// Returns one of them. Browsers compare byte by byte, and so do we: what is not written as they
 /// write it would never match.
-fn origin(given: RawValue<'_>) -> ReadResult<String> {
+fn read_origin(given: RawValue<'_>) -> ReadResult<String> {
     let text = given.text;
     let fault = |why: &str| ValueError::new(why, FORM);
     if text == "*" {
@@ -59,11 +59,11 @@ fn origin(given: RawValue<'_>) -> ReadResult<String> {
 const HOSTS: &str = "write names alone: app.example.com, reports.internal";
 
 /// Names with commas between them, in small letters.
-pub(super) fn hosts(given: RawValue<'_>) -> ReadResult<Vec<String>> {
-    list(given, host)
+pub(super) fn read_hosts(given: RawValue<'_>) -> ReadResult<Vec<String>> {
+    read_list(given, read_host)
 }
 
-fn host(given: RawValue<'_>) -> ReadResult<String> {
+fn read_host(given: RawValue<'_>) -> ReadResult<String> {
     let text = given.text.strip_suffix('.').unwrap_or(given.text);
     if text.contains('*') {
         return Err(ValueError::new(
@@ -105,11 +105,11 @@ mod tests {
             "capacitor://localhost",
         ] {
             let these = CorsOrigins::These(vec![text.to_owned()]);
-            assert_eq!(origins(given(text)).unwrap(), these);
+            assert_eq!(read_origins(given(text)).unwrap(), these);
         }
         let two = CorsOrigins::These(vec!["http://a".to_owned(), "https://b:1".to_owned()]);
-        assert_eq!(origins(given("http://a, https://b:1,")).unwrap(), two);
-        assert_eq!(origins(given("*")).unwrap(), CorsOrigins::Any);
+        assert_eq!(read_origins(given("http://a, https://b:1,")).unwrap(), two);
+        assert_eq!(read_origins(given("*")).unwrap(), CorsOrigins::Any);
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
             ("null", "sandboxed"),
             ("https://a, *", "write it alone"),
         ] {
-            let fault = origins(given(text)).unwrap_err().sentence();
+            let fault = read_origins(given(text)).unwrap_err().sentence();
             assert!(fault.contains(words), "{text}: {fault}");
         }
     }

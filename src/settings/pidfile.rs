@@ -31,7 +31,7 @@ pub fn pidfile_place(flags: &Flags, surroundings: &ProcessEnvironment) -> Pidfil
     let text = String::from_utf8_lossy(&text);
     // The value, and the folder that a relative path in it starts from.
     let named = |flag: &str, variable: &str, key: &str| {
-        let flag = flags.values(flag).and_then(|values| values.last());
+        let flag = flags.flag_values(flag).and_then(|values| values.last());
         let mut variables = surroundings.environment.iter();
         let variable = variables.find(|(name, _)| name == variable);
         flag.or(variable.map(|(_, value)| value))
@@ -74,7 +74,7 @@ mod tests {
             std::fs::write(dir.path().join("app.ini"), text).unwrap();
         }
         let words = [&["unslow"], arguments].concat();
-        let flags = crate::flags::parse(words, super::super::flags()).unwrap();
+        let flags = crate::flags::parse(words, super::super::all_flags()).unwrap();
         let variable = variable.map(|value| ("UNSLOW_SERVER_PIDFILE".into(), value.into()));
         let surroundings = ProcessEnvironment {
             working_folder: dir.path().to_owned(),
@@ -115,7 +115,7 @@ mod tests {
             (&["unslow", "stop"][..], "web"),
             (&["unslow", "stop", "-u", "me"], "me"),
         ] {
-            let flags = crate::flags::parse(words, super::super::flags()).unwrap();
+            let flags = crate::flags::parse(words, super::super::all_flags()).unwrap();
             let place = pidfile_place(&flags, &surroundings);
             assert_eq!(place.user.as_deref(), Some(user));
             assert_eq!(place.group.as_deref(), Some("www"));

@@ -32,7 +32,7 @@ pub struct ProcessSettings {
 }
 
 impl ProcessSettings {
-    pub(super) fn blank() -> ProcessSettings {
+    pub(super) fn without_values() -> ProcessSettings {
         ProcessSettings {
             pidfile: None,
             user: None,
@@ -48,7 +48,7 @@ impl ProcessSettings {
 }
 
 /// Permissions, always octal, with or without zeros before it.
-pub(super) fn mode(given: RawValue<'_>) -> ReadResult<u32> {
+pub(super) fn read_mode(given: RawValue<'_>) -> ReadResult<u32> {
     let digits = given.text.strip_prefix("0o").unwrap_or(given.text);
     let octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     u32::from_str_radix(digits, 8)
@@ -58,7 +58,7 @@ pub(super) fn mode(given: RawValue<'_>) -> ReadResult<u32> {
 }
 
 /// Returns the name or number of a user or group; whether there is one is asked when it is needed.
-pub(super) fn account(given: RawValue<'_>) -> ReadResult<String> {
+pub(super) fn read_account(given: RawValue<'_>) -> ReadResult<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || ":,/".contains(c);
     if given.text.is_empty() || given.text.contains(bad) {
         return Err(ValueError::new(
@@ -75,13 +75,13 @@ const SETTINGS_OF_OURS: [&str; 4] = ["DATABASE_URL", "REDIS_URL", "PORT", "DEBUG
 
 /// `NAME=VALUE` pairs: one on each line where there are lines, else with commas between them. A
 /// comma that no `NAME=` follows is part of the value.
-pub(super) fn pairs(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
+pub(super) fn read_pairs(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
     if given.text.contains('\n') {
         return given
             .text
             .split('\n')
             .filter(|l| !l.is_empty())
-            .map(pair)
+            .map(read_pair)
             .collect();
     }
     let mut texts: Vec<String> = Vec::new();
@@ -101,7 +101,7 @@ pub(super) fn pairs(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
     texts
         .iter()
         .filter(|text| !text.is_empty())
-        .map(|text| pair(text))
+        .map(|text| read_pair(text))
         .collect()
 }
 
@@ -112,7 +112,7 @@ fn is_name(text: &str) -> bool {
 
 /// Returns the variables of a text that was taken, without their values.
 pub(super) fn without_values(text: &str) -> String {
-    let pairs = pairs(RawValue {
+    let pairs = read_pairs(RawValue {
         text,
         base: Path::new(""),
     });
@@ -121,7 +121,7 @@ pub(super) fn without_values(text: &str) -> String {
     names.join(",")
 }
 
-fn pair(text: &str) -> ReadResult<(String, String)> {
+fn read_pair(text: &str) -> ReadResult<(String, String)> {
     let form = "write NAME=VALUE, with commas between several";
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| is_name(name)) else {
         return Err(ValueError::new("is not a variable with its value", form));
@@ -157,27 +157,27 @@ mod tests {
             ("0o22", 0o22),
             ("0", 0),
         ] {
-            assert_eq!(mode(given(text)).unwrap(), read, "{text}");
+            assert_eq!(read_mode(given(text)).unwrap(), read, "{text}");
         }
         for text in ["", "8", "1777", "00027", "+27", "-1", "rw", "0x1"] {
-            assert!(mode(given(text)).is_err(), "{text}");
+            assert!(read_mode(given(text)).is_err(), "{text}");
         }
     }
 
     #[test]
     fn users_and_groups_are_one_word() {
         for text in ["www-data", "1000", "DOM\\user", "user@host"] {
-            assert_eq!(account(given(text)).unwrap(), text);
+            assert_eq!(read_account(given(text)).unwrap(), text);
         }
         for text in ["", "www-data:www-data", "a b", "a,b"] {
-            assert!(account(given(text)).is_err(), "{text}");
+            assert!(read_account(given(text)).is_err(), "{text}");
         }
     }
 
     #[test]
     fn variables_keep_their_values_with_commas() {
         let read = |text| {
-            let pairs = pairs(given(text)).unwrap();
+            let pairs = read_pairs(given(text)).unwrap();
             let texts: Vec<String> = pairs.iter().map(|(n, v)| format!("{n}:{v}")).collect();
             texts.join(" ")
         };
@@ -187,9 +187,9 @@ mod tests {
         assert_eq!(read("A=1,B=2\n"), "A:1,B=2");
         assert_eq!(read("A=1\nB=,C=\n"), "A:1 B:,C=");
         for text in ["A", "=1", "1A=x", "A B=1", ",A", "A=\0"] {
-            assert!(pairs(given(text)).is_err(), "{text}");
+            assert!(read_pairs(given(text)).is_err(), "{text}");
         }
-        assert!(pairs(given("")).unwrap().is_empty());
+        assert!(read_pairs(given("")).unwrap().is_empty());
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             "DATABASE_URL=postgres://u:hunter2@h/d",
             "UNSLOW_CACHE_TTL=1s",
         ] {
-            let fault = pairs(given(text)).unwrap_err();
+            let fault = read_pairs(given(text)).unwrap_err();
             assert!(fault.why.contains(text.split('=').next().unwrap()));
             assert!(!fault.sentence().contains("hunter2"));
         }

@@ -5,7 +5,7 @@ use super::raw_value::ValueError;
 use crate::error::StartupError;
 
 /// Returns the error for a setting, without its text.
-pub(super) fn refused(
+pub(super) fn refused_setting(
     section: &str,
     key: &str,
     origin: &SettingOrigin,
@@ -17,6 +17,6 @@ pub(super) fn refused(
         format!("the value {}", fault.why)
     };
     StartupError::new(what)
-        .at(format!("{origin}: [{section}] {key}"))
-        .remedy(&*fault.remedy)
+        .at_place(format!("{origin}: [{section}] {key}"))
+        .with_remedy(&*fault.remedy)
 }

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn each_name_is_one_of_the_table() {
         for kept in KEPT {
-            let names = table::all().map(|row| format!("[{}] {}", row.section, row.key));
+            let names = table::all_settings().map(|row| format!("[{}] {}", row.section, row.key));
             assert!(
                 names.into_iter().any(|name| name == kept.name),
                 "{}",

@@ -10,8 +10,8 @@ const FORM: &str = "write -c NAME=VALUE, as often as you like; a space within a 
                     the space";
 
 /// Returns the settings that `options` names, in their order.
-pub(super) fn options(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
-    let words = words(given.text);
+pub(super) fn read_options(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> {
+    let words = split_words(given.text);
     let mut words = words.iter().map(String::as_str);
     let mut pairs = Vec::new();
     while let Some(word) = words.next() {
@@ -33,7 +33,7 @@ pub(super) fn options(given: RawValue<'_>) -> ReadResult<Vec<(String, String)>> 
 }
 
 /// Returns the words of a text, where a backslash takes what follows as it is.
-fn words(text: &str) -> Vec<String> {
+fn split_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = text.chars();
@@ -58,7 +58,7 @@ fn words(text: &str) -> Vec<String> {
 pub(super) fn connect_timeout(given: RawValue<'_>) -> ReadResult<Option<Duration>> {
     let time = match given.text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
-        Err(_) => units::duration(given.text)?,
+        Err(_) => units::read_duration(given.text)?,
     };
     Ok(Some(time).filter(|time| !time.is_zero()))
 }
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn options_are_read_as_the_server_reads_them() {
         let read = |text| {
-            let pairs = options(given(text)).unwrap();
+            let pairs = read_options(given(text)).unwrap();
             let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
             pairs.collect::<Vec<_>>().join("|")
         };
@@ -89,7 +89,7 @@ mod tests {
             assert_eq!(read(text), pairs, "{text}");
         }
         for text in ["search_path=x", "-c", "-c x", "-d 5", "-c =x", "-c a;b=x"] {
-            assert!(options(given(text)).is_err(), "{text}");
+            assert!(read_options(given(text)).is_err(), "{text}");
         }
     }
 

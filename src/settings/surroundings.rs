@@ -21,7 +21,7 @@ impl ProcessEnvironment {
     pub fn of_process() -> Result<ProcessEnvironment, StartupError> {
         let working_folder = std::env::current_dir().map_err(|error| {
             StartupError::new(format!("the working directory cannot be used: {error}"))
-                .remedy("start unslow in a folder that exists")
+                .with_remedy("start unslow in a folder that exists")
         })?;
         let mut environment = Vec::new();
         for (name, value) in std::env::vars_os() {
@@ -29,8 +29,9 @@ impl ProcessEnvironment {
             match value.into_string() {
                 Ok(value) => environment.push((name, value)),
                 Err(_) if name.starts_with("UNSLOW_") => {
-                    let error = StartupError::new("is not UTF-8").at(format!("environment {name}"));
-                    return Err(error.remedy("write it in UTF-8"));
+                    let error =
+                        StartupError::new("is not UTF-8").at_place(format!("environment {name}"));
+                    return Err(error.with_remedy("write it in UTF-8"));
                 }
                 Err(_) => {}
             }

@@ -38,7 +38,7 @@ const SECTIONS: [(&str, Option<&str>, &str); 12] = [
 ];
 
 /// Returns every setting, section by section.
-pub(super) fn all() -> impl Iterator<Item = &'static SettingRow> {
+pub(super) fn all_settings() -> impl Iterator<Item = &'static SettingRow> {
     SECTIONS.into_iter().flat_map(|(name, _, _)| {
         data::ROWS
             .iter()
@@ -52,11 +52,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static SettingRow> {
 }
 
 pub(super) fn find(section: &str, key: &str) -> Option<&'static SettingRow> {
-    all().find(|row| row.section == section && row.key == key)
+    all_settings().find(|row| row.section == section && row.key == key)
 }
 
 /// Returns a key's name in the table, from its name or another one that it is known by.
-pub(super) fn key(section: &str, name: &str) -> String {
+pub(super) fn key_name(section: &str, name: &str) -> String {
     match (section, name) {
         // libpq's word.
         ("postgres", "dbname") => "database",
@@ -66,19 +66,19 @@ pub(super) fn key(section: &str, name: &str) -> String {
 }
 
 /// Returns a section's name in the table, from its name or its older name.
-pub(super) fn section(name: &str) -> Option<&'static str> {
+pub(super) fn section_name(name: &str) -> Option<&'static str> {
     let found = SECTIONS
         .into_iter()
         .find(|(now, older, _)| *now == name || *older == Some(name));
     found.map(|(now, _, _)| now)
 }
 
-pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+pub(super) fn all_sections() -> impl Iterator<Item = &'static str> {
     SECTIONS.into_iter().map(|(name, _, _)| name)
 }
 
 pub(super) fn sections_text() -> String {
-    sections()
+    all_sections()
         .map(|name| format!("[{name}]"))
         .collect::<Vec<_>>()
         .join(" ")
@@ -86,21 +86,21 @@ pub(super) fn sections_text() -> String {
 
 /// The sections that have a key of this name.
 pub(super) fn sections_with(key: &str) -> Vec<&'static str> {
-    all()
+    all_settings()
         .filter(|row| row.key == key)
         .map(|row| row.section)
         .collect()
 }
 
-pub(super) fn keys(section: &str) -> impl Iterator<Item = &'static str> {
-    all()
+pub(super) fn section_keys(section: &str) -> impl Iterator<Item = &'static str> {
+    all_settings()
         .filter(move |row| row.section == section)
         .map(|row| row.key)
 }
 
 /// Returns the flags of all settings, for the command line.
-pub fn flags() -> impl Iterator<Item = FlagHelp> {
-    all().filter_map(|row| {
+pub fn all_flags() -> impl Iterator<Item = FlagHelp> {
+    all_settings().filter_map(|row| {
         let heading = SECTIONS
             .into_iter()
             .find(|(name, _, _)| *name == row.section)?
@@ -121,7 +121,7 @@ pub fn flags() -> impl Iterator<Item = FlagHelp> {
 pub fn readme_table() -> String {
     let mut out = "| Setting | Flag | Default | Meaning |\n|---|---|---|---|\n".to_owned();
     let escape = |text: &str| text.replace('|', "\\|");
-    for row in all() {
+    for row in all_settings() {
         let flag = match &row.flag {
             Some(SettingFlag {
                 long,

@@ -56,7 +56,7 @@ impl Start {
 
     fn load(&self) -> Result<Loaded, StartupError> {
         let arguments = std::iter::once("unslow").chain(self.flags.iter().map(String::as_str));
-        let flags = crate::flags::parse(arguments, flags()).unwrap();
+        let flags = crate::flags::parse(arguments, all_flags()).unwrap();
         let surroundings = ProcessEnvironment {
             working_folder: self.path().to_owned(),
             environment: self.environment.clone(),

@@ -36,10 +36,10 @@ pub(super) fn finish(
     });
     let name = table::find("tls", missing).map_or_else(String::new, |row| {
         let flag = row.flag.map_or("", |flag| flag.long);
-        format!(" (or --{flag}, {})", row.environment())
+        format!(" (or --{flag}, {})", row.variable_name())
     });
     let what = format!("TLS is asked for here, but [tls] {missing} is not set");
     Err(StartupError::new(what)
-        .at(place)
-        .remedy(format!("add {missing} to [tls]{name}")))
+        .at_place(place)
+        .with_remedy(format!("add {missing} to [tls]{name}")))
 }

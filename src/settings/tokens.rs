@@ -18,6 +18,6 @@ pub(super) fn keep_apart(
     let place = place.map_or_else(String::new, |one| format!("{}: ", one.origin));
     let what = "the token for queries is the admin token too: whoever may read could also purge";
     Err(StartupError::new(what)
-        .at(format!("{place}[access] token_file"))
-        .remedy("put another token into its file; the admin token opens queries as well"))
+        .at_place(format!("{place}[access] token_file"))
+        .with_remedy("put another token into its file; the admin token opens queries as well"))
 }

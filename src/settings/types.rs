@@ -49,7 +49,7 @@ pub struct Settings {
 
 impl Settings {
     /// Every address that is listened on, whatever for.
-    pub fn binds(&self) -> impl Iterator<Item = &BindAddress> {
+    pub fn all_addresses(&self) -> impl Iterator<Item = &BindAddress> {
         let redirects = self.tls.iter().flat_map(|tls| &tls.redirect_bind);
         let main = self.server.bind.iter().chain(&self.stats_bind);
         main.chain(redirects)
@@ -204,7 +204,7 @@ pub struct PostgresSettings {
 impl PostgresSettings {
     /// Returns the settings of a session that were named, the later ones over the earlier ones.
     /// They decide which rows come out.
-    pub fn session(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn session_options(&self) -> impl Iterator<Item = (&str, &str)> {
         let path = self.search_path.as_deref();
         let path = path.map(|path| ("search_path", path));
         let options = self.options.iter();

@@ -12,14 +12,14 @@ pub(super) use postgres::UrlPieces;
 
 use super::raw_value::{RawValue, ValueError};
 use super::secret::Secret;
-use escapes::{ESCAPES, decoded};
+use escapes::{ESCAPES, decode_percent};
 
 /// Takes a `postgres://` URL apart; a `sqlite:` URL has no pieces.
-pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
+pub(super) fn split_url(text: &str) -> Result<UrlPieces, ValueError> {
     if text.starts_with("sqlite:") {
         return Ok(UrlPieces::default());
     }
-    postgres::pieces(text)
+    postgres::split_url(text)
 }
 
 /// Returns the file of a `sqlite:` URL, which must be there; `None` for other URLs.
@@ -45,7 +45,7 @@ pub(super) const LONGEST_SOCKET: usize = 107;
 const REDIS_FORMS: &str = "write redis://[:PASSWORD@]HOST:PORT/NUMBER, rediss://… for TLS, or redis+unix:///PATH?db=NUMBER";
 
 /// Checks a Redis URL and gives it in the form that the redis crate reads.
-pub(super) fn redis(given: RawValue<'_>) -> Result<Secret, ValueError> {
+pub(super) fn read_redis(given: RawValue<'_>) -> Result<Secret, ValueError> {
     // Valkey speaks the same language.
     let other = [
         ("unix:", "redis+unix:"),
@@ -76,8 +76,8 @@ fn redis_tcp(url: &Url) -> Result<(), ValueError> {
         Some(Host::Domain("0.0.0.0" | "[::]")) => return fault("names no host one can connect to"),
         Some(_) => {}
     }
-    decoded(url.username())?;
-    url.password().map(decoded).transpose()?;
+    decode_percent(url.username())?;
+    url.password().map(decode_percent).transpose()?;
     let number = url.path().trim_matches('/');
     if !number.is_empty() && number.parse::<u32>().is_err() {
         return fault("has a path that is not the number of a database");
@@ -95,7 +95,7 @@ fn redis_unix(url: &Url) -> Result<Secret, ValueError> {
     if url.path().trim_matches('/').is_empty() || url.host_str().is_some_and(|h| !h.is_empty()) {
         return fault("names no absolute path of a socket");
     }
-    let path = decoded(url.path())?;
+    let path = decode_percent(url.path())?;
     if path.len() > LONGEST_SOCKET {
         return fault(&format!(
             "names a socket whose path has more than {LONGEST_SOCKET} bytes"
@@ -135,12 +135,12 @@ pub(super) fn without_password(url: &Secret) -> Secret {
 }
 
 /// Returns a URL with `***` for its password, for people to read. What is no URL is hidden whole.
-pub(super) fn redacted(text: &str) -> String {
+pub(super) fn redact_url(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
     }
     // A URL of PostgreSQL may have no host, which only it takes for a URL.
-    let added = postgres::scheme(text).and_then(|_| without_host(text));
+    let added = postgres::split_scheme(text).and_then(|_| without_host(text));
     let Ok(mut url) = Url::parse(added.as_deref().unwrap_or(text)) else {
         return "***".to_owned();
     };

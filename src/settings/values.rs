@@ -14,9 +14,9 @@ use super::secret::Secret;
 use super::ssl_mode::SslMode;
 use super::url::LONGEST_SOCKET;
 use crate::text::units;
-use crate::text::words::masked;
+use crate::text::words::mask_passwords;
 
-pub(super) fn boolean(given: RawValue<'_>) -> ReadResult<bool> {
+pub(super) fn read_boolean(given: RawValue<'_>) -> ReadResult<bool> {
     match given.text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "t" | "y" => Ok(true),
         "false" | "no" | "off" | "0" | "f" | "n" => Ok(false),
@@ -27,7 +27,7 @@ pub(super) fn boolean(given: RawValue<'_>) -> ReadResult<bool> {
     }
 }
 
-pub(super) fn integer<T>(given: RawValue<'_>, range: RangeInclusive<T>) -> ReadResult<T>
+pub(super) fn read_integer<T>(given: RawValue<'_>, range: RangeInclusive<T>) -> ReadResult<T>
 where
     T: FromStr + PartialOrd + Display,
 {
@@ -52,8 +52,8 @@ where
     Ok(number)
 }
 
-pub(super) fn duration(given: RawValue<'_>) -> ReadResult<Duration> {
-    let duration = units::duration(given.text)?;
+pub(super) fn read_duration(given: RawValue<'_>) -> ReadResult<Duration> {
+    let duration = units::read_duration(given.text)?;
     if duration > units::LONGEST_DURATION {
         return Err(ValueError::new("is too long", "write at most 3650d"));
     }
@@ -62,15 +62,15 @@ pub(super) fn duration(given: RawValue<'_>) -> ReadResult<Duration> {
 
 /// A duration that may not be zero, because of `reason`.
 pub(super) fn positive_duration(given: RawValue<'_>, reason: &'static str) -> ReadResult<Duration> {
-    match duration(given)? {
+    match read_duration(given)? {
         Duration::ZERO => Err(ValueError::new("is zero", reason)),
         duration => Ok(duration),
     }
 }
 
 /// Returns a size within bounds, given in bytes.
-pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<u64> {
-    let bytes = units::size(given.text)?;
+pub(super) fn read_size(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<u64> {
+    let bytes = units::parse_size(given.text)?;
     if !range.contains(&bytes) {
         let (low, high) = (
             units::size_text(*range.start()),
@@ -85,23 +85,23 @@ pub(super) fn size(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResul
 }
 
 /// A size that ends up as a length in memory.
-pub(super) fn length(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<usize> {
-    let bytes = size(given, range)?;
+pub(super) fn read_length(given: RawValue<'_>, range: RangeInclusive<u64>) -> ReadResult<usize> {
+    let bytes = read_size(given, range)?;
     usize::try_from(bytes).map_err(|_| ValueError::new("is too large", "write a smaller size"))
 }
 
 /// Text that is passed on as it is.
-pub(super) fn text(given: RawValue<'_>) -> String {
+pub(super) fn read_text(given: RawValue<'_>) -> String {
     given.text.to_owned()
 }
 
 /// Text that nobody may see.
-pub(super) fn secret(given: RawValue<'_>) -> Secret {
+pub(super) fn read_secret(given: RawValue<'_>) -> Secret {
     Secret::new(given.text.to_owned())
 }
 
 /// Returns a name made of letters that need no quoting in keys, channels and URLs.
-pub(super) fn name(given: RawValue<'_>, also: &str) -> ReadResult<String> {
+pub(super) fn read_name(given: RawValue<'_>, also: &str) -> ReadResult<String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
     if (1..=64).contains(&given.text.len()) && given.text.chars().all(fits) {
         return Ok(given.text.to_owned());
@@ -128,7 +128,7 @@ pub(super) fn time_zone(given: RawValue<'_>) -> ReadResult<String> {
 
 /// Returns a host name, an address, or the folder of a Unix socket. What a host cannot hold is
 /// refused here, because at connect time it would look like a name that does not resolve.
-pub(super) fn host(given: RawValue<'_>) -> ReadResult<String> {
+pub(super) fn read_host(given: RawValue<'_>) -> ReadResult<String> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'@?#,;".contains(c);
     if given.text.contains(bad) {
         let remedy = if given.text.contains(',') && !given.text.starts_with('/') {
@@ -158,7 +158,7 @@ pub(super) fn host(given: RawValue<'_>) -> ReadResult<String> {
 }
 
 /// Returns the parts of a list with commas, without empty ones.
-pub(super) fn list<T>(
+pub(super) fn read_list<T>(
     given: RawValue<'_>,
     read: impl Fn(RawValue<'_>) -> ReadResult<T>,
 ) -> ReadResult<Vec<T>> {
@@ -175,7 +175,7 @@ fn part_fault(part: &str, fault: ValueError) -> ValueError {
     ValueError {
         why: format!(
             "has a part that cannot be used: {:?} {}",
-            masked(part),
+            mask_passwords(part),
             fault.why
         ),
         ..fault
@@ -183,18 +183,18 @@ fn part_fault(part: &str, fault: ValueError) -> ValueError {
 }
 
 /// Networks; `*` stands for all of them, as in gunicorn.
-pub(super) fn networks(given: RawValue<'_>) -> ReadResult<Vec<Network>> {
+pub(super) fn read_networks(given: RawValue<'_>) -> ReadResult<Vec<Network>> {
     if given.text == "*" {
         return Ok(vec![Network::ALL_V4, Network::ALL_V6]);
     }
-    list(given, |part| {
+    read_list(given, |part| {
         Network::parse(part.text)
             .map_err(|why| ValueError::new(why, "write addresses and networks: 10.0.0.0/8, ::1"))
     })
 }
 
 /// Returns one of a few words.
-pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> ReadResult<T> {
+pub(super) fn read_word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> ReadResult<T> {
     let found = words
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(given.text));
@@ -208,15 +208,15 @@ pub(super) fn word<T: Copy>(given: RawValue<'_>, words: &[(&str, T)]) -> ReadRes
 }
 
 /// Returns the file of authorities; libpq's word `system` is no file.
-pub(super) fn authorities(given: RawValue<'_>) -> ReadResult<Option<PathBuf>> {
+pub(super) fn read_authorities(given: RawValue<'_>) -> ReadResult<Option<PathBuf>> {
     if given.text == "system" {
         return Ok(None);
     }
     super::files::readable_file(given).map(Some)
 }
 
-pub(super) fn sslmode(given: RawValue<'_>) -> ReadResult<SslMode> {
-    word(
+pub(super) fn read_sslmode(given: RawValue<'_>) -> ReadResult<SslMode> {
+    read_word(
         given,
         &[
             ("disable", SslMode::Disable),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_to_their_range() {
-        assert_eq!(integer::<usize>(given("512"), 1..=512).unwrap(), 512);
+        assert_eq!(read_integer::<usize>(given("512"), 1..=512).unwrap(), 512);
         for text in [
             "0",
             "513",
@@ -247,7 +247,7 @@ mod tests {
             "-1",
             "1 0",
         ] {
-            let fault = integer::<usize>(given(text), 1..=512).unwrap_err();
+            let fault = read_integer::<usize>(given(text), 1..=512).unwrap_err();
             assert!(fault.remedy.contains("1 to 512"), "{text}: {fault:?}");
         }
     }
@@ -261,26 +261,26 @@ mod tests {
             "user@db",
             "a,b",
         ] {
-            assert!(host(given(text)).is_err(), "{text}");
+            assert!(read_host(given(text)).is_err(), "{text}");
         }
         for (text, read) in [
             ("db.example.com", "db.example.com"),
             ("[::1]", "::1"),
             ("/run/pg", "/run/pg"),
         ] {
-            assert_eq!(host(given(text)).unwrap(), read);
+            assert_eq!(read_host(given(text)).unwrap(), read);
         }
     }
 
     #[test]
     fn a_star_is_every_address_and_an_empty_list_is_none() {
-        let all = networks(given("*")).unwrap();
+        let all = read_networks(given("*")).unwrap();
         assert!(
             all.iter()
                 .any(|net| net.contains("8.8.8.8".parse().unwrap()))
         );
         assert!(all.iter().any(|net| net.contains("::1".parse().unwrap())));
-        assert!(networks(given("")).unwrap().is_empty());
-        assert!(networks(given("10.0.0.0/8, nonsense")).is_err());
+        assert!(read_networks(given("")).unwrap().is_empty());
+        assert!(read_networks(given("10.0.0.0/8, nonsense")).is_err());
     }
 }

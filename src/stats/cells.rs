@@ -32,7 +32,7 @@ pub(super) struct CounterShard {
 
 impl CounterCells {
     /// Returns the calling thread's shard.
-    pub(super) fn mine(&self) -> &CounterShard {
+    pub(super) fn own_shard(&self) -> &CounterShard {
         self.shard(thread_number() % SHARDS)
     }
 
@@ -46,7 +46,7 @@ impl CounterCells {
     }
 
     pub(super) fn add(&self, counter: Counter, amount: u64) {
-        self.mine().add(counter, amount);
+        self.own_shard().add(counter, amount);
     }
 
     /// Records what takes long enough in one place for all threads, to save memory.
@@ -56,7 +56,7 @@ impl CounterCells {
 
     pub(super) fn counts(&self) -> CounterCounts {
         let mut sums = CounterCounts::default();
-        for shard in self.made() {
+        for shard in self.made_shards() {
             for (sum, count) in sums.0.iter_mut().zip(&shard.counts) {
                 // With the order of `Shard::add`.
                 *sum = sum.wrapping_add(count.load(Ordering::Acquire));
@@ -70,7 +70,7 @@ impl CounterCells {
         let counts = self.counts();
         let times = Timed::ALL.map(|timed| {
             let mut sum = Distribution::default();
-            for shard in self.made() {
+            for shard in self.made_shards() {
                 sum.add(&shard.times[timed as usize].read());
             }
             sum
@@ -78,7 +78,7 @@ impl CounterCells {
         CounterTally { counts, times }
     }
 
-    fn made(&self) -> impl Iterator<Item = &CounterShard> {
+    fn made_shards(&self) -> impl Iterator<Item = &CounterShard> {
         self.shards.iter().filter_map(|shard| Some(&**shard.get()?))
     }
 }
@@ -119,7 +119,9 @@ mod tests {
             for _ in 0..2 * SHARDS {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        cells.mine().record(Timed::Hit, Duration::from_micros(3));
+                        cells
+                            .own_shard()
+                            .record(Timed::Hit, Duration::from_micros(3));
                         cells.add(Counter::HitMemory, 1);
                     }
                 });
@@ -127,16 +129,16 @@ mod tests {
         });
         let tally = cells.tally();
         let all = 2000 * SHARDS as u64;
-        assert_eq!(tally.count(Counter::HitMemory), all);
-        assert_eq!(tally.time(Timed::Hit).count(), all);
-        assert_eq!(tally.count(Counter::HitRedis), 0);
+        assert_eq!(tally.counter_value(Counter::HitMemory), all);
+        assert_eq!(tally.time_distribution(Timed::Hit).count(), all);
+        assert_eq!(tally.counter_value(Counter::HitRedis), 0);
     }
 
     #[test]
     fn what_nobody_records_takes_no_space() {
         let cells = CounterCells::default();
         assert_eq!(cells.tally(), CounterTally::default());
-        assert_eq!(cells.made().count(), 0);
+        assert_eq!(cells.made_shards().count(), 0);
         assert!(size_of::<CounterCells>() <= 256);
     }
 }

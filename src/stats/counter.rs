@@ -210,7 +210,7 @@ pub enum CounterUnit {
 impl Family {
     /// Returns the counters that add up to it, each with the value of its label; several may have
     /// the same.
-    pub fn counters(self) -> impl Iterator<Item = (Counter, &'static str)> {
+    pub fn family_counters(self) -> impl Iterator<Item = (Counter, &'static str)> {
         let all = COUNTERS.iter().map(|(counter, ..)| *counter);
         all.filter_map(move |counter| match (self, counter.family()) {
             (Family::Requests, _) => counter.part().is_request().then_some((counter, "")),
@@ -240,10 +240,13 @@ mod tests {
         for (counter, name, _) in COUNTERS {
             let (family, value) = counter.family();
             assert_eq!(family.label().is_some(), !value.is_empty(), "{name}");
-            assert!(family.counters().any(|(own, _)| own == counter), "{name}");
+            assert!(
+                family.family_counters().any(|(own, _)| own == counter),
+                "{name}"
+            );
         }
         for family in Family::ALL {
-            assert!(family.counters().count() > 0, "{}", family.name());
+            assert!(family.family_counters().count() > 0, "{}", family.name());
             assert!(family.name().ends_with("_total") && family.help().ends_with('.'));
             let of_seconds = family.name().contains("seconds");
             assert_eq!(of_seconds, family.unit() == CounterUnit::Microseconds);

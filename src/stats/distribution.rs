@@ -37,18 +37,18 @@ const EDGES: [f64; PER_OCTAVE as usize] = [
 const MANTISSA: u64 = (1 << 52) - 1;
 
 /// Returns the time in nanoseconds; five hundred years and more are as long.
-pub(super) fn nanos(time: Duration) -> u64 {
+pub(super) fn whole_nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Returns the bucket a time falls into; each takes in its upper edge. Found in the bits of the
 /// number, as a logarithm would cost a request more than all else that is counted of it.
-pub(super) fn bucket(time: Duration) -> usize {
+pub(super) fn time_bucket(time: Duration) -> usize {
     #[expect(
         clippy::cast_precision_loss,
         reason = "buckets are wider than what is lost"
     )]
-    let ratio = nanos(time) as f64 / LOWEST;
+    let ratio = whole_nanos(time) as f64 / LOWEST;
     if ratio <= 1.0 {
         return 0;
     }
@@ -61,7 +61,7 @@ pub(super) fn bucket(time: Duration) -> usize {
 }
 
 /// Returns the upper edge of a bucket in seconds.
-fn edge(bucket: u16) -> f64 {
+fn upper_edge(bucket: u16) -> f64 {
     let doublings = f64::from(bucket) / f64::from(PER_OCTAVE);
     LOWEST / 1e9 * doublings.exp2()
 }
@@ -126,7 +126,7 @@ impl Distribution {
     }
 
     /// Returns the sum in nanoseconds, and each bucket with its count.
-    pub(super) fn parts(&self) -> (u64, &[(u16, u64)]) {
+    pub(super) fn sum_and_buckets(&self) -> (u64, &[(u16, u64)]) {
         (self.sum, &self.counts)
     }
 
@@ -150,7 +150,7 @@ impl Distribution {
         let mut passed = 0;
         self.counts.iter().find_map(|(bucket, count)| {
             passed += count;
-            (passed >= rank).then(|| self.within(*bucket))
+            (passed >= rank).then(|| self.bucket_value(*bucket))
         })
     }
 
@@ -158,7 +158,7 @@ impl Distribution {
     /// between others. At the ends it may lie beyond all times; there the sum of all tells what the
     /// mean in this bucket is at least (at most), which the longest (shortest) time is too.
     #[expect(clippy::cast_precision_loss, reason = "as in mean_within")]
-    fn within(&self, bucket: u16) -> f64 {
+    fn bucket_value(&self, bucket: u16) -> f64 {
         let others = |edge_of: fn(u16) -> f64| -> f64 {
             let others = self.counts.iter().filter(|(other, _)| *other != bucket);
             others.map(|(other, n)| edge_of(*other) * *n as f64).sum()
@@ -166,9 +166,13 @@ impl Distribution {
         let of = |all: &(u16, u64)| (all.0 == bucket).then_some(all.1 as f64);
         let is_last = self.counts.last().and_then(of);
         let is_first = self.counts.first().and_then(of);
-        let (lowest, middle, highest) = (lower_edge(bucket), middle(bucket), edge(bucket));
+        let (lowest, middle, highest) = (
+            lower_edge(bucket),
+            bucket_middle(bucket),
+            upper_edge(bucket),
+        );
         if let Some(count) = is_last {
-            let at_least = (self.sum_seconds() - others(edge)) / count;
+            let at_least = (self.sum_seconds() - others(upper_edge)) / count;
             return at_least.max(lowest).min(middle.max(lowest));
         }
         if let Some(count) = is_first {
@@ -189,19 +193,19 @@ impl Distribution {
         let highest = if usize::from(bucket) == BUCKETS - 1 {
             f64::INFINITY
         } else {
-            edge(bucket)
+            upper_edge(bucket)
         };
         (self.sum_seconds() / count as f64).clamp(lower_edge(bucket), highest)
     }
 
     /// Returns, for each edge that is shown, from the shortest: the edge in seconds, and how many
     /// took no longer. The times longer than the last are in [`Distribution::count`] alone.
-    pub fn shown(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+    pub fn shown_edges(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         SHOWN.map(|doublings| {
             let bound = doublings * PER_OCTAVE;
             let up_to = self.counts.iter();
             let up_to = up_to.take_while(|(bucket, _)| *bucket <= bound);
-            (edge(bound), up_to.map(|(_, count)| count).sum())
+            (upper_edge(bound), up_to.map(|(_, count)| count).sum())
         })
     }
 
@@ -212,7 +216,7 @@ impl Distribution {
 
     /// Returns what has come since an `earlier` state of the same.
     #[must_use]
-    pub fn since(&self, earlier: &Distribution) -> Distribution {
+    pub fn difference_since(&self, earlier: &Distribution) -> Distribution {
         let mut later = self.clone();
         later.merge(earlier, u64::saturating_sub);
         later.counts.retain(|(_, count)| *count > 0);
@@ -235,15 +239,15 @@ impl Distribution {
 
 /// Returns the lower edge of a bucket in seconds.
 fn lower_edge(bucket: u16) -> f64 {
-    bucket.checked_sub(1).map_or(0.0, edge)
+    bucket.checked_sub(1).map_or(0.0, upper_edge)
 }
 
 /// Returns what stands for all times of a bucket.
-fn middle(bucket: u16) -> f64 {
+fn bucket_middle(bucket: u16) -> f64 {
     if bucket == 0 {
-        return edge(0);
+        return upper_edge(0);
     }
-    (edge(bucket - 1) * edge(bucket)).sqrt()
+    (upper_edge(bucket - 1) * upper_edge(bucket)).sqrt()
 }
 
 #[cfg(test)]

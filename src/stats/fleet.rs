@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::instance::InstanceInfo;
 use super::instance_sum::InstanceSum;
 use super::numbers::SummaryNumbers;
-use super::sent::{by_name, few};
+use super::sent::{at_most_few, by_name};
 use super::tally::CounterTally;
 use super::window::Window;
 
@@ -34,10 +34,10 @@ pub struct InstanceReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_server: Option<String>,
     /// All queries together, for each window, with the seconds that it covers.
-    #[serde(deserialize_with = "known")]
+    #[serde(deserialize_with = "known_windows")]
     pub windows: BTreeMap<Window, (f64, CounterTally)>,
     /// Each query that has counted anything, since the start.
-    #[serde(deserialize_with = "few::<_, _, MOST_QUERIES>")]
+    #[serde(deserialize_with = "at_most_few::<_, _, MOST_QUERIES>")]
     pub queries: BTreeMap<String, CounterTally>,
     /// The number of them that are not here, for want of space.
     #[serde(skip_serializing_if = "is_zero")]
@@ -77,7 +77,7 @@ impl InstanceReport {
         let mut by_requests: Vec<_> = all.into_iter().collect();
         by_requests.sort_by_key(|(_, tally)| std::cmp::Reverse(requests(tally)));
         let kept = by_requests.len() / 2;
-        self.queries_left_out += count(by_requests.len() - kept);
+        self.queries_left_out += whole_count(by_requests.len() - kept);
         by_requests.truncate(kept);
         self.queries = by_requests.into_iter().collect();
     }
@@ -130,7 +130,7 @@ impl InstanceReport {
 }
 
 /// Windows that only a later version knows are passed over.
-fn known<'de, D: Deserializer<'de>>(
+fn known_windows<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<Window, (f64, CounterTally)>, D::Error> {
     let each: [Option<_>; Window::ALL.len()] = by_name(from, Window::ALL.map(Window::name))?;
@@ -154,7 +154,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-fn count(number: usize) -> u64 {
+fn whole_count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::distribution::{BUCKETS, Distribution, bucket, nanos};
+use super::distribution::{BUCKETS, Distribution, time_bucket, whole_nanos};
 
 /// Times, recorded from any thread without a lock.
 #[derive(Default)]
@@ -23,8 +23,10 @@ impl Histogram {
                 sum_nanos: AtomicU64::new(0),
             })
         });
-        buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
-        buckets.sum_nanos.fetch_add(nanos(time), Ordering::Release);
+        buckets.counts[time_bucket(time)].fetch_add(1, Ordering::Relaxed);
+        buckets
+            .sum_nanos
+            .fetch_add(whole_nanos(time), Ordering::Release);
     }
 
     pub(super) fn read(&self) -> Distribution {

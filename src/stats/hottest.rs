@@ -31,7 +31,12 @@ pub(super) struct HotCandidate {
 
 impl HottestKeys {
     /// Notes that a key of a query was asked for; `keep` says what is kept of it when it is new.
-    pub(super) fn asked(&self, query: u32, key: KeyId<'_>, keep: impl FnOnce() -> Option<Bytes>) {
+    pub(super) fn record_key(
+        &self,
+        query: u32,
+        key: KeyId<'_>,
+        keep: impl FnOnce() -> Option<Bytes>,
+    ) {
         let shard =
             self.0[thread_number() % SHARDS].get_or_init(|| Box::new(Mutex::new(KeySketch::new())));
         let mut sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,9 +50,11 @@ impl HottestKeys {
         let mut floors = 0;
         for shard in self.0.iter().filter_map(OnceLock::get) {
             let sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let floor = sketch.floor();
-            let copy: Vec<(HeldKey, u64)> =
-                sketch.each().map(|(key, n)| (key.clone(), n)).collect();
+            let floor = sketch.count_floor();
+            let copy: Vec<(HeldKey, u64)> = sketch
+                .counted_keys()
+                .map(|(key, n)| (key.clone(), n))
+                .collect();
             drop(sketch);
             floors += floor;
             for (key, count) in copy {
@@ -78,10 +85,10 @@ impl HottestKeys {
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&self, query: u32) {
+    pub(super) fn forget_query(&self, query: u32) {
         for shard in self.0.iter().filter_map(OnceLock::get) {
             let mut sketch = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            sketch.forget(query);
+            sketch.forget_query(query);
         }
     }
 }
@@ -95,7 +102,7 @@ mod tests {
             digest: &key.to_le_bytes(),
             canonical: &Bytes::new(),
         };
-        hottest.asked(7, id, || None);
+        hottest.record_key(7, id, || None);
     }
 
     #[test]

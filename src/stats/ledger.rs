@@ -51,38 +51,38 @@ impl StatsLedger {
     }
 
     /// Every query that has been counted, or may be.
-    pub(super) fn all(&self) -> Vec<Arc<QueryStats>> {
+    pub(super) fn all_queries(&self) -> Vec<Arc<QueryStats>> {
         self.lock().by_name.values().cloned().collect()
     }
 
     /// Closes the slot under way, if its time is over; gives how long the next has to go.
-    pub(super) fn tick(&self, now: Duration) -> Duration {
-        let mut timeline = self.timeline();
-        if now >= timeline.due() {
-            timeline.tick(now, &self.all(), &self.ranks.slowest);
+    pub(super) fn close_slot(&self, now: Duration) -> Duration {
+        let mut timeline = self.lock_timeline();
+        if now >= timeline.slot_end() {
+            timeline.close_slot(now, &self.all_queries(), &self.ranks.slowest);
         }
-        timeline.due().saturating_sub(now)
+        timeline.slot_end().saturating_sub(now)
     }
 
     /// Returns what was counted over a window by these, and how it has been.
-    pub(super) fn counted(
+    pub(super) fn count_window(
         &self,
         window: Window,
         now: Duration,
         all: &[Arc<QueryStats>],
     ) -> (WindowCounts, SnapshotSeries, Duration) {
-        self.tick(now);
-        let timeline = self.timeline();
-        let counted = timeline.window(window, now, all, &self.ranks.slowest);
-        let (series, ended) = timeline.series(window, now);
+        self.close_slot(now);
+        let timeline = self.lock_timeline();
+        let counted = timeline.window_counts(window, now, all, &self.ranks.slowest);
+        let (series, ended) = timeline.snapshot_series(window, now);
         (counted, series, ended)
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&self, query: u32) {
-        self.ranks.hottest.forget(query);
-        self.ranks.slowest.forget(query);
-        self.timeline().forget(query);
+    pub(super) fn forget_query(&self, query: u32) {
+        self.ranks.hottest.forget_query(query);
+        self.ranks.slowest.forget_query(query);
+        self.lock_timeline().forget_query(query);
     }
 
     #[cfg(test)]
@@ -90,7 +90,7 @@ impl StatsLedger {
         self.lock().by_name.len()
     }
 
-    pub(super) fn timeline(&self) -> MutexGuard<'_, Timeline> {
+    pub(super) fn lock_timeline(&self) -> MutexGuard<'_, Timeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -61,7 +61,7 @@ impl Trigger {
 
 impl LoadError {
     /// Returns the classes of `load_errors`: those that say something about query or database.
-    pub(super) fn failures() -> impl Iterator<Item = LoadError> {
+    pub(super) fn failure_classes() -> impl Iterator<Item = LoadError> {
         let all = LoadError::ALL.into_iter();
         all.filter(|class| class.counter().part() == CounterPart::LoadError)
     }
@@ -151,7 +151,7 @@ mod tests {
             let family = trigger.counter().family();
             assert_eq!(family, (Family::Loads, trigger.name()));
         }
-        for error in LoadError::failures() {
+        for error in LoadError::failure_classes() {
             let family = error.counter().family();
             assert_eq!(family, (Family::LoadErrors, error.name()));
         }

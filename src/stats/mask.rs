@@ -25,7 +25,7 @@ impl Default for KeyMask {
 
 impl KeyMask {
     /// Returns eight hexadecimal digits.
-    pub(super) fn shown(&self, digest: u128) -> String {
+    pub(super) fn masked_digits(&self, digest: u128) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a secret of any length does");
         mac.update(&digest.to_le_bytes());
         let code = mac.finalize().into_bytes();
@@ -47,10 +47,13 @@ mod tests {
     #[test]
     fn a_key_has_one_face_in_a_process_and_another_in_the_next() {
         let (one, other) = (KeyMask::default(), KeyMask::default());
-        assert_eq!(one.shown(1), one.shown(1));
-        assert_ne!(one.shown(1), one.shown(2));
-        assert_ne!(one.shown(1), other.shown(1));
-        assert!(one.shown(1).len() == 8 && one.shown(1).bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_eq!(one.masked_digits(1), one.masked_digits(1));
+        assert_ne!(one.masked_digits(1), one.masked_digits(2));
+        assert_ne!(one.masked_digits(1), other.masked_digits(1));
+        assert!(
+            one.masked_digits(1).len() == 8
+                && one.masked_digits(1).bytes().all(|b| b.is_ascii_hexdigit())
+        );
     }
 
     /// The second test case of RFC 4231.

@@ -64,11 +64,11 @@ pub use tiers::{Eviction, Fleet, RedisError, Refused, Rejected, TierStats};
 pub use uptime::{since_boot, wall_clock};
 
 use ledger::StatsLedger;
-use numbers::seconds;
+use numbers::whole_seconds;
 use timeline::WindowCounts;
 
 /// All counters of this process, by the places of one catalog. They outlive reloads of everything
-/// else: [`Stats::renewed`] has them by the places of the next.
+/// else: [`Stats::reconfigured`] has them by the places of the next.
 pub struct Stats {
     queries: Vec<Arc<QueryStats>>,
     ledger: Arc<StatsLedger>,
@@ -82,18 +82,18 @@ type ParamSpelling = dyn Fn(&str, &[u8]) -> Option<String> + Send;
 impl Stats {
     /// Makes one set of counters per query, in the catalog's order.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Stats {
-        Stats::over(Arc::default(), names)
+        Stats::with_ledger(Arc::default(), names)
     }
 
     /// Returns the same counters for another catalog: those of a query that stays go on, and those
     /// of one that is gone stay in the totals. What is measured, and which parameters are shown,
     /// has to be given anew.
     #[must_use]
-    pub fn renewed<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
-        Stats::over(Arc::clone(&self.ledger), names)
+    pub fn reconfigured<'a>(&self, names: impl Iterator<Item = &'a str>) -> Stats {
+        Stats::with_ledger(Arc::clone(&self.ledger), names)
     }
 
-    fn over<'a>(ledger: Arc<StatsLedger>, names: impl Iterator<Item = &'a str>) -> Stats {
+    fn with_ledger<'a>(ledger: Arc<StatsLedger>, names: impl Iterator<Item = &'a str>) -> Stats {
         Stats {
             queries: ledger.open(names),
             ledger,
@@ -107,17 +107,17 @@ impl Stats {
     /// # Panics
     ///
     /// When the catalog has no such place.
-    pub fn query(&self, index: usize) -> &Arc<QueryStats> {
+    pub fn query_stats(&self, index: usize) -> &Arc<QueryStats> {
         &self.queries[index]
     }
 
     /// Returns the counters of the tiers.
-    pub fn tiers(&self) -> &TierStats {
+    pub fn tier_stats(&self) -> &TierStats {
         &self.ledger.tiers
     }
 
     /// Sets where a snapshot reads what is measured; the latest one given counts.
-    pub fn measure(&self, gauges: impl Fn() -> Gauges + Send + 'static) {
+    pub fn set_gauges(&self, gauges: impl Fn() -> Gauges + Send + 'static) {
         *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(gauges));
     }
 
@@ -131,7 +131,7 @@ impl Stats {
         for (place, query) in self.queries.iter().enumerate() {
             let shows = shows(place);
             if query.show_params(shows) && !shows {
-                self.ledger.forget(query.number());
+                self.ledger.forget_query(query.number());
             }
         }
         let mut held = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,14 +141,14 @@ impl Stats {
     /// Closes the slot of time under way, if it is over; gives how long the next has to go. To be
     /// called when that is over, so that windows are made of slots of equal length; whoever takes a
     /// snapshot later than that closes it as well.
-    pub fn tick(&self) -> Duration {
-        self.ledger.tick(self.ledger.uptime.now())
+    pub fn close_slot(&self) -> Duration {
+        self.ledger.close_slot(self.ledger.uptime.now())
     }
 
     /// Returns all queries together over a window, and how many seconds that was.
-    pub fn total(&self, window: Window) -> (f64, CounterTally) {
-        let (now, all) = (self.ledger.uptime.now(), self.ledger.all());
-        let (counted, ..) = self.ledger.counted(window, now, &all);
+    pub fn window_total(&self, window: Window) -> (f64, CounterTally) {
+        let (now, all) = (self.ledger.uptime.now(), self.ledger.all_queries());
+        let (counted, ..) = self.ledger.count_window(window, now, &all);
         let total = counted.tallies.values().sum();
         (counted.covered.as_secs_f64(), total)
     }
@@ -157,16 +157,16 @@ impl Stats {
     /// knows more about the process fills in the rest. While requests are being counted, two
     /// numbers may be from moments that lie a little apart; `requests` always is the sum of its
     /// outcomes, and the loads by trigger and the load errors by class are theirs.
-    pub fn snapshot(&self, window: Window) -> StatsSnapshot {
+    pub fn take_snapshot(&self, window: Window) -> StatsSnapshot {
         self.snapshot_at(window, self.ledger.uptime.now())
     }
 
     fn snapshot_at(&self, window: Window, now: Duration) -> StatsSnapshot {
-        let all = self.ledger.all();
-        let (counted, mut series, ended) = self.ledger.counted(window, now, &all);
+        let all = self.ledger.all_queries();
+        let (counted, mut series, ended) = self.ledger.count_window(window, now, &all);
         series.ends_at = wall_clock() - ended.as_secs_f64();
         let seconds = counted.covered.as_secs_f64();
-        let queries = self.rows(&counted, &all);
+        let queries = self.query_rows(&counted, &all);
         let total: CounterTally = queries.iter().map(|query| &query.tally).sum();
         let names = all.iter().map(|query| (query.number(), query.name()));
         let names: HashMap<u32, &str> = names.collect();
@@ -181,15 +181,15 @@ impl Stats {
             },
             queries,
             series,
-            slowest: self.slowest(&counted, &names),
-            hottest: self.hottest(&names),
+            slowest: self.slowest_loads(&counted, &names),
+            hottest: self.hottest_keys(&names),
             ..StatsSnapshot::default()
         };
         self.with_tiers(snapshot)
     }
 
     /// Returns those of the catalog, then those that are in none and have something to say.
-    fn rows(&self, counted: &WindowCounts, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
+    fn query_rows(&self, counted: &WindowCounts, all: &[Arc<QueryStats>]) -> Vec<QuerySnapshot> {
         let tally = |query: &QueryStats| counted.tallies.get(&query.number()).cloned();
         let row = |query: &QueryStats, tally: CounterTally, removed| QuerySnapshot {
             query: query.name().to_owned(),
@@ -222,33 +222,33 @@ impl Stats {
         present.chain(gone).collect()
     }
 
-    fn slowest(&self, counted: &WindowCounts, names: &HashMap<u32, &str>) -> Vec<SlowLoad> {
-        let loads = counted.slowest.each().iter();
+    fn slowest_loads(&self, counted: &WindowCounts, names: &HashMap<u32, &str>) -> Vec<SlowLoad> {
+        let loads = counted.slowest.all_records().iter();
         let shown = loads.map(|load| SlowLoad {
-            query: name(names, load.query),
-            key: self.ledger.mask.shown(load.digest),
-            seconds: seconds(load.took),
+            query: query_name(names, load.query),
+            key: self.ledger.mask.masked_digits(load.digest),
+            seconds: whole_seconds(load.took),
             at: load.at,
             trigger: load.trigger.name().to_owned(),
             error: load.error.map(|error| error.name().to_owned()),
-            params: self.spelled(names, load.query, load.canonical.as_ref()),
+            params: self.spell_parameters(names, load.query, load.canonical.as_ref()),
         });
         shown.collect()
     }
 
-    fn hottest(&self, names: &HashMap<u32, &str>) -> Vec<HotKey> {
+    fn hottest_keys(&self, names: &HashMap<u32, &str>) -> Vec<HotKey> {
         let keys = self.ledger.ranks.hottest.read().into_iter();
         let shown = keys.map(|key| HotKey {
-            query: name(names, key.query),
-            key: self.ledger.mask.shown(key.digest),
+            query: query_name(names, key.query),
+            key: self.ledger.mask.masked_digits(key.digest),
             requests: key.requests,
             over: key.over,
-            params: self.spelled(names, key.query, key.canonical.as_ref()),
+            params: self.spell_parameters(names, key.query, key.canonical.as_ref()),
         });
         shown.collect()
     }
 
-    fn spelled(
+    fn spell_parameters(
         &self,
         names: &HashMap<u32, &str>,
         query: u32,
@@ -261,7 +261,7 @@ impl Stats {
     fn with_tiers(&self, snapshot: StatsSnapshot) -> StatsSnapshot {
         let gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         let gauges = gauges.as_ref().map(|read| read()).unwrap_or_default();
-        let tiers = self.ledger.tiers.numbers();
+        let tiers = self.ledger.tiers.tier_numbers();
         StatsSnapshot {
             memory: MemorySnapshot {
                 entries: gauges.memory.entries,
@@ -297,7 +297,7 @@ impl fmt::Debug for Stats {
     }
 }
 
-fn name(names: &HashMap<u32, &str>, query: u32) -> String {
+fn query_name(names: &HashMap<u32, &str>, query: u32) -> String {
     names.get(&query).copied().unwrap_or_default().to_owned()
 }
 

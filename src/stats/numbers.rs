@@ -113,7 +113,7 @@ impl Percentiles {
 impl SummaryNumbers {
     /// Returns what follows from what was counted within `over` seconds.
     pub fn from_tally(tally: &CounterTally, over: f64) -> SummaryNumbers {
-        let count = |counter| tally.count(counter);
+        let count = |counter| tally.counter_value(counter);
         let [stale, bypass, coalesced, miss, error, loads] = [
             CounterPart::Stale,
             CounterPart::Bypass,
@@ -122,15 +122,15 @@ impl SummaryNumbers {
             CounterPart::Error,
             CounterPart::Load,
         ]
-        .map(|part| tally.sum(part));
+        .map(|part| tally.part_sum(part));
         let refused_values = count(Counter::RefusedValues);
-        let served = tally.sum(CounterPart::Hit) + stale;
+        let served = tally.part_sum(CounterPart::Hit) + stale;
         let cacheable = served + coalesced + miss + error;
-        let load_errors = tally.sum(CounterPart::LoadError);
+        let load_errors = tally.part_sum(CounterPart::LoadError);
         // Each answer past the cache had a load of its own.
         let brought = loads.saturating_sub(load_errors + refused_values + bypass);
-        let mut hits = tally.time(Timed::Hit).clone();
-        hits.add(tally.time(Timed::Stale));
+        let mut hits = tally.time_distribution(Timed::Hit).clone();
+        hits.add(tally.time_distribution(Timed::Stale));
         SummaryNumbers {
             requests: cacheable + bypass,
             hit_memory: count(Counter::HitMemory),
@@ -146,26 +146,30 @@ impl SummaryNumbers {
             loads_in_flight: 0,
             load_errors,
             loads_not_tried: count(Counter::LoadsNotTried),
-            loads_by_trigger: named(Trigger::ALL.map(|word| (word.name(), count(word.counter())))),
-            load_errors_by_class: named(
-                LoadError::failures().map(|word| (word.name(), count(word.counter()))),
+            loads_by_trigger: named_counts(
+                Trigger::ALL.map(|word| (word.name(), count(word.counter()))),
+            ),
+            load_errors_by_class: named_counts(
+                LoadError::failure_classes().map(|word| (word.name(), count(word.counter()))),
             ),
             refused_values,
-            load_seconds: seconds(count(Counter::LoadMicros)),
+            load_seconds: whole_seconds(count(Counter::LoadMicros)),
             last_load_seconds: None,
-            hit_ratio: ratio(served, cacheable),
-            offload: ratio(cacheable.saturating_sub(error), cacheable)
-                .zip(ratio(brought, cacheable))
+            hit_ratio: share_ratio(served, cacheable),
+            offload: share_ratio(cacheable.saturating_sub(error), cacheable)
+                .zip(share_ratio(brought, cacheable))
                 .map(|(answered, brought)| answered - brought),
-            time_saved_seconds: seconds(count(Counter::SavedMicros)),
-            coalesced_saved_seconds: seconds(count(Counter::CoalescedSavedMicros)),
+            time_saved_seconds: whole_seconds(count(Counter::SavedMicros)),
+            coalesced_saved_seconds: whole_seconds(count(Counter::CoalescedSavedMicros)),
             served_bytes: count(Counter::ServedBytes),
             compressions: count(Counter::Compressions),
-            requests_per_second: rate(cacheable + bypass, over),
-            loads_per_second: rate(loads, over),
+            requests_per_second: rate_per_second(cacheable + bypass, over),
+            loads_per_second: rate_per_second(loads, over),
             hit: Percentiles::from_distribution(&hits),
-            coalesced_wait: Percentiles::from_distribution(tally.time(Timed::Coalesced)),
-            load: Percentiles::from_distribution(tally.time(Timed::Load)),
+            coalesced_wait: Percentiles::from_distribution(
+                tally.time_distribution(Timed::Coalesced),
+            ),
+            load: Percentiles::from_distribution(tally.time_distribution(Timed::Load)),
         }
     }
 
@@ -177,7 +181,7 @@ impl SummaryNumbers {
     }
 }
 
-fn named<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+fn named_counts<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
     let counts = counts.into_iter();
     counts
         .map(|(name, count)| (name.to_owned(), count))
@@ -188,7 +192,7 @@ fn named<'a>(counts: impl IntoIterator<Item = (&'a str, u64)>) -> BTreeMap<Strin
     clippy::cast_precision_loss,
     reason = "shown with a few digits; exact below 2^53"
 )]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+fn share_ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
@@ -196,13 +200,13 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     clippy::cast_precision_loss,
     reason = "shown with a few digits; exact below 2^53"
 )]
-fn rate(count: u64, over: f64) -> Option<f64> {
+fn rate_per_second(count: u64, over: f64) -> Option<f64> {
     (over > 0.0).then(|| count as f64 / over)
 }
 #[expect(
     clippy::cast_precision_loss,
     reason = "microseconds are exact below 2^53, 285 years"
 )]
-pub(super) fn seconds(micros: u64) -> f64 {
+pub(super) fn whole_seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }

@@ -17,13 +17,13 @@ pub struct CopySpeedup {
 impl QueryStats {
     /// Returns the pace of this query. It reads some hundred counters: microseconds, not
     /// nanoseconds.
-    pub fn pace(&self) -> CopySpeedup {
+    pub fn copy_speedup(&self) -> CopySpeedup {
         let tally = self.tally();
-        let mut copy = tally.time(Timed::Hit).clone();
-        copy.add(tally.time(Timed::Stale));
+        let mut copy = tally.time_distribution(Timed::Hit).clone();
+        copy.add(tally.time_distribution(Timed::Stale));
         CopySpeedup {
             copy: Percentiles::from_distribution(&copy),
-            load: Percentiles::from_distribution(tally.time(Timed::Load)),
+            load: Percentiles::from_distribution(tally.time_distribution(Timed::Load)),
         }
     }
 }

@@ -12,37 +12,37 @@ use super::tally::{CounterCounts, CounterTally, Timed};
 pub(super) struct PackedTally(Box<[u8]>);
 
 impl PackedTally {
-    pub(super) fn pack(tally: &CounterTally) -> PackedTally {
+    pub(super) fn pack_tally(tally: &CounterTally) -> PackedTally {
         let mut bytes = Vec::new();
         let mut run = DeltaRun::default();
         for (place, count) in tally.counts.0.iter().enumerate() {
             if *count > 0 {
-                run.put(&mut bytes, place);
-                put(&mut bytes, *count);
+                run.append_number(&mut bytes, place);
+                put_number(&mut bytes, *count);
             }
         }
-        put(&mut bytes, 0);
+        put_number(&mut bytes, 0);
         let mut run = DeltaRun::default();
         for (place, time) in tally.times.iter().enumerate() {
             if time.is_empty() {
                 continue;
             }
-            run.put(&mut bytes, place);
-            let (sum, buckets) = time.parts();
-            put(&mut bytes, sum);
+            run.append_number(&mut bytes, place);
+            let (sum, buckets) = time.sum_and_buckets();
+            put_number(&mut bytes, sum);
             let mut run = DeltaRun::default();
             for (bucket, count) in buckets {
-                run.put(&mut bytes, usize::from(*bucket));
-                put(&mut bytes, *count);
+                run.append_number(&mut bytes, usize::from(*bucket));
+                put_number(&mut bytes, *count);
             }
-            put(&mut bytes, 0);
+            put_number(&mut bytes, 0);
         }
-        put(&mut bytes, 0);
+        put_number(&mut bytes, 0);
         PackedTally(bytes.into())
     }
 
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(super) fn byte_size(&self) -> usize {
         self.0.len()
     }
 }
@@ -115,8 +115,8 @@ struct DeltaRun {
 }
 
 impl DeltaRun {
-    fn put(&mut self, bytes: &mut Vec<u8>, place: usize) {
-        put(bytes, (place + 1 - self.next) as u64);
+    fn append_number(&mut self, bytes: &mut Vec<u8>, place: usize) {
+        put_number(bytes, (place + 1 - self.next) as u64);
         self.next = place + 1;
     }
 
@@ -127,7 +127,7 @@ impl DeltaRun {
     }
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
+fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     loop {
         let [low, ..] = number.to_le_bytes();
         number >>= 7;
@@ -171,15 +171,15 @@ mod tests {
     fn what_is_packed_comes_out_as_it_was_and_adds_up() {
         for seed in [1, 300, 1 << 40] {
             let mut sum = PackedSum::default();
-            sum.add(&PackedTally::pack(&tally(seed)));
+            sum.add(&PackedTally::pack_tally(&tally(seed)));
             assert_eq!(sum.tally(), tally(seed));
-            sum.add(&PackedTally::pack(&tally(7)));
+            sum.add(&PackedTally::pack_tally(&tally(7)));
             let mut both = tally(seed);
             both.add(&tally(7));
             assert_eq!(sum.tally(), both);
         }
         let mut none = PackedSum::default();
-        none.add(&PackedTally::pack(&CounterTally::default()));
+        none.add(&PackedTally::pack_tally(&CounterTally::default()));
         assert_eq!(none.tally(), CounterTally::default());
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let counts = |at: usize| if (8..24).contains(&at) { 5_000 } else { 0 };
         tally.times[Timed::Hit as usize] =
             Distribution::from_counts((0..BUCKETS).map(counts), 1 << 30);
-        let bytes = PackedTally::pack(&tally).bytes();
+        let bytes = PackedTally::pack_tally(&tally).byte_size();
         assert!(bytes < 70, "{bytes}");
     }
 }

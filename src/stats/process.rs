@@ -23,7 +23,7 @@ pub struct ProcessNumbers {
 
 impl ProcessNumbers {
     /// Returns this process now. Reads three short files of the kernel's; waits for nothing.
-    pub fn now() -> ProcessNumbers {
+    pub fn read_now() -> ProcessNumbers {
         #[cfg(target_os = "linux")]
         return linux::now();
         #[cfg(not(target_os = "linux"))]

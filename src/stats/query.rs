@@ -57,7 +57,7 @@ impl QueryStats {
 
     /// Notes that one request ended so. `elapsed` is its own time, `load_time` the one stored with
     /// the value it got (zero without one): their difference is the time saved.
-    pub fn request(&self, outcome: Outcome, elapsed: Duration, load_time: Duration) {
+    pub fn record_request(&self, outcome: Outcome, elapsed: Duration, load_time: Duration) {
         let (counter, timed) = match outcome {
             Outcome::Hit(Tier::Memory) => (Counter::HitMemory, Timed::Hit),
             Outcome::Hit(Tier::Redis) => (Counter::HitRedis, Timed::Hit),
@@ -70,14 +70,14 @@ impl QueryStats {
             Outcome::Bypass(BypassReason::Compare) => (Counter::BypassCompare, Timed::Bypass),
             Outcome::Error => (Counter::Error, Timed::Error),
         };
-        let own = self.cells.mine();
+        let own = self.cells.own_shard();
         let saving = match timed {
             Timed::Hit | Timed::Stale => Some(Counter::SavedMicros),
             Timed::Coalesced => Some(Counter::CoalescedSavedMicros),
             _ => None,
         };
         if let Some(saving) = saving {
-            let saved = micros(load_time.saturating_sub(elapsed));
+            let saved = whole_micros(load_time.saturating_sub(elapsed));
             if saved > 0 {
                 own.add(saving, saved);
             }
@@ -91,9 +91,9 @@ impl QueryStats {
     }
 
     /// Notes that this key was asked for, however that ended.
-    pub fn asked(&self, key: KeyId<'_>) {
-        let keep = || self.kept(key);
-        self.ranks.hottest.asked(self.number, key, keep);
+    pub fn record_key(&self, key: KeyId<'_>) {
+        let keep = || self.kept_parameters(key);
+        self.ranks.hottest.record_key(self.number, key, keep);
     }
 
     /// Notes that one load begins; [`load_ends`](Self::load_ends) tells its end, or
@@ -111,7 +111,7 @@ impl QueryStats {
 
     /// Notes that a load that [began](Self::load_begins) has ended.
     pub fn load_ends(&self, load: &LoadEnd<'_>) {
-        let took = micros(load.elapsed);
+        let took = whole_micros(load.elapsed);
         self.cells.add(load.trigger.counter(), 1);
         self.cells.add(Counter::LoadMicros, took);
         self.cells.record_slow(Timed::Load, load.elapsed);
@@ -128,7 +128,7 @@ impl QueryStats {
             digest: u128::from_le_bytes(*load.key.digest),
             trigger: load.trigger,
             error: load.error,
-            canonical: self.kept(load.key),
+            canonical: self.kept_parameters(load.key),
         });
         // Last: who sees it gone sees all of it.
         self.in_flight.fetch_sub(1, Ordering::Release);
@@ -145,12 +145,12 @@ impl QueryStats {
     }
 
     /// Notes that one variant of a body was encoded.
-    pub fn compression(&self) {
+    pub fn count_compression(&self) {
         self.cells.add(Counter::Compressions, 1);
     }
 
     /// Counts bytes of bodies that were served from a tier.
-    pub fn served(&self, bytes: u64) {
+    pub fn count_served(&self, bytes: u64) {
         self.cells.add(Counter::ServedBytes, bytes);
     }
 
@@ -193,7 +193,7 @@ impl QueryStats {
         self.shows_params.swap(shows, Ordering::Relaxed)
     }
 
-    fn kept(&self, key: KeyId<'_>) -> Option<Bytes> {
+    fn kept_parameters(&self, key: KeyId<'_>) -> Option<Bytes> {
         let is_kept = self.shows_params.load(Ordering::Relaxed)
             && (1..=LONGEST).contains(&key.canonical.len());
         is_kept.then(|| key.canonical.clone())
@@ -203,7 +203,7 @@ impl QueryStats {
 #[cfg(test)]
 impl QueryStats {
     /// Counts a whole load that a request began, for tests of what is made of counts.
-    pub(crate) fn loaded(&self, elapsed: Duration, error: Option<super::LoadError>) {
+    pub(crate) fn record_load(&self, elapsed: Duration, error: Option<super::LoadError>) {
         let trigger = super::Trigger::Request;
         self.load_begins();
         self.load_ends(&LoadEnd {
@@ -227,6 +227,6 @@ impl fmt::Debug for QueryStats {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+fn whole_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -46,7 +46,9 @@ impl<'de, T: Deserialize<'de> + Default, const N: usize> Visitor<'de> for ByName
 }
 
 /// Returns all of them, if there are at most `N`.
-pub(super) fn few<'de, D, T, const N: usize>(from: D) -> Result<BTreeMap<String, T>, D::Error>
+pub(super) fn at_most_few<'de, D, T, const N: usize>(
+    from: D,
+) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -69,11 +69,11 @@ impl KeySketch {
                 self.take_over(key)
             }
         });
-        self.raise(number);
+        self.raise_count(number);
     }
 
     /// Returns what the keys have that are not in it: no more than this.
-    pub(super) fn floor(&self) -> u64 {
+    pub(super) fn count_floor(&self) -> u64 {
         if self.slots.len() < KEYS {
             0
         } else {
@@ -82,21 +82,21 @@ impl KeySketch {
     }
 
     /// Returns every key with its count.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&HeldKey, u64)> {
+    pub(super) fn counted_keys(&self) -> impl Iterator<Item = (&HeldKey, u64)> {
         self.slots
             .iter()
             .map(|slot| (&slot.key, self.counts[usize::from(slot.place)]))
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&mut self, query: u32) {
+    pub(super) fn forget_query(&mut self, query: u32) {
         for slot in self.slots.iter_mut().filter(|s| s.key.query == query) {
             slot.key.canonical = None;
         }
     }
 
     fn find(&self, digest: u128) -> Option<u8> {
-        let mut number = self.heads[head(digest)];
+        let mut number = self.heads[digest_head(digest)];
         // With every slot in one chain this still ends, after as many steps as there are counters.
         while let Some(slot) = self.slots.get(usize::from(number)) {
             if slot.key.digest == digest {
@@ -110,7 +110,7 @@ impl KeySketch {
     fn open(&mut self, key: HeldKey) -> u8 {
         let number = u8::try_from(self.slots.len()).expect("fewer than a byte tells apart");
         self.order[usize::from(number)] = number;
-        let head = &mut self.heads[head(key.digest)];
+        let head = &mut self.heads[digest_head(key.digest)];
         self.slots.push(SketchSlot {
             key,
             place: number,
@@ -122,8 +122,8 @@ impl KeySketch {
 
     fn take_over(&mut self, key: HeldKey) -> u8 {
         let number = self.order[KEYS - 1];
-        self.unchain(number);
-        let head = &mut self.heads[head(key.digest)];
+        self.unchain_key(number);
+        let head = &mut self.heads[digest_head(key.digest)];
         let slot = &mut self.slots[usize::from(number)];
         slot.key = HeldKey {
             over: self.counts[KEYS - 1],
@@ -134,9 +134,9 @@ impl KeySketch {
         number
     }
 
-    fn unchain(&mut self, number: u8) {
+    fn unchain_key(&mut self, number: u8) {
         let SketchSlot { key, next, .. } = &self.slots[usize::from(number)];
-        let (next, head) = (*next, head(key.digest));
+        let (next, head) = (*next, digest_head(key.digest));
         if self.heads[head] == number {
             self.heads[head] = next;
             return;
@@ -152,7 +152,7 @@ impl KeySketch {
     }
 
     /// Counts one, and moves it to where its count belongs: before all that had the same.
-    fn raise(&mut self, number: u8) {
+    fn raise_count(&mut self, number: u8) {
         let place = usize::from(self.slots[usize::from(number)].place);
         let count = self.counts[place];
         let first = self.counts[..place].partition_point(|other| *other > count);
@@ -166,7 +166,7 @@ impl KeySketch {
 }
 
 /// Returns a part of a digest, which is as evenly spread as the whole.
-fn head(digest: u128) -> usize {
+fn digest_head(digest: u128) -> usize {
     let [low, ..] = digest.to_le_bytes();
     usize::from(low)
 }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn counts(sketch: &KeySketch) -> HashMap<u128, (u64, u64)> {
-        let each = sketch.each();
+        let each = sketch.counted_keys();
         each.map(|(key, count)| (key.digest, (count, key.over)))
             .collect()
     }
@@ -233,6 +233,6 @@ mod tests {
         }
         let total: u64 = found.values().map(|(count, _)| count).sum();
         assert_eq!(total, 200_000, "each request is in one counter");
-        assert!(sketch.floor() <= 200_000 / KEYS as u64);
+        assert!(sketch.count_floor() <= 200_000 / KEYS as u64);
     }
 }

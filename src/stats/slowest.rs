@@ -42,12 +42,12 @@ impl SlowTop {
         other.0.iter().for_each(|load| self.add(load));
     }
 
-    pub(super) fn each(&self) -> &[SlowRecord] {
+    pub(super) fn all_records(&self) -> &[SlowRecord] {
         &self.0
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&mut self, query: u32) {
+    pub(super) fn forget_query(&mut self, query: u32) {
         for load in self.0.iter_mut().filter(|load| load.query == query) {
             load.canonical = None;
         }
@@ -82,15 +82,15 @@ impl SlowestLoads {
     }
 
     /// Returns those since the start.
-    pub(super) fn all(&self) -> SlowTop {
+    pub(super) fn since_start(&self) -> SlowTop {
         self.lock().all.clone()
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&self, query: u32) {
+    pub(super) fn forget_query(&self, query: u32) {
         let mut stretches = self.lock();
-        stretches.open.forget(query);
-        stretches.all.forget(query);
+        stretches.open.forget_query(query);
+        stretches.all.forget_query(query);
     }
 
     fn lock(&self) -> MutexGuard<'_, SlowStretches> {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn times(top: &SlowTop) -> Vec<u64> {
-        top.each().iter().map(|load| load.took).collect()
+        top.all_records().iter().map(|load| load.took).collect()
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let mut both = slowest.take();
         assert_eq!(times(&both), [1000, 0]);
         both.merge(&first);
-        assert_eq!(times(&both), times(&slowest.all()));
+        assert_eq!(times(&both), times(&slowest.since_start()));
         assert!(times(&both).is_sorted_by(|a, b| a >= b));
     }
 }

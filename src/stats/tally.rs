@@ -50,12 +50,12 @@ impl Default for CounterCounts {
 
 impl CounterTally {
     /// Returns what one counter counted.
-    pub fn count(&self, counter: Counter) -> u64 {
+    pub fn counter_value(&self, counter: Counter) -> u64 {
         self.counts.0[counter as usize]
     }
 
     /// Returns what the counters counted that are parts of this sum.
-    pub fn sum(&self, part: CounterPart) -> u64 {
+    pub fn part_sum(&self, part: CounterPart) -> u64 {
         let parts = COUNTERS.iter().zip(self.counts.0);
         parts
             .filter(|((counter, ..), _)| counter.part() == part)
@@ -63,7 +63,7 @@ impl CounterTally {
     }
 
     /// Returns how long what is timed took.
-    pub fn time(&self, timed: Timed) -> &Distribution {
+    pub fn time_distribution(&self, timed: Timed) -> &Distribution {
         &self.times[timed as usize]
     }
 
@@ -94,13 +94,13 @@ impl CounterTally {
 
     /// Returns what has come since an `earlier` state of the same.
     #[must_use]
-    pub fn since(&self, earlier: &CounterTally) -> CounterTally {
+    pub fn difference_since(&self, earlier: &CounterTally) -> CounterTally {
         let mut later = self.clone();
         for (mine, theirs) in later.counts.0.iter_mut().zip(earlier.counts.0) {
             *mine = mine.saturating_sub(theirs);
         }
         for (mine, theirs) in later.times.iter_mut().zip(&earlier.times) {
-            *mine = mine.since(theirs);
+            *mine = mine.difference_since(theirs);
         }
         later
     }

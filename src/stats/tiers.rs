@@ -140,7 +140,7 @@ pub struct TierStats {
 
 impl TierStats {
     /// Notes that an entry left the memory tier.
-    pub fn evicted(&self, cause: Eviction) {
+    pub fn count_evicted(&self, cause: Eviction) {
         self.evictions[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -161,30 +161,30 @@ impl TierStats {
     }
 
     /// Notes that a value was found and could not be used.
-    pub fn rejected(&self, reason: Rejected) {
+    pub fn count_rejected(&self, reason: Rejected) {
         self.rejected[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Redis did not take an entry.
-    pub fn refused(&self, reason: Refused) {
+    pub fn count_refused(&self, reason: Refused) {
         self.refused[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that something happened between the instances.
-    pub fn fleet(&self, what: Fleet) {
+    pub fn count_fleet(&self, what: Fleet) {
         self.fleet[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn numbers(&self) -> TierNumbers {
+    pub(super) fn tier_numbers(&self) -> TierNumbers {
         TierNumbers {
-            evictions: named(&Eviction::ALL.map(Eviction::name), &self.evictions),
+            evictions: named_counts(&Eviction::ALL.map(Eviction::name), &self.evictions),
             reads: self.reads.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
-            errors: named(&RedisError::ALL.map(RedisError::name), &self.errors),
-            rejected: named(&Rejected::ALL.map(Rejected::name), &self.rejected),
-            refused: named(&Refused::ALL.map(Refused::name), &self.refused),
-            fleet: named(&Fleet::ALL.map(Fleet::name), &self.fleet),
+            errors: named_counts(&RedisError::ALL.map(RedisError::name), &self.errors),
+            rejected: named_counts(&Rejected::ALL.map(Rejected::name), &self.rejected),
+            refused: named_counts(&Refused::ALL.map(Refused::name), &self.refused),
+            fleet: named_counts(&Fleet::ALL.map(Fleet::name), &self.fleet),
         }
     }
 }
@@ -201,7 +201,7 @@ pub(super) struct TierNumbers {
     pub(super) fleet: BTreeMap<String, u64>,
 }
 
-fn named(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<String, u64> {
+fn named_counts(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<String, u64> {
     names
         .iter()
         .zip(cells)

@@ -1,6 +1,6 @@
 //! The counts over time: slots of five seconds for five minutes and of one minute for an hour, each
 //! with the counts that came in it, so that a window is a sum of slots. Recording knows nothing of
-//! it: a reader or a timer [ticks](Timeline::tick), and the counts that have come since the tick
+//! it: a reader or a timer [ticks](Timeline::close_slot), and the counts that have come since the tick
 //! before are a slot.
 //!
 //! A slot says from when to when it counts. A process that slept has one that is long: it counts
@@ -66,13 +66,13 @@ pub(super) struct WindowCounts {
 
 impl Timeline {
     /// Closes the slot under way, if its time is over. `queries` are all that there are.
-    pub(super) fn tick(
+    pub(super) fn close_slot(
         &mut self,
         now: Duration,
         queries: &[Arc<QueryStats>],
         slowest: &SlowestLoads,
     ) {
-        if now < self.short.due(SHORT) {
+        if now < self.short.slot_end(SHORT) {
             return;
         }
         let come: BTreeMap<u32, CounterTally> = queries
@@ -80,21 +80,21 @@ impl Timeline {
             .filter_map(|query| Some((query.number(), self.take(query)?)))
             .collect();
         self.short.push(now, &come, slowest.take());
-        self.short.prune(SHORT, now);
-        if now >= self.long.due(LONG) {
-            let (come, slowest) = self.short.since(self.long.end);
+        self.short.prune_old(SHORT, now);
+        if now >= self.long.slot_end(LONG) {
+            let (come, slowest) = self.short.sum_since(self.long.end);
             self.long.push(now, &come, slowest);
-            self.long.prune(LONG, now);
+            self.long.prune_old(LONG, now);
         }
     }
 
     /// Returns when the slot under way is over.
-    pub(super) fn due(&self) -> Duration {
-        self.short.due(SHORT)
+    pub(super) fn slot_end(&self) -> Duration {
+        self.short.slot_end(SHORT)
     }
 
-    /// Returns what was counted in a window up to now, which is no later than [`Timeline::due`].
-    pub(super) fn window(
+    /// Returns what was counted in a window up to now, which is no later than [`Timeline::slot_end`].
+    pub(super) fn window_counts(
         &self,
         window: Window,
         now: Duration,
@@ -110,16 +110,16 @@ impl Timeline {
                 return WindowCounts {
                     covered: now,
                     tallies: tallies.collect(),
-                    slowest: slowest.all(),
+                    slowest: slowest.since_start(),
                 };
             }
         };
         let mut slots: Vec<&TimeSlot> = Vec::new();
         if window == Window::Hour {
-            slots.extend(self.long.within(from));
-            slots.extend(self.short.within(from.max(self.long.end)));
+            slots.extend(self.long.slots_since(from));
+            slots.extend(self.short.slots_since(from.max(self.long.end)));
         } else {
-            slots.extend(self.short.within(from));
+            slots.extend(self.short.slots_since(from));
         }
         let begin = slots.iter().map(|slot| slot.from).min();
         let mut tallies = add_up(slots.iter().flat_map(|slot| &slot.queries));
@@ -128,7 +128,7 @@ impl Timeline {
             slow.merge(&slot.slowest);
         }
         for query in queries {
-            if let Some(come) = self.come(query) {
+            if let Some(come) = self.counted_since(query) {
                 tallies.entry(query.number()).or_default().add(&come);
             }
         }
@@ -140,12 +140,16 @@ impl Timeline {
     }
 
     /// Returns how it has been, and how long ago that ended.
-    pub(super) fn series(&self, window: Window, now: Duration) -> (SnapshotSeries, Duration) {
+    pub(super) fn snapshot_series(
+        &self,
+        window: Window,
+        now: Duration,
+    ) -> (SnapshotSeries, Duration) {
         let (ring, step) = match window {
             Window::Minute | Window::FiveMinutes => (&self.short, SHORT),
             Window::Hour | Window::Start => (&self.long, LONG),
         };
-        let end = steps(ring.end, step);
+        let end = whole_steps(ring.end, step);
         let mut points = vec![None; SnapshotSeries::POINTS];
         // A slot stands in the step in which it began; one that took long tells nothing of it.
         for slot in ring
@@ -153,7 +157,7 @@ impl Timeline {
             .iter()
             .filter(|slot| slot.to.saturating_sub(slot.from) < 2 * step)
         {
-            let back = usize::try_from(end.saturating_sub(steps(slot.from, step)));
+            let back = usize::try_from(end.saturating_sub(whole_steps(slot.from, step)));
             let place = back.ok().and_then(|back| points.len().checked_sub(back));
             if let Some(point) = place.and_then(|place| points.get_mut(place)) {
                 *point = Some(slot.point);
@@ -169,17 +173,17 @@ impl Timeline {
     }
 
     /// Lets go of the parameters of a query.
-    pub(super) fn forget(&mut self, query: u32) {
+    pub(super) fn forget_query(&mut self, query: u32) {
         for slot in self.short.slots.iter_mut().chain(&mut self.long.slots) {
-            slot.slowest.forget(query);
+            slot.slowest.forget_query(query);
         }
     }
 
     /// Returns what has come since the latest slot; `None` if nothing has.
-    fn come(&self, query: &QueryStats) -> Option<CounterTally> {
+    fn counted_since(&self, query: &QueryStats) -> Option<CounterTally> {
         match self.known.get(&query.number()) {
             Some(known) if query.is_as(&known.tally, known.in_flight) => None,
-            Some(known) => Some(query.tally().since(&known.tally)),
+            Some(known) => Some(query.tally().difference_since(&known.tally)),
             None => Some(query.tally()).filter(|tally| !tally.is_empty()),
         }
     }
@@ -193,7 +197,10 @@ impl Timeline {
         // First, so that a load that ends meanwhile is seen next time.
         let in_flight = query.in_flight();
         let tally = query.tally();
-        let come = known.map_or_else(|| tally.clone(), |known| tally.since(&known.tally));
+        let come = known.map_or_else(
+            || tally.clone(),
+            |known| tally.difference_since(&known.tally),
+        );
         if known.is_none() && tally.is_empty() {
             return None;
         }
@@ -204,50 +211,53 @@ impl Timeline {
 
     /// Returns bytes held by the slots, about.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         let slots = self.short.slots.iter().chain(&self.long.slots);
         let of = |slot: &TimeSlot| {
             let queries = slot.queries.iter();
             let packed =
-                queries.map(|(_, packed)| size_of::<(u32, PackedTally)>() + packed.bytes());
-            size_of::<TimeSlot>() + packed.sum::<usize>() + size_of_val(slot.slowest.each())
+                queries.map(|(_, packed)| size_of::<(u32, PackedTally)>() + packed.byte_size());
+            size_of::<TimeSlot>() + packed.sum::<usize>() + size_of_val(slot.slowest.all_records())
         };
         let known = self.known.values().map(|known| {
             let times = known.tally.times.iter();
-            size_of::<KnownTally>() + times.map(|time| size_of_val(time.parts().1)).sum::<usize>()
+            size_of::<KnownTally>()
+                + times
+                    .map(|time| size_of_val(time.sum_and_buckets().1))
+                    .sum::<usize>()
         });
         slots.map(of).sum::<usize>() + known.sum::<usize>()
     }
 
     #[cfg(test)]
-    pub(super) fn slots(&self) -> (usize, usize) {
+    pub(super) fn slot_counts(&self) -> (usize, usize) {
         (self.short.slots.len(), self.long.slots.len())
     }
 }
 
 impl SlotRing {
     /// Returns when the slot under way is over: slots end where steps do.
-    fn due(&self, step: Duration) -> Duration {
-        step * u32::try_from(steps(self.end, step) + 1).unwrap_or(u32::MAX)
+    fn slot_end(&self, step: Duration) -> Duration {
+        step * u32::try_from(whole_steps(self.end, step) + 1).unwrap_or(u32::MAX)
     }
 
     fn push(&mut self, now: Duration, come: &BTreeMap<u32, CounterTally>, slowest: SlowTop) {
         let total: CounterTally = come.values().sum();
         let packed = come
             .iter()
-            .map(|(number, tally)| (*number, PackedTally::pack(tally)));
+            .map(|(number, tally)| (*number, PackedTally::pack_tally(tally)));
         self.slots.push_back(TimeSlot {
             from: self.end,
             to: now,
             queries: packed.collect(),
             slowest,
-            point: point(&total, now.saturating_sub(self.end)),
+            point: series_point(&total, now.saturating_sub(self.end)),
         });
         self.end = now;
     }
 
     /// Lets go of what no window and no drawing reaches any more.
-    fn prune(&mut self, step: Duration, now: Duration) {
+    fn prune_old(&mut self, step: Duration, now: Duration) {
         let reach = step * u32::try_from(SnapshotSeries::POINTS + 1).unwrap_or(u32::MAX);
         while self.slots.len() > SnapshotSeries::POINTS
             || self.slots.front().is_some_and(|slot| slot.to + reach < now)
@@ -256,26 +266,26 @@ impl SlotRing {
         }
     }
 
-    fn within(&self, from: Duration) -> impl Iterator<Item = &TimeSlot> {
+    fn slots_since(&self, from: Duration) -> impl Iterator<Item = &TimeSlot> {
         self.slots.iter().filter(move |slot| slot.from >= from)
     }
 
-    fn since(&self, from: Duration) -> (BTreeMap<u32, CounterTally>, SlowTop) {
+    fn sum_since(&self, from: Duration) -> (BTreeMap<u32, CounterTally>, SlowTop) {
         let mut slowest = SlowTop::default();
-        self.within(from)
+        self.slots_since(from)
             .for_each(|slot| slowest.merge(&slot.slowest));
         (
-            add_up(self.within(from).flat_map(|slot| &slot.queries)),
+            add_up(self.slots_since(from).flat_map(|slot| &slot.queries)),
             slowest,
         )
     }
 }
 
-fn steps(time: Duration, step: Duration) -> u64 {
+fn whole_steps(time: Duration, step: Duration) -> u64 {
     time.as_secs() / step.as_secs()
 }
 
-fn point(total: &CounterTally, span: Duration) -> SeriesPoint {
+fn series_point(total: &CounterTally, span: Duration) -> SeriesPoint {
     let numbers = SummaryNumbers::from_tally(total, span.as_secs_f64());
     SeriesPoint {
         hit_ratio: numbers.hit_ratio,

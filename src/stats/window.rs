@@ -42,7 +42,7 @@ impl Window {
     }
 
     /// Returns the window of that name.
-    pub fn named(name: &str) -> Option<Window> {
+    pub fn from_name(name: &str) -> Option<Window> {
         Window::ALL.into_iter().find(|window| window.name() == name)
     }
 }

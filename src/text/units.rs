@@ -62,10 +62,10 @@ pub fn duration_text(duration: Duration) -> String {
 /// Reads what [`duration_text`] writes, and `0`, which needs no unit. However long it is: who adds
 /// it to a clock bounds it first. The error says what is wrong with it: "it is …".
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|error| format!("it {}", error.why))
+    read_duration(text).map_err(|error| format!("it {}", error.why))
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn read_duration(text: &str) -> Result<Duration, UnitError> {
     const REMEDY: &str = "write a time with its unit: 500ms, 10s, 5m, 2h, 1d or 1m30s";
     let error = |why: &str| UnitError::new(why, REMEDY);
     if text == "0" {
@@ -130,7 +130,7 @@ pub(crate) fn size_text(bytes: u64) -> String {
     bytes.to_string()
 }
 
-pub(crate) fn size(text: &str) -> Result<u64, UnitError> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, UnitError> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim().to_ascii_lowercase();
@@ -173,7 +173,7 @@ mod tests {
             ("90s", 90_000),
         ] {
             assert_eq!(
-                duration(text).unwrap(),
+                parse_duration(text).unwrap(),
                 Duration::from_millis(millis),
                 "{text}"
             );
@@ -184,13 +184,13 @@ mod tests {
     fn what_is_printed_is_read_back() {
         for nanos in [0, 1, 999, 1_500, 250_000_000, 1_500_000_000, 90_000_000_000] {
             let before = Duration::from_nanos(nanos);
-            assert_eq!(duration(&duration_text(before)).unwrap(), before);
+            assert_eq!(parse_duration(&duration_text(before)).unwrap(), before);
         }
         assert_eq!(duration_text(Duration::from_secs(90)), "1m30s");
         assert_eq!(duration_text(Duration::from_hours(24)), "1d");
         assert_eq!(duration_text(Duration::from_hours(36)), "1d12h");
         for bytes in [0, 1, 1000, 1024, 4 << 20, 1 << 30, (1 << 30) + 1] {
-            assert_eq!(size(&size_text(bytes)).unwrap(), bytes);
+            assert_eq!(parse_size(&size_text(bytes)).unwrap(), bytes);
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
             ("999999999999999999999999999999999999999999d", "not a time"),
             ("٣s", "500ms"),
         ] {
-            let error = duration(text).unwrap_err().sentence();
+            let error = read_duration(text).unwrap_err().sentence();
             assert!(error.contains(word), "{text}: {error}");
         }
         assert_eq!(
@@ -230,7 +230,7 @@ mod tests {
             ("1gib", 1 << 30),
             ("7 B", 7),
         ] {
-            assert_eq!(size(text).unwrap(), bytes, "{text}");
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
         }
         for (text, word) in [
             ("64MB", "64MiB"),
@@ -241,7 +241,7 @@ mod tests {
             ("-1", "4KiB"),
             ("99999999999999GiB", "smaller"),
         ] {
-            let error = size(text).unwrap_err().sentence();
+            let error = parse_size(text).unwrap_err().sentence();
             assert!(error.contains(word), "{text}: {error}");
         }
     }

@@ -8,7 +8,10 @@ const SHOWN: usize = 40;
 const COMPARED: usize = 100;
 
 /// Returns the known name that `word` was most likely meant to be; `None` where nothing is close.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest_word<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     if word.len() > COMPARED {
         return None;
     }
@@ -28,7 +31,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Returns text with its control characters escaped, so that it cannot steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
+pub(crate) fn escape_controls(text: &str) -> String {
     let escape = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()
@@ -41,7 +44,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// Returns the text with `***` for what may be a password that was put into the wrong place: the
 /// user-info of an address, and what follows `password=`.
-pub(crate) fn masked(text: &str) -> String {
+pub(crate) fn mask_passwords(text: &str) -> String {
     let mut text = text.to_owned();
     let of_address = text.rfind('@').and_then(|end| {
         let scheme = text[..end].find("://").map(|at| at + 3);
@@ -61,9 +64,9 @@ pub(crate) fn masked(text: &str) -> String {
 }
 
 /// Writes `"value"`, shortened, without a password, with control and direction characters replaced.
-pub(crate) fn shown(value: &str) -> String {
-    let value = masked(value);
-    let mut text: String = value.chars().take(SHOWN).map(harmless).collect();
+pub(crate) fn quote_value(value: &str) -> String {
+    let value = mask_passwords(value);
+    let mut text: String = value.chars().take(SHOWN).map(harmless_char).collect();
     if value.chars().nth(SHOWN).is_some() {
         text.push('…');
     }
@@ -77,7 +80,7 @@ pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-fn harmless(c: char) -> char {
+fn harmless_char(c: char) -> char {
     match c {
         c if c.is_control() => '\u{fffd}',
         '\u{200b}'..='\u{200f}'
@@ -115,21 +118,24 @@ mod tests {
     #[test]
     fn the_nearest_name_is_found_and_a_far_one_is_not() {
         let known = ["title", "max-rows", "ttl"];
-        assert_eq!(nearest("titel", known), Some("title"));
-        assert_eq!(nearest("max_rows", known), Some("max-rows"));
-        assert_eq!(nearest("TTL", known), Some("ttl"));
-        assert_eq!(nearest("wholly-different", known), None);
-        assert_eq!(nearest(&"t".repeat(1_000_000), known), None);
+        assert_eq!(nearest_word("titel", known), Some("title"));
+        assert_eq!(nearest_word("max_rows", known), Some("max-rows"));
+        assert_eq!(nearest_word("TTL", known), Some("ttl"));
+        assert_eq!(nearest_word("wholly-different", known), None);
+        assert_eq!(nearest_word(&"t".repeat(1_000_000), known), None);
     }
 
     #[test]
     fn a_shown_value_is_short_and_holds_no_control_characters() {
-        assert_eq!(shown("abc"), "\"abc\"");
+        assert_eq!(quote_value("abc"), "\"abc\"");
         assert_eq!(
-            shown("a\nb\u{1b}[31m\u{202e}"),
+            quote_value("a\nb\u{1b}[31m\u{202e}"),
             "\"a\u{fffd}b\u{fffd}[31m\u{fffd}\""
         );
-        assert_eq!(shown(&"é".repeat(41)), format!("\"{}…\"", "é".repeat(40)));
+        assert_eq!(
+            quote_value(&"é".repeat(41)),
+            format!("\"{}…\"", "é".repeat(40))
+        );
     }
 
     #[test]
@@ -150,12 +156,12 @@ mod tests {
             ("@x:y", "@x:y"),
             ("http://h/a:b", "http://h/a:b"),
         ] {
-            assert_eq!(masked(text), wanted);
-            assert!(!shown(text).contains("hunter2"));
+            assert_eq!(mask_passwords(text), wanted);
+            assert!(!quote_value(text).contains("hunter2"));
         }
         let long = format!("udp://u:{}@h", "hunter2".repeat(20));
         assert_eq!(
-            shown(&long),
+            quote_value(&long),
             "\"udp://***@h\"",
             "it is masked before it is shortened"
         );

@@ -4,7 +4,7 @@
 use url::form_urlencoded::Serializer;
 
 /// Returns the address of a query: `/q/NAME`, or `/q/NAME.suffix`, with these parameters.
-pub fn address(name: &str, suffix: Option<&str>, given: &[(String, String)]) -> String {
+pub fn query_address(name: &str, suffix: Option<&str>, given: &[(String, String)]) -> String {
     let mut address = format!("/q/{name}");
     if let Some(suffix) = suffix {
         address.push('.');
@@ -35,11 +35,11 @@ mod tests {
             let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
             pairs.iter().map(pair).collect()
         };
-        assert_eq!(address("a_b", None, &[]), "/q/a_b");
-        assert_eq!(address("a", Some("csv"), &[]), "/q/a.csv");
+        assert_eq!(query_address("a_b", None, &[]), "/q/a_b");
+        assert_eq!(query_address("a", Some("csv"), &[]), "/q/a.csv");
         let odd = given(&[("x", "a b&c=d+%#é"), ("y", "")]);
         assert_eq!(
-            address("a", Some("json"), &odd),
+            query_address("a", Some("json"), &odd),
             "/q/a.json?x=a+b%26c%3Dd%2B%25%23%C3%A9&y="
         );
         assert_eq!(

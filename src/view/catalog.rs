@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
+use super::address::query_address;
 use super::frame::{NavPlace, PageFrame};
 use super::query_info::QueryInfo;
-use super::{address, format, input};
+use super::{format, input};
 
 /// Renders `GET /q`: every query with what it takes and how long its answers are kept.
-pub fn catalog(frame: &PageFrame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
+pub fn render_catalog(frame: &PageFrame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
     let content = html! {
         div.intro {
             h1 { "Queries" }
@@ -19,42 +20,42 @@ pub fn catalog(frame: &PageFrame<'_>, queries: &[QueryInfo<'_>]) -> Markup {
             }
         }
         @if queries.is_empty() {
-            (empty())
+            (render_empty())
         } @else {
             ul.catalog {
-                @for query in queries { li.panel { (entry(query)) } }
+                @for query in queries { li.panel { (render_entry(query)) } }
             }
         }
     };
-    frame.page("Queries", NavPlace::Catalog, false, &content)
+    frame.render_page("Queries", NavPlace::Catalog, false, &content)
 }
 
-fn entry(query: &QueryInfo<'_>) -> Markup {
+fn render_entry(query: &QueryInfo<'_>) -> Markup {
     html! {
-        h2 { a href=(address(query.name, None, &[])) { (query.title) } }
+        h2 { a href=(query_address(query.name, None, &[])) { (query.title) } }
         @if let Some(description) = query.description { p { (description) } }
         @if !query.params.is_empty() {
             ul.params aria-label="Parameters" {
                 @for param in query.params {
-                    li { b { (param.name) } " " span { (input::summary(param)) } }
+                    li { b { (param.name) } " " span { (input::param_summary(param)) } }
                 }
             }
         }
         p.meta {
             code { "/q/" (query.name) }
             @match query.ttl {
-                Some(ttl) => span { "fresh for up to " (format::span(ttl)) },
+                Some(ttl) => span { "fresh for up to " (format::format_span(ttl)) },
                 None => span { "never cached" },
             }
-            @if !query.params.iter().any(input::required) {
-                a href=(address(query.name, Some("json"), &[])) aria-label={ "JSON of " (query.title) } { "JSON" }
-                a href=(address(query.name, Some("csv"), &[])) aria-label={ "CSV of " (query.title) } { "CSV" }
+            @if !query.params.iter().any(input::is_required) {
+                a href=(query_address(query.name, Some("json"), &[])) aria-label={ "JSON of " (query.title) } { "JSON" }
+                a href=(query_address(query.name, Some("csv"), &[])) aria-label={ "CSV of " (query.title) } { "CSV" }
             }
         }
     }
 }
 
-fn empty() -> Markup {
+fn render_empty() -> Markup {
     html! {
         section.panel.empty {
             h2 { "No queries yet" }

@@ -3,9 +3,10 @@
 
 use maud::{Markup, html};
 
+use super::address::query_address;
 use super::failure::PageFailure;
+use super::format;
 use super::frame::{NavPlace, PageFrame};
-use super::{address, format};
 
 /// A page that is an error.
 #[derive(Debug, Clone, Copy)]
@@ -17,19 +18,19 @@ pub struct ErrorPage<'a> {
 }
 
 /// Renders the page of a 4xx or 5xx away from a query's own page.
-pub fn error(frame: &PageFrame<'_>, page: &ErrorPage<'_>) -> Markup {
+pub fn render_error(frame: &PageFrame<'_>, page: &ErrorPage<'_>) -> Markup {
     let failure = &page.failure;
-    let heading = heading(failure.status);
+    let heading = status_heading(failure.status);
     let content = html! {
         div.intro.failed {
             p.status { (failure.status) }
             h1 { (heading) }
         }
-        (alert(failure))
+        (render_alert(failure))
         @if let Some(name) = page.suggestion {
-            p.lead { "Did you mean " a href=(address(name, None, &[])) { (name) } "?" }
+            p.lead { "Did you mean " a href=(query_address(name, None, &[])) { (name) } "?" }
         }
-        @if let Some(words) = advice(failure.status) { p.hint { (words) } }
+        @if let Some(words) = status_advice(failure.status) { p.hint { (words) } }
         p.actions {
             @if frame.here.has_queries() {
                 a.button href="/" { "Home" }
@@ -39,36 +40,36 @@ pub fn error(frame: &PageFrame<'_>, page: &ErrorPage<'_>) -> Markup {
             }
         }
     };
-    frame.page(heading, NavPlace::Elsewhere, false, &content)
+    frame.render_page(heading, NavPlace::Elsewhere, false, &content)
 }
 
 /// Returns the orange panel with the words, when to come back, and the id to ask about.
-pub(super) fn alert(failure: &PageFailure<'_>) -> Markup {
+pub(super) fn render_alert(failure: &PageFailure<'_>) -> Markup {
     html! {
         div.alert role="alert" {
-            p.words { (words(failure.message)) }
+            p.words { (render_message(failure.message)) }
             @if let Some(wait) = failure.retry_after {
-                p { "Please try again in " (format::span(wait)) "." }
+                p { "Please try again in " (format::format_span(wait)) "." }
             }
-            (id(failure))
+            (render_id(failure))
         }
     }
 }
 
 /// Returns the same where the words stand at a parameter's input, further down.
-pub(super) fn refused(failure: &PageFailure<'_>, parameter: &str) -> Markup {
+pub(super) fn render_refused(failure: &PageFailure<'_>, parameter: &str) -> Markup {
     html! {
         div.alert role="alert" {
             p.words {
                 "The query was not run: see "
                 a href={ "#p-" (parameter) } { (parameter) } "."
             }
-            (id(failure))
+            (render_id(failure))
         }
     }
 }
 
-fn id(failure: &PageFailure<'_>) -> Markup {
+fn render_id(failure: &PageFailure<'_>) -> Markup {
     // Only what is a fault of ours is in the log at its usual level.
     let logged = failure.status >= 500;
     html! {
@@ -77,7 +78,7 @@ fn id(failure: &PageFailure<'_>) -> Markup {
 }
 
 /// Returns a message, with what stands in backticks as code.
-pub(super) fn words(message: &str) -> Markup {
+pub(super) fn render_message(message: &str) -> Markup {
     html! {
         @for (place, part) in message.split('`').enumerate() {
             @if place % 2 == 1 { code { (part) } } @else { (part) }
@@ -85,7 +86,7 @@ pub(super) fn words(message: &str) -> Markup {
     }
 }
 
-fn heading(status: u16) -> &'static str {
+fn status_heading(status: u16) -> &'static str {
     match status {
         400 => "This request has a mistake",
         401 | 403 => "Not open to you",
@@ -104,7 +105,7 @@ fn heading(status: u16) -> &'static str {
 }
 
 /// Returns what can be done about it, where the words of the error do not say so themselves.
-fn advice(status: u16) -> Option<&'static str> {
+fn status_advice(status: u16) -> Option<&'static str> {
     match status {
         404 => Some("The list of queries shows every name there is."),
         413 | 414 | 431 => Some("Shorten the address, the headers or the parameters."),

@@ -3,31 +3,32 @@
 
 use maud::{Markup, html};
 
+use super::address::query_address;
 use super::failure::PageFailure;
 use super::query_info::QueryInfo;
-use super::{address, error, input};
+use super::{error, input};
 use crate::query::{Param, ParamType};
 
 /// Returns the form, filled with what was `given`, else with the defaults. `failure` is shown at
 /// the parameter it names.
-pub(super) fn form(
+pub(super) fn render_form(
     query: &QueryInfo<'_>,
     given: &[(String, String)],
     failure: Option<&PageFailure<'_>>,
 ) -> Markup {
-    let named = failure.and_then(|failure| named(query.params, failure));
+    let named = failure.and_then(|failure| refused_parameter(query.params, failure));
     html! {
-        form.panel.form method="get" action=(address(query.name, None, &[])) {
+        form.panel.form method="get" action=(query_address(query.name, None, &[])) {
             div.fields {
                 @for param in query.params {
-                    @let value = sent(param, given).or_else(|| input::preset(param));
+                    @let value = sent_text(param, given).or_else(|| input::preset_text(param));
                     @let wrong = named.filter(|name| *name == param.name).and(failure);
-                    (field(param, value.as_deref(), wrong))
+                    (render_field(param, value.as_deref(), wrong))
                 }
             }
             p.actions {
                 button.button type="submit" { "Run" }
-                a href=(address(query.name, None, &[])) { "Reset" }
+                a href=(query_address(query.name, None, &[])) { "Reset" }
             }
         }
     }
@@ -35,7 +36,10 @@ pub(super) fn form(
 
 /// Returns the parameter that a refusal is about, if it is one of these. The first name in quotes
 /// counts, so that a near miss which is only suggested is not blamed.
-pub(super) fn named<'a>(params: &'a [Param], failure: &PageFailure<'_>) -> Option<&'a str> {
+pub(super) fn refused_parameter<'a>(
+    params: &'a [Param],
+    failure: &PageFailure<'_>,
+) -> Option<&'a str> {
     if failure.status != 400 {
         return None;
     }
@@ -58,7 +62,7 @@ pub(super) fn named<'a>(params: &'a [Param], failure: &PageFailure<'_>) -> Optio
 }
 
 /// The text that was given; the parts of a list together.
-fn sent(param: &Param, given: &[(String, String)]) -> Option<String> {
+fn sent_text(param: &Param, given: &[(String, String)]) -> Option<String> {
     let texts = given.iter().filter(|(name, _)| *name == param.name);
     let mut texts = texts.map(|(_, text)| text.as_str());
     if matches!(param.kind, ParamType::List(_)) {
@@ -68,20 +72,20 @@ fn sent(param: &Param, given: &[(String, String)]) -> Option<String> {
     texts.next().map(str::to_owned)
 }
 
-fn field(param: &Param, value: Option<&str>, wrong: Option<&PageFailure<'_>>) -> Markup {
+fn render_field(param: &Param, value: Option<&str>, wrong: Option<&PageFailure<'_>>) -> Markup {
     let id = format!("p-{}", param.name);
     let described = format!("{id}-about");
     html! {
         div.field {
             label for=(id) {
                 (param.name)
-                @if input::optional(param) { " " span.quiet { "optional" } }
+                @if input::is_optional(param) { " " span.quiet { "optional" } }
             }
-            (input::control(param, &id, &described, value, wrong.is_some()))
+            (input::render_control(param, &id, &described, value, wrong.is_some()))
             p.hint id=(described) {
                 @match wrong {
-                    Some(failure) => strong.wrong { (error::words(&at_its_field(param, failure.message))) },
-                    None => (input::hint(param)),
+                    Some(failure) => strong.wrong { (error::render_message(&at_its_field(param, failure.message))) },
+                    None => (input::render_hint(param)),
                 }
             }
         }
@@ -161,7 +165,7 @@ mod tests {
             id: "1",
             retry_after: None,
         });
-        form(&info, &given, failure.as_ref()).0
+        render_form(&info, &given, failure.as_ref()).0
     }
 
     #[test]
@@ -272,11 +276,11 @@ mod tests {
         ];
         for (message, expected) in cases {
             assert_eq!(
-                named(&params, &failure(message, 400)),
+                refused_parameter(&params, &failure(message, 400)),
                 expected,
                 "{message}"
             );
         }
-        assert_eq!(named(&params, &failure("top", 503)), None);
+        assert_eq!(refused_parameter(&params, &failure("top", 503)), None);
     }
 }

@@ -10,7 +10,7 @@ const SPACE: char = '\u{a0}';
 
 /// Returns a measured time to about three figures: `40 µs`, `0.92 ms`, `120 ms`, `4.98 s`, `2 min 5
 /// s`. What is shorter than a microsecond is `<1 µs`.
-pub fn duration(time: Duration) -> String {
+pub fn format_duration(time: Duration) -> String {
     let micros = time.as_micros();
     let seconds = time.as_secs_f64();
     // The limits are those where rounding would reach the next unit (`1000 ms`, `60.0 s`).
@@ -27,35 +27,35 @@ pub fn duration(time: Duration) -> String {
         99_950..999_500 => format!("{:.0}{SPACE}ms", seconds * 1e3),
         999_500..9_995_000 => format!("{seconds:.2}{SPACE}s"),
         9_995_000..59_950_000 => format!("{seconds:.1}{SPACE}s"),
-        _ => long(time.as_secs_f64().round()),
+        _ => format_long(time.as_secs_f64().round()),
     }
 }
 
 /// Returns how old something is, or how long it still lasts; tenths of a second are enough for
 /// that.
-pub fn age(time: Duration) -> String {
+pub fn format_age(time: Duration) -> String {
     match time.as_millis() {
         millis @ 0..9_950 => {
             let tenths = (millis + 50) / 100;
             format!("{}.{}{SPACE}s", tenths / 10, tenths % 10)
         }
-        _ => long(time.as_secs_f64().round()),
+        _ => format_long(time.as_secs_f64().round()),
     }
 }
 
 /// Returns a configured time, as exact as it was written: `500 ms`, `10 s`, `1 min 30 s`, `1 d`.
-pub fn span(time: Duration) -> String {
+pub fn format_span(time: Duration) -> String {
     if time.subsec_nanos() == 0 && !time.is_zero() {
-        long(time.as_secs_f64())
+        format_long(time.as_secs_f64())
     } else if time.is_zero() {
         format!("0{SPACE}s")
     } else {
-        duration(time)
+        format_duration(time)
     }
 }
 
 /// Returns the two largest units of a number of whole seconds.
-fn long(seconds: f64) -> String {
+fn format_long(seconds: f64) -> String {
     // Casting saturates; a time past u64 seconds does not matter on a page.
     #[expect(
         clippy::cast_possible_truncation,
@@ -84,17 +84,20 @@ fn long(seconds: f64) -> String {
 }
 
 /// Seconds from a counter as a duration; what is not a time (negative, NaN, endless) is zero.
-pub fn seconds(value: f64) -> Duration {
+pub fn seconds_duration(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
 /// Seconds from a counter as a measured time; `–` where there is none.
-pub fn time(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| duration(seconds(value)))
+pub fn format_time(value: Option<f64>) -> String {
+    value.map_or_else(
+        || "–".to_owned(),
+        |value| format_duration(seconds_duration(value)),
+    )
 }
 
 /// Returns how many come in a second, to about three figures: `0`, `0.25`, `12.4`, `1,204`.
-pub fn rate(per_second: Option<f64>) -> String {
+pub fn format_rate(per_second: Option<f64>) -> String {
     let Some(rate) = per_second.filter(|rate| rate.is_finite() && *rate >= 0.0) else {
         return "–".to_owned();
     };
@@ -108,13 +111,13 @@ pub fn rate(per_second: Option<f64>) -> String {
             clippy::cast_sign_loss,
             reason = "rounded, positive"
         )]
-        r => count(r.round() as u64),
+        r => format_count(r.round() as u64),
     }
 }
 
 /// Returns a moment given in seconds since 1970, in UTC: the day as `2026-11-23`, the time as
 /// `07:00:00`.
-pub fn moment(at: f64) -> (String, String) {
+pub fn format_moment(at: f64) -> (String, String) {
     #[expect(clippy::cast_possible_truncation, reason = "casting saturates")]
     let at = OffsetDateTime::from_unix_timestamp(at as i64).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (hour, minute, second) = (at.hour(), at.minute(), at.second());
@@ -125,13 +128,13 @@ pub fn moment(at: f64) -> (String, String) {
 }
 
 /// Returns the form of the original page: `5.02462s`.
-pub fn elapsed(time: Duration) -> String {
+pub fn format_elapsed(time: Duration) -> String {
     let parts = (time.as_nanos() + 5_000) / 10_000;
     format!("{}.{:05}s", parts / 100_000, parts % 100_000)
 }
 
 /// Returns a share of one in hundredths of a percent, for the length of a bar: `72.00`.
-pub fn length(share: f64) -> String {
+pub fn format_length(share: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -142,7 +145,7 @@ pub fn length(share: f64) -> String {
 }
 
 /// Returns bytes in binary units: `754 B`, `1.2 KiB`, `64 MiB`.
-pub fn bytes(n: u64) -> String {
+pub fn format_bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if n < 1024 {
         return format!("{n}{SPACE}B");
@@ -161,7 +164,7 @@ pub fn bytes(n: u64) -> String {
 }
 
 /// Returns a count with thousands separated: `1,234,567`.
-pub fn count(n: u64) -> String {
+pub fn format_count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -174,14 +177,14 @@ pub fn count(n: u64) -> String {
 }
 
 /// Returns a count with its noun, which gets an `s` unless it is one: `1 row`, `1,000 rows`.
-pub fn counted(n: u64, noun: &str) -> String {
+pub fn format_counted(n: u64, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
-    format!("{}{SPACE}{noun}{plural}", count(n))
+    format!("{}{SPACE}{noun}{plural}", format_count(n))
 }
 
 /// Returns a share of one as `98.2 %`. `100 %` and `0 %` only where that is exactly so: one failure
 /// in a million stays visible. `–` where there is nothing to take a share of.
-pub fn share(part: Option<f64>) -> String {
+pub fn format_share(part: Option<f64>) -> String {
     let Some(part) = part.filter(|part| part.is_finite()) else {
         return "–".to_owned();
     };
@@ -196,7 +199,7 @@ pub fn share(part: Option<f64>) -> String {
 
 /// Returns how many times as long `long` is as `short`, to three figures at most: `2.4×`, `17×`,
 /// `2,510×`. `None` where it is not clearly longer.
-pub fn factor(long: Duration, short: Duration) -> Option<String> {
+pub fn format_factor(long: Duration, short: Duration) -> Option<String> {
     // Clocks can give zero for a very short time; a microsecond is the least we claim.
     let ratio = long.as_secs_f64() / short.as_secs_f64().max(1e-6);
     if ratio < 1.05 {
@@ -212,11 +215,11 @@ pub fn factor(long: Duration, short: Duration) -> Option<String> {
         reason = "rounded, positive"
     )]
     let rounded = ((ratio / scale).round() * scale) as u64;
-    Some(format!("{}×", count(rounded)))
+    Some(format!("{}×", format_count(rounded)))
 }
 
 /// Returns a column's name as a heading: `database_version` becomes `Database Version`.
-pub fn label(column: &str) -> String {
+pub fn column_label(column: &str) -> String {
     // `select slow_version()` names its column after the function; the page always called what it
     // returns by this name.
     if column == "slow_version" {

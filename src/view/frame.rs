@@ -48,7 +48,7 @@ impl PagesHere {
     }
 
     /// The page that everything begins with.
-    pub(super) fn first(self) -> &'static str {
+    pub(super) fn first_page(self) -> &'static str {
         if self.has_queries() { "/" } else { "/stats" }
     }
 }
@@ -68,7 +68,13 @@ pub(super) enum NavPlace {
 impl PageFrame<'_> {
     /// Returns a whole document. `title` says where one is; the program's name is added to it.
     /// `wide` is for pages that are mostly a table.
-    pub(super) fn page(self, title: &str, place: NavPlace, wide: bool, content: &Markup) -> Markup {
+    pub(super) fn render_page(
+        self,
+        title: &str,
+        place: NavPlace,
+        wide: bool,
+        content: &Markup,
+    ) -> Markup {
         self.page_with(&html! {}, title, place, wide, content)
     }
 
@@ -97,7 +103,7 @@ impl PageFrame<'_> {
                     a.skip href="#content" { "Skip to the content" }
                     header.top {
                         div.inside {
-                            a.brand href=(self.here.first()) { (mark()) "unslow" }
+                            a.brand href=(self.here.first_page()) { (render_mark()) "unslow" }
                             nav aria-label="Pages" {
                                 @if self.here.has_queries() {
                                     (nav_link("/", "Home", (place == NavPlace::Home).then_some("page")))
@@ -131,7 +137,7 @@ fn nav_link(href: &str, words: &str, current: Option<&str>) -> Markup {
 }
 
 /// Returns the sign of the program: the long bar and the short one.
-fn mark() -> Markup {
+fn render_mark() -> Markup {
     html! {
         svg.mark width="26" height="20" viewBox="0 0 26 20" aria-hidden="true" focusable="false" {
             rect.long x="0" y="3" width="26" height="5" rx="2.5" {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use maud::{Markup, PreEscaped, html};
 
-use super::address::{address, with_parameters};
+use super::address::{query_address, with_parameters};
 use super::failure::PageFailure;
 use super::frame::{NavPlace, PageFrame};
 use super::provenance::Provenance;
@@ -35,9 +35,9 @@ pub struct HomePage<'a> {
 }
 
 /// Each column is a section; one without a value is not drawn.
-pub fn home(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
+pub fn render_home(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
     let outline = HomeOutline::render(frame, page);
-    let whole = outline.fill(
+    let whole = outline.fill_page(
         page.elapsed,
         page.provenance.as_ref(),
         &ComparisonPanel::new(SpeedComparison::default()),
@@ -60,7 +60,7 @@ const HEAD: usize = GAPS * size_of::<u32>();
 impl HomeOutline {
     /// Returns everything about `page` but its times and its provenance.
     pub fn render(frame: &PageFrame<'_>, page: &HomePage<'_>) -> HomeOutline {
-        let markup = outline(frame, page).into_string();
+        let markup = render_outline(frame, page).into_string();
         let mut bytes = vec![0; HEAD];
         let mut pieces = markup.split(GAP.0);
         bytes.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
@@ -85,7 +85,7 @@ impl HomeOutline {
 
     /// Returns the whole page; without an answer, nothing is compared. Before this process has
     /// loaded anything, what is said of a load is what the copy says of its own.
-    pub fn fill(
+    pub fn fill_page(
         &self,
         elapsed: Duration,
         answer: Option<&Provenance>,
@@ -94,21 +94,21 @@ impl HomeOutline {
         let compared = |answer: &Provenance| {
             let known = race.comparison();
             if known.load.is_some() || answer.load_time.is_zero() {
-                return race.panel(Some(elapsed));
+                return race.render_panel(Some(elapsed));
             }
             let load = Some((answer.load_time, 0));
-            ComparisonPanel::new(SpeedComparison { load, ..known }).panel(Some(elapsed))
+            ComparisonPanel::new(SpeedComparison { load, ..known }).render_panel(Some(elapsed))
         };
         let filling: [String; GAPS] = [
-            format::elapsed(elapsed),
-            answer.map_or_else(String::new, |a| provenance::panel(a).into_string()),
+            format::format_elapsed(elapsed),
+            answer.map_or_else(String::new, |a| provenance::render_panel(a).into_string()),
             answer.map_or_else(String::new, compared),
         ];
         let length: usize = filling.iter().map(String::len).sum();
         let mut page = Vec::with_capacity(self.0.len() - HEAD + length);
         let mut from = HEAD;
         for (gap, filling) in filling.iter().enumerate() {
-            let to = self.gap(gap);
+            let to = self.gap_at(gap);
             page.extend_from_slice(&self.0[from..to]);
             page.extend_from_slice(filling.as_bytes());
             from = to;
@@ -117,26 +117,26 @@ impl HomeOutline {
         page
     }
 
-    fn gap(&self, number: usize) -> usize {
+    fn gap_at(&self, number: usize) -> usize {
         let (places, _) = self.0[..HEAD].as_chunks::<{ size_of::<u32>() }>();
         u32::from_le_bytes(places[number]) as usize
     }
 }
 
-fn outline(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
+fn render_outline(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
     let query = &page.query;
-    let to = |suffix| address(query.name, suffix, page.given);
+    let to = |suffix| query_address(query.name, suffix, page.given);
     let content = html! {
         div.intro {
             h1 { (query.title) }
             @if let Some(description) = query.description { p.lead { (description) } }
         }
-        @if let Some(failure) = &page.failure { (error::alert(failure)) }
+        @if let Some(failure) = &page.failure { (error::render_alert(failure)) }
         div.duo[page.provenance.is_some()] {
             div.hero {
-                @if let Some(host) = page.host { (section("Database Host", host)) }
+                @if let Some(host) = page.host { (render_section("Database Host", host)) }
                 @for (column, cell) in &page.sections {
-                    @if let Some(text) = cell.text() { (section(&format::label(column), text)) }
+                    @if let Some(text) = cell.shown_text() { (render_section(&format::column_label(column), text)) }
                 }
                 section.elapsed {
                     h2 { "Elapsed Time" }
@@ -155,10 +155,10 @@ fn outline(frame: &PageFrame<'_>, page: &HomePage<'_>) -> Markup {
             @if frame.here.has_stats() { a href="/stats" { "What the cache saves" } }
         }
     };
-    frame.page(query.title, NavPlace::Home, false, &content)
+    frame.render_page(query.title, NavPlace::Home, false, &content)
 }
 
-fn section(label: &str, value: &str) -> Markup {
+fn render_section(label: &str, value: &str) -> Markup {
     html! { section { h2 { (label) } p { (value) } } }
 }
 
@@ -194,12 +194,12 @@ mod tests {
             elapsed: Duration::from_millis(2),
             failure: None,
         };
-        let whole = home(&frame, &page).into_string();
+        let whole = render_home(&frame, &page).into_string();
         assert!(whole.contains("<p>0.00200s</p></section></div></div><p class=\"actions\">"));
         assert_eq!(whole.matches("&lt;&gt;").count(), 3, "{whole}");
         let kept = HomeOutline::from_bytes(HomeOutline::render(&frame, &page).into_bytes());
         assert_eq!(
-            kept.fill(
+            kept.fill_page(
                 page.elapsed,
                 None,
                 &ComparisonPanel::new(SpeedComparison::default())

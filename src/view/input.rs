@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::query::{AllowedValues, Param, ParamDefault, ParamType, Value};
 
 /// Returns the control, filled with `value`. `about` is the id of what describes it.
-pub(super) fn control(
+pub(super) fn render_control(
     param: &Param,
     id: &str,
     about: &str,
@@ -14,12 +14,12 @@ pub(super) fn control(
     wrong: bool,
 ) -> Markup {
     let invalid = wrong.then_some("true");
-    let choices = choices(param);
+    let choices = param_choices(param);
     if !choices.is_empty() {
-        return select(param, &choices, id, about, value, invalid);
+        return render_select(param, &choices, id, about, value, invalid);
     }
     let (low, high) = match &param.allowed {
-        AllowedValues::Range(low, high) => (text(low), text(high)),
+        AllowedValues::Range(low, high) => (value_text(low), value_text(high)),
         _ => (None, None),
     };
     // Only these two inputs know a range.
@@ -44,15 +44,15 @@ pub(super) fn control(
     html! {
         input id=(id) name=(param.name) type=(kind) value=[value]
             min=[low.filter(|_| ranged)] max=[high.filter(|_| ranged)] step=[step]
-            inputmode=[mode] pattern=[pattern] placeholder=[placeholder(param)]
-            required[required(param)] aria-describedby=(about) aria-invalid=[invalid]
+            inputmode=[mode] pattern=[pattern] placeholder=[input_placeholder(param)]
+            required[is_required(param)] aria-describedby=(about) aria-invalid=[invalid]
             autocomplete="off" spellcheck="false";
     }
 }
 
 /// Returns a list. What was given and is not in it stays to be seen, and so does that nothing was
 /// given.
-fn select(
+fn render_select(
     param: &Param,
     choices: &[String],
     id: &str,
@@ -63,9 +63,9 @@ fn select(
     let value = value.filter(|value| !value.is_empty());
     let foreign = value.filter(|value| !choices.iter().any(|choice| choice == value));
     html! {
-        select id=(id) name=(param.name) required[required(param)]
+        select id=(id) name=(param.name) required[is_required(param)]
             aria-describedby=(about) aria-invalid=[invalid] {
-            @if optional(param) {
+            @if is_optional(param) {
                 option value="" selected[value.is_none()] { "not set" }
             } @else if value.is_none() {
                 option value="" selected disabled { "Choose…" }
@@ -81,45 +81,45 @@ fn select(
 }
 
 /// The values there are, where there is a list of them.
-fn choices(param: &Param) -> Vec<String> {
+fn param_choices(param: &Param) -> Vec<String> {
     match &param.allowed {
         // Several may be chosen of a list's values, which a field of text can hold.
         _ if matches!(param.kind, ParamType::List(_)) => Vec::new(),
-        AllowedValues::List(values) => values.iter().filter_map(text).collect(),
+        AllowedValues::List(values) => values.iter().filter_map(value_text).collect(),
         _ if param.kind == ParamType::Boolean => vec!["true".to_owned(), "false".to_owned()],
         _ => Vec::new(),
     }
 }
 
 /// Returns whether the query cannot run without it.
-pub(super) fn required(param: &Param) -> bool {
+pub(super) fn is_required(param: &Param) -> bool {
     param.default == ParamDefault::Required
 }
 
 /// Returns whether it may be left out and is null then.
-pub(super) fn optional(param: &Param) -> bool {
+pub(super) fn is_optional(param: &Param) -> bool {
     param.default == ParamDefault::Value(Value::Null)
 }
 
-fn placeholder(param: &Param) -> Option<&'static str> {
+fn input_placeholder(param: &Param) -> Option<&'static str> {
     match param.kind {
         ParamType::Timestamp => Some("2026-01-31 18:00"),
         ParamType::Uuid => Some("00000000-0000-0000-0000-000000000000"),
-        _ if optional(param) => Some("not set"),
+        _ if is_optional(param) => Some("not set"),
         _ => None,
     }
 }
 
 /// Returns the default, as it would be given.
-pub(super) fn preset(param: &Param) -> Option<String> {
+pub(super) fn preset_text(param: &Param) -> Option<String> {
     match &param.default {
         ParamDefault::Required => None,
-        ParamDefault::Value(value) => text(value),
+        ParamDefault::Value(value) => value_text(value),
     }
 }
 
 /// A value as it is written in a form or a URL; `None` for null.
-fn text(value: &Value) -> Option<String> {
+fn value_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Boolean(yes) => Some(yes.to_string()),
@@ -135,9 +135,9 @@ fn text(value: &Value) -> Option<String> {
 }
 
 /// Returns what may be entered, beneath the input.
-pub(super) fn hint(param: &Param) -> String {
+pub(super) fn render_hint(param: &Param) -> String {
     let is_list = matches!(param.kind, ParamType::List(_));
-    let kind = match param.kind.element() {
+    let kind = match param.kind.element_type() {
         ParamType::Text | ParamType::Boolean | ParamType::List(_) => "",
         ParamType::Integer | ParamType::Bigint => "Whole number",
         ParamType::Number => "Number",
@@ -147,9 +147,9 @@ pub(super) fn hint(param: &Param) -> String {
         ParamType::Named(name) => name,
     };
     let one = match &param.allowed {
-        AllowedValues::Range(low, high) if kind.is_empty() => range(low, high),
-        AllowedValues::Range(low, high) => format!("{kind}, {}", range(low, high)),
-        AllowedValues::List(_) if is_list => words(&param.allowed),
+        AllowedValues::Range(low, high) if kind.is_empty() => range_words(low, high),
+        AllowedValues::Range(low, high) => format!("{kind}, {}", range_words(low, high)),
+        AllowedValues::List(_) if is_list => allowed_words(&param.allowed),
         AllowedValues::List(_) => String::new(),
         AllowedValues::Anything => kind.to_owned(),
     };
@@ -161,38 +161,41 @@ pub(super) fn hint(param: &Param) -> String {
 }
 
 /// Returns the values of a list in words.
-fn words(allowed: &AllowedValues) -> String {
+fn allowed_words(allowed: &AllowedValues) -> String {
     let AllowedValues::List(values) = allowed else {
         return String::new();
     };
-    let values: Vec<String> = values.iter().filter_map(text).collect();
+    let values: Vec<String> = values.iter().filter_map(value_text).collect();
     values.join(" | ")
 }
 
-fn range(low: &Value, high: &Value) -> String {
+fn range_words(low: &Value, high: &Value) -> String {
     format!(
         "{} to {}",
-        text(low).unwrap_or_default(),
-        text(high).unwrap_or_default()
+        value_text(low).unwrap_or_default(),
+        value_text(high).unwrap_or_default()
     )
 }
 
 /// Returns a parameter in short, for the catalog: `integer, 1 to 100, default 10`.
-pub(super) fn summary(param: &Param) -> String {
+pub(super) fn param_summary(param: &Param) -> String {
     let kind = param.kind.name();
     let allowed = match &param.allowed {
         AllowedValues::Anything => kind.into_owned(),
-        AllowedValues::Range(low, high) => format!("{kind}, {}", range(low, high)),
+        AllowedValues::Range(low, high) => format!("{kind}, {}", range_words(low, high)),
         AllowedValues::List(_) if matches!(param.kind, ParamType::List(_)) => {
-            format!("{kind}, {}", words(&param.allowed))
+            format!("{kind}, {}", allowed_words(&param.allowed))
         }
-        AllowedValues::List(_) => words(&param.allowed),
+        AllowedValues::List(_) => allowed_words(&param.allowed),
     };
     match &param.default {
         ParamDefault::Required => format!("{allowed}, required"),
         ParamDefault::Value(Value::Null) => format!("{allowed}, optional"),
         ParamDefault::Value(value) => {
-            format!("{allowed}, default {}", text(value).unwrap_or_default())
+            format!(
+                "{allowed}, default {}",
+                value_text(value).unwrap_or_default()
+            )
         }
     }
 }
@@ -225,8 +228,8 @@ mod tests {
             ParamDefault::Value(Value::Null),
             AllowedValues::Anything,
         );
-        assert_eq!(summary(&top), "integer, 1 to 100, default 10");
-        assert_eq!(summary(&region), "eu | us, required");
-        assert_eq!(summary(&since), "date, optional");
+        assert_eq!(param_summary(&top), "integer, 1 to 100, default 10");
+        assert_eq!(param_summary(&region), "eu | us, required");
+        assert_eq!(param_summary(&since), "date, optional");
     }
 }

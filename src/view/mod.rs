@@ -28,15 +28,17 @@ mod table;
 mod tests;
 mod verdict;
 
-pub use address::address;
-pub use catalog::catalog;
-pub use error::{ErrorPage, error};
+pub use address::query_address;
+pub use catalog::render_catalog;
+pub use error::{ErrorPage, render_error};
 pub use failure::PageFailure;
 pub use frame::{AssetUrls, PageFrame, PagesHere};
-pub use home::{HomeOutline, HomePage, home};
+pub use home::{HomeOutline, HomePage, render_home};
 pub use provenance::Provenance;
-pub use query::{QueryPage, query};
+pub use query::{QueryPage, render_query};
 pub use query_info::QueryInfo;
 pub use race::{ComparisonPanel, SpeedComparison};
-pub use stats::{EvictionCounts, NotReloaded, PART, StatsPage, StatsSort, live, stats};
+pub use stats::{
+    EvictionCounts, NotReloaded, PART, StatsPage, StatsSort, render_live, render_stats,
+};
 pub use table::{ResultTable, TableCell};

@@ -30,7 +30,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// Returns the origin as a heading, and its meaning as a sentence.
-    fn words(&self) -> (&'static str, &'static str) {
+    fn origin_words(&self) -> (&'static str, &'static str) {
         match self.outcome {
             Outcome::Hit(Tier::Memory) => (
                 "From memory",
@@ -74,7 +74,7 @@ impl Provenance {
     }
 
     /// Returns the class that colours the mark beside the words, which say the same.
-    fn tone(&self) -> &'static str {
+    fn tone_class(&self) -> &'static str {
         match self.outcome {
             Outcome::Hit(_) => "fresh",
             Outcome::Stale(_) => "stale",
@@ -83,7 +83,7 @@ impl Provenance {
         }
     }
 
-    fn cached(&self) -> bool {
+    fn is_cached(&self) -> bool {
         self.stored && !matches!(self.outcome, Outcome::Bypass(_) | Outcome::Error)
     }
 
@@ -92,64 +92,67 @@ impl Provenance {
         if self.age < Duration::from_millis(50) {
             return "just loaded".to_owned();
         }
-        format!("{} old", format::age(self.age))
+        format!("{} old", format::format_age(self.age))
     }
 
     /// Writes `2.8 s old, fresh for 7.2 s more`
-    fn freshness(&self) -> String {
+    fn freshness_words(&self) -> String {
         let age = self.age_in_words();
         if self.ttl_left.is_zero() {
-            format!("{age}, past its {}", format::span(self.ttl))
+            format!("{age}, past its {}", format::format_span(self.ttl))
         } else {
-            format!("{age}, fresh for {} more", format::age(self.ttl_left))
+            format!(
+                "{age}, fresh for {} more",
+                format::format_age(self.ttl_left)
+            )
         }
     }
 
     /// Returns how many times faster than the database a copy was, if it was.
-    fn gain(&self) -> Option<String> {
+    fn gain_words(&self) -> Option<String> {
         let copy = matches!(self.outcome, Outcome::Hit(_) | Outcome::Stale(_));
-        format::factor(self.load_time, self.elapsed).filter(|_| copy)
+        format::format_factor(self.load_time, self.elapsed).filter(|_| copy)
     }
 }
 
 /// Returns the panel of the home page: source, age, what is left of the TTL.
-pub(super) fn panel(answer: &Provenance) -> Markup {
-    let (source, meaning) = answer.words();
+pub(super) fn render_panel(answer: &Provenance) -> Markup {
+    let (source, meaning) = answer.origin_words();
     html! {
         section.panel.answer aria-labelledby="answer" {
             p.kicker { "This answer" }
-            h2 #answer.source.(answer.tone()) { (source) }
+            h2 #answer.source.(answer.tone_class()) { (source) }
             p.quiet { (meaning) }
-            @if answer.cached() {
+            @if answer.is_cached() {
                 dl.facts {
                     div { dt { "Age" } dd { (answer.age_in_words()) } }
                     div {
                         dt { "Fresh for" }
                         dd {
                             @if answer.ttl_left.is_zero() { "no longer" }
-                            @else { (format::age(answer.ttl_left)) " more" }
+                            @else { (format::format_age(answer.ttl_left)) " more" }
                         }
                     }
-                    div { dt { "TTL" } dd { "up to " (format::span(answer.ttl)) } }
+                    div { dt { "TTL" } dd { "up to " (format::format_span(answer.ttl)) } }
                 }
-                (bar("left", share(answer.ttl_left, answer.ttl)))
+                (render_bar("left", share_of(answer.ttl_left, answer.ttl)))
             }
         }
     }
 }
 
 /// Returns the same in one line, above a table, with what the database took.
-pub(super) fn line(answer: &Provenance) -> Markup {
-    let (source, meaning) = answer.words();
+pub(super) fn render_line(answer: &Provenance) -> Markup {
+    let (source, meaning) = answer.origin_words();
     html! {
         p.provenance {
-            strong.source.(answer.tone()) title=(meaning) { (source) }
-            @if answer.cached() { span { (answer.freshness()) } }
+            strong.source.(answer.tone_class()) title=(meaning) { (source) }
+            @if answer.is_cached() { span { (answer.freshness_words()) } }
             span {
-                "answered in " b { (format::duration(answer.elapsed)) }
-                ", the database took " (format::duration(answer.load_time))
+                "answered in " b { (format::format_duration(answer.elapsed)) }
+                ", the database took " (format::format_duration(answer.load_time))
             }
-            @if let Some(factor) = answer.gain() { span.gain { (factor) " faster" } }
+            @if let Some(factor) = answer.gain_words() { span.gain { (factor) " faster" } }
         }
     }
 }
@@ -158,7 +161,7 @@ pub(super) fn line(answer: &Provenance) -> Markup {
 pub(super) const SLIVER: f64 = 0.015;
 
 /// Returns how much of `whole` a part is, at most all.
-pub(super) fn share(part: Duration, whole: Duration) -> f64 {
+pub(super) fn share_of(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() {
         0.0
     } else {
@@ -168,7 +171,7 @@ pub(super) fn share(part: Duration, whole: Duration) -> f64 {
 
 /// Returns a horizontal bar. The figure beside it says the same, so it is hidden from screen
 /// readers.
-pub(super) fn bar(kind: &str, share: f64) -> Markup {
+pub(super) fn render_bar(kind: &str, share: f64) -> Markup {
     let width = if kind == "left" {
         share
     } else {
@@ -177,7 +180,7 @@ pub(super) fn bar(kind: &str, share: f64) -> Markup {
     html! {
         svg.bar width="100%" height="10" aria-hidden="true" focusable="false" {
             rect.track width="100%" height="100%" rx="5" {}
-            rect class=(kind) width={ (format::length(width)) "%" } height="100%" rx="5" {}
+            rect class=(kind) width={ (format::format_length(width)) "%" } height="100%" rx="5" {}
         }
     }
 }
@@ -217,7 +220,7 @@ mod tests {
         for (outcome, boasts) in outcomes {
             let answer = answer(outcome);
             assert_eq!(
-                plain(&line(&answer)).contains("2,510× faster"),
+                plain(&render_line(&answer)).contains("2,510× faster"),
                 boasts,
                 "{outcome:?}"
             );
@@ -230,13 +233,13 @@ mod tests {
             load_time: Duration::from_micros(300),
             ..answer(Outcome::Hit(Tier::Redis))
         };
-        let text = plain(&line(&slow));
+        let text = plain(&render_line(&slow));
         assert!(!text.contains("faster"), "{text}");
     }
 
     #[test]
     fn age_and_what_is_left_of_the_ttl_are_said_and_drawn() {
-        let text = plain(&panel(&answer(Outcome::Hit(Tier::Memory))));
+        let text = plain(&render_panel(&answer(Outcome::Hit(Tier::Memory))));
         assert!(text.contains("<dd>2.8 s old</dd>"), "{text}");
         assert!(text.contains("<dd>7.2 s more</dd>"), "{text}");
         assert!(text.contains("<dd>up to 10 s</dd>"), "{text}");
@@ -253,13 +256,13 @@ mod tests {
             age: Duration::from_secs(12),
             ..answer(Outcome::Stale(StaleReason::Revalidating))
         };
-        let text = plain(&panel(&stale));
+        let text = plain(&render_panel(&stale));
         assert!(text.contains("<dd>no longer</dd>"), "{text}");
         assert!(
             text.contains(r#"<rect class="left" width="0.00%""#),
             "{text}"
         );
-        assert!(plain(&line(&stale)).contains("12 s old, past its 10 s"));
+        assert!(plain(&render_line(&stale)).contains("12 s old, past its 10 s"));
     }
 
     #[test]
@@ -270,7 +273,7 @@ mod tests {
             ..answer(Outcome::Miss)
         };
         for answer in [bypass, unkept] {
-            let text = plain(&panel(&answer));
+            let text = plain(&render_panel(&answer));
             assert!(!text.contains("Fresh for"), "{text}");
             assert!(!text.contains("Reload to see"), "{text}");
         }

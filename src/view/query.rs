@@ -3,12 +3,13 @@
 
 use maud::{Markup, html};
 
+use super::address::query_address;
 use super::failure::PageFailure;
 use super::frame::{NavPlace, PageFrame};
 use super::provenance::Provenance;
 use super::query_info::QueryInfo;
 use super::table::ResultTable;
-use super::{address, error, form, format, provenance, table};
+use super::{error, form, format, provenance, table};
 
 /// `GET /q/NAME`
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct QueryPage<'a> {
 }
 
 /// Returns the query with its form and its result.
-pub fn query(frame: &PageFrame<'_>, page: &QueryPage<'_>) -> Markup {
+pub fn render_query(frame: &PageFrame<'_>, page: &QueryPage<'_>) -> Markup {
     let query = &page.query;
     let failure = page.failure.as_ref();
     let content = html! {
@@ -37,22 +38,22 @@ pub fn query(frame: &PageFrame<'_>, page: &QueryPage<'_>) -> Markup {
             @if let Some(description) = query.description { p.lead { (description) } }
         }
         @if let Some(failure) = failure {
-            @match form::named(query.params, failure) {
-                Some(name) => (error::refused(failure, name)),
-                None => (error::alert(failure)),
+            @match form::refused_parameter(query.params, failure) {
+                Some(name) => (error::render_refused(failure, name)),
+                None => (error::render_alert(failure)),
             }
         }
-        @if !query.params.is_empty() { (form::form(query, page.given, failure)) }
-        @if let Some(answer) = &page.provenance { (provenance::line(answer)) }
+        @if !query.params.is_empty() { (form::render_form(query, page.given, failure)) }
+        @if let Some(answer) = &page.provenance { (provenance::render_line(answer)) }
         @if let Some(result) = &page.table {
-            (table::table(query.title, result))
+            (table::render_table(query.title, result))
         } @else if failure.is_none() {
             p.quiet { "Fill in the form to run this query." }
         }
-        (links(query, page))
+        (render_links(query, page))
     };
     let columns = page.table.as_ref().map_or(0, |table| table.columns.len());
-    frame.page(
+    frame.render_page(
         query.title,
         NavPlace::Query,
         columns > MANY_COLUMNS,
@@ -63,10 +64,10 @@ pub fn query(frame: &PageFrame<'_>, page: &QueryPage<'_>) -> Markup {
 /// A table of more columns than this gets the width of a page of tables.
 const MANY_COLUMNS: usize = 8;
 
-fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
+fn render_links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
     // A refused parameter is mended in the form; a failure of ours can only be tried again.
     let failed = page.failure.is_some_and(|failure| failure.status >= 500);
-    let to = |suffix| address(query.name, suffix, page.given);
+    let to = |suffix| query_address(query.name, suffix, page.given);
     html! {
         div.below {
             @if page.table.is_some() {
@@ -86,7 +87,7 @@ fn links(query: &QueryInfo<'_>, page: &QueryPage<'_>) -> Markup {
             } @else if page.failure.is_none() {
                 p.note {
                     @match query.ttl {
-                        Some(ttl) => { "Answers are fresh for up to " (format::span(ttl)) "." },
+                        Some(ttl) => { "Answers are fresh for up to " (format::format_span(ttl)) "." },
                         None => "Answers of this query are never cached.",
                     }
                 }

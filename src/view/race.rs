@@ -7,7 +7,7 @@ use std::time::Duration;
 use maud::{Markup, PreEscaped, html};
 
 use super::format;
-use super::provenance::{SLIVER, bar, share};
+use super::provenance::{SLIVER, render_bar, share_of};
 use crate::stats::Percentiles;
 
 /// The times of real traffic, by medians.
@@ -24,7 +24,7 @@ impl SpeedComparison {
     /// Compares times of copies with times of loads.
     pub fn new(copy: &Percentiles, load: &Percentiles) -> SpeedComparison {
         let median = |times: &Percentiles| {
-            let median = times.p50_seconds.map(format::seconds);
+            let median = times.p50_seconds.map(format::seconds_duration);
             median.map(|median| (median, times.count))
         };
         SpeedComparison {
@@ -39,18 +39,18 @@ impl SpeedComparison {
     }
 
     /// Writes `2,510×`, where a copy was quicker.
-    pub(super) fn factor(&self) -> Option<String> {
-        format::factor(self.load?.0, self.copy?.0)
+    pub(super) fn speed_factor(&self) -> Option<String> {
+        format::format_factor(self.load?.0, self.copy?.0)
     }
 
     /// Writes `A load takes 5.02 s, a copy 0.30 ms: 16,700× faster`, or what is not known yet.
-    fn heading(&self) -> Markup {
-        let time = |(time, _)| format::duration(time);
+    fn render_heading(&self) -> Markup {
+        let time = |(time, _)| format::format_duration(time);
         html! {
             @match (self.load.map(time), self.copy.map(time)) {
                 (Some(load), Some(copy)) => {
                     span { "A load takes " (load) ", a copy " (copy) ":" } " "
-                    @match self.factor() {
+                    @match self.speed_factor() {
                         Some(factor) => { (factor) " faster" },
                         None => "no faster",
                     }
@@ -83,8 +83,8 @@ impl ComparisonPanel {
         ComparisonPanel {
             comparison,
             longest,
-            widened: times.iter().any(|time| share(*time, longest) < SLIVER),
-            begin: begin(&comparison, longest),
+            widened: times.iter().any(|time| share_of(*time, longest) < SLIVER),
+            begin: write_begin(&comparison, longest),
         }
     }
 
@@ -94,30 +94,30 @@ impl ComparisonPanel {
     }
 
     /// Returns the panel. `response` is how long this very answer took, where there is one.
-    pub(super) fn panel(&self, response: Option<Duration>) -> String {
+    pub(super) fn render_panel(&self, response: Option<Duration>) -> String {
         let longest = response.map_or(self.longest, |time| time.max(self.longest));
-        let own = response.filter(|time| share(*time, longest) < SLIVER);
-        let end = end(response, longest, self.widened || own.is_some()).0;
+        let own = response.filter(|time| share_of(*time, longest) < SLIVER);
+        let end = render_end(response, longest, self.widened || own.is_some()).0;
         if longest > self.longest {
-            begin(&self.comparison, longest) + &end
+            write_begin(&self.comparison, longest) + &end
         } else {
             [self.begin.as_str(), &end].concat()
         }
     }
 }
 
-/// Writes the opening tag of the panel's element by hand: it is closed in [`end`].
-fn begin(comparison: &SpeedComparison, longest: Duration) -> String {
+/// Writes the opening tag of the panel's element by hand: it is closed in [`render_end`].
+fn write_begin(comparison: &SpeedComparison, longest: Duration) -> String {
     let rows = [
         ("A load", "long", comparison.load),
         ("A copy", "short", comparison.copy),
     ];
     let shown = html! {
-        h2 #race { (comparison.heading()) }
+        h2 #race { (comparison.render_heading()) }
         (PreEscaped("<dl>"))
         @for (name, kind, row) in rows {
             @if let Some((time, count)) = row {
-                (line(&html! { (name) span.quiet { (of(count)) } }, kind, time, longest))
+                (render_line(&html! { (name) span.quiet { (median_words(count)) } }, kind, time, longest))
             }
         }
     };
@@ -127,10 +127,10 @@ fn begin(comparison: &SpeedComparison, longest: Duration) -> String {
     )
 }
 
-fn end(response: Option<Duration>, longest: Duration, widened: bool) -> Markup {
+fn render_end(response: Option<Duration>, longest: Duration, widened: bool) -> Markup {
     html! {
         @if let Some(time) = response {
-            (line(&html! { "This response" }, "short", time, longest))
+            (render_line(&html! { "This response" }, "short", time, longest))
         }
         (PreEscaped("</dl>"))
         p.note {
@@ -141,20 +141,20 @@ fn end(response: Option<Duration>, longest: Duration, widened: bool) -> Markup {
     }
 }
 
-fn line(name: &Markup, kind: &str, time: Duration, longest: Duration) -> Markup {
+fn render_line(name: &Markup, kind: &str, time: Duration, longest: Duration) -> Markup {
     html! {
         div {
             dt { (name) }
-            dd { (bar(kind, share(time, longest))) span.figure { (format::duration(time)) } }
+            dd { (render_bar(kind, share_of(time, longest))) span.figure { (format::format_duration(time)) } }
         }
     }
 }
 
 /// Writes `, median of 1,204`
-fn of(count: u64) -> String {
+fn median_words(count: u64) -> String {
     match count {
         0 => ", when this copy was made".to_owned(),
-        count => format!(", median of {}", format::count(count)),
+        count => format!(", median of {}", format::format_count(count)),
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn with(comparison: &SpeedComparison, response: Option<Duration>) -> String {
-        let panel = ComparisonPanel::new(*comparison).panel(response);
+        let panel = ComparisonPanel::new(*comparison).render_panel(response);
         panel.replace('\u{a0}', " ")
     }
 

@@ -33,7 +33,7 @@ impl TableCell {
     }
 
     /// Returns what is shown; `None` for null.
-    pub fn text(&self) -> Option<&str> {
+    pub fn shown_text(&self) -> Option<&str> {
         match self {
             TableCell::Null => None,
             TableCell::Number(text) | TableCell::Text(text) | TableCell::Json(text) => Some(text),
@@ -59,7 +59,7 @@ pub struct ResultTable {
 impl ResultTable {
     /// Returns whether a column holds numbers and nothing but: such a column is aligned on the
     /// right.
-    fn numeric(&self, column: usize) -> bool {
+    fn is_numeric(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().filter_map(|row| row.get(column));
         cells
             .clone()
@@ -68,13 +68,13 @@ impl ResultTable {
     }
 
     /// Writes `12 rows`, or that these are the first of more.
-    fn size(&self) -> String {
+    fn size_words(&self) -> String {
         let shown = self.rows.len() as u64;
         if self.hidden > 0 {
-            let all = format::counted(shown + self.hidden, "row");
-            return format!("{} of {all}", format::count(shown));
+            let all = format::format_counted(shown + self.hidden, "row");
+            return format!("{} of {all}", format::format_count(shown));
         }
-        let rows = format::counted(shown, "row");
+        let rows = format::format_counted(shown, "row");
         if self.truncated {
             format!("The first {rows}; there are more")
         } else {
@@ -85,14 +85,14 @@ impl ResultTable {
 
 /// Returns the table in a container of its own that scrolls sideways, so that the page never does.
 /// `title` names it for those who do not see it.
-pub(super) fn table(title: &str, table: &ResultTable) -> Markup {
+pub(super) fn render_table(title: &str, table: &ResultTable) -> Markup {
     let classes: Vec<Option<&str>> = (0..table.columns.len())
-        .map(|column| table.numeric(column).then_some("num"))
+        .map(|column| table.is_numeric(column).then_some("num"))
         .collect();
     html! {
         div.scroll.few[table.columns.len() <= FEW_COLUMNS] role="region" aria-labelledby="result" tabindex="0" {
             table {
-                caption id="result" { span.unseen { (title) ": " } (table.size()) }
+                caption id="result" { span.unseen { (title) ": " } (table.size_words()) }
                 thead {
                     tr {
                         @for (column, class) in table.columns.iter().zip(&classes) {
@@ -103,7 +103,7 @@ pub(super) fn table(title: &str, table: &ResultTable) -> Markup {
                 tbody {
                     @for row in &table.rows {
                         tr {
-                            @for (cell, class) in row.iter().zip(&classes) { (data(cell, *class)) }
+                            @for (cell, class) in row.iter().zip(&classes) { (render_cell(cell, *class)) }
                         }
                     }
                     @if table.rows.is_empty() {
@@ -113,7 +113,7 @@ pub(super) fn table(title: &str, table: &ResultTable) -> Markup {
             }
         }
         @if table.hidden > 0 {
-            p.note { (table.size()) " are shown. The links below give all of them: JSON, CSV, NDJSON." }
+            p.note { (table.size_words()) " are shown. The links below give all of them: JSON, CSV, NDJSON." }
         }
         @if table.shortened {
             p.note { "Of long values only the beginning is shown. The links below give them whole." }
@@ -131,8 +131,8 @@ const FEW_COLUMNS: usize = 3;
 /// Longer text wraps, in a column wide enough to read; a date or a name stays in one piece.
 const ONE_LINE: usize = 40;
 
-fn data(cell: &TableCell, class: Option<&str>) -> Markup {
-    let text = cell.text().unwrap_or_default();
+fn render_cell(cell: &TableCell, class: Option<&str>) -> Markup {
+    let text = cell.shown_text().unwrap_or_default();
     let long = text.contains('\n') || text.chars().nth(ONE_LINE).is_some();
     html! {
         td class=[if long { Some("wrap") } else { class }] {
@@ -187,7 +187,7 @@ mod tests {
             ..ResultTable::default()
         };
         assert_eq!(
-            [0, 1, 2, 3].map(|column| table.numeric(column)),
+            [0, 1, 2, 3].map(|column| table.is_numeric(column)),
             [true, false, false, false]
         );
     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn only_long_text_and_lines_wrap() {
         let class = |text: &str| {
-            data(&TableCell::Text(text.to_owned()), None)
+            render_cell(&TableCell::Text(text.to_owned()), None)
                 .0
                 .contains("wrap")
         };
@@ -210,7 +210,7 @@ mod tests {
             columns: vec!["a".into(), "b".into()],
             ..ResultTable::default()
         };
-        let text = super::table("Title", &empty).0;
+        let text = super::render_table("Title", &empty).0;
         assert!(
             text.contains(r#"<th scope="col">a</th><th scope="col">b</th>"#),
             "{text}"
@@ -227,7 +227,7 @@ mod tests {
             truncated: true,
             ..ResultTable::default()
         };
-        let text = super::table("Title", &cut).0.replace('\u{a0}', " ");
+        let text = super::render_table("Title", &cut).0.replace('\u{a0}', " ");
         assert!(text.contains("The first 1 row; there are more"), "{text}");
         assert!(text.contains(r#"<span class="null">null</span>"#), "{text}");
     }

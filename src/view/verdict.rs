@@ -9,7 +9,7 @@ mod servers;
 use std::collections::BTreeMap;
 
 use super::format;
-use super::stats::fleet::name as instance_name;
+use super::stats::fleet::instance_name;
 use super::stats::page::StatsPage;
 use crate::stats::{InstanceTotals, PoolSnapshot, SummaryNumbers, Window};
 
@@ -23,23 +23,28 @@ const BAD_ERRORS: f64 = 0.01;
 const FULL: f64 = 0.9;
 
 /// Returns the worst first; never empty.
-pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
+pub(super) fn find_verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let mut found = Vec::new();
-    found.extend(servers::database(&page.snapshot.database));
-    found.extend(servers::stuck(&page.snapshot.database));
-    found.extend(page.snapshot.redis.as_ref().and_then(servers::redis));
+    found.extend(servers::database_verdicts(&page.snapshot.database));
+    found.extend(servers::stuck_verdict(&page.snapshot.database));
+    found.extend(
+        page.snapshot
+            .redis
+            .as_ref()
+            .and_then(servers::redis_verdict),
+    );
     found.extend(not_reloaded(page));
     found.extend(load_errors(page));
     found.extend(request_errors(page));
     found.extend(old_copies(page));
-    found.extend(waiting(page));
+    found.extend(waiting_verdicts(page));
     found.extend(redis_memory(page));
-    found.extend(evictions(page));
+    found.extend(eviction_verdicts(page));
     found.extend(not_kept::not_kept(page));
-    found.extend(instances(page));
-    found.extend(unsent(page));
+    found.extend(instance_verdicts(page));
+    found.extend(unsent_verdict(page));
     found.extend(servers::same_databases(page.snapshot));
-    found.extend(logs(page));
+    found.extend(logs_verdict(page));
     found.push(hit_ratio(page));
     found.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
     found
@@ -48,11 +53,14 @@ pub(super) fn verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
 /// Refusals longer ago than this are only a note.
 const LATE: f64 = 300.0;
 
-fn unsent(page: &StatsPage<'_>) -> Option<Verdict> {
+fn unsent_verdict(page: &StatsPage<'_>) -> Option<Verdict> {
     let unsent = &page.snapshot.unsent;
     let ago = unsent.refused_seconds_ago?;
-    let refused = format::counted(unsent.refused, "answer");
-    let (used, max) = (format::bytes(unsent.bytes), format::bytes(unsent.max_bytes));
+    let refused = format::format_counted(unsent.refused, "answer");
+    let (used, max) = (
+        format::format_bytes(unsent.bytes),
+        format::format_bytes(unsent.max_bytes),
+    );
     let words = format!(
         "{refused} got a 503 since the start, because too much waited to be sent to clients that read slowly or not at all: now {used} of {max}. [server] max_unsent is the bound."
     );
@@ -66,9 +74,9 @@ fn unsent(page: &StatsPage<'_>) -> Option<Verdict> {
     })
 }
 
-fn logs(page: &StatsPage<'_>) -> Option<Verdict> {
+fn logs_verdict(page: &StatsPage<'_>) -> Option<Verdict> {
     (page.lines_lost > 0).then(|| {
-        let lines = format::counted(page.lines_lost, "line");
+        let lines = format::format_counted(page.lines_lost, "line");
         let words = format!(
             "{lines} of logs could not be written since the start. Is a disk full, or syslog away?"
         );
@@ -119,13 +127,13 @@ fn too_many(
         return None;
     }
     let (bad, of, whose) = (
-        format::count(bad),
-        format::counted(of, thing),
-        whose(page, count),
+        format::format_count(bad),
+        format::format_counted(of, thing),
+        worst_queries(page, count),
     );
     let words = format!(
         "{bad} of {of} {} {what}{whose}.",
-        since(page.snapshot.window)
+        window_words(page.snapshot.window)
     );
     Some(
         if page.of_late.as_ref().is_none_or(|late| count(late) > 0) {
@@ -139,7 +147,7 @@ fn too_many(
     )
 }
 
-fn since(window: Window) -> &'static str {
+fn window_words(window: Window) -> &'static str {
     match window {
         Window::Start => "since the start",
         Window::Minute => "in the last minute",
@@ -154,7 +162,7 @@ fn is_bad(errors: u64, of: u64) -> bool {
 }
 
 /// `: orders, revenue`, those with the most errors first.
-fn whose(page: &StatsPage<'_>, errors: fn(&SummaryNumbers) -> u64) -> String {
+fn worst_queries(page: &StatsPage<'_>, errors: fn(&SummaryNumbers) -> u64) -> String {
     const NAMED: usize = 3;
     let rows = page.snapshot.queries.iter();
     let mut failing: Vec<_> = rows.filter(|row| errors(&row.numbers) > 0).collect();
@@ -169,7 +177,7 @@ fn whose(page: &StatsPage<'_>, errors: fn(&SummaryNumbers) -> u64) -> String {
     }
 }
 
-fn waiting(page: &StatsPage<'_>) -> Vec<Verdict> {
+fn waiting_verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let snapshot = page.snapshot;
     // Where nobody answers, those who wait do not wait for want of connections.
     let database = Some(&snapshot.database).filter(|it| it.up != Some(false));
@@ -181,7 +189,10 @@ fn waiting(page: &StatsPage<'_>) -> Vec<Verdict> {
     let pools = [database, redis].into_iter().flatten();
     let is_waited_for = |(.., pool): &(_, _, &PoolSnapshot)| pool.waiting > 0;
     let say = |(whose, remedy, pool): (&str, &str, &PoolSnapshot)| {
-        let (waiting, max) = (format::count(pool.waiting), format::count(pool.max));
+        let (waiting, max) = (
+            format::format_count(pool.waiting),
+            format::format_count(pool.max),
+        );
         let wait = if pool.waiting == 1 { "waits" } else { "wait" };
         let words = format!(
             "{waiting} {wait} for one of the {max} connections to {whose}. Look at {remedy}."
@@ -199,10 +210,10 @@ fn redis_memory(page: &StatsPage<'_>) -> Vec<Verdict> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    let limit = format::bytes(max);
+    let limit = format::format_bytes(max);
     let share = info.used_memory.map(|used| used as f64 / max as f64);
     if let Some(share) = share.filter(|share| max > 0 && *share > FULL) {
-        let share = format::share(Some(share));
+        let share = format::format_share(Some(share));
         found.push((
             VerdictLevel::Attention,
             format!("Redis uses {share} of its {limit} of memory."),
@@ -217,21 +228,21 @@ fn redis_memory(page: &StatsPage<'_>) -> Vec<Verdict> {
     found
 }
 
-fn evictions(page: &StatsPage<'_>) -> Vec<Verdict> {
+fn eviction_verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let Some(evicted) = page.evicted else {
         return Vec::new();
     };
-    let within = format::span(format::seconds(evicted.seconds.round()));
+    let within = format::format_span(format::seconds_duration(evicted.seconds.round()));
     let mut found = Vec::new();
     if evicted.redis > 0 {
-        let keys = format::counted(evicted.redis, "key");
+        let keys = format::format_counted(evicted.redis, "key");
         let words = format!(
             "Redis evicted {keys} in the last {within} for want of memory, whoever’s they were."
         );
         found.push((VerdictLevel::Attention, words));
     }
     if evicted.memory > 0 {
-        let count = format::count(evicted.memory);
+        let count = format::format_count(evicted.memory);
         let words = format!(
             "The memory tier gave up {count} of its entries in the last {within} for want of space. A larger [cache] memory would keep them."
         );
@@ -240,7 +251,7 @@ fn evictions(page: &StatsPage<'_>) -> Vec<Verdict> {
     found
 }
 
-fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
+fn instance_verdicts(page: &StatsPage<'_>) -> Vec<Verdict> {
     let all = &page.snapshot.instances;
     let mut found = Vec::new();
     let redis = page.snapshot.redis.as_ref();
@@ -268,7 +279,10 @@ fn instances(page: &StatsPage<'_>) -> Vec<Verdict> {
     }
     if versions.len() > 1 {
         let said = |(version, count): (&&str, &u64)| {
-            format!("{version} on {}", format::counted(*count, "instance"))
+            format!(
+                "{version} on {}",
+                format::format_counted(*count, "instance")
+            )
         };
         let versions: Vec<_> = versions.iter().map(said).collect();
         let words = format!(
@@ -285,16 +299,16 @@ fn hit_ratio(page: &StatsPage<'_>) -> Verdict {
     let Some(ratio) = total.hit_ratio else {
         let words = match (total.requests, page.snapshot.window) {
             (0, Window::Start) => "Nothing has been asked yet.".to_owned(),
-            (0, window) => format!("Nothing was asked {}.", since(window)),
+            (0, window) => format!("Nothing was asked {}.", window_words(window)),
             _ => "All requests went past the cache.".to_owned(),
         };
         return (VerdictLevel::Note, words);
     };
-    let share = format::share(Some(ratio));
+    let share = format::format_share(Some(ratio));
     if total.requests < ENOUGH_REQUESTS {
         let words = format!(
             "The cache answered {share} of {} so far: too few to judge.",
-            format::counted(total.requests, "request"),
+            format::format_counted(total.requests, "request"),
         );
         return (VerdictLevel::Note, words);
     }

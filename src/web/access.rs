@@ -1,6 +1,6 @@
 //! The rights of clients. There are two rules, for the clients that the settings name:
 //!
-//! - for operators, who see `/stats` and purge ([`AccessRule::check`]): loopback without a proxy
+//! - for operators, who see `/stats` and purge ([`AccessRule::check_operator`]): loopback without a proxy
 //!   before it, the addresses in `[stats] allow`, or whoever brings the admin token. For actions
 //!   there is [`own_origin`] besides: a browser has all these rights too, and sends what any page
 //!   tells it to;
@@ -74,21 +74,22 @@ impl AccessRule {
     /// # Errors
     /// 401 where a token could be given (a browser asks for it then), 403 where none is set, 429
     /// where too many wrong ones were.
-    pub(super) async fn check(
+    pub(super) async fn check_operator(
         &self,
         request: &HttpRequest,
         context: &RequestContext,
     ) -> Result<(), RequestError> {
         let head = request.head();
-        if origin::is_local(head) || holds(&self.operators, context.client) {
+        if origin::is_local(head) || is_within(&self.operators, context.client) {
             return Ok(());
         }
-        let refusal = refusal(
+        let refusal = access_refusal(
             self.admin.is_some(),
             "this is open to this machine itself (over HTTP/1.1 and past no proxy), to the \
              addresses in [stats] allow, and with the token of [admin] token_file",
         );
-        self.compare(head, context, &[self.admin], refusal).await
+        self.compare_tokens(head, context, &[self.admin], refusal)
+            .await
     }
 
     /// Returns whether reading this query takes a token or an address on the list.
@@ -101,7 +102,7 @@ impl AccessRule {
     /// a second.
     ///
     /// # Errors
-    /// As [`AccessRule::check`].
+    /// As [`AccessRule::check_operator`].
     pub(super) async fn may_read(
         &self,
         head: &RequestHead,
@@ -112,25 +113,25 @@ impl AccessRule {
         if !protected {
             return Ok(ReadAdmission::Open);
         }
-        if !holds(&self.readers, context.client) {
+        if !is_within(&self.readers, context.client) {
             let tokens = [self.reader, self.admin];
-            let refusal = refusal(
+            let refusal = access_refusal(
                 tokens.iter().any(Option::is_some),
                 "this is open to the addresses in [access] allow, and with the token of [access] \
                  token_file (Authorization: Bearer, or as a password)",
             );
-            self.compare(head, context, &tokens, refusal).await?;
+            self.compare_tokens(head, context, &tokens, refusal).await?;
         }
         Ok(ReadAdmission::Personal)
     }
 
     /// Returns whether the request brings anything to be let in by.
     pub(super) fn brings_token(head: &RequestHead) -> bool {
-        token::presented(&head.headers).is_some()
+        token::presented_token(&head.headers).is_some()
     }
 
     /// Lets the request pass if it brings one of these tokens.
-    async fn compare(
+    async fn compare_tokens(
         &self,
         head: &RequestHead,
         context: &RequestContext,
@@ -138,7 +139,7 @@ impl AccessRule {
         refusal: RequestError,
     ) -> Result<(), RequestError> {
         let mut tokens = tokens.iter().flatten().peekable();
-        let presented = token::presented(&head.headers);
+        let presented = token::presented_token(&head.headers);
         let Some(presented) = presented.filter(|_| tokens.peek().is_some()) else {
             return Err(refusal);
         };
@@ -155,11 +156,11 @@ impl AccessRule {
     }
 }
 
-fn holds(networks: &[Network], client: Option<IpAddr>) -> bool {
+fn is_within(networks: &[Network], client: Option<IpAddr>) -> bool {
     client.is_some_and(|client| networks.iter().any(|network| network.contains(client)))
 }
 
-fn refusal(takes_token: bool, message: &str) -> RequestError {
+fn access_refusal(takes_token: bool, message: &str) -> RequestError {
     RequestError::Rejected {
         status: if takes_token { 401 } else { 403 },
         message: message.to_owned(),

@@ -39,7 +39,7 @@ impl From<RequestError> for ActionRefusal {
 }
 
 /// Returns a resource for this handler. Whatever is not a POST has no effect.
-pub(super) fn resource<F, R>(path: &str, handler: F) -> Resource
+pub(super) fn post_resource<F, R>(path: &str, handler: F) -> Resource
 where
     F: Fn(HttpRequest, web::Data<Site>, web::Payload) -> R + Clone + 'static,
     R: Future<Output = HttpResponse> + 'static,
@@ -47,23 +47,23 @@ where
     let post = move |request: HttpRequest, site: web::Data<Site>, body: web::Payload| {
         let context = RequestContext::from(&request);
         let answer = handler(request, site.clone(), body);
-        async move { guard::bounded(&site, &context, answer).await }
+        async move { guard::with_timeout(&site, &context, answer).await }
     };
     web::resource(path)
-        .guard(audience::guard(path))
+        .guard(audience::route_guard(path))
         .route(web::post().to(post))
-        .route(web::method(Method::OPTIONS).to(options))
+        .route(web::method(Method::OPTIONS).to(answer_options))
         .default_service(web::to(method_not_allowed))
 }
 
-async fn options(_: HttpRequest) -> HttpResponse {
+async fn answer_options(_: HttpRequest) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((header::ALLOW, METHODS))
         .finish()
 }
 
 async fn method_not_allowed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
-    errors::only(METHODS, &site, &RequestContext::from(&request))
+    errors::refuse_method(METHODS, &site, &RequestContext::from(&request))
 }
 
 /// Returns the query that the address names and the parameters that were sent, for those who may.
@@ -73,28 +73,28 @@ pub(super) async fn read<'s>(
     context: &RequestContext,
     body: web::Payload,
 ) -> Result<(&'s Arc<Query>, GivenParameters), ActionRefusal> {
-    site.access.check(request, context).await?;
+    site.access.check_operator(request, context).await?;
     access::own_origin(request.headers())?;
     let query = find(site, request.match_info().query("name"))?;
-    Ok((query, given(request, site, body).await?))
+    Ok((query, given_parameters(request, site, body).await?))
 }
 
 /// Returns the query of this name, or which names there are.
 fn find<'s>(site: &'s Site, name: &str) -> Result<&'s Arc<Query>, ActionRefusal> {
-    site.app.query(name).map_err(|error| {
+    site.app.find_query(name).map_err(|error| {
         let names: Vec<&str> = site.app.catalog.iter().map(|q| q.name.as_str()).collect();
         ActionRefusal {
             error: RequestError::Rejected {
                 status: 404,
                 message: format!("{error}; there are {}", names.join(", ")),
             },
-            more: members(json!({ "queries": names })),
+            more: object_members(json!({ "queries": names })),
         }
     })
 }
 
 /// Returns the parameters in the address, and those in a form that came as the body.
-async fn given(
+async fn given_parameters(
     request: &HttpRequest,
     site: &Site,
     body: web::Payload,
@@ -134,7 +134,7 @@ async fn given(
     let mut given = Vec::new();
     for text in [request.query_string(), form] {
         parameters::require_utf8(text)?;
-        given.extend(parameters::pairs(text));
+        given.extend(parameters::parse_pairs(text));
     }
     Ok(given)
 }
@@ -145,7 +145,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the members of an object.
-pub(super) fn members(object: Value) -> Map<String, Value> {
+pub(super) fn object_members(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(members) => members,
         _ => Map::new(),

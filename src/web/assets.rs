@@ -42,7 +42,7 @@ impl StaticAssets {
     /// Reads the embedded files and hashes their names.
     pub(super) fn new() -> StaticAssets {
         let files: Vec<StaticAsset> = EmbeddedAssets::iter()
-            .filter_map(|name| asset(&name))
+            .filter_map(|name| find_asset(&name))
             .collect();
         let url = |stem: &str| {
             let prefix = format!("{stem}-");
@@ -63,7 +63,7 @@ impl StaticAssets {
     }
 }
 
-fn asset(name: &str) -> Option<StaticAsset> {
+fn find_asset(name: &str) -> Option<StaticAsset> {
     let (stem, extension) = name.rsplit_once('.')?;
     let content_type = match extension {
         "css" => "text/css; charset=utf-8",

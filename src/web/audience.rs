@@ -45,7 +45,7 @@ impl RouteAudience {
 /// Makes the guard of a resource of the route table: whether it is there on the listener that a
 /// request came by. The pattern decides, not the request's path, which can be written in several
 /// ways.
-pub(super) fn guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
+pub(super) fn route_guard(pattern: &str) -> impl Fn(&GuardContext<'_>) -> bool + use<> {
     let route = RouteAudience::from_pattern(pattern);
     move |request| {
         let data = request.req_data();

@@ -7,22 +7,26 @@ use bytes::Bytes;
 use maud::Markup;
 
 use super::context::RequestContext;
-use super::encoding::{EncodingEffort, encode, worthwhile};
+use super::encoding::{EncodingEffort, choose_encoding, encode};
 use super::negotiate::{Encoding, Format};
 
 /// Returns a page. It shows this request's own time, so it has no `ETag`.
-pub(super) fn page(status: StatusCode, markup: Markup, context: &RequestContext) -> HttpResponse {
-    unkept(status, Format::Html, markup.into_string().into(), context)
+pub(super) fn page_response(
+    status: StatusCode,
+    markup: Markup,
+    context: &RequestContext,
+) -> HttpResponse {
+    unkept_response(status, Format::Html, markup.into_string().into(), context)
 }
 
 /// Returns a `no-store` body, encoded as the client likes it best.
-pub(super) fn unkept(
+pub(super) fn unkept_response(
     status: StatusCode,
     format: Format,
     body: Bytes,
     context: &RequestContext,
 ) -> HttpResponse {
-    EncodedBody::new(format, body, context).response(status)
+    EncodedBody::new(format, body, context).into_response(status)
 }
 
 /// A body for one response, encoded as its client likes it best.
@@ -35,7 +39,7 @@ pub(super) struct EncodedBody {
 impl EncodedBody {
     /// Encodes the body, where that is worth it.
     pub(super) fn new(format: Format, body: Bytes, context: &RequestContext) -> EncodedBody {
-        let encoding = worthwhile(context.encoding, body.len());
+        let encoding = choose_encoding(context.encoding, body.len());
         let body = match encoding {
             Encoding::Identity => body,
             encoding => encode(&body, encoding, EncodingEffort::Once),
@@ -48,10 +52,10 @@ impl EncodedBody {
     }
 
     /// Returns the response, which nobody keeps.
-    pub(super) fn response(self, status: StatusCode) -> HttpResponse {
+    pub(super) fn into_response(self, status: StatusCode) -> HttpResponse {
         let mut response = HttpResponse::build(status).body(self.body);
         let headers = response.headers_mut();
-        describe(headers, self.format, self.encoding);
+        describe_body(headers, self.format, self.encoding);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(
             header::VARY,
@@ -69,7 +73,7 @@ pub(super) fn hide_from_robots(response: &mut HttpResponse) {
 }
 
 /// Returns what the body is, and how it is encoded.
-pub(super) fn describe(headers: &mut HeaderMap, format: Format, encoding: Encoding) {
+pub(super) fn describe_body(headers: &mut HeaderMap, format: Format, encoding: Encoding) {
     let content_type = HeaderValue::from_static(format.content_type());
     headers.insert(header::CONTENT_TYPE, content_type);
     if let Some(name) = encoding.name() {

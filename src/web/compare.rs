@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::action::{self, ActionRefusal, members};
+use super::action::{self, ActionRefusal, object_members};
 use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
@@ -34,25 +34,32 @@ const WAYS: [(&str, AnswerSource); 4] = [
     ("memory", AnswerSource::Tier(Tier::Memory)),
 ];
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(action::resource("/q/{name}/compare", describe));
+pub(super) fn compare_routes(config: &mut web::ServiceConfig) {
+    config.service(action::post_resource(
+        "/q/{name}/compare",
+        describe_comparison,
+    ));
     for (word, via) in WAYS {
         let path = format!("/q/{{name}}/compare/{word}");
         let post = move |request, site, body| run(via, request, site, body);
-        config.service(action::resource(&path, post));
+        config.service(action::post_resource(&path, post));
     }
 }
 
 /// Returns what is to be known before the first run.
-async fn describe(request: HttpRequest, site: web::Data<Site>, body: web::Payload) -> HttpResponse {
+async fn describe_comparison(
+    request: HttpRequest,
+    site: web::Data<Site>,
+    body: web::Payload,
+) -> HttpResponse {
     let context = context_of(&request);
     let (query, given) = match action::read(&request, &site, &context, body).await {
         Ok(read) => read,
-        Err(refusal) => return refuse(&site, &context, &refusal),
+        Err(refusal) => return refuse_run(&site, &context, &refusal),
     };
     // Said before anything is run; nobody is asked for it.
-    if let Err(error) = query.arguments(&given) {
-        return refuse(&site, &context, &error.into());
+    if let Err(error) = query.read_arguments(&given) {
+        return refuse_run(&site, &context, &error.into());
     }
     let json = json!({
         "ok": true,
@@ -64,7 +71,7 @@ async fn describe(request: HttpRequest, site: web::Data<Site>, body: web::Payloa
         "unslow": env!("CARGO_PKG_VERSION"),
     });
     let json = json.to_string().into();
-    body::unkept(StatusCode::OK, Format::Json, json, &context)
+    body::unkept_response(StatusCode::OK, Format::Json, json, &context)
 }
 
 async fn run(
@@ -74,13 +81,13 @@ async fn run(
     body: web::Payload,
 ) -> HttpResponse {
     let context = context_of(&request);
-    match answer(via, &request, &site, &context, body).await {
-        Ok(reply) => measured(&site, via, &reply),
-        Err(refusal) => refuse(&site, &context, &refusal),
+    match answer_run(via, &request, &site, &context, body).await {
+        Ok(reply) => measured_response(&site, via, &reply),
+        Err(refusal) => refuse_run(&site, &context, &refusal),
     }
 }
 
-async fn answer(
+async fn answer_run(
     via: AnswerSource,
     request: &HttpRequest,
     site: &Site,
@@ -88,15 +95,15 @@ async fn answer(
     body: web::Payload,
 ) -> Result<Reply, ActionRefusal> {
     let (query, given) = action::read(request, site, context, body).await?;
-    let arguments = query.arguments(&given)?;
+    let arguments = query.read_arguments(&given)?;
     let answered = site.app.answer_via(via, query, arguments).await;
     answered.map_err(|none| match none {
         NoAnswer::Failed(error) => ActionRefusal {
-            more: members(json!({ "class": error.class() })),
+            more: object_members(json!({ "class": error.class() })),
             error,
         },
-        NoAnswer::CacheOff => nothing("off", "the query says `cache: off`"),
-        NoAnswer::NoCopy(none) => nothing(
+        NoAnswer::CacheOff => no_copy("off", "the query says `cache: off`"),
+        NoAnswer::NoCopy(none) => no_copy(
             none.name(),
             match none {
                 NoCopy::Off => "there is no such tier",
@@ -108,13 +115,13 @@ async fn answer(
 }
 
 /// Makes the answer that says that there is none this way, and that nothing has failed.
-fn nothing(reason: &str, message: &str) -> ActionRefusal {
+fn no_copy(reason: &str, message: &str) -> ActionRefusal {
     ActionRefusal {
         error: RequestError::Rejected {
             status: 409,
             message: message.to_owned(),
         },
-        more: members(json!({ "reason": reason })),
+        more: object_members(json!({ "reason": reason })),
     }
 }
 
@@ -125,17 +132,17 @@ fn context_of(request: &HttpRequest) -> RequestContext {
     context
 }
 
-fn refuse(site: &Site, context: &RequestContext, refusal: &ActionRefusal) -> HttpResponse {
+fn refuse_run(site: &Site, context: &RequestContext, refusal: &ActionRefusal) -> HttpResponse {
     errors::respond_with(site, context, &refusal.error, refusal.more.clone())
 }
 
 /// Returns how long it took in here and how it ended, at the length of the answer itself. It is
 /// never compressed, so that its length is what it is.
-fn measured(site: &Site, via: AnswerSource, reply: &Reply) -> HttpResponse {
+fn measured_response(site: &Site, via: AnswerSource, reply: &Reply) -> HttpResponse {
     let bytes = reply.entry.body.len();
     let mut said = Map::new();
     said.insert("ok".to_owned(), Value::Bool(true));
-    let micros = data::spent(reply).as_secs_f64() * 1e6;
+    let micros = data::time_spent(reply).as_secs_f64() * 1e6;
     said.insert("microseconds".to_owned(), json!(micros));
     said.insert("bytes".to_owned(), json!(bytes));
     said.insert("loaded".to_owned(), json!(has_loaded(via, reply.outcome)));

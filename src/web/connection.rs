@@ -87,14 +87,14 @@ impl ConnectionState {
     }
 
     /// Notes that bytes came in. They are part of a head, unless a request is being worked on.
-    pub fn received(&self) {
+    pub fn note_received(&self) {
         if !self.is_at_work() && self.since.get().is_none() {
             self.since.set(Some(Instant::now()));
         }
     }
 
     /// Forgets what came in: it was no part of a request, but of a TLS handshake.
-    pub fn forget(&self) {
+    pub fn forget_received(&self) {
         self.since.set(None);
     }
 
@@ -110,12 +110,12 @@ impl ConnectionState {
     }
 
     /// Returns how many requests were, or are, worked on.
-    pub fn answers(&self) -> u64 {
+    pub fn answer_count(&self) -> u64 {
         self.answers.get()
     }
 
     /// A complete head has come: its request is worked on until the value is dropped.
-    pub(super) fn work(connection: &Rc<ConnectionState>) -> RequestWork {
+    pub(super) fn begin_work(connection: &Rc<ConnectionState>) -> RequestWork {
         connection.since.set(None);
         connection.at_work.set(connection.at_work.get() + 1);
         connection.answers.set(connection.answers.get() + 1);
@@ -141,21 +141,21 @@ mod tests {
     fn what_comes_in_is_a_head_unless_a_request_is_worked_on() {
         let connection = ConnectionState::new(ListenerInfo::OPEN, None);
         assert_eq!(connection.reading_since(), None);
-        connection.received();
+        connection.note_received();
         let since = connection.reading_since();
         assert!(since.is_some());
-        connection.received();
+        connection.note_received();
         assert_eq!(
             connection.reading_since(),
             since,
             "it began with its first byte"
         );
-        let work = ConnectionState::work(&connection);
+        let work = ConnectionState::begin_work(&connection);
         assert_eq!(connection.reading_since(), None);
-        connection.received();
+        connection.note_received();
         assert_eq!(connection.reading_since(), None, "that is its body");
         drop(work);
-        connection.received();
+        connection.note_received();
         assert!(connection.reading_since().is_some());
     }
 }

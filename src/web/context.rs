@@ -55,10 +55,10 @@ impl RequestContext {
         RequestContext {
             id: taken_over(&head.headers).unwrap_or_else(fresh_id),
             started: Instant::now(),
-            client: forwarded::client(head, trusted),
+            client: forwarded::client_address(head, trusted),
             encrypted: reception.manner == ListenerProtocol::Tls,
             audience: reception.audience,
-            format: negotiate::format(head.uri.path(), &head.headers),
+            format: negotiate::choose_format(head.uri.path(), &head.headers),
             encoding: AcceptedCodings::read(&head.headers),
             if_none_match: head.headers.get(header::IF_NONE_MATCH).cloned(),
         }
@@ -96,7 +96,7 @@ impl RequestContext {
 
     /// Returns whether the client already has what this tag names: weak comparison with each member
     /// of `If-None-Match`, or `*` (RFC 9110, 13.1.2).
-    pub(super) fn has(&self, etag: impl AsRef<[u8]>) -> bool {
+    pub(super) fn has_etag(&self, etag: impl AsRef<[u8]>) -> bool {
         let etag = etag.as_ref();
         let list = self
             .if_none_match
@@ -125,7 +125,7 @@ fn fresh_id() -> HeaderValue {
     static NEXT: LazyLock<AtomicU64> =
         LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(std::process::id())));
     let number = NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-    HeaderLine::new().hexadecimal(number).value()
+    HeaderLine::new().push_hexadecimal(number).header_value()
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
         let has = |value: &str| {
             let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
             RequestContext::from_head(request.to_request().head(), &[], ListenerInfo::OPEN)
-                .has("\"abc-json\"")
+                .has_etag("\"abc-json\"")
         };
         for value in ["\"abc-json\"", "W/\"abc-json\"", "\"x\", \"abc-json\"", "*"] {
             assert!(has(value), "{value}");

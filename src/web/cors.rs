@@ -57,7 +57,7 @@ impl CorsPolicy {
             return;
         }
         let headers = response.headers_mut();
-        let Some(origin) = self.admitted(&head.headers, headers) else {
+        let Some(origin) = self.admit_origin(&head.headers, headers) else {
             return;
         };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -74,7 +74,7 @@ impl CorsPolicy {
     }
 
     /// Returns what to answer the origin of this request with, if it may read.
-    fn admitted(&self, asked: &HeaderMap, answered: &mut HeaderMap) -> Option<HeaderValue> {
+    fn admit_origin(&self, asked: &HeaderMap, answered: &mut HeaderMap) -> Option<HeaderValue> {
         let CorsOrigins::These(these) = &self.origins else {
             return Some(EVERYBODY);
         };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::access::ReadAdmission;
 use super::context::RequestContext;
-use super::encoding::{EncodingEffort, encode, worthwhile};
+use super::encoding::{EncodingEffort, choose_encoding, encode};
 use super::line::HeaderLine;
 use super::negotiate::{Encoding, Format};
 use super::site::Site;
@@ -29,7 +29,7 @@ const TRUNCATED: HeaderName = HeaderName::from_static("unslow-truncated");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Returns the response for a reply in a data format; 304 where the client already has it.
-pub(super) async fn respond(
+pub(super) async fn respond_data(
     site: &web::Data<Site>,
     context: &RequestContext,
     query: &Arc<Query>,
@@ -38,15 +38,15 @@ pub(super) async fn respond(
     admission: ReadAdmission,
 ) -> Result<HttpResponse, RequestError> {
     let entry = &reply.entry;
-    let encoding = worthwhile(context.encoding, entry.body.len());
-    let etag = etag(entry, wanted, encoding);
-    let mut response = if context.has(&etag) {
+    let encoding = choose_encoding(context.encoding, entry.body.len());
+    let etag = body_etag(entry, wanted, encoding);
+    let mut response = if context.has_etag(&etag) {
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
-        let body = variant(site, query, entry, wanted, encoding).await?;
+        let body = derived_body(site, query, entry, wanted, encoding).await?;
         site.count_served(query, reply, body.len());
         let mut response = HttpResponse::Ok().body(body);
-        body::describe(response.headers_mut(), wanted.format, encoding);
+        body::describe_body(response.headers_mut(), wanted.format, encoding);
         response
     };
     let headers = response.headers_mut();
@@ -59,9 +59,12 @@ pub(super) async fn respond(
         header::CACHE_CONTROL,
         freshness::cache_control(reply, admission),
     );
-    headers.insert(header::AGE, HeaderValue::from(freshness::age(reply)));
-    provenance(headers, reply);
-    let render = context.started.elapsed().saturating_sub(spent(reply));
+    headers.insert(
+        header::AGE,
+        HeaderValue::from(freshness::age_seconds(reply)),
+    );
+    add_provenance(headers, reply);
+    let render = context.started.elapsed().saturating_sub(time_spent(reply));
     server_timing(headers, reply, render);
     tell_log(site, &mut response, reply);
     Ok(response)
@@ -75,21 +78,23 @@ pub(super) fn tell_log(site: &Site, response: &mut HttpResponse, reply: &Reply) 
 }
 
 /// `Cache-Status` (RFC 9211), and whether rows were cut off: on data and on pages alike.
-pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
-    if format::truncated(&reply.entry.body) {
+pub(super) fn add_provenance(headers: &mut HeaderMap, reply: &Reply) {
+    if format::is_truncated(&reply.entry.body) {
         headers.insert(TRUNCATED, HeaderValue::from_static("true"));
     }
     let left = reply.ttl_left.as_secs();
     let stored = if reply.stored { "; stored" } else { "" };
     let mut line = HeaderLine::new();
-    line.text("unslow; ");
+    line.push_text("unslow; ");
     match reply.outcome {
         Outcome::Hit(tier) => {
             let detail = match tier {
                 Tier::Memory => "; detail=memory",
                 Tier::Redis => "; detail=redis",
             };
-            line.text("hit; ttl=").number(left).text(detail)
+            line.push_text("hit; ttl=")
+                .push_number(left)
+                .push_text(detail)
         }
         Outcome::Stale(reason) => {
             // A stale copy's remaining freshness is negative.
@@ -99,14 +104,20 @@ pub(super) fn provenance(headers: &mut HeaderMap, reply: &Reply) {
                 StaleReason::LoadError => "; detail=stale-error",
             };
             let sign = if past > 0 { "-" } else { "" };
-            line.text("hit; ttl=").text(sign).number(past).text(detail)
+            line.push_text("hit; ttl=")
+                .push_text(sign)
+                .push_number(past)
+                .push_text(detail)
         }
-        Outcome::Miss => line.text("fwd=uri-miss").text(stored),
-        Outcome::Coalesced => line.text("fwd=uri-miss").text(stored).text("; collapsed"),
-        Outcome::Bypass(_) => line.text("fwd=bypass"),
-        Outcome::Error => line.text("fwd=uri-miss"),
+        Outcome::Miss => line.push_text("fwd=uri-miss").push_text(stored),
+        Outcome::Coalesced => line
+            .push_text("fwd=uri-miss")
+            .push_text(stored)
+            .push_text("; collapsed"),
+        Outcome::Bypass(_) => line.push_text("fwd=bypass"),
+        Outcome::Error => line.push_text("fwd=uri-miss"),
     };
-    headers.insert(CACHE_STATUS, line.value());
+    headers.insert(CACHE_STATUS, line.header_value());
 }
 
 /// `Server-Timing` (W3C), in milliseconds: only where time went.
@@ -122,13 +133,15 @@ pub(super) fn server_timing(headers: &mut HeaderMap, reply: &Reply, render: Dura
     let mut line = HeaderLine::new();
     for (name, duration) in steps.into_iter().filter(|(_, time)| !time.is_zero()) {
         let separator = if line.is_empty() { "" } else { ", " };
-        line.text(separator).text(name).milliseconds(duration);
+        line.push_text(separator)
+            .push_text(name)
+            .push_milliseconds(duration);
     }
-    headers.insert(SERVER_TIMING, line.value());
+    headers.insert(SERVER_TIMING, line.header_value());
 }
 
 /// Returns the time a request spent before its response was made.
-pub(super) fn spent(reply: &Reply) -> Duration {
+pub(super) fn time_spent(reply: &Reply) -> Duration {
     let timings = &reply.timings;
     timings.memory + timings.redis + timings.wait + timings.load
 }
@@ -136,7 +149,7 @@ pub(super) fn spent(reply: &Reply) -> Duration {
 /// Returns the body in this format and encoding; made on first use, then kept with the entry.
 /// NDJSON with its last line is kept only where it is compressed: as it is, it costs one copy to
 /// make.
-async fn variant(
+async fn derived_body(
     site: &web::Data<Site>,
     query: &Arc<Query>,
     entry: &Arc<Entry>,
@@ -145,15 +158,15 @@ async fn variant(
 ) -> Result<Bytes, RequestError> {
     let is_kept = !wanted.meta || encoding != Encoding::Identity;
     if is_kept {
-        if slot(wanted, encoding) == STORED {
+        if derived_slot(wanted, encoding) == STORED {
             return Ok(entry.body.clone());
         }
-        if let Some(kept) = entry.kept(slot(wanted, encoding)) {
+        if let Some(kept) = entry.kept_body(derived_slot(wanted, encoding)) {
             return Ok(kept);
         }
     }
     let (whose, of) = (Arc::clone(query), Arc::clone(entry));
-    let work = move |site: &Site| make(site, &whose, &of, wanted, encoding);
+    let work = move |site: &Site| make_body(site, &whose, &of, wanted, encoding);
     aside::run(site, entry.body.len(), work).await?
 }
 
@@ -161,7 +174,7 @@ async fn variant(
 const STORED: usize = 0;
 
 /// Makes that body, unless somebody else has.
-fn make(
+fn make_body(
     site: &Site,
     query: &Query,
     entry: &Entry,
@@ -171,26 +184,26 @@ fn make(
     let plain = || match wanted.format {
         Format::Json | Format::Html | Format::Text => Ok(entry.body.clone()),
         Format::Ndjson if wanted.meta => with_last_line(entry),
-        Format::Csv | Format::Ndjson => converted(entry, wanted.format),
+        Format::Csv | Format::Ndjson => convert_body(entry, wanted.format),
     };
     if encoding == Encoding::Identity {
         return plain();
     }
-    let slot = slot(wanted, encoding);
-    if let Some(kept) = entry.kept(slot) {
+    let slot = derived_slot(wanted, encoding);
+    if let Some(kept) = entry.kept_body(slot) {
         return Ok(kept);
     }
     let plain = plain()?;
-    Ok(entry.variant(slot, |_| {
-        site.app.stats.query(query.index).compression();
+    Ok(entry.derived_body(slot, |_| {
+        site.app.stats.query_stats(query.index).count_compression();
         encode(&plain, encoding, EncodingEffort::Kept)
     }))
 }
 
 /// Returns NDJSON, and a line of its own behind the rows that says whether there were more.
 fn with_last_line(entry: &Entry) -> Result<Bytes, RequestError> {
-    let rows = converted(entry, Format::Ndjson)?;
-    let last = if format::truncated(&entry.body) {
+    let rows = convert_body(entry, Format::Ndjson)?;
+    let last = if format::is_truncated(&entry.body) {
         &b"{\"truncated\":true}\n"[..]
     } else {
         b"{\"truncated\":false}\n"
@@ -198,28 +211,28 @@ fn with_last_line(entry: &Entry) -> Result<Bytes, RequestError> {
     Ok([&rows, last].concat().into())
 }
 
-fn converted(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
+fn convert_body(entry: &Entry, format: Format) -> Result<Bytes, RequestError> {
     let wanted = WantedForm {
         format,
         meta: false,
     };
-    let slot = slot(wanted, Encoding::Identity);
-    if let Some(kept) = entry.kept(slot) {
+    let slot = derived_slot(wanted, Encoding::Identity);
+    if let Some(kept) = entry.kept_body(slot) {
         return Ok(kept);
     }
-    let rows = format::rows(&entry.body);
+    let rows = format::document_rows(&entry.body);
     let made = match format {
-        Format::Csv => format::csv(&format::columns_from_json(&entry.head)?, rows)?,
-        _ => format::ndjson(rows),
+        Format::Csv => format::write_csv(&format::columns_from_json(&entry.head)?, rows)?,
+        _ => format::write_ndjson(rows),
     };
-    Ok(entry.variant(slot, |_| made.into()))
+    Ok(entry.derived_body(slot, |_| made.into()))
 }
 
 /// The place where an entry keeps the outline of the home page made of it: after all bodies.
 pub(super) const OUTLINE: usize = 12;
 
 /// Returns where an entry keeps the body in this format and encoding.
-fn slot(wanted: WantedForm, encoding: Encoding) -> usize {
+fn derived_slot(wanted: WantedForm, encoding: Encoding) -> usize {
     if wanted.meta {
         return match encoding {
             Encoding::Identity => unreachable!("NDJSON with its last line is not kept as it is"),
@@ -243,17 +256,17 @@ fn slot(wanted: WantedForm, encoding: Encoding) -> usize {
 }
 
 /// Returns a strong validator: the same bytes on the wire, the same tag.
-fn etag(entry: &Entry, wanted: WantedForm, encoding: Encoding) -> HeaderValue {
+fn body_etag(entry: &Entry, wanted: WantedForm, encoding: Encoding) -> HeaderValue {
     let mut line = HeaderLine::new();
-    line.text("\"").text(&entry.etag).text("-");
-    line.text(wanted.format.suffix());
+    line.push_text("\"").push_text(&entry.etag).push_text("-");
+    line.push_text(wanted.format.suffix());
     if wanted.meta {
-        line.text("-meta");
+        line.push_text("-meta");
     }
     if let Some(name) = encoding.name() {
-        line.text("-").text(name);
+        line.push_text("-").push_text(name);
     }
-    line.text("\"").value()
+    line.push_text("\"").header_value()
 }
 
 #[cfg(test)]
@@ -271,12 +284,12 @@ mod tests {
                 Encoding::Zstd,
             ] {
                 let meta = false;
-                slots.push(slot(WantedForm { format, meta }, encoding));
+                slots.push(derived_slot(WantedForm { format, meta }, encoding));
             }
         }
         let (format, meta) = (Format::Ndjson, true);
         for encoding in [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd] {
-            slots.push(slot(WantedForm { format, meta }, encoding));
+            slots.push(derived_slot(WantedForm { format, meta }, encoding));
         }
         slots.sort_unstable();
         slots.dedup();

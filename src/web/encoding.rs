@@ -22,8 +22,8 @@ pub(super) enum EncodingEffort {
 
 /// Returns the encoding to use for a body of this length: small ones go as they are, unless the
 /// client refuses that.
-pub(super) fn worthwhile(accepted: AcceptedCodings, length: usize) -> Encoding {
-    accepted.choose(length >= WORTH_ENCODING)
+pub(super) fn choose_encoding(accepted: AcceptedCodings, length: usize) -> Encoding {
+    accepted.choose_encoding(length >= WORTH_ENCODING)
 }
 
 /// Returns the encoded body.
@@ -31,20 +31,20 @@ pub(super) fn encode(body: &[u8], encoding: Encoding, effort: EncodingEffort) ->
     let kept = effort == EncodingEffort::Kept;
     let encoded = match encoding {
         Encoding::Identity => Ok(body.to_vec()),
-        Encoding::Gzip => gzip(body, Compression::new(if kept { 6 } else { 1 })),
-        Encoding::Brotli => Ok(brotli(body, if kept { 5 } else { 1 })),
+        Encoding::Gzip => encode_gzip(body, Compression::new(if kept { 6 } else { 1 })),
+        Encoding::Brotli => Ok(encode_brotli(body, if kept { 5 } else { 1 })),
         Encoding::Zstd => zstd::bulk::compress(body, if kept { 6 } else { 1 }),
     };
     encoded.expect("writing to memory does not fail").into()
 }
 
-fn gzip(body: &[u8], level: Compression) -> std::io::Result<Vec<u8>> {
+fn encode_gzip(body: &[u8], level: Compression) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), level);
     encoder.write_all(body)?;
     encoder.finish()
 }
 
-fn brotli(body: &[u8], quality: i32) -> Vec<u8> {
+fn encode_brotli(body: &[u8], quality: i32) -> Vec<u8> {
     let parameters = brotli::enc::BrotliEncoderParams {
         quality,
         ..Default::default()
@@ -86,7 +86,7 @@ mod tests {
     fn small_bodies_go_as_they_are() {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let chosen = |length| worthwhile(AcceptedCodings::read(&headers), length);
+        let chosen = |length| choose_encoding(AcceptedCodings::read(&headers), length);
         assert_eq!(chosen(WORTH_ENCODING - 1), Encoding::Identity);
         assert_eq!(chosen(WORTH_ENCODING), Encoding::Gzip);
     }

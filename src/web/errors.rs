@@ -28,7 +28,7 @@ pub(super) struct ErrorReply {
 
 impl ErrorReply {
     /// Returns the same for a page.
-    pub(super) fn failure<'a>(&'a self, context: &'a RequestContext) -> view::PageFailure<'a> {
+    pub(super) fn page_failure<'a>(&'a self, context: &'a RequestContext) -> view::PageFailure<'a> {
         view::PageFailure {
             status: self.status.as_u16(),
             message: &self.message,
@@ -41,7 +41,7 @@ impl ErrorReply {
 /// Decides what the client is told and writes the line of the error log: the first failure of a
 /// query and class in a minute as an error, with how many went before it without a line; the
 /// others, and the mistakes of clients, for who asks for the level `debug`.
-pub(super) fn say(
+pub(super) fn log_and_describe(
     site: &Site,
     context: &RequestContext,
     query: Option<&Query>,
@@ -54,7 +54,7 @@ pub(super) fn say(
         .then(|| site.failures.allows(kind, Instant::now()))
         .flatten();
     let name = query.map(|query| query.name.as_str());
-    let at = query.map(|query| query.locate(error));
+    let at = query.map(|query| query.locate_error(error));
     if let Some(unlogged) = allowed {
         tracing::error!(
             id = context.id(),
@@ -87,7 +87,11 @@ pub(super) fn say(
 }
 
 /// Returns the response to an error, as a page or as JSON.
-pub(super) fn respond(site: &Site, context: &RequestContext, error: &RequestError) -> HttpResponse {
+pub(super) fn respond_error(
+    site: &Site,
+    context: &RequestContext,
+    error: &RequestError,
+) -> HttpResponse {
     respond_with(site, context, error, serde_json::Map::new())
 }
 
@@ -98,8 +102,8 @@ pub(super) fn respond_about(
     query: &Query,
     error: &RequestError,
 ) -> HttpResponse {
-    let said = say(site, context, Some(query), error);
-    response(site, context, said, error, serde_json::Map::new())
+    let said = log_and_describe(site, context, Some(query), error);
+    error_response(site, context, said, error, serde_json::Map::new())
 }
 
 /// Returns the same, with more members where it is JSON.
@@ -109,11 +113,11 @@ pub(super) fn respond_with(
     error: &RequestError,
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
-    let said = say(site, context, None, error);
-    response(site, context, said, error, more)
+    let said = log_and_describe(site, context, None, error);
+    error_response(site, context, said, error, more)
 }
 
-fn response(
+fn error_response(
     site: &Site,
     context: &RequestContext,
     mut said: ErrorReply,
@@ -121,31 +125,31 @@ fn response(
     more: serde_json::Map<String, serde_json::Value>,
 ) -> HttpResponse {
     let suggestion = match error {
-        RequestError::UnknownQuery(name) => site.app.catalog.nearest(name),
+        RequestError::UnknownQuery(name) => site.app.catalog.nearest_name(name),
         _ => None,
     };
     let mut response = if context.format == Format::Html {
         let page = view::ErrorPage {
-            failure: said.failure(context),
+            failure: said.page_failure(context),
             suggestion,
         };
         let frame = view::PageFrame {
-            here: site.here(context),
-            ..site.frame()
+            here: site.pages_here(context),
+            ..site.page_frame()
         };
-        body::page(said.status, view::error(&frame, &page), context)
+        body::page_response(said.status, view::render_error(&frame, &page), context)
     } else {
         if let Some(near) = suggestion {
             said.message = format!("{}; did you mean {near:?}?", said.message);
         }
-        json(&said, context, more)
+        json_error(&said, context, more)
     };
     finish(&mut response, error);
     response
 }
 
 /// `{"ok":false,…}`: the form of every error to those who asked for data.
-fn json(
+fn json_error(
     said: &ErrorReply,
     context: &RequestContext,
     more: serde_json::Map<String, serde_json::Value>,
@@ -159,7 +163,7 @@ fn json(
     if let Some(members) = json.as_object_mut() {
         members.extend(more);
     }
-    body::unkept(said.status, Format::Json, json.to_string().into(), context)
+    body::unkept_response(said.status, Format::Json, json.to_string().into(), context)
 }
 
 /// The headers and the note for the log that every error's response has.
@@ -192,7 +196,7 @@ pub(super) async fn not_found(request: HttpRequest, site: web::Data<Site>) -> Ht
         status: 404,
         message: "there is no such page".to_owned(),
     };
-    respond(&site, &RequestContext::from(&request), &error)
+    respond_error(&site, &RequestContext::from(&request), &error)
 }
 
 /// Answers 405 for a method that a read-only resource does not have.
@@ -200,16 +204,20 @@ pub(super) async fn method_not_allowed(
     request: HttpRequest,
     site: web::Data<Site>,
 ) -> HttpResponse {
-    only(READ_METHODS, &site, &RequestContext::from(&request))
+    refuse_method(READ_METHODS, &site, &RequestContext::from(&request))
 }
 
 /// Answers 405 with the methods that there are.
-pub(super) fn only(methods: &'static str, site: &Site, context: &RequestContext) -> HttpResponse {
+pub(super) fn refuse_method(
+    methods: &'static str,
+    site: &Site,
+    context: &RequestContext,
+) -> HttpResponse {
     let error = RequestError::Rejected {
         status: 405,
         message: format!("this address answers {methods} only"),
     };
-    let mut response = respond(site, context, &error);
+    let mut response = respond_error(site, context, &error);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(methods));

@@ -28,7 +28,11 @@ struct EvictionReading {
 impl EvictionWatch {
     /// Returns what has left since the oldest reading that is not too old; `None` where there is
     /// none. Counts that start anew, as after a restart of Redis, are no less than zero.
-    pub(super) fn look(&self, snapshot: &StatsSnapshot, now: Instant) -> Option<EvictionCounts> {
+    pub(super) fn count_evictions(
+        &self,
+        snapshot: &StatsSnapshot,
+        now: Instant,
+    ) -> Option<EvictionCounts> {
         let redis = snapshot.redis.as_ref();
         let info = redis.and_then(|redis| redis.info.as_ref());
         let reading = EvictionReading {
@@ -79,7 +83,7 @@ mod tests {
         let (watch, start) = (EvictionWatch::default(), Instant::now());
         let look = |seconds, memory, redis| {
             let now = start + Duration::from_secs(seconds);
-            watch.look(&snapshot(memory, redis), now)
+            watch.count_evictions(&snapshot(memory, redis), now)
         };
         let evicted = |seconds: u32, memory, redis| {
             Some(EvictionCounts {
@@ -101,8 +105,9 @@ mod tests {
     #[test]
     fn a_redis_that_did_not_answer_for_a_while_has_not_evicted_everything() {
         let (watch, start) = (EvictionWatch::default(), Instant::now());
-        assert_eq!(watch.look(&snapshot(0, None), start), None);
-        let later = watch.look(&snapshot(0, Some(5_000)), start + Duration::from_secs(10));
+        assert_eq!(watch.count_evictions(&snapshot(0, None), start), None);
+        let later =
+            watch.count_evictions(&snapshot(0, Some(5_000)), start + Duration::from_secs(10));
         assert_eq!(later.map(|evicted| evicted.redis), Some(0));
     }
 }

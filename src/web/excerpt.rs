@@ -17,7 +17,7 @@ const MARKUP: usize = 32;
 const LONGEST: usize = 16 << 10;
 
 /// Returns the bytes of a result that a page is made of, near enough.
-pub(super) fn size(entry: &Entry, rows: usize) -> usize {
+pub(super) fn result_size(entry: &Entry, rows: usize) -> usize {
     let each = entry.body.len() / usize::try_from(entry.rows).unwrap_or(1).max(1);
     entry.body.len().min(each.saturating_mul(rows))
 }
@@ -26,13 +26,15 @@ pub(super) fn size(entry: &Entry, rows: usize) -> usize {
 ///
 /// # Errors
 /// The result is none that this program stored.
-pub(super) fn table(entry: &Entry, most: usize) -> Result<view::ResultTable, RequestError> {
+pub(super) fn excerpt_table(entry: &Entry, most: usize) -> Result<view::ResultTable, RequestError> {
     let columns = format::columns_from_json(&entry.head)?;
     let mut rows: Vec<Vec<TableCell>> = Vec::new();
     let (mut left, mut is_shortened) = (TEXT, false);
-    for row in format::cells(&columns, format::rows(&entry.body), cell).take(most) {
+    for row in
+        format::read_cells(&columns, format::document_rows(&entry.body), shown_cell).take(most)
+    {
         let row: Vec<_> = row?.into_iter().map(or_null).collect();
-        let size = row.iter().map(|(cell, _)| length(cell) + MARKUP).sum();
+        let size = row.iter().map(|(cell, _)| cell_length(cell) + MARKUP).sum();
         if size > left && !rows.is_empty() {
             break;
         }
@@ -44,7 +46,7 @@ pub(super) fn table(entry: &Entry, most: usize) -> Result<view::ResultTable, Req
         hidden: entry.rows.saturating_sub(rows.len() as u64),
         columns,
         rows,
-        truncated: format::truncated(&entry.body),
+        truncated: format::is_truncated(&entry.body),
         shortened: is_shortened,
     })
 }
@@ -52,10 +54,10 @@ pub(super) fn table(entry: &Entry, most: usize) -> Result<view::ResultTable, Req
 /// Returns the columns of the first row, each with its value; none where there is no row.
 ///
 /// # Errors
-/// As of [`table`].
+/// As of [`excerpt_table`].
 pub(super) fn first_row(entry: &Entry) -> Result<Vec<(String, TableCell)>, RequestError> {
     let columns = format::columns_from_json(&entry.head)?;
-    let first = format::cells(&columns, format::rows(&entry.body), cell).next();
+    let first = format::read_cells(&columns, format::document_rows(&entry.body), shown_cell).next();
     let first = first.transpose()?.unwrap_or_default();
     let cells = first.into_iter().map(|cell| or_null(cell).0);
     Ok(columns.into_iter().zip(cells).collect())
@@ -68,17 +70,17 @@ fn or_null(shown: Option<ShownCell>) -> ShownCell {
     shown.unwrap_or((TableCell::Null, false))
 }
 
-fn length(cell: &TableCell) -> usize {
-    cell.text().map_or(0, str::len)
+fn cell_length(cell: &TableCell) -> usize {
+    cell.shown_text().map_or(0, str::len)
 }
 
 /// Returns a value for a page, which escapes what bodies must hold escaped already.
-fn cell(value: &RawValue) -> ShownCell {
+fn shown_cell(value: &RawValue) -> ShownCell {
     let whole = match TableCell::from_json(value) {
         TableCell::Json(nested) => TableCell::Json(format::with_angles(&nested)),
         cell => cell,
     };
-    if length(&whole) <= LONGEST {
+    if cell_length(&whole) <= LONGEST {
         return (whole, false);
     }
     let short = |text: &str| format!("{}…", &text[..text.floor_char_boundary(LONGEST)]);
@@ -105,12 +107,12 @@ mod tests {
             (format!("[\"{}\"]", "é".repeat(LONGEST)), "Json"),
             ("9".repeat(LONGEST + 1), "Number"),
         ] {
-            let (cell, is_shortened) = cell(&RawValue::from_string(json).unwrap());
+            let (cell, is_shortened) = shown_cell(&RawValue::from_string(json).unwrap());
             assert!(is_shortened && format!("{cell:?}").starts_with(kind));
-            let text = cell.text().unwrap();
+            let text = cell.shown_text().unwrap();
             assert!(text.ends_with('…') && text.len() <= LONGEST + '…'.len_utf8());
         }
         let whole = format!("\"{}\"", "x".repeat(LONGEST));
-        assert!(!cell(&RawValue::from_string(whole).unwrap()).1);
+        assert!(!shown_cell(&RawValue::from_string(whole).unwrap()).1);
     }
 }

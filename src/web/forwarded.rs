@@ -17,7 +17,7 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// trusted proxy. Each proxy appends whom it met, so the chain is read from the right, and no
 /// further than it is trusted. `None` where a trusted proxy does not say, or says what is no
 /// address: who has no address is on no list of addresses.
-pub(super) fn client(head: &RequestHead, trusted: &[Network]) -> Option<IpAddr> {
+pub(super) fn client_address(head: &RequestHead, trusted: &[Network]) -> Option<IpAddr> {
     let peer = head.peer_addr.map(|address| address.ip());
     let mut hops = Vec::new();
     if is_trusted(peer, trusted) {
@@ -40,7 +40,7 @@ pub(super) fn client(head: &RequestHead, trusted: &[Network]) -> Option<IpAddr> 
 
 /// Returns whether a trusted proxy says that it was asked by https, and no proxy before it says
 /// otherwise.
-pub(super) fn https(head: &RequestHead, trusted: &[Network]) -> bool {
+pub(super) fn is_https(head: &RequestHead, trusted: &[Network]) -> bool {
     let mut said = head.headers.get_all(PROTO).peekable();
     said.peek().is_some()
         && peer_is_trusted(head, trusted)
@@ -50,7 +50,7 @@ pub(super) fn https(head: &RequestHead, trusted: &[Network]) -> bool {
 }
 
 /// The host that was asked for: the one that a trusted proxy names, else that of the request.
-pub(super) fn host<'h>(head: &'h RequestHead, trusted: &[Network]) -> Option<&'h str> {
+pub(super) fn requested_host<'h>(head: &'h RequestHead, trusted: &[Network]) -> Option<&'h str> {
     let text = |value: &'h HeaderValue| value.to_str().ok();
     let forwarded = head.headers.get(HOST);
     match forwarded.filter(|_| peer_is_trusted(head, trusted)) {
@@ -99,7 +99,8 @@ mod tests {
             .map(|value| ("X-Forwarded-For", *value))
             .collect();
         let request = request(peer, &headers).to_request();
-        client(request.head(), &networks(trusted)).map_or("-".to_owned(), |ip| ip.to_string())
+        client_address(request.head(), &networks(trusted))
+            .map_or("-".to_owned(), |ip| ip.to_string())
     }
 
     const LOCAL: &[&str] = &["127.0.0.1"];
@@ -147,7 +148,7 @@ mod tests {
     fn https_takes_a_trusted_proxy_and_no_other_word() {
         let says = |peer, values: &[&str], trusted| {
             let headers: Vec<_> = values.iter().map(|v| ("X-Forwarded-Proto", *v)).collect();
-            https(
+            is_https(
                 request(peer, &headers).to_request().head(),
                 &networks(trusted),
             )
@@ -172,7 +173,7 @@ mod tests {
         let asked = |peer| {
             let headers = [("Host", "inner:8000"), ("X-Forwarded-Host", "a.example")];
             let request = request(peer, &headers).to_request();
-            host(request.head(), &networks(LOCAL)).map(str::to_owned)
+            requested_host(request.head(), &networks(LOCAL)).map(str::to_owned)
         };
         assert_eq!(asked("127.0.0.1").as_deref(), Some("a.example"));
         assert_eq!(asked("").as_deref(), Some("a.example"));

@@ -21,28 +21,31 @@ pub(super) fn cache_control(reply: &Reply, admission: ReadAdmission) -> HeaderVa
     }
     let mut line = HeaderLine::new();
     if admission == ReadAdmission::Personal {
-        line.text("private, ");
+        line.push_text("private, ");
     }
-    line.text("max-age=").number(life(reply));
-    let window = window(reply);
+    line.push_text("max-age=").push_number(life_seconds(reply));
+    let window = stale_seconds(reply);
     if window > 0 {
-        line.text(", stale-while-revalidate=").number(window);
+        line.push_text(", stale-while-revalidate=")
+            .push_number(window);
     }
-    line.value()
+    line.header_value()
 }
 
-/// Returns `Age` in seconds. The part of a second that [`life`] cuts off is taken off here too.
-pub(super) fn age(reply: &Reply) -> u64 {
+/// Returns `Age` in seconds. The part of a second that [`life_seconds`] cuts off is taken off here too.
+pub(super) fn age_seconds(reply: &Reply) -> u64 {
     if is_stale(reply) {
         return reply.age.as_secs();
     }
-    let cut_off = reply.ttl.saturating_sub(Duration::from_secs(life(reply)));
+    let cut_off = reply
+        .ttl
+        .saturating_sub(Duration::from_secs(life_seconds(reply)));
     let age = reply.age.saturating_sub(cut_off);
     age.as_secs() + u64::from(age.subsec_nanos() > 0)
 }
 
 /// Returns the life of the copy in whole seconds.
-fn life(reply: &Reply) -> u64 {
+fn life_seconds(reply: &Reply) -> u64 {
     if is_stale(reply) {
         0
     } else {
@@ -52,7 +55,7 @@ fn life(reply: &Reply) -> u64 {
 
 /// Returns how long past its life a receiver may serve it, in whole seconds. Of a stale copy, what
 /// is left of that, counted from its beginning as receivers count.
-fn window(reply: &Reply) -> u64 {
+fn stale_seconds(reply: &Reply) -> u64 {
     let window = reply.policy.stale_while_revalidate;
     if !is_stale(reply) {
         return window.as_secs();
@@ -60,7 +63,7 @@ fn window(reply: &Reply) -> u64 {
     let left = (reply.ttl + window).saturating_sub(reply.age).min(window);
     match left.as_secs() {
         0 => 0,
-        left => age(reply) + left,
+        left => age_seconds(reply) + left,
     }
 }
 

@@ -36,7 +36,7 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Returns the middleware around the route table.
-pub async fn around(
+pub async fn wrap_routes(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -53,8 +53,8 @@ pub async fn around(
         .headers()
         .contains_key(header::TRANSFER_ENCODING)
         .then(|| request.take_payload());
-    let response = if let Err(error) = limits::check(request.head(), server, reception) {
-        request.into_response(errors::respond(&site, &context, &error))
+    let response = if let Err(error) = limits::check_limits(request.head(), server, reception) {
+        request.into_response(errors::respond_error(&site, &context, &error))
     } else {
         request.extensions_mut().insert(context.clone());
         next.call(request).await?
@@ -87,7 +87,7 @@ pub(super) fn finish(
     }
     if site.app.settings.tls.is_some() {
         let trusted = &site.app.settings.server.forwarded_allow_ips;
-        if context.encrypted || forwarded::https(head, trusted) {
+        if context.encrypted || forwarded::is_https(head, trusted) {
             let headers = response.headers_mut();
             headers.insert(header::STRICT_TRANSPORT_SECURITY, A_YEAR);
         }
@@ -127,7 +127,7 @@ impl MessageBody for Holding {
 
 /// Returns a handler's response, or a 504 after `request_timeout`, or a 500 where the handler
 /// panicked.
-pub(super) async fn bounded(
+pub(super) async fn with_timeout(
     site: &Site,
     context: &RequestContext,
     handler: impl Future<Output = HttpResponse>,
@@ -147,7 +147,7 @@ pub(super) async fn bounded(
         },
         Err(_elapsed) => RequestError::Timeout { limit },
     };
-    errors::respond(site, context, &error)
+    errors::respond_error(site, context, &error)
 }
 
 /// The headers that every response has.
@@ -181,7 +181,7 @@ pub(super) fn finish_unread(site: &Site, context: &RequestContext, response: &mu
             has_query: false,
             version: "HTTP/1.1",
             status: response.status().as_u16(),
-            bytes: sized(response),
+            bytes: body_size(response),
             duration: context.started.elapsed(),
             referer: None,
             user_agent: None,
@@ -194,7 +194,7 @@ pub(super) fn finish_unread(site: &Site, context: &RequestContext, response: &mu
 }
 
 /// Returns how many bytes the response's body has.
-fn sized(response: &HttpResponse) -> u64 {
+fn body_size(response: &HttpResponse) -> u64 {
     match response.body().size() {
         BodySize::Sized(bytes) => bytes,
         BodySize::None | BodySize::Stream => 0,
@@ -218,7 +218,7 @@ fn log_access(
             _ => "HTTP/1.1",
         },
         status: response.status().as_u16(),
-        bytes: sized(response),
+        bytes: body_size(response),
         duration: context.started.elapsed(),
         referer: text(header::REFERER),
         user_agent: text(header::USER_AGENT),
@@ -257,7 +257,7 @@ mod tests {
             let fine = |_: HttpRequest, _: web::Data<Site>| async { HttpResponse::Ok().finish() };
             let routes = Routes::new()
                 .app_data(site())
-                .wrap(from_fn(around))
+                .wrap(from_fn(wrap_routes))
                 .service(read_only("/fall.json").get(fall))
                 .service(read_only("/fine").get(fine));
             let service = init_service(routes).await;

@@ -12,13 +12,13 @@ use super::negotiate::Format;
 use super::site::Site;
 
 /// Answers `GET /healthz`: 200 while the process serves.
-pub(super) async fn healthz(request: HttpRequest, _: web::Data<Site>) -> HttpResponse {
-    response(&request, StatusCode::OK, &json!({ "ok": true }))
+pub(super) async fn answer_healthz(request: HttpRequest, _: web::Data<Site>) -> HttpResponse {
+    health_response(&request, StatusCode::OK, &json!({ "ok": true }))
 }
 
 /// Answers `GET /readyz`: 503 while draining, else 200; the body says from memory how database and
 /// Redis were when they were last asked.
-pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn answer_readyz(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let draining = site.is_draining();
     let status = if draining {
         StatusCode::SERVICE_UNAVAILABLE
@@ -34,7 +34,7 @@ pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpR
         None => "not configured",
         Some(state) => word(state.up),
     };
-    response(
+    health_response(
         &request,
         status,
         &json!({
@@ -46,7 +46,11 @@ pub(super) async fn readyz(request: HttpRequest, site: web::Data<Site>) -> HttpR
     )
 }
 
-fn response(request: &HttpRequest, status: StatusCode, body: &serde_json::Value) -> HttpResponse {
+fn health_response(
+    request: &HttpRequest,
+    status: StatusCode,
+    body: &serde_json::Value,
+) -> HttpResponse {
     let context = RequestContext::from(request);
-    body::unkept(status, Format::Json, body.to_string().into(), &context)
+    body::unkept_response(status, Format::Json, body.to_string().into(), &context)
 }

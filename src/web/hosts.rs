@@ -23,7 +23,7 @@ const HTTP: u16 = 80;
 ///
 /// # Errors
 /// 421 with the name of the setting.
-pub(super) fn check(
+pub(super) fn check_host(
     head: &RequestHead,
     server: &ServerSettings,
     reception: ListenerInfo,
@@ -77,7 +77,7 @@ fn is_passed_on(
     server: &ServerSettings,
     reception: ListenerInfo,
 ) -> bool {
-    let (_, port) = split(host);
+    let (_, port) = split_port(host);
     let port = port.unwrap_or(HTTP);
     FORWARDING
         .iter()
@@ -88,7 +88,7 @@ fn is_passed_on(
 }
 
 fn is_own(host: &str, allowed: &[String]) -> bool {
-    let (name, _) = split(host);
+    let (name, _) = split_port(host);
     let name = name.strip_suffix('.').unwrap_or(name);
     is_this_machine(name) || allowed.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
@@ -118,7 +118,7 @@ fn is_this_machine(name: &str) -> bool {
 }
 
 /// Returns the name and the port of a `Host`. What is no port stays part of the name.
-fn split(host: &str) -> (&str, Option<u16>) {
+fn split_port(host: &str) -> (&str, Option<u16>) {
     match host.rsplit_once(':') {
         Some((name, "")) => (name, None),
         Some((name, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -24,12 +24,12 @@ pub(super) fn body_timeout(server: &ServerSettings) -> Duration {
 ///
 /// # Errors
 /// 413, 414, 421 or 431 with words.
-pub(super) fn check(
+pub(super) fn check_limits(
     head: &RequestHead,
     server: &ServerSettings,
     reception: ListenerInfo,
 ) -> Result<(), RequestError> {
-    hosts::check(head, server, reception)?;
+    hosts::check_host(head, server, reception)?;
     within_limits(head, server)
 }
 

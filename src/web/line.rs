@@ -26,28 +26,28 @@ impl HeaderLine {
         self.length == 0
     }
 
-    pub(super) fn text(&mut self, text: &str) -> &mut HeaderLine {
+    pub(super) fn push_text(&mut self, text: &str) -> &mut HeaderLine {
         self.push(text.as_bytes());
         self
     }
 
-    pub(super) fn number(&mut self, number: u64) -> &mut HeaderLine {
-        self.digits(number, 1);
+    pub(super) fn push_number(&mut self, number: u64) -> &mut HeaderLine {
+        self.push_digits(number, 1);
         self
     }
 
     /// Returns a duration in milliseconds with three decimals.
-    pub(super) fn milliseconds(&mut self, duration: Duration) -> &mut HeaderLine {
+    pub(super) fn push_milliseconds(&mut self, duration: Duration) -> &mut HeaderLine {
         let rounded = duration.saturating_add(Duration::from_nanos(500));
         let micros = u64::try_from(rounded.as_micros()).unwrap_or(u64::MAX);
-        self.digits(micros / 1000, 1);
+        self.push_digits(micros / 1000, 1);
         self.push(b".");
-        self.digits(micros % 1000, 3);
+        self.push_digits(micros % 1000, 3);
         self
     }
 
     /// Returns sixteen hexadecimal digits.
-    pub(super) fn hexadecimal(&mut self, number: u64) -> &mut HeaderLine {
+    pub(super) fn push_hexadecimal(&mut self, number: u64) -> &mut HeaderLine {
         let digits: [u8; 16] = std::array::from_fn(|place| {
             let digit = (number >> (60 - 4 * place)) & 15;
             b"0123456789abcdef"[usize::try_from(digit).expect("below 16")]
@@ -56,12 +56,12 @@ impl HeaderLine {
         self
     }
 
-    pub(super) fn value(&self) -> HeaderValue {
+    pub(super) fn header_value(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.bytes[..self.length])
             .expect("made of digits, names and signs that headers may hold")
     }
 
-    fn digits(&mut self, mut number: u64, at_least: usize) {
+    fn push_digits(&mut self, mut number: u64, at_least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
         while number > 0 {
@@ -86,8 +86,11 @@ mod tests {
     #[test]
     fn numbers_and_times_are_written_as_the_formatter_would() {
         for number in [0, 7, 10, 999, 1_000, u64::MAX] {
-            assert_eq!(HeaderLine::new().number(number).value(), number.to_string());
-            let hexadecimal = HeaderLine::new().hexadecimal(number).value();
+            assert_eq!(
+                HeaderLine::new().push_number(number).header_value(),
+                number.to_string()
+            );
+            let hexadecimal = HeaderLine::new().push_hexadecimal(number).header_value();
             assert_eq!(hexadecimal, format!("{number:016x}"));
         }
         for (nanos, expected) in [
@@ -98,8 +101,8 @@ mod tests {
             (1_234_567_890, "1234.568"),
         ] {
             let value = HeaderLine::new()
-                .milliseconds(Duration::from_nanos(nanos))
-                .value();
+                .push_milliseconds(Duration::from_nanos(nanos))
+                .header_value();
             assert_eq!(value, expected);
         }
     }
@@ -108,8 +111,9 @@ mod tests {
     fn the_longest_timing_fits() {
         let mut line = HeaderLine::new();
         for _ in 0..5 {
-            line.text(", memory;dur=").milliseconds(Duration::MAX);
+            line.push_text(", memory;dur=")
+                .push_milliseconds(Duration::MAX);
         }
-        assert!(line.value().len() < HeaderLine::LONGEST);
+        assert!(line.header_value().len() < HeaderLine::LONGEST);
     }
 }

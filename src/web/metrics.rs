@@ -14,22 +14,22 @@ use crate::view::export::{self, MetricsDialect, MetricsInput, ReloadCounts};
 
 /// Answers `GET /metrics`: in Prometheus' text format, or as OpenMetrics where `Accept` prefers
 /// that.
-pub(super) async fn metrics(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn answer_metrics(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = RequestContext::from(&request);
-    let mut response = match site.access.check(&request, &context).await {
+    let mut response = match site.access.check_operator(&request, &context).await {
         Ok(()) => render(&request, &site, &context),
-        Err(error) => errors::respond(&site, &context, &error),
+        Err(error) => errors::respond_error(&site, &context, &error),
     };
     body::hide_from_robots(&mut response);
     response
 }
 
 fn render(request: &HttpRequest, site: &Site, context: &RequestContext) -> HttpResponse {
-    let stand = site.app.standing.now();
+    let stand = site.app.standing.status_now();
     let metrics = MetricsInput {
         // Whatever the address asks for: counters that fall would be taken for a new start.
-        snapshot: &site.app.snapshot(Window::Start),
-        process: &ProcessNumbers::now(),
+        snapshot: &site.app.take_snapshot(Window::Start),
+        process: &ProcessNumbers::read_now(),
         reloads: ReloadCounts {
             all: stand.reloads,
             failed: stand.reload_failures,
@@ -43,8 +43,8 @@ fn render(request: &HttpRequest, site: &Site, context: &RequestContext) -> HttpR
     } else {
         MetricsDialect::Text
     };
-    let text = export::metrics(&metrics, dialect);
-    let mut response = body::unkept(StatusCode::OK, Format::Text, text.into(), context);
+    let text = export::write_metrics(&metrics, dialect);
+    let mut response = body::unkept_response(StatusCode::OK, Format::Text, text.into(), context);
     let content_type = HeaderValue::from_static(dialect.content_type());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);

@@ -1,4 +1,4 @@
-//! HTTP: the route table and what every route shares. It maps requests to [`App::answer`](crate::app::App::answer) and
+//! HTTP: the route table and what every route shares. It maps requests to [`App::answer`](crate::app::App::answer_query) and
 //! answers and errors to responses. It owns no markup (that is `view`) and no caching.
 
 mod access;
@@ -49,28 +49,28 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, guard as route_guard, web};
 
 pub use connection::{ConnectionState, ListenerAudience, ListenerInfo, ListenerProtocol};
-pub use guard::around;
-pub use refusal::{own_answer, told};
+pub use guard::wrap_routes;
+pub use refusal::{own_answer, refusal_bytes};
 pub use shortcut::FastPath;
 pub use site::Site;
 
 use errors::READ_METHODS;
 
 /// The route table. Which of it a listener has is decided in `audience`, by the path.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub fn all_routes(config: &mut web::ServiceConfig) {
     config
         .service(read_only("/").get(pages::routed_home))
-        .service(read_only("/q").get(pages::catalog))
+        .service(read_only("/q").get(pages::answer_catalog))
         .service(read_only("/q/{name}").get(pages::routed_query))
-        .configure(purge::routes)
-        .configure(compare::routes)
-        .service(read_only("/stats").get(stats::page))
-        .service(read_only("/stats.{suffix}").get(stats::suffixed))
-        .service(read_only("/metrics").get(metrics::metrics))
-        .service(read_only("/openapi.json").get(openapi_route::openapi))
-        .service(read_only("/healthz").get(health::healthz))
-        .service(read_only("/readyz").get(health::readyz))
-        .service(read_only("/static/{file}").get(static_files::file))
+        .configure(purge::purge_routes)
+        .configure(compare::compare_routes)
+        .service(read_only("/stats").get(stats::answer_page))
+        .service(read_only("/stats.{suffix}").get(stats::answer_suffixed))
+        .service(read_only("/metrics").get(metrics::answer_metrics))
+        .service(read_only("/openapi.json").get(openapi_route::answer_openapi))
+        .service(read_only("/healthz").get(health::answer_healthz))
+        .service(read_only("/readyz").get(health::answer_readyz))
+        .service(read_only("/static/{file}").get(static_files::answer_file))
         .default_service(web::to(errors::not_found));
 }
 
@@ -92,17 +92,17 @@ impl ReadOnly {
         let bounded = move |request: HttpRequest, site: web::Data<Site>| {
             let context = context::RequestContext::from(&request);
             let handler = handler(request, site.clone());
-            async move { guard::bounded(&site, &context, handler).await }
+            async move { guard::with_timeout(&site, &context, handler).await }
         };
         web::resource(self.0)
-            .guard(audience::guard(self.0))
+            .guard(audience::route_guard(self.0))
             .route(web::route().guard(reads).to(bounded))
-            .route(web::method(Method::OPTIONS).to(allowed))
+            .route(web::method(Method::OPTIONS).to(allowed_methods))
             .default_service(web::to(errors::method_not_allowed))
     }
 }
 
-async fn allowed(_: HttpRequest) -> HttpResponse {
+async fn allowed_methods(_: HttpRequest) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((header::ALLOW, READ_METHODS))
         .finish()

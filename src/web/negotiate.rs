@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use actix_web::http::header::{self, HeaderMap};
 
 pub(super) use coding::{AcceptedCodings, Encoding};
-use weights::{ListMember, members};
+use weights::{ListMember, list_members};
 
 /// The forms in which rows, numbers and errors are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,16 +91,16 @@ pub(super) fn split_suffix(name: &str) -> (&str, Option<Format>) {
 }
 
 /// Returns the format for a path and its headers: the path's suffix beats `Accept`.
-pub(super) fn format(path: &str, headers: &HeaderMap) -> Format {
+pub(super) fn choose_format(path: &str, headers: &HeaderMap) -> Format {
     let suffix = path.strip_prefix("/stats").map(|rest| {
         let suffix = rest.strip_prefix('.').unwrap_or_default();
         Format::of_suffix(&Format::OF_STATS, suffix)
     });
     match suffix {
-        Some(known) => known.unwrap_or_else(|| accepted(&Format::OF_STATS, headers)),
+        Some(known) => known.unwrap_or_else(|| accepted_format(&Format::OF_STATS, headers)),
         None => match split_suffix(path) {
             (_, Some(format)) => format,
-            _ => accepted(&Format::OF_QUERIES, headers),
+            _ => accepted_format(&Format::OF_QUERIES, headers),
         },
     }
 }
@@ -118,7 +118,7 @@ pub(super) fn wants_open_metrics(headers: &HeaderMap) -> bool {
                     .next()
                     .is_none_or(|v| v.trim_matches('"') == version)
         };
-        let wanted = members(headers, &header::ACCEPT).filter(is_it);
+        let wanted = list_members(headers, &header::ACCEPT).filter(is_it);
         wanted.map(|member| member.weight).max().unwrap_or(0)
     };
     let open = best("application/openmetrics-text", "1.0.0");
@@ -129,20 +129,20 @@ pub(super) fn wants_open_metrics(headers: &HeaderMap) -> bool {
 /// one that is named rather than only covered by a wildcard. A format that is not mentioned is
 /// served only where no mentioned one is left, and a refused one only where there is no other:
 /// a wrong format that can be read is better than a refusal.
-fn accepted(forms: &[Format], headers: &HeaderMap) -> Format {
+fn accepted_format(forms: &[Format], headers: &HeaderMap) -> Format {
     if !headers.contains_key(header::ACCEPT) {
         return Format::Html;
     }
     // The first of the best: a page wins a tie, as under `*/*`.
     let best = forms.iter().copied().rev();
-    best.max_by_key(|format| preference(*format, headers))
+    best.max_by_key(|format| format_preference(*format, headers))
         .unwrap_or(Format::Html)
 }
 
 /// Returns how much `Accept` likes a format; the greater, the more.
-fn preference(format: Format, headers: &HeaderMap) -> (u8, u16, u8) {
-    let matching = members(headers, &header::ACCEPT)
-        .filter_map(|member| Some((precision(&member, format)?, Reverse(member.weight))));
+fn format_preference(format: Format, headers: &HeaderMap) -> (u8, u16, u8) {
+    let matching = list_members(headers, &header::ACCEPT)
+        .filter_map(|member| Some((range_precision(&member, format)?, Reverse(member.weight))));
     // The least weight counts among equally precise ranges, so that a refusal is never overlooked.
     match matching.max() {
         None => (1, 0, 0),
@@ -156,7 +156,7 @@ const NAMED: u8 = 2;
 
 /// Returns how precisely a range describes a format, `None` where it does not. A range with
 /// parameters, which no format of ours has, still means the format, but less so than one without.
-fn precision(member: &ListMember<'_>, format: Format) -> Option<u8> {
+fn range_precision(member: &ListMember<'_>, format: Format) -> Option<u8> {
     let media = format.media_type();
     let family = media.split('/').next().unwrap_or_default();
     let of_family = |range: &str| {

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::access::ReadAdmission;
 use super::context::RequestContext;
-use super::encoding::worthwhile;
+use super::encoding::choose_encoding;
 use super::negotiate::Format;
 use super::openapi::Document;
 use super::site::Site;
@@ -14,21 +14,23 @@ use super::{body, errors};
 
 /// Answers `GET /openapi.json`: 304 where the client already has it. It is made on the first
 /// request.
-pub(super) async fn openapi(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn answer_openapi(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let context = RequestContext::from(&request);
     let admission = match site.access.may_read(request.head(), &context, None).await {
         Ok(admission) => admission,
-        Err(error) => return errors::respond(&site, &context, &error),
+        Err(error) => return errors::respond_error(&site, &context, &error),
     };
-    let document = site.openapi.get_or_init(|| Document::describe(&site.app));
-    let encoding = worthwhile(context.encoding, document.body.len());
+    let document = site
+        .openapi
+        .get_or_init(|| Document::describe_app(&site.app));
+    let encoding = choose_encoding(context.encoding, document.body.len());
     let suffix = encoding.name().map(|name| format!("-{name}"));
     let etag = format!("\"{}{}\"", document.version, suffix.unwrap_or_default());
-    let mut response = if context.has(&etag) {
+    let mut response = if context.has_etag(&etag) {
         HttpResponse::build(StatusCode::NOT_MODIFIED).finish()
     } else {
         let mut response = HttpResponse::Ok().body(document.body.in_encoding(encoding));
-        body::describe(response.headers_mut(), Format::Json, encoding);
+        body::describe_body(response.headers_mut(), Format::Json, encoding);
         response
     };
     let headers = response.headers_mut();

@@ -20,7 +20,7 @@ pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
         .split('&')
         .find(|pair| percent_decode_str(pair).decode_utf8().is_err());
     let Some(pair) = broken else { return Ok(()) };
-    let name = pairs(pair).pop().unwrap_or_default().0;
+    let name = parse_pairs(pair).pop().unwrap_or_default().0;
     Err(RequestError::BadParameter(format!(
         "parameter `{}`: is not UTF-8",
         name.escape_debug()
@@ -28,7 +28,7 @@ pub(super) fn require_utf8(query_string: &str) -> Result<(), RequestError> {
 }
 
 /// Returns the names and values of a query string, in order, repeated ones too.
-pub(super) fn pairs(query_string: &str) -> Vec<(String, String)> {
+pub(super) fn parse_pairs(query_string: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query_string.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect()

@@ -48,7 +48,7 @@ pub(super) fn within_budget(
         return if fits {
             response
         } else {
-            refuse(site, context)
+            refuse_pieces(site, context)
         };
     }
     let budget = &site.app.unsent;
@@ -60,9 +60,9 @@ pub(super) fn within_budget(
             Err(body) => return body,
         };
         let counted = if may_overdraw {
-            Ok(budget.overdraw(&left))
+            Ok(budget.overdraw_body(&left))
         } else {
-            budget.hold(&left)
+            budget.hold_body(&left)
         };
         counted.map_or_else(
             |NoRoom| {
@@ -73,7 +73,7 @@ pub(super) fn within_budget(
         )
     });
     if is_refused {
-        refuse(site, context)
+        refuse_pieces(site, context)
     } else {
         response
     }
@@ -91,9 +91,9 @@ pub(super) fn require_room(site: &Site, rows: usize) -> Result<(), RequestError>
     Ok(())
 }
 
-fn refuse(site: &Site, context: &RequestContext) -> HttpResponse {
+fn refuse_pieces(site: &Site, context: &RequestContext) -> HttpResponse {
     site.app.unsent.count_refusal();
-    errors::respond(site, context, &RequestError::NoRoom)
+    errors::respond_error(site, context, &RequestError::NoRoom)
 }
 
 /// Operators have to see what goes on when visitors are refused.

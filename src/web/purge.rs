@@ -13,7 +13,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::action::{self, ActionRefusal, GivenParameters, members};
+use super::action::{self, ActionRefusal, GivenParameters, object_members};
 use super::context::RequestContext;
 use super::negotiate::Format;
 use super::site::Site;
@@ -50,19 +50,19 @@ struct PurgeOutcome<'q> {
 }
 
 /// The three addresses.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn purge_routes(config: &mut web::ServiceConfig) {
     for action in [
         PurgeAction::Refresh,
         PurgeAction::Purge(PurgeKind::Soft),
         PurgeAction::Purge(PurgeKind::Hard),
     ] {
         let path = format!("/q/{{name}}/{}", action.name());
-        let post = move |request, site, body| answer(action, request, site, body);
-        config.service(action::resource(&path, post));
+        let post = move |request, site, body| answer_purge(action, request, site, body);
+        config.service(action::post_resource(&path, post));
     }
 }
 
-async fn answer(
+async fn answer_purge(
     action: PurgeAction,
     request: HttpRequest,
     site: web::Data<Site>,
@@ -75,17 +75,17 @@ async fn answer(
     if !is_browser {
         context.format = Format::Json;
     }
-    match perform(action, &request, &site, &context, body).await {
+    match perform_purge(action, &request, &site, &context, body).await {
         Ok(done) if is_browser => to_page(done.query, &done.given),
         Ok(done) => {
             let json = Value::Object(done.said).to_string();
-            body::unkept(StatusCode::OK, Format::Json, json.into(), &context)
+            body::unkept_response(StatusCode::OK, Format::Json, json.into(), &context)
         }
         Err(refusal) => errors::respond_with(&site, &context, &refusal.error, refusal.more),
     }
 }
 
-async fn perform<'s>(
+async fn perform_purge<'s>(
     action: PurgeAction,
     request: &HttpRequest,
     site: &'s Site,
@@ -94,7 +94,7 @@ async fn perform<'s>(
 ) -> Result<PurgeOutcome<'s>, ActionRefusal> {
     let (query, given) = action::read(request, site, context, body).await?;
     let (scope, effect) = carry_out(action, site, query, &given).await?;
-    let mut said = members(json!({
+    let mut said = object_members(json!({
         "ok": true,
         "query": query.name,
         "action": action.name(),
@@ -110,7 +110,7 @@ async fn perform<'s>(
     let (name, value) = match effect {
         PurgeEffect::Loaded => return Ok(PurgeOutcome { query, given, said }),
         PurgeEffect::Purged(done) => {
-            said.extend(members(json!({
+            said.extend(object_members(json!({
                 "confirmed": done.confirmed,
                 "missing": done.missing,
             })));
@@ -143,8 +143,8 @@ async fn carry_out(
 ) -> Result<(&'static str, PurgeEffect), RequestError> {
     match action {
         PurgeAction::Refresh => {
-            let arguments = query.arguments(given)?;
-            let loaded = site.app.refresh(query, arguments).await?;
+            let arguments = query.read_arguments(given)?;
+            let loaded = site.app.refresh_entry(query, arguments).await?;
             Ok((
                 "entry",
                 loaded.map_or(PurgeEffect::None, |_| PurgeEffect::Loaded),
@@ -152,14 +152,17 @@ async fn carry_out(
         }
         PurgeAction::Purge(kind) => {
             // Without any it is all of the query: those that are required need not be there.
-            let typed = (!given.is_empty()).then(|| query.arguments(given));
+            let typed = (!given.is_empty()).then(|| query.read_arguments(given));
             let arguments = typed.transpose()?;
             let scope = if arguments.is_some() {
                 "entry"
             } else {
                 "query"
             };
-            let done = site.app.purge(query, arguments.as_ref(), kind).await?;
+            let done = site
+                .app
+                .purge_query(query, arguments.as_ref(), kind)
+                .await?;
             Ok((scope, done.map_or(PurgeEffect::None, PurgeEffect::Purged)))
         }
     }
@@ -188,7 +191,10 @@ fn names_pages(headers: &HeaderMap) -> bool {
 /// Sends the client on to the page of the query.
 fn to_page(query: &Query, given: &[(String, String)]) -> HttpResponse {
     HttpResponse::SeeOther()
-        .insert_header((header::LOCATION, view::address(&query.name, None, given)))
+        .insert_header((
+            header::LOCATION,
+            view::query_address(&query.name, None, given),
+        ))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .finish()
 }

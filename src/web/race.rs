@@ -36,7 +36,7 @@ impl Default for KeptRace {
 impl KeptRace {
     /// Returns what is known at `now`; `read` where that is too old. As long as there is not yet
     /// something to compare, it is read every time.
-    pub(super) fn at(
+    pub(super) fn panel_at(
         &self,
         now: Instant,
         read: impl FnOnce() -> SpeedComparison,
@@ -75,7 +75,7 @@ mod tests {
     fn it_is_read_until_there_is_something_to_compare_and_then_once_a_second() {
         let (pace, start, reads) = (KeptRace::default(), Instant::now(), Cell::new(0));
         let at = |millis, there: SpeedComparison| {
-            let race = pace.at(start + Duration::from_millis(millis), || {
+            let race = pace.panel_at(start + Duration::from_millis(millis), || {
                 reads.set(reads.get() + 1);
                 there
             });
@@ -96,7 +96,7 @@ mod tests {
     fn a_site_shows_nothing_of_the_one_before() {
         let now = Instant::now();
         let (old, new) = (KeptRace::default(), KeptRace::default());
-        assert_eq!(old.at(now, || both(7)).comparison(), both(7));
-        assert_eq!(new.at(now, || both(1)).comparison(), both(1));
+        assert_eq!(old.panel_at(now, || both(7)).comparison(), both(7));
+        assert_eq!(new.panel_at(now, || both(1)).comparison(), both(1));
     }
 }

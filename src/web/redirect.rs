@@ -32,13 +32,13 @@ impl HttpsRedirect {
         let ListenerProtocol::Redirect { from, to } = manner else {
             return None;
         };
-        let answered = head.uri.path() == "/healthz" || forwarded::https(head, trusted);
+        let answered = head.uri.path() == "/healthz" || forwarded::is_https(head, trusted);
         (!answered).then_some(HttpsRedirect { from, to })
     }
 
     /// Returns the answer: 308, which keeps method and body, or 400 where nobody knows which host
     /// is meant.
-    pub(super) fn answer(
+    pub(super) fn redirect_response(
         self,
         site: &Site,
         context: &RequestContext,
@@ -46,10 +46,10 @@ impl HttpsRedirect {
     ) -> HttpResponse {
         let server = &site.app.settings.server;
         let found = limits::within_limits(head, server).and_then(|()| {
-            let host = forwarded::host(head, &server.forwarded_allow_ips);
+            let host = forwarded::requested_host(head, &server.forwarded_allow_ips);
             let target = head.uri.path_and_query();
             let target = target.map_or("/", |target| target.as_str());
-            self.location(host.unwrap_or_default(), target)
+            self.https_location(host.unwrap_or_default(), target)
                 .ok_or_else(|| RequestError::Rejected {
                     status: 400,
                     message: "here visitors are only sent on to https, which takes a Host"
@@ -61,14 +61,14 @@ impl HttpsRedirect {
                 .insert_header((header::LOCATION, location))
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .finish(),
-            Err(error) => errors::respond(site, context, &error),
+            Err(error) => errors::respond_error(site, context, &error),
         }
     }
 
     /// Returns the same target by https. Who came to the port that is listened on here, is sent to
     /// the port that speaks TLS here. Any other port was translated on the way (by a balancer, by a
     /// container's host), and then https is where it usually is.
-    fn location(self, host: &str, target: &str) -> Option<String> {
+    fn https_location(self, host: &str, target: &str) -> Option<String> {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()?),
             _ => (host, 80),
@@ -110,7 +110,7 @@ mod tests {
             ("a.example", 8080, 8443, "https://a.example/q?x=1"),
             ("a.example:9000", 8080, 8443, "https://a.example/q?x=1"),
         ] {
-            let found = HttpsRedirect { from, to }.location(host, "/q?x=1");
+            let found = HttpsRedirect { from, to }.https_location(host, "/q?x=1");
             assert_eq!(found.as_deref(), Some(expected), "{host} {from} {to}");
         }
     }
@@ -121,8 +121,8 @@ mod tests {
         for host in [
             "", ":80", "a b", "a/b", "a@b", "a\\b", "[::1", "[a]", "a:b", "a:80:80", "::1", "a?b",
         ] {
-            assert_eq!(redirect.location(host, "/"), None, "{host:?}");
+            assert_eq!(redirect.https_location(host, "/"), None, "{host:?}");
         }
-        assert_eq!(redirect.location("a", "*"), None);
+        assert_eq!(redirect.https_location("a", "*"), None);
     }
 }

@@ -31,7 +31,7 @@ pub fn own_answer(written: &[u8]) -> usize {
 
 fn is_own(answer: &str) -> bool {
     let mut lines = answer.trim_end_matches("\r\n").split("\r\n");
-    let is_refusal = lines.next().and_then(status).is_some();
+    let is_refusal = lines.next().and_then(status_code).is_some();
     let name = |line: &str| {
         line.split_once(": ")
             .map(|(name, _)| name.to_ascii_lowercase())
@@ -44,16 +44,16 @@ fn is_own(answer: &str) -> bool {
 }
 
 /// Returns the status in a status line, where it is one that the library gives by itself.
-fn status(line: &str) -> Option<u16> {
+fn status_code(line: &str) -> Option<u16> {
     let status = line.split(' ').nth(1)?.parse().ok()?;
     matches!(status, 400 | 408 | 431 | 500).then_some(status)
 }
 
 /// Returns the bytes to send in place of such an answer: the same status with our words, headers
 /// and an id, which is also in the access log from now on.
-pub fn told(site: &Site, connection: &ConnectionState, own: &[u8]) -> Vec<u8> {
+pub fn refusal_bytes(site: &Site, connection: &ConnectionState, own: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(own);
-    let status = text.lines().next().and_then(status).unwrap_or(400);
+    let status = text.lines().next().and_then(status_code).unwrap_or(400);
     let message = match status {
         408 => "the request's head did not come in time",
         431 => "the request's head is longer than any that is read",
@@ -67,13 +67,13 @@ pub fn told(site: &Site, connection: &ConnectionState, own: &[u8]) -> Vec<u8> {
         message: message.to_owned(),
     };
     let context = RequestContext::of_unread(connection);
-    let mut response = errors::respond(site, &context, &error);
+    let mut response = errors::respond_error(site, &context, &error);
     guard::finish_unread(site, &context, &mut response);
-    written(&text, response)
+    response_bytes(&text, response)
 }
 
 /// Returns the response as bytes, with the first line and the date of the library's.
-fn written(own: &str, response: HttpResponse) -> Vec<u8> {
+fn response_bytes(own: &str, response: HttpResponse) -> Vec<u8> {
     let (response, body) = response.into_parts();
     let body = body.try_into_bytes().unwrap_or_default();
     let mut out = Vec::with_capacity(1024 + body.len());

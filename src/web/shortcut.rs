@@ -30,7 +30,7 @@ pub struct FastPath<F> {
 
 impl<F> FastPath<F> {
     /// Puts the shortcut before `table`, which answers whatever is not plain.
-    pub fn before(site: web::Data<Site>, table: F) -> FastPath<F> {
+    pub fn before_table(site: web::Data<Site>, table: F) -> FastPath<F> {
         FastPath { site, table }
     }
 }
@@ -78,7 +78,7 @@ where
 
     fn call(&self, request: Request) -> Answer {
         let connection = request.conn_data::<Rc<ConnectionState>>();
-        let work = connection.map(ConnectionState::work);
+        let work = connection.map(ConnectionState::begin_work);
         let reception = connection.map_or(ListenerInfo::OPEN, |connection| connection.reception());
         let head = request.head();
         let trusted = &self.site.app.settings.server.forwarded_allow_ips;
@@ -87,7 +87,13 @@ where
         let is_plain =
             reception.audience != ListenerAudience::Operators && FastRoute::parse(head).is_some();
         if redirect.is_some() || is_plain {
-            let answer = answer(self.site.clone(), request, reception, redirect, handle);
+            let answer = answer_request(
+                self.site.clone(),
+                request,
+                reception,
+                redirect,
+                handle_plain,
+            );
             Box::pin(async move {
                 let answer = answer.await;
                 drop(work);
@@ -104,7 +110,7 @@ where
     }
 }
 
-async fn answer(
+async fn answer_request(
     site: web::Data<Site>,
     request: Request,
     reception: ListenerInfo,
@@ -115,11 +121,11 @@ async fn answer(
     let server = &site.app.settings.server;
     let context = RequestContext::from_head(head, &server.forwarded_allow_ips, reception);
     let mut response = if let Some(redirect) = redirect {
-        redirect.answer(&site, &context, head)
-    } else if let Err(error) = limits::check(head, server, reception) {
-        errors::respond(&site, &context, &error)
+        redirect.redirect_response(&site, &context, head)
+    } else if let Err(error) = limits::check_limits(head, server, reception) {
+        errors::respond_error(&site, &context, &error)
     } else {
-        guard::bounded(&site, &context, handle(&site, head, &context)).await
+        guard::with_timeout(&site, &context, handle(&site, head, &context)).await
     };
     response = pieces::within_budget(&site, &context, head, response);
     guard::finish(&site, &context, head, &mut response);
@@ -127,15 +133,17 @@ async fn answer(
 }
 
 /// Answers a plain request.
-async fn handle(
+async fn handle_plain(
     site: &web::Data<Site>,
     head: &RequestHead,
     context: &RequestContext,
 ) -> HttpResponse {
     let query_string = head.uri.query().unwrap_or_default();
     match FastRoute::parse(head) {
-        Some(FastRoute::Query(name)) => pages::query(site, head, context, name, query_string).await,
-        _ => pages::home(site, head, context, query_string).await,
+        Some(FastRoute::Query(name)) => {
+            pages::answer_query(site, head, context, name, query_string).await
+        }
+        _ => pages::answer_home(site, head, context, query_string).await,
     }
 }
 
@@ -192,7 +200,8 @@ mod tests {
             let panics = async |_: &web::Data<Site>, _: &RequestHead, _: &RequestContext| {
                 panic!("a bug at /secret")
             };
-            let fallen = answer(site.clone(), asked(), ListenerInfo::OPEN, None, panics).await;
+            let fallen =
+                answer_request(site.clone(), asked(), ListenerInfo::OPEN, None, panics).await;
             let response = fallen.unwrap();
             assert_eq!(response.status(), 500);
             for (name, words) in [
@@ -216,7 +225,7 @@ mod tests {
             let fine = async |_: &web::Data<Site>, _: &RequestHead, _: &RequestContext| {
                 HttpResponse::Ok().finish()
             };
-            let next = answer(site, asked(), ListenerInfo::OPEN, None, fine).await;
+            let next = answer_request(site, asked(), ListenerInfo::OPEN, None, fine).await;
             assert_eq!(next.unwrap().status(), 200);
         });
     }

@@ -62,24 +62,24 @@ impl Site {
 
     /// Lets `/readyz` say 503 and every response close its connection from now on, so that load
     /// balancers and keep-alive clients go elsewhere before the listeners close.
-    pub fn drain(&self) {
+    pub fn fail_readiness(&self) {
         self.draining.store(true, Ordering::Relaxed);
-        self.part();
+        self.close_connections();
     }
 
     /// Lets every response close its connection from now on: others serve what comes next.
-    pub fn part(&self) {
+    pub fn close_connections(&self) {
         self.parting.store(true, Ordering::Relaxed);
     }
 
     /// Returns the budget over all that waits to be sent.
-    pub fn unsent(&self) -> &Arc<UnsentBudget> {
+    pub fn unsent_budget(&self) -> &Arc<UnsentBudget> {
         &self.app.unsent
     }
 
     /// Returns what stands around every page of queries. The version is for those who may see
     /// `/stats` alone.
-    pub(super) fn frame(&self) -> view::PageFrame<'_> {
+    pub(super) fn page_frame(&self) -> view::PageFrame<'_> {
         view::PageFrame {
             assets: &self.assets.urls,
             version: None,
@@ -92,22 +92,25 @@ impl Site {
     }
 
     /// Returns which pages there are where this request came in.
-    pub(super) fn here(&self, context: &RequestContext) -> PagesHere {
+    pub(super) fn pages_here(&self, context: &RequestContext) -> PagesHere {
         match context.audience {
             ListenerAudience::Operators => PagesHere::Operators,
-            ListenerAudience::Everyone | ListenerAudience::Visitors => self.frame().here,
+            ListenerAudience::Everyone | ListenerAudience::Visitors => self.page_frame().here,
         }
     }
 
     /// Returns what pages say about a query.
-    pub(super) fn info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
+    pub(super) fn query_info<'q>(&self, query: &'q Query) -> view::QueryInfo<'q> {
         view::QueryInfo::new(query, self.app.settings.cache.ttl)
     }
 
     /// Counts a body that came from the cache.
     pub(super) fn count_served(&self, query: &Query, reply: &Reply, bytes: usize) {
         if matches!(reply.outcome, Outcome::Hit(_) | Outcome::Stale(_)) {
-            self.app.stats.query(query.index).served(bytes as u64);
+            self.app
+                .stats
+                .query_stats(query.index)
+                .count_served(bytes as u64);
         }
     }
 

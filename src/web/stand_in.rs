@@ -23,7 +23,7 @@ pub(super) enum SampleState {
 }
 
 impl StandIn {
-    pub(super) fn standing(&self, now: Instant) -> SampleState {
+    pub(super) fn sample_state(&self, now: Instant) -> SampleState {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *found {
             None => SampleState::No,
@@ -36,7 +36,7 @@ impl StandIn {
     }
 
     /// Notes whether the function is missing.
-    pub(super) fn note(&self, is_missing: bool, now: Instant) {
+    pub(super) fn note_missing(&self, is_missing: bool, now: Instant) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *found = is_missing.then_some(now);
     }
@@ -49,12 +49,15 @@ mod tests {
     #[test]
     fn the_database_is_asked_again_by_one_request_after_a_while() {
         let (stand_in, start) = (StandIn::default(), Instant::now());
-        assert_eq!(stand_in.standing(start), SampleState::No);
-        stand_in.note(true, start);
-        assert_eq!(stand_in.standing(start + LOOK_AGAIN / 2), SampleState::Yes);
-        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::Ask);
-        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::Yes);
-        stand_in.note(false, start + LOOK_AGAIN);
-        assert_eq!(stand_in.standing(start + LOOK_AGAIN), SampleState::No);
+        assert_eq!(stand_in.sample_state(start), SampleState::No);
+        stand_in.note_missing(true, start);
+        assert_eq!(
+            stand_in.sample_state(start + LOOK_AGAIN / 2),
+            SampleState::Yes
+        );
+        assert_eq!(stand_in.sample_state(start + LOOK_AGAIN), SampleState::Ask);
+        assert_eq!(stand_in.sample_state(start + LOOK_AGAIN), SampleState::Yes);
+        stand_in.note_missing(false, start + LOOK_AGAIN);
+        assert_eq!(stand_in.sample_state(start + LOOK_AGAIN), SampleState::No);
     }
 }

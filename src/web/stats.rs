@@ -44,33 +44,37 @@ impl StatsQuery {
                 continue;
             }
             if seen.contains(&name) {
-                return Err(bad(format!("{name} is given twice")));
+                return Err(bad_request(format!("{name} is given twice")));
             }
             match &*name {
                 "window" => {
-                    let known = || names(Window::ALL.map(Window::name));
-                    asked.window = Window::named(&value)
-                        .ok_or_else(|| bad(format!("window is one of {}", known())))?;
+                    let known = || join_names(Window::ALL.map(Window::name));
+                    asked.window = Window::from_name(&value)
+                        .ok_or_else(|| bad_request(format!("window is one of {}", known())))?;
                 }
                 "sort" => {
-                    let known = || StatsSort::names().collect::<Vec<_>>().join(", ");
-                    asked.sort = StatsSort::named(&value).ok_or_else(|| {
+                    let known = || StatsSort::all_names().collect::<Vec<_>>().join(", ");
+                    asked.sort = StatsSort::from_name(&value).ok_or_else(|| {
                         let turned = "with a - before it, the other way round";
-                        bad(format!("sort is one of {}; {turned}", known()))
+                        bad_request(format!("sort is one of {}; {turned}", known()))
                     })?;
                 }
                 "refresh" => {
                     let seconds = value.parse().ok().filter(|s| REFRESH.contains(s));
                     let (from, to) = (REFRESH.start(), REFRESH.end());
                     asked.refresh = Some(seconds.ok_or_else(|| {
-                        bad(format!(
+                        bad_request(format!(
                             "refresh is a number of seconds from {from} to {to}"
                         ))
                     })?);
                 }
                 "part" if value == view::PART => asked.part = true,
-                "part" => return Err(bad(format!("part is {}", view::PART))),
-                _ => return Err(bad("known are window, sort, refresh and part".to_owned())),
+                "part" => return Err(bad_request(format!("part is {}", view::PART))),
+                _ => {
+                    return Err(bad_request(
+                        "known are window, sort, refresh and part".to_owned(),
+                    ));
+                }
             }
             seen.push(name);
         }
@@ -78,44 +82,44 @@ impl StatsQuery {
     }
 }
 
-fn bad(message: String) -> RequestError {
+fn bad_request(message: String) -> RequestError {
     RequestError::Rejected {
         status: 400,
         message,
     }
 }
 
-fn names<const N: usize>(names: [&'static str; N]) -> String {
+fn join_names<const N: usize>(names: [&'static str; N]) -> String {
     names.join(", ")
 }
 
 /// Answers `GET /stats`: a page, or another form where `Accept` asks for it.
-pub(super) async fn page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn answer_page(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let format = RequestContext::from(&request).format;
-    answer(&request, &site, Some(format)).await
+    answer_stats(&request, &site, Some(format)).await
 }
 
 /// Answers `GET /stats.json`, `.csv`, `.txt`
-pub(super) async fn suffixed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
+pub(super) async fn answer_suffixed(request: HttpRequest, site: web::Data<Site>) -> HttpResponse {
     let format = Format::of_suffix(&Format::OF_STATS, request.match_info().query("suffix"));
-    answer(&request, &site, format).await
+    answer_stats(&request, &site, format).await
 }
 
 /// Returns an answer in that form; `None` is a form that there is not.
-async fn answer(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
+async fn answer_stats(request: &HttpRequest, site: &Site, format: Option<Format>) -> HttpResponse {
     let context = RequestContext::from(request);
     let answer = async {
-        site.access.check(request, &context).await?;
+        site.access.check_operator(request, &context).await?;
         let format = format.ok_or_else(|| {
             let [_, known @ ..] = Format::OF_STATS.map(|form| format!("/stats.{}", form.suffix()));
-            bad(format!("known are /stats, {}", known.join(", ")))
+            bad_request(format!("known are /stats, {}", known.join(", ")))
         })?;
         let asked = StatsQuery::read(request, format)?;
         render(site, asked, format, &context)
     };
     let mut response = match answer.await {
         Ok(response) => response,
-        Err(error) => errors::respond(site, &context, &error),
+        Err(error) => errors::respond_error(site, &context, &error),
     };
     body::hide_from_robots(&mut response);
     response
@@ -127,47 +131,52 @@ fn render(
     format: Format,
     context: &RequestContext,
 ) -> Result<HttpResponse, RequestError> {
-    let snapshot = site.app.snapshot(asked.window);
+    let snapshot = site.app.take_snapshot(asked.window);
     let text = match format {
-        Format::Html => return Ok(html(site, asked, &snapshot, context)),
-        Format::Csv => export::csv(&snapshot),
+        Format::Html => return Ok(stats_page(site, asked, &snapshot, context)),
+        Format::Csv => export::write_csv(&snapshot),
         Format::Text => {
-            let document = serde_json::to_value(everything(site, snapshot));
-            export::lines(&document.map_err(unwritable)?)
+            let document = serde_json::to_value(stats_document(site, snapshot));
+            export::write_lines(&document.map_err(unwritable_error)?)
         }
         Format::Json | Format::Ndjson => {
-            serde_json::to_string(&everything(site, snapshot)).map_err(unwritable)?
+            serde_json::to_string(&stats_document(site, snapshot)).map_err(unwritable_error)?
         }
     };
-    Ok(body::unkept(StatusCode::OK, format, text.into(), context))
+    Ok(body::unkept_response(
+        StatusCode::OK,
+        format,
+        text.into(),
+        context,
+    ))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn unwritable(error: serde_json::Error) -> RequestError {
+fn unwritable_error(error: serde_json::Error) -> RequestError {
     RequestError::Internal {
         detail: error.to_string().into(),
     }
 }
 
-fn everything(site: &Site, snapshot: StatsSnapshot) -> StatsDocument {
+fn stats_document(site: &Site, snapshot: StatsSnapshot) -> StatsDocument {
     StatsDocument {
         snapshot,
         logs: LogCounts {
-            lost: logging::lost(),
+            lost: logging::lost_lines(),
         },
-        daemon: site.app.standing.now(),
-        process: ProcessNumbers::now(),
+        daemon: site.app.standing.status_now(),
+        process: ProcessNumbers::read_now(),
     }
 }
 
-fn html(
+fn stats_page(
     site: &Site,
     asked: StatsQuery,
     snapshot: &StatsSnapshot,
     context: &RequestContext,
 ) -> HttpResponse {
-    let (stand, lines) = (site.app.standing.now(), logging::lost());
-    let (seconds, of_late) = site.app.stats.total(Window::FiveMinutes);
+    let (stand, lines) = (site.app.standing.status_now(), logging::lost_lines());
+    let (seconds, of_late) = site.app.stats.window_total(Window::FiveMinutes);
     let last = stand.last_reload.as_ref().filter(|reload| !reload.ok);
     let page = view::StatsPage {
         snapshot,
@@ -177,23 +186,23 @@ fn html(
             at: &reload.at,
             message: &reload.message,
         }),
-        evicted: site.evictions.look(snapshot, context.started),
+        evicted: site.evictions.count_evictions(snapshot, context.started),
         script: &site.assets.stats_script,
-        here: site.here(context),
+        here: site.pages_here(context),
         of_late: Some(SummaryNumbers::from_tally(&of_late, seconds)),
         lines_lost: lines.error + lines.access + lines.syslog,
     };
     let frame = view::PageFrame {
         version: Some(env!("CARGO_PKG_VERSION")),
-        here: site.here(context),
-        ..site.frame()
+        here: site.pages_here(context),
+        ..site.page_frame()
     };
     let markup = if asked.part {
-        view::live(&page)
+        view::render_live(&page)
     } else {
-        view::stats(&frame, &page)
+        view::render_stats(&frame, &page)
     };
-    body::page(StatusCode::OK, markup, context)
+    body::page_response(StatusCode::OK, markup, context)
 }
 
 /// The numbers that `/stats.json` and `/stats.txt` show, and beside them those that the process

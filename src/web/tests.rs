@@ -12,7 +12,7 @@ use crate::settings::{self, ProcessEnvironment};
 
 /// Opens a site as the defaults have it.
 pub(super) fn site() -> web::Data<Site> {
-    let flags = crate::flags::parse(["unslow"], settings::flags()).unwrap();
+    let flags = crate::flags::parse(["unslow"], settings::all_flags()).unwrap();
     let nothing = ProcessEnvironment {
         working_folder: std::env::temp_dir().join("no folder of this name"),
         environment: Vec::new(),

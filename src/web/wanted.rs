@@ -40,13 +40,13 @@ impl WantedForm {
             Some("1") => true,
             None | Some("0") => false,
             Some(_) => {
-                return Err(refuse(
+                return Err(refuse_form(
                     "is 1, for a last line that says whether rows were cut off, or 0",
                 ));
             }
         };
         if values.next().is_some() {
-            return Err(refuse("is given twice"));
+            return Err(refuse_form("is given twice"));
         }
         drop(values);
         Ok(wanted)
@@ -58,7 +58,7 @@ pub(super) fn is_read(query: &Query, format: Format) -> bool {
     format == Format::Ndjson && !query.params.iter().any(|param| param.name == META)
 }
 
-fn refuse(what: &str) -> RequestError {
+fn refuse_form(what: &str) -> RequestError {
     RequestError::BadParameter(format!("parameter `{META}`: {what}"))
 }
 

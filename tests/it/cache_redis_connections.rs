@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use unslow::cache::probe;
+use unslow::cache::probe_redis;
 use unslow::outcome::{Outcome, Tier};
 use unslow::settings::{self, Secret};
 use unslow::stats::RedisSnapshot;
@@ -40,9 +40,9 @@ async fn tls_trusts_the_given_authority_and_no_stranger() {
         ca_file: Some(redis.ca()),
         ..settings(url.clone())
     };
-    probe(&trusting).await.unwrap();
+    probe_redis(&trusting).await.unwrap();
     Instance::with(&trusting, 0).store(&key("p"), "rows").await;
-    let error = probe(&settings(url.clone())).await.unwrap_err();
+    let error = probe_redis(&settings(url.clone())).await.unwrap_err();
     assert!(error.contains("certificate"), "{error}");
     let stranger = Instance::with(&settings(url), 0);
     let reply = stranger.get(&key("p"), "rows").await;
@@ -67,7 +67,7 @@ async fn an_authority_that_cannot_be_used_stops_the_start() {
             ca_file: Some(file.clone()),
             ..settings(url.to_owned())
         };
-        let error = probe(&settings).await.unwrap_err();
+        let error = probe_redis(&settings).await.unwrap_err();
         assert!(
             error.contains(expected) && error.contains("ca_file"),
             "{error}"
@@ -134,25 +134,25 @@ fn connections_outlive_the_runtime_of_the_worker_that_asked_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_probe_says_what_is_wrong_and_never_the_password() {
     let mut redis = Redis::start();
-    probe(&settings(redis.url())).await.unwrap();
+    probe_redis(&settings(redis.url())).await.unwrap();
     assert!(redis.ask(&["DBSIZE"]).starts_with(":0"));
     redis.ask(&["CONFIG", "SET", "requirepass", "right"]);
-    let none = probe(&settings(redis.url())).await.unwrap_err();
+    let none = probe_redis(&settings(redis.url())).await.unwrap_err();
     assert!(none.contains("password"), "{none}");
     let wrong = settings::RedisSettings {
         password: Some(Secret::new("canary".to_owned())),
         ..settings(redis.url())
     };
-    let wrong = probe(&wrong).await.unwrap_err();
+    let wrong = probe_redis(&wrong).await.unwrap_err();
     assert!(
         wrong.contains("refuses") && !wrong.contains("canary"),
         "{wrong}"
     );
     redis.kill();
-    let away = probe(&settings(redis.url())).await.unwrap_err();
+    let away = probe_redis(&settings(redis.url())).await.unwrap_err();
     assert!(away.contains("cannot connect"), "{away}");
     let bad = settings("http://canary@nowhere".to_owned());
-    let bad = probe(&bad).await.unwrap_err();
+    let bad = probe_redis(&bad).await.unwrap_err();
     assert!(
         bad.contains("[redis] url") && !bad.contains("canary"),
         "{bad}"
@@ -168,12 +168,12 @@ async fn the_probe_names_the_command_that_a_user_may_not_use() {
         let without = format!("-{command}");
         let user = [&["ACL", "SETUSER", "guest"], &rights[..], &[&without]].concat();
         assert!(redis.ask(&user).starts_with("+OK"));
-        let error = probe(&settings(url.clone())).await.unwrap_err();
+        let error = probe_redis(&settings(url.clone())).await.unwrap_err();
         assert!(
             error.contains(&command.to_uppercase()) && error.contains("NOPERM"),
             "{error}"
         );
     }
     redis.ask(&[&["ACL", "SETUSER", "guest"], &rights[..]].concat());
-    probe(&settings(url)).await.unwrap();
+    probe_redis(&settings(url)).await.unwrap();
 }

@@ -77,14 +77,14 @@ impl Instance {
             key,
             policy: POLICY,
             patience: LIMIT,
-            stats: self.stats.query(0),
+            stats: self.stats.query_stats(0),
         };
         self.cache.get_or_load(lookup, load).await
     }
 
     pub(crate) fn redis(&self) -> RedisSnapshot {
         self.stats
-            .snapshot(unslow::stats::Window::Start)
+            .take_snapshot(unslow::stats::Window::Start)
             .redis
             .unwrap()
     }
@@ -136,5 +136,5 @@ pub(crate) fn loaded(body: String) -> LoadedValue {
 }
 
 pub(crate) fn key(parameters: &str) -> Key {
-    KeyBase::new("test", "q", "select 1", "db").key(parameters.as_bytes().to_vec())
+    KeyBase::new("test", "q", "select 1", "db").make_key(parameters.as_bytes().to_vec())
 }

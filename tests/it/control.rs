@@ -59,7 +59,7 @@ impl Place {
             .spawn()
             .unwrap();
         until("it holds the pidfile", || {
-            pidfile::state(&self.pidfile)
+            pidfile::read_state(&self.pidfile)
                 .is_ok_and(|state| state == pidfile::PidfileState::Starting)
         });
         std::fs::write(&self.pidfile, format!("{}\n", child.id())).unwrap();
@@ -111,14 +111,14 @@ fn status() -> DaemonStatus {
 fn asked(place: &Place, args: &[&str], answer: &DaemonAnswer) -> (Output, Vec<DaemonRequest>) {
     let mut held = Pidfile::lock(&place.pidfile).unwrap();
     held.write(std::process::id()).unwrap();
-    let control = ControlSocket::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
+    let control = ControlSocket::bind_at(&pidfile::control_socket(&place.pidfile)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
     let (sender, mut receiver) = mpsc::channel(1);
-    runtime.spawn(control.serve(sender));
+    runtime.spawn(control.serve_commands(sender));
     let requests = Arc::new(Mutex::new(Vec::new()));
     let (answer, noted) = (answer.clone(), Arc::clone(&requests));
     runtime.spawn(async move {
@@ -149,7 +149,8 @@ fn each_command_asks_for_what_it_is_called_and_prints_the_answer() {
         (&["restart"], DaemonRequest::Upgrade { hold: false }),
     ] {
         let place = Place::new();
-        let (output, requests) = asked(&place, args, &DaemonAnswer::done("generation 2 serves"));
+        let (output, requests) =
+            asked(&place, args, &DaemonAnswer::new_done("generation 2 serves"));
         ended(&output, 0, &["generation 2 serves\n"]);
         assert_eq!(requests, [request], "{args:?}");
     }
@@ -157,7 +158,7 @@ fn each_command_asks_for_what_it_is_called_and_prints_the_answer() {
 
 #[test]
 fn what_the_daemon_could_not_do_is_printed_and_fails() {
-    let answer = DaemonAnswer::refused("app.ini:3: [cache] ttl: \"ten\" is no duration");
+    let answer = DaemonAnswer::new_refused("app.ini:3: [cache] ttl: \"ten\" is no duration");
     let (output, _) = asked(&Place::new(), &["reload"], &answer);
     ended(&output, 1, &["app.ini:3", "no duration"]);
     assert!(output.stdout.is_empty());
@@ -167,12 +168,12 @@ fn what_the_daemon_could_not_do_is_printed_and_fails() {
 fn reload_asks_the_daemon_also_when_the_settings_are_not_in_order() {
     let place = Place::new();
     std::fs::write(place.dir.path().join("app.ini"), "[cache]\nttl=ten\n").unwrap();
-    let answer = DaemonAnswer::refused("the old settings stay");
+    let answer = DaemonAnswer::new_refused("the old settings stay");
     let (output, requests) = asked(&place, &["reload"], &answer);
     ended(&output, 1, &["the old settings stay"]);
     assert_eq!(requests, [DaemonRequest::Reload]);
     // A restart would end what runs, so it looks at them first.
-    let (output, requests) = asked(&place, &["restart"], &DaemonAnswer::done("x"));
+    let (output, requests) = asked(&place, &["restart"], &DaemonAnswer::new_done("x"));
     ended(&output, 6, &["[cache] ttl"]);
     assert!(requests.is_empty());
 }
@@ -196,7 +197,7 @@ fn without_a_daemon_the_exit_codes_say_so() {
 
 #[test]
 fn status_says_how_it_is_in_lines_and_in_json() {
-    let answer = DaemonAnswer::done("").with(status());
+    let answer = DaemonAnswer::new_done("").with_status(status());
     let (output, _) = asked(&Place::new(), &["status"], &answer);
     let pid = std::process::id().to_string();
     ended(
@@ -283,7 +284,7 @@ fn a_successor_on_its_way_is_ended_too() {
     let place = Place::new();
     let mut old = place.process("exec \"$UNSLOW\" 1000");
     let second = Place {
-        pidfile: pidfile::successor(&place.pidfile),
+        pidfile: pidfile::successor_path(&place.pidfile),
         dir: tempfile::tempdir().unwrap(),
     };
     let mut new = second.process("exec \"$UNSLOW\" 1000");
@@ -301,7 +302,7 @@ fn who_is_neither_root_nor_its_user_may_look_and_do_nothing() {
     }
     let place = Place::new();
     let mut child = place.process("exec \"$UNSLOW\" 1000");
-    let _control = ControlSocket::bind(&pidfile::control_socket(&place.pidfile)).unwrap();
+    let _control = ControlSocket::bind_at(&pidfile::control_socket(&place.pidfile)).unwrap();
     let public = |path: &Path| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     };

@@ -61,7 +61,7 @@ impl Home {
 
     /// Returns the process that holds the pidfile.
     pub(crate) fn holder(&self) -> Option<u32> {
-        pidfile::holder(&self.pidfile)
+        pidfile::read_holder(&self.pidfile)
     }
 
     /// Starts a daemon on a free port, and gives its number.
@@ -75,8 +75,8 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        for path in [pidfile::successor(&self.pidfile), self.pidfile.clone()] {
-            if let Some(pid) = pidfile::holder(&path)
+        for path in [pidfile::successor_path(&self.pidfile), self.pidfile.clone()] {
+            if let Some(pid) = pidfile::read_holder(&path)
                 && pid != std::process::id()
             {
                 let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);

@@ -102,7 +102,7 @@ async fn the_page_says_what_is_stopped_and_what_is_not() {
         );
         let unslow = start(&ini, &files);
         for (n, (row, (statement, effect))) in attempts.iter().enumerate() {
-            let mut listener = listening.listen().await.unwrap().unwrap();
+            let mut listener = listening.open_listener().await.unwrap().unwrap();
             let answer = unslow.get(&format!("/q/q{n}.json"));
             let happens = match &**effect {
                 "" => answer.status == 200,

@@ -72,7 +72,7 @@ async fn a_statement_that_catches_its_cancellation_keeps_no_more_backends_than_t
         .map(|n| {
             let (database, stubborn) = (Arc::clone(&database), Arc::clone(&stubborn));
             let pair = ("n".to_owned(), n.to_string());
-            let arguments = stubborn.arguments(&[pair]).unwrap();
+            let arguments = stubborn.read_arguments(&[pair]).unwrap();
             tokio::spawn(async move { database.run(&stubborn, &arguments, briefly(100)).await })
         })
         .collect();

@@ -57,7 +57,7 @@ async fn thirty_two_clients_over_three_connections_get_their_own_rows() {
                     let which = (client + round) % queries.len();
                     let query = &queries[which];
                     let pair = ("n".to_owned(), n.to_string());
-                    let arguments: Arguments = query.arguments(&[pair]).unwrap();
+                    let arguments: Arguments = query.read_arguments(&[pair]).unwrap();
                     let end = database.run(query, &arguments, LIMITS).await;
                     let body = end
                         .as_ref()

@@ -60,9 +60,12 @@ async fn columns_are_known_without_running_the_query_and_two_of_one_name_are_ref
         "select pg_sleep(3600)::text as z, 1 as a -- remark",
     );
     let none = Arguments(Vec::new());
-    assert_eq!(database.columns(&slow, &none).await.unwrap(), ["z", "a"]);
+    assert_eq!(
+        database.column_names(&slow, &none).await.unwrap(),
+        ["z", "a"]
+    );
     let twice = query(database.kind(), "select 1 as a, 2 as a");
-    let asked = database.columns(&twice, &none).await.map(drop);
+    let asked = database.column_names(&twice, &none).await.map(drop);
     let ran = database.run(&twice, &none, LIMITS).await.map(drop);
     for end in [asked, ran] {
         let refusal = end.unwrap_err();

@@ -60,7 +60,7 @@ async fn that_a_server_is_back_is_noticed_without_a_load_and_told() {
         "postgres",
     )));
     ready(&database).await;
-    let mut recoveries = database.recoveries();
+    let mut recoveries = database.watch_recoveries();
     server.kill();
     run(&database, ONE).await.unwrap_err();
     assert!(!recoveries.has_changed().unwrap());
@@ -76,7 +76,7 @@ async fn a_session_that_somebody_ends_is_no_outage() {
     let (database, name) = postgres();
     let server = servers::postgres();
     ready(&database).await;
-    let recoveries = database.recoveries();
+    let recoveries = database.watch_recoveries();
     for _ in 0..3 {
         let sleeping = run(&database, "select pg_sleep(1618)::text as a");
         let ended = async {
@@ -120,7 +120,7 @@ async fn a_file_that_cannot_be_opened_is_away_until_it_can() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     let database = open(DatabaseTarget::SqliteFile(path.clone()));
-    let mut recoveries = database.recoveries();
+    let mut recoveries = database.watch_recoveries();
     run(&database, ONE).await.unwrap_err();
     assert_eq!(database.health().up, Some(false));
     std::fs::write(&path, "no database ".repeat(1000)).unwrap();

@@ -34,7 +34,7 @@ async fn a_file_stays_one_database_over_writes_and_another_under_its_name_is_ano
     let database = open(target);
     let rows = run(&database, "select a from t").await.unwrap();
     let system = rows.system.unwrap();
-    assert_eq!(database.system().as_ref(), Some(&system));
+    assert_eq!(database.database_system().as_ref(), Some(&system));
     let mut connection = writer(&path).await;
     let write = sqlx::raw_sql("insert into t values (2); delete from t where a = 1");
     write.execute(&mut connection).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_file_stays_one_database_over_writes_and_another_under_its_name_is_ano
     let rows = run(&database, "select a from t").await.unwrap();
     assert_eq!(json(&rows), r#"{"a":1}"#);
     assert!(rows.system.is_some() && rows.system != Some(system));
-    assert_eq!(database.system(), rows.system);
+    assert_eq!(database.database_system(), rows.system);
 }
 
 fn sleepy(delay: Duration) -> Database {
@@ -79,7 +79,7 @@ async fn the_embedded_queries_run_on_the_demo() {
     let database = sleepy(Duration::from_millis(1));
     let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
     for query in catalog.iter() {
-        let arguments = query.arguments(&[]).unwrap();
+        let arguments = query.read_arguments(&[]).unwrap();
         let rows = database.run(query, &arguments, LIMITS).await;
         assert!(rows.is_ok_and(|rows| rows.count > 0), "{}", query.name);
     }
@@ -208,7 +208,10 @@ async fn columns_are_known_when_empty_and_two_of_one_name_are_refused() {
         database.kind(),
         "select slow_version() as z, 1 as a -- remark",
     );
-    assert_eq!(database.columns(&slow, &none).await.unwrap(), ["z", "a"]);
+    assert_eq!(
+        database.column_names(&slow, &none).await.unwrap(),
+        ["z", "a"]
+    );
     let empty = run(&database, "select 1 as z, 2 as a where false")
         .await
         .unwrap();

@@ -84,7 +84,7 @@ pub(crate) async fn run_with(
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let arguments = query.arguments(&pairs)?;
+    let arguments = query.read_arguments(&pairs)?;
     database.run(&query, &arguments, limits).await
 }
 

@@ -42,7 +42,7 @@ async fn a_purge_reaches_the_memory_of_another_instance_by_message() {
     let (one, two) = two(&redis).await;
     let reach = one
         .cache
-        .purge(PurgeScope::Query("unnamed:{q}"), PurgeKind::Hard)
+        .purge_scope(PurgeScope::Query("unnamed:{q}"), PurgeKind::Hard)
         .await;
     assert_eq!(reach, PurgeReach::Fleet);
     // Its clock stands still, so that no copy is old enough to be compared.

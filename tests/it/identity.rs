@@ -27,7 +27,7 @@ fn is_root() -> bool {
 }
 
 fn wanted(flags: &[&str]) -> Option<identity::Identity> {
-    identity::wanted(&Settings::from_flags(flags).unwrap().process).unwrap()
+    identity::wanted_identity(&Settings::from_flags(flags).unwrap().process).unwrap()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn threads(name: &str) -> Vec<Vec<u32>> {
 fn becomes_nobody() {
     let user = nix::unistd::User::from_name("nobody").unwrap().unwrap();
     let nobody = wanted(&["--user", "nobody"]).unwrap();
-    let (uid, gid) = nobody.ids();
+    let (uid, gid) = nobody.user_and_group();
     assert_eq!((uid, gid), (user.uid.as_raw(), user.gid.as_raw()));
     identity::drop_to(&nobody).unwrap();
     for ids in threads("Uid:") {
@@ -82,9 +82,9 @@ fn becomes_nobody() {
     // Being that user, the same wish needs no change; and no other can be fulfilled.
     assert_eq!(wanted(&["--user", "nobody"]), None);
     let process = Settings::from_flags(&["--user", "root"]).unwrap().process;
-    let error = identity::wanted(&process).unwrap_err();
+    let error = identity::wanted_identity(&process).unwrap_err();
     assert!(error.what.contains("only root"), "{error}");
-    let folders = identity::unwritable(["/etc".as_ref(), "/tmp".as_ref()]);
+    let folders = identity::unwritable_folders(["/etc".as_ref(), "/tmp".as_ref()]);
     assert_eq!(folders, [std::path::PathBuf::from("/etc")]);
 }
 

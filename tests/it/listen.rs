@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use unslow::app::listen::{ListenMonitor, TagIndex, follow};
+use unslow::app::listen::{ListenMonitor, TagIndex, follow_messages};
 use unslow::db::Database;
 use unslow::query::{Catalog, DatabaseKind};
 use unslow::settings::DatabaseTarget;
@@ -50,7 +50,7 @@ impl Follower {
                 noted.lock().unwrap().push(query.to_string());
                 std::future::ready(())
             };
-            follow(&database, &tags, &told, expire).await;
+            follow_messages(&database, &tags, &told, expire).await;
         });
         let follower = Follower {
             state,
@@ -187,7 +187,7 @@ async fn a_table_is_watched_once_by_any_name_and_under_the_tag_that_was_given_la
     let sql = |sql: &str| server.psql(&name, sql);
     sql("create schema \"My Shop\"; create table \"My Shop\".\"it's\" (n integer)");
     sql("create table \"My Shop\".orders (n integer)");
-    let mut listener = database.listen().await.unwrap().unwrap();
+    let mut listener = database.open_listener().await.unwrap().unwrap();
     let watched = "select count(*) from pg_trigger where tgname = 'unslow_watch'";
 
     sql("select unslow_watch('\"My Shop\".orders')");
@@ -230,7 +230,7 @@ async fn whoever_may_write_to_a_watched_table_may_go_on_writing() {
     sql(
         "create role writer; grant insert on orders to writer; revoke all on schema public from public",
     );
-    let mut listener = database.listen().await.unwrap().unwrap();
+    let mut listener = database.open_listener().await.unwrap().unwrap();
     sql("grant usage on schema public to writer; set role writer; insert into orders values (1)");
     assert_eq!(listener.next().await.unwrap(), "orders");
     sql("drop owned by writer; drop role writer");

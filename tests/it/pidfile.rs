@@ -21,7 +21,10 @@ fn a_second_start_is_refused_with_the_number_of_the_first() {
     ended(&output, 1, &["already running", &number]);
     assert_eq!(home.holder(), Some(pid));
     ended(&home.run(&["stop"]), 0, &["stopped"]);
-    assert_eq!(pidfile::state(&home.pidfile).unwrap(), PidfileState::Absent);
+    assert_eq!(
+        pidfile::read_state(&home.pidfile).unwrap(),
+        PidfileState::Absent
+    );
     assert!(!pidfile::control_socket(&home.pidfile).exists());
 }
 
@@ -31,7 +34,7 @@ fn what_a_dead_one_left_behind_is_taken_over() {
     let first = home.start();
     kill(Pid::from_raw(first.cast_signed()), Signal::SIGKILL).unwrap();
     until("the lock is free", || {
-        pidfile::state(&home.pidfile).unwrap() == PidfileState::Stale
+        pidfile::read_state(&home.pidfile).unwrap() == PidfileState::Stale
     });
     ended(&home.run(&["status"]), 1, &["dead"]);
     assert!(pidfile::control_socket(&home.pidfile).exists());
@@ -85,7 +88,10 @@ fn a_start_that_fails_leaves_no_pidfile_behind() {
     let home = Home::new();
     let output = home.run(&["start", "--bind", "unix:/nowhere/u.sock"]);
     ended(&output, 1, &["cannot listen", "/nowhere/u.sock"]);
-    assert_eq!(pidfile::state(&home.pidfile).unwrap(), PidfileState::Absent);
+    assert_eq!(
+        pidfile::read_state(&home.pidfile).unwrap(),
+        PidfileState::Absent
+    );
     ended(&home.run(&["status"]), 3, &[]);
 }
 
@@ -100,7 +106,8 @@ fn upgrades_hand_the_pidfile_on() {
         });
         before = home.holder().unwrap();
         until("the names of the old one are taken", || {
-            pidfile::state(&pidfile::successor(&home.pidfile)).unwrap() == PidfileState::Absent
+            pidfile::read_state(&pidfile::successor_path(&home.pidfile)).unwrap()
+                == PidfileState::Absent
                 && home.run(&["status"]).status.success()
         });
     }
@@ -146,7 +153,7 @@ fn without_a_pidfile_of_its_own_a_daemon_is_found_at_the_default_place() {
         let output = run(&["start", "--bind", "127.0.0.1:0"], variable);
         ended(&output, 0, &[path.to_str().unwrap()]);
         ended(&run(&["status"], variable), 0, &["serving"]);
-        let pid = pidfile::holder(&path).unwrap().to_string();
+        let pid = pidfile::read_holder(&path).unwrap().to_string();
         ended(&run(&["stop"], variable), 0, &["stopped", &pid]);
     }
 }

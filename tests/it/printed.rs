@@ -27,7 +27,7 @@ fn the_manual_has_every_command_setting_signal_and_exit_code() {
             "{command}: {page}"
         );
     }
-    for listed in settings::flags() {
+    for listed in settings::all_flags() {
         let flag = format!("--{}", listed.flag.long);
         assert!(page.contains(&flag), "{flag}");
     }

@@ -103,9 +103,12 @@ fn server() -> &'static Postgres {
 
 /// Asks for an answer again that a starved machine keeps from the database.
 async fn ask(app: &App, query: &str) -> Reply {
-    let query = app.query(query).unwrap();
+    let query = app.find_query(query).unwrap();
     loop {
-        match app.answer(query, query.arguments(&[]).unwrap()).await {
+        match app
+            .answer_query(query, query.read_arguments(&[]).unwrap())
+            .await
+        {
             Ok(reply) => return reply,
             Err(error) => assert_eq!(error.class(), "unavailable", "{error}"),
         }
@@ -113,7 +116,7 @@ async fn ask(app: &App, query: &str) -> Reply {
 }
 
 fn loads(app: &App) -> u64 {
-    let total = app.stats.snapshot(unslow::stats::Window::Start).total;
+    let total = app.stats.take_snapshot(unslow::stats::Window::Start).total;
     total.loads - total.load_errors
 }
 
@@ -133,7 +136,9 @@ async fn a_load_under_way_answers_both_is_stored_and_keeps_its_pool_that_long() 
     };
     let first = asking(&before);
     until("it is loading", || server().running("(3142)::text") == 1).await;
-    let after = before.renew(place.settings(&["--pool-size", "5"])).await;
+    let after = before
+        .reconfigure(place.settings(&["--pool-size", "5"]))
+        .await;
     let after = Arc::new(after.unwrap());
     assert_eq!(after.db.pool_state().max, 5);
     let second = asking(&after);
@@ -168,7 +173,7 @@ async fn what_does_not_answer_is_refused_and_the_one_before_serves_on() {
     let before = place.open(&[]).await;
     ask(&before, "one").await;
     let error = before
-        .renew(place.settings_as("not-the-password", &[]))
+        .reconfigure(place.settings_as("not-the-password", &[]))
         .await;
     let words = error.unwrap_err().to_string();
     assert!(words.contains("[postgres]"), "{words}");
@@ -176,7 +181,7 @@ async fn what_does_not_answer_is_refused_and_the_one_before_serves_on() {
     let silent = Redis::start();
     silent.stop();
     let error = before
-        .renew(place.settings(&["--redis-url", &silent.url()]))
+        .reconfigure(place.settings(&["--redis-url", &silent.url()]))
         .await;
     let words = error.unwrap_err().to_string();
     assert!(words.contains("[redis] url"), "{words}");
@@ -186,7 +191,7 @@ async fn what_does_not_answer_is_refused_and_the_one_before_serves_on() {
     until("nothing of it is left", || silent.clients() == 1).await;
     assert_eq!(silent.subscribers(), 0);
     let after = before
-        .renew(place.settings(&["--redis-url", &silent.url()]))
+        .reconfigure(place.settings(&["--redis-url", &silent.url()]))
         .await;
     assert!(after.is_ok());
 }
@@ -197,12 +202,12 @@ async fn another_redis_or_none_leaves_the_copies_and_the_old_one_is_left() {
     let before = place.open(&[]).await;
     ask(&before, "one").await;
     until("it is stored", || place.redis.entries().len() == 1).await;
-    let alone = before.renew(place.without_redis()).await.unwrap();
+    let alone = before.reconfigure(place.without_redis()).await.unwrap();
     drop(before);
     assert!(
         alone
             .stats
-            .snapshot(unslow::stats::Window::Start)
+            .take_snapshot(unslow::stats::Window::Start)
             .redis
             .is_none()
     );
@@ -213,7 +218,7 @@ async fn another_redis_or_none_leaves_the_copies_and_the_old_one_is_left() {
     .await;
     let other = Redis::start();
     let settings = place.settings(&["--redis-url", &other.url()]);
-    let after = alone.renew(settings).await.unwrap();
+    let after = alone.reconfigure(settings).await.unwrap();
     drop(alone);
     // The new one knows nothing of it, as one that was emptied.
     let outcome = ask(&after, "one").await.outcome;
@@ -221,8 +226,11 @@ async fn another_redis_or_none_leaves_the_copies_and_the_old_one_is_left() {
     until("it is stored there", || other.entries().len() == 1).await;
     assert_eq!(loads(&after), 2);
     until("it hears the new one", || other.subscribers() == 1).await;
-    let query = after.query("one").unwrap();
-    let reach = after.purge(query, None, PurgeKind::Hard).await.unwrap();
+    let query = after.find_query("one").unwrap();
+    let reach = after
+        .purge_query(query, None, PurgeKind::Hard)
+        .await
+        .unwrap();
     assert_eq!(reach.map(|done| done.reach), Some(PurgeReach::Fleet));
     assert_eq!(ask(&after, "one").await.outcome, Outcome::Miss);
 }
@@ -235,7 +243,7 @@ async fn a_purge_or_a_message_after_a_renewal_concerns_copies_of_before() {
     until("it listens", || heard(&before).listening).await;
     ask(&before, "one").await;
     let after = before
-        .renew(place.settings(&["--ttl", "2h"]))
+        .reconfigure(place.settings(&["--ttl", "2h"]))
         .await
         .unwrap();
     let listening = |app: &App| Arc::clone(app.listening.as_ref().unwrap());
@@ -249,12 +257,15 @@ async fn a_purge_or_a_message_after_a_renewal_concerns_copies_of_before() {
     until("it is heard", || heard(&after).messages == 1).await;
     // Another tag, another listener, which takes everything for missed.
     place.write("one", "-- notify: others\nselect 1 as n");
-    let last = after.renew(place.settings(&[])).await.unwrap();
+    let last = after.reconfigure(place.settings(&[])).await.unwrap();
     assert!(!Arc::ptr_eq(&listening(&last), &listening(&after)));
     drop(after);
     until("it listens", || heard(&last).listening).await;
-    let query = last.query("one").unwrap();
-    let reach = last.purge(query, None, PurgeKind::Hard).await.unwrap();
+    let query = last.find_query("one").unwrap();
+    let reach = last
+        .purge_query(query, None, PurgeKind::Hard)
+        .await
+        .unwrap();
     assert_eq!(reach.map(|done| done.reach), Some(PurgeReach::Fleet));
     assert_eq!(ask(&last, "one").await.outcome, Outcome::Miss);
     until("the first listener is gone", || place.sessions() == 2).await;
@@ -304,7 +315,7 @@ async fn renew_a_hundred_times() {
         )
     };
     let renew = async |app: &mut App, flags: &[&str]| {
-        let next = app.renew(place.settings(flags)).await.unwrap();
+        let next = app.reconfigure(place.settings(flags)).await.unwrap();
         drop(std::mem::replace(app, next));
         ask(app, "one").await;
         ask(app, "two").await;
@@ -323,7 +334,7 @@ async fn renew_a_hundred_times() {
             _ => &[],
         };
         renew(&mut app, flags).await;
-        let refused = app.renew(place.settings(&["--home", "none"])).await;
+        let refused = app.reconfigure(place.settings(&["--home", "none"])).await;
         assert!(refused.is_err());
     }
     until("all is as it was", || {

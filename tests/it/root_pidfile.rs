@@ -31,7 +31,7 @@ impl Innocent {
         let held = Innocent(child);
         until("it is held", || {
             !matches!(
-                pidfile::state(path),
+                pidfile::read_state(path),
                 Ok(PidfileState::Absent | PidfileState::Stale)
             )
         });
@@ -127,7 +127,7 @@ fn what_another_program_says_at_the_control_socket_is_neither_asked_nor_believed
     let mut victim = Innocent::new();
     // This process is not the program, and would answer for it.
     let socket = pidfile::control_socket(&home.pidfile);
-    let _fake = ControlSocket::bind(&socket).unwrap();
+    let _fake = ControlSocket::bind_at(&socket).unwrap();
     ended(&home.run(&["reload"]), 1, &["is not believed", NOT_OURS]);
     ended(&home.run(&["stop"]), 0, &["does not run"]);
     ended(&home.run(&["status"]), 3, &["stopped"]);

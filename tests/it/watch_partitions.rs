@@ -29,7 +29,7 @@ impl WatchedDatabase {
     /// message of the test's own ends the statement's messages: those of one channel arrive in
     /// the order of their commits.
     async fn assert_sends(&self, changes: &[(&str, &str)]) {
-        let mut listener = self.database.listen().await.unwrap().unwrap();
+        let mut listener = self.database.open_listener().await.unwrap().unwrap();
         for (change, messages) in changes {
             self.sql(change);
             self.sql("notify unslow, 'end'");

@@ -11,13 +11,14 @@ use crate::error::RequestError;
 /// Returns the rows as cells in the order of the columns, each made from its value as it is
 /// written; `None` where a row has no such column. A row is read when it is asked for, and is an
 /// error only where it is not JSON.
-pub fn cells<T>(
+pub fn read_cells<T>(
     columns: &[String],
     rows_json: &[u8],
     make: impl Fn(&RawValue) -> T,
 ) -> impl Iterator<Item = Result<Vec<Option<T>>, RequestError>> {
-    objects(rows_json).map(move |object| {
-        let RowObject(fields) = serde_json::from_slice(object).map_err(|error| internal(&error))?;
+    split_objects(rows_json).map(move |object| {
+        let RowObject(fields) =
+            serde_json::from_slice(object).map_err(|error| internal_error(&error))?;
         let cell = |(index, column): (usize, &String)| {
             // The database keeps the order, so the first look nearly always finds it.
             let is_it = |field: &&(Cow<'_, str>, &RawValue)| field.0 == *column;
@@ -31,11 +32,11 @@ pub fn cells<T>(
 }
 
 /// Returns the rows as text in the order of the columns, null as `None`.
-pub(super) fn texts(
+pub(super) fn read_texts(
     columns: &[String],
     rows_json: &[u8],
 ) -> Result<Vec<Vec<Option<String>>>, RequestError> {
-    cells(columns, rows_json, text)
+    read_cells(columns, rows_json, cell_text)
         .map(|row| Ok(row?.into_iter().map(Option::flatten).collect()))
         .collect()
 }
@@ -70,7 +71,7 @@ impl<'de> Deserialize<'de> for RowObject<'de> {
 struct ColumnName<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Returns text without its quotes, anything else as its JSON text, null as `None`.
-fn text(value: &RawValue) -> Option<String> {
+fn cell_text(value: &RawValue) -> Option<String> {
     match value.get() {
         "null" => None,
         // Half a surrogate pair is valid JSON and no text; it stays as it is written.
@@ -103,7 +104,7 @@ pub fn with_angles(nested: &str) -> String {
 }
 
 /// Returns the objects of a comma-joined list, each as it stands.
-pub(super) fn objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = rows_json;
     std::iter::from_fn(move || {
         let start = rest.iter().position(|byte| *byte == b'{')?;
@@ -130,7 +131,7 @@ pub(super) fn objects(rows_json: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-pub(super) fn internal(error: &dyn fmt::Display) -> RequestError {
+pub(super) fn internal_error(error: &dyn fmt::Display) -> RequestError {
     RequestError::Internal {
         detail: format!("rows cannot be written: {error}").into(),
     }
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn cells_are_text_without_quotes_and_json_for_the_rest() {
         let rows = br#"{"\u0074":"\u003cb>","j":{"k":"\u003c\\u003c\""},"b":true,"x":null}"#;
-        let cells = texts(&columns(&["t", "j", "b", "x", "gone"]), rows).unwrap();
+        let cells = read_texts(&columns(&["t", "j", "b", "x", "gone"]), rows).unwrap();
         let some = |text: &str| Some(text.to_owned());
         let json = some(r#"{"k":"<\\u003c\""}"#);
         assert_eq!(cells, [[some("<b>"), json, some("true"), None, None]]);
@@ -156,12 +157,12 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_stays_as_it_is_written() {
-        let cells = texts(&columns(&["t"]), br#"{"t":"\ud800"}"#).unwrap();
+        let cells = read_texts(&columns(&["t"]), br#"{"t":"\ud800"}"#).unwrap();
         assert_eq!(cells, [[Some("\"\\ud800\"".to_owned())]]);
     }
 
     #[test]
     fn rows_that_are_cut_off_are_an_error() {
-        assert!(texts(&columns(&["a"]), br#"{"a":1},{"a":"#).is_err());
+        assert!(read_texts(&columns(&["a"]), br#"{"a":1},{"a":"#).is_err());
     }
 }

@@ -49,13 +49,13 @@ impl KeyRing {
         engine: &Handle,
     ) -> Arc<KeyRing> {
         let ring = KeyRing {
-            unknown: Arc::new(KeySet::unknown(bases, db, cache)),
+            unknown: Arc::new(KeySet::without_system(bases, db, cache)),
             engine: engine.clone(),
             current: AtomicUsize::new(0),
             version: AtomicU64::new(0),
             changing: Mutex::new(()),
         };
-        ring.follow();
+        ring.follow_system();
         Arc::new(ring)
     }
 
@@ -65,9 +65,9 @@ impl KeyRing {
     }
 
     /// Returns the keys that hold, where it is known which database it is. Takes no lock.
-    pub(in crate::app) fn known(&self) -> Option<&Arc<KeySet>> {
+    pub(in crate::app) fn known_keys(&self) -> Option<&Arc<KeySet>> {
         if self.db().system_version() != self.version.load(Ordering::Acquire) {
-            self.follow();
+            self.follow_system();
         }
         let place = self.current.load(Ordering::Acquire);
         (place > 0).then(|| self.set(place))
@@ -78,36 +78,36 @@ impl KeyRing {
     /// ever seen under its configured name is taken for it; if there were several, none is, and
     /// nothing is found under these keys. Cancel-safe.
     pub(in crate::app) async fn find(&self) -> &Arc<KeySet> {
-        if let Some(known) = self.known() {
+        if let Some(known) = self.known_keys() {
             return known;
         }
         let db = Arc::clone(self.db());
         let asked = self.engine.spawn(async move { db.find_system().await });
         // That it panicked would be the same as no answer.
         let _ = asked.await;
-        if let Some(known) = self.known() {
+        if let Some(known) = self.known_keys() {
             return known;
         }
         let recorded = self.unknown.cache.systems_of(self.db().identity()).await;
         if let Some([only]) = recorded.as_deref() {
-            self.suppose(&DatabaseSystem::from_word(only));
+            self.suppose_system(&DatabaseSystem::from_word(only));
         }
-        self.known().unwrap_or(&self.unknown)
+        self.known_keys().unwrap_or(&self.unknown)
     }
 
     /// Takes over what the database says now.
-    fn follow(&self) {
+    fn follow_system(&self) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // First the number: a change in between is then followed by the next look.
         let version = self.db().system_version();
-        if let Some(system) = self.db().system() {
+        if let Some(system) = self.db().database_system() {
             self.take(&system);
         }
         self.version.store(version, Ordering::Release);
     }
 
     /// Takes this one, unless the database has said meanwhile which it is.
-    fn suppose(&self, system: &DatabaseSystem) {
+    fn suppose_system(&self, system: &DatabaseSystem) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.db().system_version() == 0 {
             self.take(system);
@@ -118,7 +118,9 @@ impl KeyRing {
         let (mut place, mut set) = (0, &self.unknown);
         while set.system.as_ref() != Some(system) {
             place += 1;
-            set = set.next.get_or_init(|| Arc::new(self.unknown.on(system)));
+            set = set
+                .next
+                .get_or_init(|| Arc::new(self.unknown.for_system(system)));
         }
         let before = self.current.swap(place, Ordering::AcqRel);
         if before > 0 && before != place {
@@ -146,13 +148,19 @@ impl KeyRing {
 }
 
 impl KeySet {
-    fn unknown(bases: impl Iterator<Item = KeyBase>, db: &Arc<Database>, cache: &Cache) -> KeySet {
+    fn without_system(
+        bases: impl Iterator<Item = KeyBase>,
+        db: &Arc<Database>,
+        cache: &Cache,
+    ) -> KeySet {
         // No database says this of itself.
         let nobody = format!("unknown {}", db.identity());
         KeySet {
             db: Arc::clone(db),
             cache: cache.clone(),
-            each: bases.map(|base| QueryKeys::new(base.on(&nobody))).collect(),
+            each: bases
+                .map(|base| QueryKeys::new(base.for_system(&nobody)))
+                .collect(),
             system: None,
             tag: SystemTag::for_system(&nobody),
             is_recorded: AtomicBool::new(false),
@@ -161,11 +169,11 @@ impl KeySet {
     }
 
     /// Makes the set for the database that says this of itself.
-    fn on(&self, system: &DatabaseSystem) -> KeySet {
+    fn for_system(&self, system: &DatabaseSystem) -> KeySet {
         let named = Some(system.name()).filter(|_| system.is_named());
         let keys = self.each.iter().map(|QueryKeys { base, .. }| {
-            let base = named.map_or_else(|| base.unnamed(), |name| base.on(name));
-            QueryKeys::new(base.in_session(system.session()))
+            let base = named.map_or_else(|| base.without_system(), |name| base.for_system(name));
+            QueryKeys::new(base.in_session(system.session_digest()))
         });
         KeySet {
             db: Arc::clone(&self.db),
@@ -190,7 +198,7 @@ impl KeySet {
         let Some(system) = &self.system else { return };
         if !self.is_recorded.load(Ordering::Relaxed) {
             let others = self.other_sessions(system).await;
-            self.keep(system, &others).await;
+            self.set_system(system, &others).await;
         }
     }
 
@@ -203,12 +211,12 @@ impl KeySet {
             let identity = self.db.identity();
             self.cache.record_system(identity, newer, &[]).await;
         } else {
-            self.keep(system, &[]).await;
+            self.set_system(system, &[]).await;
         }
     }
 
-    async fn keep(&self, system: &DatabaseSystem, others: &[String]) {
-        let (identity, word) = (self.db.identity(), system.word());
+    async fn set_system(&self, system: &DatabaseSystem, others: &[String]) {
+        let (identity, word) = (self.db.identity(), system.to_word());
         let is_recorded = self.cache.record_system(identity, &word, others).await;
         self.is_recorded.store(is_recorded, Ordering::Relaxed);
     }
@@ -225,17 +233,19 @@ impl KeySet {
     }
 
     /// Returns the keys of the query at this place of the catalog.
-    pub(in crate::app) fn keys(&self, query: usize) -> &QueryKeys {
+    pub(in crate::app) fn query_keys(&self, query: usize) -> &QueryKeys {
         &self.each[query]
     }
 
     /// Makes the key of a call.
-    pub(in crate::app) fn key(&self, query: &Query, arguments: &Arguments) -> Key {
-        self.keys(query.index).base.key(arguments.canonical())
+    pub(in crate::app) fn make_key(&self, query: &Query, arguments: &Arguments) -> Key {
+        self.query_keys(query.index)
+            .base
+            .make_key(arguments.canonical())
     }
 
     /// Returns the family of the query of this name.
-    pub(in crate::app) fn family(&self, query: &str) -> Option<&str> {
+    pub(in crate::app) fn query_family(&self, query: &str) -> Option<&str> {
         let mut bases = self.each.iter().map(|keys| &keys.base);
         bases
             .find(|base| base.query() == query)
@@ -243,7 +253,7 @@ impl KeySet {
     }
 
     /// Returns the database's tag in Redis.
-    pub(in crate::app) fn tag(&self) -> &SystemTag {
+    pub(in crate::app) fn system_tag(&self) -> &SystemTag {
         &self.tag
     }
 

@@ -59,8 +59,8 @@ impl Drawn {
     /// `None` where the file or the call is refused.
     fn asked(&self, kind: DatabaseKind, settings: &Settings) -> Option<(Query, Arguments, Asked)> {
         let query = Query::parse(kind, "q", &self.text()).ok()?;
-        let arguments = query.arguments(&self.pairs()).ok()?;
-        let statement = query.statement(kind);
+        let arguments = query.read_arguments(&self.pairs()).ok()?;
+        let statement = query.statement_for(kind);
         let bound = statement.order.iter().map(|place| {
             let value = arguments.0[*place].clone();
             (query.params[*place].kind.name().into_owned(), value)
@@ -173,8 +173,9 @@ fn equal_keys_are_equal_questions(flags: &[&str], cases: u32) {
         let [Some(first), Some(second)] = both else {
             return Err(TestCaseError::reject("it is refused, not asked"));
         };
-        let [one_key, other_key] = [&first, &second]
-            .map(|(query, arguments, _)| base_of(query, &db, &settings).key(arguments.canonical()));
+        let [one_key, other_key] = [&first, &second].map(|(query, arguments, _)| {
+            base_of(query, &db, &settings).make_key(arguments.canonical())
+        });
         if one_key == other_key {
             equal.set(equal.get() + 1);
             prop_assert_eq!(first.2, second.2, "one key for two questions");
@@ -206,7 +207,7 @@ fn key_of(text: &str, values: &[i32]) -> Key {
     let query = Query::parse(db.kind(), "q", text).unwrap();
     let values = values.iter().map(|value| Value::Integer(*value)).collect();
     let arguments = Arguments(values).canonical();
-    base_of(&query, &db, &settings).key(arguments)
+    base_of(&query, &db, &settings).make_key(arguments)
 }
 
 #[test]

@@ -12,9 +12,9 @@ fn attempts_become_rarer_up_to_a_bound_and_a_connection_that_lived_begins_anew()
         assert!(wait <= due && wait >= due * 3 / 4, "{wait:?} for {due:?}");
         due = (due * 2).min(MAX_BACKOFF);
     }
-    backoff.lived(Duration::from_secs(1));
+    backoff.note_lifetime(Duration::from_secs(1));
     assert!(backoff.next() > MAX_BACKOFF / 2);
-    backoff.lived(MAX_BACKOFF);
+    backoff.note_lifetime(MAX_BACKOFF);
     assert!(backoff.next() <= BACKOFF);
 }
 
@@ -31,14 +31,14 @@ fn a_message_concerns_the_queries_with_its_tag_and_no_others() {
     }
     let catalog = Catalog::load(DatabaseKind::Postgres, Some(folder.path())).expect("a catalog");
     let tags = TagIndex::collect(&catalog);
-    let tagged = |tag| tags.tagged(tag).collect::<Vec<_>>().join(" ");
+    let tagged = |tag| tags.tagged_queries(tag).collect::<Vec<_>>().join(" ");
     assert_eq!(tagged("orders"), "a b");
     assert_eq!(tagged("items"), "a");
     assert_eq!(
         (tagged(""), tagged("Orders")),
         (String::new(), String::new())
     );
-    assert_eq!(tags.all().len(), 2);
+    assert_eq!(tags.all_queries().len(), 2);
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn the_state_tells_since_when_and_why() {
     let error = |text: &str| RequestError::Unavailable {
         detail: text.into(),
     };
-    listening.ends(error("first"));
+    listening.note_end(error("first"));
     let since = listening.state().since;
-    listening.ends(error("second"));
+    listening.note_end(error("second"));
     let state = listening.state();
     assert_eq!((state.listening, state.since), (false, since));
     assert!(
@@ -57,6 +57,6 @@ fn the_state_tells_since_when_and_why() {
             .last_error
             .is_some_and(|error| error.to_string().contains("second"))
     );
-    listening.begins();
+    listening.note_begin();
     assert!(listening.state().listening);
 }

@@ -53,8 +53,8 @@ impl Queries {
 }
 
 async fn ask(app: &App, query: &str) -> Result<Reply, RequestError> {
-    let query = app.query(query)?;
-    app.answer(query, query.arguments(&[])?).await
+    let query = app.find_query(query)?;
+    app.answer_query(query, query.read_arguments(&[])?).await
 }
 
 async fn outcome(app: &App, query: &str) -> Outcome {
@@ -62,7 +62,7 @@ async fn outcome(app: &App, query: &str) -> Outcome {
 }
 
 fn loads(app: &App, query: &str) -> u64 {
-    let queries = app.stats.snapshot(crate::stats::Window::Start).queries;
+    let queries = app.stats.take_snapshot(crate::stats::Window::Start).queries;
     let one = queries.into_iter().find(|one| one.query == query);
     one.unwrap().numbers.loads
 }
@@ -80,13 +80,13 @@ async fn counters_and_memory_are_those_of_the_app_before() {
     let queries = Queries::new(&[("one", "select 1 as n")]);
     let before = queries.open();
     assert_eq!(outcome(&before, "one").await, Outcome::Miss);
-    let after = before.renew(queries.settings(&[])).await.unwrap();
+    let after = before.reconfigure(queries.settings(&[])).await.unwrap();
     assert_eq!(outcome(&after, "one").await, HIT);
     assert_eq!(outcome(&before, "one").await, HIT);
     assert_eq!(after.started, before.started);
     drop(before);
     assert_eq!(outcome(&after, "one").await, HIT);
-    let snapshot = after.stats.snapshot(crate::stats::Window::Start);
+    let snapshot = after.stats.take_snapshot(crate::stats::Window::Start);
     assert_eq!((snapshot.total.requests, snapshot.total.loads), (4, 1));
     assert_eq!(snapshot.memory.entries, 1);
 }
@@ -96,7 +96,9 @@ async fn changed_settings_act_at_once_and_on_the_new_one_only() {
     let queries = Queries::new(&[("one", "select 1 as n")]);
     let before = queries.open();
     ask(&before, "one").await.unwrap();
-    let after = before.renew(queries.settings(&["--ttl", "1ms"])).await;
+    let after = before
+        .reconfigure(queries.settings(&["--ttl", "1ms"]))
+        .await;
     let reply = ask(&after.unwrap(), "one").await.unwrap();
     assert!(reply.ttl <= Duration::from_millis(1), "{:?}", reply.ttl);
     assert!(ask(&before, "one").await.unwrap().ttl > Duration::from_mins(50));
@@ -113,7 +115,7 @@ async fn queries_that_were_added_removed_or_changed_are_so_at_once_and_on_the_ne
     queries.remove("gone");
     queries.write("other", "select 3 as n");
     queries.write("added", "select 4 as n");
-    let after = before.renew(queries.settings(&[])).await.unwrap();
+    let after = before.reconfigure(queries.settings(&[])).await.unwrap();
     assert_eq!(outcome(&after, "added").await, Outcome::Miss);
     assert_eq!(outcome(&after, "other").await, Outcome::Miss);
     let gone = ask(&after, "gone").await.unwrap_err();
@@ -124,7 +126,7 @@ async fn queries_that_were_added_removed_or_changed_are_so_at_once_and_on_the_ne
     assert_eq!(
         after
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .total
             .requests,
         6
@@ -139,7 +141,10 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
     let tasks = || before.engine.handle().metrics().num_alive_tasks();
     let quiet = tasks();
     let refused = async |flags: &[&str]| {
-        let error = before.renew(queries.settings(flags)).await.unwrap_err();
+        let error = before
+            .reconfigure(queries.settings(flags))
+            .await
+            .unwrap_err();
         error.to_string()
     };
     let password = queries.0.path().join("password");
@@ -161,7 +166,7 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
     assert!(words.contains("[postgres] url"), "{words}");
     let redis = [("REDIS_URL", "redis://:secret@127.0.0.1:1")];
     let settings = Settings::from_flags_with(&queries.flags(&[]), &redis).unwrap();
-    let words = before.renew(settings).await.unwrap_err().to_string();
+    let words = before.reconfigure(settings).await.unwrap_err().to_string();
     assert!(words.contains("[redis] url"), "{words}");
     assert!(!words.contains("secret"), "{words}");
     assert!(refused(&["--home", "none"]).await.contains("--home"));
@@ -171,14 +176,14 @@ async fn what_is_wrong_is_said_and_changes_nothing() {
     assert_eq!(
         before
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .queries
             .len(),
         before.catalog.iter().count()
     );
     until("nothing of it is left", || tasks() <= quiet).await;
     queries.remove("broken");
-    assert!(before.renew(queries.settings(&[])).await.is_ok());
+    assert!(before.reconfigure(queries.settings(&[])).await.is_ok());
 }
 
 #[tokio::test]
@@ -193,7 +198,7 @@ async fn the_database_goes_on_unless_its_settings_have_changed_and_memory_does_i
         (&["--max-entry", "1MiB"], true),
         (&["--demo-delay", "1ms"], false),
     ] {
-        let after = before.renew(queries.settings(flags)).await.unwrap();
+        let after = before.reconfigure(queries.settings(flags)).await.unwrap();
         assert_eq!(Arc::ptr_eq(&after.db, &before.db), same, "{flags:?}");
         // Another bound on rows is another statement.
         let kept = flags[0] != "--max-rows";
@@ -208,10 +213,10 @@ async fn what_only_a_restart_changes_stays_as_it_is() {
     let settings = queries.settings(&["--memory", "1MiB"]);
     let names = settings::restart_only(&before.settings, &settings);
     assert_eq!(names, ["[cache] memory"]);
-    let after = before.renew(settings).await.unwrap();
+    let after = before.reconfigure(settings).await.unwrap();
     let bound = after
         .stats
-        .snapshot(crate::stats::Window::Start)
+        .take_snapshot(crate::stats::Window::Start)
         .memory
         .max_bytes;
     assert_eq!(bound, before.settings.cache.memory);
@@ -226,19 +231,19 @@ async fn a_warm_up_after_the_first_loads_only_what_memory_has_no_copy_of() {
     until("it is warm", || {
         before
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries
             == 1
     })
     .await;
     queries.write("b", warm);
-    let after = before.renew(queries.settings(&[])).await.unwrap();
+    let after = before.reconfigure(queries.settings(&[])).await.unwrap();
     // They are looked at in this order.
     until("the other is warm", || {
         after
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries
             == 2
@@ -254,7 +259,7 @@ async fn a_hundred_renewals_leave_nothing_behind() {
     let mut app = queries.open();
     until("it is warm", || {
         app.stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries
             == 1
@@ -269,10 +274,10 @@ async fn a_hundred_renewals_leave_nothing_behind() {
             4..7 => &["--ttl", "2h"],
             _ => &[],
         };
-        let next = app.renew(queries.settings(flags)).await.unwrap();
+        let next = app.reconfigure(queries.settings(flags)).await.unwrap();
         drop(std::mem::replace(&mut app, next));
         assert_eq!(outcome(&app, "one").await, HIT);
-        let refused = app.renew(queries.settings(&["--home", "none"])).await;
+        let refused = app.reconfigure(queries.settings(&["--home", "none"])).await;
         assert!(refused.is_err());
     }
     outcome(&app, "two").await;
@@ -282,7 +287,7 @@ async fn a_hundred_renewals_leave_nothing_behind() {
     assert_eq!(loads(&app, "one"), 1);
     assert_eq!(
         app.stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .total
             .requests,
         101
@@ -298,7 +303,7 @@ async fn a_query_that_the_database_refuses_is_not_taken_by_a_reload() {
         "-- param: a integer\nselect frm sqlite_schema where :a = 1",
     );
     let error = before
-        .renew(queries.settings(&[]))
+        .reconfigure(queries.settings(&[]))
         .await
         .unwrap_err()
         .to_string();
@@ -316,5 +321,5 @@ async fn a_query_that_the_database_refuses_is_not_taken_by_a_reload() {
         "new",
         "-- param: a integer\nselect name from sqlite_schema where :a = 1",
     );
-    before.renew(queries.settings(&[])).await.unwrap();
+    before.reconfigure(queries.settings(&[])).await.unwrap();
 }

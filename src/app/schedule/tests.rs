@@ -100,7 +100,7 @@ fn by_clock(
 ) -> (QuerySchedule, JoinHandle<()>) {
     let query = Query::parse(DatabaseKind::Sqlite, "q", "select 1").map(Arc::new);
     let query = query.expect("it is one");
-    let (schedule, turns) = QuerySchedule::after(before, &query, interval, clock);
+    let (schedule, turns) = QuerySchedule::replace_schedule(before, &query, interval, clock);
     let fleet = Arc::clone(fleet);
     let task = tokio::spawn(turns.run(move |key, max_age| {
         let fleet = Arc::clone(&fleet);
@@ -116,7 +116,7 @@ fn key(n: i32) -> Arguments {
 /// A reader who gets a copy of that age.
 fn read(schedule: &QuerySchedule, n: i32, age: Duration) {
     if let Some(newcomer) = schedule.read(&key(n)) {
-        newcomer.begin(age);
+        newcomer.begin_schedule(age);
     }
 }
 
@@ -265,12 +265,12 @@ async fn only_so_many_keys_are_scheduled_and_those_that_end_make_room() {
         .map(|n| schedule.read(&key(n)).unwrap())
         .collect();
     for newcomer in early {
-        newcomer.begin(Duration::ZERO);
+        newcomer.begin_schedule(Duration::ZERO);
     }
-    assert_eq!(schedule.keys.reading().len(), MOST_KEYS);
+    assert_eq!(schedule.keys.read_keys().len(), MOST_KEYS);
     assert!(schedule.read(&key(2000)).is_none());
     sleep(4 * HOUR).await;
-    assert_eq!(schedule.keys.reading().len(), 0);
+    assert_eq!(schedule.keys.read_keys().len(), 0);
     assert!(schedule.read(&key(2000)).is_some());
 }
 
@@ -279,8 +279,8 @@ async fn two_first_readers_are_one_schedule() {
     let fleet = Arc::new(Fleet::default());
     let (schedule, _task) = instance(&fleet, HOUR);
     let (one, two) = (schedule.read(&key(1)), schedule.read(&key(1)));
-    one.unwrap().begin(Duration::ZERO);
-    two.unwrap().begin(30 * MINUTE);
+    one.unwrap().begin_schedule(Duration::ZERO);
+    two.unwrap().begin_schedule(30 * MINUTE);
     assert!(schedule.read(&key(1)).is_none());
     sleep(40 * MINUTE).await;
     assert_eq!(fleet.loads(), 0, "the first one counts");
@@ -320,7 +320,7 @@ async fn a_schedule_goes_on_for_the_keys_of_the_one_before_and_by_the_age_of_the
     let after = times[1] - began;
     assert!(after > 50 * MINUTE && after < 70 * MINUTE, "{after:?}");
     sleep(10 * HOUR).await;
-    assert_eq!(latest.keys.reading().len(), 0, "nobody reads it any more");
+    assert_eq!(latest.keys.read_keys().len(), 0, "nobody reads it any more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use deadpool_redis::redis::{Value, pipe};
 
 use super::super::answers::{
-    PrepareReply, PrepareVerdict, RedisLookup, stored_of, text, tombstone_of, usable, whole,
+    PrepareReply, PrepareVerdict, RedisLookup, read_entry, reply_text, stored_of, tombstone_of,
+    whole_number,
 };
 use super::super::entry::Entry;
 use super::super::envelope;
@@ -15,7 +16,7 @@ use super::super::flight::FailureBackoff;
 use super::super::generations::QueryEpochs;
 use super::super::key::Key;
 use super::super::redis::{RedisChannel, RedisTier};
-use super::super::script_call::{all, millis, script};
+use super::super::script_call::{all_names, script_command, whole_millis};
 use super::super::scripts::{PREPARE, RELEASE, RENEW, STORE};
 use crate::defence::Defence;
 use crate::stats::Refused;
@@ -57,7 +58,7 @@ impl<'a> StoreOffer<'a> {
 impl RedisTier {
     /// Returns the pre-load script. `None` when Redis does not answer as it should: the load then
     /// goes on without it. Cancel-safe; a lease taken by it runs out.
-    pub(in crate::cache) async fn prepare(
+    pub(in crate::cache) async fn prepare_load(
         &self,
         key: &Key,
         generations: &Arc<QueryEpochs>,
@@ -66,26 +67,29 @@ impl RedisTier {
     ) -> Option<PrepareReply> {
         let names = key.redis_names();
         let last = self.max_entry.saturating_add(envelope::OVERHEAD);
-        let mut eval = script(PREPARE, &all(&names));
+        let mut eval = script_command(PREPARE, &all_names(&names));
         eval.arg(envelope::VERSION)
             .arg(question.seen)
             .arg(last)
             .arg(question.token.unwrap_or_default())
-            .arg(millis(LEASE))
+            .arg(whole_millis(LEASE))
             .arg(u8::from(question.anyway));
         let asked = self.clock.now();
-        let mut answer = self.array(RedisChannel::Quick, &eval).await?.into_iter();
-        let verdict = text(&answer.next()?)?;
+        let mut answer = self
+            .ask_array(RedisChannel::Quick, &eval)
+            .await?
+            .into_iter();
+        let verdict = reply_text(&answer.next()?)?;
         let stored = stored_of(&mut answer)?;
         let tombstone = tombstone_of(&mut answer)?;
-        let order = whole(&answer.next()?)?;
+        let order = whole_number(&answer.next()?)?;
         let mut more = || answer.next().unwrap_or(Value::Nil);
         let verdict = match verdict.as_str() {
             "found" => {
                 let (value, left) = (more(), more());
-                let reading = self.reading(key, generations, sequence, asked);
-                let found = usable(value, &left, &reading).unwrap_or_else(|reason| {
-                    self.stats.tiers().rejected(reason);
+                let reading = self.envelope_reading(key, generations, sequence, asked);
+                let found = read_entry(value, &left, &reading).unwrap_or_else(|reason| {
+                    self.stats.tier_stats().count_rejected(reason);
                     None
                 });
                 PrepareVerdict::Found(found.map(Box::new), order)
@@ -94,9 +98,9 @@ impl RedisTier {
             other => {
                 let (_, _, note, left) = (more(), more(), more(), more());
                 let words =
-                    text(&note).and_then(|note| Some(note.splitn(3, ' ').nth(2)?.to_owned()));
+                    reply_text(&note).and_then(|note| Some(note.splitn(3, ' ').nth(2)?.to_owned()));
                 if other == "noted" {
-                    PrepareVerdict::Noted(words?, Duration::from_micros(whole(&left)?))
+                    PrepareVerdict::Noted(words?, Duration::from_micros(whole_number(&left)?))
                 } else {
                     PrepareVerdict::Load { order, note: words }
                 }
@@ -119,16 +123,16 @@ impl RedisTier {
         lease: Option<&str>,
     ) -> Option<(RedisLookup<()>, Option<Refused>)> {
         let mut answer = self
-            .offer(entry, physical, StoreOffer::Loaded { lease })
+            .store_entry(entry, physical, StoreOffer::Loaded { lease })
             .await?;
-        let refused = match text(&answer.next()?)?.as_str() {
+        let refused = match reply_text(&answer.next()?)?.as_str() {
             "stored" => None,
             "lost" => Some(Refused::Lost),
             "older" => Some(Refused::Older),
             _ => Some(Refused::Purged),
         };
         if let Some(reason) = refused {
-            self.stats.tiers().refused(reason);
+            self.stats.tier_stats().count_refused(reason);
         }
         let stored = stored_of(&mut answer);
         let look = RedisLookup {
@@ -143,11 +147,11 @@ impl RedisTier {
 
     /// Stores `entry` again, to be kept for `physical` from its load, where it still stands.
     pub(in crate::cache) async fn let_last(&self, entry: &Entry, physical: Duration) {
-        self.offer(entry, physical, StoreOffer::Same).await;
+        self.store_entry(entry, physical, StoreOffer::Same).await;
     }
 
     /// Returns the answer of the script that stores.
-    async fn offer(
+    async fn store_entry(
         &self,
         entry: &Entry,
         physical: Duration,
@@ -161,35 +165,35 @@ impl RedisTier {
         // Its life counts from its load, not from now.
         let left = physical.saturating_sub(entry.age(self.clock.now()));
         let key = &entry.key;
-        let mut eval = script(STORE, &all(&key.redis_names()));
+        let mut eval = script_command(STORE, &all_names(&key.redis_names()));
         eval.arg(envelope::VERSION)
             .arg(entry.rank.hard)
             .arg(entry.rank.order)
             .arg(offer.lease().unwrap_or_default())
             .arg(&packed)
-            .arg(millis(left).max(1))
-            .arg(self.channel())
-            .arg(self.message(
+            .arg(whole_millis(left).max(1))
+            .arg(self.channel_name())
+            .arg(self.make_message(
                 "fill",
                 &[
                     &entry.rank.order.to_string(),
                     key.family(),
-                    &key.digest().hex(),
+                    &key.digest().hex_digits(),
                 ],
             ))
             .arg(u8::from(Defence::Fence.is_off()))
             .arg(u64::try_from(entry.load_time.as_micros()).unwrap_or(u64::MAX))
-            .arg(millis(physical))
+            .arg(whole_millis(physical))
             .arg(u8::from(matches!(offer, StoreOffer::Same)));
-        let answer = self.array(RedisChannel::Large, &eval).await?;
-        if let Some("stored") = answer.first().and_then(text).as_deref() {
-            self.stats.tiers().redis_wrote(packed.len() as u64);
+        let answer = self.ask_array(RedisChannel::Large, &eval).await?;
+        if let Some("stored") = answer.first().and_then(reply_text).as_deref() {
+            self.stats.tier_stats().redis_wrote(packed.len() as u64);
         }
         Some(answer.into_iter())
     }
 
     /// Gives a lease back without a store. `note` keeps the fleet from loading again at once.
-    pub(in crate::cache) async fn release(
+    pub(in crate::cache) async fn release_lease(
         &self,
         key: &Key,
         hard: u64,
@@ -204,24 +208,24 @@ impl RedisTier {
             Some(_) => format!("{failures} {words}"),
             None => String::new(),
         };
-        let mut eval = script(RELEASE, &[&names.lease, &names.note]);
+        let mut eval = script_command(RELEASE, &[&names.lease, &names.note]);
         eval.arg(lease.unwrap_or_default())
             .arg(hard)
             .arg(words)
             .arg(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX))
-            .arg(millis(wait.saturating_add(NOTE_KEPT)))
-            .arg(self.channel())
-            .arg(self.message("done", &["0", key.family(), &key.digest().hex()]));
+            .arg(whole_millis(wait.saturating_add(NOTE_KEPT)))
+            .arg(self.channel_name())
+            .arg(self.make_message("done", &["0", key.family(), &key.digest().hex_digits()]));
         let mut release = pipe();
         release.add_command(eval);
         self.run(RedisChannel::Quick, &release).await;
     }
 
     /// Returns whether the lease is still held, and now for longer; `None` when Redis does not say.
-    pub(in crate::cache) async fn renew(&self, key: &Key, lease: &str) -> Option<bool> {
-        let mut eval = script(RENEW, &[&key.redis_names().lease]);
-        eval.arg(lease).arg(millis(LEASE));
-        match self.one(RedisChannel::Quick, &eval).await? {
+    pub(in crate::cache) async fn renew_lease(&self, key: &Key, lease: &str) -> Option<bool> {
+        let mut eval = script_command(RENEW, &[&key.redis_names().lease]);
+        eval.arg(lease).arg(whole_millis(LEASE));
+        match self.ask_one(RedisChannel::Quick, &eval).await? {
             Value::Int(held) => Some(held == 1),
             _ => None,
         }

@@ -17,14 +17,14 @@ fn entry(stamp: u64, now: Instant, aged: Duration) -> Entry {
         aged,
         kept_for: Duration::ZERO,
     };
-    Entry::revived(&key(""), origin(), loaded("x"), &revived, now)
+    Entry::new_revived(&key(""), origin(), loaded("x"), &revived, now)
 }
 
 #[test]
 fn an_entry_goes_through_its_windows_one_after_the_other() {
     let now = Instant::now();
     let entry = entry(0, now, Duration::from_secs(1));
-    let life = |seconds| entry.life(&POLICY, now + Duration::from_secs(seconds));
+    let life = |seconds| entry.freshness(&POLICY, now + Duration::from_secs(seconds));
     assert_eq!(life(3), Freshness::Fresh);
     assert_eq!(life(4), Freshness::Due);
     assert_eq!(life(8), Freshness::Due);
@@ -44,8 +44,8 @@ fn a_changed_ttl_acts_on_an_old_entry_and_zero_turns_the_windows_off() {
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
     };
-    assert_eq!(entry.life(&POLICY, now), Freshness::Due);
-    assert_eq!(entry.life(&short, now), Freshness::Over);
+    assert_eq!(entry.freshness(&POLICY, now), Freshness::Due);
+    assert_eq!(entry.freshness(&short, now), Freshness::Over);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn jitter_only_shortens_by_a_tenth_at_most_and_depends_on_the_stamp_alone() {
 #[test]
 fn the_etag_depends_on_head_and_body() {
     let now = Instant::now();
-    let tag = |loaded| Entry::loaded(&key(""), origin(), loaded, Duration::ZERO, now).etag;
+    let tag = |loaded| Entry::new_loaded(&key(""), origin(), loaded, Duration::ZERO, now).etag;
     let other_head = LoadedValue {
         head: Bytes::from_static(b"other"),
         ..loaded("x")
@@ -89,7 +89,7 @@ fn a_variant_is_made_once_even_when_many_ask_at_once() {
         for _ in 0..16 {
             scope.spawn(|| {
                 start.wait();
-                let variant = entry.variant(3, |entry| {
+                let variant = entry.derived_body(3, |entry| {
                     made.fetch_add(1, Ordering::SeqCst);
                     let mut bytes = entry.body.to_vec();
                     bytes.push(b'!');
@@ -100,7 +100,10 @@ fn a_variant_is_made_once_even_when_many_ask_at_once() {
         }
     });
     assert_eq!(made.load(Ordering::SeqCst), 1);
-    assert_eq!(entry.variant(4, |_| Bytes::from_static(b"other")), "other");
+    assert_eq!(
+        entry.derived_body(4, |_| Bytes::from_static(b"other")),
+        "other"
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
             aged: Duration::ZERO,
             kept_for: Duration::ZERO,
         };
-        let entry = Entry::revived(&key(""), origin(), loaded("x"), &revived, now);
+        let entry = Entry::new_revived(&key(""), origin(), loaded("x"), &revived, now);
         entry.refresh_point(POLICY.ttl)
     };
     assert_eq!(point(Duration::ZERO), Duration::from_secs(9));
@@ -127,13 +130,13 @@ fn the_next_load_is_begun_one_and_a_half_loads_before_the_end_within_bounds() {
 fn a_soft_purge_makes_an_entry_stale_and_a_hard_one_ends_it() {
     let now = Instant::now();
     let entry = entry(0, now, Duration::from_secs(1));
-    entry.purge(PurgeKind::Soft);
-    assert_eq!(entry.life(&POLICY, now), Freshness::Stale);
+    entry.note_purge(PurgeKind::Soft);
+    assert_eq!(entry.freshness(&POLICY, now), Freshness::Stale);
     let later = now + Duration::from_secs(39);
-    assert_eq!(entry.life(&POLICY, later), Freshness::IfError);
-    entry.purge(PurgeKind::Hard);
-    entry.purge(PurgeKind::Soft);
-    assert_eq!(entry.life(&POLICY, now), Freshness::Over);
+    assert_eq!(entry.freshness(&POLICY, later), Freshness::IfError);
+    entry.note_purge(PurgeKind::Hard);
+    entry.note_purge(PurgeKind::Soft);
+    assert_eq!(entry.freshness(&POLICY, now), Freshness::Over);
 }
 
 #[test]
@@ -147,12 +150,12 @@ fn of_two_generations_the_younger_is_newer_unless_a_purge_made_it_stale_alone() 
     // A slow load of before Redis was emptied, and a quick one of after.
     let (slow, quick) = (numbered(1, 5, 0), numbered(7, 8, 1));
     assert!(slow.is_newer_than(&quick, now) && !quick.is_newer_than(&slow, now));
-    slow.purge(PurgeKind::Soft);
+    slow.note_purge(PurgeKind::Soft);
     assert!(quick.is_newer_than(&slow, now) && !slow.is_newer_than(&quick, now));
-    quick.purge(PurgeKind::Soft);
+    quick.note_purge(PurgeKind::Soft);
     assert!(slow.is_newer_than(&quick, now) && !quick.is_newer_than(&slow, now));
     // What was loaded without Redis is compared by age alone.
     let unnumbered = numbered(0, 0, 0);
-    unnumbered.purge(PurgeKind::Soft);
+    unnumbered.note_purge(PurgeKind::Soft);
     assert!(unnumbered.is_newer_than(&numbered(7, 8, 1), now));
 }

@@ -12,7 +12,7 @@ fn entry(parameters: &str, body: &str) -> Entry {
     let mut origin = origin();
     (origin.rank.hard, origin.rank.order) = (1_795_000_000_000_000, 1_795_000_000_000_001);
     let now = Instant::now();
-    Entry::loaded(&key(parameters), origin, loaded(body), load_time, now)
+    Entry::new_loaded(&key(parameters), origin, loaded(body), load_time, now)
 }
 
 fn read(bytes: &[u8], parameters: &str) -> Result<Entry, Rejected> {
@@ -173,7 +173,8 @@ fn another_keys_envelope_and_another_version_are_told_apart() {
 #[test]
 fn an_envelope_moved_between_queries_without_parameters_is_another_keys() {
     let bytes = Bytes::from(encode(&entry("", "x"), PHYSICAL));
-    let other = super::super::KeyBase::new("unslow", "other", "select 2", "db").key(Vec::new());
+    let other =
+        super::super::KeyBase::new("unslow", "other", "select 2", "db").make_key(Vec::new());
     let found = decode_as(&bytes, &other, MAX, PHYSICAL, Instant::now());
     assert_eq!(found.err(), Some(Rejected::OtherKey));
 }

@@ -19,7 +19,7 @@ impl LoadTracker {
     }
 
     /// Waits until there is none. Cancel-safe.
-    pub(super) async fn none(&self) {
+    pub(super) async fn wait_until_none(&self) {
         let mut count = self.0.subscribe();
         // The sender is in `self`, so it cannot be gone.
         let _ = count.wait_for(|count| *count == 0).await;
@@ -41,11 +41,11 @@ mod tests {
     #[test]
     fn it_is_waited_until_the_last_one_has_ended() {
         let aloft = LoadTracker::default();
-        assert!(aloft.none().now_or_never().is_some());
+        assert!(aloft.wait_until_none().now_or_never().is_some());
         let (one, other) = (aloft.one_more(), aloft.one_more());
         drop(one);
-        assert!(aloft.none().now_or_never().is_none());
+        assert!(aloft.wait_until_none().now_or_never().is_none());
         drop(other);
-        assert!(aloft.none().now_or_never().is_some());
+        assert!(aloft.wait_until_none().now_or_never().is_some());
     }
 }

@@ -71,7 +71,7 @@ impl FlightTable {
         self.parted.remove(&number);
     }
 
-    pub(super) fn remember(
+    pub(super) fn remember_failure(
         &mut self,
         key: &Key,
         until: Instant,
@@ -90,7 +90,7 @@ impl FlightTable {
     }
 
     /// Takes off what a hard purge concerns, and forgets how such flights ended.
-    pub(super) fn doom(&mut self, concerned: impl Fn(&Key) -> bool, number: u64) {
+    pub(super) fn detach_purged(&mut self, concerned: impl Fn(&Key) -> bool, number: u64) {
         let parting = self.flying.extract_if(|_, listed| concerned(&listed.key));
         let parting = parting.map(|(_, listed)| (listed.number, listed));
         self.parted.extend(parting);
@@ -102,7 +102,7 @@ impl FlightTable {
     }
 
     /// Tells the flights of an entry of a soft purge.
-    pub(super) fn expire(&self, digest: &KeyDigest, number: u64) {
+    pub(super) fn expire_entry(&self, digest: &KeyDigest, number: u64) {
         let flights = self
             .flying
             .get(digest)
@@ -115,7 +115,7 @@ impl FlightTable {
     }
 
     /// Forgets which loads failed.
-    pub(super) fn forgive(&mut self) {
+    pub(super) fn clear_failures(&mut self) {
         self.remembered
             .retain(|_, known| matches!(known.memo, NegativeReason::TooLarge));
     }

@@ -1,5 +1,5 @@
 //! Flights under shuttle: tasks whose turns are drawn, at each step of theirs and at each place
-//! that [`between`] marks inside a flight's own steps. What shuttle does not see is the inside of
+//! that [`switch_task`] marks inside a flight's own steps. What shuttle does not see is the inside of
 //! tokio's channels: they are taken to be atomic, as is a section under the board's lock. It prints
 //! the turns of a case that fails, which `shuttle::replay` takes.
 
@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Another task may come in between.
-pub(in crate::cache) fn between() {
+pub(in crate::cache) fn switch_task() {
     if DRAWN.get() {
         // Without a sleep: shuttle knows no time.
         shuttle::thread::sleep(Duration::ZERO);
@@ -34,7 +34,13 @@ fn play(case: impl Fn() + Send + Sync + 'static) {
 
 fn entry() -> Arc<Entry> {
     let (load, now) = (Duration::ZERO, std::time::Instant::now());
-    Arc::new(Entry::loaded(&key("p"), origin(), loaded("x"), load, now))
+    Arc::new(Entry::new_loaded(
+        &key("p"),
+        origin(),
+        loaded("x"),
+        load,
+        now,
+    ))
 }
 
 /// Several callers of one key.
@@ -64,15 +70,15 @@ impl Bench {
     /// Waits until there is an end that tells something.
     async fn call(self) -> FlightResult {
         loop {
-            match self.flights.board(&key("p")) {
+            match self.flights.join(&key("p")) {
                 FlightRole::Lead(flight) => {
                     let led = self.leads();
-                    between();
+                    switch_task();
                     drop(led);
-                    flight.land(FlightResult::Done(entry(), None));
+                    flight.finish(FlightResult::Done(entry(), None));
                     return FlightResult::Done(entry(), None);
                 }
-                FlightRole::Follow(waiter) => match waiter.end().await {
+                FlightRole::Follow(waiter) => match waiter.wait_for_end().await {
                     FlightResult::Dangling => {}
                     end => return end,
                 },
@@ -96,13 +102,13 @@ impl Drop for Led {
 fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
     play(|| {
         let bench = Bench::new();
-        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.join(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
         let callers: Vec<_> = (0..3).map(|_| spawn(bench.clone().call())).collect();
         let dropper = spawn(async move {
-            between();
+            switch_task();
             drop(led);
             drop(flight);
         });
@@ -111,7 +117,7 @@ fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
             assert!(matches!(end, FlightResult::Done(..)));
         }
         block_on(dropper).unwrap();
-        assert_eq!(bench.flights.count(), 0);
+        assert_eq!(bench.flights.failure_count(), 0);
         assert!(bench.loads.load(Ordering::SeqCst) >= 2);
     });
 }
@@ -120,7 +126,7 @@ fn when_a_leader_is_dropped_one_successor_leads_and_all_end() {
 fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
     play(|| {
         let bench = Bench::new();
-        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.join(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
@@ -129,24 +135,24 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
         let hasty = spawn(async move {
             for _ in 0..3 {
                 // It looks once, and goes: just before the end, at it, or after.
-                match hasty.flights.board(&key("p")) {
-                    FlightRole::Follow(waiter) => drop(waiter.end().now_or_never()),
+                match hasty.flights.join(&key("p")) {
+                    FlightRole::Follow(waiter) => drop(waiter.wait_for_end().now_or_never()),
                     FlightRole::Lead(flight) => {
                         let led = hasty.leads();
-                        between();
+                        switch_task();
                         drop(led);
-                        flight.land(FlightResult::Done(entry(), None));
+                        flight.finish(FlightResult::Done(entry(), None));
                     }
                     FlightRole::Failed(_) | FlightRole::TooLarge => panic!("nothing failed"),
                 }
-                between();
+                switch_task();
             }
         });
         let leader = spawn(async move {
-            between();
+            switch_task();
             drop(led);
-            flight.land(FlightResult::Done(entry(), None));
-            between();
+            flight.finish(FlightResult::Done(entry(), None));
+            switch_task();
             drop(flight);
         });
         for caller in patient {
@@ -154,7 +160,7 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
         }
         block_on(hasty).unwrap();
         block_on(leader).unwrap();
-        assert_eq!(bench.flights.count(), 0);
+        assert_eq!(bench.flights.failure_count(), 0);
     });
 }
 
@@ -162,22 +168,22 @@ fn a_waiter_that_leaves_or_runs_out_of_time_takes_nothing_from_the_others() {
 fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
     play(|| {
         let bench = Bench::new();
-        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.join(&key("p")) else {
             panic!("nobody else is there");
         };
         let led = bench.leads();
         let callers: Vec<_> = (0..2).map(|_| spawn(bench.clone().call())).collect();
         let quitter = bench.clone();
         let quitter = spawn(async move {
-            if let FlightRole::Follow(waiter) = quitter.flights.board(&key("p")) {
-                drop(waiter.end().now_or_never());
+            if let FlightRole::Follow(waiter) = quitter.flights.join(&key("p")) {
+                drop(waiter.wait_for_end().now_or_never());
             }
         });
         let leader = spawn(async move {
-            between();
+            switch_task();
             drop(led);
             let detail = "away".into();
-            flight.land(FlightResult::Failed(RequestError::Unavailable { detail }));
+            flight.finish(FlightResult::Failed(RequestError::Unavailable { detail }));
         });
         for caller in callers {
             assert!(matches!(block_on(caller).unwrap(), FlightResult::Failed(_)));
@@ -186,7 +192,7 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
         block_on(leader).unwrap();
         assert_eq!(bench.loads.load(Ordering::SeqCst), 1);
         assert!(matches!(
-            bench.flights.board(&key("p")),
+            bench.flights.join(&key("p")),
             FlightRole::Failed(_)
         ));
     });
@@ -196,24 +202,24 @@ fn a_failure_is_told_to_all_and_remembered_also_when_nobody_waits_any_more() {
 fn who_comes_after_a_purge_never_gets_what_began_before() {
     play(|| {
         let bench = Bench::new();
-        let FlightRole::Lead(flight) = bench.flights.board(&key("p")) else {
+        let FlightRole::Lead(flight) = bench.flights.join(&key("p")) else {
             panic!("nobody else is there");
         };
         let old = entry();
         let brought = Arc::clone(&old);
         let leader = spawn(async move {
-            between();
+            switch_task();
             // This is what `keep_loaded` does: it keeps what no purge concerns, before and after.
             let kept = !flight.is_doomed(5);
-            between();
+            switch_task();
             let kept = kept && !flight.is_doomed(5);
-            flight.land(FlightResult::Done(brought, None));
+            flight.finish(FlightResult::Done(brought, None));
             kept
         });
         let purged = bench.clone();
         let after = spawn(async move {
-            purged.flights.doom("unnamed:{version}", 7);
-            between();
+            purged.flights.detach_query("unnamed:{version}", 7);
+            switch_task();
             purged.call().await
         });
         let FlightResult::Done(got, _) = block_on(after).unwrap() else {
@@ -221,6 +227,6 @@ fn who_comes_after_a_purge_never_gets_what_began_before() {
         };
         assert!(!Arc::ptr_eq(&got, &old));
         block_on(leader).unwrap();
-        assert_eq!(bench.flights.count(), 0);
+        assert_eq!(bench.flights.failure_count(), 0);
     });
 }

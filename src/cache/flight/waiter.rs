@@ -43,7 +43,7 @@ pub(super) struct FlightState {
 pub(in crate::cache) struct FlightWaiter(watch::Receiver<FlightState>);
 
 impl FlightWaiter {
-    pub(super) fn subscribe(news: &watch::Sender<FlightState>) -> FlightWaiter {
+    pub(super) fn subscribe_to(news: &watch::Sender<FlightState>) -> FlightWaiter {
         FlightWaiter(news.subscribe())
     }
 
@@ -52,13 +52,13 @@ impl FlightWaiter {
         if let Some(copy) = &self.0.borrow().offer
             && copy.rank.order <= number
         {
-            copy.purge(PurgeKind::Soft);
+            copy.note_purge(PurgeKind::Soft);
         }
     }
 
     /// Returns the flight's end, whatever it offers before.
-    pub(in crate::cache) async fn end(self) -> FlightResult {
-        match self.word(|_| false).await {
+    pub(in crate::cache) async fn wait_for_end(self) -> FlightResult {
+        match self.next_event(|_| false).await {
             FlightEvent::End(end) => end,
             FlightEvent::Offer(_) => FlightResult::Dangling,
         }
@@ -66,7 +66,10 @@ impl FlightWaiter {
 
     /// Returns the flight's end, or a copy it offers that `will_do`, which must be quick: the
     /// flight waits for it.
-    pub(in crate::cache) async fn word(mut self, will_do: impl Fn(&Entry) -> bool) -> FlightEvent {
+    pub(in crate::cache) async fn next_event(
+        mut self,
+        will_do: impl Fn(&Entry) -> bool,
+    ) -> FlightEvent {
         let is_word =
             |news: &FlightState| news.end.is_some() || news.offer.as_deref().is_some_and(&will_do);
         match self.0.wait_for(is_word).await.as_deref() {

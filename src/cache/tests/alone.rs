@@ -60,7 +60,7 @@ async fn a_copy_is_loaded_where_there_is_none_and_left_alone_where_there_is() {
     assert_eq!(have("three").await.unwrap().outcome, Outcome::Miss);
     bench
         .cache
-        .purge(PurgeScope::Query("unnamed:{version}"), PurgeKind::Hard)
+        .purge_scope(PurgeScope::Query("unnamed:{version}"), PurgeKind::Hard)
         .await;
     assert_eq!(have("four").await.unwrap().outcome, Outcome::Miss);
 }
@@ -76,13 +76,13 @@ async fn redis_alone_is_read_past_memory_and_what_it_gives_is_not_kept() {
     let absent = alone(&one, Tier::Redis, lookup).await;
     assert_eq!(absent, Err(NoCopy::Absent));
     one.get_or_load(lookup, load).await.unwrap();
-    while stats.snapshot(Window::Start).redis.unwrap().writes == 0 {
+    while stats.take_snapshot(Window::Start).redis.unwrap().writes == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(alone(&other, Tier::Redis, lookup).await.unwrap(), "rows");
     let in_memory = alone(&other, Tier::Memory, lookup).await;
     assert_eq!(in_memory, Err(NoCopy::Absent));
-    one.purge(PurgeScope::Query("unnamed:{version}"), PurgeKind::Hard)
+    one.purge_scope(PurgeScope::Query("unnamed:{version}"), PurgeKind::Hard)
         .await;
     let purged = alone(&other, Tier::Redis, lookup).await;
     assert_eq!(purged, Err(NoCopy::Absent));

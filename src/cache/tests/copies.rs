@@ -135,7 +135,7 @@ async fn a_copy_past_every_window_is_not_served() {
 async fn what_is_measured_is_in_the_snapshot() {
     let bench = Bench::new();
     bench.fill("rows").await;
-    let snapshot = bench.stats.snapshot(crate::stats::Window::Start);
+    let snapshot = bench.stats.take_snapshot(crate::stats::Window::Start);
     assert_eq!(snapshot.memory.entries, 1);
     assert_eq!(snapshot.memory.max_bytes, 1 << 20);
     assert!(snapshot.memory.bytes > 0);

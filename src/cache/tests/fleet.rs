@@ -83,7 +83,7 @@ impl Instance {
 
     async fn purge(&self, kind: PurgeKind) -> PurgeReach {
         self.cache
-            .purge(PurgeScope::Query("unnamed:{version}"), kind)
+            .purge_scope(PurgeScope::Query("unnamed:{version}"), kind)
             .await
     }
 
@@ -93,7 +93,7 @@ impl Instance {
         }
         let (key, life) = (&self.key, LIFE);
         self.cache
-            .purge(PurgeScope::Entry { key, life }, kind)
+            .purge_scope(PurgeScope::Entry { key, life }, kind)
             .await
     }
 }
@@ -234,7 +234,7 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     source.set("new");
     for instance in [1, 0] {
         let instance = &fleet[instance];
-        let refreshed = instance.cache.refresh(
+        let refreshed = instance.cache.refresh_entry(
             instance.lookup(),
             Duration::ZERO,
             Trigger::Admin,
@@ -245,7 +245,7 @@ async fn an_asked_for_refresh_loads_what_is_there_now() {
     }
     assert_eq!(source.loads(), 3);
     assert!(early.await.unwrap().is_ok());
-    let recent = fleet[1].cache.refresh(
+    let recent = fleet[1].cache.refresh_entry(
         fleet[1].lookup(),
         5 * SECOND,
         Trigger::Admin,
@@ -268,7 +268,7 @@ async fn a_refresh_takes_a_recent_copy_of_another_instance_into_memory_and_tells
         let (lookup, load) = (instance.lookup(), instance.load());
         instance
             .cache
-            .refresh(lookup, max_age, Trigger::Schedule, load)
+            .refresh_entry(lookup, max_age, Trigger::Schedule, load)
     };
     let age = match refresh(4 * SECOND).await.unwrap() {
         RefreshResult::Recent { age } => age,

@@ -153,16 +153,16 @@ async fn without_any_tier_callers_still_share_loads() {
 #[tokio::test]
 async fn an_entry_that_was_stored_between_look_and_flight_is_not_loaded_again() {
     let bench = Bench::new();
-    let FlightRole::Lead(flight) = bench.cache.inner.flights.board(&bench.key) else {
+    let FlightRole::Lead(flight) = bench.cache.inner.flights.join(&bench.key) else {
         panic!("no flight yet");
     };
     let mut waiting = Box::pin(bench.get("second"));
     assert!((&mut waiting).now_or_never().is_none());
     // The other flight stores, and then is gone without telling.
     let now = bench.clock.now();
-    let entry = Entry::loaded(&bench.key, origin(), loaded("first"), SECOND, now);
+    let entry = Entry::new_loaded(&bench.key, origin(), loaded("first"), SECOND, now);
     let memory = &bench.cache.inner.memory;
-    memory.insert(Arc::new(entry), POLICY.physical());
+    memory.insert(Arc::new(entry), POLICY.retention());
     drop(flight);
     let reply = waiting.await.unwrap();
     assert_eq!(
@@ -201,7 +201,7 @@ async fn a_refresh_keeps_to_the_backoff_of_a_failed_load_unless_it_is_asked_for(
         let load = bench.load(|| Ok(loaded("rows")));
         bench
             .cache
-            .refresh(bench.lookup(), max_age, Trigger::Schedule, load)
+            .refresh_entry(bench.lookup(), max_age, Trigger::Schedule, load)
     };
     assert!(refresh(SECOND).await.is_err());
     assert_eq!(bench.loads(), 1);
@@ -275,7 +275,7 @@ async fn rows_that_a_purge_came_upon_have_no_life_left() {
             } else {
                 entry
             };
-            bench.cache.purge(scope, kind).await;
+            bench.cache.purge_scope(scope, kind).await;
             bench.let_load(1);
         });
         for reply in [one.unwrap(), two.unwrap()] {

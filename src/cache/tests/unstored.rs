@@ -43,7 +43,7 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     assert_eq!(
         bench
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries,
         0
@@ -54,7 +54,7 @@ async fn what_is_too_large_is_shared_with_who_waits_and_then_loaded_in_parallel(
     assert_eq!(
         bench
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries,
         1
@@ -82,7 +82,11 @@ async fn a_bypass_loads_every_time_and_stores_nothing() {
     bench.let_load(3);
     for why in [BypassReason::CacheOff, BypassReason::Compare] {
         let load = bench.load(|| Ok(loaded("rows")));
-        let reply = bench.cache.bypass(bench.lookup(), why, load).await.unwrap();
+        let reply = bench
+            .cache
+            .load_bypassing(bench.lookup(), why, load)
+            .await
+            .unwrap();
         assert_eq!(reply.outcome, Outcome::Bypass(why));
         assert!(!reply.stored);
     }
@@ -90,7 +94,7 @@ async fn a_bypass_loads_every_time_and_stores_nothing() {
     let why = BypassReason::CacheOff;
     bench
         .cache
-        .bypass(bench.lookup(), why, load)
+        .load_bypassing(bench.lookup(), why, load)
         .await
         .unwrap_err();
     let numbers = bench.numbers();
@@ -98,7 +102,7 @@ async fn a_bypass_loads_every_time_and_stores_nothing() {
     assert_eq!(
         bench
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .memory
             .entries,
         0
@@ -112,7 +116,7 @@ async fn an_answer_that_is_too_large_is_remembered_with_its_size_and_the_bound()
     let load = bench.load(|| Ok(loaded(&"x".repeat(10_001))));
     bench.cache.get_or_load(bench.lookup(), load).await.unwrap();
     let not_kept = |stats: &Stats| {
-        stats.snapshot(crate::stats::Window::Start).queries[0]
+        stats.take_snapshot(crate::stats::Window::Start).queries[0]
             .not_kept
             .clone()
     };

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::super::failure::CommandFailure;
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// An answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl ServerAnswer {
         let (head, from) = AnswerHead::read(received)?.ok_or(NO_HTTP)?;
         let rest = &received[from..];
         let body = match head.length {
-            _ if head.is_chunked => joined(rest)?,
+            _ if head.is_chunked => join_chunks(rest)?,
             Some(length) => rest.get(..length).ok_or(CUT_OFF)?.to_vec(),
             None => rest.to_vec(),
         };
@@ -37,15 +37,15 @@ impl ServerAnswer {
     }
 
     /// Returns what it says, where it is JSON.
-    pub(in crate::commands) fn said(&self) -> Option<Value> {
+    pub(in crate::commands) fn json_body(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 
     /// Returns why it is not what was asked for, in the server's words.
-    pub(in crate::commands) fn refusal(&self, server: &str) -> CommandFailure {
-        let said = self.said();
+    pub(in crate::commands) fn refusal_error(&self, server: &str) -> CommandFailure {
+        let said = self.json_body();
         // Text from elsewhere goes to a terminal.
-        let word = |member: &str| Some(printable(said.as_ref()?.get(member)?.as_str()?));
+        let word = |member: &str| Some(escape_controls(said.as_ref()?.get(member)?.as_str()?));
         let Some(mut error) = word("error") else {
             return CommandFailure::Running(format!(
                 "{server} answers {} and does not say why: is it unslow?",
@@ -81,7 +81,7 @@ impl AnswerHead {
     /// # Errors
     /// What is wrong with it, to be said of what came.
     pub(super) fn read(received: &[u8]) -> Result<Option<(AnswerHead, usize)>, &'static str> {
-        let Some((head, rest)) = split(received, b"\r\n\r\n") else {
+        let Some((head, rest)) = split_at_mark(received, b"\r\n\r\n") else {
             return Ok(None);
         };
         let from = received.len() - rest.len();
@@ -120,10 +120,10 @@ impl AnswerHead {
 }
 
 /// Returns the body that came in chunks. What stands behind the last one is not looked at.
-fn joined(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn join_chunks(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut body = Vec::new();
     loop {
-        let (size, data) = split(rest, b"\r\n").ok_or(CUT_OFF)?;
+        let (size, data) = split_at_mark(rest, b"\r\n").ok_or(CUT_OFF)?;
         let size = std::str::from_utf8(size).map_err(|_| NO_HTTP)?;
         let size = size.split(';').next().unwrap_or_default().trim();
         let size = usize::from_str_radix(size, 16).map_err(|_| NO_HTTP)?;
@@ -137,7 +137,7 @@ fn joined(mut rest: &[u8]) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Returns what stands before and behind the first `mark`.
-fn split<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+fn split_at_mark<'t>(text: &'t [u8], mark: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
     let at = text.windows(mark.len()).position(|part| part == mark)?;
     Some((&text[..at], &text[at + mark.len()..]))
 }

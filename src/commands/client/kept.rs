@@ -43,21 +43,22 @@ impl KeptConnection {
     /// Posts a form to a path. The answer is whatever the server says, errors too. What has been
     /// sent is not sent again: the server may have done it.
     ///
-    /// Fails as [`ServerClient::post`].
-    pub(in crate::commands) fn post(
+    /// Fails as [`ServerClient::post_form`].
+    pub(in crate::commands) fn post_form(
         &mut self,
         path: &str,
         form: &str,
     ) -> Result<TimedAnswer, CommandFailure> {
-        let failed = |error: &io::Error| CommandFailure::Running(self.client.unreachable(error));
-        let request = self.client.request(path, form, "keep-alive");
+        let failed =
+            |error: &io::Error| CommandFailure::Running(self.client.unreachable_words(error));
+        let request = self.client.post_request(path, form, "keep-alive");
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self.client.connect().map_err(|error| failed(&error))?,
         };
         let begun = Instant::now();
         let sent = stream.write_all(request.as_bytes());
-        let answered = sent.and_then(|()| receive(&mut stream));
+        let answered = sent.and_then(|()| receive_answer(&mut stream));
         let elapsed = begun.elapsed();
         let (answer, is_last) = answered
             .map_err(|error| failed(&error))?
@@ -68,7 +69,9 @@ impl KeptConnection {
 }
 
 /// Returns one answer, and whether it is the connection's last; or what is wrong with what came.
-fn receive(stream: &mut dyn ByteStream) -> io::Result<Result<(ServerAnswer, bool), &'static str>> {
+fn receive_answer(
+    stream: &mut dyn ByteStream,
+) -> io::Result<Result<(ServerAnswer, bool), &'static str>> {
     let mut received = Vec::new();
     let mut piece = vec![0; HELD];
     loop {
@@ -84,8 +87,8 @@ fn receive(stream: &mut dyn ByteStream) -> io::Result<Result<(ServerAnswer, bool
                 return match head.length {
                     Some(length) if !head.is_chunked => {
                         let body = received.split_off(from);
-                        sized(stream, length, body, &mut piece)
-                            .map(|body| body.map(|body| answer(&head, body)))
+                        read_sized(stream, length, body, &mut piece)
+                            .map(|body| body.map(|body| parse_answer(&head, body)))
                     }
                     _ => open_ended(stream, &head, received, &mut piece),
                 };
@@ -97,13 +100,13 @@ fn receive(stream: &mut dyn ByteStream) -> io::Result<Result<(ServerAnswer, bool
     }
 }
 
-fn answer(head: &AnswerHead, body: Vec<u8>) -> (ServerAnswer, bool) {
+fn parse_answer(head: &AnswerHead, body: Vec<u8>) -> (ServerAnswer, bool) {
     let status = head.status;
     (ServerAnswer { status, body }, head.is_last)
 }
 
 /// Returns the beginning of a body of so many bytes, read to its end.
-fn sized(
+fn read_sized(
     stream: &mut dyn ByteStream,
     length: usize,
     mut body: Vec<u8>,
@@ -182,7 +185,7 @@ mod tests {
     fn received(pieces: &[&str]) -> Result<(u16, String, bool), &'static str> {
         let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec());
         let mut script = Script(pieces.collect());
-        let (answer, is_last) = receive(&mut script).unwrap()?;
+        let (answer, is_last) = receive_answer(&mut script).unwrap()?;
         let body = String::from_utf8(answer.body).unwrap();
         Ok((answer.status, body, is_last))
     }

@@ -17,7 +17,7 @@ fn a_server_is_named_by_its_url() {
         ("unix:/run/u.sock", "unix:/run/u.sock"),
         ("unix:///run/u.sock", "unix:/run/u.sock"),
     ] {
-        assert_eq!(client(url).server(), server, "{url}");
+        assert_eq!(client(url).server_name(), server, "{url}");
     }
 }
 
@@ -35,7 +35,7 @@ fn what_is_no_servers_url_is_a_usage_error_with_the_forms_there_are() {
         "http://",
     ] {
         let failure = ServerClient::new(&settings, Some(url)).unwrap_err();
-        assert_eq!(failure.code(), 2, "{url}");
+        assert_eq!(failure.exit_code(), 2, "{url}");
         let said = failure.message().unwrap();
         assert!(
             said.contains("unix:PATH") && !said.contains("secret"),
@@ -48,7 +48,7 @@ fn what_is_no_servers_url_is_a_usage_error_with_the_forms_there_are() {
 fn the_server_of_the_settings_is_asked_on_this_machine() {
     let of = |bind: &str| {
         let settings = Settings::from_flags(&["--bind", bind]).unwrap();
-        ServerClient::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server_name())
     };
     assert_eq!(of(":8001").unwrap(), "http://127.0.0.1:8001");
     assert_eq!(of("[::]:8001").unwrap(), "http://[::1]:8001");
@@ -63,7 +63,7 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
     let of = |bind: &str| {
         let flags = ["--bind", bind, "--tls-cert=c", "--tls-key=k"];
         let settings = Settings::from_flags(&flags).unwrap();
-        ServerClient::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server_name())
     };
     assert_eq!(of(":443,unix:/run/u.sock").unwrap(), "unix:/run/u.sock");
     let failure = of(":443").unwrap_err();
@@ -74,7 +74,7 @@ fn a_server_that_speaks_tls_is_asked_at_its_unix_socket() {
 fn a_server_with_an_address_for_operators_is_asked_there() {
     let of = |flags: &[&str]| {
         let settings = Settings::from_flags(flags).unwrap();
-        ServerClient::new(&settings, None).map(|client| client.server())
+        ServerClient::new(&settings, None).map(|client| client.server_name())
     };
     let address = of(&["--stats-bind", "127.0.0.1:9,unix:/run/s.sock"]);
     assert_eq!(address.unwrap(), "http://127.0.0.1:9");
@@ -89,12 +89,12 @@ fn a_server_with_an_address_for_operators_is_asked_there() {
 fn a_request_is_for_one_answer_and_carries_the_form() {
     let mut client = client("http://host:1/under");
     client.token = Some(Secret::new("s3cret".to_owned()));
-    let request = client.request("/q/a/purge", "x=1", "close");
+    let request = client.post_request("/q/a/purge", "x=1", "close");
     assert!(request.starts_with("POST /under/q/a/purge HTTP/1.1\r\nHost: host:1\r\n"));
     assert!(request.contains("\r\nAuthorization: Bearer s3cret\r\n"));
     assert!(request.ends_with("\r\nContent-Length: 3\r\n\r\nx=1"));
     assert!(!format!("{client:?}").contains("s3cret"));
-    let head = client.head("GET", "/stats.json?window=1m", "close");
+    let head = client.request_head("GET", "/stats.json?window=1m", "close");
     assert!(head.starts_with("GET /under/stats.json?window=1m HTTP/1.1\r\nHost: host:1\r\n"));
     assert!(head.ends_with("\r\nAuthorization: Bearer s3cret\r\n"));
 }

@@ -42,7 +42,7 @@ pub(super) struct WayFigures {
 }
 
 impl TimeSamples {
-    pub(super) fn figures(&self) -> WayFigures {
+    pub(super) fn compute_figures(&self) -> WayFigures {
         let sorted = |of: fn(&TimeSample) -> Duration| {
             let mut times: Vec<_> = self.all.iter().map(of).collect();
             times.sort_unstable();
@@ -50,7 +50,7 @@ impl TimeSamples {
         };
         let (whole, inside) = (sorted(|one| one.whole), sorted(|one| one.inside));
         let runs = whole.len();
-        let from = |least: usize, percent| ranked(&whole, percent).filter(|_| runs >= least);
+        let from = |least: usize, percent| nearest_rank(&whole, percent).filter(|_| runs >= least);
         #[allow(clippy::cast_precision_loss, reason = "shown with three digits")]
         let rate = runs as f64 / self.took.as_secs_f64();
         WayFigures {
@@ -58,7 +58,7 @@ impl TimeSamples {
             p50: from(1, 50),
             p95: from(FOR_P95, 95),
             p99: from(FOR_P99, 99),
-            inside: ranked(&inside, 50),
+            inside: nearest_rank(&inside, 50),
             rate: (runs > 0 && rate.is_finite()).then_some(rate),
         }
     }
@@ -66,20 +66,20 @@ impl TimeSamples {
 
 impl WayFigures {
     /// Returns how many times as quick as `slower`, at the median.
-    pub(super) fn factor(&self, slower: &WayFigures) -> Option<f64> {
+    pub(super) fn speed_factor(&self, slower: &WayFigures) -> Option<f64> {
         let (own, slower) = (self.p50?.as_secs_f64(), slower.p50?.as_secs_f64());
         (own > 0.0).then(|| slower / own)
     }
 }
 
 /// Returns the nearest rank: the least of these sorted times that so many percent are not above.
-fn ranked(sorted: &[Duration], percent: usize) -> Option<Duration> {
+fn nearest_rank(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
 }
 
 /// Writes `5.02 s`, `212 ms`, `85.3 µs`
-pub(super) fn time(time: Duration) -> String {
+pub(super) fn write_time(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     // A time that rounds up to a whole unit is written in that one.
     for (unit, name) in [(1.0, "s"), (1e-3, "ms")] {
@@ -105,11 +105,11 @@ pub(super) fn three_digits(number: f64) -> String {
     while number / unit >= 999.5 {
         unit *= 10.0;
     }
-    grouped(&format!("{:.0}", (number / unit).round() * unit))
+    group_digits(&format!("{:.0}", (number / unit).round() * unit))
 }
 
 /// Returns a whole number with commas between its thousands.
-pub(super) fn grouped(digits: &str) -> String {
+pub(super) fn group_digits(digits: &str) -> String {
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn percentiles_are_those_that_the_samples_carry() {
         let of = |count| {
-            let figures = samples(count).figures();
+            let figures = samples(count).compute_figures();
             (figures.p50, figures.p95, figures.p99)
         };
         assert_eq!(of(0), (None, None, None));
@@ -160,14 +160,20 @@ mod tests {
 
     #[test]
     fn rates_and_factors_are_of_whole_requests() {
-        let (one, other) = (samples(10).figures(), samples(1000).figures());
+        let (one, other) = (
+            samples(10).compute_figures(),
+            samples(1000).compute_figures(),
+        );
         assert_eq!((one.runs, one.rate), (10, Some(4.0)));
         assert_eq!(one.inside, Some(Duration::from_micros(5)));
-        assert_eq!(one.factor(&one), Some(1.0));
-        assert!((one.factor(&other).unwrap() - 100.0).abs() < 1e-9);
-        let none = samples(0).figures();
+        assert_eq!(one.speed_factor(&one), Some(1.0));
+        assert!((one.speed_factor(&other).unwrap() - 100.0).abs() < 1e-9);
+        let none = samples(0).compute_figures();
         assert_eq!(none, WayFigures::default());
-        assert_eq!((none.factor(&one), one.factor(&none)), (None, None));
+        assert_eq!(
+            (none.speed_factor(&one), one.speed_factor(&none)),
+            (None, None)
+        );
     }
 
     #[test]
@@ -193,9 +199,9 @@ mod tests {
             (999_000, "999 µs"),
             (512, "0.51 µs"),
         ] {
-            assert_eq!(time(Duration::from_nanos(nanos)), text);
+            assert_eq!(write_time(Duration::from_nanos(nanos)), text);
         }
-        assert_eq!(grouped("999"), "999");
-        assert_eq!(grouped("1000"), "1,000");
+        assert_eq!(group_digits("999"), "999");
+        assert_eq!(group_digits("1000"), "1,000");
     }
 }

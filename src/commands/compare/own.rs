@@ -36,7 +36,7 @@ impl OwnServer {
         let (tell, told) = channel();
         let thread = std::thread::Builder::new()
             .name("unslow-own".to_owned())
-            .spawn(move || actix_web::rt::System::new().block_on(serve(own, tell, ended)))
+            .spawn(move || actix_web::rt::System::new().block_on(serve_until(own, tell, ended)))
             .map_err(|error| CommandFailure::Running(format!("no thread to serve in: {error}")))?;
         let running = Some((end, thread));
         match told.recv() {
@@ -59,14 +59,18 @@ impl Drop for OwnServer {
     }
 }
 
-async fn serve(
+async fn serve_until(
     settings: Settings,
     tell: Sender<Result<String, StartupError>>,
     ended: oneshot::Receiver<()>,
 ) {
-    match begin(settings).await {
+    match begin_server(settings).await {
         Ok((generation, listeners)) => {
-            let url = listeners.urls().into_iter().next().unwrap_or_default();
+            let url = listeners
+                .visitor_urls()
+                .into_iter()
+                .next()
+                .unwrap_or_default();
             drop(tell.send(Ok(url)));
             // Also where nobody is left to say it.
             drop(ended.await);
@@ -76,7 +80,7 @@ async fn serve(
     }
 }
 
-async fn begin(settings: Settings) -> Result<(WorkerGeneration, Listeners), StartupError> {
+async fn begin_server(settings: Settings) -> Result<(WorkerGeneration, Listeners), StartupError> {
     let listeners = Listeners::open(&settings, Vec::new())?;
     let door = ConnectionEntrance::open(&settings)?;
     let workers = settings.server.workers;

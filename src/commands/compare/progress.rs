@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
 
-use super::figures::grouped;
+use super::figures::group_digits;
 
 const WIDTH: usize = 24;
 
@@ -14,7 +14,7 @@ pub(super) struct RunProgress {
 }
 
 impl RunProgress {
-    pub(super) fn begin() -> RunProgress {
+    pub(super) fn begin_display() -> RunProgress {
         RunProgress {
             is_shown: stderr().is_terminal(),
             begun: Instant::now(),
@@ -22,9 +22,9 @@ impl RunProgress {
     }
 
     /// So many of so many runs of this way are done.
-    pub(super) fn show(&self, way: &str, done: usize, of: usize) {
+    pub(super) fn show_runs(&self, way: &str, done: usize, of: usize) {
         if self.is_shown {
-            let line = line(way, done, of, self.begun.elapsed().as_secs());
+            let line = progress_line(way, done, of, self.begun.elapsed().as_secs());
             // The line is for who watches; nobody may.
             drop(write!(stderr().lock(), "\r{line}\x1b[K"));
         }
@@ -39,10 +39,13 @@ impl Drop for RunProgress {
     }
 }
 
-fn line(way: &str, done: usize, of: usize, seconds: u64) -> String {
+fn progress_line(way: &str, done: usize, of: usize, seconds: u64) -> String {
     let full = (WIDTH * done.min(of)).checked_div(of).unwrap_or(0);
     let (bar, rest) = ("#".repeat(full), ".".repeat(WIDTH - full));
-    let (done, of) = (grouped(&done.to_string()), grouped(&of.to_string()));
+    let (done, of) = (
+        group_digits(&done.to_string()),
+        group_digits(&of.to_string()),
+    );
     format!("{way:<8} [{bar}{rest}] {done} of {of}, {seconds} s")
 }
 
@@ -53,11 +56,11 @@ mod tests {
     #[test]
     fn the_bar_fills_from_nothing_to_all() {
         let empty = "database [........................] 0 of 3, 1 s";
-        assert_eq!(line("database", 0, 3, 1), empty);
+        assert_eq!(progress_line("database", 0, 3, 1), empty);
         let half = "memory   [############............] 500 of 1,000, 2 s";
-        assert_eq!(line("memory", 500, 1000, 2), half);
+        assert_eq!(progress_line("memory", 500, 1000, 2), half);
         let full = "redis    [########################] 3 of 3, 3 s";
-        assert_eq!(line("redis", 3, 3, 3), full);
-        assert!(line("redis", 0, 0, 0).contains("0 of 0"));
+        assert_eq!(progress_line("redis", 3, 3, 3), full);
+        assert!(progress_line("redis", 0, 0, 0).contains("0 of 0"));
     }
 }

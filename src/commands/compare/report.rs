@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::figures::{NONE, WayFigures, grouped, three_digits, time};
+use super::figures::{NONE, WayFigures, group_digits, three_digits, write_time};
 
 /// A comparison that has come to its end.
 #[derive(Debug)]
@@ -57,26 +57,26 @@ const HEADINGS: [&str; 8] = [
 ];
 
 impl ComparisonReport {
-    fn base(&self) -> WayFigures {
+    fn base_figures(&self) -> WayFigures {
         self.rows.first().map(|row| row.figures).unwrap_or_default()
     }
 
     /// Writes it for people.
-    pub(super) fn markdown(&self) -> String {
+    pub(super) fn to_markdown(&self) -> String {
         let mut lines = vec![HEADINGS.map(str::to_owned).to_vec()];
-        lines.extend(self.rows.iter().map(|row| self.line(row)));
-        let mut out = format!("{}\n\n", self.title());
-        out.push_str(&table(&lines));
+        lines.extend(self.rows.iter().map(|row| self.row_cells(row)));
+        let mut out = format!("{}\n\n", self.report_title());
+        out.push_str(&markdown_table(&lines));
         for row in &self.rows {
             if let Some(note) = &row.note {
-                let _ = write!(out, "\n{}: {note}.\n", self.label(row));
+                let _ = write!(out, "\n{}: {note}.\n", self.row_label(row));
             }
         }
-        let _ = write!(out, "\n{}\n", self.caption());
+        let _ = write!(out, "\n{}\n", self.report_caption());
         out
     }
 
-    fn title(&self) -> String {
+    fn report_title(&self) -> String {
         let with = if self.parameters.is_empty() {
             String::new()
         } else {
@@ -85,27 +85,27 @@ impl ComparisonReport {
         format!("**{}**{with}, before and after:", self.query)
     }
 
-    fn line(&self, row: &ReportRow) -> Vec<String> {
+    fn row_cells(&self, row: &ReportRow) -> Vec<String> {
         let figures = &row.figures;
-        let shown = |figure: Option<Duration>| figure.map_or_else(|| NONE.to_owned(), time);
+        let shown = |figure: Option<Duration>| figure.map_or_else(|| NONE.to_owned(), write_time);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
         vec![
-            self.label(row),
+            self.row_label(row),
             shown(figures.p50),
             shown(figures.p95),
             shown(figures.p99),
             or_none(figures.rate.map(three_digits)),
-            or_none(self.factor(row).map(factor_text)),
+            or_none(self.row_factor(row).map(factor_text)),
             shown(figures.inside),
-            grouped(&figures.runs.to_string()),
+            group_digits(&figures.runs.to_string()),
         ]
     }
 
-    fn factor(&self, row: &ReportRow) -> Option<f64> {
-        row.figures.factor(&self.base())
+    fn row_factor(&self, row: &ReportRow) -> Option<f64> {
+        row.figures.speed_factor(&self.base_figures())
     }
 
-    fn label(&self, row: &ReportRow) -> String {
+    fn row_label(&self, row: &ReportRow) -> String {
         match row.from {
             "database" => self.database_label(),
             "redis" => "Redis".to_owned(),
@@ -126,7 +126,7 @@ impl ComparisonReport {
     }
 
     /// Returns what the figures are figures of.
-    fn caption(&self) -> String {
+    fn report_caption(&self) -> String {
         let clients = match self.clients {
             1 => "one client".to_owned(),
             count => format!("each of {count} clients at once"),
@@ -147,14 +147,14 @@ impl ComparisonReport {
             "Times of whole HTTP requests as {clients}{fewer} sees them {place}: connections \
              kept, answers of {} bytes, not compressed. \"In unslow\" is the server's own part at \
              the median. Measured by `{}`, unslow {}.",
-            grouped(&self.bytes.to_string()),
-            self.command(),
+            group_digits(&self.bytes.to_string()),
+            self.shown_command(),
             self.version,
         )
     }
 
     /// Returns what was called, without values.
-    fn command(&self) -> String {
+    fn shown_command(&self) -> String {
         let mut words = vec!["unslow compare".to_owned(), self.query.clone()];
         words.extend(self.parameters.iter().map(|name| format!("{name}=…")));
         words.extend(self.runs.map(|runs| format!("-n {runs}")));
@@ -165,7 +165,7 @@ impl ComparisonReport {
     }
 
     /// Writes it for scripts; times in seconds, `null` where there is no figure.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         let row = |row: &ReportRow| {
             json!({
@@ -176,7 +176,7 @@ impl ComparisonReport {
                 "p95_seconds": seconds(row.figures.p95),
                 "p99_seconds": seconds(row.figures.p99),
                 "requests_per_second": row.figures.rate,
-                "factor": self.factor(row),
+                "factor": self.row_factor(row),
                 "in_unslow_p50_seconds": seconds(row.figures.inside),
                 "note": row.note,
             })
@@ -206,7 +206,7 @@ fn factor_text(factor: f64) -> String {
 
 /// Returns a table in Markdown whose bars stand below each other; the first column to the left, the
 /// others to the right.
-fn table(lines: &[Vec<String>]) -> String {
+fn markdown_table(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| {
         let cells = lines.iter().map(|line| line[column].chars().count());
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_comparison_is_a_table_in_markdown_that_stands_straight() {
-        let text = report().markdown();
+        let text = report().to_markdown();
         let expected = "\
 **top** (with region), before and after:
 
@@ -303,14 +303,18 @@ Redis: it does not answer.
     fn where_it_was_measured_is_said() {
         let mut report = report();
         report.is_near = false;
-        assert!(report.markdown().contains("across the network"));
+        assert!(report.to_markdown().contains("across the network"));
         report.is_own = true;
-        assert!(report.markdown().contains("served by the command itself"));
+        assert!(
+            report
+                .to_markdown()
+                .contains("served by the command itself")
+        );
     }
 
     #[test]
     fn json_has_every_figure_or_null() {
-        let json = report().json();
+        let json = report().to_json();
         assert_eq!(json["rows"][0]["factor"], 1.0);
         assert_eq!(json["rows"][1]["note"], "it does not answer");
         assert!(json["rows"][1]["p50_seconds"].is_null());

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::failure::CommandFailure;
-use super::super::resources::runtime;
+use super::super::resources::make_runtime;
 use super::figures::{TimeSample, TimeSamples};
 use super::progress::RunProgress;
 use crate::commands::client::ServerClient;
@@ -53,42 +53,42 @@ type RunReport = Result<WayRuns, CommandFailure>;
 
 impl RunTarget {
     /// Returns what the server says of the query.
-    pub(super) fn facts(&self) -> Result<Value, CommandFailure> {
+    pub(super) fn fetch_facts(&self) -> Result<Value, CommandFailure> {
         let (path, form) = (self.path.clone(), self.form.clone());
         let told = self.on_threads("", 1, 1, move |mut connection, _, tell| {
-            tell(connection.post(&path, &form));
+            tell(connection.post_form(&path, &form));
         })?;
-        let server = self.client.server();
-        let TimedAnswer { answer, .. } = told.into_iter().next().ok_or_else(gone)??;
-        let said = answer.said();
+        let server = self.client.server_name();
+        let TimedAnswer { answer, .. } = told.into_iter().next().ok_or_else(server_gone)??;
+        let said = answer.json_body();
         if answer.status == 404 && said.as_ref().is_some_and(|said| said["queries"].is_null()) {
             return Err(CommandFailure::Running(format!(
                 "{server} knows of no comparisons: is it an unslow of another version?"
             )));
         }
         let said = said.filter(|_| answer.status == 200);
-        said.ok_or_else(|| answer.refusal(&server))
+        said.ok_or_else(|| answer.refusal_error(&server))
     }
 
     /// Returns one run.
-    pub(super) fn once(&self, way: &'static str) -> Result<WayRuns, CommandFailure> {
-        self.many(way, 1, 1)
+    pub(super) fn run_once(&self, way: &'static str) -> Result<WayRuns, CommandFailure> {
+        self.run_many(way, 1, 1)
     }
 
     /// Makes so many runs by so many clients. Ends early where there is nothing to be had.
     ///
     /// Fails with the first failure, also when some runs did not.
-    pub(super) fn many(
+    pub(super) fn run_many(
         &self,
         way: &'static str,
         count: usize,
         clients: usize,
     ) -> Result<WayRuns, CommandFailure> {
         let (path, form) = (format!("{}/{way}", self.path), self.form.clone());
-        let server = self.client.server();
+        let server = self.client.server_name();
         let begun = Instant::now();
         let told = self.on_threads(way, count, clients, move |connection, turns, tell| {
-            tell(work(connection, turns, (&path, &form), &server));
+            tell(run_client(connection, turns, (&path, &form), &server));
         })?;
         let mut all = WayRuns::default();
         for runs in told {
@@ -115,7 +115,7 @@ impl RunTarget {
     ) -> Result<Vec<T>, CommandFailure> {
         let connect = || {
             let kept = KeptConnection::open(&self.client);
-            kept.map_err(|error| CommandFailure::Running(self.client.unreachable(&error)))
+            kept.map_err(|error| CommandFailure::Running(self.client.unreachable_words(&error)))
         };
         let threads = threads.min(count).max(1);
         let connections: Vec<_> = (0..threads).map(|_| connect()).collect::<Result<_, _>>()?;
@@ -135,7 +135,9 @@ impl RunTarget {
             match told.recv_timeout(TICK) {
                 Ok(what) => all.push(what),
                 Err(RecvTimeoutError::Disconnected) => return Ok(all),
-                Err(RecvTimeoutError::Timeout) => self.progress.show(way, turns.done(), count),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.progress.show_runs(way, turns.done_runs(), count);
+                }
             }
         }
     }
@@ -153,12 +155,12 @@ fn send<T>(tell: &Sender<T>, what: T) {
     drop(tell.send(what));
 }
 
-fn gone() -> CommandFailure {
+fn server_gone() -> CommandFailure {
     CommandFailure::Running("a client of the comparison came to no end".to_owned())
 }
 
 /// Returns one client's runs.
-fn work(
+fn run_client(
     mut connection: KeptConnection,
     turns: &RunTurns,
     ask: (&str, &str),
@@ -167,10 +169,10 @@ fn work(
     let mut runs = WayRuns::default();
     while turns.take() {
         let taken = connection
-            .post(ask.0, ask.1)
+            .post_form(ask.0, ask.1)
             .and_then(|timed| runs.take_in(&timed, server));
         match taken {
-            Ok(true) => turns.end(),
+            Ok(true) => turns.end_turns(),
             Ok(false) => turns.stop(),
             Err(failure) => {
                 turns.stop();
@@ -190,7 +192,7 @@ impl WayRuns {
     /// Returns whether it is an answer; else there is nothing to be had.
     fn take_in(&mut self, timed: &TimedAnswer, server: &str) -> Result<bool, CommandFailure> {
         let TimedAnswer { answer, elapsed } = timed;
-        let said = answer.said().unwrap_or_default();
+        let said = answer.json_body().unwrap_or_default();
         let reason = said["reason"].as_str().filter(|_| answer.status == 409);
         if let Some(reason) = reason {
             self.nothing = Some(reason.to_owned());
@@ -200,7 +202,7 @@ impl WayRuns {
         let inside = inside.filter(|_| answer.status == 200 && said["ok"] == true);
         let inside = inside.and_then(|micros| Duration::try_from_secs_f64(micros / 1e6).ok());
         let Some(inside) = inside else {
-            return Err(answer.refusal(server));
+            return Err(answer.refusal_error(server));
         };
         let whole = *elapsed;
         self.samples.all.push(TimeSample { whole, inside });
@@ -232,11 +234,11 @@ impl RunTurns {
         self.left.fetch_update(order, order, one_less).is_ok()
     }
 
-    fn end(&self) {
+    fn end_turns(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn done(&self) -> usize {
+    fn done_runs(&self) -> usize {
         self.done.load(Ordering::Relaxed)
     }
 
@@ -253,12 +255,12 @@ pub(super) struct InterruptFlag(Arc<AtomicBool>);
 impl InterruptFlag {
     /// Keeps Ctrl-C from ending the process from now on. Where that cannot be had, it still ends
     /// it.
-    pub(super) fn begin() -> InterruptFlag {
+    pub(super) fn begin_watch() -> InterruptFlag {
         let interrupt = InterruptFlag::default();
         let noted = interrupt.clone();
         let (tell, told) = channel();
         let watch = move || {
-            let Ok(runtime) = runtime() else { return };
+            let Ok(runtime) = make_runtime() else { return };
             runtime.block_on(async {
                 let mut pressed = pin!(tokio::signal::ctrl_c());
                 // It is looked for from its first poll on.

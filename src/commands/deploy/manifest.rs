@@ -49,7 +49,7 @@ impl DeployManifest {
     }
 
     /// Writes it as it is kept in the folder.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = format!(
             "# What `unslow deploy` has written here, and may replace as long as it is unchanged. Keep \
              it\n# with the files. What was edited: sha256sum --check --quiet {NAME}\n{KIND}{}\n",
@@ -63,7 +63,7 @@ impl DeployManifest {
     }
 
     /// Returns whether this is what was written to the path.
-    pub(super) fn wrote(&self, path: &str, content: &[u8]) -> bool {
+    pub(super) fn has_written(&self, path: &str, content: &[u8]) -> bool {
         self.files
             .get(path)
             .is_some_and(|known| *known == hash(content))
@@ -117,15 +117,15 @@ mod tests {
             content: b"abc".as_slice().into(),
         };
         let manifest = DeployManifest::new("terraform", &[template]);
-        fs::write(dir.path().join(NAME), manifest.text()).unwrap();
+        fs::write(dir.path().join(NAME), manifest.to_text()).unwrap();
         let again = DeployManifest::read(dir.path()).unwrap().unwrap();
         assert_eq!(again, manifest);
         assert_eq!(again.paths().collect::<Vec<_>>(), ["a/b c.tf"]);
-        assert!(again.wrote("a/b c.tf", b"abc"));
-        assert!(!again.wrote("a/b c.tf", b"abd"));
-        assert!(!again.wrote("other", b"abc"));
+        assert!(again.has_written("a/b c.tf", b"abc"));
+        assert!(!again.has_written("a/b c.tf", b"abd"));
+        assert!(!again.has_written("other", b"abc"));
         let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a/b c.tf";
-        assert!(manifest.text().ends_with(&format!("{known}\n")));
+        assert!(manifest.to_text().ends_with(&format!("{known}\n")));
     }
 
     #[test]

@@ -35,12 +35,12 @@ pub(super) fn apply(
     let mut staged = StagedFile(Vec::new());
     for change in changes.iter().chain([&manifest]) {
         if let Some(content) = change.content {
-            let path = full(dir, change.path);
-            stage(&path, content, &mut staged).map_err(|error| (path, error))?;
+            let path = full_path(dir, change.path);
+            stage_file(&path, content, &mut staged).map_err(|error| (path, error))?;
         }
     }
     for change in changes.iter().filter(|change| change.content.is_none()) {
-        let path = full(dir, change.path);
+        let path = full_path(dir, change.path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err((path, error)),
             _ => {}
@@ -64,12 +64,12 @@ impl Drop for StagedFile {
     }
 }
 
-fn full(dir: &Path, path: &str) -> PathBuf {
+fn full_path(dir: &Path, path: &str) -> PathBuf {
     path.split('/')
         .fold(dir.to_owned(), |full, part| full.join(part))
 }
 
-fn stage(path: &Path, content: &[u8], staged: &mut StagedFile) -> io::Result<()> {
+fn stage_file(path: &Path, content: &[u8], staged: &mut StagedFile) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -17,7 +17,7 @@ fn deployed() -> TempDir {
 
 fn refused(dir: &Path, force: bool) -> (u8, String) {
     let failure = run(KIND, dir, force).unwrap_err();
-    (failure.code(), failure.message().unwrap())
+    (failure.exit_code(), failure.message().unwrap())
 }
 
 fn read(dir: &TempDir, path: &str) -> String {
@@ -27,13 +27,13 @@ fn read(dir: &TempDir, path: &str) -> String {
 /// Has the folder's manifest say that this is what was written.
 fn claim(dir: &TempDir, path: &str, content: &str) {
     fs::write(dir.path().join(path), content).unwrap();
-    let mut all = templates(KIND);
+    let mut all = kind_templates(KIND);
     all.retain(|template| template.path != path);
     all.push(DeployTemplate {
         path: path.to_owned(),
         content: content.as_bytes().to_vec().into(),
     });
-    let manifest = DeployManifest::new(KIND, &all).text();
+    let manifest = DeployManifest::new(KIND, &all).to_text();
     fs::write(dir.path().join(manifest::NAME), manifest).unwrap();
 }
 
@@ -42,7 +42,7 @@ fn every_file_is_written_and_scripts_can_be_run() {
     let dir = tempfile::tempdir().unwrap();
     let new = dir.path().join("not/there/yet");
     run(KIND, &new, false).unwrap();
-    for template in templates(KIND) {
+    for template in kind_templates(KIND) {
         let path = new.join(&template.path);
         assert_eq!(fs::read(&path).unwrap(), *template.content);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
@@ -57,7 +57,7 @@ fn an_unknown_kind_lists_the_known_ones() {
     let dir = tempfile::tempdir().unwrap();
     for kind in ["teraform", "", "terraform/", "..", "terraform/tests"] {
         let failure = run(kind, &dir.path().join("x"), false).unwrap_err();
-        assert_eq!(failure.code(), 2);
+        assert_eq!(failure.exit_code(), 2);
         let message = failure.message().unwrap();
         assert!(
             message.contains("known: ") && message.contains(KIND),
@@ -198,8 +198,8 @@ fn what_is_in_the_way_is_named_and_links_are_not_followed() {
 
 #[test]
 fn what_is_next_comes_from_the_readme_of_each_kind() {
-    for kind in kinds() {
-        let readme = templates(&kind)
+    for kind in all_kinds() {
+        let readme = kind_templates(&kind)
             .into_iter()
             .find(|template| template.path == README);
         let readme = readme.unwrap_or_else(|| panic!("{kind} has no {README}"));

@@ -14,21 +14,21 @@ fn place() -> (tempfile::TempDir, std::path::PathBuf) {
 #[test]
 fn the_holder_is_named_by_the_kernel_whatever_number_stands_in_the_file() {
     let (_dir, path) = place();
-    let me = ProcessOwner::myself();
-    assert_eq!(state(&path, me).unwrap(), PidfileState::Absent);
+    let me = ProcessOwner::of_this_process();
+    assert_eq!(pidfile_state(&path, me).unwrap(), PidfileState::Absent);
     let mut held = Pidfile::lock(&path).unwrap();
-    assert_eq!(state(&path, me).unwrap(), PidfileState::Starting);
-    assert!(process(&path, me).unwrap().is_none());
+    assert_eq!(pidfile_state(&path, me).unwrap(), PidfileState::Starting);
+    assert!(holding_process(&path, me).unwrap().is_none());
     held.write(std::process::id()).unwrap();
     let own = PidfileState::Running(std::process::id());
-    assert_eq!(state(&path, me).unwrap(), own);
-    let process = process(&path, me).unwrap().unwrap();
+    assert_eq!(pidfile_state(&path, me).unwrap(), own);
+    let process = holding_process(&path, me).unwrap().unwrap();
     assert_eq!(process.pid(), std::process::id());
     // Nobody serves a control socket here, so who is meant is not known.
     for number in ["1", "0", "-1", "4294967295", "x"] {
         fs::write(&path, number).unwrap();
         assert_eq!(
-            state(&path, me).unwrap(),
+            pidfile_state(&path, me).unwrap(),
             PidfileState::Starting,
             "{number}"
         );
@@ -42,7 +42,7 @@ fn a_folder_that_another_user_may_write_is_not_believed_by_root() {
         return;
     }
     let (dir, path) = place();
-    let me = ProcessOwner::myself();
+    let me = ProcessOwner::of_this_process();
     let service = ProcessOwner {
         user: 54_321,
         group: Some(54_322),

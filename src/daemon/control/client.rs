@@ -34,7 +34,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// Nobody listens there, or this user may not connect.
-pub fn peer(path: &Path) -> io::Result<Option<u32>> {
+pub fn listening_process(path: &Path) -> io::Result<Option<u32>> {
     let stream = with_short(path, |short| UnixStream::connect(short))?;
     Ok(peer_of(&stream))
 }
@@ -63,7 +63,7 @@ fn check_peer(stream: &UnixStream, owner: ProcessOwner) -> Result<(), String> {
     };
     let process = RunningProcess::open(pid).map_err(|error| error.to_string())?;
     let process = process.ok_or_else(|| format!("pid {pid} has ended"))?;
-    process.check(owner).map_err(|why| why.to_string())
+    process.check_owner(owner).map_err(|why| why.to_string())
 }
 
 /// Asks the daemon at a control socket, and waits for its answer. Nothing is sent to a process that
@@ -71,7 +71,7 @@ fn check_peer(stream: &UnixStream, owner: ProcessOwner) -> Result<(), String> {
 ///
 /// # Errors
 /// There is no answer within `patience`. A daemon that refuses answers with `ok: false`.
-pub fn ask(
+pub fn ask_daemon(
     path: &Path,
     request: &DaemonRequest,
     patience: Duration,

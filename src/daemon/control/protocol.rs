@@ -48,7 +48,7 @@ pub struct DaemonAnswer {
 
 impl DaemonAnswer {
     /// It was done.
-    pub fn done(message: impl Into<String>) -> DaemonAnswer {
+    pub fn new_done(message: impl Into<String>) -> DaemonAnswer {
         let (ok, message, status) = (true, message.into(), None);
         DaemonAnswer {
             ok,
@@ -58,16 +58,16 @@ impl DaemonAnswer {
     }
 
     /// It was not done, and why.
-    pub fn refused(message: impl Into<String>) -> DaemonAnswer {
+    pub fn new_refused(message: impl Into<String>) -> DaemonAnswer {
         DaemonAnswer {
             ok: false,
-            ..DaemonAnswer::done(message)
+            ..DaemonAnswer::new_done(message)
         }
     }
 
     /// Says how it is now as well.
     #[must_use]
-    pub fn with(mut self, status: DaemonStatus) -> DaemonAnswer {
+    pub fn with_status(mut self, status: DaemonStatus) -> DaemonAnswer {
         self.status = Some(status);
         self
     }

@@ -48,8 +48,8 @@ pub(in crate::daemon) fn not_made(path: &Path, error: &io::Error) -> StartupErro
         _ => "name a pidfile in a folder where unslow may make files",
     };
     StartupError::new(what)
-        .at("--pid / [server] pidfile")
-        .remedy(remedy)
+        .at_place("--pid / [server] pidfile")
+        .with_remedy(remedy)
 }
 
 /// Moves a control socket to another path while it is served.
@@ -70,7 +70,7 @@ impl ControlSocket {
     /// # Errors
     /// Somebody listens there (`AddrInUse`), something else is there (`AlreadyExists`), or the
     /// folder does not allow it.
-    pub fn bind(path: &Path) -> io::Result<ControlSocket> {
+    pub fn bind_at(path: &Path) -> io::Result<ControlSocket> {
         match path.symlink_metadata() {
             Ok(there) if !there.file_type().is_socket() => {
                 let why = format!("{} is there and is no socket", path.display());
@@ -86,7 +86,7 @@ impl ControlSocket {
         // by now.
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
-        let file = identity(path)?;
+        let file = file_identity(path)?;
         let path = path.to_owned();
         let place = SocketMover(Arc::new(Mutex::new(SocketPlace { path, file })));
         Ok(ControlSocket { listener, place })
@@ -100,7 +100,7 @@ impl ControlSocket {
     /// The file is not there any more, or the system does not allow it.
     pub fn give_to(&self, user: u32, group: u32) -> io::Result<()> {
         let place = self.place.lock();
-        if identity(&place.path)? != place.file {
+        if file_identity(&place.path)? != place.file {
             let why = format!("{} is another file by now", place.path.display());
             return Err(io::Error::other(why));
         }
@@ -108,8 +108,8 @@ impl ControlSocket {
         lchown(&place.path, Some(user), Some(group))
     }
 
-    /// Returns what moves it while [`serve`](Self::serve) runs.
-    pub fn mover(&self) -> SocketMover {
+    /// Returns what moves it while [`serve`](Self::serve_commands) runs.
+    pub fn socket_mover(&self) -> SocketMover {
         self.place.clone()
     }
 
@@ -120,7 +120,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// The runtime does not take the socket.
-    pub async fn serve(self, commands: mpsc::Sender<Command>) -> io::Result<()> {
+    pub async fn serve_commands(self, commands: mpsc::Sender<Command>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener.try_clone()?)?;
         let places = Arc::new(Semaphore::new(AT_ONCE.into()));
         let answering = Arc::new(Semaphore::new(AT_ONCE.into()));
@@ -140,7 +140,7 @@ impl ControlSocket {
                 (Ok(place), Ok((stream, _))) => {
                     let (commands, answering) = (commands.clone(), Arc::clone(&answering));
                     tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &commands, &answering).await {
+                        if let Err(error) = answer_client(stream, &commands, &answering).await {
                             tracing::debug!("control socket: {error}");
                         }
                         drop(place);
@@ -159,7 +159,7 @@ impl ControlSocket {
 impl Drop for ControlSocket {
     fn drop(&mut self) {
         let place = self.place.lock();
-        if identity(&place.path).is_ok_and(|there| there == place.file) {
+        if file_identity(&place.path).is_ok_and(|there| there == place.file) {
             // It may be gone already, which is what was wanted.
             drop(std::fs::remove_file(&place.path));
         }
@@ -189,12 +189,12 @@ fn is_served(path: &Path) -> bool {
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+fn file_identity(path: &Path) -> io::Result<(u64, u64)> {
     let meta = path.symlink_metadata()?;
     Ok((meta.dev(), meta.ino()))
 }
 
-async fn converse(
+async fn answer_client(
     mut stream: UnixStream,
     commands: &mpsc::Sender<Command>,
     answering: &Semaphore,
@@ -208,9 +208,9 @@ async fn converse(
             drop(commands.send((request, sender)).await);
             receiver
                 .await
-                .unwrap_or_else(|_| DaemonAnswer::refused("the daemon ends"))
+                .unwrap_or_else(|_| DaemonAnswer::new_refused("the daemon ends"))
         }
-        Err(why) => DaemonAnswer::refused(why),
+        Err(why) => DaemonAnswer::new_refused(why),
     };
     let mut line = serde_json::to_string(&answer).map_err(io::Error::other)?;
     line.push('\n');

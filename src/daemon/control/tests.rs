@@ -36,18 +36,18 @@ fn status() -> DaemonStatus {
 
 /// A daemon that answers with what it was asked, until it is aborted.
 fn echo(path: &Path) -> (JoinHandle<()>, SocketMover) {
-    let control = ControlSocket::bind(path).unwrap();
-    let mover = control.mover();
+    let control = ControlSocket::bind_at(path).unwrap();
+    let mover = control.socket_mover();
     let (sender, mut receiver) = mpsc::channel::<(DaemonRequest, oneshot::Sender<DaemonAnswer>)>(1);
     let serving = tokio::spawn(async move {
         let answering = async {
             while let Some((request, answer)) = receiver.recv().await {
-                let said = DaemonAnswer::done(format!("{request:?}")).with(status());
+                let said = DaemonAnswer::new_done(format!("{request:?}")).with_status(status());
                 let _ = answer.send(said);
             }
         };
         tokio::select! {
-            served = control.serve(sender) => served.unwrap(),
+            served = control.serve_commands(sender) => served.unwrap(),
             () = answering => {}
         }
     });
@@ -57,9 +57,11 @@ fn echo(path: &Path) -> (JoinHandle<()>, SocketMover) {
 /// Asks from a thread of its own, as another process would.
 async fn asked(path: &Path, request: DaemonRequest) -> Result<DaemonAnswer, AskError> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || ask(&path, &request, LOST, ProcessOwner::myself()))
-        .await
-        .unwrap()
+    tokio::task::spawn_blocking(move || {
+        ask_daemon(&path, &request, LOST, ProcessOwner::of_this_process())
+    })
+    .await
+    .unwrap()
 }
 
 /// Sends these bytes and reads to the end.
@@ -91,7 +93,7 @@ async fn each_command_arrives_and_its_answer_comes_back() {
         let answer = asked(&path, request).await.unwrap();
         assert_eq!(
             answer,
-            DaemonAnswer::done(format!("{request:?}")).with(status())
+            DaemonAnswer::new_done(format!("{request:?}")).with_status(status())
         );
     }
     let mode = path.metadata().unwrap().permissions().mode();
@@ -134,9 +136,9 @@ async fn who_says_nothing_keeps_nobody_waiting() {
 #[tokio::test]
 async fn a_daemon_that_ends_says_so_and_takes_its_socket_along() {
     let (_dir, path) = place();
-    let control = ControlSocket::bind(&path).unwrap();
+    let control = ControlSocket::bind_at(&path).unwrap();
     let (sender, mut receiver) = mpsc::channel(1);
-    let serving = tokio::spawn(control.serve(sender));
+    let serving = tokio::spawn(control.serve_commands(sender));
     let asking = asked(&path, DaemonRequest::Reload);
     let dropping = async {
         drop(receiver.recv().await.unwrap());
@@ -154,14 +156,14 @@ async fn a_daemon_that_ends_says_so_and_takes_its_socket_along() {
 #[test]
 fn an_answer_that_is_due_is_written_before_the_end() {
     let (_dir, path) = place();
-    let control = ControlSocket::bind(&path).unwrap();
+    let control = ControlSocket::bind_at(&path).unwrap();
     let (sender, mut receiver) = mpsc::channel(1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    let serving = runtime.spawn(control.serve(sender));
+    let serving = runtime.spawn(control.serve_commands(sender));
     // It is connected, asks nothing, and is not waited for.
     let _silent = UnixStream::connect(&path).unwrap();
     let mut asking = UnixStream::connect(&path).unwrap();
@@ -169,7 +171,7 @@ fn an_answer_that_is_due_is_written_before_the_end() {
     let (_, reply) = receiver.blocking_recv().unwrap();
     // More than the system keeps for a reader: it is written while somebody reads.
     let message = "x".repeat(4 << 20);
-    reply.send(DaemonAnswer::done(message.clone())).unwrap();
+    reply.send(DaemonAnswer::new_done(message.clone())).unwrap();
     drop(receiver);
     let reading = std::thread::spawn(move || {
         let mut text = String::new();
@@ -180,7 +182,7 @@ fn an_answer_that_is_due_is_written_before_the_end() {
     // As when the process ends: whatever still runs is cut off.
     runtime.shutdown_background();
     let answer: DaemonAnswer = serde_json::from_str(&reading.join().unwrap()).unwrap();
-    assert_eq!(answer, DaemonAnswer::done(message));
+    assert_eq!(answer, DaemonAnswer::new_done(message));
     assert!(!path.exists());
 }
 
@@ -189,7 +191,13 @@ async fn who_does_not_answer_in_time_is_not_waited_for() {
     let (_dir, path) = place();
     let _deaf = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let short = Duration::from_millis(1);
-    let error = ask(&path, &DaemonRequest::Status, short, ProcessOwner::myself()).unwrap_err();
+    let error = ask_daemon(
+        &path,
+        &DaemonRequest::Status,
+        short,
+        ProcessOwner::of_this_process(),
+    )
+    .unwrap_err();
     assert!(matches!(error, AskError::Late(_)), "{error}");
 }
 
@@ -197,12 +205,12 @@ async fn who_does_not_answer_in_time_is_not_waited_for() {
 async fn a_dead_socket_is_replaced_and_nothing_else_is() {
     let (_dir, path) = place();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let first = ControlSocket::bind(&path).unwrap();
-    let error = ControlSocket::bind(&path).unwrap_err();
+    let first = ControlSocket::bind_at(&path).unwrap();
+    let error = ControlSocket::bind_at(&path).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     drop(first);
     std::fs::write(&path, "somebody's").unwrap();
-    let error = ControlSocket::bind(&path).unwrap_err();
+    let error = ControlSocket::bind_at(&path).unwrap_err();
     assert!(error.to_string().contains("no socket"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody's");
 }
@@ -231,7 +239,7 @@ fn the_lines_are_those_that_scripts_may_write_and_read() {
         serde_json::to_string(&DaemonRequest::Reload).unwrap(),
         r#"{"command":"reload"}"#
     );
-    let answer = serde_json::to_value(DaemonAnswer::done("x").with(status())).unwrap();
+    let answer = serde_json::to_value(DaemonAnswer::new_done("x").with_status(status())).unwrap();
     assert_eq!(answer["status"]["state"], "serving");
     assert_eq!(answer["status"]["last_reload"], serde_json::Value::Null);
 }
@@ -240,15 +248,15 @@ fn the_lines_are_those_that_scripts_may_write_and_read() {
 async fn a_process_of_another_program_is_sent_nothing() {
     let (_dir, path) = place();
     let deaf = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let me = ProcessOwner::myself();
-    assert_eq!(peer(&path).unwrap(), Some(std::process::id()));
+    let me = ProcessOwner::of_this_process();
+    assert_eq!(listening_process(&path).unwrap(), Some(std::process::id()));
     let other = ProcessOwner {
         user: me.user + 1,
         ..me
     };
     // Root's own process is root's to ask; everybody else's is nobody else's.
     if me.user != 0 {
-        let error = ask(&path, &DaemonRequest::Status, LOST, other).unwrap_err();
+        let error = ask_daemon(&path, &DaemonRequest::Status, LOST, other).unwrap_err();
         assert!(matches!(error, AskError::Stranger(_)), "{error}");
     }
     drop(deaf);
@@ -267,7 +275,7 @@ fn only_the_socket_s_own_file_is_given_away() {
         let meta = path.symlink_metadata().unwrap();
         (meta.uid(), meta.gid())
     };
-    let control = ControlSocket::bind(&path).unwrap();
+    let control = ControlSocket::bind_at(&path).unwrap();
     control.give_to(54_321, 54_322).unwrap();
     assert_eq!(owner(&path), (54_321, 54_322));
     // A link to root's file in the place of the socket.

@@ -20,22 +20,22 @@ fn refused(path: &Path) -> StartupError {
 #[test]
 fn the_lock_says_that_it_runs_and_the_number_says_who() {
     let (_dir, path) = place();
-    assert_eq!(state(&path).unwrap(), PidfileState::Absent);
+    assert_eq!(read_state(&path).unwrap(), PidfileState::Absent);
     let mut pidfile = Pidfile::lock(&path).unwrap();
-    assert_eq!(state(&path).unwrap(), PidfileState::Starting);
+    assert_eq!(read_state(&path).unwrap(), PidfileState::Starting);
     pidfile.write(4_194_304).unwrap();
     pidfile.write(77).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "77\n");
-    assert_eq!(state(&path).unwrap(), PidfileState::Running(77));
-    assert_eq!(holder(&path), Some(77));
+    assert_eq!(read_state(&path).unwrap(), PidfileState::Running(77));
+    assert_eq!(read_holder(&path), Some(77));
     let mode = path.metadata().unwrap().mode();
     assert_eq!(mode & 0o777, 0o644);
     pidfile.hand_on();
     // A process that another test starts just now has a copy of the file until it is another program.
-    while state(&path).unwrap() != PidfileState::Stale {
+    while read_state(&path).unwrap() != PidfileState::Stale {
         std::thread::yield_now();
     }
-    assert_eq!(holder(&path), None);
+    assert_eq!(read_holder(&path), None);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_second_one_is_refused_with_the_number_of_the_first() {
     first.write(77).unwrap();
     let error = StartupError::from(Pidfile::lock(&path).unwrap_err());
     assert!(error.what.contains("already running (pid 77)"), "{error}");
-    assert_eq!(holder(&path), Some(77), "asking has changed nothing");
+    assert_eq!(read_holder(&path), Some(77), "asking has changed nothing");
 }
 
 #[test]
@@ -75,14 +75,14 @@ fn what_is_no_pidfile_is_left_as_it_is() {
     std::fs::write(&other, "1").unwrap();
     std::os::unix::fs::symlink(&other, &path).unwrap();
     assert!(refused(&path).remedy.unwrap().contains("symbolic link"));
-    assert!(state(&path).is_err());
+    assert!(read_state(&path).is_err());
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     refused(&path);
     std::fs::remove_dir(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     refused(&path);
-    assert!(state(&path).is_err());
+    assert!(read_state(&path).is_err());
     refused(&dir.path().join("nowhere/unslow.pid"));
 }
 
@@ -100,18 +100,18 @@ fn a_successor_takes_the_place_and_keeps_its_lock() {
     let (_dir, path) = place();
     let mut old = Pidfile::lock(&path).unwrap();
     old.write(1).unwrap();
-    let second = successor(&path);
+    let second = successor_path(&path);
     let mut new = Pidfile::lock(&second).unwrap();
     new.write(2).unwrap();
-    new.rename(&path).unwrap();
-    assert_eq!(holder(&path), Some(2));
-    assert_eq!(state(&second).unwrap(), PidfileState::Absent);
+    new.rename_to(&path).unwrap();
+    assert_eq!(read_holder(&path), Some(2));
+    assert_eq!(read_state(&second).unwrap(), PidfileState::Absent);
     // The old one's end takes nothing away from the new one.
     drop(old);
-    assert_eq!(holder(&path), Some(2));
+    assert_eq!(read_holder(&path), Some(2));
     assert_eq!(new.path(), path);
     drop(new);
-    assert_eq!(state(&path).unwrap(), PidfileState::Absent);
+    assert_eq!(read_state(&path).unwrap(), PidfileState::Absent);
 }
 
 #[test]
@@ -119,16 +119,19 @@ fn an_inherited_lock_outlives_the_one_who_took_it() {
     let (_dir, path) = place();
     let mut parent = Pidfile::lock(&path).unwrap();
     let inherited = parent.file().try_clone().unwrap();
-    let mut child = Pidfile::adopt(inherited, &path).unwrap();
+    let mut child = Pidfile::adopt_file(inherited, &path).unwrap();
     parent.write(1).unwrap();
     child.write(2).unwrap();
     parent.hand_on();
-    assert_eq!(holder(&path), Some(2));
+    assert_eq!(read_holder(&path), Some(2));
     let stranger = File::open(&path).unwrap();
-    assert!(Pidfile::adopt(stranger, &path).is_err(), "not its lock");
+    assert!(
+        Pidfile::adopt_file(stranger, &path).is_err(),
+        "not its lock"
+    );
     std::fs::remove_file(&path).unwrap();
     let late = child.file().try_clone().unwrap();
-    assert!(Pidfile::adopt(late, &path).is_err(), "not its path");
+    assert!(Pidfile::adopt_file(late, &path).is_err(), "not its path");
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn only_one_of_many_that_start_at_once_gets_it_while_others_ask() {
     let got = std::thread::scope(|scope| {
         let ask = || {
             while asking.load(std::sync::atomic::Ordering::Relaxed) {
-                let _ = state(&path);
+                let _ = read_state(&path);
                 std::thread::yield_now();
             }
         };

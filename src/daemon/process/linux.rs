@@ -31,7 +31,7 @@ impl Handle {
             // The latter two: a number that a thread has, and no process.
             Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Ok(None),
             // An old kernel, or a container that does not know the call.
-            Err(Errno::NOSYS | Errno::PERM) => Ok(born(pid).map(Handle::Born)),
+            Err(Errno::NOSYS | Errno::PERM) => Ok(start_time(pid).map(Handle::Born)),
             Err(error) => Err(error.into()),
         }
     }
@@ -43,7 +43,7 @@ impl Handle {
                 let signal = signal.ok_or(io::ErrorKind::InvalidInput)?;
                 Ok(pidfd_send_signal(descriptor, signal)?)
             }
-            Handle::Born(before) if born(pid) == Some(*before) => {
+            Handle::Born(before) if start_time(pid) == Some(*before) => {
                 kill(nix::unistd::Pid::from_raw(pid.cast_signed()), signal)?;
                 Ok(())
             }
@@ -62,7 +62,7 @@ impl Handle {
                 poll(&mut asked, limit.as_ref()).is_ok_and(|ready| ready > 0)
             }
             Handle::Born(before) => {
-                let ended = born(pid) != Some(*before);
+                let ended = start_time(pid) != Some(*before);
                 if !ended {
                     std::thread::sleep(patience.min(STEP));
                 }
@@ -74,7 +74,7 @@ impl Handle {
 
 /// Returns the time at which a process started; `None` where it has ended, though its parent may
 /// not have asked about it yet.
-fn born(pid: u32) -> Option<u64> {
+fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut words = rest.split_whitespace();
@@ -96,8 +96,8 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = child.id();
-        let handle = Handle::Born(born(pid).unwrap());
-        let later = Handle::Born(born(pid).unwrap() + 1);
+        let handle = Handle::Born(start_time(pid).unwrap());
+        let later = Handle::Born(start_time(pid).unwrap() + 1);
         later.send(pid, Signal::SIGKILL).unwrap();
         assert!(later.has_ended(pid, Duration::ZERO));
         assert!(!handle.has_ended(pid, Duration::ZERO));

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::text::{UnitPlace, line, own_binds, quoted};
+use super::text::{UnitPlace, own_binds, quote_path, write_line};
 use crate::settings::{BindAddress, Settings};
 
 /// The place where systemd makes the folders of logs.
@@ -67,12 +67,12 @@ const ALWAYS: [(&str, &[&str]); 5] = [
 /// Adds the lines to a service.
 pub(super) fn write(text: &mut String, settings: &Settings, place: &UnitPlace) {
     for (reason, lines) in ALWAYS {
-        line(text, &format!("# {reason}"));
+        write_line(text, &format!("# {reason}"));
         for one in lines {
-            line(text, one);
+            write_line(text, one);
         }
     }
-    rights(text, settings);
+    write_rights(text, settings);
     let home = |path: &Path| path.starts_with("/home") || path.starts_with("/root");
     let tls = settings.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
     let mut read = [Some(&place.program), place.config.as_ref()]
@@ -85,40 +85,40 @@ pub(super) fn write(text: &mut String, settings: &Settings, place: &UnitPlace) {
     } else {
         "yes"
     };
-    line(text, &format!("ProtectHome={homes}"));
-    for folder in written(settings) {
+    write_line(text, &format!("ProtectHome={homes}"));
+    for folder in written_folders(settings) {
         match below_logs(&folder) {
             Some(name) => {
-                line(text, &format!("LogsDirectory={}", quoted(name)));
-                line(text, "LogsDirectoryMode=0750");
+                write_line(text, &format!("LogsDirectory={}", quote_path(name)));
+                write_line(text, "LogsDirectoryMode=0750");
             }
-            None => line(text, &format!("ReadWritePaths={}", quoted(&folder))),
+            None => write_line(text, &format!("ReadWritePaths={}", quote_path(&folder))),
         }
     }
 }
 
 /// The rights of root that it has, which are none where systemd opens every socket.
-fn rights(text: &mut String, settings: &Settings) {
+fn write_rights(text: &mut String, settings: &Settings) {
     let low = own_binds(settings).any(is_low);
     let gives_away = settings.process.socket_group.is_some()
         && own_binds(settings).any(|bind| matches!(bind, BindAddress::Unix(_)));
     if gives_away {
-        line(text, "# It gives its unix sockets to their group.");
-        line(text, "SystemCallFilter=@chown");
+        write_line(text, "# It gives its unix sockets to their group.");
+        write_line(text, "SystemCallFilter=@chown");
     }
     if low {
-        line(text, "# It binds ports below 1024 itself.");
-        line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
-        line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
+        write_line(text, "# It binds ports below 1024 itself.");
+        write_line(text, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
+        write_line(text, "CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
     } else {
-        line(text, "CapabilityBoundingSet=");
+        write_line(text, "CapabilityBoundingSet=");
     }
     if !low && !gives_away {
-        line(
+        write_line(
             text,
             "# In a world of its own, where only root and it have names, a right would be worth nothing.",
         );
-        line(text, "PrivateUsers=yes");
+        write_line(text, "PrivateUsers=yes");
     }
 }
 
@@ -128,8 +128,11 @@ fn is_low(bind: &BindAddress) -> bool {
 }
 
 /// Returns the folders that it writes to, besides its own below `/run`.
-fn written(settings: &Settings) -> Vec<PathBuf> {
-    let logs = settings.log.files().filter_map(|(_, file)| file.parent());
+fn written_folders(settings: &Settings) -> Vec<PathBuf> {
+    let logs = settings
+        .log
+        .log_files()
+        .filter_map(|(_, file)| file.parent());
     let own = own_binds(settings).filter_map(|bind| match bind {
         BindAddress::Unix(path) => path.parent(),
         _ => None,

@@ -9,7 +9,7 @@ fn made(flags: &[&str], config: &str) -> String {
         config: Some(config.into()),
         user: None,
     };
-    files(&settings, &place)
+    unit_files(&settings, &place)
 }
 
 #[track_caller]

@@ -21,7 +21,7 @@ pub struct UnitPlace {
 /// Returns whether descriptors are passed on that a unit of ours does not open.
 pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
     settings
-        .binds()
+        .all_addresses()
         .any(|bind| matches!(bind, BindAddress::Fd(_)))
 }
 
@@ -29,18 +29,18 @@ pub(super) fn is_somebody_elses(settings: &Settings) -> bool {
 pub(super) fn own_binds(settings: &Settings) -> impl Iterator<Item = &BindAddress> {
     let own = is_somebody_elses(settings);
     settings
-        .binds()
+        .all_addresses()
         .filter(move |bind| own && !matches!(bind, BindAddress::Fd(_)))
 }
 
-pub(super) fn line(text: &mut String, line: &str) {
+pub(super) fn write_line(text: &mut String, line: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{line}");
 }
 
 /// Writes a path as one word of a unit file.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = escaped(&path.display().to_string());
+pub(super) fn quote_path(path: &Path) -> String {
+    let text = escape_text(&path.display().to_string());
     if text.contains([' ', '"', '\'']) {
         format!("\"{}\"", text.replace('"', "\\\""))
     } else {
@@ -49,6 +49,6 @@ pub(super) fn quoted(path: &Path) -> String {
 }
 
 /// Escapes the characters that systemd would read as its own: specifiers and escapes.
-pub(super) fn escaped(text: &str) -> String {
+pub(super) fn escape_text(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "%%")
 }

@@ -25,13 +25,13 @@ fn away() -> ContactResult {
 fn health_is_unknown_before_the_first_contact_and_then_follows_the_latest() {
     let cell = cell(&[]);
     assert_eq!(cell.get().up, None);
-    cell.tell(away());
+    cell.report_contact(away());
     assert_eq!(cell.get().up, Some(false));
     assert_eq!(cell.get().last_error.as_deref(), Some("refused"));
-    cell.tell(ContactResult::Answered);
+    cell.report_contact(ContactResult::Answered);
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error, None);
-    cell.tell(ContactResult::Full(AwayCause::new("other", "too many")));
+    cell.report_contact(ContactResult::Full(AwayCause::new("other", "too many")));
     assert_eq!(cell.get().up, Some(true));
     assert_eq!(cell.get().last_error.as_deref(), Some("too many"));
 }
@@ -42,14 +42,14 @@ fn a_failed_statement_is_an_answer_and_a_slow_one_is_no_news() {
     let slow = RequestError::Timeout {
         limit: Duration::from_secs(1),
     };
-    cell.tell(ContactResult::from_end(Some(&slow)));
+    cell.report_contact(ContactResult::from_end(Some(&slow)));
     assert_eq!(cell.get().up, None);
     let failed = RequestError::Failed {
         sqlstate: "22012".into(),
         detail: "division by zero".into(),
         position: None,
     };
-    cell.tell(ContactResult::from_end(Some(&failed)));
+    cell.report_contact(ContactResult::from_end(Some(&failed)));
     assert_eq!(cell.get().up, Some(true));
 }
 
@@ -115,38 +115,44 @@ fn how_long_it_has_been_so_counts_from_the_change_and_not_from_the_latest_contac
 #[tokio::test]
 async fn loads_are_refused_with_the_cause_while_a_prober_asks_and_no_longer() {
     let cell = cell(&[away()]);
-    let mut recoveries = cell.recoveries();
-    assert!(cell.refusal().is_none());
-    cell.tell(away());
-    let refusal = cell.refusal().unwrap().to_string();
+    let mut recoveries = cell.watch_recoveries();
+    assert!(cell.load_refusal().is_none());
+    cell.report_contact(away());
+    let refusal = cell.load_refusal().unwrap().to_string();
     assert!(refusal.ends_with("refused"), "{refusal}");
     assert!(cell.get().refuses);
     assert_eq!(cell.get().class, Some("other"));
     recoveries.changed().await.unwrap();
-    assert!(cell.refusal().is_none());
+    assert!(cell.load_refusal().is_none());
     assert_eq!(cell.get().up, Some(true));
     assert!(!cell.get().refuses);
     assert_eq!(cell.get().class, None);
     // And the next time again.
-    cell.tell(away());
-    assert!(cell.refusal().is_some());
+    cell.report_contact(away());
+    assert!(cell.load_refusal().is_some());
     recoveries.changed().await.unwrap();
 }
 
 #[test]
 fn without_a_prober_nobody_is_refused() {
     let cell = cell(&[]);
-    cell.tell(away());
+    cell.report_contact(away());
     assert_eq!(cell.get().up, Some(false));
-    assert!(cell.refusal().is_none(), "there is no runtime to ask on");
+    assert!(
+        cell.load_refusal().is_none(),
+        "there is no runtime to ask on"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(async { cell.tell(away()) });
-    assert!(cell.refusal().is_some());
+    runtime.block_on(async { cell.report_contact(away()) });
+    assert!(cell.load_refusal().is_some());
     drop(runtime);
-    assert!(cell.refusal().is_none(), "the prober went with its runtime");
+    assert!(
+        cell.load_refusal().is_none(),
+        "the prober went with its runtime"
+    );
 }
 
 #[tokio::test]
@@ -155,11 +161,11 @@ async fn a_doubt_refuses_nobody_and_is_cleared_up_by_the_prober() {
         ContactResult::Doubtful(AwayCause::new("other", "broke")),
         ContactResult::Answered,
     ]);
-    cell.tell(ContactResult::Answered);
-    let mut recoveries = cell.recoveries();
-    cell.tell(ContactResult::Doubtful(AwayCause::new("other", "broke")));
+    cell.report_contact(ContactResult::Answered);
+    let mut recoveries = cell.watch_recoveries();
+    cell.report_contact(ContactResult::Doubtful(AwayCause::new("other", "broke")));
     assert_eq!(cell.get().up, Some(true));
-    assert!(cell.refusal().is_none());
+    assert!(cell.load_refusal().is_none());
     // The prober found it away, and then back.
     recoveries.changed().await.unwrap();
     assert_eq!(cell.get().up, Some(true));

@@ -9,34 +9,34 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::record::AccessRecord;
-use crate::logging::line::{breaks_lines, timestamp};
+use crate::logging::line::{breaks_lines, write_timestamp};
 use crate::outcome::Outcome;
 
 /// Stands for a query string.
 pub(super) const QUERY: &str = "…";
 
 /// Apache's combined format, with duration in seconds, request id and outcome at the end.
-pub(super) fn combined(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+pub(super) fn write_combined(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mut line = String::with_capacity(256);
-    client(&mut line, record.client);
+    write_client(&mut line, record.client);
     line.push_str(" - - ");
-    date(&mut line, time);
+    write_date(&mut line, time);
     line.push_str(" \"");
     request_line(&mut line, record);
     // Writing to a string cannot fail.
     let _ = write!(line, "\" {} {} \"", record.status, record.bytes);
-    url(&mut line, record.referer.unwrap_or("-"));
+    write_url(&mut line, record.referer.unwrap_or("-"));
     line.push_str("\" \"");
-    escape(&mut line, record.user_agent.unwrap_or("-"));
+    write_escaped(&mut line, record.user_agent.unwrap_or("-"));
     let _ = write!(line, "\" {:.6} ", record.duration.as_secs_f64());
-    escape(&mut line, record.request_id);
+    write_escaped(&mut line, record.request_id);
     line.push(' ');
     line.push_str(record.outcome.map_or("-", Outcome::name));
     line
 }
 
 /// The address, `-` for a Unix socket.
-pub(super) fn client(line: &mut String, client: Option<IpAddr>) {
+pub(super) fn write_client(line: &mut String, client: Option<IpAddr>) {
     match client {
         // Writing to a string cannot fail.
         Some(client) => drop(write!(line, "{}", client.to_canonical())),
@@ -45,7 +45,7 @@ pub(super) fn client(line: &mut String, client: Option<IpAddr>) {
 }
 
 /// `[02/Jan/2026:03:04:05 +0000]`
-pub(super) fn date(line: &mut String, time: OffsetDateTime) {
+pub(super) fn write_date(line: &mut String, time: OffsetDateTime) {
     let form =
         format_description!("[[[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000]");
     line.push_str(&time.format(form).unwrap_or_default());
@@ -53,16 +53,16 @@ pub(super) fn date(line: &mut String, time: OffsetDateTime) {
 
 /// Method, target, protocol.
 pub(super) fn request_line(line: &mut String, record: &AccessRecord<'_>) {
-    escape(line, record.method);
+    write_escaped(line, record.method);
     line.push(' ');
-    target(line, record);
+    write_target(line, record);
     line.push(' ');
-    escape(line, record.version);
+    write_escaped(line, record.version);
 }
 
 /// The path, with a mark where there was a query string.
-pub(super) fn target(line: &mut String, record: &AccessRecord<'_>) {
-    escape(line, record.path);
+pub(super) fn write_target(line: &mut String, record: &AccessRecord<'_>) {
+    write_escaped(line, record.path);
     if record.has_query {
         line.push('?');
         line.push_str(QUERY);
@@ -70,9 +70,9 @@ pub(super) fn target(line: &mut String, record: &AccessRecord<'_>) {
 }
 
 /// Text that may be an address: without what stands after a `?`.
-pub(super) fn url(line: &mut String, text: &str) {
+pub(super) fn write_url(line: &mut String, text: &str) {
     let (before, has_query) = without_query(text);
-    escape(line, before);
+    write_escaped(line, before);
     if has_query {
         line.push('?');
         line.push_str(QUERY);
@@ -80,7 +80,7 @@ pub(super) fn url(line: &mut String, text: &str) {
 }
 
 /// Apache's way: quotes and backslashes get a backslash, what is not printable ASCII is `\xHH`.
-pub(super) fn escape(line: &mut String, text: &str) {
+pub(super) fn write_escaped(line: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => line.extend(['\\', char::from(byte)]),
@@ -112,7 +112,7 @@ struct JsonRecord<'a> {
 }
 
 /// Returns one JSON object with the fields of the combined format.
-pub(super) fn json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
+pub(super) fn write_json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
     let mark = |(text, has_query): (&str, bool)| {
         if has_query {
             format!("{text}?{QUERY}")
@@ -121,7 +121,7 @@ pub(super) fn json(record: &AccessRecord<'_>, time: OffsetDateTime) -> String {
         }
     };
     let line = serde_json::to_string(&JsonRecord {
-        time: timestamp(time),
+        time: write_timestamp(time),
         client: record.client.map(|client| client.to_canonical()),
         method: record.method,
         path: mark((record.path, record.has_query)),

@@ -75,7 +75,7 @@ fn every_line_is_written_by_the_time_the_log_is_dropped() {
             access.write(&record());
         }
     }
-    assert_eq!(shared.lost().access, 0);
+    assert_eq!(shared.lost_lines().access, 0);
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(
         text.lines().count(),
@@ -87,9 +87,9 @@ fn every_line_is_written_by_the_time_the_log_is_dropped() {
 /// A log on a pipe, which nobody has to read.
 fn piped(waiting: usize) -> (AccessLog, std::io::PipeReader, &'static LogShared) {
     let (reader, writer) = std::io::pipe().unwrap();
-    let out = LogOutput::wrap(File::from(OwnedFd::from(writer)), "[log] access");
+    let out = LogOutput::wrap_file(File::from(OwnedFd::from(writer)), "[log] access");
     let shared = shared();
-    let log = AccessLog::to(out, AccessFormat::Json, waiting, shared).unwrap();
+    let log = AccessLog::with_output(out, AccessFormat::Json, waiting, shared).unwrap();
     (log, reader, shared)
 }
 
@@ -98,7 +98,7 @@ fn a_stuck_disk_costs_lines_and_not_time() {
     let (log, mut reader, shared) = piped(4);
     // Once the pipe is full the writer stands still, and then the queue gets full.
     let mut asked: u64 = 0;
-    while shared.lost().access == 0 {
+    while shared.lost_lines().access == 0 {
         log.write(&record());
         asked += 1;
     }
@@ -113,7 +113,7 @@ fn a_stuck_disk_costs_lines_and_not_time() {
     });
     drop(log);
     let text = reading.join().unwrap();
-    let lost = shared.lost().access;
+    let lost = shared.lost_lines().access;
     assert_eq!(text.lines().count() as u64 + lost, asked);
     assert!(text.lines().all(|line| line.ends_with('}')));
 }
@@ -125,12 +125,12 @@ fn lines_to_a_full_disk_and_to_a_closed_stream_are_counted() {
     let log = AccessLog::open_in(&log, shared).unwrap().unwrap();
     (0..300).for_each(|_| log.write(&record()));
     drop(log);
-    assert_eq!(shared.lost().access, 300);
+    assert_eq!(shared.lost_lines().access, 300);
     let (log, reader, shared) = piped(1000);
     drop(reader);
     (0..300).for_each(|_| log.write(&record()));
     drop(log);
-    assert_eq!(shared.lost().access, 300);
+    assert_eq!(shared.lost_lines().access, 300);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn two_generations_and_a_rotation_lose_no_line_and_mix_none() {
             let out = LogOutput::open(&target, "[log] access").unwrap();
             // With room for all: what is lost here was lost by renaming.
             let room = LINES as usize;
-            let log = AccessLog::to(out, AccessFormat::Combined, room, shared).unwrap();
+            let log = AccessLog::with_output(out, AccessFormat::Combined, room, shared).unwrap();
             scope.spawn(move || {
                 for next in 0..LINES {
                     log.write(&AccessRecord {
@@ -176,7 +176,7 @@ fn two_generations_and_a_rotation_lose_no_line_and_mix_none() {
             }
             let old = dir.path().join(format!("access.log.{}", old_files.len()));
             std::fs::rename(&path, &old).unwrap();
-            shared::reopen(shared.access_logs().into_iter()).unwrap();
+            shared::reopen_outputs(shared.access_logs().into_iter()).unwrap();
             old_files.push((length(&old), old));
         }
     });
@@ -184,7 +184,7 @@ fn two_generations_and_a_rotation_lose_no_line_and_mix_none() {
         let now = std::fs::metadata(old).unwrap().len();
         assert_eq!(now, *length, "written to after it was left");
     }
-    assert_eq!(shared.lost().access, 0);
+    assert_eq!(shared.lost_lines().access, 0);
     let mut found = std::collections::HashSet::new();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -206,13 +206,13 @@ fn a_log_that_is_gone_is_not_opened_again() {
     let kept = AccessLog::open_in(&log(&two), shared).unwrap().unwrap();
     std::fs::remove_file(&one).unwrap();
     std::fs::remove_file(&two).unwrap();
-    shared::reopen(shared.access_logs().into_iter()).unwrap();
+    shared::reopen_outputs(shared.access_logs().into_iter()).unwrap();
     assert!(!one.exists() && two.exists());
     // A failure names the file, and the log goes on in the one it has.
     let moved = dir.path().join("moved");
     std::fs::rename(&two, &moved).unwrap();
     std::fs::create_dir(&two).unwrap();
-    let error = shared::reopen(shared.access_logs().into_iter()).unwrap_err();
+    let error = shared::reopen_outputs(shared.access_logs().into_iter()).unwrap_err();
     assert!(error.to_string().contains(two.to_str().unwrap()), "{error}");
     kept.write(&record());
     drop(kept);

@@ -167,7 +167,7 @@ fn no_line_is_lost_or_doubled_by_changes_and_rotations() {
         for round in 0..20 {
             let old = path(&format!("old.{round}"));
             std::fs::rename(path("a"), &old).unwrap();
-            shared::reopen([folder.log.out()].into_iter()).unwrap();
+            shared::reopen_outputs([folder.log.log_output()].into_iter()).unwrap();
             old_files.push((length(&old), old));
             folder.change("b", Level::INFO).unwrap();
             folder.change("a", Level::INFO).unwrap();
@@ -187,7 +187,7 @@ fn no_line_is_lost_or_doubled_by_changes_and_rotations() {
         }
     }
     assert_eq!(found.len(), written.iter().sum::<usize>());
-    assert_eq!(folder.shared.lost().error, 0);
+    assert_eq!(folder.shared.lost_lines().error, 0);
 }
 
 #[test]
@@ -198,13 +198,13 @@ fn lines_to_a_full_disk_are_counted_and_end_nothing() {
         .log
         .apply(PreparedChange::open(&full, folder.shared).unwrap());
     folder.recording(|| (0..3).for_each(|_| tracing::info!("nobody hears")));
-    assert_eq!(folder.shared.lost().error, 3);
+    assert_eq!(folder.shared.lost_lines().error, 3);
 }
 
 #[test]
 fn a_log_that_cannot_be_opened_says_which() {
     let log = settings(Path::new("/nowhere/error.log").into(), Level::INFO);
-    let error = crate::logging::init(&log).unwrap_err().to_string();
+    let error = crate::logging::start_logging(&log).unwrap_err().to_string();
     assert!(
         error.contains("[log] error") && error.contains("/nowhere/error.log"),
         "{error}"

@@ -34,7 +34,7 @@ pub(super) enum SendFailure {
 }
 
 impl SyslogLink {
-    pub(super) fn to(target: SyslogTarget) -> SyslogLink {
+    pub(super) fn with_target(target: SyslogTarget) -> SyslogLink {
         SyslogLink {
             target,
             socket: None,

@@ -128,7 +128,7 @@ fn records_that_find_no_room_are_dropped_and_counted_and_nobody_waits() {
     // One of them may be in the thread's hands, four are in the queue.
     assert!(lost.load(Ordering::Relaxed) >= 95);
     // At the end the others are given up, each after one try.
-    syslog.end(LONG);
+    syslog.end_sending(LONG);
     assert_eq!(lost.load(Ordering::Relaxed), 100);
 }
 
@@ -143,7 +143,7 @@ fn what_waits_is_sent_at_the_end() {
         (0..500).for_each(|_| assert!(received(&socket).ends_with(" x")));
     });
     (0..500).for_each(|_| syslog.send(Severity::INFO, "-", "x"));
-    syslog.end(LONG);
+    syslog.end_sending(LONG);
     reader.join().unwrap();
     assert_eq!(lost.load(Ordering::Relaxed), 0);
 }

@@ -29,18 +29,18 @@ fn the_embedded_queries_load_on_both_kinds_and_have_no_notes() {
         let version = catalog.get("version").unwrap();
         assert_eq!(version.title, "Database version");
         assert_eq!(
-            version.statement(kind).sql,
+            version.statement_for(kind).sql,
             "select slow_version() as database_version"
         );
         assert!(
             catalog.iter().any(|query| !query.params.is_empty()),
             "a demo of parameters"
         );
-        assert!(catalog.notes().is_empty());
+        assert!(catalog.file_notes().is_empty());
         for query in catalog.iter() {
             assert!(query.description.is_some());
             assert!(
-                query.arguments(&[]).is_ok(),
+                query.read_arguments(&[]).is_ok(),
                 "{} has a default entry",
                 query.name
             );
@@ -72,12 +72,13 @@ fn a_users_file_replaces_the_embedded_one_with_its_notes() {
     let catalog = load(&dir).unwrap();
     let sql = |catalog: &Catalog| {
         let version = catalog.get("version").unwrap();
-        version.statement(DatabaseKind::Sqlite).sql.clone()
+        version.statement_for(DatabaseKind::Sqlite).sql.clone()
     };
     assert_eq!(sql(&catalog), "select 1");
-    assert_eq!(catalog.notes().len(), 1);
+    assert_eq!(catalog.file_notes().len(), 1);
     assert!(
-        catalog.notes()[0].ends_with("version.sql:1: the SQL does not use the parameter `idle`")
+        catalog.file_notes()[0]
+            .ends_with("version.sql:1: the SQL does not use the parameter `idle`")
     );
 
     let dir = folder(&[("version.sql", "-- database: postgres\nselect 1")]);
@@ -119,7 +120,7 @@ fn a_file_that_is_passed_over_is_named_with_what_to_do() {
         ("old.sql.bak", "rename it"),
         ("sales", "move north/c.sql up"),
     ];
-    let notes = catalog.notes();
+    let notes = catalog.file_notes();
     assert_eq!(notes.len(), expected.len(), "{notes:?}");
     for ((name, words), note) in expected.iter().zip(notes) {
         let begin = format!("{}: not served: ", place(name));
@@ -182,8 +183,8 @@ fn what_cannot_be_read_is_named() {
 #[test]
 fn the_nearest_name_is_offered_for_an_unknown_one() {
     let catalog = Catalog::load(DatabaseKind::Sqlite, None).unwrap();
-    assert_eq!(catalog.nearest("verison"), Some("version"));
-    assert_eq!(catalog.nearest("nothing-like-it"), None);
+    assert_eq!(catalog.nearest_name("verison"), Some("version"));
+    assert_eq!(catalog.nearest_name("nothing-like-it"), None);
 }
 
 #[test]
@@ -229,7 +230,10 @@ fn samples_stand_among_no_queries_of_a_database_of_ones_own() {
                 .enumerate()
                 .all(|(place, query)| query.index == place)
         );
-        (names(&mut catalog.listed()), names(&mut catalog.iter()))
+        (
+            names(&mut catalog.listed_queries()),
+            names(&mut catalog.iter()),
+        )
     };
     let both = |names: &str| (names.to_owned(), names.to_owned());
     let own = folder(&[("mine.sql", "select 1")]);

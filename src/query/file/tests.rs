@@ -36,7 +36,7 @@ fn a_file_becomes_a_query_with_its_statement_and_notes() {
         (query.name.as_str(), query.title.as_str()),
         ("x", "Revenue")
     );
-    let statement = query.statement(DatabaseKind::Postgres);
+    let statement = query.statement_for(DatabaseKind::Postgres);
     assert_eq!(
         statement.sql,
         "select region, 'é' -- :since\r\nfrom orders where paid_at >= \
@@ -104,8 +104,8 @@ fn a_query_that_is_warmed_needs_a_default_for_each_parameter() {
 fn a_file_without_a_header_is_a_query_named_after_itself() {
     let query = Query::parse(DatabaseKind::Sqlite, "plain", "select 1").unwrap();
     assert_eq!(query.title, "plain");
-    assert_eq!(query.statement(DatabaseKind::Sqlite).sql, "select 1");
-    assert!(query.arguments(&[]).unwrap().0.is_empty());
+    assert_eq!(query.statement_for(DatabaseKind::Sqlite).sql, "select 1");
+    assert!(query.read_arguments(&[]).unwrap().0.is_empty());
 }
 
 #[test]
@@ -187,10 +187,10 @@ fn hostile_values_of_every_type_stay_values_and_never_reach_the_sql() {
         for of in ParamType::ALL {
             let text = format!("-- param: p {}\nselect :p where :p is not null", of.name());
             let query = Query::parse(kind, "x", &text).unwrap();
-            let before = query.statement(kind).clone();
+            let before = query.statement_for(kind).clone();
             for hostile in HOSTILE {
                 let sent = [("p".to_owned(), hostile.to_owned())];
-                match query.arguments(&sent) {
+                match query.read_arguments(&sent) {
                     Ok(arguments) => {
                         assert_eq!(
                             of,
@@ -203,9 +203,9 @@ fn hostile_values_of_every_type_stay_values_and_never_reach_the_sql() {
                     Err(error) => assert_eq!(error.status(), 400, "{hostile}"),
                 }
                 let as_name = [(hostile.to_owned(), "1".to_owned())];
-                assert_eq!(query.arguments(&as_name).unwrap_err().status(), 400);
+                assert_eq!(query.read_arguments(&as_name).unwrap_err().status(), 400);
             }
-            assert_eq!(*query.statement(kind), before);
+            assert_eq!(*query.statement_for(kind), before);
             assert_eq!(before.order, [0]);
         }
     }

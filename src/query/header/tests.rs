@@ -8,7 +8,7 @@ use super::super::policy::QueryAccess;
 use super::*;
 
 fn header(text: &str) -> Result<QueryHeader, QueryFileError> {
-    super::header(DatabaseKind::Postgres, text)
+    super::read_header(DatabaseKind::Postgres, text)
 }
 
 fn seconds(n: u64) -> Duration {

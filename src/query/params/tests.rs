@@ -64,7 +64,7 @@ fn call(pairs: &[(&str, &str)]) -> Result<Arguments, String> {
         .iter()
         .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
         .collect();
-    arguments(&sample(), &pairs).map_err(|error| {
+    read_arguments(&sample(), &pairs).map_err(|error| {
         assert!(matches!(error, RequestError::BadParameter(_)));
         error.public_message(false)
     })
@@ -176,7 +176,7 @@ fn a_message_repeats_a_hostile_value_only_shortened_and_without_control_characte
 
 #[test]
 fn a_query_without_parameters_says_so() {
-    let error = arguments(&[], &[("x".to_owned(), String::new())]).unwrap_err();
+    let error = read_arguments(&[], &[("x".to_owned(), String::new())]).unwrap_err();
     assert!(error.public_message(false).contains("takes no parameters"));
 }
 
@@ -189,10 +189,10 @@ fn a_long_list_is_shortened_in_messages() {
         ParamDefault::Required,
         AllowedValues::List(values),
     );
-    assert!(long.accepts().ends_with("18, 19, …"));
+    assert!(long.accepted_words().ends_with("18, 19, …"));
     let odd = AllowedValues::List(vec![text(""), text("a")]);
     let odd = param("t", ParamType::Text, ParamDefault::Required, odd);
-    assert_eq!(odd.accepts(), "one of \"\", a");
+    assert_eq!(odd.accepted_words(), "one of \"\", a");
 }
 
 fn call_of(declaration: &str, pairs: &[(&str, &str)]) -> Result<Vec<Value>, String> {
@@ -203,7 +203,9 @@ fn call_of(declaration: &str, pairs: &[(&str, &str)]) -> Result<Vec<Value>, Stri
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let arguments = query.arguments(&pairs).map_err(|error| error.to_string())?;
+    let arguments = query
+        .read_arguments(&pairs)
+        .map_err(|error| error.to_string())?;
     Ok(arguments.0)
 }
 

@@ -15,12 +15,12 @@ fn param(declaration: &str) -> Param {
 }
 
 fn schema(declaration: &str) -> Json {
-    param(declaration).schema()
+    param(declaration).json_schema()
 }
 
 fn takes(param: &Param, text: &str) -> bool {
     let read = param.kind.read(text);
-    read.is_ok_and(|value| param.allowed.takes(&value))
+    read.is_ok_and(|value| param.allowed.is_allowed(&value))
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_bound_that_json_rounds_is_rounded_inwards() {
         "number : 1e-400..9007199254740993",
     ] {
         let param = param(declaration);
-        let schema = param.schema();
+        let schema = param.json_schema();
         for bound in ["minimum", "maximum"] {
             let text = schema[bound].to_string();
             assert!(takes(&param, &text), "{declaration}: {bound} {text}");
@@ -110,7 +110,7 @@ fn an_empty_value_is_taken_where_it_counts_as_none() {
         assert_eq!(param.takes_empty(), expected, "{declaration}");
         if expected {
             let empty = [("p".to_owned(), String::new())];
-            let arguments = crate::query::params::arguments(&[param], &empty);
+            let arguments = crate::query::params::read_arguments(&[param], &empty);
             assert!(arguments.is_ok(), "{declaration}");
         }
     }
@@ -125,7 +125,7 @@ fn a_form_holds_texts_that_stand_for_values() {
     assert_eq!(field("integer = 1"), words(&[""]));
     assert_eq!(field("boolean : true"), words(&["true", "1", "yes", "on"]));
     let flag = param("boolean = no");
-    let schema = flag.field_schema(flag.schema());
+    let schema = flag.field_schema(flag.json_schema());
     for word in schema["anyOf"][1]["enum"].as_array().unwrap() {
         let word = word.as_str().unwrap();
         assert!(word.is_empty() || takes(&flag, word), "{word}");
@@ -161,7 +161,7 @@ fn a_pattern_of_days_lets_in_exactly_what_is_taken() {
         ": 2026-09-19..2026-10-20",
     ] {
         let param = param(&format!("date {range}"));
-        let schema = param.schema();
+        let schema = param.json_schema();
         let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
         for day in days() {
             // What `format` asks for: a day that exists, in the year 0 too.
@@ -197,7 +197,7 @@ fn a_pattern_of_moments_lets_in_what_is_taken_as_it_is_written_in_utc() {
         "2026-01-01T09:59:59..2026-06-19T20:00",
     ] {
         let param = param(&format!("timestamp : {range}"));
-        let schema = param.schema();
+        let schema = param.json_schema();
         let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
         for moment in &moments {
             let is_in = pattern.is_match(moment);
@@ -214,7 +214,7 @@ fn a_pattern_of_moments_lets_in_what_is_taken_as_it_is_written_in_utc() {
         ("2026-01-01T10:00:00.5..2026-01-01T10:00:02", "10:00:01.25"),
     ] {
         let param = param(&format!("timestamp : {range}"));
-        let schema = param.schema();
+        let schema = param.json_schema();
         let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
         let example = format!("2026-01-01T{example}Z");
         assert!(pattern.is_match(&example), "{range}: {example}: {pattern}");
@@ -227,7 +227,7 @@ fn a_pattern_of_moments_lets_in_what_is_taken_as_it_is_written_in_utc() {
 #[test]
 fn a_moment_that_the_pattern_lets_in_is_taken_in_every_zone() {
     let param = param("timestamp");
-    let schema = param.schema();
+    let schema = param.json_schema();
     let pattern = Regex::new(schema["pattern"].as_str().unwrap()).unwrap();
     let mut let_in = 0;
     for day in days().iter().filter(|day| takes(&self::param("date"), day)) {
@@ -261,12 +261,12 @@ fn a_list_is_an_array_of_what_its_elements_are() {
         "-- param: ids integer[] = 1,2 : 1..9\n-- param: e citext\nselect 1",
     )
     .unwrap();
-    let schema = query.params[0].schema();
+    let schema = query.params[0].json_schema();
     assert_eq!(schema["type"], "array");
     assert_eq!(
         (&schema["items"]["minimum"], &schema["items"]["maximum"]),
         (&json!(1), &json!(9))
     );
     assert_eq!(schema["default"], json!([1, 2]));
-    assert_eq!(query.params[1].schema()["type"], "string");
+    assert_eq!(query.params[1].json_schema()["type"], "string");
 }

@@ -27,13 +27,13 @@ fn two() -> Vec<Param> {
 }
 
 fn sql(kind: DatabaseKind, text: &str) -> String {
-    rewrite(kind, text, at(1), &two())
+    rewrite_statement(kind, text, at(1), &two())
         .unwrap_or_else(|fault| panic!("{text}: {}", fault.what))
         .sql
 }
 
 fn fault(kind: DatabaseKind, text: &str) -> QueryFileError {
-    rewrite(kind, text, at(5), &two())
+    rewrite_statement(kind, text, at(5), &two())
         .map(|statement| statement.sql)
         .expect_err(text)
 }
@@ -43,7 +43,7 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
     let params = declare_all(&ParamType::ALL.map(|kind| (kind.known_name().unwrap(), kind)));
     let text =
         "select :uuid, :timestamp, :date, :boolean, :number, :bigint, :integer, :text, :uuid";
-    let statement = rewrite(POSTGRES, text, at(1), &params).unwrap();
+    let statement = rewrite_statement(POSTGRES, text, at(1), &params).unwrap();
     assert_eq!(
         statement.sql,
         "select (cast(cast($1 as text) as uuid)), (cast(cast($2 as text) as timestamptz)), \
@@ -51,7 +51,7 @@ fn each_type_has_its_placeholder_and_a_repeated_parameter_one_number() {
          ($8), (cast(cast($1 as text) as uuid))"
     );
     assert_eq!(statement.order, [7, 6, 5, 4, 3, 2, 1, 0]);
-    let statement = rewrite(SQLITE, text, at(1), &params).unwrap();
+    let statement = rewrite_statement(SQLITE, text, at(1), &params).unwrap();
     assert_eq!(
         statement.sql,
         "select (?1), (?2), (?3), (?4), (cast(?5 as numeric)), (?6), (?7), (?8), (?1)"
@@ -65,7 +65,7 @@ fn a_type_of_the_database_and_a_list_are_cast_where_they_stand() {
                 select :m, :m = any(:ids), :at";
     let query = crate::query::Query::parse(POSTGRES, "x", file).unwrap();
     assert_eq!(
-        query.statement(POSTGRES).sql,
+        query.statement_for(POSTGRES).sql,
         "select (cast(cast($1 as text) as sales.mood)), (cast(cast($1 as text) as sales.mood)) = \
          any((cast(cast($2 as text) as integer[]))), (cast(cast($3 as text) as timestamptz[]))"
     );
@@ -73,13 +73,13 @@ fn a_type_of_the_database_and_a_list_are_cast_where_they_stand() {
 
 #[test]
 fn a_parameter_that_is_not_used_has_no_placeholder() {
-    let statement = rewrite(POSTGRES, "select :name", at(1), &two()).unwrap();
+    let statement = rewrite_statement(POSTGRES, "select :name", at(1), &two()).unwrap();
     assert_eq!(
         (statement.sql.as_str(), &statement.order[..]),
         ("select ($1)", &[1][..])
     );
     assert!(
-        rewrite(POSTGRES, "select 1", at(1), &two())
+        rewrite_statement(POSTGRES, "select 1", at(1), &two())
             .unwrap()
             .order
             .is_empty()
@@ -172,7 +172,7 @@ fn the_statement_begins_and_ends_with_sql() {
         "select 1\n;\n-- :n ' $$ \"\n/* ' */",
     ] {
         for kind in [POSTGRES, SQLITE] {
-            let statement = rewrite(kind, text, at(1), &two()).unwrap();
+            let statement = rewrite_statement(kind, text, at(1), &two()).unwrap();
             assert_eq!(statement.sql, "select 1", "{text}");
         }
     }

@@ -119,9 +119,9 @@ fn a_fraction_of_a_second_is_later_than_the_second() {
     assert!(
         ascending
             .windows(2)
-            .all(|w| w[0].compare(&w[1]) == Some(Ordering::Less))
+            .all(|w| w[0].compare_values(&w[1]) == Some(Ordering::Less))
     );
-    assert_eq!(Value::Integer(1).compare(&Value::Bigint(1)), None);
+    assert_eq!(Value::Integer(1).compare_values(&Value::Bigint(1)), None);
 }
 
 #[test]

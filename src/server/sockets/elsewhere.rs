@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use actix_web::rt::net::TcpStream;
 
-use crate::settings::{Bind, Settings};
+use crate::settings::{BindAddress, Settings};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -38,15 +38,15 @@ impl Standing {
 impl Listening {
     /// Returns a socket of our own.
     pub(in crate::server) fn bind(
-        bind: &Bind,
+        bind: &BindAddress,
         settings: &Settings,
     ) -> io::Result<(Listening, Option<Standing>)> {
         match bind {
-            Bind::Tcp(address) => {
-                let socket = super::tcp(*address, settings.server.backlog)?;
+            BindAddress::Tcp(address) => {
+                let socket = super::tcp_listener(*address, settings.server.backlog)?;
                 Ok((Listening::Tcp(socket), None))
             }
-            Bind::Unix(_) | Bind::Fd(_) => Err(io::Error::new(
+            BindAddress::Unix(_) | BindAddress::Fd(_) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "addresses of this kind need a unix system",
             )),
@@ -55,7 +55,7 @@ impl Listening {
 
     #[allow(clippy::needless_pass_by_value, reason = "its twin keeps it")]
     pub(in crate::server) fn adopt(
-        _: &Bind,
+        _: &BindAddress,
         inherited: Inherited,
     ) -> io::Result<(Listening, Option<Standing>)> {
         match inherited {}
@@ -81,7 +81,7 @@ impl Listening {
     }
 
     /// Returns where clients find it.
-    pub(in crate::server) fn url(&self, scheme: &str, _: &Bind) -> String {
+    pub(in crate::server) fn url(&self, scheme: &str, _: &BindAddress) -> String {
         let Listening::Tcp(socket) = self;
         super::tcp_url(scheme, socket)
     }

@@ -69,7 +69,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
     use std::os::unix::net::UnixListener;
 
-    use super::super::admit;
+    use super::super::set_permissions;
 
     #[test]
     fn only_the_socket_s_own_file_is_opened_to_others() {
@@ -86,16 +86,16 @@ mod tests {
         let is_root = nix::unistd::geteuid().is_root();
         let group = if is_root { 54_321 } else { own_group };
         let _listener = UnixListener::bind(&path).unwrap();
-        admit(&path, 0o620, Some(&group.to_string())).unwrap();
+        set_permissions(&path, 0o620, Some(&group.to_string())).unwrap();
         assert_eq!(told(&path), (0o620, group));
         // A link, and another name of the file, in the place of the socket.
         std::fs::remove_file(&path).unwrap();
         symlink(&victim, &path).unwrap();
-        assert!(admit(&path, 0o666, Some(&group.to_string())).is_err());
+        assert!(set_permissions(&path, 0o666, Some(&group.to_string())).is_err());
         assert_eq!(told(&victim), before);
         std::fs::remove_file(&path).unwrap();
         std::fs::hard_link(&victim, &path).unwrap();
-        let error = admit(&path, 0o666, None).unwrap_err().to_string();
+        let error = set_permissions(&path, 0o666, None).unwrap_err().to_string();
         assert!(error.contains("was replaced"), "{error}");
         assert_eq!(told(&victim), before);
     }

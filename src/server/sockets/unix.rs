@@ -92,13 +92,13 @@ impl Listening {
     ) -> io::Result<(Listening, Option<Standing>)> {
         match bind {
             BindAddress::Tcp(address) => {
-                let socket = super::tcp(*address, settings.server.backlog)?;
+                let socket = super::tcp_listener(*address, settings.server.backlog)?;
                 Ok((Listening::Tcp(socket), None))
             }
             BindAddress::Unix(path) => {
-                let socket = unix(path)?;
+                let socket = unix_listener(path)?;
                 let process = &settings.process;
-                admit(path, process.socket_mode, process.socket_group.as_deref())?;
+                set_permissions(path, process.socket_mode, process.socket_group.as_deref())?;
                 Ok((Listening::Unix(socket), Some(Standing::at(path)?)))
             }
             BindAddress::Fd(number) => {
@@ -179,7 +179,7 @@ impl Listening {
 }
 
 /// Says who may connect to a unix socket.
-fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
+fn set_permissions(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
     let file = SocketFile::open(path)?;
     if let Some(group) = group {
         let number = match group.parse() {
@@ -195,7 +195,7 @@ fn admit(path: &Path, mode: u32, group: Option<&str>) -> io::Result<()> {
 }
 
 /// Takes the place of a socket that nobody serves any more; of anything else it does not.
-fn unix(path: &Path) -> io::Result<UnixListener> {
+fn unix_listener(path: &Path) -> io::Result<UnixListener> {
     let stale = std::fs::symlink_metadata(path)
         .is_ok_and(|metadata| metadata.file_type().is_socket())
         && with_short(path, |short| std::os::unix::net::UnixStream::connect(short)).is_err();

@@ -66,7 +66,7 @@ pub enum FormatPart {
 const FORMS: &str = "write combined, json, or a line with gunicorn's identifiers, such as \
                      %(h)s %(t)s \"%(r)s\" %(s)s %(b)s %(L)s";
 
-fn identifiers() -> [(&'static str, FormatPart); 19] {
+fn all_identifiers() -> [(&'static str, FormatPart); 19] {
     [
         ("h", FormatPart::Client),
         ("l", FormatPart::Text("-".to_owned())),
@@ -91,7 +91,7 @@ fn identifiers() -> [(&'static str, FormatPart); 19] {
 }
 
 /// Returns what a WSGI server calls the parts of a request, besides `HTTP_NAME` for a header.
-fn variables() -> [(&'static str, FormatPart); 9] {
+fn all_variables() -> [(&'static str, FormatPart); 9] {
     [
         ("REMOTE_ADDR", FormatPart::Client),
         ("REMOTE_USER", FormatPart::User),
@@ -117,14 +117,14 @@ fn find(
 /// Returns a word, or a line that holds a `%(`.
 pub(in super::super) fn access_format(given: RawValue<'_>) -> ReadResult<AccessFormat> {
     match given.text {
-        text if text.contains("%(") => parts(text).map(AccessFormat::Parts),
+        text if text.contains("%(") => read_parts(text).map(AccessFormat::Parts),
         text if text.eq_ignore_ascii_case("combined") => Ok(AccessFormat::Combined),
         text if text.eq_ignore_ascii_case("json") => Ok(AccessFormat::Json),
         _ => Err(ValueError::new("is no format that is known here", FORMS)),
     }
 }
 
-fn parts(text: &str) -> ReadResult<Vec<FormatPart>> {
+fn read_parts(text: &str) -> ReadResult<Vec<FormatPart>> {
     if text.contains(char::is_control) {
         return Err(ValueError::new("holds a control character", FORMS));
     }
@@ -149,7 +149,7 @@ fn parts(text: &str) -> ReadResult<Vec<FormatPart>> {
                     "write %(NAME)s for an identifier, %% for a percent sign",
                 )
             })?;
-        match identifier(name).ok_or_else(|| unknown(name))? {
+        match find_identifier(name).ok_or_else(|| unknown_identifier(name))? {
             FormatPart::Text(text) => literal.push_str(&text),
             part => {
                 if !literal.is_empty() {
@@ -167,38 +167,38 @@ fn parts(text: &str) -> ReadResult<Vec<FormatPart>> {
     Ok(parts)
 }
 
-fn identifier(name: &str) -> Option<FormatPart> {
+fn find_identifier(name: &str) -> Option<FormatPart> {
     let Some((inner, kind)) = name.strip_prefix('{').and_then(|it| it.split_once('}')) else {
-        return find(identifiers(), name);
+        return find(all_identifiers(), name);
     };
     match kind {
-        "i" => header(inner).map(FormatPart::RequestHeader),
-        "o" => header(inner).map(FormatPart::ResponseHeader),
-        "e" => variable(&inner.to_ascii_uppercase()),
+        "i" => header_name(inner).map(FormatPart::RequestHeader),
+        "o" => header_name(inner).map(FormatPart::ResponseHeader),
+        "e" => find_variable(&inner.to_ascii_uppercase()),
         _ => None,
     }
 }
 
-fn variable(name: &str) -> Option<FormatPart> {
+fn find_variable(name: &str) -> Option<FormatPart> {
     let from_header = || {
         let name = match name {
             "CONTENT_TYPE" | "CONTENT_LENGTH" => name,
             _ => name.strip_prefix("HTTP_")?,
         };
-        header(&name.replace('_', "-")).map(FormatPart::RequestHeader)
+        header_name(&name.replace('_', "-")).map(FormatPart::RequestHeader)
     };
-    find(variables(), name).or_else(from_header)
+    find(all_variables(), name).or_else(from_header)
 }
 
 /// Returns a header's name in lower case, where it can be one.
-fn header(name: &str) -> Option<String> {
+fn header_name(name: &str) -> Option<String> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-.^_`|~".contains(&byte);
     (!name.is_empty() && name.bytes().all(token)).then(|| name.to_ascii_lowercase())
 }
 
-fn unknown(name: &str) -> ValueError {
-    let known = identifiers().map(|(name, _)| name);
-    let variables = variables().map(|(name, _)| name);
+fn unknown_identifier(name: &str) -> ValueError {
+    let known = all_identifiers().map(|(name, _)| name);
+    let variables = all_variables().map(|(name, _)| name);
     ValueError::new(
         format!("has the identifier %({name})s, which is not known"),
         format!(
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_line_of_identifiers_is_taken_apart() {
         assert_eq!(
-            parts("%(h)s %(l)s 100%% \"%(r)s\"%(s)s").unwrap(),
+            read_parts("%(h)s %(l)s 100%% \"%(r)s\"%(s)s").unwrap(),
             [
                 FormatPart::Client,
                 text(" - 100% \""),
@@ -247,7 +247,7 @@ mod tests {
                 FormatPart::RequestHeader("content-length".to_owned()),
             ),
         ] {
-            assert_eq!(parts(line).unwrap(), [part], "{line}");
+            assert_eq!(read_parts(line).unwrap(), [part], "{line}");
         }
     }
 
@@ -257,10 +257,10 @@ mod tests {
             "h", "l", "u", "t", "r", "m", "U", "q", "H", "s", "B", "b", "f", "a", "T", "D", "M",
             "L", "p",
         ] {
-            assert!(identifier(name).is_some(), "{name}");
+            assert!(find_identifier(name).is_some(), "{name}");
         }
-        assert_eq!(parts("%(l)s").unwrap(), [text("-")]);
-        assert_eq!(parts("a%({SCRIPT_NAME}e)sb").unwrap(), [text("ab")]);
+        assert_eq!(read_parts("%(l)s").unwrap(), [text("-")]);
+        assert_eq!(read_parts("a%({SCRIPT_NAME}e)sb").unwrap(), [text("ab")]);
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
             "{DATABASE_URL}e",
             "{HTTP_}e",
         ] {
-            let fault = parts(&format!("%(h)s %({name})s")).unwrap_err();
+            let fault = read_parts(&format!("%(h)s %({name})s")).unwrap_err();
             let shown = format!("%({name})s");
             assert!(fault.why.contains(&shown), "{name}: {fault:?}");
             assert!(
@@ -284,10 +284,10 @@ mod tests {
             );
         }
         for line in ["%(h)s %", "%(h)d", "%(h", "%(h)10s", "%h %(s)s", "%(a%(b)s"] {
-            let fault = parts(line).unwrap_err();
+            let fault = read_parts(line).unwrap_err();
             assert!(fault.remedy.contains("%%"), "{line}: {fault:?}");
         }
-        assert!(parts("%(h)s\n%(s)s").is_err());
+        assert!(read_parts("%(h)s\n%(s)s").is_err());
         for word in ["common", "", "h", "%h"] {
             let fault = access_format(given(word)).unwrap_err();
             assert!(fault.remedy.contains("combined, json"), "{fault:?}");

@@ -2,16 +2,21 @@
 
 use super::super::log::LogTarget;
 use super::serving::NO_FLAG;
-use super::setting::{SettingRow, put, set, setting};
+use super::setting::{SettingRow, assign_option, new_row, set};
 use crate::flags::SettingFlag;
 use crate::settings::log;
 
 pub(super) const ROWS: [SettingRow; 6] = [
-    setting(
+    new_row(
         "log",
         "access",
         "Access log: a file, or - for standard output",
-        |d, g| put(&mut d.log.access, Ok(log::target(g, LogTarget::Stdout))),
+        |d, g| {
+            assign_option(
+                &mut d.log.access,
+                Ok(log::read_target(g, LogTarget::Stdout)),
+            )
+        },
     )
     .full_flag(SettingFlag {
         long: "access-log",
@@ -19,7 +24,7 @@ pub(super) const ROWS: [SettingRow; 6] = [
         aliases: &["access-logfile"],
         ..NO_FLAG
     }),
-    setting(
+    new_row(
         "log",
         "access_format",
         "Form of the access log: combined, json, or gunicorn's identifiers",
@@ -31,12 +36,12 @@ pub(super) const ROWS: [SettingRow; 6] = [
         aliases: &["access-logformat"],
         ..NO_FLAG
     })
-    .or("combined"),
-    setting(
+    .or_default("combined"),
+    new_row(
         "log",
         "error",
         "Error log: a file, or - for standard error",
-        |d, g| set(&mut d.log.error, Ok(log::target(g, LogTarget::Stderr))),
+        |d, g| set(&mut d.log.error, Ok(log::read_target(g, LogTarget::Stderr))),
     )
     .full_flag(SettingFlag {
         long: "error-log",
@@ -44,20 +49,20 @@ pub(super) const ROWS: [SettingRow; 6] = [
         aliases: &["error-logfile", "log-file"],
         ..NO_FLAG
     })
-    .or("-"),
-    setting(
+    .or_default("-"),
+    new_row(
         "log",
         "level",
         "What is logged: error, warn, info, debug or trace",
-        |d, g| set(&mut d.log.level, log::level(g)),
+        |d, g| set(&mut d.log.level, log::read_level(g)),
     )
-    .flag("log-level", "LEVEL")
-    .or("info"),
-    setting(
+    .with_flag("log-level", "LEVEL")
+    .or_default("info"),
+    new_row(
         "log",
         "syslog",
         "syslog that gets both logs too: udp://HOST:PORT or unix:PATH",
-        |d, g| put(&mut d.log.syslog, log::syslog(g)),
+        |d, g| assign_option(&mut d.log.syslog, log::read_syslog(g)),
     )
     .full_flag(SettingFlag {
         long: "syslog",
@@ -65,11 +70,11 @@ pub(super) const ROWS: [SettingRow; 6] = [
         aliases: &["log-syslog-to"],
         ..NO_FLAG
     }),
-    setting(
+    new_row(
         "log",
         "syslog_facility",
         "What syslog is told that unslow is: daemon, user, local0 to local7, …",
-        |d, g| set(&mut d.log.syslog_facility, log::facility(g)),
+        |d, g| set(&mut d.log.syslog_facility, log::read_facility(g)),
     )
     .full_flag(SettingFlag {
         long: "syslog-facility",
@@ -77,5 +82,5 @@ pub(super) const ROWS: [SettingRow; 6] = [
         aliases: &["log-syslog-facility"],
         ..NO_FLAG
     })
-    .or("daemon"),
+    .or_default("daemon"),
 ];

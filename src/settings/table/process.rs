@@ -1,12 +1,12 @@
 //! The settings of the process: who it is, what it leaves behind, and how long it may start.
 
-use super::setting::{SettingRow, SettingSecrecy, put, set, setting};
+use super::setting::{SettingRow, SettingSecrecy, assign_option, new_row, set};
 use crate::flags::SettingFlag;
 use crate::settings::values as v;
 use crate::settings::{files, process};
 
 /// Returns a flag with one letter.
-const fn short(long: &'static str, short: char, value: &'static str) -> SettingFlag {
+const fn short_flag(long: &'static str, short: char, value: &'static str) -> SettingFlag {
     SettingFlag {
         long,
         short: Some(short),
@@ -17,68 +17,68 @@ const fn short(long: &'static str, short: char, value: &'static str) -> SettingF
 }
 
 pub(super) const ROWS: [SettingRow; 9] = [
-    setting(
+    new_row(
         "server",
         "pidfile",
         "File that holds the process id, and a lock; with -D there always is one",
-        |d, g| put(&mut d.process.pidfile, Ok(files::path(g))),
+        |d, g| assign_option(&mut d.process.pidfile, Ok(files::read_path(g))),
     )
     .full_flag(SettingFlag {
         aliases: &["pidfile"],
-        ..short("pid", 'p', "FILE")
+        ..short_flag("pid", 'p', "FILE")
     }),
-    setting(
+    new_row(
         "server",
         "user",
         "User to become, by name or number",
-        |d, g| put(&mut d.process.user, process::account(g)),
+        |d, g| assign_option(&mut d.process.user, process::read_account(g)),
     )
-    .full_flag(short("user", 'u', "USER")),
-    setting(
+    .full_flag(short_flag("user", 'u', "USER")),
+    new_row(
         "server",
         "group",
         "Group to become, instead of the user's own",
-        |d, g| put(&mut d.process.group, process::account(g)),
+        |d, g| assign_option(&mut d.process.group, process::read_account(g)),
     )
-    .full_flag(short("group", 'g', "GROUP")),
-    setting(
+    .full_flag(short_flag("group", 'g', "GROUP")),
+    new_row(
         "server",
         "umask",
         "Permissions that new files do not get, in octal",
-        |d, g| set(&mut d.process.umask, process::mode(g)),
+        |d, g| set(&mut d.process.umask, process::read_mode(g)),
     )
-    .full_flag(short("umask", 'm', "MODE"))
-    .or("027"),
-    setting("server", "chdir", "Folder to change to", |d, g| {
-        put(&mut d.process.chdir, files::folder(g))
+    .full_flag(short_flag("umask", 'm', "MODE"))
+    .or_default("027"),
+    new_row("server", "chdir", "Folder to change to", |d, g| {
+        assign_option(&mut d.process.chdir, files::read_folder(g))
     })
-    .flag("chdir", "DIR"),
-    setting(
+    .with_flag("chdir", "DIR"),
+    new_row(
         "server",
         "env",
         "Variables to put into the environment: NAME=VALUE",
-        |d, g| set(&mut d.process.env, process::pairs(g)),
+        |d, g| set(&mut d.process.env, process::read_pairs(g)),
     )
     .full_flag(SettingFlag {
         repeatable: true,
-        ..short("env", 'e', "NAME=VALUE")
+        ..short_flag("env", 'e', "NAME=VALUE")
     })
-    .secrecy(SettingSecrecy::Values)
+    .with_secrecy(SettingSecrecy::Values)
     .one_a_line(),
-    setting(
+    new_row(
         "server",
         "socket_mode",
         "Permissions of unix sockets, in octal",
-        |d, g| set(&mut d.process.socket_mode, process::mode(g)),
+        |d, g| set(&mut d.process.socket_mode, process::read_mode(g)),
     )
-    .or("0660"),
-    setting(
+    .or_default("0660"),
+    new_row(
         "server",
         "socket_group",
         "Group of unix sockets, instead of unslow's own",
-        |d, g| put(&mut d.process.socket_group, process::account(g)),
+        |d, g| assign_option(&mut d.process.socket_group, process::read_account(g)),
     ),
-    setting(
+    new_row(
         "server",
         "start_timeout",
         "How long a start or an upgrade may take",
@@ -90,6 +90,6 @@ pub(super) const ROWS: [SettingRow; 9] = [
             )
         },
     )
-    .flag("start-timeout", "TIME")
-    .or("60s"),
+    .with_flag("start-timeout", "TIME")
+    .or_default("60s"),
 ];

@@ -14,28 +14,28 @@ const MOST_UNSENT: u64 = 256 * MIB;
 const LEAST_UNSENT: u64 = 16 * MIB;
 
 /// Returns the default of `[server] max_unsent`: a quarter of the memory there is, within bounds.
-pub(super) fn unsent() -> String {
-    size_text(quarter(memory(Path::new("/"))))
+pub(super) fn default_unsent() -> String {
+    size_text(quarter_size(available_memory(Path::new("/"))))
 }
 
-fn quarter(memory: Option<u64>) -> u64 {
+fn quarter_size(memory: Option<u64>) -> u64 {
     let quarter = memory.map_or(MOST_UNSENT, |memory| memory / 4);
     quarter.clamp(LEAST_UNSENT, MOST_UNSENT) / MIB * MIB
 }
 
 /// The memory there is, in bytes; `None` where the system does not say. `root` is `/` but in tests.
-fn memory(root: &Path) -> Option<u64> {
+fn available_memory(root: &Path) -> Option<u64> {
     let groups = read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    let machine = machine(root);
+    let machine = machine_memory(root);
     groups
         .lines()
-        .flat_map(|line| limits(root, line))
+        .flat_map(|line| group_limits(root, line))
         .chain(machine)
         .min()
 }
 
 /// Returns all memory of the machine.
-fn machine(root: &Path) -> Option<u64> {
+fn machine_memory(root: &Path) -> Option<u64> {
     let text = read_to_string(root.join("proc/meminfo")).ok()?;
     let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -45,7 +45,7 @@ fn machine(root: &Path) -> Option<u64> {
 /// Returns the limits of a group and of those above it. A line is `0::/path` (version 2), or
 /// `4:memory:/path` (version 1). Inside of a container the path may be that of the machine: then
 /// there is no such folder, and the topmost one is the container's own.
-fn limits(root: &Path, line: &str) -> Vec<u64> {
+fn group_limits(root: &Path, line: &str) -> Vec<u64> {
     let mut fields = line.splitn(3, ':');
     let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next())
     else {
@@ -119,7 +119,7 @@ mod tests {
             ),
         ] {
             let root = system(&files);
-            assert_eq!(memory(root.path()), expected, "{files:?}");
+            assert_eq!(available_memory(root.path()), expected, "{files:?}");
         }
     }
 
@@ -127,16 +127,19 @@ mod tests {
     fn a_container_finds_its_limit_at_the_top() {
         let v2 = ("proc/self/cgroup", "0::/\n");
         let max = ("sys/fs/cgroup/memory.max", "268435456\n");
-        assert_eq!(memory(system(&[v2, max]).path()), Some(256 << 20));
+        assert_eq!(available_memory(system(&[v2, max]).path()), Some(256 << 20));
         // In version 1 the path is the machine's.
         let v1 = (
             "proc/self/cgroup",
             "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n0::/docker/1\n",
         );
         let max = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "134217728\n");
-        assert_eq!(memory(system(&[v1, max]).path()), Some(128 << 20));
+        assert_eq!(available_memory(system(&[v1, max]).path()), Some(128 << 20));
         let none = (max.0, "9223372036854771712\n");
-        assert_eq!(memory(system(&[v1, none, MACHINE]).path()), Some(4 << 30));
+        assert_eq!(
+            available_memory(system(&[v1, none, MACHINE]).path()),
+            Some(4 << 30)
+        );
     }
 
     #[test]
@@ -148,7 +151,7 @@ mod tests {
             (Some(1000 << 20), 250 * MIB),
             (Some(1), 16 * MIB),
         ] {
-            assert_eq!(quarter(memory), expected, "{memory:?}");
+            assert_eq!(quarter_size(memory), expected, "{memory:?}");
         }
     }
 }

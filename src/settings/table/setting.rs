@@ -61,7 +61,7 @@ pub(in crate::settings) enum SettingSecrecy {
 }
 
 /// Returns a row without flag and default, to be completed by the functions below.
-pub(in crate::settings) const fn setting(
+pub(in crate::settings) const fn new_row(
     section: &'static str,
     key: &'static str,
     help: &'static str,
@@ -81,7 +81,7 @@ pub(in crate::settings) const fn setting(
 }
 
 impl SettingRow {
-    pub(in crate::settings) const fn or(mut self, text: &'static str) -> Self {
+    pub(in crate::settings) const fn or_default(mut self, text: &'static str) -> Self {
         self.default = DefaultValue::Text(text);
         self
     }
@@ -95,7 +95,7 @@ impl SettingRow {
         self
     }
 
-    pub(in crate::settings) const fn flag(
+    pub(in crate::settings) const fn with_flag(
         mut self,
         long: &'static str,
         value: &'static str,
@@ -115,7 +115,7 @@ impl SettingRow {
         self
     }
 
-    pub(in crate::settings) const fn secrecy(mut self, secrecy: SettingSecrecy) -> Self {
+    pub(in crate::settings) const fn with_secrecy(mut self, secrecy: SettingSecrecy) -> Self {
         self.secrecy = secrecy;
         self
     }
@@ -126,7 +126,7 @@ impl SettingRow {
     }
 
     /// Returns the text of several values of its flag.
-    pub(in crate::settings) fn joined(&self, values: &[String]) -> String {
+    pub(in crate::settings) fn join_values(&self, values: &[String]) -> String {
         if !self.one_a_line {
             return values.join(",");
         }
@@ -138,7 +138,7 @@ impl SettingRow {
     }
 
     /// Writes `UNSLOW_SECTION_KEY`
-    pub(in crate::settings) fn environment(&self) -> String {
+    pub(in crate::settings) fn variable_name(&self) -> String {
         format!("UNSLOW_{}_{}", self.section, self.key).to_ascii_uppercase()
     }
 
@@ -176,7 +176,7 @@ pub(in crate::settings) fn set<T>(
 }
 
 /// Assigns, as [`set`] does, a value that may be absent.
-pub(in crate::settings) fn put<T>(
+pub(in crate::settings) fn assign_option<T>(
     place: &mut Option<T>,
     value: Result<T, ValueError>,
 ) -> Result<(), ValueError> {

@@ -1,15 +1,15 @@
 //! The settings of TLS: the pair, and the plain addresses that send visitors on to it.
 
-use super::setting::{SettingRow, put, set, setting};
+use super::setting::{SettingRow, assign_option, new_row, set};
 use crate::flags::SettingFlag;
 use crate::settings::{bind, files};
 
 pub(super) const ROWS: [SettingRow; 3] = [
-    setting(
+    new_row(
         "tls",
         "cert",
         "PEM file of the server's certificate and its chain; turns TLS on",
-        |d, g| put(&mut d.tls.cert, Ok(files::path(g))),
+        |d, g| assign_option(&mut d.tls.cert, Ok(files::read_path(g))),
     )
     .full_flag(SettingFlag {
         long: "tls-cert",
@@ -18,11 +18,11 @@ pub(super) const ROWS: [SettingRow; 3] = [
         aliases: &["certfile"],
         repeatable: false,
     }),
-    setting(
+    new_row(
         "tls",
         "key",
         "PEM file of the certificate's private key",
-        |d, g| put(&mut d.tls.key, Ok(files::path(g))),
+        |d, g| assign_option(&mut d.tls.key, Ok(files::read_path(g))),
     )
     .full_flag(SettingFlag {
         long: "tls-key",
@@ -31,11 +31,11 @@ pub(super) const ROWS: [SettingRow; 3] = [
         aliases: &["keyfile"],
         repeatable: false,
     }),
-    setting(
+    new_row(
         "tls",
         "redirect_bind",
         "Plain addresses that send visitors on to https",
-        |d, g| set(&mut d.tls.redirect_bind, bind::binds(g)),
+        |d, g| set(&mut d.tls.redirect_bind, bind::read_addresses(g)),
     )
     .full_flag(SettingFlag {
         long: "redirect-bind",

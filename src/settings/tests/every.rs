@@ -134,7 +134,7 @@ fn start(row: &SettingRow, texts: [&str; 3], depth: usize) -> Start {
         std::fs::create_dir(start.path().join(name)).unwrap();
     }
     if depth >= 2 {
-        start = start.env(&row.environment(), texts[1]);
+        start = start.env(&row.variable_name(), texts[1]);
     }
     if depth >= 3 {
         let flag = row.flag.unwrap().long;
@@ -145,7 +145,7 @@ fn start(row: &SettingRow, texts: [&str; 3], depth: usize) -> Start {
 
 #[test]
 fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
-    for row in table::all() {
+    for row in table::all_settings() {
         let name = row.name();
         let texts = samples(row.section, row.key);
         let layers = if row.flag.is_some() { 3 } else { 2 };
@@ -172,7 +172,7 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
             let from = match depth {
                 0 => "default".to_owned(),
                 1 => format!("app.ini:{line}"),
-                2 => format!("environment {}", row.environment()),
+                2 => format!("environment {}", row.variable_name()),
                 _ => format!("--{}", row.flag.unwrap().long),
             };
             assert_eq!(origin, from, "{name} at depth {depth}");
@@ -182,7 +182,7 @@ fn every_setting_takes_the_value_of_the_highest_layer_that_has_it() {
 
 #[test]
 fn every_setting_reaches_the_settings_from_every_layer() {
-    for row in table::all() {
+    for row in table::all_settings() {
         let name = row.name();
         let texts = samples(row.section, row.key);
         let [one, two, three] = texts;
@@ -252,7 +252,7 @@ fn the_sample_file_as_it_is_changes_nothing() {
 fn the_sample_file_has_every_setting_with_its_true_default() {
     let start = beside_the_sample(&sample_with(&["password ="]));
     let loaded = start.load().unwrap();
-    for row in table::all() {
+    for row in table::all_settings() {
         let shown = loaded
             .shown
             .iter()

@@ -116,7 +116,7 @@ fn libpqs_words_are_settings_and_a_url_says_what_it_leaves_out() {
     assert_eq!(postgres.database, "d");
     assert_eq!(postgres.connect_timeout, Some(Duration::from_secs(3)));
     assert_eq!(postgres.application_name, "app");
-    let session: Vec<_> = postgres.session().collect();
+    let session: Vec<_> = postgres.session_options().collect();
     assert_eq!(session, [("geqo", "off"), ("search_path", "a, b")]);
     let twice = Start::with_ini("[postgres]\ndatabase=a\ndbname=b\n").load();
     assert!(twice.unwrap_err().to_string().contains("app.ini:3"));

@@ -5,13 +5,13 @@ use super::super::raw_value::ValueError;
 pub(super) const ESCAPES: &str = "in a URL, write special characters of a password as escapes (@ is %40, \
                        # is %23, / is %2F, % is %25), or use password_file";
 
-pub(super) fn present(text: String) -> Option<String> {
+pub(super) fn non_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
 /// Undoes percent escapes. A `%` that begins none is refused: whoever wrote it meant a password
 /// that the URL does not say.
-pub(super) fn decoded(text: &str) -> Result<String, ValueError> {
+pub(super) fn decode_percent(text: &str) -> Result<String, ValueError> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {

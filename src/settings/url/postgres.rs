@@ -3,8 +3,8 @@
 //! value may be a password.
 
 use super::super::raw_value::ValueError;
-use super::escapes::{ESCAPES, decoded, present};
-use crate::text::words::nearest;
+use super::escapes::{ESCAPES, decode_percent, non_empty};
+use crate::text::words::nearest_word;
 
 /// The parts of a database URL, as texts for the settings of the same names. `None` is what it
 /// leaves out.
@@ -105,8 +105,8 @@ const TAKEN: [&str; 12] = [
 ];
 
 /// Takes a `postgres://` URL apart.
-pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
-    let Some((_, rest)) = scheme(text) else {
+pub(super) fn split_url(text: &str) -> Result<UrlPieces, ValueError> {
+    let Some((_, rest)) = split_scheme(text) else {
         return Err(ValueError::new("is not the URL of a database", FORMS));
     };
     if rest.contains('#') {
@@ -125,18 +125,21 @@ pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
     };
     let (host, port) = host_and_port(server)?;
     let mut pieces = UrlPieces {
-        host: present(decoded(host)?),
+        host: non_empty(decode_percent(host)?),
         port,
-        database: present(decoded(path)?),
-        user: present(decoded(user)?),
-        password: password.map(decoded).transpose()?.and_then(present),
+        database: non_empty(decode_percent(path)?),
+        user: non_empty(decode_percent(user)?),
+        password: password
+            .map(decode_percent)
+            .transpose()?
+            .and_then(non_empty),
         ..UrlPieces::default()
     };
     let mut fallback = None;
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
     for parameter in parameters {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let (name, value) = (decoded(name)?, present(decoded(value)?));
+        let (name, value) = (decode_percent(name)?, non_empty(decode_percent(value)?));
         if name == "fallback_application_name" {
             fallback = value;
             continue;
@@ -149,7 +152,7 @@ pub(super) fn pieces(text: &str) -> Result<UrlPieces, ValueError> {
 }
 
 /// Returns the scheme, and what stands behind `://`.
-pub(super) fn scheme(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     ["postgres", "postgresql"]
         .contains(&scheme)
@@ -174,7 +177,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<String>), ValueError> {
         }
     };
     if text.contains(',') {
-        return Err(several());
+        return Err(several_hosts());
     }
     match port.filter(|port| !port.is_empty()) {
         // Text before a `/` or `?` in a password is taken for host and port.
@@ -186,7 +189,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<String>), ValueError> {
     }
 }
 
-fn several() -> ValueError {
+fn several_hosts() -> ValueError {
     ValueError::new(
         "names several hosts",
         "name one host; of several none is chosen here yet",
@@ -202,7 +205,7 @@ fn one_host(pieces: &UrlPieces) -> Result<(), ValueError> {
             .is_some_and(|host| host.starts_with('/'))
         || is_list(&pieces.port)
     {
-        return Err(several());
+        return Err(several_hosts());
     }
     Ok(())
 }
@@ -226,14 +229,14 @@ fn take(pieces: &mut UrlPieces, name: &str, value: Option<String>) -> Result<(),
             pieces.notes.push(note.to_owned());
             &mut pieces.host
         }
-        _ => return idle(pieces, name, value.as_deref()),
+        _ => return note_idle(pieces, name, value.as_deref()),
     };
     *place = value;
     Ok(())
 }
 
 /// Notes a parameter that does nothing, and refuses one that must not.
-fn idle(pieces: &mut UrlPieces, name: &str, value: Option<&str>) -> Result<(), ValueError> {
+fn note_idle(pieces: &mut UrlPieces, name: &str, value: Option<&str>) -> Result<(), ValueError> {
     if let Some((_, remedy)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
         return Err(ValueError::new(format!("has a parameter {name}"), *remedy));
     }
@@ -244,7 +247,7 @@ fn idle(pieces: &mut UrlPieces, name: &str, value: Option<&str>) -> Result<(), V
             "search_path" | "schema" | "currentSchema" => {
                 "write options=-csearch_path%3DSCHEMA, or [postgres] search_path".to_owned()
             }
-            _ => match nearest(name, known) {
+            _ => match nearest_word(name, known) {
                 Some(near) => format!("did you mean {near}?"),
                 None => "leave it out".to_owned(),
             },

@@ -8,7 +8,7 @@ use crate::settings::raw_value::given;
 #[test]
 fn a_database_url_is_taken_apart() {
     let all =
-        pieces("postgres://us%40er:p%23a%25s%2Fs@db.example.com:6432/my%20db?sslmode=require")
+        split_url("postgres://us%40er:p%23a%25s%2Fs@db.example.com:6432/my%20db?sslmode=require")
             .unwrap();
     assert_eq!(all.host.as_deref(), Some("db.example.com"));
     assert_eq!(all.port.as_deref(), Some("6432"));
@@ -16,11 +16,11 @@ fn a_database_url_is_taken_apart() {
     assert_eq!(all.user.as_deref(), Some("us@er"));
     assert_eq!(all.password.as_deref(), Some("p#a%s/s"));
     assert_eq!(all.sslmode.as_deref(), Some("require"));
-    let few = pieces("postgresql://db").unwrap();
+    let few = split_url("postgresql://db").unwrap();
     assert_eq!((few.port, few.user, few.password), (None, None, None));
     for socket in ["postgres://u@%2Frun%2Fpg/db", "postgres:///db?host=/run/pg"] {
         assert_eq!(
-            pieces(socket).unwrap().host.as_deref(),
+            split_url(socket).unwrap().host.as_deref(),
             Some("/run/pg"),
             "{socket}"
         );
@@ -110,7 +110,7 @@ const LIBPQ: &[(&str, &str, &[&str])] = &[
 #[test]
 fn a_url_is_taken_as_libpq_takes_it_and_what_does_nothing_is_noted() {
     for (text, parts, notes) in LIBPQ {
-        let all = pieces(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+        let all = split_url(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
         let found = [
             &all.host,
             &all.port,
@@ -125,7 +125,7 @@ fn a_url_is_taken_as_libpq_takes_it_and_what_does_nothing_is_noted() {
             assert!(note.contains(word), "{text}: {note}");
         }
     }
-    let session = pieces(
+    let session = split_url(
         "postgres://u@h/d?options=-c%20search_path%3Da,b&connect_timeout=3&application_name=x\
          &fallback_application_name=y&sslmode=verify-full&sslrootcert=system",
     )
@@ -134,7 +134,7 @@ fn a_url_is_taken_as_libpq_takes_it_and_what_does_nothing_is_noted() {
     assert_eq!(session.connect_timeout.as_deref(), Some("3"));
     assert_eq!(session.application_name.as_deref(), Some("x"));
     assert_eq!(session.sslrootcert.as_deref(), Some("system"));
-    let fallback = pieces("postgres://u@h/d?fallback_application_name=y").unwrap();
+    let fallback = split_url("postgres://u@h/d?fallback_application_name=y").unwrap();
     assert_eq!(fallback.application_name.as_deref(), Some("y"));
 }
 
@@ -152,7 +152,7 @@ fn what_cannot_be_done_is_refused_in_words() {
         ("postgres://u@h/d?pgbouncer=true", "leave it out"),
         ("postgres://u@[::1/d", "[::1]"),
     ] {
-        let sentence = pieces(text).unwrap_err().sentence();
+        let sentence = split_url(text).unwrap_err().sentence();
         assert!(sentence.contains(word), "{text}: {sentence}");
     }
 }
@@ -162,9 +162,9 @@ fn any_password_survives_a_url_when_it_is_escaped() {
     let plain = r#"\#;%"' :/?@[]+&=é"#;
     let escaped: Vec<String> = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let escaped = escaped.concat();
-    let all = pieces(&format!("postgres://u:{escaped}@h/d")).unwrap();
+    let all = split_url(&format!("postgres://u:{escaped}@h/d")).unwrap();
     assert_eq!(all.password.as_deref(), Some(plain));
-    let plus = pieces("postgres://u:a+b;c@h/d").unwrap();
+    let plus = split_url("postgres://u:a+b;c@h/d").unwrap();
     assert_eq!(plus.password.as_deref(), Some("a+b;c"));
 }
 
@@ -183,7 +183,7 @@ fn bad_urls_are_refused_and_not_repeated() {
         "postgres://u:hunter2@h/d#x",
         "hunter2",
     ] {
-        let sentence = pieces(text).unwrap_err().sentence();
+        let sentence = split_url(text).unwrap_err().sentence();
         assert!(!sentence.contains("hunter2"), "{sentence}");
     }
     for text in [
@@ -199,7 +199,7 @@ fn bad_urls_are_refused_and_not_repeated() {
         "unix:///s?word=hunter2",
         "hunter2",
     ] {
-        let sentence = redis(given(text)).unwrap_err().sentence();
+        let sentence = read_redis(given(text)).unwrap_err().sentence();
         assert!(!sentence.contains("hunter2"), "{sentence}");
     }
 }
@@ -220,7 +220,7 @@ fn the_redis_crate_reads_what_is_handed_to_it() {
             2,
         ),
     ] {
-        let info = redis(given(text))
+        let info = read_redis(given(text))
             .unwrap()
             .reveal()
             .into_connection_info()
@@ -236,12 +236,12 @@ fn the_redis_crate_reads_what_is_handed_to_it() {
         );
         assert_eq!(tls, text.starts_with("rediss"));
     }
-    let valkeys = redis(given("valkeys://u:p@h:1/2")).unwrap();
+    let valkeys = read_redis(given("valkeys://u:p@h:1/2")).unwrap();
     assert_eq!(valkeys.reveal(), "rediss://u:p@h:1/2");
     let long = format!("redis+unix:///{}/s", "n".repeat(120));
-    let sentence = redis(given(&long)).unwrap_err().sentence();
+    let sentence = read_redis(given(&long)).unwrap_err().sentence();
     assert!(sentence.contains("107"), "{sentence}");
-    let unix = redis(given("unix:///s?username=u&password=p%23")).unwrap();
+    let unix = read_redis(given("unix:///s?username=u&password=p%23")).unwrap();
     let info = unix.reveal().into_connection_info().unwrap();
     assert_eq!(info.redis_settings().username(), Some("u"));
     assert_eq!(info.redis_settings().password(), Some("p#"));
@@ -264,10 +264,10 @@ fn passwords_are_taken_out_of_urls() {
         ),
         ("hunter2", "***"),
     ] {
-        assert_eq!(redacted(text), shown);
+        assert_eq!(redact_url(text), shown);
     }
     let bare = |text: &str| {
-        without_password(&redis(given(text)).unwrap())
+        without_password(&read_redis(given(text)).unwrap())
             .reveal()
             .to_owned()
     };

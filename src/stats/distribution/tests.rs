@@ -18,8 +18,8 @@ fn of(times: &[Duration]) -> Distribution {
     let mut counts = [0_u64; BUCKETS];
     let mut sum = 0;
     for time in times {
-        counts[bucket(*time)] += 1;
-        sum += nanos(*time);
+        counts[time_bucket(*time)] += 1;
+        sum += whole_nanos(*time);
     }
     Distribution::from_counts(counts.into_iter(), sum)
 }
@@ -28,8 +28,8 @@ fn of(times: &[Duration]) -> Distribution {
 fn every_time_lies_in_a_bucket_of_at_most_nine_percent() {
     let mut time = Duration::from_nanos(260);
     while time < Duration::from_mins(15) {
-        let found = u16::try_from(bucket(time)).unwrap();
-        let (low, high) = (edge(found - 1), edge(found));
+        let found = u16::try_from(time_bucket(time)).unwrap();
+        let (low, high) = (upper_edge(found - 1), upper_edge(found));
         let seconds = time.as_secs_f64();
         assert!(
             low < seconds * 1.000_001 && seconds <= high * 1.000_001,
@@ -38,8 +38,8 @@ fn every_time_lies_in_a_bucket_of_at_most_nine_percent() {
         assert!(high / low < 1.0906);
         time = time * 1013 / 1000;
     }
-    assert_eq!(bucket(Duration::ZERO), 0);
-    assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    assert_eq!(time_bucket(Duration::ZERO), 0);
+    assert_eq!(time_bucket(Duration::MAX), BUCKETS - 1);
 }
 
 #[test]
@@ -53,12 +53,12 @@ fn the_bits_of_a_number_give_the_bucket_that_its_logarithm_gives() {
         let (place, expected) = by_logarithm(time);
         // On an edge a logarithm is off by its last digit.
         if (place - place.round()).abs() > 1e-9 {
-            assert_eq!(bucket(time) as f64, expected, "{time:?}");
+            assert_eq!(time_bucket(time) as f64, expected, "{time:?}");
         }
         time += Duration::from_nanos(1) + time / 997;
     }
     for (doublings, at) in (0..OCTAVES).map(|doublings| (doublings, 250_u64 << doublings)) {
-        let bucket_at = |nanos| bucket(Duration::from_nanos(nanos));
+        let bucket_at = |nanos| time_bucket(Duration::from_nanos(nanos));
         let own = usize::from(doublings * PER_OCTAVE);
         assert_eq!((bucket_at(at), bucket_at(at + 1)), (own, own + 1), "{at}");
     }
@@ -88,7 +88,7 @@ fn what_is_shown_counts_exactly_up_to_each_edge() {
         Duration::from_micros(1024),
         Duration::from_hours(1),
     ]);
-    let shown: Vec<_> = edges.shown().collect();
+    let shown: Vec<_> = edges.shown_edges().collect();
     assert_eq!(shown[..2], [(0.000_512, 1), (0.001_024, 3)]);
     assert_eq!(shown.last().unwrap().1, 3);
     assert_eq!(edges.count(), 4);
@@ -107,7 +107,7 @@ fn parts_add_up_to_the_whole_and_are_taken_from_it() {
     let mut sum = micros(&a);
     sum.add(&micros(&b));
     assert_eq!(sum, whole);
-    assert_eq!(whole.since(&micros(&a)), micros(&b));
+    assert_eq!(whole.difference_since(&micros(&a)), micros(&b));
     let sent = serde_json::to_string(&whole).unwrap();
     assert_eq!(serde_json::from_str::<Distribution>(&sent).unwrap(), whole);
 }
@@ -165,13 +165,13 @@ proptest! {
         let mut sum = of(&before);
         sum.add(&of(&within));
         is_within(&sum, &both)?;
-        is_within(&sum.since(&of(&before)), &within)?;
+        is_within(&sum.difference_since(&of(&before)), &within)?;
         let sent: Distribution = serde_json::from_str(&serde_json::to_string(&sum).unwrap()).unwrap();
         is_within(&sent, &both)?;
         let mut tally = CounterTally::default();
         tally.counts.0[Counter::LoadsRequest as usize] = 1;
         tally.times[Timed::Load as usize] = of(&within);
-        let packed = [(7, PackedTally::pack(&tally))];
-        is_within(add_up(packed.iter())[&7].time(Timed::Load), &within)?;
+        let packed = [(7, PackedTally::pack_tally(&tally))];
+        is_within(add_up(packed.iter())[&7].time_distribution(Timed::Load), &within)?;
     }
 }

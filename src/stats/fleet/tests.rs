@@ -13,14 +13,16 @@ fn report(id: &str, hits: u64, misses: u64, over: f64) -> InstanceReport {
     let (hit, load) = (Duration::from_millis(1), Duration::from_secs(1));
     for _ in 0..hits {
         stats
-            .query(0)
-            .request(Outcome::Hit(Tier::Memory), hit, load);
+            .query_stats(0)
+            .record_request(Outcome::Hit(Tier::Memory), hit, load);
     }
     for _ in 0..misses {
-        stats.query(0).loaded(load, None);
-        stats.query(0).request(Outcome::Miss, load, Duration::ZERO);
+        stats.query_stats(0).record_load(load, None);
+        stats
+            .query_stats(0)
+            .record_request(Outcome::Miss, load, Duration::ZERO);
     }
-    let tally = stats.snapshot(Window::Start).queries[0].tally.clone();
+    let tally = stats.take_snapshot(Window::Start).queries[0].tally.clone();
     InstanceReport {
         schema: InstanceReport::SCHEMA,
         instance: InstanceInfo {
@@ -260,13 +262,13 @@ fn two_hundred_busy_queries_fit_into_what_is_read() {
     for n in 1..=3000_u32 {
         let quick = Duration::from_micros(20) * (1 + n % 400);
         let slow = Duration::from_millis(7) * (1 + n % 900);
-        let counted = stats.query(0);
-        counted.request(Outcome::Hit(Tier::Memory), quick, slow);
-        counted.request(Outcome::Coalesced, slow, slow);
-        counted.request(Outcome::Miss, slow, Duration::ZERO);
-        counted.loaded(slow, None);
+        let counted = stats.query_stats(0);
+        counted.record_request(Outcome::Hit(Tier::Memory), quick, slow);
+        counted.record_request(Outcome::Coalesced, slow, slow);
+        counted.record_request(Outcome::Miss, slow, Duration::ZERO);
+        counted.record_load(slow, None);
     }
-    let tally = stats.snapshot(Window::Start).queries[0].tally.clone();
+    let tally = stats.take_snapshot(Window::Start).queries[0].tally.clone();
     let mut busy = report("a", 1, 0, 1.0);
     busy.windows = Window::ALL
         .map(|window| (window, (60.0, tally.clone())))

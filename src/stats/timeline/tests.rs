@@ -16,8 +16,8 @@ const HOUR: Duration = Duration::from_hours(1);
 fn hits(stats: &Stats, place: usize, count: u64) {
     for _ in 0..count {
         let own = Duration::from_micros(2);
-        let query = stats.query(place);
-        query.request(Outcome::Hit(Tier::Memory), own, SECOND);
+        let query = stats.query_stats(place);
+        query.record_request(Outcome::Hit(Tier::Memory), own, SECOND);
     }
 }
 
@@ -40,7 +40,7 @@ fn run(stats: &Stats, from: Duration, to: Duration) {
     while now < to {
         now += SECOND;
         hits(stats, 0, 1);
-        stats.ledger.tick(now);
+        stats.ledger.close_slot(now);
     }
 }
 
@@ -85,7 +85,7 @@ fn what_is_over_leaves_the_windows_one_after_the_other() {
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(seconds) {
             now += SHORT;
-            stats.ledger.tick(now);
+            stats.ledger.close_slot(now);
         }
         windows(&stats, now).map(|(requests, _)| requests)
     };
@@ -129,7 +129,7 @@ fn a_late_tick_loses_nothing_and_counts_with_its_true_length() {
     let stats = Stats::new(["a"].into_iter());
     run(&stats, Duration::ZERO, HOUR);
     hits(&stats, 0, 8);
-    stats.ledger.tick(HOUR + 8 * SECOND);
+    stats.ledger.close_slot(HOUR + 8 * SECOND);
     run(&stats, HOUR + 8 * SECOND, HOUR + 60 * SECOND);
     let now = HOUR + 60 * SECOND;
     assert_eq!(windows(&stats, now)[..2], [(60, 60.0), (300, 300.0)]);
@@ -151,15 +151,15 @@ fn after_a_day_of_two_hundred_queries_the_windows_are_right_and_memory_is_flat()
             hits(&stats, usize::try_from(place).unwrap(), 2);
         }
         now += SHORT;
-        stats.ledger.tick(now);
+        stats.ledger.close_slot(now);
         if now.as_secs() % 3600 == 0 {
-            held.push(stats.ledger.timeline().held());
+            held.push(stats.ledger.lock_timeline().held_bytes());
         }
     }
     let rate = 20 * 2 / SHORT.as_secs();
     let expected = [60, 300, 3600, 24 * 3600].map(|s| (rate * s, s as f64));
     assert_eq!(windows(&stats, now), expected);
-    assert_eq!(stats.ledger.timeline().slots(), (60, 60));
+    assert_eq!(stats.ledger.lock_timeline().slot_counts(), (60, 60));
     // From the second hour on everything is full.
     let (least, most) = (
         held[1..].iter().min().unwrap(),
@@ -175,7 +175,7 @@ fn queries_that_nobody_asks_cost_no_slot_anything() {
     let held = |names: &[String]| {
         let stats = Stats::new(names.iter().map(String::as_str));
         run(&stats, Duration::ZERO, HOUR);
-        stats.ledger.timeline().held()
+        stats.ledger.lock_timeline().held_bytes()
     };
     assert_eq!(held(&names), held(&names[..1]));
 }
@@ -188,8 +188,8 @@ fn the_slowest_loads_of_a_window_are_those_that_ended_in_it() {
     let mut now = Duration::ZERO;
     // Ever quicker, so that later ones push none of the earlier out.
     for number in 0..720_u32 {
-        stats.query(0).load_begins();
-        stats.query(0).load_ends(&LoadEnd {
+        stats.query_stats(0).load_begins();
+        stats.query_stats(0).load_ends(&LoadEnd {
             key: KeyId {
                 digest: &[0; 16],
                 canonical: &canonical,
@@ -199,7 +199,7 @@ fn the_slowest_loads_of_a_window_are_those_that_ended_in_it() {
             error: None,
         });
         now += SHORT;
-        stats.ledger.tick(now);
+        stats.ledger.close_slot(now);
     }
     let slowest = |window| {
         let shown = stats.snapshot_at(window, now).slowest;

@@ -52,7 +52,7 @@ pub const COLUMNS: [(&str, &str); 35] = [
 
 /// Returns a header line, a row for each query (`scope` is `query`, or `removed` where it is not in
 /// the catalog any more), and one for all of them (`total`). What is not known is an empty field.
-pub fn csv(snapshot: &StatsSnapshot) -> String {
+pub fn write_csv(snapshot: &StatsSnapshot) -> String {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
@@ -65,14 +65,24 @@ pub fn csv(snapshot: &StatsSnapshot) -> String {
     for query in &snapshot.queries {
         let scope = if query.removed { "removed" } else { "query" };
         let ttl = query.ttl_seconds.map_or(Value::Null, Value::from);
-        write(&row(snapshot, [scope, &query.query], &ttl, &query.numbers));
+        write(&csv_row(
+            snapshot,
+            [scope, &query.query],
+            &ttl,
+            &query.numbers,
+        ));
     }
-    write(&row(snapshot, ["total", ""], &Value::Null, &snapshot.total));
+    write(&csv_row(
+        snapshot,
+        ["total", ""],
+        &Value::Null,
+        &snapshot.total,
+    ));
     let bytes = writer.into_inner().expect("memory takes everything");
     String::from_utf8(bytes).expect("made of text")
 }
 
-fn row(
+fn csv_row(
     snapshot: &StatsSnapshot,
     whose: [&str; 2],
     ttl: &Value,
@@ -81,16 +91,16 @@ fn row(
     let json = serde_json::to_value(numbers).expect("numbers under names of text");
     let window = snapshot.window.name();
     let described = [whose[0], whose[1], window].map(str::to_owned);
-    let numbers = COLUMNS.map(|(_, place)| json.pointer(place).map_or_else(String::new, field));
+    let numbers = COLUMNS.map(|(_, place)| json.pointer(place).map_or_else(String::new, csv_field));
     described
         .into_iter()
-        .chain([field(ttl)])
+        .chain([csv_field(ttl)])
         .chain(numbers)
         .collect()
 }
 
 /// Writes it as JSON does.
-fn field(value: &Value) -> String {
+fn csv_field(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         number => number.to_string(),

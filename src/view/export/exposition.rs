@@ -72,10 +72,15 @@ impl MetricsExposition {
     }
 
     /// Begins a metric. `name` is without `_total` and `_info`, which come by its kind.
-    pub(super) fn family(&mut self, name: &str, kind: MetricKind, help: &str) -> MetricFamily<'_> {
+    pub(super) fn begin_family(
+        &mut self,
+        name: &str,
+        kind: MetricKind,
+        help: &str,
+    ) -> MetricFamily<'_> {
         let shown = match (self.dialect, kind) {
             // There the name is that of the samples.
-            (MetricsDialect::Text, kind) => format!("{name}{}", suffix(kind)),
+            (MetricsDialect::Text, kind) => format!("{name}{}", name_suffix(kind)),
             (MetricsDialect::OpenMetrics, _) => name.to_owned(),
         };
         let word = match (self.dialect, kind) {
@@ -111,22 +116,29 @@ impl MetricsExposition {
 
 impl MetricFamily<'_> {
     /// One value.
-    pub(super) fn sample(&mut self, labels: MetricLabels<'_>, value: impl std::fmt::Display) {
-        self.line(suffix(self.kind), labels, &value);
+    pub(super) fn write_sample(&mut self, labels: MetricLabels<'_>, value: impl std::fmt::Display) {
+        self.write_line(name_suffix(self.kind), labels, &value);
     }
 
     /// The samples of a histogram.
-    pub(super) fn distribution(&mut self, labels: MetricLabels<'_>, times: &Distribution) {
-        let edges = times.shown().map(|(edge, count)| (edge.to_string(), count));
+    pub(super) fn write_distribution(&mut self, labels: MetricLabels<'_>, times: &Distribution) {
+        let edges = times
+            .shown_edges()
+            .map(|(edge, count)| (edge.to_string(), count));
         for (edge, count) in edges.chain([("+Inf".to_owned(), times.count())]) {
             let labels = [labels, &[("le", edge.as_str())]].concat();
-            self.line("_bucket", &labels, &count);
+            self.write_line("_bucket", &labels, &count);
         }
-        self.line("_sum", labels, &times.sum_seconds());
-        self.line("_count", labels, &times.count());
+        self.write_line("_sum", labels, &times.sum_seconds());
+        self.write_line("_count", labels, &times.count());
     }
 
-    fn line(&mut self, suffix: &str, labels: MetricLabels<'_>, value: &dyn std::fmt::Display) {
+    fn write_line(
+        &mut self,
+        suffix: &str,
+        labels: MetricLabels<'_>,
+        value: &dyn std::fmt::Display,
+    ) {
         let out = &mut self.exposition.out;
         out.push_str(&self.name);
         out.push_str(suffix);
@@ -149,7 +161,7 @@ impl MetricFamily<'_> {
     }
 }
 
-fn suffix(kind: MetricKind) -> &'static str {
+fn name_suffix(kind: MetricKind) -> &'static str {
     match kind {
         MetricKind::Counter => "_total",
         MetricKind::Info => "_info",
@@ -159,7 +171,7 @@ fn suffix(kind: MetricKind) -> &'static str {
 
 /// Returns a count as a metric's value.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-pub(super) fn value(count: u64) -> f64 {
+pub(super) fn metric_value(count: u64) -> f64 {
     count as f64
 }
 
@@ -169,15 +181,16 @@ mod tests {
 
     fn sample(dialect: MetricsDialect) -> String {
         let mut exposition = MetricsExposition::new(dialect);
-        let mut family = exposition.family("a_seconds", MetricKind::Counter, "One \\ two\nthree.");
-        family.sample(&[("x", "q\"\\\n"), ("y", "é")], 1.5);
-        family.sample(&[("x", ""), ("y", "")], 0);
+        let mut family =
+            exposition.begin_family("a_seconds", MetricKind::Counter, "One \\ two\nthree.");
+        family.write_sample(&[("x", "q\"\\\n"), ("y", "é")], 1.5);
+        family.write_sample(&[("x", ""), ("y", "")], 0);
         exposition
-            .family("b", MetricKind::Info, "Said.")
-            .sample(&[("v", "1")], 1);
+            .begin_family("b", MetricKind::Info, "Said.")
+            .write_sample(&[("v", "1")], 1);
         exposition
-            .family("c", MetricKind::Gauge, "Now.")
-            .sample(&[], 7);
+            .begin_family("c", MetricKind::Gauge, "Now.")
+            .write_sample(&[], 7);
         exposition.finish()
     }
 
@@ -213,8 +226,8 @@ mod tests {
             serde_json::from_str(r#"{"counts":[[88,2],[257,1]],"sum":900000001000}"#)
                 .expect("a distribution");
         let mut exposition = MetricsExposition::new(MetricsDialect::Text);
-        let mut family = exposition.family("t_seconds", MetricKind::Histogram, "Times.");
-        family.distribution(&[("q", "a")], &times);
+        let mut family = exposition.begin_family("t_seconds", MetricKind::Histogram, "Times.");
+        family.write_distribution(&[("q", "a")], &times);
         let text = exposition.finish();
         for line in [
             "t_seconds_bucket{q=\"a\",le=\"0.000512\"} 2\n",

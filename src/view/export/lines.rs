@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::text::words::printable;
+use crate::text::words::escape_controls;
 
 /// Stands for what is not known.
 const NOTHING: &str = "n/a";
@@ -15,7 +15,7 @@ const DRAWN: &str = "series";
 /// Returns a line for each value of a JSON document. Its key is the way to it: `total.requests`,
 /// `redis.info.used_memory`; in the list `queries` by the query's name, in others by place. The
 /// series for drawings are left out.
-pub fn lines(document: &Value) -> String {
+pub fn write_lines(document: &Value) -> String {
     let mut out = String::new();
     push(&mut out, "", document);
     out
@@ -44,7 +44,7 @@ fn push(out: &mut String, key: &str, value: &Value) {
         }
         Value::Null => NOTHING.to_owned(),
         // One line each, whatever somebody has written into it.
-        Value::String(text) => printable(text),
+        Value::String(text) => escape_controls(text),
         value => value.to_string(),
     };
     let _ = writeln!(out, "{key}: {text}");

@@ -13,8 +13,8 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use csv::{COLUMNS, csv};
+pub use csv::{COLUMNS, write_csv};
 pub use exposition::MetricsDialect;
-pub use lines::lines;
-pub use metrics::{MetricsInput, ReloadCounts, metrics};
-pub use terminal::terminal;
+pub use lines::write_lines;
+pub use metrics::{MetricsInput, ReloadCounts, write_metrics};
+pub use terminal::write_terminal;

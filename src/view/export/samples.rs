@@ -27,10 +27,10 @@ const OUTCOMES: [Outcome; 9] = [
 
 pub(super) fn snapshot() -> StatsSnapshot {
     let stats = Stats::new(["revenue", "a-b_c"].into_iter());
-    count(stats.query(0), 1);
-    count(stats.query(1), 20);
-    let gone = stats.renewed(["revenue"].into_iter());
-    let mut snapshot = gone.snapshot(Window::Start);
+    count(stats.query_stats(0), 1);
+    count(stats.query_stats(1), 20);
+    let gone = stats.reconfigured(["revenue"].into_iter());
+    let mut snapshot = gone.take_snapshot(Window::Start);
     for query in &mut snapshot.queries {
         query.ttl_seconds = (!query.removed).then_some(10.5);
     }
@@ -71,7 +71,7 @@ fn count(query: &QueryStats, times: u64) {
     for (place, outcome) in OUTCOMES.into_iter().enumerate() {
         for _ in 0..times + place as u64 {
             let took = Duration::from_micros(300 * (place as u64 + 1));
-            query.request(outcome, took, Duration::from_secs(5));
+            query.record_request(outcome, took, Duration::from_secs(5));
         }
     }
     let canonical = Bytes::new();
@@ -93,8 +93,8 @@ fn count(query: &QueryStats, times: u64) {
         });
     }
     query.load_begins();
-    query.served(1000 * times);
-    query.compression();
+    query.count_served(1000 * times);
+    query.count_compression();
 }
 
 fn words(all: &[(&str, u64)]) -> BTreeMap<String, u64> {

@@ -22,7 +22,7 @@ fn scraped(snapshot: &StatsSnapshot, dialect: MetricsDialect) -> BTreeMap<String
         },
         commit: Some("abc123"),
     };
-    let text = metrics(&all, dialect);
+    let text = write_metrics(&all, dialect);
     let samples = text.lines().filter(|line| !line.starts_with('#'));
     let mut found = BTreeMap::new();
     for sample in samples {
@@ -35,7 +35,7 @@ fn scraped(snapshot: &StatsSnapshot, dialect: MetricsDialect) -> BTreeMap<String
 
 /// The rows of the CSV, by their first two cells.
 fn rows(snapshot: &StatsSnapshot) -> BTreeMap<(String, String), BTreeMap<String, String>> {
-    let text = csv(snapshot);
+    let text = write_csv(snapshot);
     let mut lines = text.split_terminator("\r\n").map(|line| line.split(','));
     let head: Vec<_> = lines.next().unwrap().map(str::to_owned).collect();
     lines
@@ -56,7 +56,7 @@ fn close(a: f64, b: f64) -> bool {
 fn every_number_is_the_same_in_json_csv_and_lines() {
     let snapshot = samples::snapshot();
     let json = serde_json::to_value(&snapshot).unwrap();
-    let text = lines(&json);
+    let text = write_lines(&json);
     let line = |key: &str| {
         let start = format!("{key}: ");
         let found = text.lines().find_map(|line| line.strip_prefix(&start));
@@ -281,7 +281,7 @@ fn every_other_number_is_the_same_in_json_and_metrics() {
 #[test]
 fn what_is_not_there_is_left_out_and_what_has_not_counted_is_zero() {
     let stats = crate::stats::Stats::new(["new"].into_iter());
-    let snapshot = stats.snapshot(crate::stats::Window::Start);
+    let snapshot = stats.take_snapshot(crate::stats::Window::Start);
     let metrics = scraped(&snapshot, MetricsDialect::Text);
     for zero in [
         "unslow_requests_total{query=\"new\"}",
@@ -308,7 +308,7 @@ fn what_is_not_there_is_left_out_and_what_has_not_counted_is_zero() {
 
 #[test]
 fn columns_are_only_appended() {
-    let text = csv(&StatsSnapshot::default());
+    let text = write_csv(&StatsSnapshot::default());
     let head = "scope,query,window,ttl_seconds,requests,hit_memory,hit_redis,stale,\
         stale_revalidating,stale_load_error,coalesced,miss,bypass,error,loads,loads_in_flight,\
         load_errors,load_seconds,last_load_seconds,hit_ratio,offload,time_saved_seconds,\

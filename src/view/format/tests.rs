@@ -35,7 +35,7 @@ fn a_measured_time_has_about_three_figures_and_never_reaches_the_next_unit() {
     ];
     for (micros, expected) in cases {
         assert_eq!(
-            plain(&duration(Duration::from_micros(micros))),
+            plain(&format_duration(Duration::from_micros(micros))),
             expected,
             "{micros} µs"
         );
@@ -53,7 +53,7 @@ fn an_age_has_tenths_of_a_second_at_most() {
     ];
     for (millis, expected) in cases {
         assert_eq!(
-            plain(&age(Duration::from_millis(millis))),
+            plain(&format_age(Duration::from_millis(millis))),
             expected,
             "{millis} ms"
         );
@@ -71,14 +71,14 @@ fn a_configured_time_is_exact() {
         (Duration::from_hours(24), "1 d"),
     ];
     for (time, expected) in cases {
-        assert_eq!(plain(&span(time)), expected);
+        assert_eq!(plain(&format_span(time)), expected);
     }
 }
 
 #[test]
 fn the_elapsed_time_has_the_form_of_the_original_page() {
-    assert_eq!(elapsed(Duration::from_micros(5_024_620)), "5.02462s");
-    assert_eq!(elapsed(Duration::from_nanos(2_104_999)), "0.00210s");
+    assert_eq!(format_elapsed(Duration::from_micros(5_024_620)), "5.02462s");
+    assert_eq!(format_elapsed(Duration::from_nanos(2_104_999)), "0.00210s");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn the_length_of_a_bar_has_two_decimals() {
         (0.123_456, "12.35"),
         (1.0, "100.00"),
     ] {
-        assert_eq!(length(share), expected);
+        assert_eq!(format_length(share), expected);
     }
 }
 
@@ -105,53 +105,56 @@ fn bytes_are_in_binary_units() {
         (u64::MAX, "16777216 TiB"),
     ];
     for (n, expected) in cases {
-        assert_eq!(plain(&bytes(n)), expected, "{n}");
+        assert_eq!(plain(&format_bytes(n)), expected, "{n}");
     }
 }
 
 #[test]
 fn thousands_are_separated_and_nouns_counted() {
-    assert_eq!(count(0), "0");
-    assert_eq!(count(999), "999");
-    assert_eq!(count(1_000), "1,000");
-    assert_eq!(count(1_234_567), "1,234,567");
-    assert_eq!(plain(&counted(1, "row")), "1 row");
-    assert_eq!(plain(&counted(0, "row")), "0 rows");
+    assert_eq!(format_count(0), "0");
+    assert_eq!(format_count(999), "999");
+    assert_eq!(format_count(1_000), "1,000");
+    assert_eq!(format_count(1_234_567), "1,234,567");
+    assert_eq!(plain(&format_counted(1, "row")), "1 row");
+    assert_eq!(plain(&format_counted(0, "row")), "0 rows");
 }
 
 #[test]
 fn a_share_is_whole_only_where_it_is_exactly_so() {
-    assert_eq!(share(None), "–");
-    assert_eq!(share(Some(f64::NAN)), "–");
-    assert_eq!(plain(&share(Some(0.0))), "0 %");
-    assert_eq!(plain(&share(Some(0.000_001))), "0.1 %");
-    assert_eq!(plain(&share(Some(0.982))), "98.2 %");
-    assert_eq!(plain(&share(Some(0.999_999))), "99.9 %");
-    assert_eq!(plain(&share(Some(1.0))), "100 %");
+    assert_eq!(format_share(None), "–");
+    assert_eq!(format_share(Some(f64::NAN)), "–");
+    assert_eq!(plain(&format_share(Some(0.0))), "0 %");
+    assert_eq!(plain(&format_share(Some(0.000_001))), "0.1 %");
+    assert_eq!(plain(&format_share(Some(0.982))), "98.2 %");
+    assert_eq!(plain(&format_share(Some(0.999_999))), "99.9 %");
+    assert_eq!(plain(&format_share(Some(1.0))), "100 %");
 }
 
 #[test]
 fn a_factor_claims_three_figures_and_nothing_where_there_is_no_gain() {
     let five = Duration::from_millis(5_020);
     assert_eq!(
-        factor(five, Duration::from_millis(2)).as_deref(),
+        format_factor(five, Duration::from_millis(2)).as_deref(),
         Some("2,510×")
     );
     assert_eq!(
-        factor(five, Duration::from_micros(37)).as_deref(),
+        format_factor(five, Duration::from_micros(37)).as_deref(),
         Some("136,000×")
     );
     assert_eq!(
-        factor(five, Duration::from_millis(300)).as_deref(),
+        format_factor(five, Duration::from_millis(300)).as_deref(),
         Some("17×")
     );
     assert_eq!(
-        factor(five, Duration::from_millis(2_100)).as_deref(),
+        format_factor(five, Duration::from_millis(2_100)).as_deref(),
         Some("2.4×")
     );
-    assert_eq!(factor(five, five), None);
-    assert_eq!(factor(Duration::ZERO, five), None);
-    assert_eq!(factor(five, Duration::ZERO).as_deref(), Some("5,020,000×"));
+    assert_eq!(format_factor(five, five), None);
+    assert_eq!(format_factor(Duration::ZERO, five), None);
+    assert_eq!(
+        format_factor(five, Duration::ZERO).as_deref(),
+        Some("5,020,000×")
+    );
 }
 
 #[test]
@@ -166,23 +169,23 @@ fn a_column_name_becomes_a_heading() {
         ("élan", "Élan"),
     ];
     for (column, expected) in cases {
-        assert_eq!(label(column), expected);
+        assert_eq!(column_label(column), expected);
     }
 }
 
 #[test]
 fn what_is_no_time_counts_as_none() {
-    assert_eq!(seconds(f64::NAN), Duration::ZERO);
-    assert_eq!(seconds(-1.0), Duration::ZERO);
-    assert_eq!(seconds(1.5), Duration::from_millis(1_500));
+    assert_eq!(seconds_duration(f64::NAN), Duration::ZERO);
+    assert_eq!(seconds_duration(-1.0), Duration::ZERO);
+    assert_eq!(seconds_duration(1.5), Duration::from_millis(1_500));
 }
 
 #[test]
 fn a_time_below_a_microsecond_is_not_called_zero() {
-    assert_eq!(plain(&duration(Duration::from_nanos(250))), "<1 µs");
-    assert_eq!(plain(&time(Some(0.000_000_25))), "<1 µs");
-    assert_eq!(plain(&time(Some(0.0))), "0 s");
-    assert_eq!(time(None), "–");
+    assert_eq!(plain(&format_duration(Duration::from_nanos(250))), "<1 µs");
+    assert_eq!(plain(&format_time(Some(0.000_000_25))), "<1 µs");
+    assert_eq!(plain(&format_time(Some(0.0))), "0 s");
+    assert_eq!(format_time(None), "–");
 }
 
 #[test]
@@ -198,16 +201,19 @@ fn a_rate_has_about_three_figures() {
         (1_203.7, "1,204"),
     ];
     for (per_second, expected) in cases {
-        assert_eq!(rate(Some(per_second)), expected, "{per_second}");
+        assert_eq!(format_rate(Some(per_second)), expected, "{per_second}");
     }
-    assert_eq!(rate(Some(f64::NAN)), "–");
-    assert_eq!(rate(None), "–");
+    assert_eq!(format_rate(Some(f64::NAN)), "–");
+    assert_eq!(format_rate(None), "–");
 }
 
 #[test]
 fn a_moment_is_a_day_and_a_time() {
     let split = |day: &str, time: &str| (day.to_owned(), time.to_owned());
-    assert_eq!(moment(1_795_417_200.9), split("2026-11-23", "07:00:00"));
-    assert_eq!(moment(0.0), split("1970-01-01", "00:00:00"));
-    assert_eq!(moment(f64::MAX), split("1970-01-01", "00:00:00"));
+    assert_eq!(
+        format_moment(1_795_417_200.9),
+        split("2026-11-23", "07:00:00")
+    );
+    assert_eq!(format_moment(0.0), split("1970-01-01", "00:00:00"));
+    assert_eq!(format_moment(f64::MAX), split("1970-01-01", "00:00:00"));
 }

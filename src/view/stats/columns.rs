@@ -42,19 +42,22 @@ pub(super) enum ColumnValue {
 }
 
 impl ColumnValue {
-    pub(super) fn shown(self) -> String {
+    pub(super) fn shown_text(self) -> String {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
         match self {
-            ColumnValue::Count(count) => format::count(count),
-            ColumnValue::Bytes(bytes) => format::bytes(bytes),
-            ColumnValue::Share(share) => format::share(share),
-            ColumnValue::Time(seconds) => format::time(seconds),
-            ColumnValue::Span(seconds) => {
-                or_dash(seconds.map(|seconds| format::span(format::seconds(seconds))))
-            }
+            ColumnValue::Count(count) => format::format_count(count),
+            ColumnValue::Bytes(bytes) => format::format_bytes(bytes),
+            ColumnValue::Share(share) => format::format_share(share),
+            ColumnValue::Time(seconds) => format::format_time(seconds),
+            ColumnValue::Span(seconds) => or_dash(
+                seconds.map(|seconds| format::format_span(format::seconds_duration(seconds))),
+            ),
             ColumnValue::Factor(long, short) => {
                 or_dash(long.zip(short).and_then(|(long, short)| {
-                    format::factor(format::seconds(long), format::seconds(short))
+                    format::format_factor(
+                        format::seconds_duration(long),
+                        format::seconds_duration(short),
+                    )
                 }))
             }
         }
@@ -62,11 +65,11 @@ impl ColumnValue {
 
     /// Nothing to look at: shown quietly.
     pub(super) fn is_nothing(self) -> bool {
-        self.key().is_none_or(|key| key == 0.0)
+        self.sort_key().is_none_or(|key| key == 0.0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "compared, not shown")]
-    fn key(self) -> Option<f64> {
+    fn sort_key(self) -> Option<f64> {
         match self {
             ColumnValue::Count(n) | ColumnValue::Bytes(n) => Some(n as f64),
             ColumnValue::Share(value) | ColumnValue::Time(value) | ColumnValue::Span(value) => {
@@ -96,7 +99,7 @@ pub(super) enum TableRow<'a> {
 }
 
 impl TableRow<'_> {
-    fn numbers(&self) -> &SummaryNumbers {
+    fn row_numbers(&self) -> &SummaryNumbers {
         match self {
             TableRow::One(query) => &query.numbers,
             TableRow::Sum(numbers) => numbers,
@@ -113,7 +116,7 @@ macro_rules! column {
             group: ColumnGroup::$group,
             value: |row| {
                 let value: fn(&SummaryNumbers) -> _ = $value;
-                ColumnValue::$kind(value(row.numbers()))
+                ColumnValue::$kind(value(row.row_numbers()))
             },
         }
     };
@@ -189,17 +192,17 @@ impl Default for StatsSort {
 impl StatsSort {
     /// Returns the names of all columns. Numbers begin with the largest, names with `a`; a `-`
     /// before the name turns that round.
-    pub fn names() -> impl Iterator<Item = &'static str> {
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
         std::iter::once(QUERY).chain(COLUMNS.iter().map(|column| column.name))
     }
 
     /// Returns the one of that name, with or without a `-` before it.
-    pub fn named(name: &str) -> Option<StatsSort> {
+    pub fn from_name(name: &str) -> Option<StatsSort> {
         let (turned, name) = match name.strip_prefix('-') {
             Some(name) => (true, name),
             None => (false, name),
         };
-        let column = StatsSort::names().find(|known| *known == name)?;
+        let column = StatsSort::all_names().find(|known| *known == name)?;
         Some(StatsSort { column, turned })
     }
 
@@ -217,20 +220,20 @@ impl StatsSort {
     }
 
     /// Returns the value of `aria-sort`, where it is this column.
-    pub(super) fn direction(self, column: &str) -> Option<&'static str> {
+    pub(super) fn sort_direction(self, column: &str) -> Option<&'static str> {
         let ascending = (column == QUERY) != self.turned;
         let words = if ascending { "ascending" } else { "descending" };
         (self.column == column).then_some(words)
     }
 
     /// Those without a value come last either way; what is equal goes by name.
-    pub(super) fn sort(self, rows: &mut [&QuerySnapshot]) {
+    pub(super) fn sort_rows(self, rows: &mut [&QuerySnapshot]) {
         let by_name = |a: &QuerySnapshot, b: &QuerySnapshot| a.query.cmp(&b.query);
         let turn = |order: Ordering| if self.turned { order.reverse() } else { order };
         match COLUMNS.iter().find(|column| column.name == self.column) {
             None => rows.sort_by(|a, b| turn(by_name(a, b))),
             Some(column) => rows.sort_by(|a, b| {
-                let key = |row| (column.value)(&TableRow::One(row)).key();
+                let key = |row| (column.value)(&TableRow::One(row)).sort_key();
                 match (key(a), key(b)) {
                     (Some(x), Some(y)) => turn(y.total_cmp(&x)),
                     (x, y) => y.is_some().cmp(&x.is_some()),
@@ -266,7 +269,7 @@ mod tests {
             row("c", 7, Some(0.9)),
         ];
         let mut rows: Vec<_> = rows.iter().collect();
-        StatsSort::named(by).unwrap().sort(&mut rows);
+        StatsSort::from_name(by).unwrap().sort_rows(&mut rows);
         rows.iter().map(|row| row.query.as_str()).collect()
     }
 
@@ -282,16 +285,16 @@ mod tests {
 
     #[test]
     fn a_column_is_found_by_its_name_alone() {
-        for name in StatsSort::names() {
-            let sort = StatsSort::named(name).unwrap();
+        for name in StatsSort::all_names() {
+            let sort = StatsSort::from_name(name).unwrap();
             assert_eq!(sort.name(), name);
             let turned = sort.of_click(sort.column);
-            assert_eq!(StatsSort::named(&turned.name()), Some(turned));
+            assert_eq!(StatsSort::from_name(&turned.name()), Some(turned));
             assert_eq!(turned.of_click(turned.column), sort);
-            assert_ne!(sort.direction(name), turned.direction(name));
+            assert_ne!(sort.sort_direction(name), turned.sort_direction(name));
         }
         for unknown in ["", "-", "--query", "Requests", "load"] {
-            assert_eq!(StatsSort::named(unknown), None, "{unknown}");
+            assert_eq!(StatsSort::from_name(unknown), None, "{unknown}");
         }
         assert_eq!(StatsSort::default().name(), "load-time");
     }

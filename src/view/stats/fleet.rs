@@ -11,28 +11,30 @@ use crate::stats::{InstanceSnapshot, InstanceTotals, SummaryNumbers};
 type FleetColumn = (&'static str, fn(&SummaryNumbers) -> String);
 
 const COLUMNS: [FleetColumn; 8] = [
-    ("Requests", |n| format::count(n.requests)),
-    ("A second", |n| format::rate(n.requests_per_second)),
-    ("Hit ratio", |n| format::share(n.hit_ratio)),
-    ("Loads", |n| format::count(n.loads)),
-    ("Failed", |n| format::count(n.load_errors)),
-    ("Load p95", |n| format::time(n.load.p95_seconds)),
-    ("Copy p95", |n| format::time(n.hit.p95_seconds)),
-    ("Time saved", |n| format::time(Some(n.time_saved_seconds))),
+    ("Requests", |n| format::format_count(n.requests)),
+    ("A second", |n| format::format_rate(n.requests_per_second)),
+    ("Hit ratio", |n| format::format_share(n.hit_ratio)),
+    ("Loads", |n| format::format_count(n.loads)),
+    ("Failed", |n| format::format_count(n.load_errors)),
+    ("Load p95", |n| format::format_time(n.load.p95_seconds)),
+    ("Copy p95", |n| format::format_time(n.hit.p95_seconds)),
+    ("Time saved", |n| {
+        format::format_time(Some(n.time_saved_seconds))
+    }),
 ];
 
-pub(super) fn fleet(instances: &InstanceTotals, between: &BTreeMap<String, u64>) -> Markup {
+pub(super) fn render_fleet(instances: &InstanceTotals, between: &BTreeMap<String, u64>) -> Markup {
     html! {
         section.fleet aria-label="Fleet" {
-            @if let Some(reason) = &instances.alone_because { (alone(reason)) }
-            @if !instances.each.is_empty() { (each(instances)) }
-            @if instances.each.len() > 1 && !instances.queries.is_empty() { (sums(&instances.queries)) }
-            (dealings(between))
+            @if let Some(reason) = &instances.alone_because { (render_alone(reason)) }
+            @if !instances.each.is_empty() { (render_each(instances)) }
+            @if instances.each.len() > 1 && !instances.queries.is_empty() { (render_sums(&instances.queries)) }
+            (render_events(between))
         }
     }
 }
 
-fn alone(reason: &str) -> Markup {
+fn render_alone(reason: &str) -> Markup {
     let why = match reason {
         InstanceTotals::NO_REDIS => "No Redis is configured, through which others would be seen.",
         InstanceTotals::REDIS_AWAY => "Redis cannot be reached, so the others are not seen.",
@@ -45,7 +47,7 @@ fn alone(reason: &str) -> Markup {
     html! { p.banner { strong { "This instance only. " } (why) } }
 }
 
-fn each(instances: &InstanceTotals) -> Markup {
+fn render_each(instances: &InstanceTotals) -> Markup {
     html! {
         div.scroll role="region" aria-labelledby="fleet" tabindex="0" {
             table.stats {
@@ -59,12 +61,12 @@ fn each(instances: &InstanceTotals) -> Markup {
                     th scope="col" { "Database" }
                     @for (heading, _) in COLUMNS { th.num scope="col" { (heading) } }
                 } }
-                tbody { @for one in &instances.each { (instance(one)) } }
+                tbody { @for one in &instances.each { (render_instance(one)) } }
                 @if instances.each.len() > 1 {
                     tfoot { tr {
                         th scope="row" { "All " (instances.each.len()) }
                         td colspan="5" {}
-                        (cells(&instances.total))
+                        (render_cells(&instances.total))
                     } }
                 }
             }
@@ -72,15 +74,15 @@ fn each(instances: &InstanceTotals) -> Markup {
     }
 }
 
-fn instance(one: &InstanceSnapshot) -> Markup {
+fn render_instance(one: &InstanceSnapshot) -> Markup {
     let id = &one.instance;
     html! {
         tr id={ "i-" (id.id) } {
-            th scope="row" { (name(one)) @if one.is_self { " (this one)" } }
+            th scope="row" { (instance_name(one)) @if one.is_self { " (this one)" } }
             td { (id.version) }
-            td.num { (format::count(id.generation)) }
-            td.num { (format::span(std::time::Duration::from_secs(format::seconds(one.uptime_seconds).as_secs()))) }
-            td.num { @if one.is_self { "now" } @else { (format::age(format::seconds(one.age_seconds))) " ago" } }
+            td.num { (format::format_count(id.generation)) }
+            td.num { (format::format_span(std::time::Duration::from_secs(format::seconds_duration(one.uptime_seconds).as_secs()))) }
+            td.num { @if one.is_self { "now" } @else { (format::format_age(format::seconds_duration(one.age_seconds))) " ago" } }
             td {
                 @match one.database_up {
                     Some(true) => "reachable",
@@ -88,24 +90,24 @@ fn instance(one: &InstanceSnapshot) -> Markup {
                     None => "not asked yet",
                 }
             }
-            (cells(&one.numbers))
+            (render_cells(&one.numbers))
         }
     }
 }
 
 /// Returns what people call it; its id where it has no such name.
-pub(in super::super) fn name(one: &InstanceSnapshot) -> &str {
+pub(in super::super) fn instance_name(one: &InstanceSnapshot) -> &str {
     let Some(name) = Some(one.instance.name.as_str()).filter(|name| !name.is_empty()) else {
         return &one.instance.id;
     };
     name
 }
 
-fn cells(numbers: &SummaryNumbers) -> Markup {
+fn render_cells(numbers: &SummaryNumbers) -> Markup {
     html! { @for (_, cell) in COLUMNS { td.num { (cell(numbers)) } } }
 }
 
-fn sums(queries: &BTreeMap<String, SummaryNumbers>) -> Markup {
+fn render_sums(queries: &BTreeMap<String, SummaryNumbers>) -> Markup {
     html! {
         details #fleet-queries {
             summary { "Each query on all instances together, since the start" }
@@ -118,7 +120,7 @@ fn sums(queries: &BTreeMap<String, SummaryNumbers>) -> Markup {
                     } }
                     tbody {
                         @for (query, numbers) in queries {
-                            tr id={ "f-" (query) } { th scope="row" { (query) } (cells(numbers)) }
+                            tr id={ "f-" (query) } { th scope="row" { (query) } (render_cells(numbers)) }
                         }
                     }
                 }
@@ -128,14 +130,14 @@ fn sums(queries: &BTreeMap<String, SummaryNumbers>) -> Markup {
 }
 
 /// Returns what went on between the instances, as this one counted it.
-fn dealings(between: &BTreeMap<String, u64>) -> Markup {
+fn render_events(between: &BTreeMap<String, u64>) -> Markup {
     html! {
         @if between.values().any(|count| *count > 0) {
             details #dealings {
                 summary { "What went on between the instances, since the start" }
                 dl.facts.narrow {
                     @for (name, count) in between {
-                        div { dt { (words(name)) } dd { (format::count(*count)) } }
+                        div { dt { (event_words(name)) } dd { (format::format_count(*count)) } }
                     }
                 }
             }
@@ -143,7 +145,7 @@ fn dealings(between: &BTreeMap<String, u64>) -> Markup {
     }
 }
 
-fn words(name: &str) -> String {
+fn event_words(name: &str) -> String {
     let known = match name {
         "leases_taken" => "Leases taken",
         "lease_waits" => "Asked again while another held the lease",
@@ -170,10 +172,10 @@ mod tests {
             ..InstanceTotals::default()
         };
         let nothing = BTreeMap::new();
-        let text = fleet(&instances, &nothing).0;
+        let text = render_fleet(&instances, &nothing).0;
         assert!(text.contains("This instance only.") && text.contains("Redis cannot be reached"));
         assert!(!text.contains("<tfoot>"), "{text}");
         instances.each.push(one());
-        assert!(fleet(&instances, &nothing).0.contains("All 2"));
+        assert!(render_fleet(&instances, &nothing).0.contains("All 2"));
     }
 }

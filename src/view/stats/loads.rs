@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::format;
 use crate::stats::{HotKey, SlowLoad};
 
-pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
+pub(super) fn render_slowest(loads: &[SlowLoad]) -> Markup {
     let shows_params = loads.iter().any(|load| load.params.is_some());
     html! {
         div.scroll role="region" aria-labelledby="slowest" tabindex="0" {
@@ -24,7 +24,7 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
                 tbody {
                     @for load in loads {
                         tr {
-                            th.num scope="row" { (format::time(Some(load.seconds))) }
+                            th.num scope="row" { (format::format_time(Some(load.seconds))) }
                             td { (load.query) }
                             td { code { (load.key) } }
                             td {
@@ -34,7 +34,7 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
                                 }
                             }
                             td { (load.trigger.replace('_', " ")) }
-                            td { (super::page::clock(load.at)) }
+                            td { (super::page::render_clock(load.at)) }
                             @if shows_params { td.wrap { (load.params.as_deref().unwrap_or("–")) } }
                         }
                     }
@@ -47,7 +47,7 @@ pub(super) fn slowest(loads: &[SlowLoad]) -> Markup {
     }
 }
 
-pub(super) fn hottest(keys: &[HotKey]) -> Markup {
+pub(super) fn render_hottest(keys: &[HotKey]) -> Markup {
     let shows_params = keys.iter().any(|key| key.params.is_some());
     html! {
         div.scroll role="region" aria-labelledby="hottest" tabindex="0" {
@@ -62,7 +62,7 @@ pub(super) fn hottest(keys: &[HotKey]) -> Markup {
                 tbody {
                     @for key in keys {
                         tr {
-                            th.num scope="row" { (estimate(key)) }
+                            th.num scope="row" { (estimate_text(key)) }
                             td { (key.query) }
                             td { code { (key.key) } }
                             @if shows_params { td.wrap { (key.params.as_deref().unwrap_or("–")) } }
@@ -78,13 +78,13 @@ pub(super) fn hottest(keys: &[HotKey]) -> Markup {
 }
 
 /// Writes `1,204`, or between what it surely is and what it is at most.
-fn estimate(key: &HotKey) -> String {
-    let most = format::count(key.requests);
+fn estimate_text(key: &HotKey) -> String {
+    let most = format::format_count(key.requests);
     match key.over {
         0 => most,
         over => format!(
             "{} to {most}",
-            format::count(key.requests.saturating_sub(over))
+            format::format_count(key.requests.saturating_sub(over))
         ),
     }
 }
@@ -100,8 +100,8 @@ mod tests {
             over,
             ..HotKey::default()
         };
-        assert_eq!(estimate(&key(1_204, 0)), "1,204");
-        assert_eq!(estimate(&key(1_204, 4)), "1,200 to 1,204");
+        assert_eq!(estimate_text(&key(1_204, 0)), "1,204");
+        assert_eq!(estimate_text(&key(1_204, 4)), "1,200 to 1,204");
     }
 
     #[test]
@@ -111,11 +111,11 @@ mod tests {
             params: Some("region=eu".to_owned()),
             ..SlowLoad::default()
         };
-        let with = slowest(&[hidden.clone(), shown]).0;
+        let with = render_slowest(&[hidden.clone(), shown]).0;
         assert!(
             with.contains("Parameters") && with.contains(">region=eu<"),
             "{with}"
         );
-        assert!(!slowest(&[hidden]).0.contains("Parameters"));
+        assert!(!render_slowest(&[hidden]).0.contains("Parameters"));
     }
 }

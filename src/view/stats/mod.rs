@@ -2,7 +2,7 @@
 //! It renders from what it is given, so it works with Redis and the database away. It counts
 //! nothing. One file per part of the page, in its order.
 //!
-//! All that changes is inside one element, [`live`]: the page's script asks for that alone and
+//! All that changes is inside one element, [`render_live`]: the page's script asks for that alone and
 //! works what is new into what is shown.
 
 mod columns;
@@ -26,13 +26,13 @@ use crate::stats::{CounterTally, StatsSnapshot, SummaryNumbers, Window};
 pub use columns::StatsSort;
 pub use page::{EvictionCounts, NotReloaded, PART, StatsPage};
 
-use page::{address, address_as};
+use page::{address_as, page_address};
 
 /// The seconds between two reloads where a reader without script asks for them.
 const REFRESH: u32 = 10;
 
 /// Returns the page.
-pub fn stats(frame: &PageFrame<'_>, page: &StatsPage<'_>) -> Markup {
+pub fn render_stats(frame: &PageFrame<'_>, page: &StatsPage<'_>) -> Markup {
     let head = html! {
         script src=(page.script) defer {}
         @if let Some(seconds) = page.refresh {
@@ -42,38 +42,38 @@ pub fn stats(frame: &PageFrame<'_>, page: &StatsPage<'_>) -> Markup {
     let content = html! {
         div.intro.spread {
             h1 { "Statistics" }
-            (controls(page))
+            (render_controls(page))
         }
-        (live(page))
-        (words::words())
+        (render_live(page))
+        (words::render_glossary())
     };
     frame.page_with(&head, "Statistics", NavPlace::Stats, true, &content)
 }
 
 /// Returns all that changes with time, in one element.
-pub fn live(page: &StatsPage<'_>) -> Markup {
+pub fn render_live(page: &StatsPage<'_>) -> Markup {
     let snapshot = page.snapshot;
-    let found = verdict::verdicts(page);
-    let from = address(snapshot.window, page.sort, None);
+    let found = verdict::find_verdicts(page);
+    let from = page_address(snapshot.window, page.sort, None);
     let and = if from.contains('?') { '&' } else { '?' };
     html! {
-        div #live data-from={ (from) (and) "part=" (PART) } data-summary=(summary(&found)) data-at=(format::moment(snapshot.generated_at).1) {
-            div.about { (instance(snapshot)) (windows(page)) }
-            (verdicts(&found))
+        div #live data-from={ (from) (and) "part=" (PART) } data-summary=(verdict_summary(&found)) data-at=(format::format_moment(snapshot.generated_at).1) {
+            div.about { (render_instance(snapshot)) (render_windows(page)) }
+            (render_verdicts(&found))
             div #notices { @if let Some(reload) = &page.not_reloaded { (not_reloaded(reload)) } }
-            (tiles::tiles(snapshot))
-            (PreEscaped(ComparisonPanel::new(comparison(snapshot)).panel(None)))
-            (queries::queries(page))
-            div.pair { (loads::slowest(&snapshot.slowest)) (loads::hottest(&snapshot.hottest)) }
-            (tiers::tiers(snapshot))
-            (fleet::fleet(&snapshot.instances, &snapshot.fleet))
+            (tiles::render_tiles(snapshot))
+            (PreEscaped(ComparisonPanel::new(overall_comparison(snapshot)).render_panel(None)))
+            (queries::render_queries(page))
+            div.pair { (loads::render_slowest(&snapshot.slowest)) (loads::render_hottest(&snapshot.hottest)) }
+            (tiers::render_tiers(snapshot))
+            (fleet::render_fleet(&snapshot.instances, &snapshot.fleet))
         }
     }
 }
 
 /// Loads and copies of all queries that have both: the loads of a query that is never served from a
 /// copy are not what copies save.
-fn comparison(snapshot: &StatsSnapshot) -> SpeedComparison {
+fn overall_comparison(snapshot: &StatsSnapshot) -> SpeedComparison {
     let queries = snapshot.queries.iter();
     let compared = queries.filter(|query| query.numbers.hit.count > 0);
     let tally: CounterTally = compared.map(|query| &query.tally).sum();
@@ -85,9 +85,9 @@ fn comparison(snapshot: &StatsSnapshot) -> SpeedComparison {
 }
 
 /// Returns what a reader can do about the page. Pausing takes the script, which shows the button.
-fn controls(page: &StatsPage<'_>) -> Markup {
+fn render_controls(page: &StatsPage<'_>) -> Markup {
     let (window, sort) = (page.snapshot.window, page.sort);
-    let to = |refresh| address(window, sort, refresh);
+    let to = |refresh| page_address(window, sort, refresh);
     html! {
         div.actions.controls {
             p #state.state role="status" {}
@@ -109,7 +109,7 @@ fn controls(page: &StatsPage<'_>) -> Markup {
     }
 }
 
-fn instance(snapshot: &StatsSnapshot) -> Markup {
+fn render_instance(snapshot: &StatsSnapshot) -> Markup {
     let instance = &snapshot.instance;
     let name = Some(&instance.name).filter(|name| !name.is_empty());
     html! {
@@ -117,23 +117,23 @@ fn instance(snapshot: &StatsSnapshot) -> Markup {
             @if let Some(name) = name { span { "Instance " b { (name) } } }
             @if !instance.version.is_empty() { span { "version " b { (instance.version) } } }
             @if instance.generation > 0 { span { "generation " b { (instance.generation) } } }
-            span { "up " b { (format::age(format::seconds(snapshot.uptime_seconds.floor()))) } }
-            span { "as of " (date(snapshot.generated_at)) }
+            span { "up " b { (format::format_age(format::seconds_duration(snapshot.uptime_seconds.floor()))) } }
+            span { "as of " (render_date(snapshot.generated_at)) }
         }
     }
 }
 
 /// Writes `2026-11-23 07:00:00 UTC`
-fn date(at: f64) -> Markup {
-    let (day, time) = format::moment(at);
+fn render_date(at: f64) -> Markup {
+    let (day, time) = format::format_moment(at);
     html! { time datetime={ (day) "T" (time) "Z" } { (day) " " (time) " UTC" } }
 }
 
-fn windows(page: &StatsPage<'_>) -> Markup {
+fn render_windows(page: &StatsPage<'_>) -> Markup {
     html! {
         nav.windows aria-label="Time that is counted" {
             @for window in Window::ALL {
-                a href=(address(window, page.sort, page.refresh)) aria-current=[(window == page.snapshot.window).then_some("true")] {
+                a href=(page_address(window, page.sort, page.refresh)) aria-current=[(window == page.snapshot.window).then_some("true")] {
                     (match window {
                         Window::Minute => "1 min",
                         Window::FiveMinutes => "5 min",
@@ -156,7 +156,7 @@ fn not_reloaded(reload: &NotReloaded<'_>) -> Markup {
     }
 }
 
-fn verdicts(found: &[Verdict]) -> Markup {
+fn render_verdicts(found: &[Verdict]) -> Markup {
     html! {
         ul.verdicts aria-label="Verdict" {
             @for (level, words) in found {
@@ -167,16 +167,16 @@ fn verdicts(found: &[Verdict]) -> Markup {
 }
 
 /// Writes `1 problem, 2 to look at`; for the status line.
-fn summary(found: &[Verdict]) -> String {
+fn verdict_summary(found: &[Verdict]) -> String {
     let count =
         |wanted: VerdictLevel| found.iter().filter(|(level, _)| *level == wanted).count() as u64;
     let (problems, attention) = (count(VerdictLevel::Problem), count(VerdictLevel::Attention));
     let mut words = Vec::new();
     if problems > 0 {
-        words.push(format::counted(problems, "problem"));
+        words.push(format::format_counted(problems, "problem"));
     }
     if attention > 0 {
-        words.push(format!("{} to look at", format::count(attention)));
+        words.push(format!("{} to look at", format::format_count(attention)));
     }
     if words.is_empty() {
         words.push("no problem".to_owned());

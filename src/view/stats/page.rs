@@ -56,7 +56,7 @@ pub struct EvictionCounts {
 pub const PART: &str = "numbers";
 
 /// Returns the address of the page as it would be with these. What is usual is not written.
-pub(super) fn address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
+pub(super) fn page_address(window: Window, sort: StatsSort, refresh: Option<u32>) -> String {
     address_as("/stats", window, sort, refresh)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn address_as(
 }
 
 /// Writes `07:00:00`, with the day for who needs it.
-pub(super) fn clock(at: f64) -> Markup {
-    let (day, time) = format::moment(at);
+pub(super) fn render_clock(at: f64) -> Markup {
+    let (day, time) = format::format_moment(at);
     html! { time datetime={ (day) "T" (time) "Z" } title=(day) { (time) } }
 }

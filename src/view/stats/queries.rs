@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
+use super::super::address::query_address;
 use super::super::frame::PagesHere;
 use super::columns::{COLUMNS, ColumnGroup, TableRow};
-use super::page::{StatsPage, address};
+use super::page::{StatsPage, page_address};
 use crate::stats::QuerySnapshot;
 
-pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
+pub(super) fn render_queries(page: &StatsPage<'_>) -> Markup {
     let mut rows: Vec<_> = page.snapshot.queries.iter().collect();
-    page.sort.sort(&mut rows);
+    page.sort.sort_rows(&mut rows);
     html! {
         div.scroll role="region" aria-labelledby="queries" tabindex="0" {
             table.stats.grouped {
@@ -17,13 +18,13 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
                     h2 { "Queries" }
                     p { "A heading sorts the table by its column. What the words mean stands at the end of the page." }
                 }
-                thead { (groups()) (headings(page)) }
+                thead { (render_groups()) (render_headings(page)) }
                 tbody {
-                    @for row in &rows { (query(row, page.here)) }
+                    @for row in &rows { (render_row(row, page.here)) }
                     @if rows.is_empty() { tr.none { td colspan=(COLUMNS.len() + 1) { "No queries" } } }
                 }
                 @if rows.len() > 1 {
-                    tfoot { tr { th scope="row" { "All" } (cells(&TableRow::Sum(&page.snapshot.total))) } }
+                    tfoot { tr { th scope="row" { "All" } (render_cells(&TableRow::Sum(&page.snapshot.total))) } }
                 }
             }
         }
@@ -31,7 +32,7 @@ pub(super) fn queries(page: &StatsPage<'_>) -> Markup {
 }
 
 /// Returns what the columns below belong to.
-fn groups() -> Markup {
+fn render_groups() -> Markup {
     let width = |group| {
         COLUMNS
             .iter()
@@ -48,17 +49,17 @@ fn groups() -> Markup {
     }
 }
 
-fn headings(page: &StatsPage<'_>) -> Markup {
+fn render_headings(page: &StatsPage<'_>) -> Markup {
     let heading = |name: &'static str, words: &str| {
         let sort = page.sort.of_click(name);
-        let href = address(page.snapshot.window, sort, page.refresh);
+        let href = page_address(page.snapshot.window, sort, page.refresh);
         html! { a href={ (href) "#queries" } { (words) } }
     };
     html! {
         tr {
-            th scope="col" aria-sort=[page.sort.direction("query")] { (heading("query", "Query")) }
+            th scope="col" aria-sort=[page.sort.sort_direction("query")] { (heading("query", "Query")) }
             @for (place, column) in COLUMNS.iter().enumerate() {
-                th.num.first[begins(place)] scope="col" aria-sort=[page.sort.direction(column.name)] {
+                th.num.first[is_group_start(place)] scope="col" aria-sort=[page.sort.sort_direction(column.name)] {
                     (heading(column.name, column.heading))
                 }
             }
@@ -67,28 +68,28 @@ fn headings(page: &StatsPage<'_>) -> Markup {
 }
 
 /// Returns whether a group begins with the column at this place.
-fn begins(place: usize) -> bool {
+fn is_group_start(place: usize) -> bool {
     place == 0 || COLUMNS[place - 1].group != COLUMNS[place].group
 }
 
-fn query(row: &QuerySnapshot, here: PagesHere) -> Markup {
+fn render_row(row: &QuerySnapshot, here: PagesHere) -> Markup {
     html! {
         tr id={ "q-" (row.query) } {
             th scope="row" {
                 @if row.removed { (row.query) " (removed)" }
-                @else if here.has_queries() { a href=(super::super::address(&row.query, None, &[])) { (row.query) } }
+                @else if here.has_queries() { a href=(query_address(&row.query, None, &[])) { (row.query) } }
                 @else { (row.query) }
             }
-            (cells(&TableRow::One(row)))
+            (render_cells(&TableRow::One(row)))
         }
     }
 }
 
-fn cells(row: &TableRow<'_>) -> Markup {
+fn render_cells(row: &TableRow<'_>) -> Markup {
     html! {
         @for (place, column) in COLUMNS.iter().enumerate() {
             @let value = (column.value)(row);
-            td.num.first[begins(place)].zero[value.is_nothing()] { (value.shown()) }
+            td.num.first[is_group_start(place)].zero[value.is_nothing()] { (value.shown_text()) }
         }
     }
 }

@@ -13,7 +13,7 @@ const EDGE: f64 = 2.0;
 
 /// Draws the points between zero and `top`, or their largest where there is none. `words` says a
 /// value; `label` what the values are.
-pub(super) fn sparkline(
+pub(super) fn render_sparkline(
     label: &str,
     points: &[Option<f64>],
     top: Option<f64>,
@@ -34,7 +34,7 @@ pub(super) fn sparkline(
     } else {
         format!("{label}: nothing yet")
     };
-    let path = path(points, top.unwrap_or(high));
+    let path = spark_path(points, top.unwrap_or(high));
     html! {
         svg.spark role="img" aria-label=(summary) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" {
             path.area d=(path.area) {}
@@ -48,7 +48,7 @@ struct SparkPath {
     area: String,
 }
 
-fn path(points: &[Option<f64>], top: f64) -> SparkPath {
+fn spark_path(points: &[Option<f64>], top: f64) -> SparkPath {
     let (mut line, mut area) = (String::new(), String::new());
     #[expect(clippy::cast_precision_loss, reason = "a few points")]
     let step = WIDTH / (points.len().max(2) - 1) as f64;
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn drawn(points: &[Option<f64>], top: Option<f64>) -> String {
-        sparkline("Hit ratio", points, top, |value| format!("{value:.1}")).0
+        render_sparkline("Hit ratio", points, top, |value| format!("{value:.1}")).0
     }
 
     #[test]

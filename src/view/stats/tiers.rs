@@ -12,7 +12,7 @@ use crate::stats::{
 
 const UNKNOWN: &str = "n/a";
 
-pub(super) fn tiers(snapshot: &StatsSnapshot) -> Markup {
+pub(super) fn render_tiers(snapshot: &StatsSnapshot) -> Markup {
     let redis = snapshot.redis.as_ref();
     html! {
         div.tiers {
@@ -26,7 +26,7 @@ pub(super) fn tiers(snapshot: &StatsSnapshot) -> Markup {
 }
 
 /// Returns one line of a list of facts; an empty name is not drawn.
-fn fact(name: &str, value: impl maud::Render) -> Markup {
+fn render_fact(name: &str, value: impl maud::Render) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
@@ -37,11 +37,11 @@ fn memory_panel(tier: &MemorySnapshot) -> Markup {
             @match tier.max_bytes {
                 0 => p { "Turned off." },
                 _ => {
-                    p { b { (format::bytes(tier.bytes)) } " of " (format::bytes(tier.max_bytes)) }
-                    (provenance::bar("left", part(tier.bytes, tier.max_bytes)))
+                    p { b { (format::format_bytes(tier.bytes)) } " of " (format::format_bytes(tier.max_bytes)) }
+                    (provenance::render_bar("left", part_share(tier.bytes, tier.max_bytes)))
                     dl.facts {
-                        (fact("Entries", format::count(tier.entries)))
-                        (classes("Entries that left", &tier.evictions))
+                        (render_fact("Entries", format::format_count(tier.entries)))
+                        (render_classes("Entries that left", &tier.evictions))
                     }
                 },
             }
@@ -56,9 +56,9 @@ fn clients_panel(snapshot: &StatsSnapshot) -> Markup {
         section.panel aria-labelledby="clients" {
             h2 #clients { "Clients" }
             dl.facts {
-                (fact("Waiting to be sent", format!("{} of {}", format::bytes(unsent.bytes), format::bytes(unsent.max_bytes))))
-                (fact("Answers refused for that", format::count(unsent.refused)))
-                (fact("Requests that could not be read", format::count(snapshot.unread)))
+                (render_fact("Waiting to be sent", format!("{} of {}", format::format_bytes(unsent.bytes), format::format_bytes(unsent.max_bytes))))
+                (render_fact("Answers refused for that", format::format_count(unsent.refused)))
+                (render_fact("Requests that could not be read", format::format_count(snapshot.unread)))
             }
         }
     }
@@ -69,17 +69,17 @@ fn redis_panel(tier: Option<&RedisSnapshot>) -> Markup {
         section.panel aria-labelledby="redis" {
             h2 #redis { "Redis tier" }
             @if let Some(tier) = tier {
-                (state(tier.up, tier.since_seconds))
+                (render_state(tier.up, tier.since_seconds))
                 dl.facts {
-                    (breaker(&tier.breaker))
+                    (render_breaker(&tier.breaker))
                     (last_error(tier.last_error.as_deref()))
-                    @if let Some(class) = tier.complaint.as_deref() { (fact("Complains", class.replace('_', " "))) }
-                    (fact("Look-ups answered", format::count(tier.reads)))
-                    (fact("Written", format!("{}, {}", format::counted(tier.writes, "time"), format::bytes(tier.written_bytes))))
-                    (classes("Failures", &tier.errors))
-                    (classes("Unusable", &tier.rejected))
-                    (classes("Not taken", &tier.refused))
-                    (pool(&tier.pool))
+                    @if let Some(class) = tier.complaint.as_deref() { (render_fact("Complains", class.replace('_', " "))) }
+                    (render_fact("Look-ups answered", format::format_count(tier.reads)))
+                    (render_fact("Written", format!("{}, {}", format::format_counted(tier.writes, "time"), format::format_bytes(tier.written_bytes))))
+                    (render_classes("Failures", &tier.errors))
+                    (render_classes("Unusable", &tier.rejected))
+                    (render_classes("Not taken", &tier.refused))
+                    (render_pool(&tier.pool))
                 }
             } @else {
                 p { "Not configured: copies live in this process only." }
@@ -97,22 +97,22 @@ fn database_panel(database: &DatabaseSnapshot) -> Markup {
     html! {
         section.panel aria-labelledby="database" {
             h2 #database { "Database" }
-            (state(database.up, database.since_seconds))
+            (render_state(database.up, database.since_seconds))
             dl.facts {
-                @if !kind.is_empty() { (fact("Kind", kind)) }
-                (breaker(&database.breaker))
+                @if !kind.is_empty() { (render_fact("Kind", kind)) }
+                (render_breaker(&database.breaker))
                 (last_error(database.last_error.as_deref()))
                 @if let Some(listening) = database.listening {
-                    (fact("Its messages", if listening { "heard" } else { "not heard" }))
+                    (render_fact("Its messages", if listening { "heard" } else { "not heard" }))
                 }
-                (pool(&database.pool))
+                (render_pool(&database.pool))
             }
         }
     }
 }
 
-fn state(up: Option<bool>, since: f64) -> Markup {
-    let since = format::seconds(since);
+fn render_state(up: Option<bool>, since: f64) -> Markup {
+    let since = format::seconds_duration(since);
     html! {
         p {
             @match up {
@@ -120,12 +120,12 @@ fn state(up: Option<bool>, since: f64) -> Markup {
                 Some(false) => b.bad { "Not reachable" },
                 None => "Not asked yet",
             }
-            @if up.is_some() && since.as_secs() > 0 { " for " (format::age(since)) }
+            @if up.is_some() && since.as_secs() > 0 { " for " (format::format_age(since)) }
         }
     }
 }
 
-fn breaker(state: &str) -> Markup {
+fn render_breaker(state: &str) -> Markup {
     let meaning = match state {
         "" => return html! {},
         "closed" => "closed: commands are sent",
@@ -133,31 +133,37 @@ fn breaker(state: &str) -> Markup {
         "half-open" => "half-open: one command tries it",
         other => other,
     };
-    fact("Breaker", meaning)
+    render_fact("Breaker", meaning)
 }
 
 fn last_error(class: Option<&str>) -> Markup {
-    html! { @if let Some(class) = class { (fact("Last error", class.replace('_', " "))) } }
+    html! { @if let Some(class) = class { (render_fact("Last error", class.replace('_', " "))) } }
 }
 
 /// Writes `Failures: timeout 3, closed 1`; nothing where all are zero.
-fn classes(name: &str, counts: &BTreeMap<String, u64>) -> Markup {
+fn render_classes(name: &str, counts: &BTreeMap<String, u64>) -> Markup {
     let counted: Vec<_> = counts
         .iter()
         .filter(|(_, count)| **count > 0)
-        .map(|(class, count)| format!("{} {}", class.replace('_', " "), format::count(*count)))
+        .map(|(class, count)| {
+            format!(
+                "{} {}",
+                class.replace('_', " "),
+                format::format_count(*count)
+            )
+        })
         .collect();
-    html! { @if !counted.is_empty() { (fact(name, counted.join(", "))) } }
+    html! { @if !counted.is_empty() { (render_fact(name, counted.join(", "))) } }
 }
 
-fn pool(pool: &PoolSnapshot) -> Markup {
-    let count = format::count;
+fn render_pool(pool: &PoolSnapshot) -> Markup {
+    let count = format::format_count;
     html! {
         @if pool.max > 0 {
-            (fact("Connections", format!("{} at work, {} idle, {} at most", count(pool.used), count(pool.idle), count(pool.max))))
-            (fact("Waiting for one", count(pool.waiting)))
-            @if pool.stuck > 0 { (fact("Stuck in the database", count(pool.stuck))) }
-            @if pool.timeouts > 0 { (fact("Waited in vain", format::counted(pool.timeouts, "time"))) }
+            (render_fact("Connections", format!("{} at work, {} idle, {} at most", count(pool.used), count(pool.idle), count(pool.max))))
+            (render_fact("Waiting for one", count(pool.waiting)))
+            @if pool.stuck > 0 { (render_fact("Stuck in the database", count(pool.stuck))) }
+            @if pool.timeouts > 0 { (render_fact("Waited in vain", format::format_counted(pool.timeouts, "time"))) }
         }
     }
 }
@@ -168,54 +174,54 @@ fn server_panel(info: Option<&RedisInfo>) -> Markup {
         return html! {};
     };
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| UNKNOWN.to_owned());
-    let count = |value: Option<u64>| or_unknown(value.map(format::count));
+    let count = |value: Option<u64>| or_unknown(value.map(format::format_count));
     let uptime = info.uptime_in_seconds.map(std::time::Duration::from_secs);
     let reads = info.keyspace_hits.zip(info.keyspace_misses);
     let reads = reads.map(|(hits, misses)| {
         format!(
             "{} found, {} not",
-            format::count(hits),
-            format::count(misses)
+            format::format_count(hits),
+            format::format_count(misses)
         )
     });
     html! {
         section.panel aria-labelledby="redis-server" {
             h2 #redis-server { "Redis, the whole server" }
-            p.quiet { "Everybody’s numbers, not only ours. Said " (format::age(format::seconds(info.age_seconds))) " ago." }
+            p.quiet { "Everybody’s numbers, not only ours. Said " (format::format_age(format::seconds_duration(info.age_seconds))) " ago." }
             @if let Some((used, max)) = info.used_memory.zip(info.maxmemory).filter(|(_, max)| *max > 0) {
-                (provenance::bar("left", part(used, max)))
+                (provenance::render_bar("left", part_share(used, max)))
             }
             dl.facts {
-                (fact("Memory", memory(info)))
-                (fact("When full", or_unknown(info.maxmemory_policy.clone())))
-                (fact("Evicted keys", count(info.evicted_keys)))
-                (fact("Expired keys", count(info.expired_keys)))
-                (fact("Reads", or_unknown(reads)))
-                (fact("Clients", count(info.connected_clients)))
-                (fact("Clients turned away", count(info.rejected_connections)))
-                (fact("Role", or_unknown(info.role.clone())))
-                (fact("Version", or_unknown(info.redis_version.clone())))
-                (fact("Up", or_unknown(uptime.map(format::span))))
+                (render_fact("Memory", memory_words(info)))
+                (render_fact("When full", or_unknown(info.maxmemory_policy.clone())))
+                (render_fact("Evicted keys", count(info.evicted_keys)))
+                (render_fact("Expired keys", count(info.expired_keys)))
+                (render_fact("Reads", or_unknown(reads)))
+                (render_fact("Clients", count(info.connected_clients)))
+                (render_fact("Clients turned away", count(info.rejected_connections)))
+                (render_fact("Role", or_unknown(info.role.clone())))
+                (render_fact("Version", or_unknown(info.redis_version.clone())))
+                (render_fact("Up", or_unknown(uptime.map(format::format_span))))
             }
         }
     }
 }
 
 /// Writes `1.2 GiB of 2 GiB`, `1.2 GiB, no limit`, `1.2 GiB of n/a`.
-fn memory(info: &RedisInfo) -> String {
+fn memory_words(info: &RedisInfo) -> String {
     let used = info
         .used_memory
-        .map_or_else(|| UNKNOWN.to_owned(), format::bytes);
+        .map_or_else(|| UNKNOWN.to_owned(), format::format_bytes);
     match info.maxmemory {
         Some(0) => format!("{used}, no limit"),
-        Some(max) => format!("{used} of {}", format::bytes(max)),
+        Some(max) => format!("{used} of {}", format::format_bytes(max)),
         None if info.used_memory.is_none() => used,
         None => format!("{used}, limit {UNKNOWN}"),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the length of a bar")]
-fn part(part: u64, whole: u64) -> f64 {
+fn part_share(part: u64, whole: u64) -> f64 {
     (part as f64 / whole.max(1) as f64).min(1.0)
 }
 
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn memory_has_a_limit_no_limit_or_one_that_is_not_known() {
         let of = |used_memory, maxmemory| {
-            plain(&memory(&RedisInfo {
+            plain(&memory_words(&RedisInfo {
                 used_memory,
                 maxmemory,
                 ..RedisInfo::default()
@@ -255,7 +261,7 @@ mod tests {
             let owned = pairs
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count));
-            plain(&classes("Failures", &owned.collect()).0)
+            plain(&render_classes("Failures", &owned.collect()).0)
         };
         assert_eq!(counts(&[("timeout", 0)]), "");
         let text = counts(&[("closed", 1), ("read_only", 1_204), ("timeout", 0)]);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::format;
-use super::sparkline::sparkline;
+use super::sparkline::render_sparkline;
 use crate::stats::{SeriesPoint, SnapshotSeries, StatsSnapshot, SummaryNumbers};
 
 /// One tile, and one column of the table of points.
@@ -21,79 +21,90 @@ struct StatsTile {
 const TILES: [StatsTile; 6] = [
     StatsTile {
         name: "Hit ratio",
-        value: |n| format::share(n.hit_ratio),
+        value: |n| format::format_share(n.hit_ratio),
         about: |n| {
             let asked = n.requests.saturating_sub(n.bypass);
             format!(
                 "of {} that could be cached",
-                format::counted(asked, "request")
+                format::format_counted(asked, "request")
             )
         },
         point: |p| p.hit_ratio,
-        words: |value| format::share(Some(value)),
+        words: |value| format::format_share(Some(value)),
         top: Some(1.0),
     },
     StatsTile {
         name: "Requests a second",
-        value: |n| format::rate(n.requests_per_second),
+        value: |n| format::format_rate(n.requests_per_second),
         about: |n| {
-            let asked = format::counted(n.requests, "request");
+            let asked = format::format_counted(n.requests, "request");
             match n.error {
                 0 => asked,
-                error => format!("{asked}, {} without a value", format::count(error)),
+                error => format!("{asked}, {} without a value", format::format_count(error)),
             }
         },
         point: |p| Some(p.requests_per_second),
-        words: |value| format::rate(Some(value)),
+        words: |value| format::format_rate(Some(value)),
         top: None,
     },
     StatsTile {
         name: "Loads a second",
-        value: |n| format::rate(n.loads_per_second),
+        value: |n| format::format_rate(n.loads_per_second),
         about: |n| {
-            let mut about = format::counted(n.loads, "load");
+            let mut about = format::format_counted(n.loads, "load");
             if n.load_errors > 0 {
-                about = format!("{about}, {} failed", format::count(n.load_errors));
+                about = format!("{about}, {} failed", format::format_count(n.load_errors));
             }
             if n.loads_not_tried > 0 {
-                about = format!("{about}, {} not tried", format::count(n.loads_not_tried));
+                about = format!(
+                    "{about}, {} not tried",
+                    format::format_count(n.loads_not_tried)
+                );
             }
             if n.loads_in_flight > 0 {
-                about = format!("{about}, {} running", format::count(n.loads_in_flight));
+                about = format!(
+                    "{about}, {} running",
+                    format::format_count(n.loads_in_flight)
+                );
             }
             about
         },
         point: |p| Some(p.loads_per_second),
-        words: |value| format::rate(Some(value)),
+        words: |value| format::format_rate(Some(value)),
         top: None,
     },
     StatsTile {
         name: "Time saved",
-        value: |n| format::duration(format::seconds(n.time_saved_seconds)),
+        value: |n| format::format_duration(format::seconds_duration(n.time_saved_seconds)),
         about: |_| "that nobody waited for the database".to_owned(),
         point: |p| Some(p.time_saved_seconds),
-        words: |value| format::time(Some(value)),
+        words: |value| format::format_time(Some(value)),
         top: None,
     },
     StatsTile {
         name: "A copy, 95th percentile",
-        value: |n| format::time(n.hit.p95_seconds),
-        about: |n| format!("of {} from a copy", format::counted(n.hit.count, "answer")),
+        value: |n| format::format_time(n.hit.p95_seconds),
+        about: |n| {
+            format!(
+                "of {} from a copy",
+                format::format_counted(n.hit.count, "answer")
+            )
+        },
         point: |p| p.hit_p95_seconds,
-        words: |value| format::time(Some(value)),
+        words: |value| format::format_time(Some(value)),
         top: None,
     },
     StatsTile {
         name: "A load, 95th percentile",
-        value: |n| format::time(n.load.p95_seconds),
-        about: |n| format!("of {}", format::counted(n.load.count, "load")),
+        value: |n| format::format_time(n.load.p95_seconds),
+        about: |n| format!("of {}", format::format_counted(n.load.count, "load")),
         point: |p| p.load_p95_seconds,
-        words: |value| format::time(Some(value)),
+        words: |value| format::format_time(Some(value)),
         top: None,
     },
 ];
 
-pub(super) fn tiles(snapshot: &StatsSnapshot) -> Markup {
+pub(super) fn render_tiles(snapshot: &StatsSnapshot) -> Markup {
     let (total, series) = (&snapshot.total, &snapshot.series);
     html! {
         dl.tiles {
@@ -103,39 +114,39 @@ pub(super) fn tiles(snapshot: &StatsSnapshot) -> Markup {
                     dd {
                         span.big { ((tile.value)(total)) }
                         span.note { ((tile.about)(total)) }
-                        @if !series.points.is_empty() { (drawing(tile, series)) }
+                        @if !series.points.is_empty() { (render_drawing(tile, series)) }
                     }
                 }
             }
         }
-        @if !series.points.is_empty() { (points(series)) }
+        @if !series.points.is_empty() { (render_points(series)) }
     }
 }
 
-fn drawing(tile: &StatsTile, series: &SnapshotSeries) -> Markup {
+fn render_drawing(tile: &StatsTile, series: &SnapshotSeries) -> Markup {
     let points: Vec<_> = series
         .points
         .iter()
         .map(|point| point.as_ref().and_then(tile.point))
         .collect();
-    let label = format!("{}, the last {}", tile.name, length(series));
-    sparkline(&label, &points, tile.top, tile.words)
+    let label = format!("{}, the last {}", tile.name, series_length(series));
+    render_sparkline(&label, &points, tile.top, tile.words)
 }
 
 /// Returns how long the series is, in words.
-fn length(series: &SnapshotSeries) -> String {
+fn series_length(series: &SnapshotSeries) -> String {
     let points = u32::try_from(series.points.len()).unwrap_or(u32::MAX);
     let seconds = series.step_seconds.saturating_mul(points);
-    format::span(format::seconds(f64::from(seconds)))
+    format::format_span(format::seconds_duration(f64::from(seconds)))
 }
 
 /// Returns all points as a table, the latest first.
-fn points(series: &SnapshotSeries) -> Markup {
-    let step = format::span(format::seconds(f64::from(series.step_seconds)));
+fn render_points(series: &SnapshotSeries) -> Markup {
+    let step = format::format_span(format::seconds_duration(f64::from(series.step_seconds)));
     let ages = (0_u32..).map(|n| f64::from(n * series.step_seconds));
     html! {
         details.points #points {
-            summary { "The last " (length(series)) " as numbers, every " (step) }
+            summary { "The last " (series_length(series)) " as numbers, every " (step) }
             div.scroll role="region" aria-labelledby="points-title" tabindex="0" {
                 table.stats {
                     caption #points-title { "What the lines above show, the latest first (UTC)" }
@@ -146,7 +157,7 @@ fn points(series: &SnapshotSeries) -> Markup {
                     tbody {
                         @for (point, age) in series.points.iter().rev().zip(ages) {
                             tr {
-                                th scope="row" { (super::page::clock(series.ends_at - age)) }
+                                th scope="row" { (super::page::render_clock(series.ends_at - age)) }
                                 @for tile in &TILES {
                                     @let value = point.as_ref().and_then(tile.point);
                                     td.num { (value.map_or_else(|| "–".to_owned(), tile.words)) }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// Returns what the columns mean.
-pub(super) fn words() -> Markup {
+pub(super) fn render_glossary() -> Markup {
     let words = [
         ("Memory, Redis", "A fresh copy was found there."),
         (

@@ -14,7 +14,10 @@ pub(super) fn not_kept(page: &StatsPage<'_>) -> Vec<Verdict> {
     let known = rows.filter_map(|row| Some((&row.query, row.not_kept.as_ref()?)));
     let recent = known.filter(|(_, it)| it.age_seconds <= OF_LATE);
     let say = |(query, it): (&String, &NotKeptSnapshot)| {
-        let (bytes, limit) = (format::bytes(it.bytes), format::bytes(it.limit));
+        let (bytes, limit) = (
+            format::format_bytes(it.bytes),
+            format::format_bytes(it.limit),
+        );
         let words = format!(
             "An answer of {query} takes {bytes}, and {} allows {limit}: it is not kept, and each request loads it. Raise that, or select less.",
             it.setting
@@ -27,7 +30,7 @@ pub(super) fn not_kept(page: &StatsPage<'_>) -> Vec<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::super::super::stats::StatsSort;
-    use super::super::verdicts;
+    use super::super::find_verdicts;
     use super::*;
     use crate::stats::{QuerySnapshot, StatsSnapshot};
     use crate::view::PagesHere;
@@ -57,7 +60,7 @@ mod tests {
             of_late: None,
             lines_lost: 0,
         };
-        let words = verdicts(&page).into_iter().map(|(_, words)| words);
+        let words = find_verdicts(&page).into_iter().map(|(_, words)| words);
         words.map(|words| words.replace('\u{a0}', " ")).collect()
     }
 

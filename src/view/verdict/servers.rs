@@ -7,7 +7,7 @@ use super::super::format;
 use super::level::{Verdict, VerdictLevel};
 use crate::stats::{DatabaseSnapshot, RedisSnapshot, StatsSnapshot};
 
-pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
+pub(super) fn database_verdicts(database: &DatabaseSnapshot) -> Vec<Verdict> {
     let class = database.last_error.as_deref();
     let (name, look) = (in_brackets(class), class.map_or("", of_database));
     let mut found = Vec::new();
@@ -36,10 +36,10 @@ pub(super) fn database(database: &DatabaseSnapshot) -> Vec<Verdict> {
 }
 
 /// Says that statements keep connections for good, with the way to find them.
-pub(super) fn stuck(database: &DatabaseSnapshot) -> Option<Verdict> {
+pub(super) fn stuck_verdict(database: &DatabaseSnapshot) -> Option<Verdict> {
     let (stuck, max) = (database.pool.stuck, database.pool.max);
     (stuck > 0).then(|| {
-        let stuck = format::counted(stuck, "connection");
+        let stuck = format::format_counted(stuck, "connection");
         let why = if database.kind == "sqlite" {
             "a step of a statement goes on past its time, and SQLite cannot be interrupted within a step. Look for long texts in the queries that time out, as in instr, like or group_concat."
         } else {
@@ -51,7 +51,7 @@ pub(super) fn stuck(database: &DatabaseSnapshot) -> Option<Verdict> {
     })
 }
 
-pub(super) fn redis(redis: &RedisSnapshot) -> Option<Verdict> {
+pub(super) fn redis_verdict(redis: &RedisSnapshot) -> Option<Verdict> {
     let class = redis.last_error.as_deref();
     let (name, look) = (in_brackets(class), class.map_or("", of_redis));
     let words = "Answers come from memory and the database.";
@@ -81,7 +81,7 @@ pub(super) fn same_databases(snapshot: &StatsSnapshot) -> Option<Verdict> {
         .filter_map(|one| one.database_server.as_deref())
         .collect();
     (servers.len() > 1).then(|| {
-        let servers = format::counted(u64::try_from(servers.len()).unwrap_or(u64::MAX), "server");
+        let servers = format::format_counted(u64::try_from(servers.len()).unwrap_or(u64::MAX), "server");
         let words = format!(
             "The instances speak to {servers} that say they are one database. Where one is a copy of the other, restored from a backup, give its instances a [redis] namespace of their own."
         );

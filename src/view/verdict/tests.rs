@@ -21,7 +21,7 @@ fn said_of(snapshot: &StatsSnapshot, change: impl FnOnce(&mut StatsPage<'_>)) ->
         lines_lost: 0,
     };
     change(&mut page);
-    let found = verdicts(&page).into_iter();
+    let found = find_verdicts(&page).into_iter();
     found
         .map(|(level, words)| format!("{}: {words}", level.word()).replace('\u{a0}', " "))
         .collect()

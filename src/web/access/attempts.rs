@@ -41,7 +41,7 @@ pub(super) struct TokenAttempt<'a>(&'a AtomicU64);
 impl TokenAttempt<'_> {
     /// It was no guess.
     pub(super) fn give_back(self) {
-        self.0.fetch_sub(millis(ONE_MORE), Ordering::Relaxed);
+        self.0.fetch_sub(whole_millis(ONE_MORE), Ordering::Relaxed);
     }
 }
 
@@ -62,12 +62,12 @@ impl TokenAttempts {
     /// # Errors
     /// There is none left; the time until there is.
     pub(super) fn take(&self, client: Option<IpAddr>) -> Result<TokenAttempt<'_>, Duration> {
-        self.take_at(client, millis(self.born.elapsed()))
+        self.take_at(client, whole_millis(self.born.elapsed()))
     }
 
     fn take_at(&self, client: Option<IpAddr>, now: u64) -> Result<TokenAttempt<'_>, Duration> {
-        let account = self.account(client);
-        let one = millis(ONE_MORE);
+        let account = self.client_account(client);
+        let one = whole_millis(ONE_MORE);
         let latest = now + AT_ONCE * one;
         let taken = account.try_update(Ordering::Relaxed, Ordering::Relaxed, |full| {
             let after = full.max(now) + one;
@@ -79,15 +79,15 @@ impl TokenAttempts {
         }
     }
 
-    fn account(&self, client: Option<IpAddr>) -> &AtomicU64 {
-        let hash = self.hasher.hash_one(client.map(owner));
+    fn client_account(&self, client: Option<IpAddr>) -> &AtomicU64 {
+        let hash = self.hasher.hash_one(client.map(owned_prefix));
         let place = usize::try_from(hash % ACCOUNTS as u64).expect("below the number of accounts");
         &self.accounts[place]
     }
 }
 
 /// Returns the part of an address that somebody cannot change at will.
-fn owner(address: IpAddr) -> IpAddr {
+fn owned_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let mask = u128::MAX << (Ipv6Addr::BITS - OWNER);
@@ -97,7 +97,7 @@ fn owner(address: IpAddr) -> IpAddr {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
@@ -123,8 +123,9 @@ mod tests {
     /// Returns a client that shares no account with this one.
     fn apart(attempts: &TokenAttempts, from: Option<IpAddr>) -> Option<IpAddr> {
         let others = (1..=255).map(|last| address(&format!("198.51.100.{last}")));
-        let taken = std::ptr::from_ref(attempts.account(from));
-        let mut free = others.filter(|other| std::ptr::from_ref(attempts.account(*other)) != taken);
+        let taken = std::ptr::from_ref(attempts.client_account(from));
+        let mut free =
+            others.filter(|other| std::ptr::from_ref(attempts.client_account(*other)) != taken);
         free.next().unwrap()
     }
 
@@ -168,7 +169,7 @@ mod tests {
             ("2001:db8::1", "2001:db8:0:ff::2", "2001:db8:0:100::1"),
             ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
         ] {
-            let of = |text: &str| owner(text.parse().unwrap());
+            let of = |text: &str| owned_prefix(text.parse().unwrap());
             assert_eq!(of(one), of(same));
             assert_ne!(of(one), of(other));
         }

@@ -74,7 +74,7 @@ fn context(rule: &AccessRule, request: &HttpRequest) -> RequestContext {
 fn operator(rule: &AccessRule, peer: &str, headers: &[(&str, &str)]) -> u16 {
     let request = request(peer, headers);
     let context = context(rule, &request);
-    at_once(rule.check(&request, &context)).map_or_else(|error| error.status(), |()| 200)
+    at_once(rule.check_operator(&request, &context)).map_or_else(|error| error.status(), |()| 200)
 }
 
 fn read(
@@ -209,7 +209,7 @@ fn a_wrong_token_is_answered_late_and_everything_else_at_once() {
         let context = context(&rule, &request);
         at_once(async {
             let begun = Instant::now();
-            let answer = rule.check(&request, &context).await;
+            let answer = rule.check_operator(&request, &context).await;
             (answer.is_ok(), begun.elapsed())
         })
     };
@@ -230,7 +230,7 @@ fn who_guesses_too_often_is_not_even_heard_and_everybody_else_is() {
     let heard = guesses.take_while(|status| *status == 401).count();
     assert!((1..100).contains(&heard), "{heard}");
     let request = request(FAR, &[WRONG]);
-    let refused = at_once(rule.check(&request, &context(&rule, &request))).unwrap_err();
+    let refused = at_once(rule.check_operator(&request, &context(&rule, &request))).unwrap_err();
     assert_eq!(refused.status(), 429);
     assert!(refused.retry_after().unwrap() > Duration::ZERO);
     let words = refused.public_message(false);

@@ -42,7 +42,7 @@ impl TokenDigest {
 
 /// Returns the token of `Authorization: Bearer`, or the password of `Basic`, so that a browser can
 /// ask.
-pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
+pub(super) fn presented_token(headers: &HeaderMap) -> Option<Secret> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credentials) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -61,7 +61,7 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<Secret> {
 /// did not, as far as anybody can tell here.
 fn is_exposed(head: &RequestHead, context: &RequestContext, trusted: &[Network]) -> bool {
     let is_far = |peer: std::net::SocketAddr| !peer.ip().to_canonical().is_loopback();
-    head.peer_addr.is_some_and(is_far) && !context.encrypted && !forwarded::https(head, trusted)
+    head.peer_addr.is_some_and(is_far) && !context.encrypted && !forwarded::is_https(head, trusted)
 }
 
 /// The pause between two log lines about it.
@@ -105,7 +105,7 @@ mod tests {
         let token = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-            presented(&headers).map(|token| token.reveal().to_owned())
+            presented_token(&headers).map(|token| token.reveal().to_owned())
         };
         assert_eq!(token("Bearer s3cret").as_deref(), Some("s3cret"));
         assert_eq!(token("bearer  s3cret").as_deref(), Some("s3cret"));

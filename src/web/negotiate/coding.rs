@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{self, HeaderMap};
 
-use super::weights::members;
+use super::weights::list_members;
 
 /// The encoding of a body on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl AcceptedCodings {
         if !headers.contains_key(header::ACCEPT_ENCODING) {
             return AcceptedCodings::ANYTHING_PLAIN;
         }
-        let liking = |encoding| liking(encoding, headers);
+        let liking = |encoding| encoding_weight(encoding, headers);
         let all = Encoding::ALL.into_iter();
         let best = all.max_by_key(|encoding| liking(*encoding));
         match best.filter(|best| liking(*best).0 > 0) {
@@ -79,7 +79,7 @@ impl AcceptedCodings {
     }
 
     /// Returns the encoding for a body of which encoding is worth it, or is not.
-    pub(in crate::web) fn choose(self, is_worthwhile: bool) -> Encoding {
+    pub(in crate::web) fn choose_encoding(self, is_worthwhile: bool) -> Encoding {
         if is_worthwhile || !self.takes_identity {
             self.best
         } else {
@@ -90,10 +90,10 @@ impl AcceptedCodings {
 
 /// Returns how much an encoding is liked, 0 for not at all, and whether it is named. Of two weights
 /// for one encoding the lesser counts, so that a refusal is never overlooked.
-fn liking(encoding: Encoding, headers: &HeaderMap) -> (u16, bool) {
+fn encoding_weight(encoding: Encoding, headers: &HeaderMap) -> (u16, bool) {
     let mut named: Option<u16> = None;
     let mut any: Option<u16> = None;
-    for member in members(headers, &header::ACCEPT_ENCODING) {
+    for member in list_members(headers, &header::ACCEPT_ENCODING) {
         let of = match member.token {
             "*" => &mut any,
             token if encoding.is_named_by(token) => &mut named,

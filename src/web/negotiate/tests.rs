@@ -13,8 +13,8 @@ fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
 #[test]
 fn the_suffix_beats_accept() {
     let json = headers(header::ACCEPT, "application/json");
-    assert_eq!(format("/q/x.csv", &json), Format::Csv);
-    assert_eq!(format("/q/x", &json), Format::Json);
+    assert_eq!(choose_format("/q/x.csv", &json), Format::Csv);
+    assert_eq!(choose_format("/q/x", &json), Format::Json);
     assert_eq!(split_suffix("x.css"), ("x.css", None));
     assert_eq!(split_suffix("x.html"), ("x.html", None));
 }
@@ -73,12 +73,12 @@ fn accept_chooses_by_weight_and_precision() {
         ("", Format::Html),
     ] {
         assert_eq!(
-            format("/q/x", &headers(header::ACCEPT, accept)),
+            choose_format("/q/x", &headers(header::ACCEPT, accept)),
             expected,
             "{accept}"
         );
     }
-    assert_eq!(format("/q/x", &HeaderMap::new()), Format::Html);
+    assert_eq!(choose_format("/q/x", &HeaderMap::new()), Format::Html);
 }
 
 #[test]
@@ -101,7 +101,11 @@ fn browsers_and_tools_without_a_wish_get_the_page() {
     ] {
         for path in ["/", "/q/x", "/stats"] {
             let headers = headers(header::ACCEPT, accept);
-            assert_eq!(format(path, &headers), Format::Html, "{path} {accept}");
+            assert_eq!(
+                choose_format(path, &headers),
+                Format::Html,
+                "{path} {accept}"
+            );
         }
     }
 }
@@ -110,14 +114,14 @@ fn browsers_and_tools_without_a_wish_get_the_page() {
 fn several_fields_are_one_list() {
     let mut headers = headers(header::ACCEPT, "text/html;q=0.5");
     headers.append(header::ACCEPT, HeaderValue::from_static("text/csv"));
-    assert_eq!(format("/q/x", &headers), Format::Csv);
+    assert_eq!(choose_format("/q/x", &headers), Format::Csv);
     headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     headers.append(
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("gzip;q=0"),
     );
     assert_eq!(
-        AcceptedCodings::read(&headers).choose(true),
+        AcceptedCodings::read(&headers).choose_encoding(true),
         Encoding::Identity
     );
 }
@@ -140,7 +144,7 @@ fn numbers_come_as_plain_text_too_and_never_line_by_line() {
         ("/q/stats", "text/plain", Format::Html),
     ] {
         let headers = headers(header::ACCEPT, accept);
-        assert_eq!(format(path, &headers), expected, "{path} {accept}");
+        assert_eq!(choose_format(path, &headers), expected, "{path} {accept}");
     }
 }
 
@@ -207,13 +211,16 @@ fn accept_encoding_chooses_by_weight_and_never_what_is_refused() {
     ] {
         let accepted = AcceptedCodings::read(&headers(header::ACCEPT_ENCODING, accept));
         assert_eq!(
-            (accepted.choose(true), accepted.choose(false)),
+            (
+                accepted.choose_encoding(true),
+                accepted.choose_encoding(false)
+            ),
             (large, small),
             "{accept}"
         );
     }
     let nothing = AcceptedCodings::read(&HeaderMap::new());
-    assert_eq!(nothing.choose(true), Identity);
+    assert_eq!(nothing.choose_encoding(true), Identity);
 }
 
 /// Lists of these tokens, each with a weight or none.
@@ -252,7 +259,7 @@ proptest! {
         };
         let is_refused = |format| of(format).is_some_and(|all| all.contains(&0));
         let is_wanted = |format| of(format).is_some_and(|all| !all.contains(&0));
-        let served = format("/q/x", &headers);
+        let served = choose_format("/q/x", &headers);
         let all = Format::OF_QUERIES;
         prop_assert!(!is_refused(served) || all.into_iter().all(is_refused), "{served:?}");
         prop_assert!(is_wanted(served) || !all.into_iter().any(is_wanted), "{served:?}");
@@ -277,7 +284,7 @@ proptest! {
             let by_default = encoding == Encoding::Identity;
             weights(&all, &[name, "*"]).map_or(by_default, |all| !all.contains(&0))
         };
-        let served = AcceptedCodings::read(&headers).choose(large);
+        let served = AcceptedCodings::read(&headers).choose_encoding(large);
         let others = [Encoding::Gzip, Encoding::Brotli, Encoding::Zstd];
         let nothing_is_taken = !takes(Encoding::Identity) && !others.into_iter().any(takes);
         let is_last_resort = served == Encoding::Identity && nothing_is_taken;

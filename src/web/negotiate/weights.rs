@@ -17,7 +17,7 @@ impl<'h> ListMember<'h> {
     fn read(text: &'h str) -> Option<ListMember<'h>> {
         let (token, rest) = text.split_once(';').unwrap_or((text, ""));
         let token = token.trim();
-        let weight = parts(rest).find_map(weight).unwrap_or(FULL);
+        let weight = list_parts(rest).find_map(parse_weight).unwrap_or(FULL);
         (!token.is_empty()).then_some(ListMember {
             token,
             weight,
@@ -27,7 +27,7 @@ impl<'h> ListMember<'h> {
 
     /// Returns its parameters but for the weight, as they are written.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &'h str> + use<'h> {
-        parts(self.rest).filter(|part| weight(part).is_none())
+        list_parts(self.rest).filter(|part| parse_weight(part).is_none())
     }
 }
 
@@ -35,7 +35,7 @@ const FULL: u16 = 1000;
 
 /// Returns the members of all header fields of this name, in order: several fields are one list
 /// (RFC 9110, 5.3).
-pub(super) fn members<'h>(
+pub(super) fn list_members<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = ListMember<'h>> + use<'h> {
@@ -45,14 +45,14 @@ pub(super) fn members<'h>(
     texts.flat_map(|text| text.split(',').filter_map(ListMember::read))
 }
 
-fn parts(rest: &str) -> impl Iterator<Item = &str> {
+fn list_parts(rest: &str) -> impl Iterator<Item = &str> {
     rest.split(';')
         .map(str::trim)
         .filter(|part| !part.is_empty())
 }
 
 /// Returns the weight in thousandths, where this part is one.
-fn weight(part: &str) -> Option<u16> {
+fn parse_weight(part: &str) -> Option<u16> {
     let (name, number) = part.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {
         return None;

@@ -14,18 +14,18 @@ const DESCRIPTION: &str = "Named SQL queries, answered from a cache. Each is ser
     the SQL, and are not listed here.";
 
 /// Returns the document, and the hash that is its version.
-pub(super) fn document(catalog: &Catalog, about: &DocumentContext<'_>) -> (Value, String) {
+pub(super) fn write_document(catalog: &Catalog, about: &DocumentContext<'_>) -> (Value, String) {
     let mut tags = vec![json!({ "name": SERVICE, "description": "The catalog and the program." })];
     let mut paths = Map::new();
     let mut shared = SharedComponents {
-        parameters: schemas::parameters(),
-        schemas: schemas::schemas(),
+        parameters: schemas::component_parameters(),
+        schemas: schemas::component_schemas(),
         bodies: Map::new(),
     };
     let home = catalog.get(about.home).map(|query| &**query);
     let home = home.filter(|query| !query.is_hidden);
     service::add(home, about, &mut paths);
-    for query in catalog.listed() {
+    for query in catalog.listed_queries() {
         tags.push(json!({ "name": query.name, "description": query.title }));
         queries::add(query, about, &mut paths, &mut shared);
     }
@@ -37,8 +37,8 @@ pub(super) fn document(catalog: &Catalog, about: &DocumentContext<'_>) -> (Value
         "paths": paths,
         "components": {
             "parameters": shared.parameters,
-            "headers": parts::headers(),
-            "responses": parts::responses(),
+            "headers": parts::component_headers(),
+            "responses": parts::component_responses(),
             "schemas": shared.schemas,
             "requestBodies": shared.bodies,
             "securitySchemes": schemas::security_schemes(about),

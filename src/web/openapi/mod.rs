@@ -28,7 +28,7 @@ pub(super) struct Document {
 
 impl Document {
     /// Describes what this application serves; with another catalog there is another application.
-    pub(super) fn describe(app: &App) -> Document {
+    pub(super) fn describe_app(app: &App) -> Document {
         let settings = &app.settings;
         let is_admin = settings.admin_token.is_some();
         let is_restricted = settings.access.is_restricted();
@@ -43,7 +43,7 @@ impl Document {
             },
             operators: is_here.then(|| AudienceRule::for_others(is_admin)),
         };
-        let (json, version) = document::document(&app.catalog, &about);
+        let (json, version) = document::write_document(&app.catalog, &about);
         Document {
             body: EncodedVariants::new(json.to_string().into()),
             version,

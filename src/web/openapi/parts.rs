@@ -18,7 +18,7 @@ pub(super) enum ErrorForm {
 
 impl ErrorForm {
     /// Returns the name of the response for a status.
-    fn response(self, status: u16) -> String {
+    fn response_name(self, status: u16) -> String {
         match self {
             ErrorForm::Data => format!("Data{status}"),
             ErrorForm::Page => format!("Page{status}"),
@@ -61,20 +61,20 @@ const ERRORS: [(u16, &str); 15] = [
 const ALWAYS: [u16; 6] = [413, 414, 421, 431, 500, 504];
 
 /// Writes `{"$ref": …}` to a component.
-pub(super) fn component(kind: &str, name: &str) -> Value {
+pub(super) fn component_reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
 /// Returns the responses of an operation: what it answers when all is well, the errors that any
 /// request may get, and its own.
-pub(super) fn answers(good: &[(&str, Value)], errors: ErrorForm, own: &[u16]) -> Value {
+pub(super) fn operation_responses(good: &[(&str, Value)], errors: ErrorForm, own: &[u16]) -> Value {
     let mut all: BTreeMap<String, Value> = good
         .iter()
         .map(|(status, response)| ((*status).to_owned(), response.clone()))
         .collect();
     for (status, _) in ERRORS {
         if ALWAYS.contains(&status) || own.contains(&status) {
-            let response = component("responses", &errors.response(status));
+            let response = component_reference("responses", &errors.response_name(status));
             all.insert(status.to_string(), response);
         }
     }
@@ -82,18 +82,18 @@ pub(super) fn answers(good: &[(&str, Value)], errors: ErrorForm, own: &[u16]) ->
 }
 
 /// Returns one media type of a body.
-pub(super) fn content(format: Format, schema: &Value) -> (String, Value) {
+pub(super) fn media_content(format: Format, schema: &Value) -> (String, Value) {
     let media_type = format.media_type().to_owned();
     (media_type, json!({ "schema": schema }))
 }
 
 /// Returns the schema of everything that is text to this document.
-pub(super) fn text() -> Value {
+pub(super) fn text_schema() -> Value {
     json!({ "type": "string" })
 }
 
 /// Returns a response with these headers, which are components.
-pub(super) fn response(
+pub(super) fn describe_response(
     description: &str,
     headers: &[&str],
     content: impl IntoIterator<Item = (String, Value)>,
@@ -102,7 +102,7 @@ pub(super) fn response(
         .iter()
         .map(|name| {
             let field = name.strip_suffix("-OfData").unwrap_or(name);
-            (field.to_owned(), component("headers", name))
+            (field.to_owned(), component_reference("headers", name))
         })
         .collect();
     let mut response = json!({ "description": description, "headers": headers });
@@ -136,20 +136,23 @@ const MAYBE_OF_DATA: [&str; 8] = [
 ];
 
 /// Writes `components/responses`.
-pub(super) fn responses() -> Value {
-    let rows = component("schemas", "Rows");
-    let json = content(Format::Json, &rows);
+pub(super) fn component_responses() -> Value {
+    let rows = component_reference("schemas", "Rows");
+    let json = media_content(Format::Json, &rows);
     let (csv, lines) = (
-        content(Format::Csv, &text()),
-        content(Format::Ndjson, &text()),
+        media_content(Format::Csv, &text_schema()),
+        media_content(Format::Ndjson, &text_schema()),
     );
-    let page = content(Format::Html, &text());
+    let page = media_content(Format::Html, &text_schema());
     let mut all = Map::new();
     let mut add = |name: &str, response: Value| all.insert(name.to_owned(), response);
-    add("Json", response("The rows.", &OF_DATA, [json.clone()]));
+    add(
+        "Json",
+        describe_response("The rows.", &OF_DATA, [json.clone()]),
+    );
     add(
         "Csv",
-        response(
+        describe_response(
             "The rows, after a line of column names (RFC 4180).",
             &OF_DATA,
             [csv.clone()],
@@ -157,7 +160,7 @@ pub(super) fn responses() -> Value {
     );
     add(
         "Ndjson",
-        response(
+        describe_response(
             "The rows, one JSON object a line.",
             &OF_DATA,
             [lines.clone()],
@@ -166,40 +169,40 @@ pub(super) fn responses() -> Value {
     let any = [page.clone(), json, csv, lines];
     add(
         "Any",
-        response("The rows, as a page or as data.", &MAYBE_OF_DATA, any),
+        describe_response("The rows, as a page or as data.", &MAYBE_OF_DATA, any),
     );
     add(
         "NotModified",
-        response("It is what the client has.", &OF_DATA, []),
+        describe_response("It is what the client has.", &OF_DATA, []),
     );
-    let done = content(Format::Json, &component("schemas", "Done"));
+    let done = media_content(Format::Json, &component_reference("schemas", "Done"));
     add(
         "Done",
-        response("It is done.", &["Cache-Control", "X-Request-Id"], [done]),
+        describe_response("It is done.", &["Cache-Control", "X-Request-Id"], [done]),
     );
     add(
         "ToPage",
-        response(
+        describe_response(
             "It is done; a browser is sent on to the query's page.",
             &["Location", "X-Request-Id"],
             [],
         ),
     );
-    let error = content(Format::Json, &component("schemas", "Error"));
+    let error = media_content(Format::Json, &component_reference("schemas", "Error"));
     for (status, description) in ERRORS {
         let mut headers = vec!["Cache-Control", "X-Request-Id"];
         headers.extend((status == 401).then_some("WWW-Authenticate"));
         headers.extend([429, 503].contains(&status).then_some("Retry-After"));
-        let as_data = response(description, &headers, [error.clone()]);
-        let as_page = response(description, &headers, [page.clone(), error.clone()]);
-        add(&ErrorForm::Data.response(status), as_data);
-        add(&ErrorForm::Page.response(status), as_page);
+        let as_data = describe_response(description, &headers, [error.clone()]);
+        let as_page = describe_response(description, &headers, [page.clone(), error.clone()]);
+        add(&ErrorForm::Data.response_name(status), as_data);
+        add(&ErrorForm::Page.response_name(status), as_page);
     }
     Value::Object(all)
 }
 
 /// Writes `components/headers`. What is required is in every response that names it.
-pub(super) fn headers() -> Value {
+pub(super) fn component_headers() -> Value {
     let etag = json!({ "type": "string", "pattern": "^\"[^\"]+\"$" });
     let age = json!({ "type": "integer", "minimum": 0 });
     let seconds = json!({ "type": "integer", "minimum": 1 });
@@ -209,7 +212,7 @@ pub(super) fn headers() -> Value {
         (
             "Cache-Status",
             true,
-            text(),
+            text_schema(),
             "Where the answer came from: a hit of which tier, how many seconds it stays fresh, or why the database was asked (RFC 9211).",
         ),
         (
@@ -239,7 +242,7 @@ pub(super) fn headers() -> Value {
         (
             "Cache-Control",
             true,
-            text(),
+            text_schema(),
             "How long others may keep it: max-age is the whole life of the copy, from which a receiver subtracts Age, and 0 where it is stale already.",
         ),
         (
@@ -248,11 +251,16 @@ pub(super) fn headers() -> Value {
             json!({ "const": "true" }),
             "There where the result had more rows than are sent.",
         ),
-        ("Vary", true, text(), "What of the request it depends on."),
+        (
+            "Vary",
+            true,
+            text_schema(),
+            "What of the request it depends on.",
+        ),
         (
             "Server-Timing",
             true,
-            text(),
+            text_schema(),
             "Where the time went, in milliseconds.",
         ),
         (
@@ -267,8 +275,13 @@ pub(super) fn headers() -> Value {
             seconds,
             "Seconds until it is worth asking again. A failure that lasts has none: somebody has to change the query, the database or its rights.",
         ),
-        ("WWW-Authenticate", true, text(), "How to bring the token."),
-        ("Location", true, text(), "The query's page."),
+        (
+            "WWW-Authenticate",
+            true,
+            text_schema(),
+            "How to bring the token.",
+        ),
+        ("Location", true, text_schema(), "The query's page."),
     ] {
         let header = json!({ "description": description, "required": required, "schema": schema });
         all.insert(name.to_owned(), header);

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{ErrorForm, answers, component};
+use super::parts::{ErrorForm, component_reference, operation_responses};
 use super::rule::{AudienceRule, DocumentContext};
 use super::schemas;
 use crate::query::{Param, ParamDefault, Query, Value as Argument};
@@ -20,27 +20,27 @@ pub(super) fn add(
 ) {
     for param in &query.params {
         let name = component_name(query, param);
-        let schema = component("schemas", &name);
+        let schema = component_reference("schemas", &name);
         shared
             .parameters
-            .insert(name.clone(), parameter(param, &schema));
-        shared.schemas.insert(name, param.schema());
+            .insert(name.clone(), query_parameter(param, &schema));
+        shared.schemas.insert(name, param.json_schema());
     }
     let path = format!("/q/{}", query.name);
-    let mut taken = self::parameters(query);
-    taken.push(component("parameters", "If-None-Match"));
-    let any = ("200", component("responses", "Any"));
+    let mut taken = self::query_parameters(query);
+    taken.push(component_reference("parameters", "If-None-Match"));
+    let any = ("200", component_reference("responses", "Any"));
     let readers = about.readers_of(query);
-    let errors = [readers.refusals(), &[400, 404, 503]].concat();
+    let errors = [readers.refusal_statuses(), &[400, 404, 503]].concat();
     let mut page = json!({
         "operationId": format!("query_{}", query.name),
         "tags": [query.name],
         "summary": query.title,
-        "description": description(query, about),
+        "description": query_description(query, about),
         "parameters": taken,
-        "responses": answers(&[any, not_modified()], ErrorForm::Page, &errors),
+        "responses": operation_responses(&[any, not_modified()], ErrorForm::Page, &errors),
     });
-    schemas::secure(&mut page, readers, schemas::READERS);
+    schemas::add_security(&mut page, readers, schemas::READERS);
     paths.insert(path.clone(), json!({ "get": page }));
     for (format, name, response) in [
         (Format::Json, "JSON", "Json"),
@@ -48,19 +48,19 @@ pub(super) fn add(
         (Format::Ndjson, "NDJSON", "Ndjson"),
     ] {
         let suffix = format.suffix();
-        let good = ("200", component("responses", response));
+        let good = ("200", component_reference("responses", response));
         let mut taken = taken.clone();
         if wanted::is_read(query, format) {
-            taken.push(component("parameters", "Meta"));
+            taken.push(component_reference("parameters", "Meta"));
         }
         let mut data = json!({
             "operationId": format!("{suffix}_{}", query.name),
             "tags": [query.name],
             "summary": format!("{}, as {name}", query.title),
             "parameters": taken,
-            "responses": answers(&[good, not_modified()], ErrorForm::Data, &errors),
+            "responses": operation_responses(&[good, not_modified()], ErrorForm::Data, &errors),
         });
-        schemas::secure(&mut data, readers, schemas::READERS);
+        schemas::add_security(&mut data, readers, schemas::READERS);
         paths.insert(format!("{path}.{suffix}"), json!({ "get": data }));
     }
     let Some(rule) = about.operators else { return };
@@ -69,7 +69,7 @@ pub(super) fn add(
         ("expire", "stale from now on"),
         ("purge", "never serve again what is stored"),
     ] {
-        let post = json!({ "post": operation(query, rule, action, what) });
+        let post = json!({ "post": query_operation(query, rule, action, what) });
         paths.insert(format!("{path}/{action}"), post);
     }
     for whole in [false, true]
@@ -77,7 +77,7 @@ pub(super) fn add(
         .filter(|_| !query.params.is_empty())
     {
         let name = form_name(query, whole);
-        shared.bodies.insert(name, form(query, whole));
+        shared.bodies.insert(name, parameters_form(query, whole));
     }
 }
 
@@ -90,9 +90,9 @@ pub(super) struct SharedComponents {
 }
 
 /// Returns the parameters of a query in the address.
-pub(super) fn parameters(query: &Query) -> Vec<Value> {
+pub(super) fn query_parameters(query: &Query) -> Vec<Value> {
     let own = query.params.iter();
-    own.map(|param| component("parameters", &component_name(query, param)))
+    own.map(|param| component_reference("parameters", &component_name(query, param)))
         .collect()
 }
 
@@ -101,11 +101,11 @@ fn component_name(query: &Query, param: &Param) -> String {
 }
 
 fn not_modified() -> (&'static str, Value) {
-    ("304", component("responses", "NotModified"))
+    ("304", component_reference("responses", "NotModified"))
 }
 
 /// Returns what the query is about, and how long it is kept.
-fn description(query: &Query, about: &DocumentContext<'_>) -> String {
+fn query_description(query: &Query, about: &DocumentContext<'_>) -> String {
     let policy = &query.policy;
     let kept = if policy.cached {
         let ttl = duration_text(policy.ttl.unwrap_or(about.ttl));
@@ -120,7 +120,7 @@ fn description(query: &Query, about: &DocumentContext<'_>) -> String {
 }
 
 /// Returns a parameter in the address.
-fn parameter(param: &Param, schema: &Value) -> Value {
+fn query_parameter(param: &Param, schema: &Value) -> Value {
     let mut parameter = json!({
         "name": param.name,
         "in": "query",
@@ -142,25 +142,29 @@ fn parameter(param: &Param, schema: &Value) -> Value {
 
 /// An action on what is stored. Its parameters stand in a form: only a body's schema can say that
 /// all the required ones are needed, or none.
-fn operation(query: &Query, rule: AudienceRule, action: &str, what: &str) -> Value {
+fn query_operation(query: &Query, rule: AudienceRule, action: &str, what: &str) -> Value {
     let good = [
-        ("200", component("responses", "Done")),
-        ("303", component("responses", "ToPage")),
+        ("200", component_reference("responses", "Done")),
+        ("303", component_reference("responses", "ToPage")),
     ];
-    let own = [rule.refusals(), &[400, 403, 404, 408, 411, 415, 503]].concat();
+    let own = [
+        rule.refusal_statuses(),
+        &[400, 403, 404, 408, 411, 415, 503],
+    ]
+    .concat();
     let mut post = json!({
         "operationId": format!("{action}_{}", query.name),
         "tags": [query.name],
         "summary": format!("{}: {what}", query.title),
         "description": "With parameters, in a form or in the address, it concerns one entry; \
                         without, all of the query (a refresh: the entry of its defaults).",
-        "responses": answers(&good, ErrorForm::Page, &own),
+        "responses": operation_responses(&good, ErrorForm::Page, &own),
     });
     if !query.params.is_empty() {
         let form = form_name(query, action != "refresh");
-        post["requestBody"] = component("requestBodies", &form);
+        post["requestBody"] = component_reference("requestBodies", &form);
     }
-    schemas::secure(&mut post, rule, schemas::OPERATORS);
+    schemas::add_security(&mut post, rule, schemas::OPERATORS);
     post
 }
 
@@ -171,12 +175,12 @@ fn form_name(query: &Query, whole: bool) -> String {
 
 /// Returns a query's parameters as a form: those of one entry, or, where it may be about the
 /// `whole` query, none.
-fn form(query: &Query, whole: bool) -> Value {
+fn parameters_form(query: &Query, whole: bool) -> Value {
     let fields: Map<String, Value> = query
         .params
         .iter()
         .map(|param| {
-            let schema = component("schemas", &component_name(query, param));
+            let schema = component_reference("schemas", &component_name(query, param));
             (param.name.clone(), param.field_schema(schema))
         })
         .collect();

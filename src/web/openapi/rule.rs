@@ -50,7 +50,7 @@ impl AudienceRule {
     }
 
     /// Returns the statuses with which the others are refused.
-    pub(super) fn refusals(self) -> &'static [u16] {
+    pub(super) fn refusal_statuses(self) -> &'static [u16] {
         match self {
             AudienceRule::Open => &[],
             AudienceRule::Addresses => &[403],

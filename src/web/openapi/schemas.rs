@@ -8,21 +8,21 @@ use crate::web::wanted::META;
 
 /// Writes `components/schemas`, before those of the queries are added. Members that are not listed
 /// may come.
-pub(super) fn schemas() -> Map<String, Value> {
+pub(super) fn component_schemas() -> Map<String, Value> {
     let all = [
-        ("Rows", rows()),
-        ("Error", error()),
-        ("Done", done()),
-        ("Catalog", catalog()),
-        ("Health", health()),
-        ("Readiness", readiness()),
+        ("Rows", rows_schema()),
+        ("Error", error_schema()),
+        ("Done", done_schema()),
+        ("Catalog", catalog_schema()),
+        ("Health", health_schema()),
+        ("Readiness", readiness_schema()),
     ];
     all.map(|(name, schema)| (name.to_owned(), schema))
         .into_iter()
         .collect()
 }
 
-fn rows() -> Value {
+fn rows_schema() -> Value {
     json!({
         "type": "object",
         "description": "An answer. Nothing in it changes from request to request.",
@@ -42,7 +42,7 @@ fn rows() -> Value {
     })
 }
 
-fn error() -> Value {
+fn error_schema() -> Value {
     json!({
         "type": "object",
         "required": ["ok", "error", "status", "id"],
@@ -55,7 +55,7 @@ fn error() -> Value {
     })
 }
 
-fn done() -> Value {
+fn done_schema() -> Value {
     json!({
         "type": "object",
         "required": ["ok", "query", "action", "scope"],
@@ -83,7 +83,7 @@ fn done() -> Value {
     })
 }
 
-fn catalog() -> Value {
+fn catalog_schema() -> Value {
     let word = json!({ "type": "string" });
     let param = json!({
         "type": "object",
@@ -111,7 +111,7 @@ fn catalog() -> Value {
     })
 }
 
-fn health() -> Value {
+fn health_schema() -> Value {
     json!({
         "type": "object",
         "required": ["ok"],
@@ -119,7 +119,7 @@ fn health() -> Value {
     })
 }
 
-fn readiness() -> Value {
+fn readiness_schema() -> Value {
     json!({
         "type": "object",
         "required": ["ok", "state", "database", "redis"],
@@ -133,7 +133,7 @@ fn readiness() -> Value {
 }
 
 /// Writes `components/parameters`, before those of the queries are added.
-pub(super) fn parameters() -> Map<String, Value> {
+pub(super) fn component_parameters() -> Map<String, Value> {
     let if_none_match = json!({
         "name": "If-None-Match",
         "in": "header",
@@ -163,7 +163,7 @@ pub(super) const READERS: SecuritySchemes = ["token", "password"];
 pub(super) const OPERATORS: SecuritySchemes = ["adminToken", "adminPassword"];
 
 /// Says of an operation that it takes a token, where it does.
-pub(super) fn secure(
+pub(super) fn add_security(
     operation: &mut Value,
     rule: AudienceRule,
     [token, password]: SecuritySchemes,

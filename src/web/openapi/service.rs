@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parts::{ErrorForm, answers, component, content, response, text};
+use super::parts::{
+    ErrorForm, component_reference, describe_response, media_content, operation_responses,
+    text_schema,
+};
 use super::rule::{AudienceRule, DocumentContext, SERVICE};
 use super::{queries, schemas};
 use crate::query::Query;
@@ -21,13 +24,16 @@ pub(super) fn add(
     if let Some(query) = home {
         add("/", home_page(query, about));
     }
-    add("/q", catalog(about.readers));
-    add("/openapi.json", openapi(about.readers));
-    add("/healthz", health());
-    add("/readyz", readiness());
+    add("/q", catalog_operation(about.readers));
+    add("/openapi.json", openapi_operation(about.readers));
+    add("/healthz", health_operation());
+    add("/readyz", readiness_operation());
     if let Some(rule) = about.operators {
         for (path, id, summary, errors, media_types) in STATS {
-            add(path, stats(id, summary, *errors, media_types, rule));
+            add(
+                path,
+                stats_operation(id, summary, *errors, media_types, rule),
+            );
         }
     }
 }
@@ -80,7 +86,7 @@ const STATS: &[Stats] = &[
 
 /// Returns what the counters may be asked for; `/metrics` may not.
 fn stats_parameters() -> Value {
-    let names: Vec<&str> = StatsSort::names().collect();
+    let names: Vec<&str> = StatsSort::all_names().collect();
     let turned: Vec<String> = names.iter().map(|name| format!("-{name}")).collect();
     let sorts: Vec<&str> = names
         .iter()
@@ -111,12 +117,12 @@ fn stats_parameters() -> Value {
 }
 
 /// Returns an operation with what all of these have.
-fn operation(id: &str, summary: &str, responses: &Value) -> Value {
+fn plain_operation(id: &str, summary: &str, responses: &Value) -> Value {
     json!({ "operationId": id, "tags": [SERVICE], "summary": summary, "responses": responses })
 }
 
 fn home_page(query: &Query, about: &DocumentContext<'_>) -> Value {
-    let page = response(
+    let page = describe_response(
         "The page.",
         &[
             "Unslow-Truncated",
@@ -126,73 +132,77 @@ fn home_page(query: &Query, about: &DocumentContext<'_>) -> Value {
             "Server-Timing",
             "X-Request-Id",
         ],
-        [content(Format::Html, &text())],
+        [media_content(Format::Html, &text_schema())],
     );
     let readers = about.readers_of(query);
-    let errors = [readers.refusals(), &[400, 404, 503]].concat();
-    let responses = answers(&[("200", page)], ErrorForm::Page, &errors);
+    let errors = [readers.refusal_statuses(), &[400, 404, 503]].concat();
+    let responses = operation_responses(&[("200", page)], ErrorForm::Page, &errors);
     let summary = format!("The first row of {:?} as a page", query.name);
-    let mut get = operation("home", &summary, &responses);
-    get["parameters"] = json!(queries::parameters(query));
-    schemas::secure(&mut get, readers, schemas::READERS);
+    let mut get = plain_operation("home", &summary, &responses);
+    get["parameters"] = json!(queries::query_parameters(query));
+    schemas::add_security(&mut get, readers, schemas::READERS);
     get
 }
 
-fn catalog(readers: AudienceRule) -> Value {
-    let queries = component("schemas", "Catalog");
-    let catalog = response(
+fn catalog_operation(readers: AudienceRule) -> Value {
+    let queries = component_reference("schemas", "Catalog");
+    let catalog = describe_response(
         "Every query with its parameters.",
         &["Cache-Control", "Vary", "X-Request-Id"],
         [
-            content(Format::Html, &text()),
-            content(Format::Json, &queries),
+            media_content(Format::Html, &text_schema()),
+            media_content(Format::Json, &queries),
         ],
     );
-    let responses = answers(&[("200", catalog)], ErrorForm::Page, readers.refusals());
-    let mut get = operation("catalog", "The catalog, as a page or as JSON", &responses);
-    schemas::secure(&mut get, readers, schemas::READERS);
+    let responses = operation_responses(
+        &[("200", catalog)],
+        ErrorForm::Page,
+        readers.refusal_statuses(),
+    );
+    let mut get = plain_operation("catalog", "The catalog, as a page or as JSON", &responses);
+    schemas::add_security(&mut get, readers, schemas::READERS);
     get
 }
 
-fn openapi(readers: AudienceRule) -> Value {
+fn openapi_operation(readers: AudienceRule) -> Value {
     let headers = ["ETag", "Cache-Control", "Vary", "X-Request-Id"];
     let document = json!({ "type": "object", "required": ["openapi", "info", "paths"] });
-    let document = response(
+    let document = describe_response(
         "This document.",
         &headers,
-        [content(Format::Json, &document)],
+        [media_content(Format::Json, &document)],
     );
-    let same = response("It is what the client has.", &headers, []);
+    let same = describe_response("It is what the client has.", &headers, []);
     let good = [("200", document), ("304", same)];
-    let responses = answers(&good, ErrorForm::Data, readers.refusals());
-    let mut get = operation("openapi", "This document", &responses);
-    get["parameters"] = json!([component("parameters", "If-None-Match")]);
-    schemas::secure(&mut get, readers, schemas::READERS);
+    let responses = operation_responses(&good, ErrorForm::Data, readers.refusal_statuses());
+    let mut get = plain_operation("openapi", "This document", &responses);
+    get["parameters"] = json!([component_reference("parameters", "If-None-Match")]);
+    schemas::add_security(&mut get, readers, schemas::READERS);
     get
 }
 
-fn health() -> Value {
-    let well = content(Format::Json, &component("schemas", "Health"));
-    let well = response(
+fn health_operation() -> Value {
+    let well = media_content(Format::Json, &component_reference("schemas", "Health"));
+    let well = describe_response(
         "The process serves.",
         &["Cache-Control", "X-Request-Id"],
         [well],
     );
-    let responses = answers(&[("200", well)], ErrorForm::Page, &[]);
-    operation("healthz", "Whether the process serves", &responses)
+    let responses = operation_responses(&[("200", well)], ErrorForm::Page, &[]);
+    plain_operation("healthz", "Whether the process serves", &responses)
 }
 
-fn readiness() -> Value {
-    let state = content(Format::Json, &component("schemas", "Readiness"));
+fn readiness_operation() -> Value {
+    let state = media_content(Format::Json, &component_reference("schemas", "Readiness"));
     let headers = ["Cache-Control", "X-Request-Id"];
-    let ready = response("Send requests here.", &headers, [state.clone()]);
-    let leaving = response("Send none: it is about to end.", &headers, [state]);
-    let responses = answers(&[("200", ready), ("503", leaving)], ErrorForm::Page, &[]);
+    let ready = describe_response("Send requests here.", &headers, [state.clone()]);
+    let leaving = describe_response("Send none: it is about to end.", &headers, [state]);
+    let responses = operation_responses(&[("200", ready), ("503", leaving)], ErrorForm::Page, &[]);
     let summary = "Whether it takes requests, and how database and Redis were last";
-    operation("readyz", summary, &responses)
+    plain_operation("readyz", summary, &responses)
 }
 
-fn stats(
+fn stats_operation(
     id: &str,
     summary: &str,
     errors: ErrorForm,
@@ -204,20 +214,20 @@ fn stats(
         let schema = if is_json {
             json!({ "type": "object" })
         } else {
-            text()
+            text_schema()
         };
         ((*media_type).to_owned(), json!({ "schema": schema }))
     });
     let headers = ["Cache-Control", "Vary", "X-Request-Id"];
-    let counters = response("The counters.", &headers, forms);
+    let counters = describe_response("The counters.", &headers, forms);
     let takes_parameters = id != "metrics";
     let bad: &[u16] = if takes_parameters { &[400] } else { &[] };
-    let own = [bad, rule.refusals()].concat();
-    let responses = answers(&[("200", counters)], errors, &own);
-    let mut get = operation(id, summary, &responses);
+    let own = [bad, rule.refusal_statuses()].concat();
+    let responses = operation_responses(&[("200", counters)], errors, &own);
+    let mut get = plain_operation(id, summary, &responses);
     if takes_parameters {
         get["parameters"] = stats_parameters();
     }
-    schemas::secure(&mut get, rule, schemas::OPERATORS);
+    schemas::add_security(&mut get, rule, schemas::OPERATORS);
     get
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::document::document;
+use super::document::write_document;
 use super::rule::{AudienceRule, DocumentContext};
 use crate::query::{Catalog, DatabaseKind};
 
@@ -27,7 +27,7 @@ fn catalog(files: &[(&str, &str)]) -> Catalog {
 }
 
 fn of(files: &[(&str, &str)], about: &DocumentContext<'_>) -> Value {
-    document(&catalog(files), about).0
+    write_document(&catalog(files), about).0
 }
 
 /// Calls `look` with every object in the document.
@@ -182,11 +182,11 @@ fn who_needs_a_token_is_said_and_who_is_refused_for_what() {
 
 #[test]
 fn the_same_catalog_gives_the_same_bytes_and_another_another_version() {
-    let (one, version) = document(&catalog(&[NEEDY]), &ABOUT);
-    let (again, _) = document(&catalog(&[NEEDY]), &ABOUT);
+    let (one, version) = write_document(&catalog(&[NEEDY]), &ABOUT);
+    let (again, _) = write_document(&catalog(&[NEEDY]), &ABOUT);
     assert_eq!(one.to_string(), again.to_string());
     assert_eq!(one["info"]["version"], version);
-    let (_, other) = document(&catalog(&[]), &ABOUT);
+    let (_, other) = write_document(&catalog(&[]), &ABOUT);
     assert_ne!(version, other);
     let text = one.to_string();
     assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the program's");

@@ -33,7 +33,7 @@ fn call(query_string: &str) -> Option<Arguments> {
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query_string.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
-    query().arguments(&pairs).ok()
+    query().read_arguments(&pairs).ok()
 }
 
 /// Sends every value as it is shown; what is null is not sent.
@@ -43,7 +43,7 @@ fn sent_again(arguments: &Arguments) -> Arguments {
         .filter(|(_, value)| **value != Value::Null)
         .map(|(param, value)| (param.name.clone(), value.to_string()))
         .collect();
-    query().arguments(&pairs).expect("what was taken is taken again")
+    query().read_arguments(&pairs).expect("what was taken is taken again")
 }
 
 /// Reads canonical bytes back into tags and texts: that it can be done means that no two calls

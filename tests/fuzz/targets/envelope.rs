@@ -6,5 +6,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    unslow::cache::fuzzing::envelope(bytes);
+    unslow::cache::fuzzing::read_fuzzed_envelope(bytes);
 });

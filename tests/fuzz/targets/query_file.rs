@@ -66,7 +66,7 @@ fn policy_text(policy: &QueryPolicy) -> String {
 }
 
 fn check(kind: DatabaseKind, query: &Query) {
-    let statement = query.statement(kind);
+    let statement = query.statement_for(kind);
     let mut used = vec![0; query.params.len()];
     for argument in &statement.order {
         used[*argument] += 1;

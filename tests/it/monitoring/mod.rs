@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use unslow::stats::{
     DatabaseSnapshot, ProcessNumbers, RedisInfo, RedisSnapshot, Stats, StatsSnapshot, Window,
 };
-use unslow::view::export::{MetricsDialect, MetricsInput, ReloadCounts, metrics};
+use unslow::view::export::{MetricsDialect, MetricsInput, ReloadCounts, write_metrics};
 
 use crate::servers::prometheus::promtool;
 use crate::unslow::command;
@@ -92,7 +92,7 @@ fn rule_expressions() -> Vec<String> {
 /// Every metric there is: of an instance with a Redis.
 fn exported() -> String {
     let stats = Stats::new(["q"].into_iter());
-    let mut snapshot = stats.snapshot(Window::Start);
+    let mut snapshot = stats.take_snapshot(Window::Start);
     for query in &mut snapshot.queries {
         let word = |word: &str| [(word.to_owned(), 0)].into();
         query.numbers.loads_by_trigger = word("request");
@@ -136,7 +136,7 @@ fn text_of(snapshot: &StatsSnapshot) -> String {
         reloads: ReloadCounts::default(),
         commit: None,
     };
-    metrics(&all, MetricsDialect::Text)
+    write_metrics(&all, MetricsDialect::Text)
 }
 
 /// The metrics in an exposition, with their labels.

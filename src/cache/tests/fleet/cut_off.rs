@@ -99,7 +99,10 @@ async fn a_copy_that_many_ask_for_is_compared_by_one_of_them_and_stays_fresh() {
         assert!(replies.iter().all(|reply| reply.outcome == hit));
         pass(STEP).await;
     }
-    let rechecks = fleet[0].stats.snapshot(crate::stats::Window::Start).fleet;
+    let rechecks = fleet[0]
+        .stats
+        .take_snapshot(crate::stats::Window::Start)
+        .fleet;
     let rechecks = serde_json::to_value(&rechecks).unwrap()["rechecks"].as_u64();
     assert!(rechecks.unwrap() <= 11, "{rechecks:?} in 40 s");
     assert_eq!(source.loads(), 1);

@@ -46,7 +46,7 @@ async fn who_joins_an_asked_for_refresh_waits_for_one_load_and_not_for_two() {
         let (lookup, load) = (instance.lookup(), instance.load());
         instance
             .cache
-            .refresh(lookup, Duration::ZERO, Trigger::Admin, load)
+            .refresh_entry(lookup, Duration::ZERO, Trigger::Admin, load)
             .await
     });
     pass(TICK).await;

@@ -93,7 +93,7 @@ async fn the_life_for_errors_is_asked_for_once_and_needs_a_redis_that_has_the_en
     let writes = || {
         fleet[0]
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .redis
             .unwrap()
             .writes

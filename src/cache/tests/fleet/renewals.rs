@@ -7,12 +7,12 @@ use std::sync::Arc;
 impl Instance {
     /// The same process over another Redis, or none.
     fn renewed(&self, server: Option<&Server>) -> Arc<Instance> {
-        let stats = Arc::new(self.stats.renewed(["q"].into_iter()));
+        let stats = Arc::new(self.stats.reconfigured(["q"].into_iter()));
         let line = server.unwrap_or(&Server::new()).line(77);
         let settings = settings_of_redis();
         let max_entry = usize::try_from(MAX_ENTRY).unwrap();
         let (clock, counted) = (self.cache.inner.clock.clone(), Arc::clone(&stats));
-        let tier = RedisTier::over(
+        let tier = RedisTier::with_transport(
             RedisTransport::Fake(line.clone()),
             &settings,
             max_entry,
@@ -131,7 +131,11 @@ async fn purges_that_no_redis_has_heard_of_are_told_to_the_new_one() {
     let next = fleet[0].renewed(Some(&other));
     assert_eq!(next.body().await, "new", "nothing of it is used meanwhile");
     pass(3 * SECOND).await;
-    let generations = next.cache.inner.generations.of("unnamed:{version}");
+    let generations = next
+        .cache
+        .inner
+        .generations
+        .query_epochs("unnamed:{version}");
     assert!(
         generations.is_pending(),
         "the old one still waits for its own"
@@ -175,7 +179,7 @@ async fn each_listens_to_its_own_redis_as_long_as_it_lives() {
     let gauge = |instance: &Instance| {
         instance
             .stats
-            .snapshot(crate::stats::Window::Start)
+            .take_snapshot(crate::stats::Window::Start)
             .redis
             .unwrap()
             .up

@@ -99,7 +99,7 @@ impl Fleet {
                 },
                 Purged::QueryOf(_) => PurgeScope::Query(name.family()),
             };
-            let reach = cache.purge(scope, kind).await;
+            let reach = cache.purge_scope(scope, kind).await;
             let mut record = pen.write();
             record.purges[number].place = record.next_place();
             record.purges[number].end = Some((Instant::now(), reach));
@@ -127,7 +127,7 @@ impl Fleet {
             });
             let lookup = lookup(&name, key, &counters);
             let _ = cache
-                .refresh(lookup, max_age, Trigger::Schedule, load)
+                .refresh_entry(lookup, max_age, Trigger::Schedule, load)
                 .await;
             pen.write().refreshes[number].end = Some(Instant::now());
         });
@@ -140,6 +140,6 @@ fn lookup<'a>(name: &'a Key, key: usize, stats: &'a Stats) -> Lookup<'a> {
         key: name,
         policy: POLICY,
         patience: PATIENCE,
-        stats: stats.query(query_of(key)),
+        stats: stats.query_stats(query_of(key)),
     }
 }

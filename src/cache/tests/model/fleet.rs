@@ -65,7 +65,7 @@ impl Fleet {
     pub(super) fn new(case: &Case) -> Fleet {
         let key = |key: usize| {
             let base = KeyBase::new("unslow", QUERIES[query_of(key)], "select 1", "db");
-            base.key(format!("{key}"))
+            base.make_key(format!("{key}"))
         };
         let mut fleet = Fleet {
             server: Server::new(),
@@ -125,7 +125,7 @@ impl Fleet {
             }
             Step::Forgive(at) => {
                 self.pen.event(Event::Forgive(at));
-                self.instances[at].cache.forgive();
+                self.instances[at].cache.clear_failures();
             }
             Step::Crash(at) => self.crash(at),
             Step::Stop(at) => self.set_state(at, State::Stopped),
@@ -261,6 +261,8 @@ impl Fleet {
     /// Flights that have not ended, of all running processes.
     pub(super) fn flights(&self) -> usize {
         let caches = self.instances.iter().map(|instance| &instance.cache);
-        caches.map(|cache| cache.inner.flights.count()).sum()
+        caches
+            .map(|cache| cache.inner.flights.failure_count())
+            .sum()
     }
 }

@@ -19,7 +19,7 @@ fn parts(format: &str) -> Vec<FormatPart> {
 #[test]
 fn a_combined_line_has_its_fields_and_no_query_strings() {
     assert_eq!(
-        line(&AccessFormat::Combined, &record(), TIME),
+        write_record(&AccessFormat::Combined, &record(), TIME),
         "192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] \"GET /q/top.json?… HTTP/1.1\" 200 754 \
          \"https://example.com/a?…\" \"curl/8 \\\"quoted\\\"\" 1.001250 abc-1 hit\n"
     );
@@ -31,7 +31,7 @@ fn a_combined_line_has_its_fields_and_no_query_strings() {
         outcome: None,
         ..record()
     };
-    let line = line(&AccessFormat::Combined, &bare, TIME);
+    let line = write_record(&AccessFormat::Combined, &bare, TIME);
     assert!(
         line.starts_with("- - - [") && line.ends_with("\"-\" \"-\" 1.001250 abc-1 -\n"),
         "{line}"
@@ -40,7 +40,7 @@ fn a_combined_line_has_its_fields_and_no_query_strings() {
 
 #[test]
 fn a_json_line_is_one_object_with_the_same_fields() {
-    let line = line(&AccessFormat::Json, &record(), TIME);
+    let line = write_record(&AccessFormat::Json, &record(), TIME);
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(value["time"], "2026-01-02T03:04:05.000Z");
     assert_eq!(value["client"], "192.0.2.7");
@@ -76,7 +76,10 @@ fn gunicorns_identifiers_print_what_they_print_there() {
         ),
         ("%({REMOTE_ADDR}e)s %({REMOTE_USER}e)s", "192.0.2.7 ada"),
     ] {
-        assert_eq!(identifiers::line(&parts(format), &record(), TIME), expected);
+        assert_eq!(
+            identifiers::write_parts(&parts(format), &record(), TIME),
+            expected
+        );
     }
     let bare = AccessRecord {
         client: None,
@@ -89,7 +92,7 @@ fn gunicorns_identifiers_print_what_they_print_there() {
     };
     let format = parts("%(h)s %(u)s %(U)s[%(q)s] %(B)s %(b)s %(f)s %(a)s");
     assert_eq!(
-        identifiers::line(&format, &bare, TIME),
+        identifiers::write_parts(&format, &bare, TIME),
         "- - /q/top.json[] 0 - - -"
     );
 }
@@ -100,7 +103,7 @@ fn no_identifier_shows_a_secret() {
         "%(u)s %(q)s %(r)s %(f)s %({Authorization}i)s %({cookie}i)s %({X-Api-Key}i)s \
          %({HTTP_COOKIE}e)s %({Set-Cookie}o)s %({X-Original-URL}i)s %({raw_uri}e)s",
     );
-    let line = identifiers::line(&format, &record(), TIME);
+    let line = identifiers::write_parts(&format, &record(), TIME);
     assert!(!line.contains("hunter2"), "{line}");
     assert_eq!(line.matches("***").count(), 5, "{line}");
     assert!(line.contains(" /a?… "), "{line}");
@@ -125,7 +128,7 @@ fn nothing_from_outside_can_add_a_line_to_the_access_log() {
         AccessFormat::Json,
         AccessFormat::Parts(all),
     ] {
-        let line = line(&format, &record, TIME);
+        let line = write_record(&format, &record, TIME);
         let text = line.strip_suffix('\n').unwrap();
         assert!(
             !text.contains(crate::logging::line::breaks_lines),

@@ -66,7 +66,7 @@ fn a_key_is_read_wherever_it_stands_before_the_sql() {
                     Some(format!("q/x.sql:{line}")),
                     "{text:?}"
                 );
-                assert_eq!(query.statement(kind).sql, "select 1", "{text:?}");
+                assert_eq!(query.statement_for(kind).sql, "select 1", "{text:?}");
                 assert!(file.notes.is_empty(), "{text:?}: {:?}", file.notes);
             }
         }

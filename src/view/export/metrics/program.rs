@@ -1,11 +1,11 @@
 //! The metrics of the program: which it is, how its reloads went, and what the system says of its
 //! process, under the names that all programs use for that.
 
-use super::super::exposition::{MetricKind, MetricsExposition, value};
+use super::super::exposition::{MetricKind, MetricsExposition, metric_value};
 use super::input::MetricsInput;
 use crate::stats::ProcessNumbers;
 
-pub(super) fn program(all: &mut MetricsExposition, of: &MetricsInput<'_>) {
+pub(super) fn write_program(all: &mut MetricsExposition, of: &MetricsInput<'_>) {
     let reloads = of.reloads;
     let metrics = [
         (
@@ -34,18 +34,18 @@ pub(super) fn program(all: &mut MetricsExposition, of: &MetricsInput<'_>) {
         ),
     ];
     for (name, kind, help, number) in metrics {
-        all.family(name, kind, help).sample(&[], number);
+        all.begin_family(name, kind, help).write_sample(&[], number);
     }
     let labels = [
         ("version", of.snapshot.instance.version.as_str()),
         ("commit", of.commit.unwrap_or("unknown")),
     ];
-    all.family("unslow_build", MetricKind::Info, "Which program this is.")
-        .sample(&labels, 1);
+    all.begin_family("unslow_build", MetricKind::Info, "Which program this is.")
+        .write_sample(&labels, 1);
 }
 
-pub(super) fn process(all: &mut MetricsExposition, process: &ProcessNumbers) {
-    let float = |count: Option<u64>| count.map(value);
+pub(super) fn write_process(all: &mut MetricsExposition, process: &ProcessNumbers) {
+    let float = |count: Option<u64>| count.map(metric_value);
     let metrics = [
         (
             "process_cpu_seconds",
@@ -86,7 +86,7 @@ pub(super) fn process(all: &mut MetricsExposition, process: &ProcessNumbers) {
     ];
     for (name, kind, help, known) in metrics {
         if let Some(number) = known {
-            all.family(name, kind, help).sample(&[], number);
+            all.begin_family(name, kind, help).write_sample(&[], number);
         }
     }
 }

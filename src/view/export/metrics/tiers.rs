@@ -3,7 +3,7 @@
 use super::super::exposition::{MetricKind, MetricsExposition};
 use crate::stats::{PoolSnapshot, RedisInfo, RedisSnapshot, StatsSnapshot};
 
-pub(super) fn memory(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
+pub(super) fn write_memory(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let memory = &snapshot.memory;
     let gauges = [
         (
@@ -23,17 +23,18 @@ pub(super) fn memory(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
         ),
     ];
     for (name, help, count) in gauges {
-        all.family(name, MetricKind::Gauge, help).sample(&[], count);
+        all.begin_family(name, MetricKind::Gauge, help)
+            .write_sample(&[], count);
     }
     let help = "Entries that left the memory tier, by why.";
-    let mut family = all.family("unslow_evictions", MetricKind::Counter, help);
+    let mut family = all.begin_family("unslow_evictions", MetricKind::Counter, help);
     for (cause, count) in &memory.evictions {
-        family.sample(&[("cause", cause)], count);
+        family.write_sample(&[("cause", cause)], count);
     }
 }
 
 /// The answers that wait to be sent, and the requests that could not be read.
-pub(super) fn unsent(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
+pub(super) fn write_unsent(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let unsent = &snapshot.unsent;
     let metrics = [
         (
@@ -56,24 +57,24 @@ pub(super) fn unsent(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
         ),
     ];
     for (name, kind, help, count) in metrics {
-        all.family(name, kind, help).sample(&[], count);
+        all.begin_family(name, kind, help).write_sample(&[], count);
     }
     let help = "Requests that were refused because they could not be read.";
-    let mut family = all.family("unslow_unread_requests", MetricKind::Counter, help);
-    family.sample(&[], snapshot.unread);
+    let mut family = all.begin_family("unslow_unread_requests", MetricKind::Counter, help);
+    family.write_sample(&[], snapshot.unread);
 }
 
 /// Returns which there are, with their connections.
-pub(super) fn pools(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
+pub(super) fn write_pools(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let redis = snapshot.redis.as_ref();
     let pools: Vec<_> = std::iter::once(("database", snapshot.database.pool))
         .chain(redis.map(|redis| ("redis", redis.pool)))
         .collect();
     let help = "Connections of a pool, at work or idle.";
-    let mut family = all.family("unslow_pool_connections", MetricKind::Gauge, help);
+    let mut family = all.begin_family("unslow_pool_connections", MetricKind::Gauge, help);
     for (pool, numbers) in &pools {
         for (state, count) in [("used", numbers.used), ("idle", numbers.idle)] {
-            family.sample(&[("pool", pool), ("state", state)], count);
+            family.write_sample(&[("pool", pool), ("state", state)], count);
         }
     }
     let metrics: [OfPool; 4] = [
@@ -103,9 +104,9 @@ pub(super) fn pools(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
         ),
     ];
     for (name, kind, help, of) in metrics {
-        let mut family = all.family(name, kind, help);
+        let mut family = all.begin_family(name, kind, help);
         for (pool, numbers) in &pools {
-            family.sample(&[("pool", pool)], of(numbers));
+            family.write_sample(&[("pool", pool)], of(numbers));
         }
     }
 }
@@ -119,21 +120,21 @@ type OfPool = (
 );
 
 /// Returns whether database and Redis are there, as far as that is known.
-pub(super) fn targets(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
+pub(super) fn write_targets(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     let (database, redis) = (&snapshot.database, snapshot.redis.as_ref());
     let breakers = [
         ("database", Some(&database.breaker)),
         ("redis", redis.map(|redis| &redis.breaker)),
     ];
     let help = "1 for the state that a target's breaker is in, 0 for the others.";
-    let mut family = all.family("unslow_breaker_state", MetricKind::Gauge, help);
+    let mut family = all.begin_family("unslow_breaker_state", MetricKind::Gauge, help);
     for (target, now) in breakers {
         let Some(now) = now.filter(|now| !now.is_empty()) else {
             continue;
         };
         for state in ["closed", "open", "half-open"] {
             let is = u8::from(now == state);
-            family.sample(&[("target", target), ("state", state)], is);
+            family.write_sample(&[("target", target), ("state", state)], is);
         }
     }
     let ups = [
@@ -150,8 +151,8 @@ pub(super) fn targets(all: &mut MetricsExposition, snapshot: &StatsSnapshot) {
     ];
     for (name, help, up) in ups {
         if let Some(up) = up {
-            all.family(name, MetricKind::Gauge, help)
-                .sample(&[], u8::from(up));
+            all.begin_family(name, MetricKind::Gauge, help)
+                .write_sample(&[], u8::from(up));
         }
     }
 }
@@ -175,13 +176,13 @@ pub(super) fn redis_tier(all: &mut MetricsExposition, redis: &RedisSnapshot) {
         ),
     ];
     for (name, help, count) in counters {
-        all.family(name, MetricKind::Counter, help)
-            .sample(&[], count);
+        all.begin_family(name, MetricKind::Counter, help)
+            .write_sample(&[], count);
     }
     let help = "Commands that failed, by class.";
-    let mut family = all.family("unslow_redis_errors", MetricKind::Counter, help);
+    let mut family = all.begin_family("unslow_redis_errors", MetricKind::Counter, help);
     for (class, count) in &redis.errors {
-        family.sample(&[("class", class)], count);
+        family.write_sample(&[("class", class)], count);
     }
 }
 
@@ -222,7 +223,7 @@ pub(super) fn redis_server(all: &mut MetricsExposition, info: Option<&RedisInfo>
     ];
     for (name, kind, help, known) in metrics {
         if let Some(count) = known {
-            all.family(name, kind, help).sample(&[], count);
+            all.begin_family(name, kind, help).write_sample(&[], count);
         }
     }
 }

@@ -45,15 +45,15 @@ impl TextGrid {
     }
 
     /// Returns its lines, none longer than `width` as long as there is room for the least.
-    pub(super) fn lines(mut self, width: usize) -> Vec<String> {
-        while self.width() > width {
+    pub(super) fn grid_lines(mut self, width: usize) -> Vec<String> {
+        while self.grid_width() > width {
             let ranks = self.columns.iter().map(|column| column.rank).enumerate();
             match ranks.max_by_key(|(_, rank)| *rank) {
                 Some((place, rank)) if rank > 0 => drop(self.columns.remove(place)),
                 _ => break,
             }
         }
-        let too_long = self.width().saturating_sub(width);
+        let too_long = self.grid_width().saturating_sub(width);
         if let Some(first) = self.columns.first_mut() {
             first.width = first
                 .width
@@ -61,18 +61,18 @@ impl TextGrid {
                 .max(LEAST.min(first.width));
         }
         let rows = self.columns.first().map_or(0, |column| column.cells.len());
-        (0..rows).map(|row| self.line(row)).collect()
+        (0..rows).map(|row| self.row_line(row)).collect()
     }
 
-    fn width(&self) -> usize {
+    fn grid_width(&self) -> usize {
         let columns = self.columns.iter().map(|column| column.width + GAP);
         columns.sum::<usize>().saturating_sub(GAP)
     }
 
-    fn line(&self, row: usize) -> String {
+    fn row_line(&self, row: usize) -> String {
         let mut line = String::new();
         for (place, column) in self.columns.iter().enumerate() {
-            let cell = cut(&column.cells[row], column.width);
+            let cell = cut_text(&column.cells[row], column.width);
             let width = column.width;
             if place == 0 {
                 line = format!("{cell:<width$}");
@@ -85,7 +85,7 @@ impl TextGrid {
     }
 }
 
-fn cut(text: &str, width: usize) -> String {
+fn cut_text(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -95,7 +95,7 @@ fn cut(text: &str, width: usize) -> String {
 
 /// Returns words in lines no longer than `width`, those after the first indented; a longer word has
 /// a line of its own.
-pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
+pub(super) fn wrap_words(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is one from the start");
@@ -123,7 +123,7 @@ mod tests {
         for cells in [["revenue-by-region", "1,234", "7"], ["a", "9", "–"]] {
             grid.push(cells.into_iter().map(str::to_owned));
         }
-        grid.lines(width)
+        grid.grid_lines(width)
     }
 
     #[test]
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn words_wrap_and_none_is_lost() {
-        let lines = wrapped("one two three-and-more four", 9, 2);
+        let lines = wrap_words("one two three-and-more four", 9, 2);
         assert_eq!(lines, ["one two", "  three-and-more", "  four"]);
-        assert_eq!(wrapped("", 9, 2), [""]);
+        assert_eq!(wrap_words("", 9, 2), [""]);
     }
 }

@@ -16,7 +16,7 @@ fn page(snapshot: &StatsSnapshot, width: usize) -> String {
         lines_lost: 0,
         not_reloaded: None,
     };
-    terminal(&page, width)
+    write_terminal(&page, width)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Error pages.
 
-use super::super::super::error;
 use super::super::super::error::ErrorPage;
+use super::super::super::error::render_error;
 use super::super::super::frame::PageFrame;
 use super::{Pages, World};
 
@@ -27,7 +27,7 @@ impl World<'_> {
                 failure: Self::failure(status, &message, &id),
                 suggestion: (status == 404).then_some(self.name.as_str()),
             };
-            pages.push((format!("error-{status}"), error(&frame, &page)));
+            pages.push((format!("error-{status}"), render_error(&frame, &page)));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::super::query::QueryPage;
 use super::super::super::query_info::QueryInfo;
 use super::super::super::race::{ComparisonPanel, SpeedComparison};
 use super::super::super::table::{ResultTable, TableCell};
-use super::super::super::{catalog, home, query};
+use super::super::super::{render_catalog, render_home, render_query};
 use super::{Pages, World, answer};
 use crate::outcome::{BypassReason, Outcome, StaleReason, Tier};
 use crate::query::{DatabaseKind, Query};
@@ -60,7 +60,8 @@ impl World<'_> {
                 failure: None,
             };
             let outline = HomeOutline::render(&frame, &page);
-            let whole = outline.fill(answer.elapsed, Some(&answer), &ComparisonPanel::new(pace()));
+            let whole =
+                outline.fill_page(answer.elapsed, Some(&answer), &ComparisonPanel::new(pace()));
             let whole = PreEscaped(String::from_utf8(whole).unwrap());
             pages.push((format!("home-{name}"), whole));
         }
@@ -74,7 +75,7 @@ impl World<'_> {
             elapsed: Duration::from_micros(2_002_310),
             failure: Some(Self::failure(503, &message, &id)),
         };
-        pages.push(("home-error".to_owned(), home(&frame, &page)));
+        pages.push(("home-error".to_owned(), render_home(&frame, &page)));
     }
 
     pub(super) fn catalog(&self, frame: PageFrame<'_>, pages: &mut Pages) {
@@ -93,8 +94,8 @@ impl World<'_> {
             ..self.info()
         };
         let all = [self.info(), version, live];
-        pages.push(("catalog".to_owned(), catalog(&frame, &all)));
-        pages.push(("catalog-empty".to_owned(), catalog(&frame, &[])));
+        pages.push(("catalog".to_owned(), render_catalog(&frame, &all)));
+        pages.push(("catalog-empty".to_owned(), render_catalog(&frame, &[])));
     }
 
     pub(super) fn query(&self, frame: PageFrame<'_>, pages: &mut Pages) {
@@ -112,7 +113,7 @@ impl World<'_> {
             failure,
         };
         let mut draw = |name: &str, page: QueryPage<'_>| {
-            pages.push((format!("query-{name}"), query(&frame, &page)));
+            pages.push((format!("query-{name}"), render_query(&frame, &page)));
         };
         draw(
             "rows",
@@ -192,7 +193,10 @@ fn refusal(given: &[(String, String)]) -> String {
     let text = "-- param: since date = 2026-01-01\n-- param: region text = any : eu, us, any\n\
                 -- param: top integer = 10 : 1..100\nselect :since, :region, :top";
     let query = Query::parse(DatabaseKind::Sqlite, "revenue", text).unwrap();
-    query.arguments(given).unwrap_err().public_message(false)
+    query
+        .read_arguments(given)
+        .unwrap_err()
+        .public_message(false)
 }
 
 /// What loads and copies took.

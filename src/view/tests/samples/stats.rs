@@ -1,7 +1,7 @@
 //! The statistics page in its states; the numbers themselves are made up in `numbers`.
 
 use super::super::super::{
-    EvictionCounts, NotReloaded, PageFrame, PagesHere, StatsPage, StatsSort, stats,
+    EvictionCounts, NotReloaded, PageFrame, PagesHere, StatsPage, StatsSort, render_stats,
 };
 use super::{Pages, World, numbers};
 use crate::stats::StatsSnapshot;
@@ -10,7 +10,7 @@ impl World<'_> {
     pub(super) fn stats(&self, frame: PageFrame<'_>, pages: &mut Pages) {
         let text = self.text;
         let mut draw = |name: &str, page: &StatsPage<'_>| {
-            pages.push((name.to_owned(), stats(&frame, page)));
+            pages.push((name.to_owned(), render_stats(&frame, page)));
         };
         let good = numbers::good(text, &self.name);
         draw("stats", &page(&good));
